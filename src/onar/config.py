@@ -1,0 +1,290 @@
+"""Every setting of a training run, as frozen dataclasses.
+
+The text under a field is its help on the command line and its entry in the reference; the field,
+the flag (``--batch_size`` or ``--batch-size``) and the key in a TOML file have one name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from cyclopts import Parameter
+
+from onar.errors import OnarError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ImageSize = int | tuple[int, int]
+
+
+def _parse_size(_type: object, tokens: Any) -> ImageSize:
+    """Read ``512``, ``256x512`` (height x width), or TOML's ``[256, 512]``."""
+    try:
+        numbers = [int(part) for token in tokens for part in token.value.lower().split("x")]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    given = " ".join(token.value for token in tokens)
+    raise UsageError(f"--img_size takes one number or HEIGHTxWIDTH, such as 256x512, not {given!r}")
+
+
+SizeOption = Annotated[ImageSize, Parameter(converter=_parse_size, n_tokens=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskConfig:
+    """How holes are made."""
+
+    mask_type: Literal["irregular", "rectangle"] = "irregular"
+    """Kind of generated holes: random strokes, or rectangles."""
+    max_masks: int = 3
+    """Most strokes or rectangles in one photo."""
+    max_size_ratio: float = 0.3
+    """Longest side of a rectangle, or of one segment of a stroke, as a share of the photo's side."""
+    max_thickness: int = 20
+    """Thickest stroke, in pixels of a 512-pixel photo; scales with `img_size`."""
+    hole_ratio: tuple[float, float] | None = None
+    """Draw holes until they cover a share of the photo chosen evenly between these two numbers
+    (0.01 0.6 covers the six ranges of Liu et al. 2018). Replaces `max_masks`."""
+    masks: Path | None = None
+    """Folder of mask files (white = hole) to use instead of generated holes, randomly flipped and
+    rotated."""
+
+    def __post_init__(self) -> None:
+        _at_least("max_masks", self.max_masks, 1)
+        _at_least("max_thickness", self.max_thickness, 1)
+        _require(0 < self.max_size_ratio <= 1, "max_size_ratio", "must be above 0 and at most 1", self.max_size_ratio)
+        if self.hole_ratio is not None:
+            low, high = self.hole_ratio
+            _require(0 < low <= high < 1, "hole_ratio", "takes two shares, 0 < low <= high < 1", self.hole_ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which photos a run sees, and how."""
+
+    data: Path = Path("./data")
+    """Folder of photos to train on, searched with all its subfolders."""
+    val_data: Path | None = None
+    """Folder of photos for validation only. Without it, `val_share` of `data` is held out."""
+    val_share: float = 0.05
+    """Share of `data` held out for validation when `val_data` is not given (at most 100 photos)."""
+    val_masks: Path | None = None
+    """Folder of mask files (white = hole) for validation. Without it, validation holes are generated
+    like the training holes, from a fixed seed."""
+    img_size: SizeOption = 512
+    """Size of the training crops in pixels: one number, or HEIGHTxWIDTH (in TOML: [height, width])."""
+    min_crop: float = 0.5
+    """Smallest random crop, as a share of the largest one that fits in the photo."""
+    batch_size: int = 16
+    """Photos per step."""
+    num_workers: int = 4
+    """Processes that decode photos and draw holes; 0 does it in the training process."""
+    photos_per_epoch: int | None = None
+    """Photos in one epoch; without it, each photo once. Useful for very small and very large folders."""
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """`img_size` as (height, width)."""
+        if isinstance(self.img_size, int):
+            return self.img_size, self.img_size
+        height, width = self.img_size
+        return height, width
+
+    def __post_init__(self) -> None:
+        _require(min(self.height_width) >= 8, "img_size", "must be at least 8", self.img_size)
+        _require(0 <= self.val_share < 1, "val_share", "must be at least 0 and below 1", self.val_share)
+        _require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("num_workers", self.num_workers, 0)
+        if self.photos_per_epoch is not None:
+            _at_least("photos_per_epoch", self.photos_per_epoch, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The two networks that are trained, and the frozen one they are judged by."""
+
+    base_channels: int = 64
+    """Channels of the generator's first level; the others scale with it."""
+    depth: int = 8
+    """Levels of the generator. Each halves the photo, so `img_size` must be at least 2^depth."""
+    base_fill: Literal["none", "pyramid"] = "none"
+    """What the generator starts from: nothing (the network of the paper), or the pyramid fill,
+    which it then learns to correct."""
+    discriminator: Literal["global", "local"] = "global"
+    """One prediction for the whole photo, or one for each 70-pixel patch."""
+    discriminator_channels: int = 64
+    """Channels of the discriminator's first level."""
+    content_network: Literal["vgg16", "efficientnet_lite0"] = "vgg16"
+    """Frozen network whose features the content loss compares."""
+    content_weights: Path | None = None
+    """File with that network's ImageNet weights, when they cannot be downloaded."""
+    init_weights: Path | None = None
+    """Generator weights to start from, for fine-tuning."""
+    freeze_batch_norm: bool = False
+    """Freeze the batch norm of the encoder, statistics and affine terms: the paper's fine-tuning stage."""
+
+    def __post_init__(self) -> None:
+        _at_least("base_channels", self.base_channels, 1)
+        _at_least("depth", self.depth, 1)
+        _at_least("discriminator_channels", self.discriminator_channels, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """The weights of the generator's loss terms."""
+
+    lambda_pixel: float = 1.0
+    """Weight of the pixel loss (L1)."""
+    lambda_content: float = 1.0
+    """Weight of the content (perceptual) loss."""
+    lambda_adv: float = 0.01
+    """Weight of the adversarial loss (RaGAN)."""
+    lambda_style: float = 0.0
+    """Weight of the style loss (Gram matrices) of Liu et al. 2018."""
+    lambda_tv: float = 0.0
+    """Weight of the total variation on the hole's one-pixel dilation, of Liu et al. 2018."""
+    hole_weight: float = 1.0
+    """How much more a hole pixel counts than a known pixel in the pixel loss (6 in the paper)."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(LossConfig):
+            _at_least(field.name, getattr(self, field.name), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """How the networks are updated."""
+
+    epochs: int = 8
+    """Passes over the photos."""
+    max_steps: int | None = None
+    """Stop after this many optimiser steps, whatever `epochs` says."""
+    learning_rate_g: float = 1e-4
+    """Adam's learning rate for the generator."""
+    learning_rate_d: float = 1e-4
+    """Adam's learning rate for the discriminator."""
+    adam_beta1: float = 0.9
+    """Adam's beta 1, for both networks."""
+    adam_beta2: float = 0.999
+    """Adam's beta 2, for both networks."""
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rates stay, or fall to zero along half a cosine by the last step."""
+    warmup_steps: int = 0
+    """Steps over which the learning rates first rise from zero."""
+    accumulation_steps: int = 1
+    """Batches whose gradients are added up before one optimiser step."""
+    ema_decay: float = 0.0
+    """Average the generator's weights over time with this decay (such as 0.999), and validate and keep
+    the average; 0 keeps the plain weights."""
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    """Number format of the networks' arithmetic; fp16 needs a GPU."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "accumulation_steps"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("warmup_steps", self.warmup_steps, 0)
+        if self.max_steps is not None:
+            _at_least("max_steps", self.max_steps, 1)
+        for name in ("learning_rate_g", "learning_rate_d"):
+            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            _require(0 <= getattr(self, name) < 1, name, "must be at least 0 and below 1", getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Where a run writes, and how it goes on."""
+
+    results_dir: Path = Path("./inpainting_results")
+    """Folder for weights, sample sheets, loss curves and the log."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes a GPU when there is one."""
+    seed: int = 0
+    """Seed of the first weights and of every crop, flip and hole."""
+    resume: str = "auto"
+    """auto goes on with the unfinished run in `results_dir`, never starts anew, a path goes on from
+    that checkpoint."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between checkpoints within an epoch; one is also written at each epoch's end."""
+    log_every: int = 10
+    """Steps between lines in log.jsonl."""
+    track: Literal["none", "tensorboard"] = "none"
+    """Also write the losses as TensorBoard events into `results_dir`."""
+
+    def __post_init__(self) -> None:
+        _at_least("seed", self.seed, 0)
+        _at_least("log_every", self.log_every, 1)
+        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "must be above 0", self.checkpoint_minutes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskConfig, DataConfig):
+    """Everything one training run depends on.
+
+    Raises `UsageError` (a `ValueError`) with the flag's name when a value is out of range.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if "Path" in str(field.type) and isinstance(getattr(self, field.name), str):
+                object.__setattr__(self, field.name, Path(getattr(self, field.name)))
+        for part in (DataConfig, MaskConfig, NetworkConfig, LossConfig, OptimizerConfig, RunConfig):
+            part.__post_init__(self)
+        smallest = min(self.height_width)
+        if smallest < 2**self.depth:
+            fitting = smallest.bit_length() - 1
+            raise UsageError(
+                f"--img_size {smallest} is too small for --depth {self.depth} (2^{self.depth} = {2**self.depth}): "
+                f"use --depth {fitting} or less, or larger crops"
+            )
+
+    @classmethod
+    def from_toml(cls, path: Path | str, **changes: Any) -> TrainConfig:
+        """Read a recipe; `changes` win over the file. Unknown keys raise `UsageError`."""
+        values = read_toml(Path(path))
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise UsageError(f"{path}: unknown key {unknown[0]!r}; see `onar train --help` for the names")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**{**values, **changes})
+
+    def to_toml(self) -> str:
+        """The configuration as TOML text that `from_toml` and `--config` read back."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                values[field.name] = str(value) if isinstance(value, Path) else value
+        return tomli_w.dumps(values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file; raises `OnarError` when it is missing or malformed."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OnarError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise OnarError(f"{path} is not valid TOML: {error}") from error
+
+
+def _require(holds: bool, name: str, rule: str, value: object) -> None:
+    if not holds:
+        raise UsageError(f"--{name} {rule}, not {value}")
+
+
+def _at_least(name: str, value: float, minimum: float) -> None:
+    _require(value >= minimum, name, f"must be at least {minimum}", value)

@@ -1,0 +1,1 @@
+"""Networks: the partial-convolution generators and the discriminators."""
