@@ -1,0 +1,125 @@
+"""Weights files and the resumable state of a run.
+
+Nothing is unpickled but tensors and plain values: files load through safetensors or with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from onar.errors import OnarError
+from onar.files import replacing
+from onar.models import GENERATORS
+
+State = dict[str, Tensor]
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """Write a plain state dict that ``network.load_state_dict(torch.load(path))`` reads, whole or not at all."""
+    save_state(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
+
+
+def load_generator(path: Path) -> nn.Module:
+    """Build the generator a weights file belongs to and load it, in evaluation mode on the CPU.
+
+    Args:
+        path: ``.safetensors`` with its architecture in the metadata, or ``.pth`` with a plain state dict whose shapes
+            tell the architecture.
+
+    Raises:
+        OnarError: the file is missing, damaged or unsafe, or holds another kind of network.
+    """
+    if path.suffix == ".safetensors":
+        state, architecture = _read_safetensors(path)
+    else:
+        state = load_state(path)
+        architecture = infer_architecture(state, path)
+    name = str(architecture.pop("generator"))
+    if name not in GENERATORS:
+        raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(GENERATORS)}")
+    generator = GENERATORS[name](**architecture)
+    load_strictly(generator, state, path)
+    return generator.eval()
+
+
+def load_strictly(network: nn.Module, state: State, path: Path) -> None:
+    """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not."""
+    expected = network.state_dict()
+    for key in sorted(expected.keys() ^ state.keys()):
+        raise OnarError(f"{path} does not fit {type(network).__name__}: {'no' if key in expected else 'unknown'} {key}")
+    for key, value in state.items():
+        if value.shape != expected[key].shape:
+            raise OnarError(
+                f"{path} does not fit {type(network).__name__}: {key} is {tuple(value.shape)}, "
+                f"not {tuple(expected[key].shape)}"
+            )
+    network.load_state_dict(state)
+
+
+def infer_architecture(state: State, path: Path) -> dict[str, Any]:
+    """Tell a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
+    first = state.get("encoder.0.conv.weight")
+    if first is None:
+        some = ", ".join(list(state)[:3]) or "nothing"
+        raise OnarError(f"{path} is not a PConvUNet: it has no encoder.0.conv.weight, but {some}")
+    return {
+        "generator": "PConvUNet",
+        "base_channels": first.shape[0],
+        "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", key) is not None for key in state),
+        "base_fill": "pyramid" if "head.0.weight" in state else "none",
+    }
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all; raises `OnarError` when the disk refuses."""
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # how torch reports a full disk
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote, onto the CPU.
+
+    Raises:
+        OnarError: the file is missing, truncated, or would run code when unpickled.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        raise OnarError(f"{path} is refused: it is damaged, or holds more than tensors and plain values") from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise OnarError(f"{path} is damaged or not a PyTorch file") from error
+    if not isinstance(state, dict):
+        raise OnarError(f"{path} holds a {type(state).__name__}, not a dictionary of tensors")
+    return state
+
+
+def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            # Bundled weights are stored in half precision; the networks compute in float32.
+            state = {key: _widen(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+        return state, json.loads(metadata["architecture"])
+    except OSError as error:
+        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
+    except (KeyError, json.JSONDecodeError) as error:
+        raise OnarError(f"{path} does not say its architecture in its metadata") from error
+
+
+def _widen(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value

@@ -1,0 +1,164 @@
+"""PConvUNet: the partial-convolution U-Net of Liu et al. 2018 (section 3.2 and appendix), the generator.
+
+Encoder: partial convolutions 7, 5, 5, 3, 3, ... with stride 2, batch norm (not in the first level) and ReLU.
+Decoder: nearest upsampling, concatenation with the encoder's level of that size (last, the masked photo itself),
+3x3 partial convolution, batch norm and LeakyReLU 0.2 (neither in the last level).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
+from onar.models.pyramid_fill import pyramid_fill
+
+ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
+HEAD_CHANNELS = 16
+BASE_FILLS = ("none", "pyramid")
+
+
+class EncoderLevel(nn.Module):
+    """Stride-2 partial convolution, batch norm, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, normalise: bool) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(
+            in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, bias=not normalise
+        )
+        self.norm = nn.BatchNorm2d(out_channels) if normalise else nn.Identity()
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """B x C x H x W, 0 in its holes -> B x C' x H/2 x W/2, again 0 in its holes, and its known map."""
+        y, known = self.conv.convolve((x,), (known,))
+        y = functional.relu(self.norm(y))
+        return y * known.to(y.dtype), known
+
+
+class DecoderLevel(nn.Module):
+    """Partial convolution over concat[up(low), skip]; batch norm and LeakyReLU except in the last level."""
+
+    def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
+        super().__init__()
+        self.conv = UpPartialConv2d(low_channels, skip_channels, out_channels, bias=last)
+        self.norm = nn.Identity() if last else nn.BatchNorm2d(out_channels)
+        self.activation = nn.Identity() if last else nn.LeakyReLU(0.2, inplace=True)
+        if not last:  # the last level keeps torch's smaller weights: an untrained network says grey, not noise
+            nn.init.kaiming_normal_(self.conv.weight, a=0.2)
+
+    def forward(self, low: Tensor, known_low: Tensor, skip: Tensor, known_skip: Tensor) -> tuple[Tensor, Tensor]:
+        """B x C1 x H x W and B x C2 x 2H x 2W, both 0 in their holes -> B x C' x 2H x 2W and its known map."""
+        y, known = self.conv.convolve((low, skip), (known_low, known_skip))
+        y = self.activation(self.norm(y))
+        return y * known.to(y.dtype), known
+
+
+class PConvUNet(nn.Module):
+    """Partial-convolution U-Net that completes a photo.
+
+    Args:
+        base_channels: channels of the first level; further levels have 2, 4 and at most 8 times as many.
+        depth: levels, each halving the photo. The default is the paper's network for 512 x 512.
+        base_fill: "none" is that network. "pyramid" returns the pyramid fill plus a learned correction: a head of
+            two 3x3 convolutions over the decoder's output, the fill and the known map at full resolution, its last
+            layer zero at first, so that training starts from the fill.
+
+    Raises:
+        ValueError: `base_fill` is not one of `BASE_FILLS`.
+    """
+
+    def __init__(self, base_channels: int = 64, depth: int = 8, base_fill: str = "none") -> None:
+        super().__init__()
+        if base_fill not in BASE_FILLS:
+            raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
+        self.base_channels, self.depth, self.base_fill = base_channels, depth, base_fill
+        widths = [3, *(base_channels * min(2**level, 8) for level in range(depth))]
+        kernels = [*ENCODER_KERNELS, *([3] * depth)]
+        self.encoder = nn.ModuleList(
+            EncoderLevel(widths[i], widths[i + 1], kernels[i], normalise=i > 0) for i in range(depth)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderLevel(widths[i + 1], widths[i], widths[i] if i else self._out_channels, last=i == 0)
+            for i in reversed(range(depth))
+        )
+        self.head = self._build_head() if base_fill == "pyramid" else None
+        self.encoder_norm_frozen = False
+
+    @property
+    def _out_channels(self) -> int:
+        return 3 if self.base_fill == "none" else HEAD_CHANNELS
+
+    @staticmethod
+    def _build_head() -> nn.Sequential:
+        last = nn.Conv2d(HEAD_CHANNELS, 3, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        first = nn.Conv2d(HEAD_CHANNELS + 4, HEAD_CHANNELS, 3, padding=1)
+        return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)
+
+    @property
+    def architecture(self) -> dict[str, int | str]:
+        """What `GENERATORS` needs to build this network again; it travels with the weights."""
+        return {
+            "generator": "PConvUNet",
+            "base_channels": self.base_channels,
+            "depth": self.depth,
+            "base_fill": self.base_fill,
+        }
+
+    def forward(self, photo: Tensor, known: Tensor) -> Tensor:
+        """Complete a photo of any size; a size that 2^depth does not divide is padded with hole inside.
+
+        Args:
+            photo: B x 3 x H x W in [0, 1]; what its holes contain does not matter.
+            known: B x 1 x H x W, 1 = known, 0 = hole.
+
+        Returns:
+            The full frame as the network sees it, B x 3 x H x W in [0, 1]; `masks.composite` puts the known
+            pixels back.
+        """
+        height, width = photo.shape[-2:]
+        step = 2**self.depth
+        padding = (0, -width % step, 0, -height % step)
+        known = functional.pad(known.to(photo.dtype), padding)
+        photo = functional.pad(photo, padding) * known
+        decoded = self._decode(photo, known)
+        if self.head is None:
+            return torch.sigmoid(decoded)[..., :height, :width]
+        fill = pyramid_fill(photo, known)
+        completed = fill + self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
+        return _clamp_straight_through(completed)[..., :height, :width]
+
+    def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
+        skips = [(photo, known)]
+        for level in self.encoder:
+            skips.append(level(*skips[-1]))
+        x, known = skips.pop()
+        for level in self.decoder:
+            x, known = level(x, known, *skips.pop())
+        return x
+
+    def freeze_encoder_norm(self) -> None:
+        """Freeze the encoder's batch norm, statistics and affine terms, for good (Liu et al. 2018, section 4.1)."""
+        self.encoder_norm_frozen = True
+        for norm in self._encoder_norms():
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def _encoder_norms(self) -> list[nn.Module]:
+        return [module for module in self.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+
+    def train(self, mode: bool = True) -> PConvUNet:
+        """Switch between training and evaluation; a frozen encoder norm stays in evaluation."""
+        super().train(mode)
+        if self.encoder_norm_frozen:
+            for norm in self._encoder_norms():
+                norm.eval()
+        return self
+
+
+def _clamp_straight_through(x: Tensor) -> Tensor:
+    """Clamp to [0, 1] with the gradient of the identity, so that no pixel gets stuck outside the range."""
+    return x + (x.clamp(0, 1) - x).detach()

@@ -1,0 +1,168 @@
+"""Properties every registered generator has, and those of each."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onar.models import GENERATORS, Discriminator, PConvUNet
+from onar.models.pyramid_fill import pyramid_fill
+
+SMALL: dict[str, list[dict[str, int | str]]] = {
+    "PConvUNet": [{"base_channels": 8, "depth": 4}, {"base_channels": 8, "depth": 4, "base_fill": "pyramid"}],
+    "PyramidFill": [{}],
+}
+EVERY_GENERATOR = [pytest.param(name, options, id=f"{name}{options}") for name in GENERATORS for options in SMALL[name]]
+
+
+def photo_with_hole(height: int, width: int, batch: int = 1) -> tuple[Tensor, Tensor]:
+    known = torch.ones(batch, 1, height, width)
+    known[..., height // 4 : height // 4 + max(1, height // 3), width // 4 : width // 4 + max(1, width // 3)] = 0
+    return torch.rand(batch, 3, height, width), known
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize(("name", "options"), EVERY_GENERATOR)
+class TestEveryGenerator:
+    @pytest.mark.parametrize(("height", "width"), [(64, 64), (1, 1), (37, 53), (300, 5)])
+    def test_keeps_the_size_and_the_range(self, name: str, options: dict, height: int, width: int) -> None:
+        generator = GENERATORS[name](**options).eval()
+        photo, known = photo_with_hole(height, width)
+        completed = generator(photo * known, known)
+        assert completed.shape == photo.shape
+        assert 0 <= completed.min() <= completed.max() <= 1
+
+    def test_pixels_inside_the_hole_cannot_change_the_output(self, name: str, options: dict) -> None:
+        generator = GENERATORS[name](**options).eval()
+        photo, known = photo_with_hole(48, 64)
+        garbage = photo * known + (1 - known) * 1000 * torch.randn_like(photo)
+        assert torch.equal(generator(photo, known), generator(garbage, known))
+
+    def test_all_hole_gives_a_finite_picture(self, name: str, options: dict) -> None:
+        generator = GENERATORS[name](**options).eval()
+        completed = generator(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))
+        assert torch.isfinite(completed).all()
+
+    def test_every_parameter_gets_a_finite_gradient(self, name: str, options: dict) -> None:
+        generator: nn.Module = GENERATORS[name](**options)
+        # Zero weights in the last layer would hide the others from the gradient.
+        for parameter in generator.parameters():
+            nn.init.normal_(parameter, std=0.1)
+        photo, known = photo_with_hole(64, 64, batch=2)
+        (generator(photo * known, known) - photo).abs().sum().backward() if list(generator.parameters()) else None
+        for parameter_name, parameter in generator.named_parameters():
+            assert parameter.grad is not None, parameter_name
+            assert torch.isfinite(parameter.grad).all(), parameter_name
+            assert parameter.grad.abs().sum() > 0, parameter_name
+
+    def test_the_architecture_builds_it_again(self, name: str, options: dict) -> None:
+        generator = GENERATORS[name](**options)
+        architecture = dict(generator.architecture)
+        again = GENERATORS[architecture.pop("generator")](**architecture)
+        again.load_state_dict(generator.state_dict())
+
+
+def test_the_default_network_is_the_guides() -> None:
+    network = PConvUNet()
+    kernels = [level.conv.kernel_size[0] for level in network.encoder]
+    widths = [level.conv.out_channels for level in network.encoder]
+    assert kernels == [7, 5, 5, 3, 3, 3, 3, 3]
+    assert widths == [64, 128, 256, 512, 512, 512, 512, 512]
+    assert all(level.conv.stride == (2, 2) for level in network.encoder)
+    assert all(level.conv.kernel_size == (3, 3) for level in network.decoder)
+    assert [level.conv.weight.shape[1] for level in network.decoder] == [1024] * 4 + [768, 384, 192, 67]
+
+
+def test_the_state_dict_holds_weights_and_batch_norm_only() -> None:
+    names = {name.split(".", 3)[2] for name in PConvUNet(8, 4).state_dict()}
+    assert names == {"conv", "norm"}
+
+
+def test_the_pyramid_network_starts_as_the_pyramid_fill() -> None:
+    network = PConvUNet(8, 4, "pyramid")
+    photo, known = photo_with_hole(64, 64, batch=2)
+    torch.testing.assert_close(network(photo * known, known), pyramid_fill(photo, known))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_freezing_batch_norm_freezes_statistics_and_affine_terms_of_the_encoder(training: bool) -> None:
+    network = PConvUNet(8, 4)
+    network.freeze_encoder_norm()
+    network.train(training)
+    before = {name: value.clone() for name, value in network.state_dict().items() if "norm" in name}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=1.0)
+    photo, known = photo_with_hole(32, 32, batch=2)
+    network(photo, known).sum().backward()
+    optimizer.step()
+    after = network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder"))
+    changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
+    assert any(name.startswith("decoder") and name.endswith("weight") for name in changed)
+    assert training == any(name.endswith("running_mean") for name in changed)
+
+
+def test_evaluation_does_not_touch_batch_norm() -> None:
+    network = PConvUNet(8, 4).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(*photo_with_hole(32, 32))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_the_pyramid_fill_is_exact_where_known_and_constant_in_a_constant_photo() -> None:
+    photo, known = photo_with_hole(37, 53)
+    filled = pyramid_fill(photo, known)
+    assert torch.equal(filled * known, photo * known)
+    grey = torch.full((1, 3, 37, 53), 0.25)
+    torch.testing.assert_close(pyramid_fill(grey, known), grey)
+
+
+def test_the_pyramid_fill_averages_known_pixels_only() -> None:
+    photo = torch.tensor([[[[0.2, 0.4], [0.6, 9.0]]]])
+    known = torch.tensor([[[[1.0, 1.0], [1.0, 0.0]]]])
+    coarse = (0.2 + 0.4 + 0.6) / 3
+    filled = pyramid_fill(photo, known)[0, 0, 1, 1]
+    # Four smoothing steps with replicated edges keep the pixel between its neighbours and the coarse value.
+    assert min(0.2, coarse) <= filled <= max(0.6, coarse)
+
+
+def test_the_pyramid_fill_is_differentiable() -> None:
+    photo, known = photo_with_hole(5, 6)
+    photo = photo.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: pyramid_fill(x, known), (photo,))
+
+
+@pytest.mark.parametrize(("size", "stages"), [(512, 9), (256, 8), (128, 7), (100, 6), ((64, 128), 6)])
+def test_the_discriminator_reduces_a_photo_to_one_prediction(size: int | tuple[int, int], stages: int) -> None:
+    network = Discriminator(size, base_channels=4)
+    height, width = (size, size) if isinstance(size, int) else size
+    logits = network(torch.rand(1, 3, height, width))
+    assert logits.shape == (1, 1, 1, width // height)
+    assert sum(isinstance(layer, nn.Conv2d) for layer in network.layers) == stages
+
+
+def test_the_local_discriminator_sees_patches_of_70_pixels() -> None:
+    network = Discriminator(128, base_channels=4, variant="local")
+    photo = torch.rand(1, 3, 128, 128, requires_grad=True)
+    logits = network(photo)
+    logits[0, 0, 7, 7].backward()
+    rows = photo.grad.abs().sum(dim=(0, 1, 3)).nonzero().flatten()
+    assert rows[-1] - rows[0] + 1 == 70
+
+
+@pytest.mark.parametrize("build", [lambda: PConvUNet(base_fill="zero"), lambda: Discriminator(variant="tiny")])
+def test_unknown_variants_are_refused(build: object) -> None:
+    with pytest.raises(ValueError, match="must be one of"):
+        build()
+
+
+def test_up_kernel_is_nearest_upsampling_then_convolution() -> None:
+    from onar.models.partial_conv import upsampling_kernel
+
+    weight, x = torch.randn(4, 3, 3, 3, dtype=torch.float64), torch.randn(1, 3, 5, 6, dtype=torch.float64)
+    textbook = functional.conv2d(functional.interpolate(x, scale_factor=2), weight, padding=1)
+    fused = functional.conv_transpose2d(x, upsampling_kernel(weight), stride=2, padding=1)
+    torch.testing.assert_close(fused, textbook)
