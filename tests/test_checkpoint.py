@@ -1,0 +1,103 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from onar.checkpoint import load_generator, load_state, load_strictly, save_state, save_weights
+from onar.errors import OnarError
+from onar.files import replacing
+from onar.models import Discriminator, PConvUNet
+
+OPTIONS = [{"base_channels": 8, "depth": 3}, {"base_channels": 4, "depth": 5, "base_fill": "pyramid"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_weights_are_a_plain_state_dict(tmp_path: Path, options: dict) -> None:
+    network = PConvUNet(**options)
+    save_weights(tmp_path / "generator.pth", network)
+    again = PConvUNet(**options)
+    again.load_state_dict(torch.load(tmp_path / "generator.pth"))
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_bare_file_tells_its_architecture(tmp_path: Path, options: dict) -> None:
+    network = PConvUNet(**options).eval()
+    save_weights(tmp_path / "generator.pth", network)
+    again = load_generator(tmp_path / "generator.pth")
+    photo, known = torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+    assert again.architecture == network.architecture
+    assert not again.training
+    assert torch.equal(again(photo, known), network(photo, known))
+
+
+def test_safetensors_in_half_precision_load_into_float32(tmp_path: Path) -> None:
+    network = PConvUNet(8, 3)
+    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    text = '{"generator": "PConvUNet", "base_channels": 8, "depth": 3, "base_fill": "none"}'
+    save_file(state, tmp_path / "generator.safetensors", {"architecture": text})
+    again = load_generator(tmp_path / "generator.safetensors")
+    assert {value.dtype for value in again.parameters()} == {torch.float32}
+    torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Malice:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "owned",))
+
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"encoder.0.conv.weight": Malice()}))
+    torch.save({"encoder.0.conv.weight": Malice()}, tmp_path / "evil_zip.pth")
+    for name in ("evil.pth", "evil_zip.pth"):
+        with pytest.raises(OnarError, match="refused"):
+            load_generator(tmp_path / name)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_another_network_is_named(tmp_path: Path) -> None:
+    save_weights(tmp_path / "discriminator.pth", Discriminator(32, 4))
+    with pytest.raises(OnarError, match="not a PConvUNet: it has no encoder.0.conv.weight, but layers.0.weight"):
+        load_generator(tmp_path / "discriminator.pth")
+
+
+def test_loading_is_strict(tmp_path: Path) -> None:
+    state = PConvUNet(8, 3).state_dict()
+    for wrong, said in [
+        ({**state, "extra": torch.ones(1)}, "unknown extra"),
+        ({name: value for name, value in state.items() if name != "decoder.2.conv.bias"}, "no decoder.2.conv.bias"),
+        ({**state, "decoder.2.conv.bias": torch.ones(4)}, r"\(4,\), not \(3,\)"),
+    ]:
+        with pytest.raises(OnarError, match=said):
+            load_strictly(PConvUNet(8, 3), wrong, tmp_path / "generator.pth")
+
+
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_a_truncated_file_is_one_line(tmp_path: Path, size: int) -> None:
+    whole = tmp_path / "generator.pth"
+    save_weights(whole, PConvUNet(8, 3))
+    for cut in (whole, whole.with_suffix(".safetensors")):
+        cut.write_bytes(whole.read_bytes()[:size])
+        with pytest.raises(OnarError) as refusal:
+            load_generator(cut)
+        assert str(cut) in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    for name in ("none.pth", "none.safetensors"):
+        with pytest.raises(OnarError, match="No such file"):
+            load_generator(tmp_path / name)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 1})
+    with pytest.raises(KeyError), replacing(path) as temporary:
+        temporary.write_text("half a file")
+        raise KeyError
+    with pytest.raises(OnarError, match="cannot write"), replacing(path) as temporary:
+        raise OSError(28, "No space left on device")
+    assert load_state(path) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,93 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from onar import TrainConfig
+from onar.config import read_toml
+from onar.errors import OnarError, UsageError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+
+GUIDE_DEFAULTS = {
+    "batch_size": 16,
+    "num_workers": 4,
+    "epochs": 8,
+    "learning_rate_g": 1e-4,
+    "learning_rate_d": 1e-4,
+    "lambda_pixel": 1.0,
+    "lambda_content": 1.0,
+    "lambda_adv": 0.01,
+    "mask_type": "irregular",
+    "max_masks": 3,
+    "max_size_ratio": 0.3,
+    "max_thickness": 20,
+}
+
+
+def test_the_defaults_are_the_guides() -> None:
+    config = TrainConfig()
+    assert {name: getattr(config, name) for name in GUIDE_DEFAULTS} == GUIDE_DEFAULTS
+    assert config.height_width == (512, 512)
+    assert config.data == Path("./data")
+    assert config.results_dir == Path("./inpainting_results")
+
+
+def test_the_guides_recipe_spells_out_the_defaults() -> None:
+    assert dataclasses.replace(TrainConfig.from_toml(CONFIGS / "guide.toml"), img_size=512) == TrainConfig()
+
+
+@pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_reads_and_survives_being_written(recipe: Path, tmp_path: Path) -> None:
+    config = TrainConfig.from_toml(recipe)
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    assert TrainConfig.from_toml(tmp_path / "config.toml") == config
+
+
+def test_changes_win_over_the_recipe() -> None:
+    assert TrainConfig.from_toml(CONFIGS / "guide.toml", epochs=3).epochs == 3
+
+
+def test_every_field_has_its_help() -> None:
+    source = (Path(CONFIGS).parent / "src" / "onar" / "config.py").read_text()
+    for field in dataclasses.fields(TrainConfig):
+        declaration = source.index(f"    {field.name}: ")
+        assert '    """' in source[declaration:].split("\n", 2)[1], field.name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"epochs": 0}, "--epochs must be at least 1, not 0"),
+        ({"batch_size": -4}, "--batch_size"),
+        ({"img_size": -512}, "--img_size"),
+        ({"img_size": (512, 4)}, "--img_size"),
+        ({"num_workers": -1}, "--num_workers"),
+        ({"max_masks": 0}, "--max_masks"),
+        ({"max_size_ratio": 1.5}, "--max_size_ratio"),
+        ({"hole_ratio": (0.6, 0.1)}, "--hole_ratio"),
+        ({"learning_rate_g": 0.0}, "--learning_rate_g"),
+        ({"lambda_adv": -0.01}, "--lambda_adv"),
+        ({"ema_decay": 1.0}, "--ema_decay"),
+        ({"val_share": 1.0}, "--val_share"),
+        ({"img_size": 128}, "--depth 7 or less"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str) -> None:
+    with pytest.raises(UsageError, match="--") as refusal:
+        TrainConfig(**wrong)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("epcohs = 3\n")
+    with pytest.raises(UsageError, match="epcohs"):
+        TrainConfig.from_toml(tmp_path / "wrong.toml")
+
+
+@pytest.mark.parametrize("text", ["epochs = ", "= 3", "epochs 3"])
+def test_malformed_toml_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.toml").write_text(text)
+    with pytest.raises(OnarError, match="not valid TOML"):
+        read_toml(tmp_path / "broken.toml")
