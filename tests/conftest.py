@@ -1,5 +1,6 @@
 """Shared fixtures. Tests take photos from the package; larger sets beside the repository are used when present."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ PHOTOS = REPOSITORY / "src" / "onar" / "assets" / "photos"
 
 def pytest_configure() -> None:
     # Several test processes share the machine: one thread each is faster than many fighting.
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from onar.checkpoint import load_generator, load_state, load_strictly, save_state, save_weights
+from onar.checkpoint import load_generator, load_strictly, save_weights
 from onar.errors import OnarError
 from onar.files import replacing
 from onar.models import Discriminator, PConvUNet
+from onar.tensor_files import load_state, save_state
 
 OPTIONS = [{"base_channels": 8, "depth": 3}, {"base_channels": 4, "depth": 5, "base_fill": "pyramid"}]
 
@@ -58,7 +59,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 def test_another_network_is_named(tmp_path: Path) -> None:
     save_weights(tmp_path / "discriminator.pth", Discriminator(32, 4))
-    with pytest.raises(OnarError, match="not a PConvUNet: it has no encoder.0.conv.weight, but layers.0.weight"):
+    with pytest.raises(OnarError, match=r"not a PConvUNet: it has no encoder\.0.*layers\.0\.weight"):
         load_generator(tmp_path / "discriminator.pth")
 
 
@@ -95,9 +96,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     save_state(path, {"step": 1})
     with pytest.raises(KeyError), replacing(path) as temporary:
-        temporary.write_text("half a file")
-        raise KeyError
+        temporary.write_text({}["half a file"])
     with pytest.raises(OnarError, match="cannot write"), replacing(path) as temporary:
-        raise OSError(28, "No space left on device")
+        (temporary / "not a folder").write_text("")
     assert load_state(path) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]

@@ -1,1 +1,43 @@
-"""Onar."""
+"""Onar: image inpainting with partial convolutions. The public names load when they are first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onar.config import TrainConfig
+    from onar.errors import OnarError, UsageError
+    from onar.masks import random_mask
+    from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
+    from onar.training import train
+
+__all__ = [
+    "Discriminator",
+    "OnarError",
+    "PConvUNet",
+    "PartialConv2d",
+    "PyramidFill",
+    "TrainConfig",
+    "UsageError",
+    "random_mask",
+    "train",
+]
+
+_HOMES = {
+    "Discriminator": "onar.models",
+    "OnarError": "onar.errors",
+    "PConvUNet": "onar.models",
+    "PartialConv2d": "onar.models",
+    "PyramidFill": "onar.models",
+    "TrainConfig": "onar.config",
+    "UsageError": "onar.errors",
+    "random_mask": "onar.masks",
+    "train": "onar.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'onar' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

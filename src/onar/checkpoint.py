@@ -1,23 +1,18 @@
-"""Weights files and the resumable state of a run.
-
-Nothing is unpickled but tensors and plain values: files load through safetensors or with ``weights_only=True``.
-"""
+"""Weights files: which network they belong to, and loading them strictly."""
 
 from __future__ import annotations
 
 import json
-import pickle
 import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from onar.errors import OnarError
-from onar.files import replacing
 from onar.models import GENERATORS
+from onar.tensor_files import load_state, save_state
 
 State = dict[str, Tensor]
 
@@ -76,34 +71,6 @@ def infer_architecture(state: State, path: Path) -> dict[str, Any]:
         "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", key) is not None for key in state),
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
     }
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values, whole or not at all; raises `OnarError` when the disk refuses."""
-    with replacing(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # how torch reports a full disk
-            raise OSError(str(error).splitlines()[0]) from error
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """Read what `save_state` wrote, onto the CPU.
-
-    Raises:
-        OnarError: the file is missing, truncated, or would run code when unpickled.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
-    except pickle.UnpicklingError as error:
-        raise OnarError(f"{path} is refused: it is damaged, or holds more than tensors and plain values") from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise OnarError(f"{path} is damaged or not a PyTorch file") from error
-    if not isinstance(state, dict):
-        raise OnarError(f"{path} holds a {type(state).__name__}, not a dictionary of tensors")
-    return state
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:

@@ -159,6 +159,11 @@ class LossConfig:
     hole_weight: float = 1.0
     """How much more a hole pixel counts than a known pixel in the pixel loss (6 in the paper)."""
 
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each term by its name: pixel, content, adv, style, tv."""
+        fields = (field.name for field in dataclasses.fields(LossConfig))
+        return {name.removeprefix("lambda_"): getattr(self, name) for name in fields if name.startswith("lambda_")}
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(LossConfig):
             _at_least(field.name, getattr(self, field.name), 0)
@@ -261,14 +266,20 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         return cls(**{**values, **changes})
 
-    def to_toml(self) -> str:
-        """The configuration as TOML text that `from_toml` and `--config` read back."""
-        values: dict[str, Any] = {}
+    def to_plain(self) -> dict[str, Any]:
+        """The configuration as the values TOML knows; settings that are None are left out."""
+        plain: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, Path):
+                value = str(value)
             if value is not None:
-                values[field.name] = str(value) if isinstance(value, Path) else value
-        return tomli_w.dumps(values)
+                plain[field.name] = list(value) if isinstance(value, tuple) else value
+        return plain
+
+    def to_toml(self) -> str:
+        """The configuration as TOML text that `from_toml` and `--config` read back."""
+        return tomli_w.dumps(self.to_plain())
 
 
 def read_toml(path: Path) -> dict[str, Any]:

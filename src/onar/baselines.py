@@ -1,0 +1,96 @@
+"""Classical fills to compare a trained network with.
+
+Each takes a photo (uint8 H x W x 3, RGB) and a mask (uint8 or bool H x W, see `onar.masks` for its meaning) and
+returns a uint8 H x W x 3 picture whose known pixels are those of the photo, bit for bit. What the photo holds inside
+its holes makes no difference. A photo that is all hole becomes mid grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.errors import OnarError, UsageError
+from onar.masks import known_from_mask
+
+Picture = NDArray[np.uint8]
+Method = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
+
+RADIUS = 3
+"""Pixels around a hole pixel that OpenCV's fills look at."""
+
+MID_GREY = 128
+
+
+def telea(photo: Picture, mask: NDArray[Any]) -> Picture:
+    """Fast marching from the hole's rim inwards (Telea 2004, "An Image Inpainting Technique...")."""
+    return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_TELEA))
+
+
+def navier_stokes(photo: Picture, mask: NDArray[Any]) -> Picture:
+    """Lines of equal brightness carried into the hole like a fluid (Bertalmio et al. 2001, "Navier-Stokes...")."""
+    return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_NS))
+
+
+def mean(photo: Picture, mask: NDArray[Any]) -> Picture:
+    """The mean colour of the known pixels: what any method must beat."""
+    return _fill(photo, mask, lambda start, hole: start)
+
+
+def biharmonic(photo: Picture, mask: NDArray[Any]) -> Picture:
+    """The smoothest surface through the rim (Damelin & Hoang 2018, "On Surface Completion..."), by scikit-image.
+
+    Raises:
+        OnarError: scikit-image is not installed.
+    """
+    return _fill(photo, mask, _biharmonic)
+
+
+BASELINES: dict[str, Callable[[Picture, NDArray[Any]], Picture]] = {
+    "telea": telea,
+    "navier_stokes": navier_stokes,
+    "mean": mean,
+    "biharmonic": biharmonic,
+}
+"""The classical fills by name."""
+
+
+def _fill(photo: Picture, mask: NDArray[Any], method: Method) -> Picture:
+    """Run a method on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape != (*mask.shape, 3):
+        raise UsageError(
+            f"a photo is uint8 of height x width x 3 and its mask of the same height and width, "
+            f"not {photo.dtype} {photo.shape} and {mask.shape}"
+        )
+    hole: NDArray[np.bool_] = known_from_mask(mask)[0] == 0
+    filled: Picture = photo.copy()
+    if hole.all():
+        filled[:] = MID_GREY
+    elif hole.any():
+        # OpenCV lets a little of the hole's content through where a hole touches the border.
+        filled[hole] = photo[~hole].mean(axis=0).round()
+        filled[hole] = method(filled, hole)[hole]
+    return filled
+
+
+def _opencv(start: NDArray[Any], hole: NDArray[np.bool_], method: int) -> NDArray[Any]:
+    holes: NDArray[Any] = hole.astype(np.uint8)
+    if 1 in hole.shape:  # OpenCV reads past the edge of a picture one pixel thin
+        start, holes = (cv2.copyMakeBorder(plane, 0, 2, 0, 2, cv2.BORDER_REPLICATE) for plane in (start, holes))
+    filled: NDArray[Any] = cv2.inpaint(start, holes, RADIUS, method)
+    return filled[: hole.shape[0], : hole.shape[1]]
+
+
+def _biharmonic(start: Picture, hole: NDArray[np.bool_]) -> NDArray[Any]:
+    try:
+        from skimage.restoration import inpaint_biharmonic
+    except ImportError as error:
+        raise OnarError(f"the biharmonic fill needs pip install scikit-image ({error})") from error
+    # One hole at a time: many small linear systems cost less memory than one large one.
+    filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
+    rounded: NDArray[Any] = (filled * 255).round()
+    return rounded

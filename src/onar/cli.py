@@ -1,0 +1,139 @@
+"""The `onar` command: one verb, one call. Heavy imports stay inside the verbs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Toml
+
+from onar.config import MaskConfig, SizeOption, TrainConfig
+from onar.errors import OnarError, UsageError
+
+app = App(
+    name="onar",
+    help="Train a partial-convolution inpainting network on your photos, and fill holes in photos with it.\n\n"
+    "In mask files white is the hole, black is kept.",
+    default_parameter=Parameter(negative_iterable=()),
+    version=lambda: _version(),
+    suppress_keyboard_interrupt=False,  # `main` says what an interrupted training saved
+)
+
+
+@app.command
+def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
+    """Train on a folder of photos; leaves weights, sample sheets and loss curves in the results folder."""
+    from onar.training import train
+
+    train(config)
+
+
+@app.command
+def masks(
+    output: Path,
+    *,
+    count: int = 16,
+    img_size: SizeOption = 512,
+    seed: int = 0,
+    config: Annotated[MaskConfig, Parameter(name="*")] = MaskConfig(),  # noqa: B008
+) -> None:
+    """Write generated masks as PNG files (white = hole), and one sheet that shows them all.
+
+    Args:
+        output: Folder for mask_0000.png, mask_0001.png, … and sheet.png.
+        count: How many masks.
+        img_size: Their size in pixels: one number, or HEIGHTxWIDTH.
+        seed: Another seed gives other masks.
+        config: How holes are made.
+    """
+    from onar.preview import write_masks
+
+    print(write_masks(output, count, img_size, seed, config))
+
+
+@app.command
+def check(folder: Path, *, img_size: SizeOption = 512) -> None:
+    """Say what would be trained on: photos found, unreadable files, sizes.
+
+    Args:
+        folder: Folder of photos, searched with all its subfolders.
+        img_size: Size of the training crops; smaller photos are counted, because training enlarges them.
+    """
+    from onar.photos import inspect_folder
+
+    report = inspect_folder(folder, img_size)
+    print(report)
+    if not report.sizes:
+        raise OnarError(f"none of the {len(report.unreadable)} photos in {folder} could be read")
+
+
+@app.command
+def demo(output: Path = Path("./onar_demo")) -> None:
+    """Train for a few minutes on the photos that come with Onar, then fill holes in others and score the result.
+
+    Args:
+        output: Folder for the demo's photos, weights and pictures; made anew each time.
+    """
+    from onar.demo import demo
+
+    demo(output)
+
+
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Path | None = None,
+    debug: bool = False,
+) -> None:
+    """Run a verb.
+
+    Args:
+        *tokens: The verb and its arguments.
+        config: TOML file with any of the verb's settings; flags win over it.
+        debug: Show the traceback of an error.
+    """
+    if config is not None:
+        if not config.is_file():
+            raise UsageError(f"--config {config}: no such file")
+        app.config = (Toml(config, use_commands_as_keys=False),)
+    app(tokens, exit_on_error=False, print_error=False)
+
+
+def main() -> None:
+    """Entry point: exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C."""
+    debug = "--debug" in sys.argv
+    try:
+        app.meta(exit_on_error=False, print_error=False)
+    except (UsageError, CycloptsError) as error:
+        sys.exit(_tell(error, 2, debug))
+    except OnarError as error:
+        sys.exit(_tell(error, 1, debug))
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
+
+
+def _tell(error: Exception, code: int, debug: bool, prefix: str = "") -> int:
+    if debug:
+        traceback.print_exc()
+    line = " ".join(str(error).split()) or type(error).__name__
+    print(f"onar: {prefix}{line}", file=sys.stderr)
+    return code
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("onar")
+
+
+if __name__ == "__main__":
+    main()

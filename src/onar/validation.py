@@ -1,0 +1,106 @@
+"""Scores on held-out photos with fixed holes, beside fills that learn nothing on the same holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from onar.baselines import telea
+from onar.masks import composite, mask_from_known
+from onar.metrics import score
+from onar.models.pyramid_fill import pyramid_fill
+from onar.photos import MaskSource, ValidationPhotos
+
+Scores = dict[str, float]
+Completer = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Validation photos with their holes.
+
+    Attributes:
+        photo: N x 3 x H x W, uint8.
+        known: N x 1 x H x W, uint8, 1 = known.
+    """
+
+    photo: Tensor
+    known: Tensor
+
+    def batches(self, batch_size: int) -> list[tuple[Tensor, Tensor]]:
+        """Cut into float batches in [0, 1], B x 3 x H x W with known maps B x 1 x H x W."""
+        photos, knowns = torch.split(self.photo, batch_size), torch.split(self.known, batch_size)
+        return [(photo.float() / 255, known.float()) for photo, known in zip(photos, knowns, strict=True)]
+
+
+def score_completer(complete: Completer, held_out: HeldOut, batch_size: int) -> Scores:
+    """Mean scores of composites in 8 bits, which is what a person would save.
+
+    Args:
+        complete: (photo * known, known) -> completed, on the CPU's tensors.
+        held_out: photos and holes.
+        batch_size: photos in one call of `complete`.
+    """
+    sums: dict[str, float] = {}
+    for photo, known in held_out.batches(batch_size):
+        completed = complete(photo * known, known)
+        eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
+        for name, values in score(eight_bits, photo, known).items():
+            sums[name] = sums.get(name, 0.0) + float(values.sum())
+    return {name: total / len(held_out.photo) for name, total in sums.items()}
+
+
+def score_baselines(held_out: HeldOut, batch_size: int) -> dict[str, Scores]:
+    """Scores of OpenCV's Telea and of the pyramid fill on the same holes."""
+    return {
+        "Telea": score_completer(complete_with_telea, held_out, batch_size),
+        "pyramid fill": score_completer(pyramid_fill, held_out, batch_size),
+    }
+
+
+def complete_with(generator: nn.Module) -> Completer:
+    """A generator in evaluation mode, on the device of its weights, as a function of CPU tensors."""
+
+    @torch.no_grad()
+    def complete(photo: Tensor, known: Tensor) -> Tensor:
+        device = next((weight.device for weight in generator.parameters()), photo.device)
+        was_training = generator.training
+        generator.eval()
+        completed: Tensor = generator(photo.to(device), known.to(device)).float().cpu()
+        generator.train(was_training)
+        return completed
+
+    return complete
+
+
+def load_held_out(paths: Sequence[Path], height: int, width: int, masks: MaskSource, seed: int) -> HeldOut:
+    """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
+    photos = ValidationPhotos(paths, height, width, masks, seed)
+    samples = [photos[index] for index in range(len(photos))]
+    return HeldOut(*(torch.stack([sample[name] for sample in samples]) for name in ("photo", "known")))
+
+
+def complete_with_telea(photo: Tensor, known: Tensor) -> Tensor:
+    """OpenCV's Telea with the call of a generator."""
+    filled = [telea(to_picture(one), mask_from_known(k.numpy())) for one, k in zip(photo, known, strict=True)]
+    return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).float() / 255
+
+
+def to_picture(photo: Tensor) -> NDArray[np.uint8]:
+    """3 x H x W in [0, 1] -> H x W x 3 in 8 bits."""
+    picture: NDArray[np.uint8] = photo.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    return picture
+
+
+def sample_rows(complete: Completer, held_out: HeldOut, count: int) -> list[Sequence[NDArray[np.uint8]]]:
+    """Rows of masked (holes white), completed and original for a sample sheet."""
+    photo, known = held_out.photo[:count].float() / 255, held_out.known[:count].float()
+    completed = composite(photo, complete(photo * known, known), known)
+    masked = photo * known + (1 - known)
+    return [[to_picture(picture) for picture in row] for row in zip(masked, completed, photo, strict=True)]
