@@ -8,7 +8,7 @@ from onar.config import TrainConfig
 from onar.gan import GAN, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss
 from onar.masks import composite
-from onar.training import build_gan, start_accelerator
+from onar.run import build_gan, start_accelerator
 
 
 class TinyFeatures(nn.Module):

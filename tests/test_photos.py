@@ -12,21 +12,20 @@ import torch
 from PIL import Image
 from torch.utils.data import BatchSampler, Dataset
 
+from onar.batches import EpochBatches, photo_loader
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
 from onar.images import PhotoError, read_photo, write_image
+from onar.inspection import inspect_folder
 from onar.masks import hole_share
 from onar.photos import (
-    EpochBatches,
     GeneratedMasks,
     MaskFolder,
     TrainingPhotos,
     ValidationPhotos,
     find_photos,
     hold_out,
-    inspect_folder,
     mask_source,
-    photo_loader,
     random_box,
 )
 from tests.conftest import PHOTOS
@@ -396,9 +395,9 @@ def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
     folder = damaged[0].parent
     Image.new("LA", (40, 50)).save(folder / "deep.png")
     report = inspect_folder(folder, (48, 64), num_workers)
-    assert len(report.readable) == 5
+    assert len(report.sizes) == 5
     assert report.kinds == {"JPEG RGB": 4, "PNG LA": 1}
-    assert (report.readable[0].height, report.readable[0].width) == (50, 40)
+    assert report.sizes[0] == (50, 40)
     assert report.upscaled == 1
     assert [line.partition(": ")[0] for line in report.unreadable] == [str(damaged[1]), str(damaged[3])]
     text = str(report)
@@ -408,7 +407,7 @@ def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
 
 def test_a_folder_of_damaged_files_is_inspected(undecodable: list[Path]) -> None:
     report = inspect_folder(undecodable[0].parent, 64, num_workers=0)
-    assert report.readable == []
+    assert report.sizes == []
     assert "unreadable  4" in str(report)
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
+    from onar.inpainter import Inpainter
     from onar.masks import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
     from onar.training import train
 
 __all__ = [
     "Discriminator",
+    "Inpainter",
     "OnarError",
     "PConvUNet",
     "PartialConv2d",
@@ -26,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "Discriminator": "onar.models",
+    "Inpainter": "onar.inpainter",
     "OnarError": "onar.errors",
     "PConvUNet": "onar.models",
     "PartialConv2d": "onar.models",

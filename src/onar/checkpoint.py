@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.models import GENERATORS
 from onar.tensor_files import load_state, save_state
@@ -43,6 +44,18 @@ def load_generator(path: Path) -> nn.Module:
     generator = GENERATORS[name](**architecture)
     load_strictly(generator, state, path)
     return generator.eval()
+
+
+def training_size(path: Path, generator: nn.Module) -> int:
+    """Side in pixels of the crops a generator was trained on.
+
+    From the run's `config.toml` beside its weights; else from its depth, as the paper's network of depth 8 was made
+    for 512.
+    """
+    beside = path.with_name("config.toml")
+    if beside.is_file():
+        return max(TrainConfig.from_toml(beside).height_width)
+    return int(2 ** (int(getattr(generator, "depth", 8)) + 1))
 
 
 def load_strictly(network: nn.Module, state: State, path: Path) -> None:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Toml
+from cyclopts.config import Dict
 
-from onar.config import MaskConfig, SizeOption, TrainConfig
+from onar.config import MaskConfig, SizeOption, TrainConfig, read_toml
 from onar.errors import OnarError, UsageError
+
+_TRAINING_ONLY = (
+    {field.name for field in fields(TrainConfig)}
+    - {field.name for field in fields(MaskConfig)}
+    - {
+        "img_size",
+        "seed",
+    }
+)
 
 app = App(
     name="onar",
@@ -62,7 +72,7 @@ def check(folder: Path, *, img_size: SizeOption = 512) -> None:
         folder: Folder of photos, searched with all its subfolders.
         img_size: Size of the training crops; smaller photos are counted, because training enlarges them.
     """
-    from onar.photos import inspect_folder
+    from onar.inspection import inspect_folder
 
     report = inspect_folder(folder, img_size)
     print(report)
@@ -101,7 +111,10 @@ def _launch(
     if config is not None:
         if not config.is_file():
             raise UsageError(f"--config {config}: no such file")
-        app.config = (Toml(config, use_commands_as_keys=False),)
+        values = read_toml(config)
+        if tokens[:1] == ("masks",):  # a training recipe also says which masks to draw
+            values = {key: value for key, value in values.items() if key not in _TRAINING_ONLY}
+        app.config = (Dict(values, use_commands_as_keys=False, source=str(config)),)
     app(tokens, exit_on_error=False, print_error=False)
 
 

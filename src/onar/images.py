@@ -167,15 +167,19 @@ def read_mask(path: Path) -> Pixels:
         if "A" in picture.getbands() or "transparency" in picture.info:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
-        brightness = np.asarray(to_rgb(picture).convert("L"))
+        brightness = np.asarray(_to_8_bits(picture).convert("L"))
     return np.where(brightness >= THRESHOLD, HOLE, 0).astype(np.uint8)
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
     """Convert a Pillow picture of any mode to 8-bit RGB; alpha is dropped, and grey of more bits is scaled."""
+    return _to_8_bits(picture).convert("RGB")
+
+
+def _to_8_bits(picture: Image.Image) -> Image.Image:
     if picture.mode == "F" or picture.mode.startswith("I"):
-        picture = Image.fromarray(_scale_grey(np.asarray(picture), picture.mode))
-    return picture.convert("RGB")
+        return Image.fromarray(_scale_grey(np.asarray(picture), picture.mode))
+    return picture
 
 
 def _scale_grey(values: NDArray[Any], mode: str) -> Pixels:

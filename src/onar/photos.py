@@ -8,22 +8,18 @@ from these three, so any epoch can be entered at any step.
 from __future__ import annotations
 
 import os
-import signal
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypedDict
+from typing import Protocol, TypeAlias, TypedDict
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
-from tqdm import tqdm
+from torch.utils.data import Dataset
 
-from onar.config import ImageSize, MaskConfig, TrainConfig
+from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
 from onar.images import (
     PHOTO_EXTENSIONS,
@@ -43,7 +39,7 @@ Key: TypeAlias = tuple[int, int]
 
 # Without these, numpy would start the order of pass 3 and the crop of pass 3, photo 0 from the same state: missing
 # numbers of a seed count as zeros.
-_ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
+ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
 
 
 # ---------------------------------------------------------------- files
@@ -203,7 +199,7 @@ class _PhotoSet(Dataset[Sample]):
             OnarError: no photo can be read, or not the mask file.
         """
         unreadable: list[str] = []
-        for at in (*range(index, len(self)), *range(index)):
+        for at in chain(range(index, len(self)), range(index)):
             try:
                 with open_photo(Path(os.fsdecode(self._paths[at]))) as photo:
                     small = photo.height < self.height or photo.width < self.width
@@ -274,223 +270,3 @@ def random_box(photo_size: tuple[int, int], size: tuple[int, int], min_crop: flo
     height, width = max(1, round(share * tall)), max(1, round(share * wide))
     top, left = rng.integers(photo_size[0] - height + 1), rng.integers(photo_size[1] - width + 1)
     return int(left), int(top), int(left) + width, int(top) + height
-
-
-# ---------------------------------------------------------------- batches
-
-
-class EpochBatches:
-    """Batches of keys for `TrainingPhotos`: epoch by epoch, from any step, for any one of several processes.
-
-    Imagine an endless row of passes over the photos, each in a random order of its own. An epoch is the next
-    `photos_per_epoch` of that row, so that small and large epochs alike use every photo equally often. With as many
-    as there are photos, an epoch is a pass.
-
-    Args:
-        photo_count: photos in the folder.
-        batch_size: photos in one step of one process.
-        seed: another seed gives another order.
-        photos_per_epoch: photos in an epoch, over all processes; by default all photos once.
-        rank: number of this process.
-        world_size: how many processes share each batch.
-    """
-
-    def __init__(
-        self,
-        photo_count: int,
-        batch_size: int,
-        seed: int,
-        *,
-        photos_per_epoch: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.photo_count = photo_count
-        self.photos_per_epoch = photos_per_epoch or photo_count
-        self.seed = seed
-        self.rank, self.world_size = rank, world_size
-        self.together = batch_size * world_size
-        self.epoch, self.first = 0, 0
-
-    def start(self, epoch: int, first: int = 0) -> None:
-        """Set the epoch that iterating yields next, and the first of its steps to yield; both count from 0."""
-        self.epoch, self.first = epoch, first
-
-    def __len__(self) -> int:
-        """Steps in a whole epoch, the same for every process."""
-        return -(-self.photos_per_epoch // self.together)
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        keys = self._epoch_keys()
-        for step in range(self.first, len(self)):
-            batch = keys[step * self.together : (step + 1) * self.together]
-            if len(batch) < self.world_size:  # every process must make the step: some photos serve twice
-                batch = np.resize(batch, (self.world_size, 2))
-            part = np.array_split(batch, self.world_size)[self.rank]
-            yield [(number, index) for number, index in part.tolist()]
-
-    def _epoch_keys(self) -> NDArray[np.int64]:
-        """The keys of the epoch for all processes, N×2."""
-        start, count = self.epoch * self.photos_per_epoch, self.photo_count
-        end = start + self.photos_per_epoch
-        passes = []
-        for number in range(start // count, -(-end // count)):
-            order = np.random.default_rng((self.seed, _ORDER, number)).permutation(count)
-            order = order[max(0, start - number * count) : end - number * count]
-            passes.append(np.stack([np.full_like(order, number), order], axis=1))
-        return np.concatenate(passes)
-
-
-class PhotoLoader(DataLoader[Any]):
-    """A DataLoader that raises an `OnarError` of a reading process as it was, not as a page of traceback."""
-
-    def __iter__(self) -> Any:
-        """Yield batches: the entries of `Sample`, stacked."""
-        try:
-            for batch in super().__iter__():
-                if isinstance(batch, OnarError):
-                    raise batch
-                yield batch
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            raise OnarError(
-                "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
-            ) from error
-
-
-class _ErrorsAsItems(Dataset[Any]):
-    """A dataset that returns an `OnarError` instead of raising it: torch would turn a raised one into a page."""
-
-    def __init__(self, samples: Dataset[Any]) -> None:
-        self.samples = samples
-
-    def __getitem__(self, key: Any) -> Any:
-        try:
-            return self.samples[key]
-        except OnarError as error:
-            return error
-
-
-def photo_loader(samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int) -> PhotoLoader:
-    """Read samples in batches, ahead of their use, in processes of their own.
-
-    Args:
-        samples: `TrainingPhotos` or `ValidationPhotos`.
-        batches: for each batch the keys of its samples, such as `EpochBatches`.
-        num_workers: reading processes; 0 reads in this one. The samples are the same.
-    """
-    return PhotoLoader(
-        _ErrorsAsItems(samples),
-        batch_sampler=batches,
-        num_workers=num_workers,
-        collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_start_worker,
-        persistent_workers=num_workers > 0,
-    )
-
-
-def _collate(items: list[Any]) -> Any:
-    """Stack the samples of a batch; if one is an error, that is the batch."""
-    return next((item for item in items if isinstance(item, OnarError)), None) or default_collate(items)
-
-
-def _start_worker(_worker: int) -> None:
-    """Leave Ctrl-C to the training process, and one core to this one (torch sees to its own threads)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-
-
-# ---------------------------------------------------------------- inspection
-
-
-@dataclass(frozen=True)
-class PhotoFacts:
-    """What inspecting a photo found."""
-
-    kind: str
-    """File format and colour mode, such as "JPEG RGB"."""
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class FolderReport:
-    """What a folder holds for training; `str` makes it a text for a person.
-
-    Attributes:
-        folder: the folder.
-        crop: height and width of the training crops, in pixels.
-        readable: each photo that can be read, smallest area first.
-        unreadable: one line, `file: reason`, for each photo that cannot.
-    """
-
-    folder: Path
-    crop: tuple[int, int]
-    readable: list[PhotoFacts]
-    unreadable: list[str]
-
-    @property
-    def kinds(self) -> dict[str, int]:
-        """Number of photos of each kind, the commonest first."""
-        return dict(Counter(photo.kind for photo in self.readable).most_common())
-
-    @property
-    def upscaled(self) -> int:
-        """Number of photos smaller than the crop, which training enlarges."""
-        return sum(photo.height < self.crop[0] or photo.width < self.crop[1] for photo in self.readable)
-
-    def __str__(self) -> str:
-        lines = [f"photos      {len(self.readable)} in {printable(self.folder)}"]
-        if self.readable:
-            chosen = (self.readable[at] for at in (0, len(self.readable) // 2, -1))
-            smallest, median, largest = (f"{photo.height}×{photo.width}" for photo in chosen)
-            lines += [
-                f"kinds       {', '.join(f'{count} {kind}' for kind, count in self.kinds.items())}",
-                f"sizes       smallest {smallest}, median {median}, largest {largest} (height×width)",
-                f"too small   {self.upscaled} for crops of {self.crop[0]}×{self.crop[1]}; training enlarges them",
-            ]
-        return "\n".join([*lines, f"unreadable  {len(self.unreadable)}", *(f"  {line}" for line in self.unreadable)])
-
-
-def inspect_folder(folder: Path, img_size: ImageSize, num_workers: int = 2) -> FolderReport:
-    """Decode every photo of a folder, with a progress bar on stderr.
-
-    Args:
-        folder: searched with its subfolders.
-        img_size: size of the training crops in pixels, or (height, width).
-        num_workers: processes that decode; 0 decodes in this one.
-
-    Raises:
-        OnarError: there is no such folder, or no photo in it.
-    """
-    paths = find_photos(folder)
-    loader = DataLoader(
-        _ErrorsAsItems(_Inspections(paths)),
-        batch_size=None,
-        sampler=range(len(paths)),
-        num_workers=num_workers,
-        worker_init_fn=_start_worker,
-    )
-    found = list(tqdm(loader, unit="photo", disable=None))
-    readable = [one for one in found if isinstance(one, PhotoFacts)]
-    return FolderReport(
-        folder=folder,
-        crop=(img_size, img_size) if isinstance(img_size, int) else img_size,
-        readable=sorted(readable, key=lambda photo: (photo.height * photo.width, photo.height)),
-        unreadable=[str(one) for one in found if isinstance(one, PhotoError)],
-    )
-
-
-class _Inspections(Dataset[PhotoFacts]):
-    """Decodes each photo completely; raises `PhotoError` for one that cannot be."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
-
-    def __getitem__(self, index: int) -> PhotoFacts:
-        with open_photo(self.paths[index]) as photo:
-            kind = f"{photo.image.format} {photo.image.mode}"
-            photo.read()
-            return PhotoFacts(kind, photo.height, photo.width)

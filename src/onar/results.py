@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from onar.config import TrainConfig, read_toml
+from onar.config import TrainConfig
 from onar.errors import OnarError, UsageError
 from onar.files import write_text
 from onar.tensor_files import load_state, save_state
@@ -110,32 +110,45 @@ class Results:
         """Decide by `config.resume` where the run goes on; None starts from the beginning.
 
         Raises:
-            UsageError: the folder holds a run with other settings.
-            OnarError: the folder holds a finished run, or the checkpoint cannot be read.
+            UsageError: the checkpoint belongs to a run with other settings.
+            OnarError: the folder holds a finished run, or the checkpoint cannot be read or is none.
         """
-        if config.resume not in ("auto", "never"):
-            return load_state(Path(config.resume))
-        newest = self.newest_checkpoint()
-        if config.resume == "auto" and (newest is not None or self.generator.exists()):
-            self._refuse_other_settings(config)
-            if self.generator.exists():
-                raise OnarError(
-                    f"{self.folder} holds a finished run: choose another --results_dir, "
-                    "or replace it with --resume never"
-                )
-            return load_state(newest) if newest else None
-        self.clear()
-        return None
-
-    def _refuse_other_settings(self, config: TrainConfig) -> None:
-        before, now = read_toml(self.config), config.to_plain()
-        keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        if differing := [key for key in keys if key not in FREE_KEYS]:
-            changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
-            raise UsageError(
-                f"{self.folder} holds a run with other settings ({changes}): choose another --results_dir, "
-                "or replace it with --resume never"
+        if config.resume == "never":
+            self.clear()
+            return None
+        named = config.resume != "auto"
+        path = Path(config.resume) if named else self.newest_checkpoint()
+        state = load_state(path) if path else None
+        if path and state is not None:
+            _refuse_other_settings(path, state, config)
+        if not named and self.generator.exists():
+            raise OnarError(
+                f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
             )
+        if path and path.parent.resolve() == self.checkpoints.resolve():
+            self._forget_after(path)
+        else:
+            self.clear()
+        return state
+
+    def _forget_after(self, checkpoint: Path) -> None:
+        """Remove what the run wrote after one of its own checkpoints."""
+        later = [path for path in self._checkpoint_files() if path.name > checkpoint.name]
+        for path in (*later, self.generator, self.discriminator):
+            path.unlink(missing_ok=True)
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))
+
+
+def _refuse_other_settings(path: Path, state: dict[str, Any], config: TrainConfig) -> None:
+    if "config" not in state:
+        raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
+    before, now = state["config"], config.to_plain()
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    if differing := [key for key in keys if key not in FREE_KEYS]:
+        changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+        raise UsageError(
+            f"{path} belongs to a run with other settings ({changes}): choose another --results_dir, "
+            "or replace that run with --resume never"
+        )

@@ -28,10 +28,12 @@ class HeldOut:
     Attributes:
         photo: N x 3 x H x W, uint8.
         known: N x 1 x H x W, uint8, 1 = known.
+        unreadable: one line, `file: reason`, for each photo that was left out.
     """
 
     photo: Tensor
     known: Tensor
+    unreadable: tuple[str, ...] = ()
 
     def batches(self, batch_size: int) -> list[tuple[Tensor, Tensor]]:
         """Cut into float batches in [0, 1], B x 3 x H x W with known maps B x 1 x H x W."""
@@ -83,7 +85,11 @@ def load_held_out(paths: Sequence[Path], height: int, width: int, masks: MaskSou
     """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
     photos = ValidationPhotos(paths, height, width, masks, seed)
     samples = [photos[index] for index in range(len(photos))]
-    return HeldOut(*(torch.stack([sample[name] for sample in samples]) for name in ("photo", "known")))
+    unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
+    # In place of a photo that cannot be read comes the next one, which is here anyway.
+    kept = [sample for index, sample in enumerate(samples) if sample["index"] == index]
+    photo, known = (torch.stack([sample[name] for sample in kept]) for name in ("photo", "known"))
+    return HeldOut(photo, known, tuple(unreadable))
 
 
 def complete_with_telea(photo: Tensor, known: Tensor) -> Tensor:

@@ -1,0 +1,348 @@
+"""Inpainter: any photo and any mask in, the completed photo out, at the photo's own size.
+
+Memory and time follow the holes, not the photo. Holes that lie close together form a group, and a group is completed
+in a window of the photo that shows it with its surroundings. A group too large for one window is completed core by
+core, each in a window of its own. Where a hole is deeper than what the network was trained on, it is first completed
+at a reduced scale, which decides what goes where; each core is then completed again at native scale, with that first
+result around it taken as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from onar.checkpoint import load_generator, training_size
+from onar.errors import UsageError
+from onar.masks import known_from_mask
+from onar.models import PyramidFill
+from onar.models.pyramid_fill import pyramid_fill
+
+STRATEGIES = ("auto", "whole", "crop")
+PYRAMID = "pyramid"
+PYRAMID_SIZE = 512
+
+Pixels = NDArray[np.uint8]
+Holes = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a photo in pixels; bottom and right are outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """For indexing an H×W or H×W×3 array."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def within(self, window: Box) -> tuple[slice, slice]:
+        """For indexing an array that shows `window` only."""
+        rows = slice(self.top - window.top, self.bottom - window.top)
+        return rows, slice(self.left - window.left, self.right - window.left)
+
+    @property
+    def longer_side(self) -> int:
+        """The larger of height and width."""
+        return max(self.bottom - self.top, self.right - self.left)
+
+    def grown(self, margin: int, height: int, width: int) -> Box:
+        """The box with a margin on all sides, cut at the photo's edges."""
+        return Box(
+            max(0, self.top - margin),
+            max(0, self.left - margin),
+            min(height, self.bottom + margin),
+            min(width, self.right + margin),
+        )
+
+    def pieces(self, size: int) -> Iterator[Box]:
+        """Cut into boxes of at most `size` pixels a side."""
+        for top in range(self.top, self.bottom, size):
+            for left in range(self.left, self.right, size):
+                yield Box(top, left, min(top + size, self.bottom), min(left + size, self.right))
+
+
+class Inpainter:
+    """Completes photos with a generator.
+
+    Args:
+        generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
+        training_size: side in pixels of the crops the generator was trained on.
+        device: "auto", "cpu", "cuda" or "mps".
+        description: what does the work, for people.
+    """
+
+    def __init__(
+        self, generator: nn.Module, training_size: int = 512, device: str = "auto", description: str = "a generator"
+    ) -> None:
+        self.device = _choose_device(device)
+        self.generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.training_size = training_size
+        self.description = description
+
+    @classmethod
+    def load(cls, weights: str | Path | None = None, device: str = "auto") -> Inpainter:
+        """Load weights, or take the pyramid fill, which needs none.
+
+        Args:
+            weights: a `.pth` or `.safetensors` file; "pyramid" or nothing for the pyramid fill.
+            device: "auto", "cpu", "cuda" or "mps".
+
+        Raises:
+            OnarError: the file cannot be read, or holds no generator.
+        """
+        if weights is None or str(weights) == PYRAMID:
+            chosen = "the pyramid fill" if weights else "the pyramid fill, because no weights are named"
+            return cls(PyramidFill(), PYRAMID_SIZE, device, chosen)
+        path = Path(weights)
+        generator = load_generator(path)
+        return cls(generator, training_size(path, generator), device, f"the weights {path}")
+
+    @overload
+    def __call__(self, photo: Image.Image, mask: Any, *, strategy: str = ..., feather: int = ...) -> Image.Image: ...
+    @overload
+    def __call__(self, photo: Pixels, mask: Any, *, strategy: str = ..., feather: int = ...) -> Pixels: ...
+    @overload
+    def __call__(self, photo: Sequence[Any], mask: Any, *, strategy: str = ..., feather: int = ...) -> list[Any]: ...
+
+    def __call__(self, photo: Any, mask: Any, *, strategy: str = "auto", feather: int = 0) -> Any:
+        """Fill the holes of a photo, or of several.
+
+        Args:
+            photo: a PIL picture (RGB, L, or with alpha, which is kept), a uint8 array H×W×3 or H×W, or a list of
+                either; an array N×H×W×3 is a list of N photos.
+            mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
+                A list of as many for several photos.
+            strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
+                chooses by size.
+            feather: hole pixels from the seam over which the fill fades into the colours it meets there.
+
+        Returns:
+            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical.
+
+        Raises:
+            UsageError: sizes, types or options do not fit.
+        """
+        if strategy not in STRATEGIES:
+            raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
+        if feather < 0:
+            raise UsageError(f"--feather must be at least 0, not {feather}")
+        if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
+            if len(photo) != len(mask):
+                raise UsageError(f"{len(photo)} photos need as many masks, not {len(mask)}")
+            results = [self(one, m, strategy=strategy, feather=feather) for one, m in zip(photo, mask, strict=True)]
+            return np.stack(results) if isinstance(photo, np.ndarray) else results
+        if isinstance(photo, Image.Image):
+            return self._complete_picture(photo, mask, strategy, feather)
+        return self._complete_array(photo, mask, strategy, feather)
+
+    def _complete_picture(self, photo: Image.Image, mask: Any, strategy: str, feather: int) -> Image.Image:
+        if photo.mode not in ("RGB", "L", "RGBA", "LA"):
+            raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
+        has_alpha = photo.mode.endswith("A")
+        colours = photo.convert(photo.mode.removesuffix("A")) if has_alpha else photo
+        completed = Image.fromarray(self._complete_array(np.asarray(colours), mask, strategy, feather))
+        if has_alpha:
+            completed.putalpha(photo.getchannel("A"))
+        return completed
+
+    def _complete_array(self, photo: Pixels, mask: Any, strategy: str, feather: int) -> Pixels:
+        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.shape[2:] not in ((), (3,)):
+            raise UsageError("a photo is a PIL picture or a uint8 array of height x width (x 3)")
+        hole = as_holes(mask)
+        if hole.shape != photo.shape[:2]:
+            raise UsageError(
+                f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
+                "they must be the same size"
+            )
+        rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
+        completed = self.complete(rgb, hole, strategy, feather)
+        if photo.ndim == 3:
+            return completed
+        # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
+        return np.where(hole, cv2.cvtColor(completed, cv2.COLOR_RGB2GRAY), photo)
+
+    def complete(self, photo: Pixels, hole: Holes, strategy: str = "auto", feather: int = 0) -> Pixels:
+        """Fill the holes of uint8 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
+        work = _Canvas(self, photo.copy(), hole.copy(), feather)
+        height, width = hole.shape
+        if strategy == "whole":
+            work.fill(Box(0, 0, height, width), Box(0, 0, height, width), work.unknown)
+            return work.photo
+        for group in find_groups(hole, self.training_size // 4):
+            window = group.grown(self._margin(group), height, width)
+            if strategy == "auto" and max(height, width) <= self._window_limit:
+                window = Box(0, 0, height, width)
+            depth = _depth(hole[window.slices])
+            if window.longer_side <= self._window_limit and depth.max() <= self.deepest:
+                work.fill(window, group, work.unknown[window.slices])
+            else:
+                work.fill_large(window, group, depth)
+        return work.photo
+
+    def _margin(self, group: Box) -> int:
+        """Surroundings to show: half of the group's size, and at least the training size in all."""
+        return max(group.longer_side // 2, (self.training_size - group.longer_side + 1) // 2, 16)
+
+    @property
+    def _window_limit(self) -> int:
+        """Longest side of a photo or window that the network gets at once."""
+        return 2 * self.training_size
+
+    @property
+    def deepest(self) -> int:
+        """Distance to the nearest known pixel beyond which a hole is completed at a reduced scale first."""
+        return self.training_size // 5
+
+    @torch.no_grad()
+    def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
+        """Complete one window: uint8 H×W×3 and bool H×W in, the full frame out, uint8."""
+        known = torch.from_numpy(known_from_mask(hole))[None].to(self.device)
+        pixels = torch.from_numpy(np.ascontiguousarray(photo)).to(self.device).permute(2, 0, 1)[None].float() / 255
+        completed: Tensor = self.generator(pixels.mul(known).contiguous(memory_format=torch.channels_last), known)
+        if feather:
+            completed = completed + _seam_correction(pixels, completed, known, hole, feather)
+        completed = completed.mul(255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
+        result: Pixels = completed.cpu().numpy()
+        return result
+
+
+@dataclass
+class _Canvas:
+    """A photo while its holes are being filled.
+
+    Attributes:
+        inpainter: does the work.
+        photo: uint8 H×W×3, filled so far.
+        unknown: bool H×W, what is still to be filled.
+        feather: see `Inpainter`.
+    """
+
+    inpainter: Inpainter
+    photo: Pixels
+    unknown: Holes
+    feather: int
+
+    def fill(self, window: Box, core: Box, hole: Holes) -> None:
+        """Complete a window whose holes are `hole`, and keep what it put into the unknown pixels of the core."""
+        completed = self.inpainter.run(self.photo[window.slices], hole, self.feather)
+        unknown = self.unknown[core.slices]
+        self.photo[core.slices][unknown] = completed[core.within(window)][unknown]
+        unknown[:] = False
+
+    def fill_large(self, window: Box, group: Box, depth: NDArray[np.float32]) -> None:
+        """Fill a group core by core; `depth` is the distance to the nearest known pixel in the window."""
+        size = self.inpainter.training_size
+        deep = bool(depth.max() > self.inpainter.deepest)
+        if deep:
+            self._sketch(window, group)
+        for core in group.pieces(size):
+            if depth[core.within(window)].max() > self.inpainter.deepest:
+                for part in core.pieces(size // 2):
+                    self._fill_core(part, size // 2, sketched=True)
+            else:
+                self._fill_core(core, size // 2, sketched=False)
+
+    def _fill_core(self, core: Box, margin: int, *, sketched: bool) -> None:
+        """Fill the unknown pixels of a core; when sketched, what surrounds it is taken as known."""
+        if not self.unknown[core.slices].any():
+            return
+        window = core.grown(margin, *self.unknown.shape)
+        hole = self.unknown[window.slices].copy()
+        if sketched:
+            around = np.ones_like(hole)
+            around[core.within(window)] = False
+            hole[around] = False
+        self.fill(window, core, hole)
+
+    def _sketch(self, window: Box, group: Box) -> None:
+        """Complete the window at a reduced scale, and put that into the holes without counting them as filled."""
+        photo, unknown = self.photo[window.slices], self.unknown[window.slices]
+        height, width = unknown.shape
+        scale = min(1.0, self.inpainter.training_size / max(height, width))
+        small = max(1, round(width * scale)), max(1, round(height * scale))
+        # Only known pixels may be averaged: what lies under a hole must not reach the result.
+        share = cv2.resize((~unknown).astype(np.float32), small, interpolation=cv2.INTER_AREA)
+        sums = cv2.resize(np.where(unknown[..., None], 0, photo).astype(np.uint8), small, interpolation=cv2.INTER_AREA)
+        reduced = np.clip(sums / np.maximum(share, 1e-3)[..., None], 0, 255).round().astype(np.uint8)
+        completed = self.inpainter.run(reduced.reshape(*small[::-1], 3), share.reshape(small[::-1]) < 0.5, 0)
+        enlarged = cv2.resize(completed, (width, height), interpolation=cv2.INTER_CUBIC)
+        photo[unknown] = enlarged.reshape(height, width, 3)[unknown]
+
+
+def as_holes(mask: Any) -> Holes:
+    """A PIL picture, or a uint8 or bool array H×W, as bool H×W, True = hole."""
+    array = np.asarray(mask.convert("L")) if isinstance(mask, Image.Image) else np.asarray(mask)
+    holes: Holes = known_from_mask(array)[0] == 0
+    return holes
+
+
+def find_groups(hole: Holes, reach: int) -> list[Box]:
+    """Boxes round groups of holes that are no more than about twice `reach` pixels apart, in reading order.
+
+    Args:
+        hole: bool H×W.
+        reach: pixels.
+    """
+    height, width = hole.shape
+    # Distances matter only roughly, so blocks of pixels serve: 100 megapixels become a few thousand blocks.
+    block = max(1, reach // 4)
+    padded = np.pad(hole, ((0, -height % block), (0, -width % block)))
+    blocks = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).any(axis=(1, 3))
+    radius = max(1, reach // block)
+    reached = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    grown = np.asarray(cv2.dilate(np.asarray(blocks, np.uint8), reached), np.uint8)
+    count, labels = cv2.connectedComponents(grown)
+    groups = []
+    for label in range(1, count):
+        rows, columns = np.nonzero(blocks & (labels == label))
+        box = Box(rows.min() * block, columns.min() * block, (rows.max() + 1) * block, (columns.max() + 1) * block)
+        groups.append(_shrink(box.grown(0, height, width), hole))
+    return groups
+
+
+def _shrink(box: Box, hole: Holes) -> Box:
+    """The smallest box round the holes in a box."""
+    rows, columns = hole[box.slices].any(axis=1).nonzero()[0], hole[box.slices].any(axis=0).nonzero()[0]
+    return Box(
+        box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1
+    )
+
+
+def _depth(hole: Holes) -> NDArray[np.float32]:
+    """Distance of each hole pixel to the nearest known one in pixels; infinite when nothing is known."""
+    if hole.all():
+        return np.full(hole.shape, np.inf, np.float32)
+    return np.asarray(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3), np.float32)
+
+
+def _seam_correction(photo: Tensor, completed: Tensor, known: Tensor, hole: Holes, feather: int) -> Tensor:
+    """What the network gets wrong at the known side of the seam, carried into the hole and fading over `feather`.
+
+    Known pixels do not change: the composite takes them from the photo.
+    """
+    error = pyramid_fill((photo - completed) * known, known)
+    fade = np.clip(1 - _depth(hole) / (feather + 1), 0, 1)
+    return error * torch.from_numpy(fade).to(photo.device)
+
+
+def _choose_device(device: str) -> torch.device:
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(device, False):
+        raise UsageError(f"--device {device} is not available here; use --device auto")
+    return torch.device(device)
