@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/onar demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

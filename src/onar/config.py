@@ -7,6 +7,7 @@ the flag (``--batch_size`` or ``--batch-size``) and the key in a TOML file have 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,7 +263,9 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         values = read_toml(Path(path))
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise UsageError(f"{path}: unknown key {unknown[0]!r}; see `onar train --help` for the names")
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else "`onar train --help` lists the names"
+            raise UsageError(f"{path}: unknown key {unknown[0]!r}; {advice}")
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         return cls(**{**values, **changes})
 

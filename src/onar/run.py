@@ -110,7 +110,10 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
     if config.track == "tensorboard" and find_spec("tensorboard") is None:
         raise OnarError('--track tensorboard needs pip install "onar[tensorboard]"')
     tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
-    return Accelerator(cpu=on_cpu, mixed_precision=config.mixed_precision, **tracker)
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=config.mixed_precision, **tracker)
+    if accelerator.num_processes > 1:
+        raise OnarError("training runs in one process for now: start it with `onar train`, without a launcher")
+    return accelerator
 
 
 def prepare(config: TrainConfig, accelerator: Accelerator) -> Run:

@@ -103,8 +103,9 @@ def _groups(run: Run) -> Iterator[list[Batch]]:
 
 def _note_unusual_photos(run: Run, sample: dict[str, Any]) -> None:
     """Name each unreadable photo once, and count the photos that had to be enlarged."""
-    for line in "\n".join(sample["unreadable"]).splitlines():
-        note_skipped(run, line)
+    for lines in sample["unreadable"]:
+        for line in lines.splitlines():
+            note_skipped(run, line)
     small = sample["index"][sample["upscaled"]].tolist()
     run.progress.upscaled = sorted({*run.progress.upscaled, *small})
 

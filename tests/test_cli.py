@@ -1,0 +1,137 @@
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onar
+from onar.cli import app
+from onar.images import read_mask
+from onar.masks import hole_share
+from tests.conftest import PHOTOS, REPOSITORY
+
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def documented_commands() -> list[str]:
+    """Every `onar …` line of the documents' shell blocks, without its comment."""
+    blocks = (block for path in DOCUMENTS for block in re.findall(r"```(?:bash|sh)\n(.*?)```", path.read_text(), re.S))
+    lines = (line.split(" #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines())
+    return sorted({line for line in lines if line.startswith("onar ")})
+
+
+def run_onar(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "onar", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_documents_show_commands() -> None:
+    assert len(documented_commands()) > 5
+
+
+@pytest.mark.parametrize("command", documented_commands())
+def test_a_documented_command_is_understood(command: str) -> None:
+    tokens = shlex.split(command)[1:]
+    if "--config" in tokens:
+        place = tokens.index("--config")
+        recipe = tokens[place + 1]
+        assert recipe.startswith("inpainting_results/") or (REPOSITORY / recipe).is_file()
+        del tokens[place : place + 2]
+    app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+def test_help_answers_without_loading_the_heavy_libraries() -> None:
+    code = """
+import sys
+sys.argv = ["onar", "train", "--help"]
+from onar.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in ("torch", "cv2", "matplotlib", "PIL") if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout.splitlines()[-1] == "[]"
+    assert "--max-thickness" in run.stdout
+
+
+def test_the_public_names_load() -> None:
+    assert set(onar.__all__) == set(onar._HOMES)
+    for name in onar.__all__:
+        assert callable(getattr(onar, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = onar.nothing
+
+
+def test_the_public_names_survive_importing_every_module() -> None:
+    code = """
+import importlib, pkgutil, onar
+for module in pkgutil.walk_packages(onar.__path__, "onar."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert all(not hasattr(getattr(onar, name), "__path__") and callable(getattr(onar, name)) for name in onar.__all__)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_masks_are_written_with_a_sheet(tmp_path: Path) -> None:
+    run = run_onar("masks", "--output", tmp_path, "--count", 9, "--img_size", "40x64", "--hole_ratio", 0.2, 0.3)
+    assert run.returncode == 0, run.stderr
+    masks = [read_mask(path) for path in sorted(tmp_path.glob("mask_*.png"))]
+    assert len(masks) == 9
+    assert all(mask.shape == (40, 64) and 0.18 < hole_share(mask) < 0.32 for mask in masks)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 8 * (66 + 4) + 4
+    assert "white is the hole" in run.stdout
+
+
+def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> None:
+    recipe = REPOSITORY / "configs" / "laptop.toml"
+    run = run_onar("masks", "--config", recipe, "--output", tmp_path, "--count", 1)
+    assert run.returncode == 0, run.stderr
+    assert read_mask(tmp_path / "mask_0000.png").shape == (128, 128)
+
+
+def test_masks_of_a_folder_are_previewed(tmp_path: Path) -> None:
+    Image.new("L", (20, 20), 255).save(tmp_path / "white.png")
+    run = run_onar("masks", "--output", tmp_path / "out", "--count", 1, "--masks", tmp_path)
+    assert "100.0%" in run.stdout
+
+
+def test_the_doctor_names_what_is_unreadable_and_small(tmp_path: Path) -> None:
+    for path in sorted(PHOTOS.glob("*.jpg"))[:3]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "broken.JPG").write_bytes(b"\xff\xd8 no photo")
+    run = run_onar("check", tmp_path, "--img_size", 512)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"photos +3 in", run.stdout)
+    assert re.search(r"too small +3 ", run.stdout)
+    assert "broken.JPG" in run.stdout
+
+
+def test_a_folder_in_which_nothing_is_readable_fails_the_check(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_text("no photo")
+    run = run_onar("check", tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == f"onar: none of the 1 photos in {tmp_path} could be read"
+
+
+def test_the_demo_does_not_replace_a_folder_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    run = run_onar("demo", "--output", tmp_path)
+    assert run.returncode == 1
+    assert "is no earlier demo" in run.stderr
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    run = run_onar("check", tmp_path / "nowhere", "--debug")
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+    assert run.stderr.splitlines()[-1].startswith("onar: no photos")
