@@ -247,6 +247,7 @@ def test_a_truncated_photo_is_skipped_named_once_and_listed(photos: Path, tmp_pa
     last = records(tmp_path / "results", "epoch")[-1]
     assert last["skipped"] == 1
     assert last["upscaled"] == 1
+    assert "1 photos are smaller than the crops and were enlarged" in run.stdout
     assert "validation" not in last
 
 

@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "depth": 6,
     "base_fill": "pyramid",
     "content_network": "efficientnet_lite0",
-    "learning_rate_g": 5e-4,
+    "learning_rate_g": 1e-3,
     "adam_beta2": 0.99,
     "lr_schedule": "cosine",
     "warmup_steps": 20,
@@ -42,7 +42,7 @@ SETTINGS: dict[str, Any] = {
     "mixed_precision": "bf16",
     "hole_ratio": (0.01, 0.4),
     "hole_weight": 6.0,
-    "lambda_content": 2.0,
+    "lambda_content": 0.1,
     "discriminator_channels": 32,
 }
 

@@ -133,6 +133,8 @@ def _report_epoch(run: Run) -> None:
         ours = score_completer(complete, run.held_out, run.config.batch_size)
         record["validation"] = {"onar": ours, **run.baselines}
         print(_validation_line(record["validation"]), flush=True)
+    if run.progress.epoch == 0 and run.progress.upscaled:
+        print(f"{len(run.progress.upscaled)} photos are smaller than the crops and were enlarged", flush=True)
     _log(run, record)
     epoch, records = run.progress.epoch + 1, run.results.records()
     save_sample_sheet(run.results.samples(epoch), sample_rows(complete, run.held_out, SAMPLE_ROWS))
