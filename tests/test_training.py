@@ -183,6 +183,26 @@ def test_a_named_checkpoint_goes_on_in_another_folder(finished: Path, photos: Pa
     assert_same_weights(finished, tmp_path / "results")
 
 
+def test_a_finished_run_is_trained_for_longer(finished: Path, photos: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(finished, results)
+    settings = {**SMALL, "data": photos, "results_dir": results, "epochs": 3}
+    with pytest.raises(UsageError, match=r"epochs was 2, is 3.*train it for longer with --resume (\S+),") as refusal:
+        train(TrainConfig(**settings))
+    named = re.search(r"--resume (\S+),", str(refusal.value))
+    assert named is not None
+    train(TrainConfig(**settings, resume=named[1]))
+    train(TrainConfig(**{**settings, "results_dir": tmp_path / "at once"}))
+    assert_same_weights(tmp_path / "at once", results)
+    assert [record["epoch"] for record in records(results, "epoch")] == [1, 2, 3]
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(finished: Path, photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "data": photos, "results_dir": tmp_path / "results"}
+    with pytest.raises(OnarError, match="is not a checkpoint of a run"):
+        train(TrainConfig(**settings, resume=str(finished / "generator_final.pth")))
+
+
 def test_max_steps_ends_a_run_in_the_middle_of_an_epoch(photos: Path, tmp_path: Path) -> None:
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_steps=4))
     assert [record["step"] for record in records(tmp_path, "epoch")] == [3, 4]

@@ -17,6 +17,9 @@ FREE_KEYS = frozenset(
     {"resume", "results_dir", "device", "num_workers", "checkpoint_minutes", "log_every", "track", "content_weights"}
 )
 
+# Settings that say how long to train: a checkpoint that is named may be trained for longer.
+LENGTH_KEYS = frozenset({"epochs", "max_steps"})
+
 Record = dict[str, Any]
 
 
@@ -120,7 +123,7 @@ class Results:
         path = Path(config.resume) if named else self.newest_checkpoint()
         state = load_state(path) if path else None
         if path and state is not None:
-            _refuse_other_settings(path, state, config)
+            _refuse_other_settings(path, state, config, FREE_KEYS | LENGTH_KEYS if named else FREE_KEYS)
         if not named and self.generator.exists():
             raise OnarError(
                 f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
@@ -141,14 +144,17 @@ class Results:
         return sorted(self.checkpoints.glob("step_*.pt"))
 
 
-def _refuse_other_settings(path: Path, state: dict[str, Any], config: TrainConfig) -> None:
+def _refuse_other_settings(path: Path, state: dict[str, Any], config: TrainConfig, free: frozenset[str]) -> None:
     if "config" not in state:
         raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
     before, now = state["config"], config.to_plain()
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    if differing := [key for key in keys if key not in FREE_KEYS]:
-        changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
-        raise UsageError(
-            f"{path} belongs to a run with other settings ({changes}): choose another --results_dir, "
-            "or replace that run with --resume never"
-        )
+    differing = [key for key in keys if key not in free]
+    if not differing:
+        return
+    changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+    longer = f"train it for longer with --resume {path}, " if LENGTH_KEYS.issuperset(differing) else ""
+    raise UsageError(
+        f"{path} belongs to a run with other settings ({changes}): {longer}choose another --results_dir, "
+        "or replace that run with --resume never"
+    )
