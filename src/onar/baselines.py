@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
-from onar.masks import known_from_mask
+from onar.masks import holes_from_mask
 
 Picture = NDArray[np.uint8]
 Method = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
@@ -66,7 +66,7 @@ def _fill(photo: Picture, mask: NDArray[Any], method: Method) -> Picture:
             f"a photo is uint8 of height x width x 3 and its mask of the same height and width, "
             f"not {photo.dtype} {photo.shape} and {mask.shape}"
         )
-    hole: NDArray[np.bool_] = known_from_mask(mask)[0] == 0
+    hole: NDArray[np.bool_] = holes_from_mask(mask)
     filled: Picture = photo.copy()
     if hole.all():
         filled[:] = MID_GREY

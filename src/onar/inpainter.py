@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from onar.checkpoint import load_generator, training_size
 from onar.errors import UsageError
-from onar.masks import known_from_mask
+from onar.masks import holes_from_mask, known_from_mask
 from onar.models import PyramidFill
 from onar.models.pyramid_fill import pyramid_fill
 
@@ -59,13 +59,15 @@ class Box:
         """The larger of height and width."""
         return max(self.bottom - self.top, self.right - self.left)
 
-    def grown(self, margin: int, height: int, width: int) -> Box:
-        """The box with a margin on all sides, cut at the photo's edges."""
+    def grown(self, margin: int, height: int, width: int, at_least: int = 0) -> Box:
+        """The box with a margin on all sides, and at least so many pixels a side, cut at the photo's edges."""
+        rows = max(margin, (at_least - (self.bottom - self.top) + 1) // 2)
+        columns = max(margin, (at_least - (self.right - self.left) + 1) // 2)
         return Box(
-            max(0, self.top - margin),
-            max(0, self.left - margin),
-            min(height, self.bottom + margin),
-            min(width, self.right + margin),
+            max(0, self.top - rows),
+            max(0, self.left - columns),
+            min(height, self.bottom + rows),
+            min(width, self.right + columns),
         )
 
     def pieces(self, size: int) -> Iterator[Box]:
@@ -183,7 +185,8 @@ class Inpainter:
             work.fill(Box(0, 0, height, width), Box(0, 0, height, width), work.unknown)
             return work.photo
         for group in find_groups(hole, self.training_size // 4):
-            window = group.grown(self._margin(group), height, width)
+            # Surroundings: half of the group's size on all sides, and the training size in all.
+            window = group.grown(max(group.longer_side // 2, 16), height, width, at_least=self.training_size)
             if strategy == "auto" and max(height, width) <= self._window_limit:
                 window = Box(0, 0, height, width)
             depth = _depth(hole[window.slices])
@@ -193,10 +196,6 @@ class Inpainter:
                 work.fill_large(window, group, depth)
         return work.photo
 
-    def _margin(self, group: Box) -> int:
-        """Surroundings to show: half of the group's size, and at least the training size in all."""
-        return max(group.longer_side // 2, (self.training_size - group.longer_side + 1) // 2, 16)
-
     @property
     def _window_limit(self) -> int:
         """Longest side of a photo or window that the network gets at once."""
@@ -205,7 +204,7 @@ class Inpainter:
     @property
     def deepest(self) -> int:
         """Distance to the nearest known pixel beyond which a hole is completed at a reduced scale first."""
-        return self.training_size // 5
+        return self.training_size // 3
 
     @torch.no_grad()
     def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
@@ -285,9 +284,7 @@ class _Canvas:
 
 def as_holes(mask: Any) -> Holes:
     """A PIL picture, or a uint8 or bool array H×W, as bool H×W, True = hole."""
-    array = np.asarray(mask.convert("L")) if isinstance(mask, Image.Image) else np.asarray(mask)
-    holes: Holes = known_from_mask(array)[0] == 0
-    return holes
+    return holes_from_mask(np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask))
 
 
 def find_groups(hole: Holes, reach: int) -> list[Box]:

@@ -228,7 +228,7 @@ def _check_arguments(
 
 def hole_share(mask: NDArray[Any]) -> float:
     """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask."""
-    holes = _holes(mask)
+    holes = holes_from_mask(mask)
     return float(np.count_nonzero(holes)) / holes.size
 
 
@@ -242,7 +242,7 @@ def fit_mask(mask: NDArray[Any], height: int, width: int) -> Mask:
     """Resize a uint8 or bool H×W mask by nearest neighbour, to height×width uint8 of 0 and 255."""
     if height < 1 or width < 1:
         raise UsageError(f"a mask needs a height and a width of at least 1, not {height} x {width}")
-    binary = _holes(mask).astype(np.uint8) * HOLE
+    binary = holes_from_mask(mask).astype(np.uint8) * HOLE
     if binary.shape == (height, width):
         return binary
     return np.asarray(cv2.resize(binary, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
@@ -250,7 +250,7 @@ def fit_mask(mask: NDArray[Any], height: int, width: int) -> Mask:
 
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
-    return np.logical_not(_holes(mask))[None].astype(np.float32)
+    return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
 
 
 def mask_from_known(known: NDArray[Any]) -> Mask:
@@ -276,8 +276,12 @@ def composite(photo: Frame, completed: Frame, known: Frame) -> Frame:
     return result
 
 
-def _holes(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Check a person's mask and return its holes, bool H×W."""
+def holes_from_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole.
+
+    Raises:
+        UsageError: The mask is anything else.
+    """
     if mask.ndim != 2 or mask.size == 0 or mask.dtype not in (np.uint8, np.bool_):
         raise UsageError(f"a mask is a uint8 or bool array of height x width, not {mask.dtype} of shape {mask.shape}")
     return mask if mask.dtype == np.bool_ else mask >= THRESHOLD
