@@ -71,6 +71,7 @@ def test_every_field_has_its_help() -> None:
         ({"ema_decay": 1.0}, "--ema_decay"),
         ({"val_share": 1.0}, "--val_share"),
         ({"img_size": 128}, "--depth 7 or less"),
+        ({"img_size": 16, "depth": 3, "discriminator": "local"}, "at least 24"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str) -> None:

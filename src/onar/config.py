@@ -1,4 +1,4 @@
-"""Every setting of a training run, as frozen dataclasses.
+"""Every setting of a training run, and of completing files, as frozen dataclasses.
 
 The text under a field is its help on the command line and its entry in the reference; the field,
 the flag (``--batch_size`` or ``--batch-size``) and the key in a TOML file have one name.
@@ -250,6 +250,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         for part in (DataConfig, MaskConfig, NetworkConfig, LossConfig, OptimizerConfig, RunConfig):
             part.__post_init__(self)
         smallest = min(self.height_width)
+        if self.discriminator == "local":
+            _require(smallest >= 24, "img_size", "must be at least 24 for --discriminator local", self.img_size)
         if smallest < 2**self.depth:
             fitting = smallest.bit_length() - 1
             raise UsageError(
@@ -283,6 +285,34 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` and `--config` read back."""
         return tomli_w.dumps(self.to_plain())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionConfig:
+    """How photo files are completed."""
+
+    strategy: Literal["auto", "whole", "crop"] = "auto"
+    """What the network sees: the whole photo at once, crops round the holes, or what suits the photo's size."""
+    feather: int = 0
+    """Let the fill fade into the colours at the seam over so many pixels; known pixels stay as they are."""
+    invert_mask: bool = False
+    """The masks have black holes."""
+    dilate: int = 0
+    """Widen the holes by so many pixels, against soft or tight edges of masks."""
+    overlay: bool = False
+    """Also write NAME_overlay.png: the photo with what will be filled in red."""
+    compare: bool = False
+    """Also write NAME_compare.png: the photo with its holes in white beside the result, at most 1024 pixels each."""
+    workers: int = 2
+    """Threads that read and write photos while others are being filled; each holds a photo in memory. 0: none."""
+    max_megapixels: float = 200
+    """Refuse larger photos and masks before decoding them."""
+
+    def __post_init__(self) -> None:
+        _at_least("feather", self.feather, 0)
+        _at_least("dilate", self.dilate, 0)
+        _at_least("workers", self.workers, 0)
+        _require(self.max_megapixels > 0, "max_megapixels", "must be above 0", self.max_megapixels)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

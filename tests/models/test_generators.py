@@ -105,6 +105,15 @@ def test_freezing_batch_norm_freezes_statistics_and_affine_terms_of_the_encoder(
     assert training == any(name.endswith("running_mean") for name in changed)
 
 
+def test_one_photo_whose_innermost_level_is_one_pixel_trains() -> None:
+    network = PConvUNet(4, 4)
+    photo, known = photo_with_hole(16, 16)
+    network(photo, known).sum().backward()
+    innermost = network.encoder[3]
+    assert innermost.norm.running_mean.abs().sum() == 0  # one value has no statistics worth keeping
+    assert torch.isfinite(innermost.conv.weight.grad).all()
+
+
 def test_evaluation_does_not_touch_batch_norm() -> None:
     network = PConvUNet(8, 4).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}

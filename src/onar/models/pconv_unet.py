@@ -19,6 +19,22 @@ HEAD_CHANNELS = 16
 BASE_FILLS = ("none", "pyramid")
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that takes the running statistics where a batch holds one value per channel.
+
+    The innermost level of a 256-pixel photo is one pixel, and the last batch of an epoch may be one photo: the
+    statistics of that one value say nothing, and torch refuses them.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """B×C×H×W in, the same out."""
+        if self.training and input.numel() == input.shape[1]:
+            return functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(input)
+
+
 class EncoderLevel(nn.Module):
     """Stride-2 partial convolution, batch norm, ReLU."""
 
@@ -27,7 +43,7 @@ class EncoderLevel(nn.Module):
         self.conv = PartialConv2d(
             in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, bias=not normalise
         )
-        self.norm = nn.BatchNorm2d(out_channels) if normalise else nn.Identity()
+        self.norm = BatchNorm(out_channels) if normalise else nn.Identity()
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +59,7 @@ class DecoderLevel(nn.Module):
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
         super().__init__()
         self.conv = UpPartialConv2d(low_channels, skip_channels, out_channels, bias=last)
-        self.norm = nn.Identity() if last else nn.BatchNorm2d(out_channels)
+        self.norm = nn.Identity() if last else BatchNorm(out_channels)
         self.activation = nn.Identity() if last else nn.LeakyReLU(0.2, inplace=True)
         if not last:  # the last level keeps torch's smaller weights: an untrained network says grey, not noise
             nn.init.kaiming_normal_(self.conv.weight, a=0.2)
