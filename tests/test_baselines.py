@@ -108,5 +108,5 @@ def test_a_mask_of_another_size_is_refused(photo) -> None:
 
 def test_without_scikit_image_the_error_says_what_to_install(photo, mask, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
-    with pytest.raises(OnarError, match="pip install scikit-image"):
+    with pytest.raises(OnarError, match=r'pip install "onar\[evaluate\]"'):
         BASELINES["biharmonic"](photo, mask)

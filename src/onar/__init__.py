@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
+    from onar.evaluation import evaluate
     from onar.inpainter import Inpainter
     from onar.masks import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
@@ -22,6 +23,7 @@ __all__ = [
     "PyramidFill",
     "TrainConfig",
     "UsageError",
+    "evaluate",
     "random_mask",
     "train",
 ]
@@ -35,6 +37,7 @@ _HOMES = {
     "PyramidFill": "onar.models",
     "TrainConfig": "onar.config",
     "UsageError": "onar.errors",
+    "evaluate": "onar.evaluation",
     "random_mask": "onar.masks",
     "train": "onar.training",
 }

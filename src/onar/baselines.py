@@ -89,7 +89,7 @@ def _biharmonic(start: Picture, hole: NDArray[np.bool_]) -> NDArray[Any]:
     try:
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:
-        raise OnarError(f"the biharmonic fill needs pip install scikit-image ({error})") from error
+        raise OnarError(f'the biharmonic fill needs pip install "onar[evaluate]" ({error})') from error
     # One hole at a time: many small linear systems cost less memory than one large one.
     filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
     rounded: NDArray[Any] = (filled * 255).round()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from onar.config import MaskConfig, SizeOption, TrainConfig, read_toml
+from onar.config import CompletionConfig, MaskConfig, SizeOption, TrainConfig, read_toml
 from onar.errors import OnarError, UsageError
 
 _TRAINING_ONLY = (
@@ -81,6 +82,87 @@ def check(folder: Path, *, img_size: SizeOption = 512) -> None:
 
 
 @app.command
+def complete(
+    *photos: Annotated[
+        str, Parameter(help="Files, folders with all their subfolders, or patterns in quotes: 'scans/**/*.jpg'.")
+    ],
+    mask: Path,
+    output: Path,
+    weights: str | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    overwrite: bool = False,
+    config: Annotated[CompletionConfig, Parameter(name="*")] = CompletionConfig(),  # noqa: B008
+) -> None:
+    """Fill the holes of photos; what is not a hole stays as it is.
+
+    Args:
+        *photos: What to complete.
+        mask: White is filled, black is kept. A file for all photos, or a folder with a file for each, of the photo's
+            name but for the ending, and of the photo's size.
+        output: File for one photo, folder for several. The ending chooses the format: png jpg bmp tif webp.
+        weights: A .pth or .safetensors file; "pyramid" fills without training.
+        device: Where the network runs.
+        overwrite: Replace files that are there, the photos themselves included.
+        config: How.
+    """
+    from onar.completion import complete
+
+    complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config)
+
+
+@app.command
+def evaluate(
+    *,
+    data: Path,
+    output: Path,
+    masks: Path | None = None,
+    weights: Path | None = None,
+    baselines: bool = False,
+    img_size: SizeOption | None = None,
+    masks_per_range: int | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    features: str | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+) -> None:
+    """Score how well holes in photos are filled, by hole share, and write a report.
+
+    Args:
+        data: Folder of photos that were not trained on, searched with all its subfolders.
+        output: The report as JSON, such as report.json; report.html with tables, plots and pictures goes beside it.
+        masks: Folder of mask files (white = hole), each used once. Without it, holes are generated from `seed`.
+        weights: Weights of a generator; "pyramid" is the pyramid fill, which needs none.
+        baselines: Also score fills that learn nothing, on the same holes: OpenCV's Telea and Navier-Stokes, the
+            biharmonic fill (slow for large holes), the mean colour and the pyramid fill.
+        img_size: Score centre crops resized to this size: one number, or HEIGHTxWIDTH. Without it, whole photos at
+            their own size.
+        masks_per_range: Masks in each of twelve groups (six ranges of hole share, away from the border and reaching
+            it): generated ones, by default 10, or at most so many of the mask files, by default all.
+        count: Use so many photos, spread evenly over the folder; by default all.
+        seed: Another seed gives other generated holes.
+        features: Also compute FID and KID on the features of this network: efficientnet_lite0 or vgg16.
+        device: Where to compute; auto takes a GPU when there is one.
+    """
+    from onar.evaluation import evaluate
+
+    report = evaluate(
+        data,
+        masks=masks,
+        weights=weights,
+        baselines=baselines,
+        img_size=img_size,
+        masks_per_range=masks_per_range,
+        count=count,
+        seed=seed,
+        features=features,
+        device=device,
+        output=output,
+    )
+    print(report)
+    print(f"\nThe report: {output} and {output.with_suffix('.html')}")
+
+
+@app.command
 def demo(output: Path = Path("./onar_demo")) -> None:
     """Train for a few minutes on the photos that come with Onar, then fill holes in others and score the result.
 
@@ -118,11 +200,16 @@ def _launch(
     app(tokens, exit_on_error=False, print_error=False)
 
 
-def main() -> None:
-    """Entry point: exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C."""
-    debug = "--debug" in sys.argv
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C.
+
+    Args:
+        arguments: verb and what follows; those of the process when None.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
     try:
-        app.meta(exit_on_error=False, print_error=False)
+        app.meta(arguments, exit_on_error=False, print_error=False)
     except (UsageError, CycloptsError) as error:
         sys.exit(_tell(error, 2, debug))
     except OnarError as error:

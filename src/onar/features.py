@@ -154,7 +154,7 @@ def _torchvision_vgg16() -> tuple[State, Path]:
         _check_hash(cached)
         return load_state(cached), cached
     try:
-        with _timeout(DOWNLOAD_TIMEOUT):
+        with timeout(DOWNLOAD_TIMEOUT):
             state = weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
     except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: what arrived has another hash
         raise OnarError(
@@ -167,7 +167,7 @@ def _torchvision_vgg16() -> tuple[State, Path]:
 
 
 @contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
+def timeout(seconds: float) -> Iterator[None]:
     """Limit every wait of new sockets: torch's downloader has no timeout, and a silent firewall costs minutes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, as Pillow has it: right and bottom are outside."""
 
-_FORMATS = {
+FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -52,7 +52,7 @@ _TURNS = {
 }
 """What sets a picture of each EXIF orientation upright; those from 5 on swap height and width."""
 
-PHOTO_EXTENSIONS = tuple(_FORMATS)
+PHOTO_EXTENSIONS = tuple(FORMATS)
 """Endings of the files that are photos, in lower case; compare them with a lower-cased ending."""
 
 PIXEL_LIMIT = 175_000_000
@@ -67,6 +67,10 @@ of 1.5 keeps most of the time won."""
 
 class PhotoError(OnarError):
     """A picture file that cannot be read; the message is `file: reason`."""
+
+
+class PhotoTooLargeError(PhotoError):
+    """A picture of more pixels than allowed."""
 
 
 # ---------------------------------------------------------------- reading
@@ -92,7 +96,7 @@ class PhotoFile:
         Raises:
             PhotoError: the file is damaged.
         """
-        with _damage_told(self.path):
+        with damage_told(self.path):
             self.image.load()
             upright = self.image if self.turn is None else self.image.transpose(self.turn)
             return to_rgb(upright)
@@ -111,7 +115,7 @@ class PhotoFile:
         left, top, right, bottom = box
         excess = min((right - left) / width, (bottom - top) / height)
         reduction = next((factor for factor in (8, 4, 2) if _DRAFT_MARGIN * factor <= excess), 1)
-        with _damage_told(self.path):
+        with damage_told(self.path):
             if self.image.draft(None, (self.image.width // reduction, self.image.height // reduction)) is None:
                 reduction = 1
         scaled = (left / reduction, top / reduction, right / reduction, bottom / reduction)
@@ -119,28 +123,51 @@ class PhotoFile:
 
 
 @contextmanager
-def open_photo(path: Path) -> Iterator[PhotoFile]:
+def open_photo(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
     """Open a photo, reading no more than needed to know its size.
 
     Raises:
-        PhotoError: the file is missing, empty, damaged, larger than `PIXEL_LIMIT`, or not a picture.
+        PhotoError: the file is missing, empty, damaged, of more pixels than `pixel_limit`, or not a picture.
     """
-    with _damage_told(path):
-        file = path.open("rb")
-    with file:
-        with _damage_told(path):
-            if os.fstat(file.fileno()).st_size == 0:
-                raise PhotoError(f"{printable(path)}: the file is empty")
-            # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
-            image = Image.open(file, formats=sorted(set(_FORMATS.values())))
-            if image.width * image.height > PIXEL_LIMIT:
-                raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+    with open_picture(path, pixel_limit) as image:
+        with damage_told(path):
             if image.format not in ("JPEG", "MPO"):
                 image.load()  # their size and orientation are certain only now, and there is no reduced decoding
-            turn = _turn(image)
+            turn = find_turn(image)
         swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
         width, height = reversed(image.size) if swapped else image.size
         yield PhotoFile(path, image, turn, height, width)
+
+
+@contextmanager
+def open_picture(
+    path: Path, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(FORMATS.values())
+) -> Iterator[Image.Image]:
+    """Open a picture file, reading no more than its header; what Pillow gives is not decoded yet.
+
+    Args:
+        path: the file.
+        pixel_limit: most pixels it may have. Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds as well.
+        formats: those it may be in, as Pillow names them.
+
+    Raises:
+        PhotoTooLargeError: it has more pixels.
+        PhotoError: it is missing, empty, damaged, or not a picture.
+    """
+    with damage_told(path):
+        file = path.open("rb")
+    with file:
+        with damage_told(path):
+            if os.fstat(file.fileno()).st_size == 0:
+                raise PhotoError(f"{printable(path)}: the file is empty")
+            # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
+            image = Image.open(file, formats=sorted(formats))
+            if image.width * image.height > pixel_limit:
+                size = f"{image.width} x {image.height}"
+                raise PhotoTooLargeError(
+                    f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})"
+                )
+        yield image
 
 
 def read_photo(path: Path) -> Image.Image:
@@ -153,7 +180,7 @@ def read_photo(path: Path) -> Image.Image:
         return photo.read()
 
 
-def read_mask(path: Path) -> Pixels:
+def read_mask(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
     """Read a mask file as uint8 H×W of 0 and 255, upright.
 
     Colours count by their brightness, and what is transparent counts as black: picture editors leave any colour
@@ -162,21 +189,22 @@ def read_mask(path: Path) -> Pixels:
     Raises:
         PhotoError: as `open_photo`.
     """
-    with open_photo(path) as file, _damage_told(path):
+    with open_photo(path, pixel_limit) as file, damage_told(path):
         picture = file.image if file.turn is None else file.image.transpose(file.turn)
         if "A" in picture.getbands() or "transparency" in picture.info:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
-        brightness = np.asarray(_to_8_bits(picture).convert("L"))
-    return np.where(brightness >= THRESHOLD, HOLE, 0).astype(np.uint8)
+        brightness = np.asarray(to_8_bits(picture).convert("L"))
+    return np.multiply(brightness >= THRESHOLD, HOLE, dtype=np.uint8)
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
     """Convert a Pillow picture of any mode to 8-bit RGB; alpha is dropped, and grey of more bits is scaled."""
-    return _to_8_bits(picture).convert("RGB")
+    return to_8_bits(picture).convert("RGB")
 
 
-def _to_8_bits(picture: Image.Image) -> Image.Image:
+def to_8_bits(picture: Image.Image) -> Image.Image:
+    """Scale a Pillow picture of 16-bit, 32-bit or floating-point grey to 8 bits; others stay as they are."""
     if picture.mode == "F" or picture.mode.startswith("I"):
         return Image.fromarray(_scale_grey(np.asarray(picture), picture.mode))
     return picture
@@ -195,16 +223,16 @@ def _scale_grey(values: NDArray[Any], mode: str) -> Pixels:
     return scaled
 
 
-def _turn(image: Image.Image) -> Transpose | None:
+def find_turn(image: Image.Image) -> Transpose | None:
     """What sets a picture upright, by its EXIF orientation; None for an orientation of 1, missing or damaged."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as many kinds as `_damage_told` meets; without EXIF the photo is still a photo
+    except Exception:  # as many kinds as `damage_told` meets; without EXIF the photo is still a photo
         return None
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def damage_told(path: Path) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
     try:
         with warnings.catch_warnings():
@@ -221,7 +249,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"larger than {PIXEL_LIMIT // 1_000_000} megapixels ({error})"
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture in a format Onar reads ({', '.join(sorted(set(_FORMATS.values())))})"
+        return f"not a picture in a format Onar reads ({', '.join(sorted(set(FORMATS.values())))})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"
@@ -243,7 +271,7 @@ def write_image(path: Path, pixels: Pixels) -> None:
     Raises:
         OnarError: the ending is none of `PHOTO_EXTENSIONS`, or the file cannot be written.
     """
-    format_name = _FORMATS.get(path.suffix.lower())
+    format_name = FORMATS.get(path.suffix.lower())
     if format_name is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(PHOTO_EXTENSIONS)}")
     try:

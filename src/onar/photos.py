@@ -45,24 +45,25 @@ ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
 # ---------------------------------------------------------------- files
 
 
-def find_photos(folder: Path, what: str = "photos") -> list[Path]:
+def find_photos(folder: Path, what: str = "photos", extensions: tuple[str, ...] = PHOTO_EXTENSIONS) -> list[Path]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
 
     Args:
         folder: where to look; links to folders are followed, each folder once.
         what: what the error message says was looked for.
+        extensions: endings of photos, in lower case.
 
     Raises:
-        OnarError: there is no such folder, or no file in it ends in one of `PHOTO_EXTENSIONS`.
+        OnarError: there is no such folder, or no file in it ends in one of `extensions`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise OnarError(f"no {what}: {printable(folder)} is {'not a folder' if folder.exists() else 'not there'}")
     files = list(_visible_files(folder))
-    photos = [file for file in files if os.path.splitext(file)[1].lower() in PHOTO_EXTENSIONS]
+    photos = [file for file in files if os.path.splitext(file)[1].lower() in extensions]
     if not photos:
         found = f"{len(files)} files of other kinds" if files else "no files at all"
-        wanted = " ".join(PHOTO_EXTENSIONS)
+        wanted = " ".join(extensions)
         raise OnarError(f"no {what} in {printable(folder)} and its subfolders: looked for {wanted}; found {found}")
     return [Path(photo) for photo in sorted(photos)]
 
