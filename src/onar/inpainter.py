@@ -185,8 +185,8 @@ class Inpainter:
             work.fill(Box(0, 0, height, width), Box(0, 0, height, width), work.unknown)
             return work.photo
         for group in find_groups(hole, self.training_size // 4):
-            # Surroundings: half of the group's size on all sides, and the training size in all.
-            window = group.grown(max(group.longer_side // 2, 16), height, width, at_least=self.training_size)
+            # Surroundings: a quarter of the group's size on all sides, and the training size in all.
+            window = group.grown(max(group.longer_side // 4, 16), height, width, at_least=self.training_size)
             if strategy == "auto" and max(height, width) <= self._window_limit:
                 window = Box(0, 0, height, width)
             depth = _depth(hole[window.slices])
@@ -251,9 +251,9 @@ class _Canvas:
         for core in group.pieces(size):
             if depth[core.within(window)].max() > self.inpainter.deepest:
                 for part in core.pieces(size // 2):
-                    self._fill_core(part, size // 2, sketched=True)
+                    self._fill_core(part, size // 4, sketched=True)
             else:
-                self._fill_core(core, size // 2, sketched=False)
+                self._fill_core(core, size // 4, sketched=False)
 
     def _fill_core(self, core: Box, margin: int, *, sketched: bool) -> None:
         """Fill the unknown pixels of a core; when sketched, what surrounds it is taken as known."""
