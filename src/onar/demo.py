@@ -26,15 +26,16 @@ MASKS_PER_PHOTO = 4
 MARK = ".onar_demo"  # says that a folder was made by the demo and may be replaced
 SETTINGS: dict[str, Any] = {
     "img_size": 128,
+    "min_crop": 0.7,
     "batch_size": 16,
     "num_workers": 1,
     "photos_per_epoch": 960,
-    "epochs": 4,
+    "epochs": 5,
     "base_channels": 32,
     "depth": 6,
     "base_fill": "pyramid",
     "content_network": "efficientnet_lite0",
-    "learning_rate_g": 1e-3,
+    "learning_rate_g": 5e-4,
     "adam_beta2": 0.99,
     "lr_schedule": "cosine",
     "warmup_steps": 20,
@@ -47,14 +48,18 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def demo(output: Path) -> None:
+def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     """Run the demo into a folder; an earlier demo there is replaced.
+
+    Args:
+        output: the folder.
+        settings: fields of `TrainConfig`.
 
     Raises:
         OnarError: the folder holds something else than an earlier demo, or cannot be written to.
     """
     training, held_out = _lay_out_photos(output)
-    config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **SETTINGS)
+    config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
     generator = load_generator(train(config))
     print("\nFilling holes in the held-out photos at their own size")
     scores, rows = _score_whole_photos(complete_with(generator), find_photos(held_out))

@@ -28,18 +28,19 @@ Picture = NDArray[np.uint8]
 
 
 def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
-    """Lay pictures of one size out in rows on white.
+    """Lay pictures out in rows on white, each at the top left of its cell; the largest sets the cells' size.
 
     Args:
-        rows: at least one row of uint8 pictures, H x W x 3 each; a shorter last row is filled up with white.
+        rows: at least one row of uint8 pictures, H×W×3 each.
     """
-    height, width = rows[0][0].shape[:2]
+    height = max(picture.shape[0] for row in rows for picture in row)
+    width = max(picture.shape[1] for row in rows for picture in row)
     columns = max(len(row) for row in rows)
     sheet = np.full((len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, np.uint8)
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             top, left = GAP + i * (height + GAP), GAP + j * (width + GAP)
-            sheet[top : top + height, left : left + width] = picture
+            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return sheet
 
 
