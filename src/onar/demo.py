@@ -26,16 +26,15 @@ MASKS_PER_PHOTO = 4
 MARK = ".onar_demo"  # says that a folder was made by the demo and may be replaced
 SETTINGS: dict[str, Any] = {
     "img_size": 128,
-    "min_crop": 0.7,
     "batch_size": 16,
     "num_workers": 1,
     "photos_per_epoch": 960,
-    "epochs": 5,
+    "epochs": 4,
     "base_channels": 32,
     "depth": 6,
     "base_fill": "pyramid",
     "content_network": "efficientnet_lite0",
-    "learning_rate_g": 5e-4,
+    "learning_rate_g": 2e-4,
     "adam_beta2": 0.99,
     "lr_schedule": "cosine",
     "warmup_steps": 20,
