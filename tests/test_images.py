@@ -15,7 +15,6 @@ from onar.images import (
     PIXEL_LIMIT,
     PhotoError,
     centre_box,
-    centre_crop,
     largest_crop,
     open_photo,
     read_mask,
@@ -208,7 +207,7 @@ def test_reasons_are_told_apart(tmp_path: Path) -> None:
 def test_random_damage_never_raises_anything_but_photo_error(tmp_path: Path, extension: str) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / f"photo{extension}"
-    centre_crop(read_photo(PHOTO), 24, 24).save(path)
+    read_photo(PHOTO).resize((24, 24)).save(path)
     content = np.frombuffer(path.read_bytes(), np.uint8)
     for _ in range(60):
         changed = content.copy()
@@ -287,9 +286,9 @@ def test_the_largest_crop_fits_touches_two_sides_and_is_centred(photo: tuple[int
     assert 0 <= photo[1] - right - left <= 1
 
 
-def test_centre_crop_keeps_proportions() -> None:
-    picture = quarters(RED, GREEN, BLUE, GREY)
-    assert np.array_equal(np.asarray(centre_crop(picture, 32, 32)), np.asarray(picture)[:, 8:40])
+def test_the_centre_box_keeps_proportions() -> None:
+    assert centre_box(32, 48, 32, 32) == (8, 0, 40, 32)
+    assert centre_box(100, 50, 20, 40) == (0, 38, 50, 63)
 
 
 # ---------------------------------------------------------------- masks

@@ -68,26 +68,24 @@ def evaluate(
         data: folder of photos, searched with its subfolders.
         masks: folder of mask files (white = hole), each used once; without it, holes are generated from the seed.
         weights: a generator's weights; "pyramid" or nothing for the pyramid fill.
-        baselines: also score OpenCV's Telea and Navier-Stokes, the biharmonic fill, the mean colour and the pyramid
-            fill, on the same holes.
+        baselines: also score the fills of `onar.baselines` and the pyramid fill on the same holes.
         methods: further fills to score on the same holes, by name.
         img_size: centre crops resized to this size (one number, or height and width); without it, whole photos at
             their own size.
-        masks_per_range: masks in each of the twelve groups (six ranges of hole share, without and with border):
-            generated ones, by default 10, or at most so many of the mask files, by default all.
+        masks_per_range: masks in each of the twelve groups (six ranges, without and with border): generated ones, by
+            default 10, or at most so many of the mask files, by default all.
         count: use so many photos, spread evenly over the folder; by default all.
         seed: another seed gives other generated holes.
         features: network of `onar.features.FEATURES` on whose features FID and KID are computed.
-        device: "auto", "cpu", "cuda" or "mps", for the generator and the learned distances.
-        output: write the report there as JSON, and beside it as an HTML page of the same name.
+        device: "auto", "cpu", "cuda" or "mps".
+        output: write the report there as JSON, and beside it as an HTML page.
 
     Raises:
         UsageError: an option has a value it cannot have.
         OnarError: no photos, no masks, unusable weights, or the report cannot be written.
     """
     _check_options(img_size, masks_per_range, count, seed, output)
-    size = (img_size, img_size) if isinstance(img_size, int) else img_size
-    folder = Path(data)
+    size, folder = (img_size, img_size) if isinstance(img_size, int) else img_size, Path(data)
     holes, unreadable = mask_files(Path(masks), masks_per_range) if masks else (None, [])
     pairs = Pairs(folder, holes or generated_holes(masks_per_range, seed), size, count)
     inpainter = Inpainter.load(weights, device)
@@ -96,18 +94,19 @@ def evaluate(
         check_writable(Path(output))
     judges = load_judges(features, inpainter.device)
     scored = score_all(pairs, fills, judges)
+    rows = list(scored.rows.values())
     report = Report(
         protocol=_protocol(folder, masks, pairs, masks_per_range, count),
         seed=seed,
         methods=descriptions,
         unavailable_methods=unavailable,
-        metrics={name: describe_metric(name, judges.unavailable.get(name)) for name in (*METRICS, *DISTANCES)},
+        metrics=_describe_metrics(judges.unavailable),
         masks_sha256=scored.masks_hash.value,
         weights_sha256=_sha256(weights),
-        versions={package: _version(package) for package in _PACKAGES},
-        images=tuple(scored.rows.values()),
-        overall=mean_scores(list(scored.rows.values())),
-        buckets=bucket_scores(list(scored.rows.values())),
+        versions=_versions(),
+        images=tuple(rows),
+        overall=mean_scores(rows),
+        buckets=bucket_scores(rows),
         sets=set_distances(features, scored),
         skipped=(*unreadable, *pairs.skipped.values()),
         examples=choose_examples(pairs, fills, scored.rows),
@@ -186,6 +185,14 @@ def _sha256(weights: Path | str | None) -> str | None:
         for chunk in iter(partial(file.read, 1 << 20), b""):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _describe_metrics(unavailable: Mapping[str, str]) -> dict[str, Any]:
+    return {name: describe_metric(name, unavailable.get(name)) for name in (*METRICS, *DISTANCES)}
+
+
+def _versions() -> dict[str, str | None]:
+    return {package: _version(package) for package in _PACKAGES}
 
 
 def _version(package: str) -> str | None:

@@ -295,9 +295,3 @@ def centre_box(photo_height: int, photo_width: int, height: int, width: int) -> 
     tall, wide = largest_crop(photo_height, photo_width, height, width)
     top, left = (photo_height - tall) // 2, (photo_width - wide) // 2
     return left, top, left + wide, top + tall
-
-
-def centre_crop(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Cut the middle out of an RGB or L picture, resized with antialiasing to height×width."""
-    box = centre_box(picture.height, picture.width, height, width)
-    return picture.resize((width, height), Resampling.BICUBIC, box, reducing_gap=3.0)
