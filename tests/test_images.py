@@ -288,7 +288,7 @@ def test_the_largest_crop_fits_touches_two_sides_and_is_centred(photo: tuple[int
 
 def test_the_centre_box_keeps_proportions() -> None:
     assert centre_box(32, 48, 32, 32) == (8, 0, 40, 32)
-    assert centre_box(100, 50, 20, 40) == (0, 38, 50, 63)
+    assert centre_box(100, 50, 20, 40) == (0, 37, 50, 62)
 
 
 # ---------------------------------------------------------------- masks

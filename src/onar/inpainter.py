@@ -30,6 +30,7 @@ from onar.models.pyramid_fill import pyramid_fill
 STRATEGIES = ("auto", "whole", "crop")
 PYRAMID = "pyramid"
 PYRAMID_SIZE = 512
+SMALL_PHOTO = 1024  # pixels a side that any network may get at once: one window has no seams inside
 
 Pixels = NDArray[np.uint8]
 Holes = NDArray[np.bool_]
@@ -199,12 +200,12 @@ class Inpainter:
     @property
     def _window_limit(self) -> int:
         """Longest side of a photo or window that the network gets at once."""
-        return 2 * self.training_size
+        return max(2 * self.training_size, SMALL_PHOTO)
 
     @property
     def deepest(self) -> int:
         """Distance to the nearest known pixel beyond which a hole is completed at a reduced scale first."""
-        return self.training_size // 3
+        return self.training_size // 2
 
     @torch.no_grad()
     def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
