@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from onar.checkpoint import load_generator, training_size
+from onar.devices import choose_device
 from onar.errors import UsageError
 from onar.masks import holes_from_mask, known_from_mask
 from onar.models import PyramidFill
@@ -91,7 +92,7 @@ class Inpainter:
     def __init__(
         self, generator: nn.Module, training_size: int = 512, device: str = "auto", description: str = "a generator"
     ) -> None:
-        self.device = _choose_device(device)
+        self.device = choose_device(device)
         self.generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
         self.training_size = training_size
         self.description = description
@@ -246,9 +247,8 @@ class _Canvas:
     def fill_large(self, window: Box, group: Box, depth: NDArray[np.float32]) -> None:
         """Fill a group core by core; `depth` is the distance to the nearest known pixel in the window."""
         size = self.inpainter.training_size
-        deep = bool(depth.max() > self.inpainter.deepest)
-        if deep:
-            self._sketch(window, group)
+        if depth.max() > self.inpainter.deepest:
+            self._sketch(window)
         for core in group.pieces(size):
             if depth[core.within(window)].max() > self.inpainter.deepest:
                 for part in core.pieces(size // 2):
@@ -261,14 +261,13 @@ class _Canvas:
         if not self.unknown[core.slices].any():
             return
         window = core.grown(margin, *self.unknown.shape)
-        hole = self.unknown[window.slices].copy()
+        hole = self.unknown[window.slices]
         if sketched:
-            around = np.ones_like(hole)
-            around[core.within(window)] = False
-            hole[around] = False
+            hole = np.zeros_like(hole)
+            hole[core.within(window)] = self.unknown[core.slices]
         self.fill(window, core, hole)
 
-    def _sketch(self, window: Box, group: Box) -> None:
+    def _sketch(self, window: Box) -> None:
         """Complete the window at a reduced scale, and put that into the holes without counting them as filled."""
         photo, unknown = self.photo[window.slices], self.unknown[window.slices]
         height, width = unknown.shape
@@ -335,12 +334,3 @@ def _seam_correction(photo: Tensor, completed: Tensor, known: Tensor, hole: Hole
     error = pyramid_fill((photo - completed) * known, known)
     fade = np.clip(1 - _depth(hole) / (feather + 1), 0, 1)
     return error * torch.from_numpy(fade).to(photo.device)
-
-
-def _choose_device(device: str) -> torch.device:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(device, False):
-        raise UsageError(f"--device {device} is not available here; use --device auto")
-    return torch.device(device)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from onar.batches import EpochBatches, photo_loader
 from onar.checkpoint import load_generator, load_strictly
 from onar.config import TrainConfig
+from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.features import load_features
 from onar.files import write_text
@@ -46,7 +47,7 @@ class Progress:
         seconds: time spent training in the current epoch.
         waiting: of these, seconds spent waiting for data.
         skipped: photos that could not be read, with the reason.
-        upscaled: photos smaller than the crop.
+        upscaled: photos smaller than the crop, by index.
     """
 
     epoch: int = 0
@@ -57,7 +58,7 @@ class Progress:
     seconds: float = 0.0
     waiting: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)
-    upscaled: list[int] = field(default_factory=list)
+    upscaled: dict[int, bool] = field(default_factory=dict)
 
     def add(self, losses: dict[str, float], images: int) -> None:
         """Count one optimiser step."""
@@ -99,10 +100,7 @@ class Run:
 
 def start_accelerator(config: TrainConfig) -> Accelerator:
     """Set up the device and number format that `config` asks for; raises `UsageError` when they are not there."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(config.device, True):
-        raise UsageError(f"--device {config.device} is not available here; use --device auto")
-    on_cpu = config.device == "cpu" or not (available["cuda"] or available["mps"])
+    on_cpu = choose_device(config.device).type == "cpu"
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use bf16 or no on the CPU")
     # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.

@@ -5,15 +5,16 @@ Read `train` for the order of things, `_train_epoch` for the loop, and `gan.py` 
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from onar.checkpoint import save_weights
@@ -85,20 +86,18 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
 
 def _groups(run: Run) -> Iterator[list[Batch]]:
     """Batches in groups of `accumulation_steps`, the waiting for them timed; the last group may be smaller."""
-    group: list[Batch] = []
-    waiting_since = time.perf_counter()
-    for sample in run.loader:
-        _note_unusual_photos(run, sample)
-        group.append((sample["photo"], sample["known"]))
-        if len(group) < run.config.accumulation_steps:
-            continue
+    samples = iter(run.loader)
+    while True:
+        waiting_since = time.perf_counter()
+        group = list(islice(samples, run.config.accumulation_steps))
         waited = time.perf_counter() - waiting_since
         run.progress.waiting += waited
         run.progress.seconds += waited
-        yield group
-        group, waiting_since = [], time.perf_counter()
-    if group:
-        yield group
+        if not group:
+            return
+        for sample in group:
+            _note_unusual_photos(run, sample)
+        yield [(sample["photo"], sample["known"]) for sample in group]
 
 
 def _note_unusual_photos(run: Run, sample: dict[str, Any]) -> None:
@@ -106,12 +105,11 @@ def _note_unusual_photos(run: Run, sample: dict[str, Any]) -> None:
     for lines in sample["unreadable"]:
         for line in lines.splitlines():
             note_skipped(run, line)
-    small = sample["index"][sample["upscaled"]].tolist()
-    run.progress.upscaled = sorted({*run.progress.upscaled, *small})
+    run.progress.upscaled |= dict.fromkeys(sample["index"][sample["upscaled"]].tolist(), True)
 
 
 def _check_finite(run: Run, losses: dict[str, float]) -> None:
-    wrong = [name for name, value in losses.items() if not torch.isfinite(torch.tensor(value))]
+    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
     if wrong:
         # G_loss is the sum of the others: name the term it comes from.
         name = next((name for name in wrong if name != "G_loss"), "G_loss")
