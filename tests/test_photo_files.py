@@ -71,7 +71,8 @@ def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
     if channels > 2:
         metadata["icc_profile"] = PROFILE
     for path, write in ((tmp_path / "a.png", write_png), (tmp_path / "a.tif", write_tiff)):
-        write(path, pixels, **metadata)
+        with path.open("wb") as file:
+            write(file, pixels, **metadata)
         if path.suffix == ".tif" and channels == 2 and bits == 16:
             continue  # neither Pillow nor OpenCV reads it
         with Image.open(path) as image:
@@ -88,7 +89,8 @@ def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
 
 def test_png_files_are_no_larger_than_a_fifth_above_pillows(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(COFFEE).convert("RGB"))
-    write_png(tmp_path / "ours.png", pixels)
+    with (tmp_path / "ours.png").open("wb") as file:
+        write_png(file, pixels)
     Image.fromarray(pixels).save(tmp_path / "pillows.png")
     assert (tmp_path / "ours.png").stat().st_size < 1.2 * (tmp_path / "pillows.png").stat().st_size
 
@@ -169,8 +171,10 @@ def test_a_turned_photo_comes_out_upright_in_every_depth(
     stored = {1: upright, 3: upright[::-1, ::-1], 5: upright.transpose(1, 0, 2), 6: np.rot90(upright)}
     stored[8] = np.rot90(upright, -1)
     write = write_png if extension == ".png" else write_tiff
-    write(tmp_path / f"a{extension}", stored[orientation], exif=camera_exif(orientation).tobytes())
-    photo, _ = through(tmp_path / f"a{extension}", tmp_path / "b.png")
+    path = tmp_path / f"a{extension}"
+    with path.open("wb") as file:
+        write(file, stored[orientation], exif=camera_exif(orientation).tobytes())
+    photo, _ = through(path, tmp_path / "b.png")
     assert np.array_equal(photo.pixels, upright)
     with Image.open(tmp_path / "b.png") as image:
         assert image.getexif()[ExifTags.Base.Orientation] == 1
@@ -346,7 +350,9 @@ def test_random_damage_never_raises_anything_but_an_error_for_people(tmp_path: P
     path = tmp_path / f"a{extension}"
     if extension.startswith(".16"):
         write = write_png if path.suffix == ".png" else write_tiff
-        write(path, noise(24, 24, 3, bits=16), exif=camera_exif(6).tobytes(), dpi=(300, 300), icc_profile=PROFILE)
+        metadata = {"exif": camera_exif(6).tobytes(), "dpi": (300, 300), "icc_profile": PROFILE}
+        with path.open("wb") as file:
+            write(file, noise(24, 24, 3, bits=16), **metadata)
     else:
         options = {} if extension == ".gif" else {"exif": camera_exif(6), "icc_profile": PROFILE, "dpi": (300, 300)}
         Image.open(COFFEE).resize((24, 24)).save(path, **options)

@@ -15,15 +15,18 @@ from torch.utils.data import BatchSampler, Dataset
 from onar.batches import EpochBatches, photo_loader
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
-from onar.images import PhotoError, read_photo, write_image
-from onar.inspection import inspect_folder
+from onar.images import read_photo, write_image
+from onar.inspection import inspect_photos
+from onar.listing import find_photos
 from onar.masks import hole_share
 from onar.photos import (
+    CentreCrops,
     GeneratedMasks,
     MaskFolder,
+    PhotoPaths,
+    RandomCrops,
     TrainingPhotos,
     ValidationPhotos,
-    find_photos,
     hold_out,
     mask_source,
     random_box,
@@ -34,8 +37,12 @@ PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64
 
 
-def training(paths: list[Path], seed: int = 0, **options: Any) -> TrainingPhotos:
-    return TrainingPhotos(paths, *SIZE, GeneratedMasks(), seed, **options)
+def training(paths: list[Path], seed: int = 0) -> TrainingPhotos:
+    return TrainingPhotos(PhotoPaths(paths), RandomCrops(*SIZE, GeneratedMasks(), seed))
+
+
+def validation(paths: list[Path], size: tuple[int, int] = SIZE) -> ValidationPhotos:
+    return ValidationPhotos(PhotoPaths(paths), CentreCrops(*size, GeneratedMasks(), seed=0))
 
 
 def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
@@ -67,37 +74,9 @@ def undecodable(tmp_path: Path) -> list[Path]:
 # ---------------------------------------------------------------- files
 
 
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-
-
-def test_photos_are_found_in_any_depth_and_case_sorted_and_without_hidden_ones(tmp_path: Path) -> None:
-    visible = ["A.JPG", "b/c.png", "b/d/e.Tiff", "b/f.webp", "z.jpeg"]
-    touch(tmp_path, *visible, "notes.txt", ".hidden.jpg", ".cache/photo.jpg", "b/._c.png", "jpg")
-    assert find_photos(tmp_path) == [tmp_path / name for name in visible]
-
-
-def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
-    touch(tmp_path / "elsewhere", "a.jpg")
-    touch(tmp_path / "data", "b.jpg")
-    for link, target in (("circle", "data"), ("linked", "elsewhere"), ("linked_again", "elsewhere")):
-        (tmp_path / "data" / link).symlink_to(tmp_path / target)
-    assert [path.name for path in find_photos(tmp_path / "data")] == ["b.jpg", "a.jpg"]
-
-
-def test_what_was_looked_for_and_what_was_found_is_told(tmp_path: Path) -> None:
-    touch(tmp_path, "notes.txt", "archive.zip", "empty/.gitkeep")
-    expected = {
-        tmp_path: r"no photos in .*: looked for \.png \.jpg .*; found 2 files of other kinds$",
-        tmp_path / "empty": "found no files at all$",
-        tmp_path / "nowhere": "nowhere is not there$",
-        tmp_path / "notes.txt": r"notes\.txt is not a folder$",
-    }
-    for folder, message in expected.items():
-        with pytest.raises(OnarError, match=message):
-            find_photos(folder)
+def split(paths: list[Path], share: float, seed: int) -> tuple[list[Path], list[Path]]:
+    trained, held_out = hold_out(PhotoPaths(paths), share, seed)
+    return [trained[index] for index in range(len(trained))], [held_out[index] for index in range(len(held_out))]
 
 
 @pytest.mark.parametrize(
@@ -108,16 +87,16 @@ def test_hold_out_splits_off_the_share_and_leaves_something_to_train_on(
     count: int, share: float, expected: int
 ) -> None:
     paths = [Path(f"{index:04d}.jpg") for index in range(count)]
-    trained, held_out = hold_out(paths, share, seed=3)
+    trained, held_out = split(paths, share, seed=3)
     assert len(held_out) == expected
     assert sorted(trained + held_out) == paths
     assert (trained, held_out) == (sorted(trained), sorted(held_out))
-    assert (trained, held_out) == hold_out(paths, share, seed=3)
+    assert (trained, held_out) == split(paths, share, seed=3)
 
 
 def test_hold_out_depends_on_the_seed() -> None:
     paths = [Path(f"{index:04d}.jpg") for index in range(100)]
-    assert hold_out(paths, 0.1, seed=0) != hold_out(paths, 0.1, seed=1)
+    assert split(paths, 0.1, seed=0) != split(paths, 0.1, seed=1)
 
 
 # ---------------------------------------------------------------- holes
@@ -150,8 +129,8 @@ def test_mask_folder_can_leave_masks_as_they_are(mask_files: list[Path], rng: np
 
 def test_an_unreadable_mask_stops_the_training_with_its_name(mask_files: list[Path]) -> None:
     mask_files[0].write_bytes(b"")
-    photos = TrainingPhotos(PATHS[:4], *SIZE, MaskFolder(mask_files[:1]), seed=0)
-    with pytest.raises(PhotoError, match=r"a\.png: the file is empty"):
+    photos = TrainingPhotos(PATHS[:4], RandomCrops(*SIZE, MaskFolder(mask_files[:1]), seed=0))
+    with pytest.raises(OnarError, match=r"^cannot use a mask file: .*a\.png: the file is empty"):
         photos[0, 0]
 
 
@@ -192,7 +171,7 @@ def test_samples_depend_on_the_seed_the_pass_and_the_photo_alone() -> None:
 
 def test_half_of_the_samples_are_mirrored() -> None:
     whole = np.asarray(read_photo(PATHS[0]))
-    photos = TrainingPhotos(PATHS[:1], *whole.shape[:2], GeneratedMasks(), seed=0, min_crop=1.0)
+    photos = TrainingPhotos(PATHS[:1], RandomCrops(*whole.shape[:2], GeneratedMasks(), seed=0, min_crop=1.0))
     shown = [photos[number, 0]["photo"].permute(1, 2, 0).numpy() for number in range(20)]
     mirrored = [np.array_equal(pixels, whole[:, ::-1]) for pixels in shown]
     assert 5 <= sum(mirrored) <= 15
@@ -200,7 +179,7 @@ def test_half_of_the_samples_are_mirrored() -> None:
 
 
 def test_validation_shows_the_middle_of_each_photo_with_holes_that_stay() -> None:
-    photos = ValidationPhotos(PATHS[:3], 64, 64, GeneratedMasks(), seed=0)
+    photos = validation(PATHS[:3], (64, 64))
     assert len(photos) == 3
     assert same(photos[1], photos[1])
     assert not torch.equal(photos[1]["known"], photos[2]["known"])
@@ -252,7 +231,7 @@ def test_an_unreadable_photo_is_named_and_the_next_one_serves(damaged: list[Path
     assert "truncated" in sample["unreadable"]
     assert training(damaged)[0, 2]["unreadable"] == ""
     assert not torch.equal(training(damaged)[0, 2]["photo"], sample["photo"])
-    assert ValidationPhotos(damaged, *SIZE, GeneratedMasks(), 0)[3]["index"] == 4
+    assert validation(damaged)[3]["index"] == 4
 
 
 def test_after_the_last_photo_comes_the_first(damaged: list[Path]) -> None:
@@ -316,21 +295,20 @@ def test_a_loader_serves_epoch_after_epoch_also_when_one_is_left_early() -> None
     batches.start(0)
     list(islice(there, 2))
     for epoch, first in ((0, 2), (1, 0)):
-        batches.start(epoch, first=first)
-        assert len(here) == 6
+        batches.start(epoch, done=4 * first)
         pairs = list(zip(here, there, strict=True))
-        assert len(pairs) == 6 - first
+        assert len(here) == len(pairs) == 6 - first
         assert all(same(one, other) for one, other in pairs)
 
 
 def test_validation_photos_load_in_batches_too() -> None:
-    photos = ValidationPhotos(PATHS[:5], *SIZE, GeneratedMasks(), seed=0)
+    photos = validation(PATHS[:5])
     batches = list(photo_loader(photos, BatchSampler(range(5), 2, False), num_workers=0))
     assert [batch["index"].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
 
 
-def epoch_of(batches: EpochBatches, epoch: int, first: int = 0) -> list[list[tuple[int, int]]]:
-    batches.start(epoch, first)
+def epoch_of(batches: EpochBatches, epoch: int, done: int = 0) -> list[list[tuple[int, int]]]:
+    batches.start(epoch, done)
     return list(batches)
 
 
@@ -353,7 +331,19 @@ def test_starting_at_a_step_yields_exactly_the_rest(photos_per_epoch: int | None
     batches = EpochBatches(10, 3, seed=0, photos_per_epoch=photos_per_epoch)
     whole = epoch_of(batches, 4)
     for first in range(len(whole) + 1):
-        assert epoch_of(batches, 4, first) == whole[first:]
+        done = batches.photos_done(0, first)
+        assert epoch_of(batches, 4, done) == whole[first:]
+        assert len(batches) == batches.count(done) == len(whole) - first
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_other_processes_share_exactly_the_rest_of_an_epoch(world_size: int) -> None:
+    before = [EpochBatches(23, 4, seed=0, rank=rank, world_size=2) for rank in range(2)]
+    after = [EpochBatches(23, 4, seed=0, rank=rank, world_size=world_size) for rank in range(world_size)]
+    for steps in range(3):
+        used = [key for batches in before for step in epoch_of(batches, 1)[:steps] for key in step]
+        rest = [key for batches in after for step in epoch_of(batches, 1, done=8 * steps) for key in step]
+        assert sorted(used + rest) == [(1, index) for index in range(23)]
 
 
 @pytest.mark.parametrize("photos_per_epoch", [1, 3, 7, 10, 23, 30])
@@ -394,7 +384,7 @@ def test_every_process_makes_every_step_even_with_fewer_photos_than_processes() 
 def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
     folder = damaged[0].parent
     Image.new("LA", (40, 50)).save(folder / "deep.png")
-    report = inspect_folder(folder, (48, 64), num_workers)
+    report = inspect_photos(folder, (48, 64), num_workers)
     assert len(report.sizes) == 5
     assert report.kinds == {"JPEG RGB": 4, "PNG LA": 1}
     assert report.sizes[0] == (50, 40)
@@ -406,7 +396,7 @@ def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
 
 
 def test_a_folder_of_damaged_files_is_inspected(undecodable: list[Path]) -> None:
-    report = inspect_folder(undecodable[0].parent, 64, num_workers=0)
+    report = inspect_photos(undecodable[0].parent, 64, num_workers=0)
     assert report.sizes == []
     assert "unreadable  4" in str(report)
 
@@ -414,7 +404,7 @@ def test_a_folder_of_damaged_files_is_inspected(undecodable: list[Path]) -> None
 def test_a_real_photo_set_gives_samples(shared_data: Path) -> None:
     paths = find_photos(shared_data / "photos_train")
     masks = MaskFolder(find_photos(shared_data / "masks_irregular", "mask files"))
-    photos = TrainingPhotos(paths, 64, 64, masks, seed=0)
+    photos = TrainingPhotos(PhotoPaths(paths), RandomCrops(64, 64, masks, seed=0))
     samples = [photos[0, index] for index in range(0, len(paths), 100)]
     assert not any(sample["unreadable"] or sample["upscaled"] for sample in samples)
     assert all(0 < sample["known"].float().mean() < 1 for sample in samples)

@@ -15,8 +15,8 @@ from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.files import write_text
 from onar.images import read_photo, write_image
+from onar.listing import find_photos
 from onar.masks import known_from_mask, random_mask
-from onar.photos import find_photos
 from onar.report import picture_grid
 from onar.training import train
 from onar.validation import Completer, HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer

@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from onar.errors import OnarError
 from onar.images import PhotoError, Pixels, centre_box, open_photo, printable, read_mask
+from onar.listing import find_photos
 from onar.masks import HOLE, HOLE_RATIO_RANGES, Mask, fit_mask, hole_share, random_mask
-from onar.photos import find_photos
 
 BORDER_SHARE = 1 / 20
 """How near to the edge, as a share of the side, a hole reaches the border. In NVIDIA's test masks, holes with border

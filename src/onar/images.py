@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +74,40 @@ class PhotoTooLargeError(PhotoError):
     """A picture of more pixels than allowed."""
 
 
+class NotAPhotoError(PhotoError):
+    """A file that is not a picture in a format Onar reads."""
+
+
 # ---------------------------------------------------------------- reading
+
+
+class Photo(Protocol):
+    """A picture file: a `Path`, or what stands for one that is not a file on this disk; `str` names it."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open it for reading; raises what opening a file raises."""
+
+
+@dataclass(frozen=True)
+class PhotoBytes:
+    """A picture file in memory, such as a member of a shard."""
+
+    name: str
+    content: bytes
+
+    def open(self, _mode: Literal["rb"], /) -> BinaryIO:
+        """Open it for reading."""
+        return BytesIO(self.content)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)
 class PhotoFile:
     """An open photo; read its pixels once, with `read` or with `read_crop`."""
 
-    path: Path
+    path: Photo
     image: Image.Image
     """As Pillow opened it: not upright, and for a JPEG not decoded yet."""
     turn: Transpose | None
@@ -123,7 +150,7 @@ class PhotoFile:
 
 
 @contextmanager
-def open_photo(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
+def open_photo(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
     """Open a photo, reading no more than needed to know its size.
 
     Raises:
@@ -141,12 +168,12 @@ def open_photo(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile
 
 @contextmanager
 def open_picture(
-    path: Path, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(FORMATS.values())
+    path: Photo, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(FORMATS.values())
 ) -> Iterator[Image.Image]:
     """Open a picture file, reading no more than its header; what Pillow gives is not decoded yet.
 
     Args:
-        path: the file.
+        path: the picture file.
         pixel_limit: most pixels it may have. Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds as well.
         formats: those it may be in, as Pillow names them.
 
@@ -158,8 +185,9 @@ def open_picture(
         file = path.open("rb")
     with file:
         with damage_told(path):
-            if os.fstat(file.fileno()).st_size == 0:
+            if file.seek(0, os.SEEK_END) == 0:
                 raise PhotoError(f"{printable(path)}: the file is empty")
+            file.seek(0)
             # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
             image = Image.open(file, formats=sorted(formats))
             if image.width * image.height > pixel_limit:
@@ -180,7 +208,7 @@ def read_photo(path: Path) -> Image.Image:
         return photo.read()
 
 
-def read_mask(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
+def read_mask(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
     """Read a mask file as uint8 H×W of 0 and 255, upright.
 
     Colours count by their brightness, and what is transparent counts as black: picture editors leave any colour
@@ -232,7 +260,7 @@ def find_turn(image: Image.Image) -> Transpose | None:
 
 
 @contextmanager
-def damage_told(path: Path) -> Iterator[None]:
+def damage_told(path: Photo) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
     try:
         with warnings.catch_warnings():
@@ -240,22 +268,24 @@ def damage_told(path: Path) -> Iterator[None]:
             yield
     except PhotoError:
         raise
+    except Image.DecompressionBombError as error:
+        limit = f"{PIXEL_LIMIT // 1_000_000} megapixels"
+        raise PhotoTooLargeError(f"{printable(path)}: larger than {limit} ({error})") from error
+    except UnidentifiedImageError as error:
+        formats = ", ".join(sorted(set(FORMATS.values())))
+        raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats})") from error
     except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
         raise PhotoError(f"{printable(path)}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
     """Say in a few words why a file cannot be read."""
-    if isinstance(error, Image.DecompressionBombError):
-        return f"larger than {PIXEL_LIMIT // 1_000_000} megapixels ({error})"
-    if isinstance(error, UnidentifiedImageError):
-        return f"not a picture in a format Onar reads ({', '.join(sorted(set(FORMATS.values())))})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"
 
 
-def printable(path: Path) -> str:
+def printable(path: object) -> str:
     """A path on one line, with `?` for line breaks and bytes that are not text."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(path))
 

@@ -1,9 +1,8 @@
-"""The data doctor: what a folder holds for training, and what in it cannot be read."""
+"""The data doctor: what a folder or source holds for training, and what in it cannot be read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from onar.batches import ErrorsAsItems, start_worker
 from onar.config import ImageSize
 from onar.images import PhotoError, open_photo, printable
-from onar.photos import find_photos
+from onar.photos import Photos, open_photos
 
 
 @dataclass(frozen=True)
@@ -27,17 +26,17 @@ class PhotoFacts:
 
 
 @dataclass(frozen=True)
-class FolderReport:
-    """What a folder holds for training; `str` makes it a text for a person.
+class PhotosReport:
+    """What a folder or source holds for training; `str` makes it a text for a person.
 
     Attributes:
-        folder: the folder.
+        data: the folder, or the text of the source.
         crop: height and width of the training crops, in pixels.
         readable: each photo that can be read, smallest area first.
         unreadable: one line, `file: reason`, for each photo that cannot.
     """
 
-    folder: Path
+    data: Path | str
     crop: tuple[int, int]
     readable: list[PhotoFacts]
     unreadable: list[str]
@@ -58,7 +57,7 @@ class FolderReport:
         return sum(height < self.crop[0] or width < self.crop[1] for height, width in self.sizes)
 
     def __str__(self) -> str:
-        lines = [f"photos      {len(self.readable)} in {printable(self.folder)}"]
+        lines = [f"photos      {len(self.readable)} in {printable(self.data)}"]
         if self.readable:
             chosen = (self.sizes[at] for at in (0, len(self.sizes) // 2, -1))
             smallest, median, largest = (f"{height}×{width}" for height, width in chosen)
@@ -70,29 +69,32 @@ class FolderReport:
         return "\n".join([*lines, f"unreadable  {len(self.unreadable)}", *(f"  {line}" for line in self.unreadable)])
 
 
-def inspect_folder(folder: Path, img_size: ImageSize, num_workers: int = 2) -> FolderReport:
-    """Decode every photo of a folder, with a progress bar on stderr.
+def inspect_photos(
+    data: Path | str, img_size: ImageSize, num_workers: int = 2, column: str | None = None
+) -> PhotosReport:
+    """Decode every photo of a folder or source, with a progress bar on stderr.
 
     Args:
-        folder: searched with its subfolders.
+        data: a folder, searched with its subfolders, or the text of a Hugging Face source.
         img_size: size of the training crops in pixels, or (height, width).
         num_workers: processes that decode; 0 decodes in this one.
+        column: the source's column of pictures; by default the first.
 
     Raises:
-        OnarError: there is no such folder, or no photo in it.
+        OnarError: there is no such folder or source, or no photo in it.
     """
-    paths = find_photos(folder)
+    photos = open_photos(data, column)
     loader = DataLoader(
-        ErrorsAsItems(_Inspections(paths)),
+        ErrorsAsItems(_Inspections(photos)),
         batch_size=None,
-        sampler=range(len(paths)),
+        sampler=range(len(photos)),
         num_workers=num_workers,
         worker_init_fn=start_worker,
     )
     found = list(tqdm(loader, unit="photo", disable=None))
     readable = [one for one in found if isinstance(one, PhotoFacts)]
-    return FolderReport(
-        folder=folder,
+    return PhotosReport(
+        data=data,
         crop=(img_size, img_size) if isinstance(img_size, int) else img_size,
         readable=sorted(readable, key=lambda photo: (photo.height * photo.width, photo.height)),
         unreadable=[str(one) for one in found if isinstance(one, PhotoError)],
@@ -102,11 +104,11 @@ def inspect_folder(folder: Path, img_size: ImageSize, num_workers: int = 2) -> F
 class _Inspections(Dataset[PhotoFacts]):
     """Decodes each photo completely; raises `PhotoError` for one that cannot be."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
+    def __init__(self, photos: Photos) -> None:
+        self.photos = photos
 
     def __getitem__(self, index: int) -> PhotoFacts:
-        with open_photo(self.paths[index]) as photo:
+        with open_photo(self.photos[index]) as photo:
             kind = f"{photo.image.format} {photo.image.mode}"
             photo.read()
             return PhotoFacts(kind, photo.height, photo.width)

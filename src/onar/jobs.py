@@ -16,8 +16,8 @@ from pathlib import Path
 
 from onar.errors import OnarError, UsageError
 from onar.images import FORMATS, printable
+from onar.listing import find_photos
 from onar.photo_files import READABLE
-from onar.photos import find_photos
 
 SOME = 3
 """How many names a message shows."""

@@ -12,8 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from itertools import accumulate
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,32 +33,31 @@ _TIFF_DEFLATE, _TIFF_HORIZONTAL, _TIFF_UNASSOCIATED_ALPHA = 8, 2, 2
 _TIFF_UNDEFINED = 7
 
 
-def write_png(path: Path, pixels: Pixels, **metadata: Any) -> None:
+def write_png(file: BinaryIO, pixels: Pixels, **metadata: Any) -> None:
     """Write a PNG file.
 
     Args:
-        path: the file.
+        file: open for writing.
         pixels: see the module.
         **metadata: what Pillow's `save` takes for PNG: `exif`, `icc_profile`, `dpi`.
     """
     height, width, channels = np.atleast_3d(pixels).shape
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _PNG_COLOURS[channels], 0, 0, 0)
-    with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_metadata(metadata))
-        compressor = zlib.compressobj(LEVEL)
-        above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)
-        for block in _blocks(pixels):
-            lines = _as_bytes(block)
-            filtered = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
-            filtered[:, 0] = _PNG_UP
-            np.subtract(lines[:1], above, out=filtered[:1, 1:])
-            np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-            above = lines[-1:]
-            file.write(_png_chunk(b"IDAT", compressor.compress(filtered.data)))
-        file.write(_png_chunk(b"IDAT", compressor.flush()) + _png_chunk(b"IEND", b""))
+    file.write(b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_metadata(metadata))
+    compressor = zlib.compressobj(LEVEL)
+    above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)
+    for block in _blocks(pixels):
+        lines = _as_bytes(block)
+        filtered = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
+        filtered[:, 0] = _PNG_UP
+        np.subtract(lines[:1], above, out=filtered[:1, 1:])
+        np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+        above = lines[-1:]
+        file.write(_png_chunk(b"IDAT", compressor.compress(filtered.data)))
+    file.write(_png_chunk(b"IDAT", compressor.flush()) + _png_chunk(b"IEND", b""))
 
 
-def write_tiff(path: Path, pixels: Pixels, *, exif: bytes = b"", icc_profile: bytes = b"", dpi: Any = None) -> None:
+def write_tiff(file: BinaryIO, pixels: Pixels, *, exif: bytes = b"", icc_profile: bytes = b"", dpi: Any = None) -> None:
     """Write a TIFF file compressed by deflate; the arguments are those of `write_png`."""
     height, width, channels = np.atleast_3d(pixels).shape
     strips = [zlib.compress(_horizontal_differences(block).data, LEVEL) for block in _blocks(pixels)]
@@ -84,9 +82,8 @@ def write_tiff(path: Path, pixels: Pixels, *, exif: bytes = b"", icc_profile: by
         tags[ExifTags.Base.InterColorProfile] = icc_profile
     # Pillow counts these from the end of the tags, where the strips are put.
     tags[ExifTags.Base.StripOffsets] = tuple(accumulate((len(strip) for strip in strips[:-1]), initial=0))
-    with path.open("wb") as file:
-        tags.save(file)
-        file.writelines(strips)
+    tags.save(file)
+    file.writelines(strips)
 
 
 def _rows_per_block(pixels: Pixels) -> int:

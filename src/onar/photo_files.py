@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ from onar.files import replacing
 from onar.images import (
     FORMATS,
     PIXEL_LIMIT,
+    PhotoBytes,
     damage_told,
     find_turn,
     open_picture,
@@ -50,6 +51,7 @@ class Photo:
     """An upright photo and what its file said about it.
 
     Attributes:
+        kind: format of the file, as Pillow names it.
         pixels: uint8 or uint16, H×W (grey) or H×W×3 (RGB).
         alpha: H×W of the same type, 0 = transparent; None for a photo without.
         exif: EXIF block with an orientation of 1; empty when there is none.
@@ -60,6 +62,7 @@ class Photo:
         losses: what could not be kept in reading, in a few words each.
     """
 
+    kind: str
     pixels: Pixels
     alpha: Pixels | None
     exif: bytes
@@ -90,11 +93,11 @@ class Photo:
 # ---------------------------------------------------------------- reading
 
 
-def read_photo_file(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Photo:
+def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> Photo:
     """Read a photo with all that belongs to it; the first picture of a file that holds several.
 
     Args:
-        path: a file in one of the formats of `READABLE`.
+        path: a file in one of the formats of `READABLE`, on disk or in memory.
         pixel_limit: most pixels, looked at before decoding.
 
     Raises:
@@ -122,6 +125,7 @@ def read_photo_file(path: Path, pixel_limit: int = PIXEL_LIMIT) -> Photo:
         grey = picture.mode.startswith("L")
         has_alpha = picture.mode.endswith("A")
         return Photo(
+            kind=image.format or "",
             pixels=pixels if not has_alpha else np.ascontiguousarray(pixels[..., 0] if grey else pixels[..., :3]),
             alpha=np.ascontiguousarray(pixels[..., -1]) if has_alpha else None,
             exif=_upright_exif(image, *picture.size),
@@ -156,7 +160,7 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def _has_more_bits(path: Path, image: Image.Image) -> bool:
+def _has_more_bits(path: Path | PhotoBytes, image: Image.Image) -> bool:
     """Whether the file holds more than 8 bits per channel, which Pillow does not tell for colour."""
     if image.format == "PNG":
         with path.open("rb") as file:
@@ -166,7 +170,9 @@ def _has_more_bits(path: Path, image: Image.Image) -> bool:
     return False
 
 
-def _read_16_bits(path: Path, turn: Transpose | None, expected: NDArray[np.uint8]) -> NDArray[np.uint16] | None:
+def _read_16_bits(
+    path: Path | PhotoBytes, turn: Transpose | None, expected: NDArray[np.uint8]
+) -> NDArray[np.uint16] | None:
     """Read an upright photo in 16 bits, with OpenCV.
 
     OpenCV may or may not have set the photo upright, whatever it is asked, by its version and the format. So what it
@@ -180,7 +186,8 @@ def _read_16_bits(path: Path, turn: Transpose | None, expected: NDArray[np.uint8
     Returns:
         H×W×C, or None when OpenCV cannot read the file or reads something else.
     """
-    read = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    with path.open("rb") as file:
+        read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     wanted = {1: [0], 2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[expected.shape[2]]  # OpenCV's order is BGRA
     if read is None or read.dtype != np.uint16 or np.atleast_3d(read).shape[2] <= max(wanted):
         return None
@@ -245,13 +252,7 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
 
 
 def write_photo_file(path: Path, photo: Photo) -> list[str]:
-    """Write a photo whole or not at all, in the format the name ends in.
-
-    PNG, TIFF, BMP and WebP hold the pixels exactly; PNG and TIFF in 16 bits, too. JPEG does not: with the tables of
-    the photo's own JPEG file, or else at quality 95 without subsampling, pixels change by what compression takes.
-
-    Returns:
-        What the format cannot hold, in a few words each.
+    """Write a photo whole or not at all, in the format the name ends in; see `write_photo`.
 
     Raises:
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
@@ -259,20 +260,40 @@ def write_photo_file(path: Path, photo: Photo) -> list[str]:
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            return write_photo(file, kind, photo)
+    except ValueError as error:  # Pillow's word for a picture too large for the format
+        raise OnarError(f"cannot write {printable(path)}: {error}") from error
+
+
+def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[str]:
+    """Write a photo into an open file.
+
+    PNG, TIFF, BMP and WebP hold the pixels exactly; PNG and TIFF in 16 bits, too. JPEG does not: with the tables of
+    the photo's own JPEG file, or else at quality 95 without subsampling, pixels change by what compression takes.
+
+    Args:
+        file: open for writing; it must be seekable.
+        kind: one of the values of `FORMATS`.
+        photo: what to write.
+
+    Returns:
+        What the format cannot hold, in a few words each.
+
+    Raises:
+        ValueError: the photo is too large for the format.
+    """
     photo, losses = _reduced(photo, kind)
     pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
     held = {"exif": photo.exif, "icc_profile": photo.icc_profile, "dpi": photo.dpi}
     metadata: dict[str, Any] = {name: value for name, value in held.items() if value}
-    try:
-        with replacing(path) as temporary:
-            if kind == "PNG":
-                write_png(temporary, pixels, **metadata)
-            elif kind == "TIFF":
-                write_tiff(temporary, pixels, **metadata)
-            else:
-                Image.fromarray(pixels).save(temporary, kind, **metadata, **_options(kind, photo))
-    except ValueError as error:  # Pillow's word for a picture too large for the format
-        raise OnarError(f"cannot write {printable(path)}: {error}") from error
+    if kind == "PNG":
+        write_png(file, pixels, **metadata)
+    elif kind == "TIFF":
+        write_tiff(file, pixels, **metadata)
+    else:
+        Image.fromarray(pixels).save(file, kind, **metadata, **_options(kind, photo))
     return losses
 
 

@@ -1,4 +1,4 @@
-"""A folder of photos as training samples: a crop of a photo, and which of its pixels are known.
+"""Photos as training samples: a crop of a photo, and which of its pixels are known.
 
 A sample depends on the seed, the number of the pass over the photos, and the photo's index, and on nothing else: not
 on how many processes read, nor on what was read before. All random numbers of a sample come from one generator made
@@ -8,7 +8,7 @@ from these three, so any epoch can be entered at any step.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,22 +16,15 @@ from typing import Protocol, TypeAlias, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
-from onar.images import (
-    PHOTO_EXTENSIONS,
-    Box,
-    PhotoError,
-    Pixels,
-    centre_box,
-    largest_crop,
-    open_photo,
-    printable,
-    read_mask,
-)
+from onar.hub import HubPhotos
+from onar.images import Box, Photo, PhotoError, Pixels, centre_box, largest_crop, open_photo, read_mask
+from onar.listing import find_photos, list_photos
 from onar.masks import augment_mask, fit_mask, known_from_mask, random_mask
 
 Key: TypeAlias = tuple[int, int]
@@ -42,58 +35,86 @@ Key: TypeAlias = tuple[int, int]
 ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
 
 
+MOST_HELD_OUT = 100
+
+
 # ---------------------------------------------------------------- files
 
 
-def find_photos(folder: Path, what: str = "photos", extensions: tuple[str, ...] = PHOTO_EXTENSIONS) -> list[Path]:
-    """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
+class Photos(Protocol):
+    """Photos by index: a list of paths, or what reads them from elsewhere when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> Photo:
+        """The photo at an index, not opened yet."""
+
+
+class PhotoPaths:
+    """Paths of photos as one block of bytes: a list of a million objects would be copied into every process.
 
     Args:
-        folder: where to look; links to folders are followed, each folder once.
-        what: what the error message says was looked for.
-        extensions: endings of photos, in lower case.
+        paths: in the order of their indices.
+    """
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        self._paths = np.array([os.fsencode(path) for path in paths])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int, /) -> Path:
+        return Path(os.fsdecode(self._paths[index]))
+
+
+class ChosenPhotos:
+    """Some of the photos of a larger set.
+
+    Args:
+        photos: all photos.
+        indices: those to take, in this order.
+    """
+
+    def __init__(self, photos: Photos, indices: NDArray[np.int64]) -> None:
+        self._photos, self._indices = photos, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int, /) -> Photo:
+        return self._photos[int(self._indices[index])]
+
+
+def open_photos(data: Path | str, column: str | None = None) -> Photos:
+    """Find the photos of a folder with its subfolders, or of a Hugging Face source.
+
+    Args:
+        data: a folder, or the text of a source as `onar.hub` has it.
+        column: the source's column of pictures; by default the first.
 
     Raises:
-        OnarError: there is no such folder, or no file in it ends in one of `extensions`.
+        OnarError: there are none.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise OnarError(f"no {what}: {printable(folder)} is {'not a folder' if folder.exists() else 'not there'}")
-    files = list(_visible_files(folder))
-    photos = [file for file in files if os.path.splitext(file)[1].lower() in extensions]
-    if not photos:
-        found = f"{len(files)} files of other kinds" if files else "no files at all"
-        wanted = " ".join(extensions)
-        raise OnarError(f"no {what} in {printable(folder)} and its subfolders: looked for {wanted}; found {found}")
-    return [Path(photo) for photo in sorted(photos)]
+    return HubPhotos(data, column) if isinstance(data, str) else PhotoPaths(list_photos(data))
 
 
-def _visible_files(folder: Path) -> Iterator[str]:
-    """Paths of all files under a folder; the set of folders seen ends circles of links."""
-    seen: set[str] = set()
-    for place, subfolders, files in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        yield from (os.path.join(place, name) for name in files if not name.startswith("."))
-
-
-def hold_out(paths: Sequence[Path], share: float, seed: int, most: int = 100) -> tuple[list[Path], list[Path]]:
+def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
     """Split photos into those to train on and those held out for validation, both in the order given.
 
     Args:
-        paths: all photos.
-        share: share to hold out, at least 0 and below 1. Above 0, at least one photo is held out if two are there.
-        seed: the same seed and paths give the same split.
-        most: most photos to hold out.
+        photos: all photos.
+        share: share to hold out, at least 0 and below 1.
+        seed: the same seed and number of photos give the same split.
     """
-    count = min(most, max(1, round(share * len(paths))), len(paths) - 1) if share > 0 else 0
-    order = np.random.default_rng((seed, _HOLD_OUT)).permutation(len(paths))
-    held_out = set(order[: max(0, count)].tolist())
-    training = [path for index, path in enumerate(paths) if index not in held_out]
-    return training, [paths[index] for index in sorted(held_out)]
+    order = np.random.default_rng((seed, _HOLD_OUT)).permutation(len(photos))
+    held_out, training = np.split(order, [count_held_out(len(photos), share)])
+    return ChosenPhotos(photos, np.sort(training)), ChosenPhotos(photos, np.sort(held_out))
+
+
+def count_held_out(count: int, share: float) -> int:
+    """How many of `count` photos to hold out: their share, at least 1 if 2 are there, at most `MOST_HELD_OUT`."""
+    return max(0, min(MOST_HELD_OUT, max(1, round(share * count)), count - 1)) if share > 0 else 0
 
 
 # ---------------------------------------------------------------- holes
@@ -134,8 +155,12 @@ class MaskFolder:
     augment: bool = True
 
     def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Pixels:
-        """Read a mask; raises `PhotoError` when the file cannot be read."""
-        mask = read_mask(self.paths[int(rng.integers(len(self.paths)))])
+        """Read a mask; raises `OnarError` when the file cannot be read."""
+        path = self.paths[int(rng.integers(len(self.paths)))]
+        try:
+            mask = read_mask(path)
+        except PhotoError as error:  # of a mask file: other holes than those asked for would be worse than none
+            raise OnarError(f"cannot use a mask file: {error}") from error
         return fit_mask(augment_mask(mask, rng) if self.augment else mask, height, width)
 
 
@@ -172,88 +197,138 @@ class Sample(TypedDict):
     """One line, `file: reason`, for each photo that could not be read before this one was."""
 
 
-class _PhotoSet(Dataset[Sample]):
-    """What training and validation photos have in common."""
+@dataclass(frozen=True)
+class Crops:
+    """What training and validation crops have in common.
 
-    def __init__(self, paths: Sequence[Path], height: int, width: int, masks: MaskSource, seed: int) -> None:
-        # One block of bytes: a list of a million objects is copied into every process by reference counting.
-        self._paths = np.array([os.fsencode(path) for path in paths])
-        self.height, self.width = height, width
-        self.masks = masks
-        self.seed = seed
+    Attributes:
+        height: rows of the crops, in pixels.
+        width: columns of the crops, in pixels.
+        masks: where the holes come from.
+        seed: another seed gives other crops and holes.
+    """
 
-    def __len__(self) -> int:
-        return len(self._paths)
+    height: int
+    width: int
+    masks: MaskSource
+    seed: int
 
-    def _sample(
-        self, index: int, choose_box: Callable[[int, int], Box], rng: np.random.Generator, flip: bool = False
+    def _cut(
+        self,
+        photo: Photo,
+        index: int,
+        choose_box: Callable[[int, int], Box],
+        rng: np.random.Generator,
+        flip: bool = False,
     ) -> Sample:
-        """The sample of the photo at `index`, or else of the next one that can be read.
+        """The sample of a photo.
 
         Args:
-            index: where to begin.
+            photo: where to read it.
+            index: the index asked for.
             choose_box: height and width of a photo -> the crop to read.
             rng: source of the mask.
             flip: mirror the crop.
 
         Raises:
-            OnarError: no photo can be read, or not the mask file.
+            PhotoError: the photo cannot be read.
+            OnarError: the mask file cannot be read.
         """
-        unreadable: list[str] = []
-        for at in chain(range(index, len(self)), range(index)):
-            try:
-                with open_photo(Path(os.fsdecode(self._paths[at]))) as photo:
-                    small = photo.height < self.height or photo.width < self.width
-                    box = choose_box(photo.height, photo.width)
-                    pixels = photo.read_crop(box, self.height, self.width)
-            except PhotoError as error:
-                unreadable.append(str(error))
-                continue
-            pixels = pixels[:, ::-1] if flip else pixels
-            known = known_from_mask(self.masks(self.height, self.width, rng))
-            return Sample(
-                photo=torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
-                known=torch.from_numpy(known.astype(np.uint8)),
-                index=at,
-                upscaled=small,
-                unreadable="\n".join(unreadable),
-            )
-        raise OnarError(f"none of the {len(self)} photos could be read; the first: {unreadable[0]}")
+        with open_photo(photo) as file:
+            small = file.height < self.height or file.width < self.width
+            pixels = file.read_crop(choose_box(file.height, file.width), self.height, self.width)
+        pixels = pixels[:, ::-1] if flip else pixels
+        known = known_from_mask(self.masks(self.height, self.width, rng))
+        return Sample(
+            photo=torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
+            known=torch.from_numpy(known.astype(np.uint8)),
+            index=index,
+            upscaled=small,
+            unreadable="",
+        )
 
 
-class TrainingPhotos(_PhotoSet):
-    """Photos cropped, flipped and given holes at random; the keys are those of `EpochBatches`.
+@dataclass(frozen=True)
+class RandomCrops(Crops):
+    """Crops for training, mirrored or not, with holes: all at random.
 
-    Args:
-        paths: photos, at least one.
-        height: rows of the crops, in pixels.
-        width: columns of the crops, in pixels.
-        masks: where the holes come from.
-        seed: another seed gives other crops and holes.
+    Attributes:
         min_crop: smallest crop before resizing, as a share of the largest one that fits; above 0, at most 1.
     """
 
-    def __init__(
-        self, paths: Sequence[Path], height: int, width: int, masks: MaskSource, seed: int, min_crop: float = 0.5
-    ) -> None:
-        super().__init__(paths, height, width, masks, seed)
-        self.min_crop = min_crop
+    min_crop: float = 0.5
 
-    def __getitem__(self, key: Key) -> Sample:
-        """The sample of a photo in one pass; raises `OnarError` when neither it nor any other can be read."""
+    def __call__(self, photo: Photo, key: Key) -> Sample:
+        """The sample of a photo in one pass; raises as `Crops._cut`."""
         rng = np.random.default_rng((self.seed, _TRAINING, *key))
         flip = bool(rng.random() < 0.5)
         size = self.height, self.width
-        return self._sample(key[1], lambda tall, wide: random_box((tall, wide), size, self.min_crop, rng), rng, flip)
+        return self._cut(
+            photo, key[1], lambda tall, wide: random_box((tall, wide), size, self.min_crop, rng), rng, flip
+        )
 
 
-class ValidationPhotos(_PhotoSet):
-    """The middle of each photo, with a mask that depends on the seed and the index alone; arguments as above."""
+@dataclass(frozen=True)
+class CentreCrops(Crops):
+    """The middle of each photo, with holes that depend on the seed and the index alone."""
+
+    def __call__(self, photo: Photo, index: int) -> Sample:
+        """The sample of a photo; raises as `Crops._cut`."""
+        rng = np.random.default_rng((self.seed, _VALIDATION, index))
+        return self._cut(photo, index, lambda tall, wide: centre_box(tall, wide, self.height, self.width), rng)
+
+
+def _first_readable(photos: Photos, index: int, cut: Callable[[Photo], Sample]) -> Sample:
+    """The sample of the photo at `index`, or else of the next one that can be read; after the last comes the first.
+
+    Args:
+        photos: all photos.
+        index: where to begin.
+        cut: makes a sample of a photo; raises `PhotoError` when the photo cannot be read.
+
+    Raises:
+        OnarError: no photo can be read, or not the mask file.
+    """
+    unreadable: list[str] = []
+    for at in chain(range(index, len(photos)), range(index)):
+        try:
+            sample = cut(photos[at])
+        except PhotoError as error:
+            unreadable.append(str(error))
+            continue
+        sample["index"], sample["unreadable"] = at, "\n".join(unreadable)
+        return sample
+    raise OnarError(f"none of the {len(photos)} photos could be read; the first: {unreadable[0]}")
+
+
+class TrainingPhotos(Dataset[Sample]):
+    """Photos cropped, flipped and given holes at random; the keys are those of `EpochBatches`.
+
+    Args:
+        photos: photos by index, at least one.
+        crops: how they are cut.
+    """
+
+    def __init__(self, photos: Photos, crops: RandomCrops) -> None:
+        self.photos, self.crops = photos, crops
+
+    def __getitem__(self, key: Key) -> Sample:
+        """The sample of a photo in one pass; raises `OnarError` when neither it nor any other can be read."""
+        return _first_readable(self.photos, key[1], lambda photo: self.crops(photo, key))
+
+
+class ValidationPhotos(Dataset[Sample]):
+    """The middle of each photo, with holes that stay; arguments as above."""
+
+    def __init__(self, photos: Photos, crops: CentreCrops) -> None:
+        self.photos, self.crops = photos, crops
+
+    def __len__(self) -> int:
+        return len(self.photos)
 
     def __getitem__(self, index: int) -> Sample:
         """The sample of a photo; raises `OnarError` when neither it nor any other can be read."""
-        rng = np.random.default_rng((self.seed, _VALIDATION, index))
-        return self._sample(index, lambda tall, wide: centre_box(tall, wide, self.height, self.width), rng)
+        return _first_readable(self.photos, index, lambda photo: self.crops(photo, index))
 
 
 def random_box(photo_size: tuple[int, int], size: tuple[int, int], min_crop: float, rng: np.random.Generator) -> Box:

@@ -11,7 +11,7 @@ from onar.errors import UsageError
 from onar.images import write_image
 from onar.masks import hole_share
 from onar.photos import mask_source
-from onar.report import picture_grid
+from onar.report import mask_sheet
 
 SHEET_COLUMNS = 8
 
@@ -36,10 +36,7 @@ def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config
     masks = [source(height, width, np.random.default_rng((seed, index))) for index in range(count)]
     for index, mask in enumerate(masks):
         write_image(output / f"mask_{index:04d}.png", mask)
-    # A grey frame, because white holes on a white sheet have no edge.
-    framed = [np.pad(np.stack([mask] * 3, axis=-1), ((1, 1), (1, 1), (0, 0)), constant_values=128) for mask in masks]
-    rows = [framed[start : start + SHEET_COLUMNS] for start in range(0, count, SHEET_COLUMNS)]
-    write_image(output / "sheet.png", picture_grid(rows))
+    write_image(output / "sheet.png", mask_sheet(masks, SHEET_COLUMNS))
     shares = [hole_share(mask) for mask in masks]
     return (
         f"{count} masks and sheet.png are in {output}; white is the hole, "
