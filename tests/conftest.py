@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from tests.runs import SMALL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -23,6 +26,27 @@ def pytest_configure() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten real photos in two folders, small enough to be read quickly."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, path in enumerate(sorted(PHOTOS.glob("*.jpg"))[:10]):
+        place = folder / "album" if number % 2 else folder
+        place.mkdir(exist_ok=True)
+        Image.open(path).resize((96, 64)).save(place / path.name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a run of two epochs; to be copied, not changed."""
+    from onar import TrainConfig, train  # here, because most tests need no training
+
+    results = tmp_path_factory.mktemp("runs") / "results"
+    train(TrainConfig(data=photos, results_dir=results, **SMALL))
+    return results
 
 
 @pytest.fixture

@@ -1,15 +1,18 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from onar.checkpoint import load_generator, load_strictly, save_weights
+from onar import TrainConfig, train
+from onar.checkpoint import load_generator, load_strictly, save_weights, training_size
 from onar.errors import OnarError
 from onar.files import replacing
 from onar.models import Discriminator, PConvUNet
-from onar.tensor_files import load_state, save_state
+from onar.tensor_files import DamagedFileError, load_state, save_state
+from tests.runs import SMALL
 
 OPTIONS = [{"base_channels": 8, "depth": 3}, {"base_channels": 4, "depth": 5, "base_fill": "pyramid"}]
 
@@ -84,6 +87,51 @@ def test_a_truncated_file_is_one_line(tmp_path: Path, size: int) -> None:
             load_generator(cut)
         assert str(cut) in str(refusal.value)
         assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("position", [*np.linspace(0, 1, 40, endpoint=False), 1])
+def test_a_changed_bit_is_noticed_wherever_it_is(tmp_path: Path, position: float) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"weights": torch.arange(1000.0), "step": 1})
+    content = bytearray(path.read_bytes())
+    content[min(int(position * len(content)), len(content) - 1)] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=str(path)):
+        load_state(path, sealed=True)
+
+
+@pytest.mark.parametrize("missing", [1, 10, 53, 54, 55, 1000])
+def test_a_cut_off_end_is_noticed(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"weights": torch.arange(1000.0)})
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(DamagedFileError, match="cut off"):
+        load_state(path, sealed=True)
+
+
+def test_a_seal_that_is_there_must_fit_and_files_from_elsewhere_need_none(tmp_path: Path) -> None:
+    ours, foreign = tmp_path / "ours.pth", tmp_path / "foreign.pth"
+    save_state(ours, {"weights": torch.zeros(1000)})
+    torch.save({"weights": torch.zeros(1000)}, foreign)
+    assert torch.equal(load_state(foreign)["weights"], torch.zeros(1000))
+    content = ours.read_bytes()
+    ours.write_bytes(content.replace(bytes(100), b"\1" + bytes(99), 1))
+    assert torch.load(ours)["weights"].sum() != 0  # torch does not notice
+    with pytest.raises(DamagedFileError, match="SHA-256"):
+        load_state(ours)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_checkpoint_serves_as_weights_and_is_what_the_run_would_leave(
+    photos: Path, tmp_path: Path, ema_decay: float
+) -> None:
+    settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "img_size": 40}
+    train(TrainConfig(data=photos, results_dir=tmp_path, **settings, ema_decay=ema_decay))
+    checkpoint = next((tmp_path / "checkpoints").glob("*.pt"))
+    found, final = load_generator(checkpoint), load_generator(tmp_path / "generator_final.pth")
+    pairs = zip(found.state_dict().values(), final.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert training_size(checkpoint, found) == 40
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

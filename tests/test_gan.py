@@ -1,11 +1,12 @@
 import copy
+from itertools import count
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from onar.config import TrainConfig
-from onar.gan import GAN, learning_rate_factor, moving_average
+from onar.gan import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss
 from onar.masks import composite
 from onar.run import build_gan, start_accelerator
@@ -65,11 +66,11 @@ def test_the_generator_step_leaves_discriminator_gradients_untouched() -> None:
     assert all(parameter.requires_grad for parameter in gan.discriminator.parameters())
 
 
-def test_a_step_moves_both_networks_and_reports_the_five_losses() -> None:
+def test_a_step_moves_both_networks_and_reports_losses_and_gradients() -> None:
     gan = small_gan()
     before = weights_of(gan.generator), weights_of(gan.discriminator)
     losses = gan.step([batch(4)])
-    assert list(losses) == ["D_loss", "G_loss", "Pixel_loss", "Content_loss", "Adv_loss"]
+    assert list(losses) == ["D_loss", "G_loss", "Pixel_loss", "Content_loss", "Adv_loss", *GRADIENT_NORMS]
     expected = losses["Pixel_loss"] + losses["Content_loss"] + 0.01 * losses["Adv_loss"]
     assert losses["G_loss"] == pytest.approx(expected, rel=1e-5)
     for old, network in zip(before, (gan.generator, gan.discriminator), strict=True):
@@ -91,10 +92,11 @@ def test_style_and_total_variation_are_reported_when_they_weigh_something() -> N
     assert losses["TV_loss"] > 0
 
 
-def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
+@pytest.mark.parametrize("sizes", [[2, 2], [3, 1]])
+def test_accumulated_batches_give_the_gradient_of_one_large_batch(sizes: list[int]) -> None:
     photo, known = batch(4)
     moved = []
-    for group in ([(photo, known)], [(photo[:2], known[:2]), (photo[2:], known[2:])]):
+    for group in ([(photo, known)], list(zip(photo.split(sizes), known.split(sizes), strict=True))):
         gan = small_gan(lambda_adv=0.0)  # RaGAN's means run over a batch, so its term cannot be equal
         gan.generator.eval()  # nor can batch statistics
         gan.step(group)
@@ -102,14 +104,82 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
     torch.testing.assert_close(moved[0], moved[1], rtol=1e-4, atol=1e-6)
 
 
-def test_a_loss_that_is_not_finite_changes_no_weight() -> None:
+def values_of(gan: GAN) -> list[Tensor]:
+    """Weights and batch statistics of both networks."""
+    return [*copy.deepcopy([*gan.generator.state_dict().values(), *gan.discriminator.state_dict().values()])]
+
+
+def spoil_gradients(network: nn.Module, *calls: int, factor: float = float("nan")) -> None:
+    """Multiply a gradient of a network by a factor in those of its backward passes, counted from 1."""
+    passes = count(1)
+    weight = list(network.parameters())[-1]
+    weight.register_hook(lambda gradient: gradient * (factor if next(passes) in calls else 1))
+
+
+def test_a_loss_that_is_not_finite_changes_nothing() -> None:
     gan = small_gan()
     with torch.no_grad():
         next(gan.discriminator.parameters()).fill_(float("nan"))
-    before = weights_of(gan.generator)
-    losses = gan.step([batch(2)])
-    assert torch.tensor(losses["Adv_loss"]).isnan()
-    assert all(torch.equal(a, b) for a, b in zip(before, gan.generator.parameters(), strict=True))
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match="D_loss is nan"):
+        gan.step([batch(2)])
+    torch.testing.assert_close(values_of(gan), before, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_a_gradient_that_is_not_finite_changes_nothing_and_the_next_step_is_as_if_it_had_not_been(name: str) -> None:
+    gan, other = small_gan(), small_gan()
+    spoil_gradients(getattr(gan, name), 1)
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match=f"{name[0].upper()}_gradient_norm is nan"):
+        gan.step([batch(2, seed=1)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
+    for each in (gan, other):
+        each.step([batch(2)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), values_of(other), strict=True))
+
+
+def test_gradients_are_shortened_to_the_largest_norm_and_reported_as_they_were() -> None:
+    free, clipped = small_gan(), small_gan(max_grad_norm=1e-3)
+    norms: dict[GAN, list[float]] = {}
+    for gan in (free, clipped):
+        gan.optimizer_g.optimizer.register_step_pre_hook(
+            lambda optimizer, *_, gan=gan: norms.__setitem__(
+                id(gan), torch.nn.utils.get_total_norm([w.grad for w in optimizer.param_groups[0]["params"]]).item()
+            )
+        )
+    reported = [gan.step([batch(2)])["G_gradient_norm"] for gan in (free, clipped)]
+    assert reported[0] == reported[1] == pytest.approx(norms[id(free)], rel=1e-5)
+    assert reported[0] > 0.01
+    assert norms[id(clipped)] == pytest.approx(1e-3, rel=1e-2)
+
+
+def scaled_gan(scale: float) -> GAN:
+    """A GAN with the loss scaling of fp16, on the CPU and without its number format."""
+    config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu")
+    accelerator = start_accelerator(config)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    torch.manual_seed(0)
+    return build_gan(config, accelerator, PerceptualLoss(TinyFeatures(), style=False), total_steps=10)
+
+
+def test_an_overflow_of_scaled_gradients_is_computed_again_until_it_fits() -> None:
+    plain, scaled = small_gan(), scaled_gan(2.0**16)
+    spoil_gradients(scaled.discriminator, 1, 2, 3, factor=float("inf"))
+    losses = [gan.step([batch(2)]) for gan in (plain, scaled)]
+    assert scaled.accelerator.scaler.get_scale() == 2.0**13
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for name, value in plain.generator.state_dict().items():  # once each, batch statistics included
+        torch.testing.assert_close(value, scaled.generator.state_dict()[name])
+
+
+def test_gradients_that_overflow_at_any_scale_are_told_at_the_first_step() -> None:
+    gan = scaled_gan(2.0**4)
+    spoil_gradients(gan.generator, *range(1, 100))
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match="G_gradient_norm is nan"):
+        gan.step([batch(2)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
 
 
 def test_the_state_goes_on_bit_for_bit() -> None:

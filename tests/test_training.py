@@ -1,6 +1,5 @@
 """A training as a user sees it: real photos, real processes, the files it leaves."""
 
-import json
 import os
 import re
 import shutil
@@ -17,62 +16,7 @@ from PIL import Image
 from onar import PConvUNet, TrainConfig, train
 from onar.errors import OnarError, UsageError
 from tests.conftest import PHOTOS, REPOSITORY
-
-SMALL = {
-    "img_size": 32,
-    "batch_size": 4,
-    "num_workers": 0,
-    "epochs": 2,
-    "base_channels": 4,
-    "depth": 3,
-    "discriminator_channels": 4,
-    "content_network": "efficientnet_lite0",
-    "device": "cpu",
-    "log_every": 1,
-}
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten real photos in two folders, small enough to be read quickly."""
-    folder = tmp_path_factory.mktemp("photos")
-    for number, path in enumerate(sorted(PHOTOS.glob("*.jpg"))[:10]):
-        place = folder / "album" if number % 2 else folder
-        place.mkdir(exist_ok=True)
-        Image.open(path).resize((96, 64)).save(place / path.name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = tmp_path_factory.mktemp("runs") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **SMALL))
-    return results
-
-
-def run_onar(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onar", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
-
-
-def flags(**settings: object) -> list[str]:
-    return [part for name, value in settings.items() for part in (f"--{name}", str(value))]
-
-
-def records(results: Path, kind: str) -> list[dict]:
-    lines = (results / "log.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
-
-
-def state(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)
-
-
-def assert_same_weights(one: Path, other: Path) -> None:
-    for name in ("generator_final.pth", "discriminator_final.pth"):
-        a, b = state(one / name), state(other / name)
-        assert a.keys() == b.keys()
-        assert all(torch.equal(value, b[key]) for key, value in a.items())
+from tests.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
 
 
 def test_the_results_folder_is_the_guides(finished: Path) -> None:
@@ -145,7 +89,7 @@ def test_another_seed_gives_other_weights(finished: Path, photos: Path, tmp_path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, photos: Path, tmp_path: Path) -> None:
     results = tmp_path / "stopped"
-    command = [sys.executable, "-m", "onar", "train", *flags(data=photos, results_dir=results, **SMALL)]
+    command = train_command(data=photos, results_dir=results, **SMALL)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "Epoch 1/2\n"
@@ -274,7 +218,7 @@ def test_a_truncated_photo_is_skipped_named_once_and_listed(photos: Path, tmp_pa
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photos: Path, tmp_path: Path) -> None:
     # One step to an epoch, so that there is a checkpoint of the step before.
     settings = {**SMALL, "epochs": 20, "photos_per_epoch": 4, "learning_rate_g": 1e30}
-    with pytest.raises(OnarError, match=r"step \d+: \w+_loss is (nan|inf).*weights are in .*step_\d+\.pt") as refusal:
+    with pytest.raises(OnarError, match=r"step \d+: \w+_loss is (nan|inf).*checkpoint is .*step_\d+\.pt") as refusal:
         train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
     assert "\n" not in str(refusal.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ def load_generator(path: Path) -> nn.Module:
     """Build the generator a weights file belongs to and load it, in evaluation mode on the CPU.
 
     Args:
-        path: ``.safetensors`` with its architecture in the metadata, or ``.pth`` with a plain state dict whose shapes
-            tell the architecture.
+        path: ``.safetensors`` with its architecture in the metadata, ``.pth`` with a plain state dict whose shapes
+            tell the architecture, or a checkpoint of a run.
 
     Raises:
         OnarError: the file is missing, damaged or unsafe, or holds another kind of network.
@@ -37,6 +37,7 @@ def load_generator(path: Path) -> nn.Module:
         state, architecture = _read_safetensors(path)
     else:
         state = load_state(path)
+        state = kept_weights(state) if "gan" in state else state
         architecture = infer_architecture(state, path)
     name = str(architecture.pop("generator"))
     if name not in GENERATORS:
@@ -46,15 +47,35 @@ def load_generator(path: Path) -> nn.Module:
     return generator.eval()
 
 
+def load_into(generator: nn.Module, path: Path) -> None:
+    """Load weights into a generator; raises `OnarError` when they are of another architecture or cannot be read."""
+    loaded = load_generator(path)
+    if loaded.architecture != generator.architecture:
+        raise OnarError(
+            f"{path} holds a {_describe(loaded)}; this run has a {_describe(generator)}: give it the settings of "
+            "the file, or other weights"
+        )
+    generator.load_state_dict(loaded.state_dict())
+
+
+def kept_weights(checkpoint: dict[str, Any]) -> State:
+    """The generator that the checkpoint of a run would leave as its result: the average when there is one."""
+    gan = checkpoint["gan"]
+    average = {key.removeprefix("module."): value for key, value in gan.get("average", {}).items()}
+    average.pop("n_averaged", None)
+    return average or dict(gan["generator"])
+
+
 def training_size(path: Path, generator: nn.Module) -> int:
     """Side in pixels of the crops a generator was trained on.
 
-    From the run's `config.toml` beside its weights; else from its depth, as the paper's network of depth 8 was made
-    for 512.
+    From the run's `config.toml`, which is beside its weights and above its checkpoints; else from its depth, as the
+    paper's network of depth 8 was made for 512.
     """
-    beside = path.with_name("config.toml")
-    if beside.is_file():
-        return max(TrainConfig.from_toml(beside).height_width)
+    parent = path.absolute().parent
+    recipe = (parent.parent if parent.name == "checkpoints" else parent) / "config.toml"
+    if recipe.is_file():
+        return max(TrainConfig.from_toml(recipe).height_width)
     return int(2 ** (int(getattr(generator, "depth", 8)) + 1))
 
 
@@ -84,6 +105,12 @@ def infer_architecture(state: State, path: Path) -> dict[str, Any]:
         "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", key) is not None for key in state),
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
     }
+
+
+def _describe(generator: nn.Module) -> str:
+    settings = dict(cast(dict[str, Any], generator.architecture))
+    name = settings.pop("generator")
+    return f"{name} of " + ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:

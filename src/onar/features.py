@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import Self
 
 from onar.errors import OnarError, UsageError
@@ -116,7 +117,11 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
     used = nn.ModuleDict({"_conv_stem": stem, "_bn0": norm, "_blocks": blocks})
     _load(used, load_state(source), source, "efficientnet_lite_pytorch's EfficientNet-Lite0")
-    stages = [nn.Sequential(stem, norm, nn.ReLU6()), *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
+    network.eval()
+    for block in blocks:
+        _fold_norms(block)
+    stem = nn.Sequential(fuse_conv_bn_eval(stem, norm), nn.ReLU6(inplace=True))
+    stages = [stem, *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
     # Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
     return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
 
@@ -142,6 +147,15 @@ def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
     if name not in FEATURES:
         raise UsageError(f"--content_network is {' or '.join(FEATURES)}, not {name!r}")
     return FEATURES[name](weights)
+
+
+def _fold_norms(block: nn.Module) -> None:
+    """Fold the batch norms of a frozen EfficientNet block into the convolutions before them: the same in less time."""
+    for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+        if hasattr(block, convolution):  # the first block does not expand
+            setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))
+            setattr(block, norm, nn.Identity())
+    block._swish = nn.ReLU6(inplace=True)
 
 
 def _torchvision_vgg16() -> tuple[State, Path]:

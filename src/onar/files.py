@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from onar.errors import OnarError
@@ -15,7 +15,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary file beside `path` that takes its place when the block ends well.
 
     The temporary file keeps the suffix of `path`, so that writers who choose the format by it work. When the block
-    fails, `path` is as it was and the temporary file is gone.
+    fails, `path` is as it was and the temporary file is gone; `remove_partial` finds those of a process that was
+    killed. Once the block has ended, the new file survives a power cut.
 
     Raises:
         OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
@@ -27,13 +28,30 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what `replacing` left in a folder when its process was killed; nobody else may be writing there."""
+    for temporary in folder.glob(".*.partial*"):
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a file's new name on the disk, too."""
+    with suppress(OSError):  # Windows and some network file systems cannot; there the name is written a little later
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

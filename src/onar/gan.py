@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
@@ -28,6 +30,7 @@ from onar.losses import (
     total_variation,
 )
 from onar.masks import composite
+from onar.processes import mean_over_processes
 
 Batch = tuple[Tensor, Tensor]  # photo B x 3 x H x W uint8, known B x 1 x H x W uint8
 LOSS_NAMES = {
@@ -37,6 +40,11 @@ LOSS_NAMES = {
     "style": "Style_loss",
     "tv": "TV_loss",
 }
+GRADIENT_NORMS = ("G_gradient_norm", "D_gradient_norm")
+
+
+class NotFiniteError(Exception):
+    """A loss or a gradient is not a number or infinite; the message says which."""
 
 
 @dataclass
@@ -55,6 +63,7 @@ class GAN:
         pixel_loss: the pixel term.
         perceptual_loss: the content and style terms; None when both weigh 0.
         average: exponential moving average of the generator, when one is kept.
+        max_grad_norm: longest gradient, as the norm over a network's weights; longer ones are shortened. 0: any length.
     """
 
     accelerator: Accelerator
@@ -67,26 +76,43 @@ class GAN:
     pixel_loss: PixelLoss
     perceptual_loss: PerceptualLoss | None
     average: AveragedModel | None = None
+    max_grad_norm: float = 0.0
 
     def step(self, group: Sequence[Batch]) -> dict[str, float]:
-        """Take one optimiser step on the mean loss over a group of batches; returns the mean of each loss."""
-        sums: dict[str, Tensor] = {}
-        for position, batch in enumerate(group):
-            with self._synchronised(position == len(group) - 1):
-                for name, value in self._backward(batch, 1 / len(group)).items():
-                    sums[name] = sums.get(name, torch.zeros_like(value)) + value / len(group)
-        # One transfer for all losses: reading them one by one would make a GPU wait each time.
-        values = torch.stack(list(sums.values())).tolist()
-        losses = dict(zip(sums, values, strict=True))
-        if all(map(math.isfinite, values)):
-            self._update()
-        return losses
+        """Take one optimiser step on a group of batches, in which each photo of each process counts the same.
+
+        Under fp16, gradients that overflow are computed again with half the loss scale, down to a scale of 1.
+
+        Returns:
+            The mean of each loss over all these photos and the norms of the gradients before they were clipped, the
+            same in every process.
+
+        Raises:
+            NotFiniteError: a loss or a gradient is not finite; neither weights nor batch statistics have changed.
+        """
+        buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
+        while True:
+            sums = self._accumulate(group)
+            sums |= self._clip_gradients()
+            # One transfer for all numbers: reading them one by one would make a GPU wait each time.
+            values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
+            numbers = dict(zip(sums, values, strict=True))
+            wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+            if not wrong:
+                self._update()
+                return numbers
+            overflow = self._scaler.get_scale() > 1 and all(name in GRADIENT_NORMS for name in wrong)
+            self._discard(buffers)
+            if not overflow:
+                # G_loss is the sum of the others: name the term it comes from.
+                name = next((name for name in wrong if name != "G_loss"), "G_loss")
+                raise NotFiniteError(f"{name} is {numbers[name]}")
 
     def discriminator_step(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """RaGAN loss of the discriminator on photos and detached composites, and its logits for the photos."""
         # Without batch norm the halves do not see each other, so one call does for both.
         real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
-        return relativistic_discriminator_loss(real, fake), real.detach()
+        return relativistic_discriminator_loss(real, fake, mean_over_processes), real.detach()
 
     def generator_step(
         self, photo: Tensor, known: Tensor, completed: Tensor, whole: Tensor, real: Tensor | None
@@ -100,7 +126,7 @@ class GAN:
             # Unwrapped: this pass leaves the discriminator's parameters alone, so there is nothing to synchronise.
             discriminator = self.accelerator.unwrap_model(self.discriminator)
             with _frozen(discriminator):
-                terms["adv"] = relativistic_generator_loss(real, discriminator(whole))
+                terms["adv"] = relativistic_generator_loss(real, discriminator(whole), mean_over_processes)
         if self.weights["tv"]:
             terms["tv"] = total_variation(whole, known)
         return terms
@@ -133,7 +159,38 @@ class GAN:
         }
         return {name: part for name, part in parts.items() if part is not None}
 
-    def _backward(self, batch: Batch, share: float) -> dict[str, Tensor]:
+    @property
+    def state_bytes(self) -> int:
+        """About the size of `state_dict` once Adam keeps its two averages for each weight."""
+        parts = 3 * [self.generator, self.discriminator] + ([self.generator] if self.average else [])
+        return sum(int(value.nbytes) for network in parts for value in network.state_dict().values())
+
+    @property
+    def _scaler(self) -> GradScaler:
+        """The scaler of fp16, or one with a scale of 1 that does nothing."""
+        return self.accelerator.scaler or GradScaler(enabled=False)
+
+    @property
+    def _learners(self) -> list[tuple[nn.Module, Any, LambdaLR]]:
+        """Network, optimiser and schedule of the networks that learn, in the order of `GRADIENT_NORMS`."""
+        generator = (self.generator, self.optimizer_g.optimizer, self.schedules[0])
+        discriminator = (self.discriminator, self.optimizer_d.optimizer, self.schedules[1])
+        return [generator, discriminator] if self.weights["adv"] else [generator]
+
+    def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
+        """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
+        counts = [len(photo) for photo, _ in group]
+        # The mean over the processes, because that is what they do to their gradients, too.
+        mean_count = self.accelerator.reduce(torch.tensor(float(sum(counts)), device=self.accelerator.device), "mean")
+        sums: dict[str, Tensor] = {}
+        for position, batch in enumerate(group):
+            share = counts[position] / mean_count
+            with self._synchronised(position == len(group) - 1):
+                for name, value in self._backward(batch, share).items():
+                    sums[name] = sums.get(name, torch.zeros_like(value)) + value * share
+        return sums
+
+    def _backward(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
         """Add one batch's gradients, scaled by its share of the group; returns the losses by printed name."""
         photo, known = self._to_device(batch)
         completed = self.generator(photo * known, known)
@@ -153,14 +210,33 @@ class GAN:
         }
         return {name: loss.detach().float() for name, loss in {"D_loss": d_loss, "G_loss": g_loss, **named}.items()}
 
+    def _clip_gradients(self) -> dict[str, Tensor]:
+        """Shorten gradients to `max_grad_norm`; returns their norms before that."""
+        norms = {}
+        for name, (network, optimizer, _) in zip(GRADIENT_NORMS, self._learners, strict=False):
+            # Not accelerate's call, which unscales all optimisers each time and so fails for the second network.
+            self._scaler.unscale_(optimizer)
+            norms[name] = clip_grad_norm_(network.parameters(), self.max_grad_norm or math.inf)
+        return norms
+
     def _update(self) -> None:
-        learners = list(zip((self.optimizer_g, self.optimizer_d), self.schedules, strict=True))
-        for optimizer, schedule in learners if self.weights["adv"] else learners[:1]:
-            optimizer.step()
+        scaler = self._scaler
+        for _, optimizer, schedule in self._learners:
+            # Past accelerate's optimiser, which changes the scale after the first network, between the two.
+            scaler.step(optimizer)
             schedule.step()
             optimizer.zero_grad()
+        scaler.update()
         if self.average is not None:
             self.average.update_parameters(self.accelerator.unwrap_model(self.generator))
+
+    def _discard(self, buffers: list[tuple[Tensor, Tensor]]) -> None:
+        """Undo what computing gradients has changed, and lower the scale of fp16."""
+        for buffer, before in buffers:
+            buffer.copy_(before)
+        for _, optimizer, _ in self._learners:
+            optimizer.zero_grad()
+        self._scaler.update()
 
     def _to_device(self, batch: Batch) -> Batch:
         photo, known = (part.to(self.accelerator.device, non_blocking=True).float() for part in batch)

@@ -44,6 +44,13 @@ def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
     return sheet
 
 
+def mask_sheet(masks: Sequence[Picture], columns: int) -> Picture:
+    """Lay masks, uint8 H×W, out in rows of so many."""
+    # A grey frame, because white holes on a white sheet have no edge.
+    framed = [np.pad(np.stack([mask] * 3, axis=-1), ((1, 1), (1, 1), (0, 0)), constant_values=128) for mask in masks]
+    return picture_grid([framed[start : start + columns] for start in range(0, len(framed), columns)])
+
+
 def save_sample_sheet(path: Path, rows: Sequence[Sequence[Picture]]) -> None:
     """Write rows of masked, completed and original as one picture."""
     write_image(path, picture_grid(rows))

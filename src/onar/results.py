@@ -1,20 +1,38 @@
-"""One run's results folder: the names in it, its configuration, its log and its checkpoints."""
+"""One run's results folder: the names in it, its lock, its configuration, its log and its checkpoints."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
+import shutil
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
 
 from onar.config import TrainConfig
 from onar.errors import OnarError, UsageError
-from onar.files import write_text
-from onar.tensor_files import load_state, save_state
+from onar.files import remove_partial, write_text
+from onar.tensor_files import DamagedFileError, load_state, save_state
 
-CHECKPOINTS_KEPT = 2
-# Settings that may differ between the parts of one run, because they change no weight.
+CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
+# Settings that may differ between the parts of one run, because they change no weight (on_nan: none before the step
+# that stopped the run).
 FREE_KEYS = frozenset(
-    {"resume", "results_dir", "device", "num_workers", "checkpoint_minutes", "log_every", "track", "content_weights"}
+    {
+        "resume",
+        "results_dir",
+        "device",
+        "num_workers",
+        "checkpoint_minutes",
+        "process_timeout",
+        "log_every",
+        "track",
+        "content_weights",
+        "on_nan",
+    }
 )
 
 # Settings that say how long to train: a checkpoint that is named may be trained for longer.
@@ -23,14 +41,18 @@ LENGTH_KEYS = frozenset({"epochs", "max_steps"})
 Record = dict[str, Any]
 
 
+class Checkpoint(NamedTuple):
+    """A resumable state and the file it is from."""
+
+    path: Path
+    state: dict[str, Any]
+
+
 class Results:
-    """The results folder of one run.
+    """The results folder of one run; nothing is made or read before `open`.
 
     Args:
-        folder: made when missing, with `samples/` and `checkpoints/` in it.
-
-    Raises:
-        OnarError: the folder cannot be made or written to.
+        folder: where it is.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,15 +62,42 @@ class Results:
         self.config = folder / "config.toml"
         self.generator = folder / "generator_final.pth"
         self.discriminator = folder / "discriminator_final.pth"
+        self.best_generator = folder / "generator_best.pth"
         self.skipped = folder / "skipped.txt"
+        self._lock = FileLock(folder / ".lock")
+        self._lock_holder = folder / ".lock_holder"
+
+    def open(self) -> None:
+        """Make the folder when it is missing, and keep others from writing to it until `close`.
+
+        The lock is the operating system's: it is gone when this process is, however it ends.
+
+        Raises:
+            OnarError: the folder cannot be made or written to, or another run is writing to it.
+        """
+        folders = self.folder, self.folder / "samples", self.checkpoints
         try:
-            for part in (folder / "samples", self.checkpoints):
-                part.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+            self._lock_holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        except Timeout as error:
+            holder = self._lock_holder.read_text(encoding="utf-8") if self._lock_holder.exists() else "another process"
+            raise OnarError(
+                f"{holder} is training into {self.folder}: wait for it or stop it, or choose another --results_dir"
+            ) from error
         except OSError as error:
-            raise OnarError(f"cannot write to --results_dir {folder}: {error.strerror}") from error
+            raise OnarError(f"cannot write to --results_dir {self.folder}: {error.strerror}") from error
+        for folder in folders:
+            remove_partial(folder)
+
+    def close(self) -> None:
+        """Let others write to the folder."""
+        self._lock.release()
+
+    def checkpoint(self, step: int) -> Path:
+        """The resumable state after a step."""
+        return self.checkpoints / f"step_{step:08d}.pt"
 
     def samples(self, epoch: int) -> Path:
         """The sample sheet of an epoch, counted from 1."""
@@ -61,10 +110,6 @@ class Results:
     def validation_curves(self, epoch: int) -> Path:
         """The validation scores up to an epoch, counted from 1."""
         return self.folder / f"validation_curves_epoch_{epoch}.png"
-
-    def save_config(self, config: TrainConfig) -> None:
-        """Keep the resolved configuration beside what it made."""
-        write_text(self.config, config.to_toml())
 
     def append(self, record: Record) -> None:
         """Add one line to the log."""
@@ -86,65 +131,102 @@ class Results:
                 break
         return records
 
-    def rewind(self, step: int) -> None:
-        """Forget what was logged after a step, because it is about to happen again."""
-        kept = [record for record in self.records() if record["step"] <= step]
-        write_text(self.log, "".join(json.dumps(record) + "\n" for record in kept))
-
-    def save_checkpoint(self, state: dict[str, Any], step: int) -> Path:
-        """Write the resumable state after a step, then drop all but the newest two."""
-        path = self.checkpoints / f"step_{step:08d}.pt"
-        save_state(path, state)
+    def save_checkpoint(self, state: dict[str, Any], step: int, best_step: int) -> Path:
+        """Write the resumable state after a step, then drop all but the newest two and that of the best step."""
+        path = self.checkpoint(step)
+        try:
+            save_state(path, state)
+        except OnarError as error:
+            raise OnarError(f"{error}. Set that right, and the same command goes on; {self.last_good()}") from error
         for old in self._checkpoint_files()[:-CHECKPOINTS_KEPT]:
-            old.unlink()
+            if old != self.checkpoint(best_step):
+                old.unlink()
         return path
 
-    def newest_checkpoint(self) -> Path | None:
-        """The newest resumable state, if there is one."""
+    def last_good(self) -> str:
+        """Say which checkpoint there is to go on from."""
         files = self._checkpoint_files()
-        return files[-1] if files else None
+        return f"the last good checkpoint is {files[-1]}" if files else "no checkpoint had been written yet"
 
-    def clear(self) -> None:
-        """Remove the checkpoints, log and final weights of an earlier run."""
-        for path in (*self._checkpoint_files(), self.log, self.generator, self.discriminator, self.skipped):
-            path.unlink(missing_ok=True)
+    def refuse_small_disk(self, checkpoint_bytes: int) -> None:
+        """Find out before the training that the disk cannot hold its checkpoints; raises `OnarError` then."""
+        # While a checkpoint is being written, the best one and those that it pushes out are all there.
+        needed = (CHECKPOINTS_KEPT + 2) * checkpoint_bytes
+        held = sum(path.stat().st_size for path in self._checkpoint_files())
+        free = shutil.disk_usage(self.folder).free
+        if held + free < needed:
+            raise OnarError(
+                f"the checkpoints in {self.folder} need {needed - held:,} more bytes, and {free:,} are free: "
+                "make room, or choose a --results_dir on another disk"
+            )
 
-    def state_to_resume(self, config: TrainConfig) -> dict[str, Any] | None:
-        """Decide by `config.resume` where the run goes on; None starts from the beginning.
+    def find_checkpoint(self, config: TrainConfig) -> Checkpoint | None:
+        """Decide by `config.resume` where the run goes on; None starts from the beginning. Nothing is changed.
 
         Raises:
             UsageError: the checkpoint belongs to a run with other settings.
             OnarError: the folder holds a finished run, or the checkpoint cannot be read or is none.
         """
         if config.resume == "never":
-            self.clear()
             return None
-        named = config.resume != "auto"
-        path = Path(config.resume) if named else self.newest_checkpoint()
-        state = load_state(path) if path else None
-        if path and state is not None:
-            _refuse_other_settings(path, state, config, FREE_KEYS | LENGTH_KEYS if named else FREE_KEYS)
-        if not named and self.generator.exists():
+        if config.resume != "auto":
+            path = Path(config.resume)
+            try:
+                checkpoint = Checkpoint(path, load_state(path, sealed=True))
+            except DamagedFileError as error:
+                raise OnarError(f"{error}; --resume takes a whole file from a checkpoints folder, or auto") from error
+            _refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS)
+            return checkpoint
+        newest = self._newest_whole_checkpoint()
+        if newest is not None:
+            _refuse_other_settings(newest, config, FREE_KEYS)
+        if self.generator.exists():
             raise OnarError(
                 f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
             )
-        if path and path.parent.resolve() == self.checkpoints.resolve():
-            self._forget_after(path)
-        else:
-            self.clear()
-        return state
+        return newest
 
-    def _forget_after(self, checkpoint: Path) -> None:
-        """Remove what the run wrote after one of its own checkpoints."""
-        later = [path for path in self._checkpoint_files() if path.name > checkpoint.name]
-        for path in (*later, self.generator, self.discriminator):
+    def start(self, config: TrainConfig, checkpoint: Checkpoint | None) -> None:
+        """Keep the configuration, and remove what is in the folder but does not lead up to the checkpoint."""
+        obsolete = [*self._checkpoint_files(), self.log, self.skipped]
+        if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
+            obsolete = [path for path in self._checkpoint_files() if path.name > checkpoint.path.name]
+            self._rewind_log(**checkpoint.state["progress"])
+        for path in (*obsolete, self.generator, self.discriminator, self.best_generator):
             path.unlink(missing_ok=True)
+        write_text(self.config, config.to_toml())
+
+    def _rewind_log(self, step: int, epoch: int, **_progress: Any) -> None:
+        """Forget what was logged after a step and so many finished epochs, because it is about to happen again."""
+        kept = [
+            record
+            for record in self.records()
+            if record["step"] <= step and (record["kind"] != "epoch" or record["epoch"] <= epoch)
+        ]
+        write_text(self.log, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def _newest_whole_checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint that is not damaged; says which ones it had to pass over."""
+        damage: list[DamagedFileError] = []
+        for path in reversed(self._checkpoint_files()):
+            try:
+                checkpoint = Checkpoint(path, load_state(path, sealed=True))
+            except DamagedFileError as error:
+                damage.append(error)
+                continue
+            for told in damage:
+                print(f"onar: {told}; going on from {path.name} instead", file=sys.stderr)
+            return checkpoint
+        if damage:
+            raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start anew with --resume never")
+        return None
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))
 
 
-def _refuse_other_settings(path: Path, state: dict[str, Any], config: TrainConfig, free: frozenset[str]) -> None:
+def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: frozenset[str]) -> None:
+    path, state = checkpoint
     if "config" not in state:
         raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
     before, now = state["config"], config.to_plain()

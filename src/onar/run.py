@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from onar.batches import EpochBatches, photo_loader
-from onar.checkpoint import load_generator, load_strictly
+from onar.batches import EpochBatches
+from onar.checkpoint import load_into
 from onar.config import TrainConfig
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
@@ -27,8 +31,10 @@ from onar.files import write_text
 from onar.gan import GAN, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss, PixelLoss
 from onar.models import Discriminator, PConvUNet
-from onar.photos import TrainingPhotos, find_photos, hold_out, mask_source
-from onar.results import Results
+from onar.photos import mask_source
+from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count, process_index
+from onar.results import Checkpoint, Results
+from onar.training_data import find_training_data, open_loader, start_batches
 from onar.validation import HeldOut, Scores, load_held_out, score_baselines
 
 SAMPLE_ROWS = 6
@@ -40,32 +46,52 @@ class Progress:
 
     Attributes:
         epoch: finished epochs.
-        batches: finished batches of the current epoch.
         step: optimiser steps so far.
-        images: photos seen in the current epoch.
+        images: photos of the current epoch that were used, by all processes. The rest of the epoch can be shared by
+            any number of processes.
+        averaged: of these, photos whose steps were taken and whose losses are in `sums`.
         sums: losses of the current epoch, each weighted by the photos of its step.
         seconds: time spent training in the current epoch.
         waiting: of these, seconds spent waiting for data.
         skipped: photos that could not be read, with the reason.
         upscaled: photos smaller than the crop, by index.
+        stream: how far each process was in its stream at the last checkpoint.
+        bad_steps: steps that were skipped because a loss or gradient was not finite.
+        bad_steps_in_a_row: how many of them are the latest steps.
+        best_step: the step after which validation gave the highest PSNR; 0 when there was none.
+        best_psnr: that PSNR in dB.
     """
 
     epoch: int = 0
-    batches: int = 0
     step: int = 0
     images: int = 0
+    averaged: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     waiting: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)
     upscaled: dict[int, bool] = field(default_factory=dict)
+    stream: list[dict[str, Any]] | None = None
+    bad_steps: int = 0
+    bad_steps_in_a_row: int = 0
+    best_step: int = 0
+    best_psnr: float = 0.0
 
     def add(self, losses: dict[str, float], images: int) -> None:
         """Count one optimiser step."""
         self.step += 1
         self.images += images
+        self.averaged += images
+        self.bad_steps_in_a_row = 0
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * images
+
+    def skip(self, images: int) -> None:
+        """Count a step that was not taken; its photos are used up."""
+        self.step += 1
+        self.images += images
+        self.bad_steps += 1
+        self.bad_steps_in_a_row += 1
 
     @property
     def images_per_second(self) -> float:
@@ -74,28 +100,40 @@ class Progress:
 
     def averages(self) -> dict[str, float]:
         """Mean of each loss over the photos of the current epoch."""
-        return {name: total / self.images for name, total in self.sums.items()}
+        return {name: total / self.averaged for name, total in self.sums.items()}
 
     def finish_epoch(self) -> None:
         """Count the epoch and start the next one's sums."""
-        self.epoch, self.batches, self.images, self.sums = self.epoch + 1, 0, 0, {}
+        self.epoch, self.images, self.averaged, self.sums = self.epoch + 1, 0, 0, {}
         self.seconds = self.waiting = 0.0
 
 
 @dataclass
 class Run:
-    """One training while it runs."""
+    """One training while it runs; `validates` says whether photos are held out for that."""
 
     config: TrainConfig
     results: Results
     gan: GAN
-    loader: DataLoader[Any]
+    loader: Iterable[dict[str, Any]]
     batches: EpochBatches
     total_steps: int
     held_out: HeldOut
-    baselines: dict[str, Scores]
+    validates: bool
     progress: Progress
     last_checkpoint: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def baselines(self) -> dict[str, Scores]:
+        """Scores of fills that learn nothing, computed at the first validation: the first step need not wait for it."""
+        return score_baselines(self.held_out, self.config.batch_size)
+
+    def note_score(self, psnr: float) -> None:
+        """Remember this step when it has the highest PSNR of those whose checkpoints are in the results folder."""
+        progress = self.progress
+        best = progress.best_psnr if self.results.checkpoint(progress.best_step).exists() else 0.0
+        if psnr > best:
+            progress.best_step, progress.best_psnr = progress.step, psnr
 
 
 def start_accelerator(config: TrainConfig) -> Accelerator:
@@ -108,49 +146,84 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
     if config.track == "tensorboard" and find_spec("tensorboard") is None:
         raise OnarError('--track tensorboard needs pip install "onar[tensorboard]"')
     tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=config.mixed_precision, **tracker)
-    if accelerator.num_processes > 1:
-        raise OnarError("training runs in one process for now: start it with `onar train`, without a launcher")
+    patience = InitProcessGroupKwargs(timeout=timedelta(minutes=config.process_timeout))
+    with naming_lost_processes():
+        accelerator = Accelerator(
+            cpu=on_cpu, mixed_precision=config.mixed_precision, kwargs_handlers=[patience], **tracker
+        )
+    check_launch(accelerator)
     return accelerator
 
 
-def prepare(config: TrainConfig, accelerator: Accelerator) -> Run:
-    """Gather everything a run needs; all that can be wrong with its settings is found here, before training."""
-    training, validation = _find_photos(config)
-    results = Results(config.results_dir)
+def check_launch(accelerator: Accelerator) -> None:
+    """Find out that a launcher and this process disagree on how many train together; raises `OnarError`."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > accelerator.num_processes:
+        raise OnarError(
+            f"several processes were started, but each would train alone on {accelerator.device.type}: start one with "
+            "`onar train`, or several with torchrun for CUDA or --device cpu"
+        )
+    if accelerator.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
+        print(
+            "onar: training in one process; where there is one GPU or none, `accelerate launch` starts several only "
+            "with --multi_gpu",
+            file=sys.stderr,
+        )
+
+
+def prepare(config: TrainConfig, accelerator: Accelerator, results: Results) -> Run:
+    """Gather everything a run needs; all that can be wrong with its settings is found here, before training.
+
+    What an earlier run left in the results folder is removed only after that.
+    """
+    data = from_main(lambda: find_training_data(config))
     perceptual_loss = _build_perceptual_loss(config, accelerator)
-    state = results.state_to_resume(config)
-    batches = EpochBatches(len(training), config.batch_size, config.seed, photos_per_epoch=config.photos_per_epoch)
-    steps_per_epoch = -(-len(batches) // config.accumulation_steps)
-    total_steps = min(config.max_steps or config.epochs * steps_per_epoch, config.epochs * steps_per_epoch)
+    checkpoint = from_main(lambda: _open_results(results, config))
+    progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    batches = start_batches(config, data, process_index(), process_count())
+    total_steps = _total_steps(config, batches, progress)
     gan = build_gan(config, accelerator, perceptual_loss, total_steps)
-    progress = Progress()
-    if state is not None:
-        gan.load_state_dict(state["gan"])
-        progress = Progress(**state["progress"])
-        results.rewind(progress.step)
-        print(f"Going on after step {progress.step} of {total_steps}")
-    results.save_config(config)
-    accelerator.init_trackers("tensorboard")
+    if checkpoint is not None:
+        gan.load_state_dict(checkpoint.state["gan"])
+        if is_main_process():
+            print(f"Going on after step {progress.step} of {total_steps}")
     height, width = config.height_width
-    photos = TrainingPhotos(training, height, width, mask_source(config), config.seed, min_crop=config.min_crop)
     held_out = load_held_out(
-        validation or training[:SAMPLE_ROWS], height, width, mask_source(config, validation=True), config.seed
+        data.held_out or data.first(SAMPLE_ROWS), height, width, mask_source(config, validation=True), config.seed
     )
+    loader = open_loader(config, data, batches, progress.stream)
+    from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
+    accelerator.init_trackers("tensorboard")
     run = Run(
         config=config,
         results=results,
         gan=gan,
-        loader=photo_loader(photos, batches, config.num_workers),
+        loader=loader,
         batches=batches,
         total_steps=total_steps,
         held_out=held_out,
-        baselines=score_baselines(held_out, config.batch_size) if validation else {},
+        validates=len(data.held_out) > 0,
         progress=progress,
     )
-    for line in held_out.unreadable if validation else ():
+    for line in held_out.unreadable if run.validates else ():
         note_skipped(run, line)
     return run
+
+
+def _open_results(results: Results, config: TrainConfig) -> Checkpoint | None:
+    results.open()
+    return results.find_checkpoint(config)
+
+
+def _start_results(results: Results, config: TrainConfig, checkpoint: Checkpoint | None, state_bytes: int) -> None:
+    results.refuse_small_disk(state_bytes)
+    results.start(config, checkpoint)
+
+
+def _total_steps(config: TrainConfig, batches: EpochBatches, progress: Progress) -> int:
+    """Steps of the whole run: those made, and those that the photos which are left take."""
+    in_this_epoch, in_an_epoch = (-(-batches.count(done) // config.accumulation_steps) for done in (progress.images, 0))
+    steps = progress.step + in_this_epoch + (config.epochs - progress.epoch - 1) * in_an_epoch
+    return min(config.max_steps or steps, steps)
 
 
 def build_gan(
@@ -162,7 +235,7 @@ def build_gan(
         generator = PConvUNet(config.base_channels, config.depth, config.base_fill)
         discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
     if config.init_weights is not None:
-        load_strictly(generator, load_generator(config.init_weights).state_dict(), config.init_weights)
+        load_into(generator, config.init_weights)
     if config.freeze_batch_norm:
         generator.freeze_encoder_norm()
     networks = [
@@ -193,14 +266,8 @@ def build_gan(
         pixel_loss=PixelLoss(config.hole_weight),
         perceptual_loss=perceptual_loss,
         average=average,
+        max_grad_norm=config.max_grad_norm,
     )
-
-
-def _find_photos(config: TrainConfig) -> tuple[list[Path], list[Path]]:
-    photos = find_photos(config.data)
-    if config.val_data is not None:
-        return photos, find_photos(config.val_data)
-    return hold_out(photos, config.val_share, config.seed)
 
 
 def _build_perceptual_loss(config: TrainConfig, accelerator: Accelerator) -> PerceptualLoss | None:
@@ -215,7 +282,17 @@ def note_skipped(run: Run, line: str) -> None:
     """Name an unreadable photo, `file: reason`, the first time it is met."""
     path, _, reason = line.partition(": ")
     skipped = run.progress.skipped
-    if path not in skipped:
-        skipped[path] = reason
+    if path in skipped:
+        return
+    skipped[path] = reason
+    if is_main_process():
         tqdm.write(f"Skipped {line}")
         write_text(run.results.skipped, "".join(f"{path}: {reason}\n" for path, reason in skipped.items()))
+
+
+def share_unusual_photos(run: Run) -> None:
+    """Let every process know which photos the others found unreadable or small."""
+    for skipped, upscaled in gather((run.progress.skipped, run.progress.upscaled)):
+        for path, reason in skipped.items():
+            note_skipped(run, f"{path}: {reason}")
+        run.progress.upscaled |= upscaled

@@ -1,0 +1,50 @@
+"""Small trainings, and what they leave, for the tests that need them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+SMALL = {
+    "img_size": 32,
+    "batch_size": 4,
+    "num_workers": 0,
+    "epochs": 2,
+    "base_channels": 4,
+    "depth": 3,
+    "discriminator_channels": 4,
+    "content_network": "efficientnet_lite0",
+    "device": "cpu",
+    "log_every": 1,
+}
+
+
+def flags(**settings: object) -> list[str]:
+    return [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+
+
+def train_command(**settings: object) -> list[str]:
+    return [sys.executable, "-m", "onar", "train", *flags(**settings)]
+
+
+def run_onar(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "onar", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+def records(results: Path, kind: str) -> list[dict]:
+    lines = (results / "log.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    for name in ("generator_final.pth", "discriminator_final.pth"):
+        a, b = state(one / name), state(other / name)
+        assert a.keys() == b.keys()
+        assert all(torch.equal(value, b[key]) for key, value in a.items())
