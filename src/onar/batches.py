@@ -17,15 +17,18 @@ from onar.photos import ORDER, Key
 
 
 class EpochBatches:
-    """Batches of keys for `TrainingPhotos`: epoch by epoch, from any step, for any one of several processes.
+    """Batches of keys for `TrainingPhotos`: epoch by epoch, from any photo, for any one of several processes.
 
     Imagine an endless row of passes over the photos, each in a random order of its own. An epoch is the next
     `photos_per_epoch` of that row, so that small and large epochs alike use every photo equally often. With as many
     as there are photos, an epoch is a pass.
 
+    The processes cut each batch from the row together and divide it evenly, so its order does not depend on how many
+    they are. Only where fewer photos than processes are left at the end of an epoch do some photos serve twice.
+
     Args:
         photo_count: photos in the folder.
-        batch_size: photos in one step of one process.
+        batch_size: photos in one batch of one process.
         seed: another seed gives another order.
         photos_per_epoch: photos in an epoch, over all processes; by default all photos once.
         rank: number of this process.
@@ -47,21 +50,28 @@ class EpochBatches:
         self.seed = seed
         self.rank, self.world_size = rank, world_size
         self.together = batch_size * world_size
-        self.epoch, self.first = 0, 0
+        self.epoch, self.done = 0, 0
 
-    def start(self, epoch: int, first: int = 0) -> None:
-        """Set the epoch that iterating yields next, and the first of its steps to yield; both count from 0."""
-        self.epoch, self.first = epoch, first
+    def start(self, epoch: int, done: int = 0) -> None:
+        """Set the epoch that iterating yields next, counted from 0, and how many of its photos have been used."""
+        self.epoch, self.done = epoch, done
+
+    def count(self, done: int = 0) -> int:
+        """Batches that an epoch has left after so many of its photos, the same for every process."""
+        return -(-(self.photos_per_epoch - done) // self.together)
+
+    def photos_done(self, done: int, batches: int) -> int:
+        """Photos of an epoch, over all processes, that are used after so many more batches."""
+        return min(done + batches * self.together, self.photos_per_epoch)
 
     def __len__(self) -> int:
-        """Steps in a whole epoch, the same for every process."""
-        return -(-self.photos_per_epoch // self.together)
+        return self.count(self.done)
 
     def __iter__(self) -> Iterator[list[Key]]:
         keys = self._epoch_keys()
-        for step in range(self.first, len(self)):
-            batch = keys[step * self.together : (step + 1) * self.together]
-            if len(batch) < self.world_size:  # every process must make the step: some photos serve twice
+        for start in range(self.done, self.photos_per_epoch, self.together):
+            batch = keys[start : start + self.together]
+            if len(batch) < self.world_size:  # every process must make the step
                 batch = np.resize(batch, (self.world_size, 2))
             part = np.array_split(batch, self.world_size)[self.rank]
             yield [(number, index) for number, index in part.tolist()]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from onar.errors import UsageError
@@ -19,3 +22,17 @@ def choose_device(device: str) -> torch.device:
     if not available.get(device, False):
         raise UsageError(f"--device {device} is not available here; use --device auto")
     return torch.device(device)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch compute with so many CPU threads, and as before afterwards; 0 leaves them as they are.
+
+    Convolutions share their work out by the number of threads, so another number can change the last bit of a sum.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,8 @@ from onar.baselines import telea
 from onar.masks import composite, mask_from_known
 from onar.metrics import score
 from onar.models.pyramid_fill import pyramid_fill
-from onar.photos import MaskSource, ValidationPhotos
+from onar.photos import CentreCrops, MaskSource, Photos, ValidationPhotos
+from onar.processes import gather, process_count, process_index
 
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]
@@ -42,20 +42,20 @@ class HeldOut:
 
 
 def score_completer(complete: Completer, held_out: HeldOut, batch_size: int) -> Scores:
-    """Mean scores of composites in 8 bits, which is what a person would save.
+    """Mean scores of composites in 8 bits, which is what a person would save; the processes share the work.
 
     Args:
         complete: (photo * known, known) -> completed, on the CPU's tensors.
         held_out: photos and holes.
         batch_size: photos in one call of `complete`.
     """
-    sums: dict[str, float] = {}
-    for photo, known in held_out.batches(batch_size):
+    sums = []
+    for photo, known in held_out.batches(batch_size)[process_index() :: process_count()]:
         completed = complete(photo * known, known)
         eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
-        for name, values in score(eight_bits, photo, known).items():
-            sums[name] = sums.get(name, 0.0) + float(values.sum())
-    return {name: total / len(held_out.photo) for name, total in sums.items()}
+        sums.append({name: float(values.sum()) for name, values in score(eight_bits, photo, known).items()})
+    everyones = [batch for part in gather(sums) for batch in part]
+    return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
 
 
 def score_baselines(held_out: HeldOut, batch_size: int) -> dict[str, Scores]:
@@ -81,9 +81,9 @@ def complete_with(generator: nn.Module) -> Completer:
     return complete
 
 
-def load_held_out(paths: Sequence[Path], height: int, width: int, masks: MaskSource, seed: int) -> HeldOut:
+def load_held_out(found: Photos, height: int, width: int, masks: MaskSource, seed: int) -> HeldOut:
     """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
-    photos = ValidationPhotos(paths, height, width, masks, seed)
+    photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed))
     samples = [photos[index] for index in range(len(photos))]
     unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
     # In place of a photo that cannot be read comes the next one, which is here anyway.
