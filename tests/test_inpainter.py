@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from onar import Inpainter, PConvUNet, random_mask
 from onar.checkpoint import save_weights
 from onar.errors import UsageError
-from onar.inpainter import Box, find_groups
+from onar.windows import Box, find_groups
 from tests.conftest import PHOTOS
 
 

@@ -14,8 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from onar.backends import PyramidBackend
 from onar.baselines import BASELINES
 from onar.config import ImageSize
+from onar.devices import choose_device
 from onar.errors import UsageError
 from onar.evaluation_pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
 from onar.evaluation_report import check_writable, write_reports
@@ -24,7 +26,6 @@ from onar.evaluation_scoring import Method, choose_examples, load_judges, score_
 from onar.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
 from onar.metrics import MAX_PSNR, METRICS
-from onar.models import PyramidFill
 from onar.perceptual import DISTANCES
 
 DESCRIPTIONS = {
@@ -92,7 +93,7 @@ def evaluate(
     fills, descriptions, unavailable = _gather_methods(inpainter, baselines, methods or {})
     if output is not None:
         check_writable(Path(output))
-    judges = load_judges(features, inpainter.device)
+    judges = load_judges(features, choose_device(device))
     scored = score_all(pairs, fills, judges)
     rows = list(scored.rows.values())
     report = Report(
@@ -139,12 +140,12 @@ def _gather_methods(
     inpainter: Inpainter, baselines: bool, further: Mapping[str, Method]
 ) -> tuple[dict[str, Method], dict[str, str], dict[str, str]]:
     """The fills by name, the one asked about first; what each is; and those that cannot be had, with the reason."""
-    asked = PYRAMID if isinstance(inpainter.generator, PyramidFill) else "onar"
+    asked = PYRAMID if isinstance(inpainter.backend, PyramidBackend) else "onar"
     fills: dict[str, Method] = {asked: inpainter}
     unavailable: dict[str, str] = {}
     if baselines:
         fills |= BASELINES
-        fills.setdefault(PYRAMID, Inpainter.load(PYRAMID, str(inpainter.device)))
+        fills.setdefault(PYRAMID, Inpainter.load(PYRAMID))
         if find_spec("skimage") is None:
             del fills["biharmonic"]
             unavailable["biharmonic"] = 'pip install "onar[evaluate]" (scikit-image is missing)'

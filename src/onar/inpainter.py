@@ -9,24 +9,24 @@ result around it taken as known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
 
-from onar.checkpoint import load_generator, training_size
-from onar.devices import choose_device
+from onar.backends import Backend, Frame, OnnxBackend, PyramidBackend, TorchBackend
 from onar.errors import UsageError
 from onar.masks import holes_from_mask, known_from_mask
-from onar.models import PyramidFill
-from onar.models.pyramid_fill import pyramid_fill
+from onar.pyramid import fill_frame
+from onar.windows import Box, Holes, find_groups, hole_depth
+
+if TYPE_CHECKING:
+    from torch import nn
 
 STRATEGIES = ("auto", "whole", "crop")
 PYRAMID = "pyramid"
@@ -34,86 +34,56 @@ PYRAMID_SIZE = 512
 SMALL_PHOTO = 1024  # pixels a side that any network may get at once: one window has no seams inside
 
 Pixels = NDArray[np.uint8]
-Holes = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a photo in pixels; bottom and right are outside."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """For indexing an H×W or H×W×3 array."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def within(self, window: Box) -> tuple[slice, slice]:
-        """For indexing an array that shows `window` only."""
-        rows = slice(self.top - window.top, self.bottom - window.top)
-        return rows, slice(self.left - window.left, self.right - window.left)
-
-    @property
-    def longer_side(self) -> int:
-        """The larger of height and width."""
-        return max(self.bottom - self.top, self.right - self.left)
-
-    def grown(self, margin: int, height: int, width: int, at_least: int = 0) -> Box:
-        """The box with a margin on all sides, and at least so many pixels a side, cut at the photo's edges."""
-        rows = max(margin, (at_least - (self.bottom - self.top) + 1) // 2)
-        columns = max(margin, (at_least - (self.right - self.left) + 1) // 2)
-        return Box(
-            max(0, self.top - rows),
-            max(0, self.left - columns),
-            min(height, self.bottom + rows),
-            min(width, self.right + columns),
-        )
-
-    def pieces(self, size: int) -> Iterator[Box]:
-        """Cut into boxes of at most `size` pixels a side."""
-        for top in range(self.top, self.bottom, size):
-            for left in range(self.left, self.right, size):
-                yield Box(top, left, min(top + size, self.bottom), min(left + size, self.right))
 
 
 class Inpainter:
     """Completes photos with a generator.
 
     Args:
-        generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
+        generator: a network (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size; or a backend.
         training_size: side in pixels of the crops the generator was trained on.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
+        threads: of the CPU, for a network; 0 for as many as torch takes.
     """
 
     def __init__(
-        self, generator: nn.Module, training_size: int = 512, device: str = "auto", description: str = "a generator"
+        self,
+        generator: nn.Module | Backend,
+        training_size: int = 512,
+        device: str = "auto",
+        description: str = "a generator",
+        threads: int = 0,
     ) -> None:
-        self.device = choose_device(device)
-        self.generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
 
     @classmethod
-    def load(cls, weights: str | Path | None = None, device: str = "auto") -> Inpainter:
+    def load(cls, weights: str | Path | None = None, device: str = "auto", threads: int = 0) -> Inpainter:
         """Load weights, or take the pyramid fill, which needs none.
 
         Args:
-            weights: a `.pth` or `.safetensors` file; "pyramid" or nothing for the pyramid fill.
+            weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "pyramid" or nothing for
+                the pyramid fill.
             device: "auto", "cpu", "cuda" or "mps".
+            threads: of the CPU that compute a network; 0 for as many as the backend takes by itself.
 
         Raises:
             OnarError: the file cannot be read, or holds no generator.
+            UsageError: the device is not there.
         """
         if weights is None or str(weights) == PYRAMID:
             chosen = "the pyramid fill" if weights else "the pyramid fill, because no weights are named"
-            return cls(PyramidFill(), PYRAMID_SIZE, device, chosen)
+            return cls(PyramidBackend(), PYRAMID_SIZE, description=chosen)
         path = Path(weights)
+        if path.suffix == ".onnx":
+            backend = OnnxBackend(path, device, threads)
+            return cls(backend, backend.training_size, description=f"the weights {path}")
+        from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+
         generator = load_generator(path)
-        return cls(generator, training_size(path, generator), device, f"the weights {path}")
+        return cls(generator, training_size(path, generator), device, f"the weights {path}", threads)
 
     @overload
     def __call__(self, photo: Image.Image, mask: Any, *, strategy: str = ..., feather: int = ...) -> Image.Image: ...
@@ -191,12 +161,17 @@ class Inpainter:
             window = group.grown(max(group.longer_side // 4, 16), height, width, at_least=self.training_size)
             if strategy == "auto" and max(height, width) <= self._window_limit:
                 window = Box(0, 0, height, width)
-            depth = _depth(hole[window.slices])
+            depth = hole_depth(hole[window.slices])
             if window.longer_side <= self._window_limit and depth.max() <= self.deepest:
                 work.fill(window, group, work.unknown[window.slices])
             else:
                 work.fill_large(window, group, depth)
         return work.photo
+
+    @property
+    def device(self) -> str:
+        """Where the generator runs."""
+        return self.backend.device
 
     @property
     def _window_limit(self) -> int:
@@ -208,17 +183,14 @@ class Inpainter:
         """Distance to the nearest known pixel beyond which a hole is completed at a reduced scale first."""
         return self.training_size // 2
 
-    @torch.no_grad()
     def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
         """Complete one window: uint8 H×W×3 and bool H×W in, the full frame out, uint8."""
-        known = torch.from_numpy(known_from_mask(hole))[None].to(self.device)
-        pixels = torch.from_numpy(np.ascontiguousarray(photo)).to(self.device).permute(2, 0, 1)[None].float() / 255
-        completed: Tensor = self.generator(pixels.mul(known).contiguous(memory_format=torch.channels_last), known)
+        (known,) = known_from_mask(hole)
+        frame = photo.astype(np.float32) / 255 * known[..., None]
+        completed = self.backend(frame, known)
         if feather:
-            completed = completed + _seam_correction(pixels, completed, known, hole, feather)
-        completed = completed.mul(255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
-        result: Pixels = completed.cpu().numpy()
-        return result
+            completed = completed + _seam_correction(frame, completed, known, feather)
+        return np.clip(np.rint(completed * 255), 0, 255).astype(np.uint8)
 
 
 @dataclass
@@ -287,50 +259,17 @@ def as_holes(mask: Any) -> Holes:
     return holes_from_mask(np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask))
 
 
-def find_groups(hole: Holes, reach: int) -> list[Box]:
-    """Boxes round groups of holes that are no more than about twice `reach` pixels apart, in reading order.
-
-    Args:
-        hole: bool H×W.
-        reach: pixels.
-    """
-    height, width = hole.shape
-    # Distances matter only roughly, so blocks of pixels serve: 100 megapixels become a few thousand blocks.
-    block = max(1, reach // 4)
-    padded = np.pad(hole, ((0, -height % block), (0, -width % block)))
-    blocks = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).any(axis=(1, 3))
-    radius = max(1, reach // block)
-    reached = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    grown = np.asarray(cv2.dilate(np.asarray(blocks, np.uint8), reached), np.uint8)
-    count, labels = cv2.connectedComponents(grown)
-    groups = []
-    for label in range(1, count):
-        rows, columns = np.nonzero(blocks & (labels == label))
-        box = Box(rows.min() * block, columns.min() * block, (rows.max() + 1) * block, (columns.max() + 1) * block)
-        groups.append(_shrink(box.grown(0, height, width), hole))
-    return groups
-
-
-def _shrink(box: Box, hole: Holes) -> Box:
-    """The smallest box round the holes in a box."""
-    rows, columns = hole[box.slices].any(axis=1).nonzero()[0], hole[box.slices].any(axis=0).nonzero()[0]
-    return Box(
-        box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1
-    )
-
-
-def _depth(hole: Holes) -> NDArray[np.float32]:
-    """Distance of each hole pixel to the nearest known one in pixels; infinite when nothing is known."""
-    if hole.all():
-        return np.full(hole.shape, np.inf, np.float32)
-    return np.asarray(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3), np.float32)
-
-
-def _seam_correction(photo: Tensor, completed: Tensor, known: Tensor, hole: Holes, feather: int) -> Tensor:
+def _seam_correction(photo: Frame, completed: Frame, known: Frame, feather: int) -> Frame:
     """What the network gets wrong at the known side of the seam, carried into the hole and fading over `feather`.
 
     Known pixels do not change: the composite takes them from the photo.
+
+    Args:
+        photo: H×W×3, 0 in its holes.
+        completed: H×W×3.
+        known: H×W.
+        feather: pixels.
     """
-    error = pyramid_fill((photo - completed) * known, known)
-    fade = np.clip(1 - _depth(hole) / (feather + 1), 0, 1)
-    return error * torch.from_numpy(fade).to(photo.device)
+    error = fill_frame(photo - completed * known[..., None], known)
+    fade = np.clip(1 - hole_depth(known == 0) / (feather + 1), 0, 1)
+    return np.asarray(error * fade[..., None], np.float32)

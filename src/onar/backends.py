@@ -1,0 +1,149 @@
+"""What runs a generator on one photo: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
+
+All take and give the same arrays, so `Inpainter` does not know them apart. torch and ONNX Runtime are imported by the
+one that needs them: completing with an exported file starts without torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.errors import OnarError, UsageError
+from onar.pyramid import fill_frame
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Frame: TypeAlias = NDArray[np.float32]
+
+ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
+"""What ONNX Runtime calls the devices; the first that is there is taken for "auto"."""
+
+
+class Backend(ABC):
+    """What completes a frame.
+
+    Attributes:
+        device: where, "cpu", "cuda" or "mps".
+    """
+
+    device: str
+
+    @abstractmethod
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """Complete a photo.
+
+        Args:
+            photo: H×W×3 in [0, 1], 0 in its holes.
+            known: H×W, 1 = known, 0 = hole.
+
+        Returns:
+            The full frame as the generator sees it, H×W×3.
+        """
+
+
+class PyramidBackend(Backend):
+    """The pyramid fill, which has no weights and always runs on the CPU."""
+
+    device = "cpu"
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        return fill_frame(photo, known)
+
+
+class TorchBackend(Backend):
+    """A PyTorch network, moved to the device and put into evaluation.
+
+    Args:
+        generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: of the CPU; 0 for as many as torch takes.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+
+    def __init__(self, generator: nn.Module, device: str = "auto", threads: int = 0) -> None:
+        import torch
+
+        from onar.devices import choose_device
+
+        self.device = str(choose_device(device))
+        self._threads = threads
+        self._generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        import torch
+
+        from onar.devices import cpu_threads
+
+        with torch.no_grad(), cpu_threads(self._threads):
+            # Arrays H×W×3 are already in the order of memory that channels_last means.
+            pixels = torch.from_numpy(photo).to(self.device).permute(2, 0, 1)[None]
+            completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[None, None])
+            result: Frame = completed[0].permute(1, 2, 0).float().cpu().numpy()
+        return result
+
+
+class OnnxBackend(Backend):
+    """A generator that `onar export` wrote.
+
+    Args:
+        path: the `.onnx` file.
+        device: "auto", "cpu", "cuda" or "mps"; others than the CPU need a build of ONNX Runtime that has them.
+        threads: of the CPU; 0 for one on each core.
+
+    Raises:
+        OnarError: ONNX Runtime is not installed, or the file cannot be read or is none of ours.
+        UsageError: the device is not there.
+
+    Attributes:
+        training_size: side in pixels of the crops the generator was trained on.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise OnarError(f'{path} needs ONNX Runtime: pip install "onar[onnx]"') from error
+        if not path.is_file():
+            raise OnarError(f"cannot read {path}: there is no such file")
+        self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; they are raised as well
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=[ONNX_PROVIDERS[self.device]])
+        except Exception as error:  # its errors have no class in common
+            raise OnarError(f"{path} is damaged or not an ONNX file") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if "training_size" not in metadata:
+            raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
+        self.training_size = int(metadata["training_size"])
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        completed = self.run(np.ascontiguousarray(photo.transpose(2, 0, 1)[None]), known[None, None])
+        result: Frame = completed[0].transpose(1, 2, 0)
+        return result
+
+    def run(self, photo: Frame, known: Frame) -> Frame:
+        """Complete a batch: B×3×H×W in [0, 1] and B×1×H×W in, B×3×H×W out, as a generator does."""
+        completed: Frame = self._session.run(None, {"photo": photo, "known": known})[0]
+        return completed
+
+
+def _choose_onnx_device(device: str, providers: list[str]) -> str:
+    available = [name for name, provider in ONNX_PROVIDERS.items() if provider in providers]
+    if device == "auto":
+        return available[0]
+    if device not in available:
+        raise UsageError(f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}")
+    return device

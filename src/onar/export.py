@@ -1,0 +1,190 @@
+"""The verb `export`: a generator as a file that runs without PyTorch, kept only if it computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from onar.backends import OnnxBackend
+from onar.checkpoint import load_generator, training_size
+from onar.errors import OnarError, UsageError
+from onar.files import replacing
+from onar.inpainter import PYRAMID, PYRAMID_SIZE
+from onar.models import PyramidFill
+from onar.photos import ChosenPhotos, GeneratedMasks, Photos, hold_out, open_photos
+from onar.validation import Completer, complete_with, load_held_out, score_completer
+
+SIZES = ((96, 128), (256, 256), (333, 517))
+"""Height and width of the photos on which an export is compared."""
+
+TOLERANCE = 0.25 / 255
+"""Largest difference from PyTorch, in [0, 1]: a quarter of a step of 8 bits."""
+
+MOST_INT8_COST = 1.0
+"""Decibels of PSNR; INT8 that costs more is refused."""
+
+MOST_PHOTOS = 80
+"""Photos that INT8 is calibrated and scored on; a quarter of them are scored."""
+
+_HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Int8Cost:
+    """What INT8 costs, on photos that it was not calibrated on.
+
+    Attributes:
+        float32: mean PSNR of composites in decibels.
+        int8: the same in INT8.
+        calibrated: number of photos calibrated on.
+        scored: number of photos scored.
+    """
+
+    float32: float
+    int8: float
+    calibrated: int
+    scored: int
+
+    def __str__(self) -> str:
+        return (
+            f"INT8, calibrated on {self.calibrated} photos, costs {self.float32 - self.int8:.2f} dB of PSNR on "
+            f"{self.scored} others: {self.int8:.2f} in place of {self.float32:.2f} dB"
+        )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written; printed, it is what a person should know.
+
+    Attributes:
+        path: the file.
+        difference: largest difference from PyTorch in [0, 1], in float32.
+        cost: of INT8; None in float32.
+    """
+
+    path: Path
+    difference: float
+    cost: Int8Cost | None
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
+        lines = [
+            f"compared with PyTorch at {sizes}, one photo and two at a time: differs by {self.difference:.1e} at most",
+            *([str(self.cost)] if self.cost else []),
+            f"{self.path}: {self.path.stat().st_size / 1e6:.2f} MB",
+        ]
+        return "\n".join(lines)
+
+
+def export(weights: str, output: Path, *, int8: bool = False, calibration: Path | None = None) -> Exported:
+    """Write a generator as a file that runs without PyTorch, after comparing the two on bundled photos.
+
+    Args:
+        weights: a `.pth` or `.safetensors` file, or "pyramid".
+        output: the file, its format chosen by its ending: a key of `EXPORTERS`.
+        int8: convolutions in 8-bit integers.
+        calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
+
+    Raises:
+        UsageError: the format is not known, or the options do not go together.
+        OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
+            Then nothing is written.
+    """
+    exporter = EXPORTERS.get(output.suffix.lower())
+    if exporter is None:
+        raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, not {output.name}")
+    if calibration is not None and not int8:
+        raise UsageError("--calibration is for --int8")
+    generator, size = _load(weights)
+    if int8 and not list(generator.parameters()):
+        raise UsageError("--int8 is for networks: the pyramid fill has no weights")
+    photos = _open_calibration_photos(calibration or _bundled()) if int8 else None
+    with replacing(output) as temporary:
+        exported = exporter(generator, size, temporary)
+        difference = largest_difference(exported, generator)
+        if not difference <= TOLERANCE:
+            raise OnarError(
+                f"nothing is written: the export differs from PyTorch by {difference:.1e}; please report it"
+            )
+        cost = None if photos is None else _quantise(temporary, exported, photos, size)
+    return Exported(output, difference, cost)
+
+
+def export_onnx(generator: nn.Module, size: int, path: Path) -> Completer:
+    """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, with its training size, and return what runs it.
+
+    Raises:
+        OnarError: a package is missing, or the network is too large for the format.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise OnarError(f'onar export needs {" and ".join(missing)}: pip install "onar[export]"')
+    from onar.onnx_graph import build_model
+
+    model = build_model(generator, size)
+    if model.ByteSize() >= 2**31:
+        raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
+    path.write_bytes(model.SerializeToString())
+    return _run_onnx(path)
+
+
+EXPORTERS: dict[str, Callable[[nn.Module, int, Path], Completer]] = {".onnx": export_onnx}
+"""By ending: functions that write a generator and its training size to a path, and return what runs the file."""
+
+
+def largest_difference(exported: Completer, generator: nn.Module) -> float:
+    """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
+    complete, photos = complete_with(generator), ChosenPhotos(open_photos(_bundled()), np.arange(2))
+    differences = [
+        (exported(photo, known) - complete(photo, known)).abs().max()
+        for height, width in SIZES
+        for batch_size in (1, 2)
+        for photo, known in load_held_out(photos, height, width, _HOLES, _SEED).batches(batch_size)
+    ]
+    return float(torch.stack(differences).max())  # NaN if one of them is
+
+
+def _load(weights: str) -> tuple[nn.Module, int]:
+    """The generator and the size that it was trained on."""
+    if weights == PYRAMID:
+        return PyramidFill(), PYRAMID_SIZE
+    generator = load_generator(Path(weights))
+    return generator, training_size(Path(weights), generator)
+
+
+def _bundled() -> Path:
+    return Path(str(files("onar"))) / "assets" / "photos"
+
+
+def _open_calibration_photos(folder: Path) -> Photos:
+    """At most `MOST_PHOTOS` photos from all over a folder; raises `OnarError` when there are not two."""
+    photos = open_photos(folder)
+    if len(photos) < 2:
+        raise OnarError(f"INT8 needs 2 photos at least, to calibrate on and to score: {folder} has {len(photos)}")
+    return ChosenPhotos(photos, np.random.default_rng(_SEED).permutation(len(photos))[:MOST_PHOTOS])
+
+
+def _run_onnx(path: Path) -> Completer:
+    backend = OnnxBackend(path, "cpu")
+    return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))
+
+
+def _quantise(path: Path, float32: Completer, photos: Photos, size: int) -> Int8Cost:
+    """Turn an ONNX file into INT8; raises `OnarError` when that costs too much."""
+    from onar.quantisation import quantise
+
+    calibrated, scored = (load_held_out(part, size, size, _HOLES, _SEED) for part in hold_out(photos, 0.25, _SEED))
+    quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
+    before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, _run_onnx(path)))
+    cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
+    if not before - after <= MOST_INT8_COST:
+        raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave --int8 out")
+    return cost

@@ -1,0 +1,47 @@
+"""The pyramid fill of `models.pyramid_fill` for arrays: the same numbers to 1e-6, by OpenCV and without torch.
+
+The network needs the other one, which is differentiable; photos get this one, which is several times faster on a CPU.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SMOOTHING_STEPS = 4
+NEIGHBOURS = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
+
+Frame = NDArray[np.float32]
+
+
+def fill_frame(photo: Frame, known: Frame) -> Frame:
+    """Fill the holes of a photo.
+
+    Args:
+        photo: float32 H×W×3, 0 in its holes.
+        known: float32 H×W, 1 = known, 0 = hole.
+
+    Returns:
+        H×W×3; known pixels are the photo's own. With nothing known at all: 0.5.
+    """
+    height, width = known.shape
+    hole = (1 - known)[..., None]
+    if height == 1 and width == 1:
+        return np.asarray(photo + 0.5 * hole, np.float32)
+    # An odd side is padded with hole; blocks know 0, 1/4, ... of their pixels.
+    padding = ((0, height % 2), (0, width % 2))
+    share = _halve(np.pad(known, padding))
+    mean = _halve(np.pad(photo, (*padding, (0, 0)))) / np.maximum(share, np.float32(0.25))[..., None]
+    coarse = fill_frame(mean, np.sign(share))
+    enlarged = cv2.resize(coarse, (2 * coarse.shape[1], 2 * coarse.shape[0]), interpolation=cv2.INTER_LINEAR)
+    filled: Frame = photo + hole * enlarged[:height, :width]
+    for _ in range(SMOOTHING_STEPS):
+        filled = photo + hole * cv2.filter2D(filled, -1, NEIGHBOURS, borderType=cv2.BORDER_REPLICATE)
+    return filled
+
+
+def _halve(x: Frame) -> Frame:
+    """The means of the 2×2 blocks of float32 H×W or H×W×3, both sides even."""
+    size = x.shape[1] // 2, x.shape[0] // 2
+    return np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)

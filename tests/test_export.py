@@ -1,0 +1,196 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
+from onar.checkpoint import save_weights
+from onar.cli import main
+from onar.export import EXPORTERS, export, export_onnx
+from onar.models import GENERATORS
+from onar.onnx_graph import GRAPHS
+from tests.conftest import PHOTOS
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+
+
+def trained(generator: nn.Module) -> nn.Module:
+    """The generator with statistics and weights as a training leaves them: none is zero or one."""
+    torch.manual_seed(0)
+    for name, value in generator.state_dict().items():
+        if "norm" in name and value.is_floating_point():
+            value.copy_(torch.rand_like(value) + 0.5)
+        elif name.startswith("head.2"):
+            value.normal_(0, 0.05)
+    return generator.eval()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "generator_final.pth"
+    save_weights(path, trained(PConvUNet(16, 4)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(weights: Path) -> Path:
+    return export(str(weights), weights.with_name("model.onnx")).path
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "U-Net": lambda: PConvUNet(4, 5),
+    "one level": lambda: PConvUNet(4, 1),
+    "U-Net on the pyramid": lambda: PConvUNet(4, 3, "pyramid"),
+    "pyramid": PyramidFill,
+}
+
+
+def test_every_generator_can_be_exported() -> None:
+    assert GRAPHS.keys() == GENERATORS.keys()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_file_computes_what_the_network_does_at_any_size_and_batch(
+    name: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    generator = trained(NETWORKS[name]())
+    run = export_onnx(generator, 64, tmp_path / "model.onnx")
+    for batch, height, width in [(1, 64, 64), (3, 37, 50), (1, 1, 1), (2, 1, 70), (1, 129, 97)]:
+        photo = torch.from_numpy(rng.random((batch, 3, height, width), np.float32))
+        known = torch.from_numpy((rng.random((batch, 1, height, width)) < 0.7).astype(np.float32))
+        known[..., height // 4 : height // 2, :] = 0
+        with torch.no_grad():
+            expected = generator(photo * known, known)
+        assert run(photo, known).numpy() == pytest.approx(expected.numpy(), abs=5e-5)
+        assert run(photo * known, known).equal(run(photo, known)), "what lies under a hole must not matter"
+
+
+@pytest.mark.parametrize("strategy", ["whole", "crop"])
+def test_an_inpainter_completes_with_the_file_as_with_the_weights(strategy: str, weights: Path, exported: Path) -> None:
+    photo = np.asarray(Image.open(COFFEE).resize((180, 140)))
+    mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))
+    with_torch, with_onnx = Inpainter.load(weights), Inpainter.load(exported)
+    assert with_onnx.training_size == with_torch.training_size == 32
+    results = [inpainter(photo, mask, strategy=strategy, feather=3) for inpainter in (with_torch, with_onnx)]
+    assert (results[1][mask == 0] == photo[mask == 0]).all()
+    assert np.abs(results[0].astype(int) - results[1]).max() <= 1
+    assert (results[1] != photo).any()
+
+
+@pytest.mark.parametrize("which", ["exported file", "pyramid"])
+def test_completing_without_pytorch_never_imports_it(which: str, exported: Path, tmp_path: Path) -> None:
+    Image.open(COFFEE).resize((90, 70)).save(tmp_path / "photo.png")
+    Image.fromarray(random_mask(70, 90, rng=np.random.default_rng(0))).save(tmp_path / "mask.png")
+    arguments = ["complete", "photo.png", "--mask", "mask.png", "--output", "result.png", "--feather", "2"]
+    arguments += ["--weights", str(exported) if which == "exported file" else "pyramid"]
+    program = f"import sys; from onar.cli import main; main({arguments}); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "result.png").exists()
+
+
+def test_the_command_says_how_near_the_file_is(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["export", "--weights", str(weights), "--output", str(tmp_path / "new" / "model.onnx")])
+    said = capsys.readouterr().out
+    assert "333 x 517" in said
+    assert "differs by" in said
+    assert (tmp_path / "new" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.01, r"by 1\.0e-02"), (float("nan"), "by nan")])
+def test_a_file_that_differs_is_not_kept(
+    error: float, said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(generator: nn.Module, size: int, path: Path) -> Callable[..., torch.Tensor]:
+        run = export_onnx(generator, size, path)
+        return lambda photo, known: run(photo, known) + error * (len(photo) - 1)
+
+    monkeypatch.setitem(EXPORTERS, ".onnx", wrong)
+    with pytest.raises(OnarError, match=f"differs from PyTorch {said}"):
+        export(str(weights), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_is_smaller_and_says_what_it_costs(weights: Path, exported: Path, tmp_path: Path) -> None:
+    result = export(str(weights), tmp_path / "model.onnx", int8=True)
+    assert result.cost is not None
+    assert result.cost.calibrated + result.cost.scored == len(list(PHOTOS.glob("*.jpg")))
+    assert 10 < result.cost.int8 != result.cost.float32 > 10
+    assert f"costs {result.cost.float32 - result.cost.int8:.2f} dB" in str(result)
+    assert result.path.stat().st_size < 0.6 * exported.stat().st_size
+    assert Inpainter.load(result.path).training_size == 32
+
+
+def test_int8_is_calibrated_and_scored_on_the_photos_given(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        (tmp_path / "photos" / f"{number}.jpg").write_bytes(COFFEE.read_bytes())
+    result = export(str(weights), tmp_path / "model.onnx", int8=True, calibration=tmp_path / "photos")
+    assert result.cost is not None
+    assert (result.cost.calibrated, result.cost.scored) == (2, 1)
+
+
+def test_int8_that_costs_too_much_is_not_kept(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onar.export.MOST_INT8_COST", -100.0)
+    with pytest.raises(OnarError, match="nothing is written: INT8"):
+        export(str(weights), tmp_path / "model.onnx", int8=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"output": Path("model.tflite")}, r"must end in \.onnx"),
+        ({"calibration": PHOTOS}, "--calibration is for --int8"),
+        ({"weights": "pyramid", "int8": True}, "has no weights"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments: dict[str, object], said: str, weights: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        export(**{"weights": str(weights), "output": weights.with_name("refused.onnx"), **arguments})  # type: ignore[arg-type]
+    assert not weights.with_name("refused.onnx").exists()
+
+
+def test_one_photo_is_too_little_for_int8(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "only.jpg").write_bytes(COFFEE.read_bytes())
+    with pytest.raises(OnarError, match="2 photos at least"):
+        export(str(weights), tmp_path / "model.onnx", int8=True, calibration=tmp_path / "photos")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_files_that_are_no_export_are_refused_in_one_line(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(OnarError, match="no such file"):
+        Inpainter.load(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(exported.read_bytes()[:1000])
+    with pytest.raises(OnarError, match="damaged or not an ONNX file"):
+        Inpainter.load(tmp_path / "model.onnx")
+    model = onnx.load(exported)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(OnarError, match="not written by onar export"):
+        Inpainter.load(tmp_path / "model.onnx")
+
+
+def test_a_device_that_onnx_runtime_lacks_is_refused(exported: Path) -> None:
+    with pytest.raises(UsageError, match="--device mps is not available"):
+        Inpainter.load(exported, "mps")
+
+
+@pytest.mark.parametrize(("package", "extra"), [("onnx", "export"), ("onnxruntime", "onnx")])
+def test_a_missing_package_is_named_with_its_extra(
+    package: str, extra: str, weights: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(OnarError, match=rf'pip install "onar\[{extra}\]"'):
+        export(str(weights), tmp_path / "model.onnx") if package == "onnx" else Inpainter.load(exported)
+    assert not list(tmp_path.iterdir())
