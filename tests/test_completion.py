@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.cli import main
-from onar.completion import complete_files
+from onar.completion_files import complete_files
 from onar.config import CompletionConfig
 from onar.errors import OnarError
 from onar.jobs import Job, plan_jobs
@@ -526,7 +526,8 @@ def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:
 
 
 def test_the_installed_command(tmp_path: Path) -> None:
-    write_png(tmp_path / "a.png", noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
+    with (tmp_path / "a.png").open("wb") as file:
+        write_png(file, noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
     mask = save_mask(tmp_path / "m.png", hole_of(53, 37))
     command = [sys.executable, "-m", "onar", "complete", "a.png", "--mask", mask.name, "--output", "b.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
