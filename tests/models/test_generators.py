@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.pyramid_fill import pyramid_fill
@@ -166,12 +165,3 @@ def test_the_local_discriminator_sees_patches_of_70_pixels() -> None:
 def test_unknown_variants_are_refused(build: object) -> None:
     with pytest.raises(ValueError, match="must be one of"):
         build()
-
-
-def test_up_kernel_is_nearest_upsampling_then_convolution() -> None:
-    from onar.models.partial_conv import upsampling_kernel
-
-    weight, x = torch.randn(4, 3, 3, 3, dtype=torch.float64), torch.randn(1, 3, 5, 6, dtype=torch.float64)
-    textbook = functional.conv2d(functional.interpolate(x, scale_factor=2), weight, padding=1)
-    fused = functional.conv_transpose2d(x, upsampling_kernel(weight), stride=2, padding=1)
-    torch.testing.assert_close(fused, textbook)

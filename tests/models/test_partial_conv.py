@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
+from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, phase_kernel
 
 
 def random_known(*shape: int, share: float = 0.6) -> Tensor:
@@ -71,16 +71,29 @@ def test_branches_with_different_known_maps_match_the_dense_multi_channel_refere
     assert torch.equal(known.double(), expected_known)
 
 
-def test_the_decoder_layer_matches_upsample_concatenate_convolve() -> None:
-    layer = UpPartialConv2d(6, 3, 4)
-    low, skip = torch.randn(2, 6, 5, 7), torch.randn(2, 3, 10, 14)
-    known_low, known_skip = random_known(2, 1, 5, 7, share=0.4), random_known(2, 1, 10, 14)
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (16, 20)])
+def test_the_decoder_layer_and_its_gradients_match_upsample_concatenate_convolve(height: int, width: int) -> None:
+    layer = UpPartialConv2d(6, 3, 4).double()
+    low = torch.randn(2, 6, height, width, dtype=torch.float64, requires_grad=True)
+    skip = torch.randn(2, 3, 2 * height, 2 * width, dtype=torch.float64, requires_grad=True)
+    known_low = random_known(2, 1, height, width, share=0.4).double()
+    known_skip = random_known(2, 1, 2 * height, 2 * width).double()
     y, known = layer((low, skip), (known_low, known_skip))
     up, known_up = functional.interpolate(low, scale_factor=2), functional.interpolate(known_low, scale_factor=2)
     both = torch.cat([known_up.expand_as(up), known_skip.expand_as(skip)], dim=1)
     expected, expected_known = reference(torch.cat([up, skip], dim=1), both, layer)
-    torch.testing.assert_close(y.double(), expected, rtol=1e-5, atol=1e-5)
-    assert torch.equal(known.double(), expected_known)
+    torch.testing.assert_close(y, expected)
+    assert torch.equal(known, expected_known)
+    inputs, direction = (low, skip, layer.weight, layer.bias), torch.randn_like(y)
+    for mine, theirs in zip(*(torch.autograd.grad(out, inputs, direction) for out in (y, expected)), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_four_2x2_convolutions_are_nearest_upsampling_then_a_3x3_convolution() -> None:
+    weight, x = torch.randn(4, 3, 3, 3, dtype=torch.float64), torch.randn(1, 3, 5, 6, dtype=torch.float64)
+    textbook = functional.conv2d(functional.interpolate(x, scale_factor=2), weight, padding=1)
+    blocks = functional.conv2d(x, phase_kernel(weight), padding=1)
+    torch.testing.assert_close(functional.pixel_shuffle(blocks, 2)[..., 1:-1, 1:-1], textbook)
 
 
 def test_pixels_inside_the_hole_cannot_change_the_output() -> None:

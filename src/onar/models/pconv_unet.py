@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
 from onar.models.pyramid_fill import pyramid_fill
+from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
 HEAD_CHANNELS = 16
@@ -20,19 +21,47 @@ BASE_FILLS = ("none", "pyramid")
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that takes the running statistics where a batch holds one value per channel.
+    """Batch norm over the batches of all processes that train together.
 
-    The innermost level of a 256-pixel photo is one pixel, and the last batch of an epoch may be one photo: the
-    statistics of that one value say nothing, and torch refuses them.
+    Where they hold one value per channel, it takes the running statistics. The innermost level of a 256-pixel photo
+    is one pixel, and the last batch of an epoch may be one photo: the statistics of that one value say nothing, and
+    torch refuses them.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """B×C×H×W in, the same out."""
+        if self.training and process_count() > 1:
+            return self._normalise_together(input)
         if self.training and input.numel() == input.shape[1]:
             return functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
             )
         return super().forward(input)
+
+    def _normalise_together(self, input: Tensor) -> Tensor:
+        """What `nn.SyncBatchNorm` does on GPUs only; in float32, and on any device."""
+        x = input.float()
+        sums = sum_over_processes(torch.cat([x.sum((0, 2, 3)), x.new_tensor([x[:, 0].numel()])]))
+        mean, count = sums[:-1] / sums[-1], sums[-1]
+        centred = x - mean[:, None, None]
+        variance = sum_over_processes(centred.square().sum((0, 2, 3))) / count
+        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of a batch; the variance is the unbiased one."""
+        running_mean, running_variance, batches = self.buffers()
+        assert self.momentum is not None
+        running_mean.lerp_(mean, self.momentum)
+        running_variance.lerp_(variance, self.momentum)
+        batches += 1
+
+
+def _normalise(norm: nn.Module, y: Tensor, known: Tensor) -> Tensor:
+    """Normalise what is 0 in its holes; batch norm shifts these, so they become 0 again."""
+    return y if isinstance(norm, nn.Identity) else norm(y).mul_(known.to(y.dtype))
 
 
 class EncoderLevel(nn.Module):
@@ -49,8 +78,7 @@ class EncoderLevel(nn.Module):
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """B x C x H x W, 0 in its holes -> B x C' x H/2 x W/2, again 0 in its holes, and its known map."""
         y, known = self.conv.convolve((x,), (known,))
-        y = functional.relu(self.norm(y))
-        return y * known.to(y.dtype), known
+        return functional.relu(_normalise(self.norm, y, known), inplace=True), known
 
 
 class DecoderLevel(nn.Module):
@@ -67,8 +95,7 @@ class DecoderLevel(nn.Module):
     def forward(self, low: Tensor, known_low: Tensor, skip: Tensor, known_skip: Tensor) -> tuple[Tensor, Tensor]:
         """B x C1 x H x W and B x C2 x 2H x 2W, both 0 in their holes -> B x C' x 2H x 2W and its known map."""
         y, known = self.conv.convolve((low, skip), (known_low, known_skip))
-        y = self.activation(self.norm(y))
-        return y * known.to(y.dtype), known
+        return self.activation(_normalise(self.norm, y, known)), known
 
 
 class PConvUNet(nn.Module):

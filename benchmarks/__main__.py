@@ -1,0 +1,58 @@
+"""Run the benchmarks, print their tables, and write them to results.md when all were run.
+
+python -m benchmarks            all of them
+python -m benchmarks generator  one of them, or several
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from benchmarks.table import Table
+
+TOPICS = ("layers", "generator", "training_step", "data", "completing", "growth")
+RESULTS = Path(__file__).parent / "results.md"
+
+
+def main() -> None:
+    """Run the topics that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], metavar="topic", help=", ".join(TOPICS))
+    topics = parser.parse_args().topics
+    sections = [f"# Benchmarks\n\n{_machine()}\n"]
+    print(sections[0], flush=True)
+    for topic in topics or TOPICS:
+        measure: Callable[[], list[Table]] = import_module(f"benchmarks.{topic}").measure
+        for table in measure():
+            sections.append(str(table))
+            print(table, flush=True)
+    if not topics:
+        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+        print(f"Written to {RESULTS}")
+
+
+def _machine() -> str:
+    """What the times belong to."""
+    return (
+        f"Measured with `make bench` on {_processor()}, {torch.get_num_threads()} threads, "
+        f"PyTorch {torch.__version__}, Python {platform.python_version()}. What is compared was timed in turns in one "
+        "process, after a warm-up, at least five times."
+    )
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    description = Path("/proc/cpuinfo")
+    lines = description.read_text(encoding="utf-8").splitlines() if description.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""How many photos `onar serve` completes, and how long clients wait: 1, 4 and 16 clients, each with its next photo.
+
+python benchmarks/serve_load.py [FLAGS OF onar serve]
+
+It starts a server of its own and prints a table. A client that is told that the server is busy tries again at once
+with its next photo, so rejects are counted and not hidden.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from onar.masks import random_mask
+
+SIZE = 512
+SECONDS = 30
+CLIENTS = (1, 4, 16)
+OK, BUSY, LATE = 200, 503, 504
+
+
+@contextmanager
+def serving(flags: list[str]) -> Iterator[str]:
+    """Start a server; yields its address."""
+    command = [sys.executable, "-m", "onar", "serve", "--no-page", "--port", "0", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            found = (re.match(r"serving at (\S+)", line) for line in iter(process.stdout.readline, ""))
+            url = next((match[1] for match in found if match), None)
+            if url is None:
+                sys.exit("the server did not start")
+            yield url
+        finally:
+            process.terminate()
+
+
+def make_upload(seed: int) -> dict[str, bytes]:
+    """A JPEG of soft colours and a mask of irregular holes."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(256, size=(16, 16, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    mask = Image.fromarray(random_mask(SIZE, SIZE, mask_type="irregular", rng=rng))
+    return {"photo": _encode(photo, "JPEG"), "mask": _encode(mask, "PNG")}
+
+
+def _encode(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def load(url: str, clients: int, uploads: list[dict[str, bytes]]) -> list[tuple[int, float]]:
+    """Status and seconds of every answer that so many clients get in `SECONDS` seconds."""
+    end = time.monotonic() + SECONDS
+    answers: list[tuple[int, float]] = []
+    lock = threading.Lock()
+
+    def ask(first: int) -> None:
+        with httpx.Client(timeout=300) as client:
+            number = first
+            while (start := time.monotonic()) < end:
+                status = client.post(f"{url}/api/complete", files=uploads[number % len(uploads)]).status_code
+                with lock:
+                    answers.append((status, time.monotonic() - start))
+                number += clients
+
+    with ThreadPoolExecutor(clients) as executor:
+        list(executor.map(ask, range(clients)))
+    return answers
+
+
+def measure(url: str, name: str) -> float:
+    """A number from the server's /metrics."""
+    return float(re.search(rf"^{name} (\S+)$", httpx.get(f"{url}/metrics").text, re.M)[1])
+
+
+def row(url: str, clients: int, uploads: list[dict[str, bytes]]) -> str:
+    """One line of the table."""
+    start, computed = time.monotonic(), measure(url, "process_cpu_seconds_total")
+    answers = load(url, clients, uploads)
+    elapsed = time.monotonic() - start
+    computed = measure(url, "process_cpu_seconds_total") - computed
+    resident = measure(url, "process_resident_memory_bytes") / 1e6
+    seconds = [taken for status, taken in answers if status == OK]
+    busy, late = (sum(status == refusal for status, _ in answers) for refusal in (BUSY, LATE))
+    median, p95 = np.percentile(seconds, (50, 95))
+    speed = f"{len(seconds) / elapsed:.2f} | {median:.2f} | {p95:.2f} | {computed / len(seconds):.3f}"
+    return f"| {clients} | {speed} | {len(seconds)} | {busy} | {late} | {resident:.0f} |"
+
+
+def main() -> None:
+    """Print the table."""
+    uploads = [make_upload(seed) for seed in range(16)]
+    with serving(sys.argv[1:]) as url:
+        httpx.post(f"{url}/api/complete", files=uploads[0], timeout=300).raise_for_status()
+        print("| clients | photos/s | median s | p95 s | CPU s per photo | completed | busy | too late | memory MB |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        for clients in CLIENTS:
+            print(row(url, clients, uploads), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Timing of things that are compared: in one process and in turns, so that the noise of a machine meets all alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+REPEATS = 5
+WARM_UP = 1
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each repeat of one thing; repeat i was measured in the same turn as repeat i of the others."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """Median in seconds."""
+        return median(self.seconds)
+
+    @property
+    def best(self) -> float:
+        """The shortest in seconds: the least disturbed by other programs."""
+        return min(self.seconds)
+
+    def ratio(self, other: Times) -> float:
+        """Median of what this takes over what the other takes in the same turn."""
+        return median(mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True))
+
+
+def interleave(
+    functions: Mapping[str, Callable[[], object]], repeats: int = REPEATS, warm_up: int = WARM_UP
+) -> dict[str, Times]:
+    """Time functions in turns: A B C, A B C.
+
+    Args:
+        functions: what to time, by name.
+        repeats: turns that count.
+        warm_up: turns before these that do not.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(warm_up + repeats):
+        for name, function in functions.items():
+            started = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: Times(values[warm_up:]) for name, values in seconds.items()}

@@ -1,0 +1,125 @@
+"""One training step at full size, taken apart; how much of it is not convolution; how long it waits for photos."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.networks import PHOTOS
+from benchmarks.table import Table, milliseconds
+from benchmarks.timing import REPEATS, interleave
+from onar import TrainConfig
+from onar.gan import GAN, Batch
+from onar.losses import relativistic_generator_loss
+from onar.masks import composite
+from onar.results import Results
+from onar.run import Run, prepare, start_accelerator
+
+CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
+PARTS_NOTE = (
+    "512 pixels, base 64, depth 8, one photo, fp32, content network EfficientNet-Lite0, all settings else as they "
+    "come. Each part was timed by itself, forward and backward, in turns with the whole step; so they need not add up."
+)
+SHARES_NOTE = (
+    "From the profile of a step, and from steps taken as `onar train` takes them. Convolutions are those of all "
+    "networks, forward and backward, with what they do to the layout of their inputs."
+)
+
+
+def measure() -> list[Table]:
+    """The parts of a step, and the shares of convolutions and of waiting."""
+    with prepared_run() as run:
+        samples = iter(run.loader)
+        sample = next(samples)
+        batch = sample["photo"], sample["known"]
+        parts = interleave(step_parts(run.gan, batch))
+        whole = parts["whole step"].median
+        rows = [[name, milliseconds(times.median), f"{times.median / whole:.0%}"] for name, times in parts.items()]
+        outside = share_outside_convolutions(lambda: run.gan.step([batch]))
+        waiting = share_waiting(run, samples)
+        shares = [["outside convolutions", f"{outside:.1%}"], ["waiting for photos", f"{waiting:.1%}"]]
+    return [
+        Table("A training step", PARTS_NOTE, ["part", "ms", "share"], rows),
+        Table("What is not convolution", SHARES_NOTE, ["", "share of a step"], shares),
+    ]
+
+
+@contextmanager
+def prepared_run() -> Iterator[Run]:
+    """A run on the bundled photos just before its first step."""
+    with TemporaryDirectory() as folder:
+        config = TrainConfig(
+            data=PHOTOS,
+            val_share=0,
+            batch_size=1,
+            num_workers=1,
+            photos_per_epoch=2 * REPEATS,
+            content_network="efficientnet_lite0",
+            results_dir=Path(folder),
+        )
+        with closing(Results(config.results_dir)) as results:
+            run = prepare(config, start_accelerator(config), results)
+            run.batches.start(0)
+            yield run
+
+
+def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
+    """The whole step and its parts; between them they do what `GAN.step` does."""
+    photo = (batch[0].float() / 255).contiguous(memory_format=torch.channels_last)
+    known = batch[1].float()
+    completed = gan.generator(photo * known, known).detach().requires_grad_()
+    assert gan.perceptual_loss is not None
+    perceptual_loss = gan.perceptual_loss
+
+    def generator() -> None:
+        gan.accelerator.backward(gan.generator(photo * known, known).mean())
+
+    def discriminator() -> None:
+        whole = composite(photo, completed, known)
+        loss, real = gan.discriminator_step(photo, whole)
+        gan.accelerator.backward(loss)
+        gan.discriminator.requires_grad_(False)
+        gan.accelerator.backward(relativistic_generator_loss(real, gan.discriminator(whole)))
+        gan.discriminator.requires_grad_(True)
+
+    def content_network() -> None:
+        gan.accelerator.backward(perceptual_loss(completed, composite(photo, completed, known), photo)["content"])
+
+    def optimisers() -> None:
+        gan.optimizer_g.step()
+        gan.optimizer_d.step()
+
+    return {
+        "whole step": lambda: gan.step([batch]),
+        "generator": generator,
+        "discriminator": discriminator,
+        "content network": content_network,
+        "optimisers": optimisers,
+    }
+
+
+def share_outside_convolutions(step: Callable[[], object]) -> float:
+    """The share of a step's CPU time that is not spent in convolutions and their gradients."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        step()
+    events = profiled.key_averages()
+    inside = sum(event.cpu_time_total for event in events if event.key in CONVOLUTIONS)
+    return float(1 - inside / sum(event.self_cpu_time_total for event in events))
+
+
+def share_waiting(run: Run, samples: Iterator[dict[str, Tensor]]) -> float:
+    """The share of time that the training loop waits for the next batch."""
+    waiting, started = 0.0, time.perf_counter()
+    for _ in range(REPEATS):
+        asked = time.perf_counter()
+        sample = next(samples)
+        waiting += time.perf_counter() - asked
+        run.gan.step([(sample["photo"], sample["known"])])
+    return waiting / (time.perf_counter() - started)
