@@ -1,0 +1,128 @@
+"""The HTTP API: a photo and its mask in, the completed photo out.
+
+All work on pictures is done by the worker, in a thread: the event loop stays free to answer. What the API has in
+memory follows the places of the worker, because a request takes one before its body is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from typing import Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi_offline import FastAPIOffline
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from onar.config import ServeConfig
+from onar.inpainter import Inpainter
+from onar.serve.completing import Answer, complete_upload
+from onar.serve.guard import add_guard
+from onar.serve.lingering import Lingering
+from onar.serve.monitoring import add_monitoring
+from onar.serve.problems import add_handlers, documented
+from onar.serve.uploads import body_schema, read_upload
+from onar.serve.worker import Worker
+
+T = TypeVar("T")
+
+_COMPLETE = "/api/complete"
+
+
+class Model(BaseModel):
+    """What fills the holes, and how large requests may be."""
+
+    weights: Annotated[str, Field(description="Name of the weights file, or pyramid.")]
+    version: Annotated[str, Field(description="Of Onar.")]
+    max_body_megabytes: float
+    max_megapixels: float
+    max_whole_megapixels: float
+    time_limit: float
+
+
+class Health(BaseModel):
+    """That the server answers."""
+
+    status: str
+
+
+def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str = "pyramid") -> FastAPI:
+    """The HTTP API as an application, to which the page can be added.
+
+    Args:
+        inpainter: fills the holes.
+        worker: does the work; others may use it, too.
+        config: limits, keys.
+        weights: what the inpainter was loaded from, as clients may know it.
+    """
+    app = FastAPIOffline(
+        docs_url="/api/docs",
+        redoc_url=None,
+        static_url="/api/docs/files",
+        title="Onar",
+        summary="Fills holes in photos.",
+        version=version("onar"),
+        openapi_url="/api/openapi.json",
+    )
+    max_bytes = int(config.max_body_megabytes * 1_000_000)
+    add_handlers(app)
+    add_guard(app, config)
+    add_monitoring(app, _COMPLETE, worker)
+    app.add_middleware(Lingering, max_bytes=max_bytes)
+    limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
+    model = Model(weights=weights, version=version("onar"), **limits)
+
+    @app.get("/api/health", tags=["state"], summary="Whether the server answers")
+    async def health() -> Health:
+        return Health(status="ok")
+
+    @app.get("/api/model", tags=["state"], summary="What fills the holes, and the limits")
+    async def describe() -> Model:
+        return model
+
+    @app.post(
+        _COMPLETE,
+        tags=["photos"],
+        summary="Complete a photo",
+        response_class=Response,
+        responses={200: {"description": "The completed photo.", "content": {"image/*": {}}}, **documented()},
+        openapi_extra={"requestBody": body_schema()},
+    )
+    async def complete(request: Request) -> Response:
+        """Fill the holes of a photo; what is not a hole stays as it is."""
+        with worker.place():
+            upload = await read_upload(request, max_bytes, config.time_limit)
+            answer = await _while_there(request, worker, partial(complete_upload, upload, inpainter, config))
+        return _photo_response(answer)
+
+    return app
+
+
+async def _while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
+    """Have work done; when the client goes away before, give up its turn and raise `ClientDisconnect`."""
+    result = asyncio.create_task(worker.run(work))
+    gone = asyncio.create_task(_client_gone(request))
+    try:
+        await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            raise ClientDisconnect
+        return result.result()
+    finally:
+        result.cancel()
+        gone.cancel()
+
+
+async def _client_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _photo_response(answer: Answer) -> Response:
+    headers: dict[str, Any] = {"Content-Disposition": f'inline; filename="completed{answer.ending}"'}
+    if answer.notes:
+        headers["Onar-Notes"] = "; ".join(answer.notes)
+    return Response(answer.content, media_type=answer.media_type, headers=headers)

@@ -1,0 +1,77 @@
+"""One upload completed, in memory from its first byte to its last."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from onar.config import ServeConfig
+from onar.errors import UsageError
+from onar.holes import check_size, doubts, find_holes
+from onar.images import FORMATS, PhotoBytes, read_mask
+from onar.inpainter import Inpainter
+from onar.photo_files import Photo, read_photo_file, write_photo
+from onar.serve.uploads import Upload
+
+_OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG"}
+"""What photos are written as when their own format cannot be written."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A completed photo.
+
+    Attributes:
+        content: a file.
+        media_type: of the file.
+        ending: of a name for the file, with its dot.
+        notes: what a person should know, one line each.
+    """
+
+    content: bytes
+    media_type: str
+    ending: str
+    notes: list[str]
+
+
+def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -> Answer:
+    """Fill the holes of a photo.
+
+    Raises:
+        PhotoError: photo or mask cannot be read, or has too many pixels.
+        SizesDifferError: they are not of one size.
+        UsageError: the strategy asks for too much memory.
+    """
+    limit = int(config.max_megapixels * 1_000_000)
+    photo = read_photo_file(PhotoBytes("the photo", upload.photo), limit)
+    mask = read_mask(PhotoBytes("the mask", upload.mask), limit)
+    hole = find_holes(mask, invert=upload.invert_mask, dilate=upload.dilate)
+    check_size(hole, photo)
+    if upload.strategy == "whole" and hole.size > config.max_whole_megapixels * 1_000_000:
+        raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
+    kind = _OTHER_KINDS.get(photo.kind, photo.kind) if upload.format == "same" else upload.format.upper()
+    notes = [*photo.losses, *doubts(hole, upload.invert_mask, "invert_mask")]
+    if hole.any():
+        filled = inpainter(photo.in_8_bits, hole, strategy=upload.strategy, feather=upload.feather)
+        photo = photo.with_holes_filled(filled, hole)
+    else:
+        notes.append("the mask has no hole")
+        if kind == photo.kind:
+            return _answer(upload.photo, kind, notes)
+    return _encode(photo, kind, notes)
+
+
+def _encode(photo: Photo, kind: str, notes: list[str]) -> Answer:
+    file = io.BytesIO()
+    try:
+        losses = write_photo(file, kind, photo)
+    except ValueError as error:
+        raise UsageError(f"format {kind.lower()} cannot hold this photo: {error}") from error
+    return _answer(file.getvalue(), kind, [*notes, *losses])
+
+
+def _answer(content: bytes, kind: str, notes: list[str]) -> Answer:
+    ending = next(ending for ending, name in FORMATS.items() if name == kind)
+    return Answer(content, Image.MIME[kind], ending, notes)

@@ -1,0 +1,106 @@
+"""What is known of a training from the files it leaves, while it runs and afterwards; nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from onar.config import read_toml
+from onar.results import Record, Results
+
+POINTS = 300
+"""Most points of a curve; of more, the means of neighbours are drawn."""
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """What a training has logged so far.
+
+    Attributes:
+        records: the lines of its log; empty before the first.
+        epochs: how many there will be, a broken number when `max_steps` ends the run earlier.
+        finished: whether the final weights are there.
+    """
+
+    records: list[Record]
+    epochs: float
+    finished: bool
+
+    @property
+    def seconds_left(self) -> float:
+        """Training time that is left at the speed of the last epoch; validation comes on top."""
+        last = self.records[-1]
+        share_of_epoch = last["epochs_done"] - (last["epoch"] - 1)
+        return float(last["seconds"] / max(share_of_epoch, 1e-9) * max(0.0, self.epochs - last["epochs_done"]))
+
+    def loss_curve(self, name: str) -> pd.DataFrame:
+        """One loss as columns epoch and loss: at the logged steps, or of a short run at the epochs' averages."""
+        steps = [record for record in self.records if record["kind"] == "step" and name in record]
+        epochs = [record for record in self.records if record["kind"] == "epoch" and name in record]
+        points = [(record["epochs_done"], record[name]) for record in (steps if len(steps) > 1 else epochs)]
+        return _thinned(pd.DataFrame(points, columns=["epoch", "loss"], dtype=float))
+
+    def score_curves(self, name: str) -> pd.DataFrame:
+        """One validation score as columns epoch, score and method."""
+        points = [
+            (float(record["epoch"]), scores[name], method)
+            for record in self.records
+            for method, scores in record.get("validation", {}).items()
+        ]
+        return pd.DataFrame(points, columns=["epoch", "score", "method"])
+
+
+def find_runs(roots: Sequence[Path]) -> dict[str, Path]:
+    """Results folders by name, the newest first: those named, and those directly in a folder that is named."""
+    found = {log.parent for root in roots for pattern in ("log.jsonl", "*/log.jsonl") for log in root.glob(pattern)}
+    newest_first = sorted(found, key=lambda folder: -seconds_of_change(folder))
+    return {str(folder): folder for folder in newest_first}
+
+
+def seconds_of_change(folder: Path) -> float:
+    """When the log of a run was last written, in seconds since 1970; 0 when there is none."""
+    try:
+        return Results(folder).log.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def seconds_since_change(folder: Path) -> float:
+    """How long ago the log of a run was last written."""
+    return max(0.0, time.time() - seconds_of_change(folder))
+
+
+def read_run(folder: Path) -> LoggedRun:
+    """Read the log and the settings of a run; raises `OnarError` when the settings cannot be read."""
+    return _read_run(folder, seconds_of_change(folder), Results(folder).generator.exists())
+
+
+@lru_cache(maxsize=8)
+def _read_run(folder: Path, _changed: float, finished: bool) -> LoggedRun:
+    """Read a run once for everybody who watches it, until its log changes."""
+    results = Results(folder)
+    settings, records = read_toml(results.config), results.records()
+    epochs = float(settings["epochs"])
+    if records and "max_steps" in settings:
+        steps_per_epoch = records[-1]["step"] / records[-1]["epochs_done"]
+        epochs = min(epochs, settings["max_steps"] / steps_per_epoch)
+    return LoggedRun(records, epochs, finished)
+
+
+def count_sheets(folder: Path) -> int:
+    """How many epochs have a sample sheet; they are numbered from 1."""
+    results, count = Results(folder), 0
+    while results.samples(count + 1).is_file():
+        count += 1
+    return count
+
+
+def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    if len(curve) <= POINTS:
+        return curve
+    return curve.groupby(curve.index * POINTS // len(curve)).mean()

@@ -1,0 +1,97 @@
+"""The verb `serve`: one process that answers until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import warnings
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from onar.config import ServeConfig
+from onar.errors import OnarError
+from onar.inpainter import Inpainter
+from onar.serve.api import create_app
+from onar.serve.guard import check_exposure
+from onar.serve.worker import Worker
+
+_SECONDS_TO_SEND = 5
+"""For results on their way when the server is stopped; a page left open would else hold it up for ever."""
+
+
+def serve(weights: str | None, device: str, config: ServeConfig) -> None:
+    """Serve the API and the page until SIGTERM or Ctrl-C; what is being completed then is still completed.
+
+    Raises:
+        UsageError: other computers would be let in without a key.
+        OnarError: the weights cannot be loaded, or the address cannot be listened on.
+    """
+    check_exposure(config)
+    listener = _listen(config.host, config.port)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
+    inpainter = Inpainter.load(weights, device)
+    worker = Worker(config.queue, config.time_limit)
+    name = Path(weights).name if weights else "pyramid"
+    app = create_app(inpainter, worker, config, name)
+    if config.page:
+        _add_page(app, worker, inpainter, name, config)
+    print(f"filling holes with {inpainter.description}")
+    print(f"serving at {_url(listener)} - Ctrl-C stops", flush=True)
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SECONDS_TO_SEND,
+    )
+    # uvicorn ends its process with the signal that stopped it; a server that was asked to stop has not failed.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _Server(settings, worker).run(sockets=[listener])
+
+
+def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, config: ServeConfig) -> None:
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    from onar.serve.page import mount_page
+
+    mount_page(
+        app,
+        worker,
+        inpainter,
+        name,
+        weights_dir=config.weights_dir,
+        results_dirs=config.results_dir,
+        pixel_limit=int(config.max_megapixels * 1_000_000),
+        byte_limit=int(config.max_body_megabytes * 1_000_000),
+    )
+
+
+class _Server(uvicorn.Server):
+    """Finishes what clients wait for before it stops to listen; who comes then is told to come back."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self._worker = worker
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        closing = asyncio.create_task(self._worker.close())
+        while not (closing.done() or self.force_exit):  # a second Ctrl-C
+            await asyncio.wait({closing}, timeout=0.1)
+        await super().shutdown(sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OnarError(f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port") from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,172 @@
+"""What a client sends to be completed: a form with two files, or JSON with both in base64.
+
+Nothing of it touches the disk but parts of large forms, in files without a name; and no more is read than is allowed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from anyio import fail_after, to_thread
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from onar.errors import OnarError, UsageError
+from onar.images import printable
+
+_FORM, _JSON = "multipart/form-data", "application/json"
+_FILES = 2
+_TOLD = 100
+"""Characters of a client's own words that a message repeats."""
+
+
+class MalformedError(OnarError):
+    """A body that is no form, or no JSON."""
+
+
+class BodyTooLargeError(OnarError):
+    """A body of more bytes than allowed."""
+
+
+class SlowBodyError(OnarError):
+    """A body that did not arrive in time."""
+
+
+class ContentTypeError(OnarError):
+    """A body that says to be something else than a form or JSON."""
+
+
+class Options(BaseModel):
+    """How a photo is to be completed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invert_mask: bool = Field(False, description="The mask has black holes.")
+    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
+    feather: int = Field(0, ge=0, le=1000, description="Let the fill fade into the colours at the seam.")
+    strategy: Literal["auto", "whole", "crop"] = Field(
+        "auto", description="What the network sees: the whole photo, crops round the holes, or what suits the size."
+    )
+    format: Literal["same", "png", "jpeg", "tiff", "bmp", "webp"] = Field(
+        "same", description="Format of the answer. JPEG compresses anew; the others hold known pixels exactly."
+    )
+
+
+class Upload(Options):
+    """A photo with its mask, as bytes of files."""
+
+    photo: bytes = Field(description="The photo file.")
+    mask: bytes = Field(description="The mask file, of the photo's size: white is the hole, black is kept.")
+
+
+def _decode(text: object) -> object:
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, (str, bytes)) else text
+    except binascii.Error as error:
+        raise ValueError(f"not base64 ({error})") from error
+
+
+class Base64Upload(Upload):
+    """The same as JSON, with the files in base64."""
+
+    photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64.")
+    mask: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The mask file in base64.")
+
+
+async def read_upload(request: Request, max_bytes: int, time_limit: float) -> Upload:
+    """Read a request's body.
+
+    Args:
+        request: not read yet.
+        max_bytes: most bytes of the body.
+        time_limit: seconds in which it must have arrived.
+
+    Raises:
+        BodyTooLargeError, SlowBodyError, ContentTypeError, MalformedError: as they say.
+        UsageError: a field is missing, unknown, given twice, or out of range.
+    """
+    kind = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
+    read = {_FORM: _read_form, _JSON: _read_json}.get(kind)
+    if read is None:
+        raise ContentTypeError(f"send {_FORM} or {_JSON}, not {_shorten(kind) or 'a body without a type'}")
+    _check_announced(request, max_bytes)
+    try:
+        with fail_after(time_limit):
+            return await read(Request(request.scope, _limited(request.receive, max_bytes)))
+    except TimeoutError as error:
+        raise SlowBodyError(f"the request did not arrive within {time_limit:g} s") from error
+    except ValidationError as error:
+        raise _explain(error) from None  # the chain would hold the files
+
+
+async def _read_form(request: Request) -> Upload:
+    try:
+        async with request.form(max_files=_FILES, max_fields=len(Options.model_fields)) as form:
+            counts = Counter(name for name, _ in form.multi_items())
+            if repeated := next((name for name, count in counts.items() if count > 1), None):
+                raise UsageError(f"{_shorten(repeated)}: given more than once")
+            fields = {
+                name: await value.read() if isinstance(value, UploadFile) else value for name, value in form.items()
+            }
+    except HTTPException as error:
+        raise MalformedError(f"the form cannot be read: {error.detail}") from error
+    return Upload.model_validate(fields)
+
+
+async def _read_json(request: Request) -> Upload:
+    body = await request.body()
+    return await to_thread.run_sync(Base64Upload.model_validate_json, body)  # tens of megabytes take a while
+
+
+def _check_announced(request: Request, max_bytes: int) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _limited(receive: Receive, max_bytes: int) -> Receive:
+    """Receive a body, and no more of it than allowed: what clients announce need not be true."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        return message
+
+    return receive_limited
+
+
+def _too_large(max_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"the request is larger than {max_bytes / 1_000_000:g} MB")
+
+
+def _explain(error: ValidationError) -> OnarError:
+    """The first thing that is wrong, in one line."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if problem["type"] == "json_invalid":
+        return MalformedError(problem["msg"])
+    field = ".".join(str(part) for part in problem["loc"])
+    return UsageError(f"{_shorten(field)}: {problem['msg']}" if field else problem["msg"])
+
+
+def _shorten(words: str) -> str:
+    return printable(words if len(words) <= _TOLD else f"{words[:_TOLD]}…")
+
+
+def body_schema() -> dict[str, Any]:
+    """The body's description for OpenAPI."""
+    form, json = Upload.model_json_schema(), Base64Upload.model_json_schema()
+    for name in ("photo", "mask"):
+        form["properties"][name]["format"] = "binary"
+        json["properties"][name]["format"] = "byte"
+    return {"required": True, "content": {_FORM: {"schema": form}, _JSON: {"schema": json}}}

@@ -1,0 +1,72 @@
+"""A real server process for tests, and what they send to it."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.conftest import PHOTOS
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def measure(self, name: str, **headers: str) -> float:
+        """One number from /metrics."""
+        text = httpx.get(f"{self.url}/metrics", headers=headers, timeout=60).text
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+
+
+@contextmanager
+def running_server(*flags: object, **environment: str) -> Iterator[Server]:
+    """`onar serve` on a free port, stopped at the end."""
+    command = [sys.executable, "-m", "onar", "serve", "--port", "0", *map(str, flags)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            lines = iter(process.stdout.readline, "")
+            url = next((found[1] for line in lines if (found := re.match(r"serving at (\S+)", line))), None)
+            assert url, "the server did not start"
+            yield Server(url, process)
+        finally:
+            process.terminate()
+
+
+def encode(pixels: NDArray[np.generic] | Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """A picture file."""
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def a_photo(height: int = 48, width: int = 64) -> Image.Image:
+    return Image.open(COFFEE).convert("RGB").resize((width, height))
+
+
+def a_hole(height: int = 48, width: int = 64) -> NDArray[np.bool_]:
+    hole = np.zeros((height, width), bool)
+    hole[height // 3 : height // 2, width // 4 : width // 2] = True
+    return hole
+
+
+def a_mask(height: int = 48, width: int = 64) -> bytes:
+    return encode(a_hole(height, width).astype(np.uint8) * 255)

@@ -1,0 +1,375 @@
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from onar import Inpainter, PConvUNet
+from onar.checkpoint import save_weights
+from onar.config import ServeConfig
+from onar.errors import UsageError
+from onar.images import FORMATS, PhotoBytes
+from onar.lossless import write_png
+from onar.photo_files import read_photo_file
+from onar.serve.guard import check_exposure
+from tests.serve import bad_requests
+from tests.serve.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
+from tests.serve.server import Server, a_hole, a_mask, a_photo, encode, running_server
+
+LIMITS = (
+    *("--max_body_megabytes", bad_requests.MAX_MEGABYTES, "--max_megapixels", bad_requests.MAX_MEGAPIXELS),
+    *("--max_whole_megapixels", bad_requests.MAX_WHOLE_MEGAPIXELS),
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "generator_final.pth"
+    torch.manual_seed(0)
+    save_weights(path, PConvUNet(base_channels=4, depth=3))
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(weights: Path) -> Iterator[Server]:
+    with running_server("--weights", weights, "--no-page", "--queue", 2, *LIMITS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty_server() -> Iterator[Server]:
+    """Has a key, and little time."""
+    flags = ("--no-page", "--time_limit", 0.5, "--auth", "ada:secret:word")
+    with running_server(*flags, ONAR_API_KEY="key") as server:
+        yield server
+
+
+def send(server: Server, **request: Any) -> httpx.Response:
+    method, url = request.pop("method", "POST"), request.pop("url")
+    return httpx.request(method, server.url + url, timeout=60, **request)
+
+
+def complete(server: Server, photo: bytes = PHOTO, mask: bytes = MASK, **fields: str) -> httpx.Response:
+    response = send(server, **form(photo, mask, **fields))
+    assert response.status_code == 200, response.text
+    return response
+
+
+def pixels_of(response: httpx.Response) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(response.content)))
+
+
+# ---------------------------------------------------------------- completing
+
+
+def test_the_answer_is_what_an_inpainter_returns(server: Server, weights: Path) -> None:
+    expected = Inpainter.load(weights, device="cpu")(np.asarray(a_photo()), a_hole())
+    response = complete(server)
+    assert np.array_equal(pixels_of(response), expected)
+    assert response.headers["content-type"] == "image/png"
+
+
+def test_json_in_base64_is_answered_like_a_form(server: Server) -> None:
+    fields = {"photo": b64encode(PHOTO).decode(), "mask": b64encode(MASK).decode(), "dilate": 2, "invert_mask": True}
+    response = httpx.post(server.url + PATH, json=fields, timeout=60)
+    assert response.content == complete(server, dilate="2", invert_mask="true").content
+
+
+@pytest.mark.parametrize("kind", sorted(set(FORMATS.values())))
+def test_the_answer_has_the_format_of_the_photo(server: Server, kind: str) -> None:
+    response = complete(server, encode(a_photo(), kind))
+    assert Image.open(io.BytesIO(response.content)).format == kind
+    assert response.headers["content-type"] == Image.MIME[kind]
+
+
+def test_another_format_may_be_asked_for(server: Server) -> None:
+    response = complete(server, JPEG, format="png")
+    assert Image.open(io.BytesIO(response.content)).format == "PNG"
+    known = ~a_hole()
+    assert np.array_equal(pixels_of(response)[known], np.asarray(Image.open(io.BytesIO(JPEG)))[known])
+
+
+def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    stored = np.random.default_rng(0).integers(65536, size=(48, 64, 4), dtype=np.uint16)
+    file = io.BytesIO()
+    write_png(file, stored, exif=exif.tobytes(), icc_profile=profile)
+    photo = read_photo_file(PhotoBytes("answer", complete(server, file.getvalue()).content))
+    assert np.array_equal(photo.pixels[~a_hole()], stored[..., :3][~a_hole()])
+    assert np.array_equal(photo.alpha, stored[..., 3])
+    assert photo.icc_profile == profile
+    assert b"Camera" in photo.exif
+
+
+def test_options_change_what_is_filled(server: Server) -> None:
+    hole, photo = a_hole(), np.asarray(a_photo())
+    inverted = encode((~hole).astype(np.uint8) * 255)
+    assert complete(server, mask=inverted, invert_mask="true").content == complete(server).content
+    changed = (pixels_of(complete(server, dilate="5")) != photo).any(axis=2)
+    assert (changed & ~hole).any()
+    assert complete(server, feather="6").content != complete(server).content
+
+
+def test_a_photo_without_holes_comes_back_byte_for_byte(server: Server) -> None:
+    response = complete(server, JPEG, encode(np.zeros((48, 64), np.uint8)))
+    assert response.content == JPEG
+    assert response.headers["onar-notes"] == "the mask has no hole"
+
+
+def test_a_mask_that_is_mostly_hole_is_doubted(server: Server) -> None:
+    response = complete(server, mask=encode(np.full((48, 64), 255, np.uint8)))
+    assert "100% of the photo is hole" in response.headers["onar-notes"]
+    assert "use invert_mask" in response.headers["onar-notes"]
+
+
+@pytest.mark.parametrize("kind", HOSTILE_NAMES)
+def test_names_of_files_mean_nothing(server: Server, kind: str) -> None:
+    name = HOSTILE_NAMES[kind]
+    response = send(server, url=PATH, files={"photo": (name, PHOTO), "mask": (name, MASK)})
+    assert response.status_code == 200
+    assert response.headers["content-disposition"] == 'inline; filename="completed.png"'
+
+
+# ---------------------------------------------------------------- refusing
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_bad_request_is_told_in_one_line(server: Server, kind: str) -> None:
+    request, status, error, words = REQUESTS[kind]
+    response = send(server, **request)
+    answer = response.json()
+    assert (response.status_code, set(answer)) == (status, {"error", "message"}), response.text
+    assert re.fullmatch(error, answer["error"])
+    assert re.search(words, answer["message"])
+    assert answer["message"].isprintable()
+    assert len(answer["message"]) < 300
+    assert not re.search(r"/tmp|/usr|\.py|Traceback|--", answer["message"])
+
+
+def test_a_body_without_end_is_cut_off(server: Server) -> None:
+    block = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    sent = 0
+    with socket.create_connection(server.address) as connection:
+        connection.sendall(head("Transfer-Encoding: chunked"))
+        with suppress(ConnectionError):
+            while sent < 100_000_000:
+                connection.sendall(block)
+                sent += len(block)
+    assert sent < 50_000_000
+    assert httpx.get(f"{server.url}/api/health").status_code == 200
+
+
+def test_a_head_without_a_body_is_given_up(hasty_server: Server) -> None:
+    with socket.create_connection(hasty_server.address) as connection:
+        connection.sendall(head("Content-Length: 1000", "Authorization: Bearer key"))
+        answer = HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+    assert answer.status == 408
+    assert told == {"error": "slow_body", "message": "the request did not arrive within 0.5 s"}
+
+
+def test_what_takes_too_long_is_given_up(hasty_server: Server) -> None:
+    response = httpx.post(hasty_server.url + PATH, **slow_form(), auth=("ada", "secret:word"), timeout=60)
+    assert response.status_code == 504
+    assert response.json() == {"error": "time_limit", "message": "not done within 0.5 s"}
+
+
+@pytest.mark.parametrize("auth", [None, ("ada", "secret"), ("ada", ""), ("key", "key"), "Bearer", "Bearer keys", "key"])
+@pytest.mark.parametrize("path", [PATH, "/metrics", "/api/model", "/api/docs", "/api/openapi.json", "/nothing"])
+def test_without_the_key_nothing_is_shown(hasty_server: Server, path: str, auth: Any) -> None:
+    headers = {"Authorization": auth} if isinstance(auth, str) else {}
+    response = httpx.get(hasty_server.url + path, headers=headers, auth=None if headers else auth)
+    assert response.status_code == 401
+    assert response.json()["error"] == "unauthorized"
+    assert response.headers["www-authenticate"].startswith("Basic")
+
+
+def test_key_and_password_both_open(hasty_server: Server) -> None:
+    for request in ({"headers": {"Authorization": "bearer key"}}, {"auth": ("ada", "secret:word")}):
+        assert httpx.get(f"{hasty_server.url}/api/model", **request).status_code == 200
+
+
+def test_health_needs_no_key(hasty_server: Server) -> None:
+    assert httpx.get(f"{hasty_server.url}/api/health").json() == {"status": "ok"}
+
+
+def test_a_name_that_is_not_this_computers_is_refused(server: Server) -> None:
+    assert httpx.get(f"{server.url}/api/health", headers={"Host": "onar.attacker.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/nothing", "/metrics"])
+def test_browsers_are_told_to_be_careful(server: Server, path: str) -> None:
+    headers = httpx.get(server.url + path, headers={"Origin": "http://elsewhere.example"}).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert not any(name.startswith("access-control-") for name in headers)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", ""])
+def test_other_computers_are_let_in_only_with_a_key_or_on_purpose(host: str) -> None:
+    with pytest.raises(UsageError, match="set a key"):
+        check_exposure(ServeConfig(host=host))
+    for allowed in ({"api_key": "k"}, {"auth": "a:b"}, {"open_to_all": True}):
+        check_exposure(ServeConfig(host=host, **allowed))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_this_computer_needs_no_key(host: str) -> None:
+    check_exposure(ServeConfig(host=host))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"port": 70_000}, "--port must be from 0 to 65535"),
+        ({"queue": 0}, "--queue must be at least 1"),
+        ({"time_limit": 0}, "--time_limit must be above 0"),
+        ({"api_key": ""}, "--api_key must not be empty"),
+        ({"auth": "ada"}, "--auth takes USER:PASSWORD"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        ServeConfig(**settings)
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(server: Server) -> None:
+    port = str(server.address[1])
+    command = [sys.executable, "-m", "onar", "serve", "--no-page", "--port", port]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 1
+    assert re.fullmatch(rf"onar: cannot listen on 127.0.0.1, port {port}: .*; choose another .*\n", run.stderr)
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def test_a_full_queue_is_told_at_once_and_the_server_still_answers(server: Server) -> None:
+    with slow_requests(server, 2) as results:
+        response = send(server, **form())
+        assert response.status_code == 503
+        assert response.json()["error"] == "busy"
+        assert int(response.headers["retry-after"]) >= 1
+        assert httpx.get(f"{server.url}/api/health").status_code == 200
+        assert server.measure("onar_in_progress") == 1
+    assert [result.result().status_code for result in results] == [200, 200]
+    assert server.measure('onar_requests_total{status="503"}') >= 1
+
+
+def test_a_client_that_goes_away_frees_its_place(server: Server) -> None:
+    request = httpx.Client().build_request("POST", server.url + PATH, **slow_form())
+    with slow_requests(server, 1) as results:
+        with socket.create_connection(server.address) as connection:
+            lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + request.read())
+            wait_until(lambda: server.measure("onar_waiting") == 1)
+        wait_until(lambda: server.measure("onar_waiting") == 0)
+        assert not results[0].done()
+        assert send(server, **form()).status_code == 200  # there are two places
+
+
+def test_what_is_being_completed_is_finished_before_the_server_stops() -> None:
+    with running_server("--no-page") as server, slow_requests(server, 2) as results:
+        server.process.terminate()
+    assert [result.result().status_code for result in results] == [200, 200]
+    assert server.process.wait(60) == 0
+
+
+def slow_form() -> dict[str, Any]:
+    """A photo that takes a second or more, most of it to compress the answer."""
+    side = 2400
+    mask = Image.new("L", (side, side))
+    mask.putpixel((side // 2, side // 2), 255)
+    request = form(encode(a_photo(side, side), "JPEG", quality=50), encode(mask), format="webp")
+    del request["url"]
+    return request
+
+
+@contextmanager
+def slow_requests(server: Server, count: int) -> Iterator[list[Future[httpx.Response]]]:
+    """So many requests on their way, the first of them in progress."""
+    request = slow_form()
+    with ThreadPoolExecutor() as executor:
+        yield_to = [executor.submit(httpx.post, server.url + PATH, **request, timeout=120) for _ in range(count)]
+        wait_until(lambda: server.measure("onar_in_progress") == 1 and server.measure("onar_waiting") == count - 1)
+        yield yield_to
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def head(*headers: str) -> bytes:
+    """The start of a request to complete a photo."""
+    lines = [f"POST {PATH} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+# ---------------------------------------------------------------- telling about itself
+
+
+def test_the_server_tells_its_weights_and_limits(server: Server) -> None:
+    model = httpx.get(f"{server.url}/api/model").json()
+    assert model["weights"] == "generator_final.pth"  # and not where that is
+    assert model["max_megapixels"] == bad_requests.MAX_MEGAPIXELS
+
+
+def test_requests_are_counted_and_timed(server: Server) -> None:
+    before = server.measure('onar_requests_total{status="200"}'), server.measure("onar_request_seconds_count")
+    complete(server)
+    assert server.measure('onar_requests_total{status="200"}') == before[0] + 1
+    assert server.measure("onar_request_seconds_count") == before[1] + 1
+
+
+def test_openapi_describes_every_answer(server: Server) -> None:
+    post = httpx.get(f"{server.url}/api/openapi.json").json()["paths"][PATH]["post"]
+    assert set(post["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    assert set(post["responses"]) >= {str(status) for _, status, _, _ in REQUESTS.values()} - {"403", "404", "405"}
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(server: Server) -> None:
+    page = httpx.get(f"{server.url}/api/docs").text
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(files) >= 2
+    for file in files:
+        assert httpx.get(server.url + file).status_code == 200
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_over_500_requests() -> None:
+    sizes = [(512, 512), (300, 800), (701, 433)]
+    requests = [form(encode(a_photo(*size), "JPEG"), a_mask(*size)) for size in sizes]
+
+    def send_some(server: Server, count: int) -> float:
+        """Resident megabytes afterwards."""
+        with ThreadPoolExecutor(4) as executor:
+            answers = list(executor.map(lambda number: send(server, **requests[number % 3]), range(count)))
+        assert {answer.status_code for answer in answers} == {200}
+        return server.measure("process_resident_memory_bytes") / 1e6
+
+    with running_server("--no-page") as server:
+        before = send_some(server, 50)
+        after = send_some(server, 500)
+    print(f"memory: {before:.0f} MB after 50 requests, {after:.0f} MB after 550")
+    assert after < 1.05 * before

@@ -1,0 +1,220 @@
+"""What the page is made of, without a browser."""
+
+import json
+import re
+import string
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from onar.checkpoint import save_weights
+from onar.config import MaskConfig, TrainConfig
+from onar.errors import OnarError
+from onar.inpainter import Inpainter
+from onar.masks import fit_mask
+from onar.models import PConvUNet
+from onar.results import Results
+from onar.serve.page import masks_tab
+from onar.serve.page.painting import (
+    VIEW_SIZE,
+    full_size_holes,
+    paint_layer,
+    painted_holes,
+    reduced_view,
+    resized,
+    view_size,
+)
+from onar.serve.page.runs import POINTS, count_sheets, find_runs, read_run
+from onar.serve.page.texts import TEXTS, label, language_of, number, percent, say, translations
+from onar.serve.page.weights import WeightsShelf
+from tests.conftest import REPOSITORY
+
+PAGE = REPOSITORY / "src" / "onar" / "serve" / "page"
+
+
+def a_request(language: str) -> gr.Request:
+    return gr.Request(headers={"accept-language": language})
+
+
+# ---------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_a_text_is_there_in_every_language_with_the_same_values_to_put_in(key: str) -> None:
+    values = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in TEXTS[key]]
+    assert all(text.strip() for text in TEXTS[key])
+    assert all(names == values[0] for names in values)
+
+
+def test_every_text_is_used_and_every_text_used_is_there() -> None:
+    code = "".join(path.read_text() for path in PAGE.glob("*.py"))
+    assert {key for key in TEXTS if not key.startswith("tool_") and code.count(f'"{key}"') < 2} == set()
+    assert set(re.findall(r'(?:label|say|Problem)\((?:request, )?"(\w+)"', code)) <= TEXTS.keys()
+    with pytest.raises(KeyError):
+        label("no such text")
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("tr-TR,tr;q=0.9,en;q=0.8", "tr"), ("TR", "tr"), ("en-US", "en"), ("de-DE,tr;q=0.5", "en"), ("", "en")],
+)
+def test_the_first_language_of_the_browser_decides(language: str, expected: str) -> None:
+    assert language_of(a_request(language)) == expected
+    assert set(translations().translations_dict) == {"en", "tr"}
+
+
+def test_numbers_are_written_as_the_reader_writes_them() -> None:
+    assert [number(a_request(code), 3.14) for code in ("en", "tr")] == ["3.1", "3,1"]
+    assert [percent(a_request(code), 0.056) for code in ("en", "tr")] == ["5.6%", "%5,6"]
+
+
+def test_values_in_messages_are_not_taken_for_html() -> None:
+    message = say(a_request("en"), "opened", name="<script>", width=1, height=1)
+    assert "<" not in message
+
+
+# ---------------------------------------------------------------- painting
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 513), (3000, 20), (2500, 1700)])
+def test_a_view_keeps_the_shape_of_a_photo_and_is_never_too_large(size: tuple[int, int]) -> None:
+    height, width = view_size(*size)
+    assert max(height, width) <= VIEW_SIZE
+    assert reduced_view(np.zeros(size, np.uint8)).shape == (height, width, 3)
+    assert reduced_view(np.zeros((*size, 3), np.uint8)).shape == (height, width, 3)
+
+
+def test_layers_are_painted_where_any_of_them_is(rng: np.random.Generator) -> None:
+    holes = rng.random((2, 20, 30)) < 0.3
+    layers = [paint_layer(hole) for hole in holes]
+    assert np.array_equal(painted_holes(layers, 20, 30), holes.any(axis=0))
+    assert not painted_holes([], 20, 30).any()
+    assert not painted_holes(layers, 30, 20).any()  # those of another picture
+
+
+def test_a_photo_no_larger_than_its_view_is_painted_to_the_pixel(rng: np.random.Generator) -> None:
+    painted = rng.random((300, 200)) < 0.5
+    assert np.array_equal(full_size_holes(painted, 300, 200), painted)
+
+
+def test_a_mask_keeps_its_details_wherever_nobody_painted(rng: np.random.Generator) -> None:
+    mask = rng.random((3000, 2000)) < 0.5
+    painted = resized(mask, *view_size(3000, 2000))
+    assert np.array_equal(full_size_holes(painted, 3000, 2000, mask), mask)
+    assert np.array_equal(full_size_holes(~painted, 3000, 2000, ~mask), ~mask)
+    painted[:100] = True
+    painted[100:200] = False
+    hole = full_size_holes(painted, 3000, 2000, mask)
+    # The painting wins where it differs from what the view showed of the mask.
+    differs = fit_mask(painted != resized(mask, *painted.shape), 3000, 2000) > 0
+    assert np.array_equal(hole[differs], (fit_mask(painted, 3000, 2000) > 0)[differs])
+    assert np.array_equal(hole[~differs], mask[~differs])
+
+
+# ---------------------------------------------------------------- weights
+
+
+def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path) -> None:
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path)
+    assert shelf.names() == ["pyramid"]
+    (tmp_path / "run").mkdir()
+    save_weights(tmp_path / "run" / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
+    save_weights(tmp_path / "run" / "discriminator_final.pth", PConvUNet(base_channels=4, depth=3))
+    assert shelf.names() == ["pyramid", "run/generator_final.pth"]
+    photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
+    completed = shelf.complete(photo, hole, "run/generator_final.pth")
+    assert np.array_equal(completed[~hole], photo[~hole])
+
+
+@pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", ""])
+def test_nothing_but_what_is_offered_is_loaded(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").mkdir()
+    save_weights(tmp_path / "secret" / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
+    (tmp_path / "weights").mkdir()
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path / "weights")
+    with pytest.raises(OnarError, match="no weights"):
+        shelf.complete(np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=bool), name)
+
+
+def test_a_folder_of_weights_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OnarError, match=r"--weights_dir .*nowhere: no such folder"):
+        WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path / "nowhere")
+
+
+# ---------------------------------------------------------------- runs
+
+
+def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: object) -> Path:
+    """A results folder as a training of 4 photos per second and 1 second per step leaves it."""
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(TrainConfig(epochs=10, **settings).to_toml())
+    lines = []
+    for step in range(1, steps + 1):
+        done = step / steps_per_epoch
+        record = {"kind": "step", "epoch": -(-step // steps_per_epoch), "epochs_done": done, "step": step}
+        record |= {"D_loss": 0.7, "images_per_second": 4.0, "seconds": (step - 1) % steps_per_epoch + 1}
+        lines.append(record)
+        if step % steps_per_epoch == 0:
+            lines.append({**record, "kind": "epoch", "validation": {"onar": {"psnr": 20.0}, "Telea": {"psnr": 21.0}}})
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_only_runs_under_the_named_folders_are_found(tmp_path: Path) -> None:
+    named = a_run(tmp_path / "named")
+    below = a_run(tmp_path / "many" / "below")
+    a_run(tmp_path / "elsewhere")
+    found = find_runs([named, tmp_path / "many", tmp_path / "nowhere"])
+    assert set(found.values()) == {named, below}
+    assert set(found) == {str(named), str(below)}
+
+
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"max_steps": 55}, 15), ({"max_steps": 1000}, 60)])
+def test_the_time_left_is_that_of_the_steps_left(tmp_path: Path, settings: dict[str, int], seconds: float) -> None:
+    assert read_run(a_run(tmp_path / "run", **settings)).seconds_left == pytest.approx(seconds)
+
+
+def test_a_run_is_read_again_when_it_has_logged_more(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run", steps=12)
+    assert len(read_run(folder).loss_curve("D_loss")) == 12
+    log = Results(folder).log
+    log.write_text(log.read_text() + json.dumps({"kind": "step", "epochs_done": 1.3, "D_loss": 0.6}) + "\n" + '{"ki')
+    assert len(read_run(folder).loss_curve("D_loss")) == 13
+    assert not read_run(folder).finished
+    Results(folder).generator.touch()
+    assert read_run(folder).finished
+
+
+def test_long_curves_are_thinned_and_short_ones_are_the_averages_of_epochs(tmp_path: Path) -> None:
+    long = read_run(a_run(tmp_path / "long", steps=POINTS * 10)).loss_curve("D_loss")
+    assert len(long) == POINTS
+    assert long["loss"].to_numpy() == pytest.approx(0.7)
+    assert long["epoch"].is_monotonic_increasing
+    assert len(read_run(a_run(tmp_path / "short", steps=1, steps_per_epoch=1)).loss_curve("D_loss")) == 1
+
+
+def test_scores_are_curves_of_each_method(tmp_path: Path) -> None:
+    curves = read_run(a_run(tmp_path / "run")).score_curves("psnr")
+    assert curves.groupby("method")["epoch"].apply(list).to_dict() == {"onar": [1, 2, 3, 4], "Telea": [1, 2, 3, 4]}
+
+
+def test_watching_writes_nothing(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    find_runs([tmp_path])
+    read_run(folder)
+    assert count_sheets(folder) == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# ---------------------------------------------------------------- masks
+
+
+@pytest.mark.parametrize("config", [MaskConfig(), MaskConfig(mask_type="rectangle", hole_ratio=(0.2, 0.4))])
+def test_the_flags_shown_give_the_settings_back(config: MaskConfig) -> None:
+    from onar.cli import app
+
+    _, bound, _ = app.parse_args(["masks", "out", *masks_tab.as_flags(config).split()], exit_on_error=False)
+    assert bound.arguments["config"] == config
