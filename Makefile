@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test soak bench check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadscope
+
+# The long tests, which are not part of CI.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m soak
+
+# Side-by-side timings, about ten minutes on two idle cores; writes benchmarks/results.md.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,7 +12,16 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from onar.config import CompletionConfig, MaskConfig, SizeOption, TrainConfig, read_toml
+from onar.config import (
+    CompletionConfig,
+    EngineConfig,
+    MaskConfig,
+    ServeConfig,
+    SizeOption,
+    TrainConfig,
+    folder_or_source,
+    read_toml,
+)
 from onar.errors import OnarError, UsageError
 
 _TRAINING_ONLY = (
@@ -66,19 +75,20 @@ def masks(
 
 
 @app.command
-def check(folder: Path, *, img_size: SizeOption = 512) -> None:
+def check(data: str, *, img_size: SizeOption = 512, photo_column: str | None = None) -> None:
     """Say what would be trained on: photos found, unreadable files, sizes.
 
     Args:
-        folder: Folder of photos, searched with all its subfolders.
+        data: Folder of photos, searched with all its subfolders, or a Hugging Face source (hf:...).
         img_size: Size of the training crops; smaller photos are counted, because training enlarges them.
+        photo_column: Column of pictures in a source; without it, the first.
     """
-    from onar.inspection import inspect_folder
+    from onar.inspection import inspect_photos
 
-    report = inspect_folder(folder, img_size)
+    report = inspect_photos(folder_or_source(data), img_size, column=photo_column)
     print(report)
     if not report.sizes:
-        raise OnarError(f"none of the {len(report.unreadable)} photos in {folder} could be read")
+        raise OnarError(f"none of the {len(report.unreadable)} photos in {data} could be read")
 
 
 @app.command
@@ -92,6 +102,7 @@ def complete(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     overwrite: bool = False,
     config: Annotated[CompletionConfig, Parameter(name="*")] = CompletionConfig(),  # noqa: B008
+    where: Annotated[EngineConfig, Parameter(name="*")] = EngineConfig(),  # noqa: B008
 ) -> None:
     """Fill the holes of photos; what is not a hole stays as it is.
 
@@ -100,14 +111,15 @@ def complete(
         mask: White is filled, black is kept. A file for all photos, or a folder with a file for each, of the photo's
             name but for the ending, and of the photo's size.
         output: File for one photo, folder for several. The ending chooses the format: png jpg bmp tif webp.
-        weights: A .pth or .safetensors file; "pyramid" fills without training.
+        weights: A .pth, .safetensors or .onnx file; "pyramid" fills without training.
         device: Where the network runs.
         overwrite: Replace files that are there, the photos themselves included.
         config: How.
+        where: In this process, or in those of a Ray cluster.
     """
     from onar.completion import complete
 
-    complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config)
+    complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config, where=where)
 
 
 @app.command
@@ -160,6 +172,47 @@ def evaluate(
     )
     print(report)
     print(f"\nThe report: {output} and {output.with_suffix('.html')}")
+
+
+@app.command
+def export(*, weights: str, output: Path, int8: bool = False, calibration: Path | None = None) -> None:
+    """Write a generator as an ONNX file, which completes photos without PyTorch; needs pip install "onar[export]".
+
+    The file is compared with PyTorch on photos of three sizes before it is kept. `onar complete --weights model.onnx`
+    uses it, with pip install "onar[onnx]".
+
+    Args:
+        weights: A .pth or .safetensors file, or "pyramid".
+        output: The file, such as model.onnx.
+        int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
+        calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
+            photos that come with Onar otherwise.
+    """
+    from onar.export import export
+
+    print(export(weights, output, int8=int8, calibration=calibration))
+
+
+@app.command
+def serve(
+    *,
+    weights: str | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008
+) -> None:
+    """Serve a page where people paint holes, and an HTTP API, until Ctrl-C.
+
+    Args:
+        weights: A file as for `complete`; "pyramid" fills without training.
+        device: Where the network runs.
+        config: How.
+    """
+    try:
+        from onar.serve.server import serve
+    except ModuleNotFoundError as error:
+        raise OnarError(f'onar serve needs pip install "onar[serve]" ({error})') from error
+
+    serve(weights, device, config)
 
 
 @app.command

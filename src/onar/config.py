@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ else:
     import tomli as tomllib
 
 ImageSize = int | tuple[int, int]
+
+HUB_PREFIX = "hf:"
+"""How the text of a Hugging Face source begins."""
+
+
+def folder_or_source(text: str) -> Path | str:
+    """What a person wrote for photos: a folder becomes a path, the text of a Hugging Face source stays."""
+    return text if text.startswith(HUB_PREFIX) else Path(text)
 
 
 def _parse_size(_type: object, tokens: Any) -> ImageSize:
@@ -75,10 +84,11 @@ class MaskConfig:
 class DataConfig:
     """Which photos a run sees, and how."""
 
-    data: Path = Path("./data")
-    """Folder of photos to train on, searched with all its subfolders."""
-    val_data: Path | None = None
-    """Folder of photos for validation only. Without it, `val_share` of `data` is held out."""
+    data: str | Path = Path("./data")
+    """Folder of photos to train on, searched with all its subfolders. Or a Hugging Face source:
+    hf:NAME[@SPLIT], hf:parquet:FILES, hf:webdataset:FILES or hf:imagefolder:FOLDER."""
+    val_data: str | Path | None = None
+    """Photos for validation only, a folder or a source. Without it, `val_share` of `data` is held out."""
     val_share: float = 0.05
     """Share of `data` held out for validation when `val_data` is not given (at most 100 photos)."""
     val_masks: Path | None = None
@@ -89,11 +99,17 @@ class DataConfig:
     min_crop: float = 0.5
     """Smallest random crop, as a share of the largest one that fits in the photo."""
     batch_size: int = 16
-    """Photos per step."""
+    """Photos in one batch of one process; several processes train on so many each."""
     num_workers: int = 4
     """Processes that decode photos and draw holes; 0 does it in the training process."""
     photos_per_epoch: int | None = None
     """Photos in one epoch; without it, each photo once. Useful for very small and very large folders."""
+    photo_column: str | None = None
+    """Column of pictures in a Hugging Face source; without it, the first."""
+    stream: bool = False
+    """Read a Hugging Face source from where it lies, shard by shard, with no copy on this disk."""
+    shuffle_buffer: int = 1000
+    """Photos of a stream that each reading process keeps in memory, undecoded, to shuffle them."""
 
     @property
     def height_width(self) -> tuple[int, int]:
@@ -109,8 +125,13 @@ class DataConfig:
         _require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)
         _at_least("batch_size", self.batch_size, 1)
         _at_least("num_workers", self.num_workers, 0)
+        _at_least("shuffle_buffer", self.shuffle_buffer, 1)
         if self.photos_per_epoch is not None:
             _at_least("photos_per_epoch", self.photos_per_epoch, 1)
+        if self.stream:
+            _require(isinstance(self.data, str), "stream", f"needs --data {HUB_PREFIX}...", self.data)
+            if self.photos_per_epoch is None:
+                raise UsageError("--stream needs --photos_per_epoch: how many photos a stream has is not known")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,13 +216,19 @@ class OptimizerConfig:
     ema_decay: float = 0.0
     """Average the generator's weights over time with this decay (such as 0.999), and validate and keep
     the average; 0 keeps the plain weights."""
+    max_grad_norm: float = 0.0
+    """Shorten each network's gradient to at most this norm; 0 leaves gradients as they are."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """Number format of the networks' arithmetic; fp16 needs a GPU."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """When a loss or gradient is not a finite number: stop the run, or skip the step (but stop after
+    ten in a row)."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulation_steps"):
             _at_least(name, getattr(self, name), 1)
         _at_least("warmup_steps", self.warmup_steps, 0)
+        _at_least("max_grad_norm", self.max_grad_norm, 0)
         if self.max_steps is not None:
             _at_least("max_steps", self.max_steps, 1)
         for name in ("learning_rate_g", "learning_rate_d"):
@@ -225,6 +252,8 @@ class RunConfig:
     that checkpoint."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints within an epoch; one is also written at each epoch's end."""
+    process_timeout: float = 10.0
+    """Minutes that processes which train together wait for one of them before they give up."""
     log_every: int = 10
     """Steps between lines in log.jsonl."""
     track: Literal["none", "tensorboard"] = "none"
@@ -233,7 +262,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         _at_least("seed", self.seed, 0)
         _at_least("log_every", self.log_every, 1)
-        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "must be above 0", self.checkpoint_minutes)
+        for name in ("checkpoint_minutes", "process_timeout"):
+            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +276,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if "Path" in str(field.type) and isinstance(getattr(self, field.name), str):
-                object.__setattr__(self, field.name, Path(getattr(self, field.name)))
+                object.__setattr__(self, field.name, folder_or_source(getattr(self, field.name)))
         for part in (DataConfig, MaskConfig, NetworkConfig, LossConfig, OptimizerConfig, RunConfig):
             part.__post_init__(self)
         smallest = min(self.height_width)
@@ -313,6 +343,74 @@ class CompletionConfig:
         _at_least("dilate", self.dilate, 0)
         _at_least("workers", self.workers, 0)
         _require(self.max_megapixels > 0, "max_megapixels", "must be above 0", self.max_megapixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Where photo files are completed."""
+
+    engine: Literal["local", "ray"] = "local"
+    """local completes in this process; ray in workers on this or many machines, with pip install "onar[ray]"."""
+    address: str | None = None
+    """Ray cluster to work on: auto for the one that this machine belongs to, or HOST:PORT. Without it, ray starts
+    one on this machine and ends it afterwards."""
+    ray_workers: int = 0
+    """Ray workers, each with the network in memory. 0: as many as the cluster has CPUs or GPUs for."""
+    threads: int = 0
+    """CPU threads that compute one network, and CPUs that a Ray worker takes. 0: as many as torch takes here."""
+
+    def __post_init__(self) -> None:
+        _at_least("ray_workers", self.ray_workers, 0)
+        _at_least("threads", self.threads, 0)
+        if self.address is not None and not re.fullmatch(r"auto|[^/]+:\d+", self.address):
+            raise UsageError(f"--address is auto, or HOST:PORT of the Ray cluster, not {self.address!r}")
+        for name in ("address", "ray_workers"):
+            if getattr(self, name) and self.engine != "ray":
+                raise UsageError(f"--{name} is for --engine ray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """How the server listens, whom it lets in, and how much it takes on."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Only this computer reaches 127.0.0.1; 0.0.0.0 is every address of this computer."""
+    port: int = 7860
+    """Port to listen on; 0 takes a free one."""
+    api_key: Annotated[str | None, Parameter(env_var="ONAR_API_KEY")] = None
+    """Key that requests must carry. Better set in the environment: other users of this computer can see flags."""
+    auth: Annotated[str | None, Parameter(env_var="ONAR_AUTH")] = None
+    """USER:PASSWORD that browsers must ask for. With a key as well, either opens the door."""
+    open_to_all: bool = False
+    """Serve other computers without a key or password."""
+    queue: int = 16
+    """Most requests that are read, wait or are worked on at a time; others are told to come back."""
+    time_limit: float = 60.0
+    """Seconds that a request may take to arrive, and then to be completed, waiting included."""
+    max_body_megabytes: float = 32.0
+    """Refuse larger requests; those in the queue are in memory."""
+    max_megapixels: float = 24.0
+    """Refuse larger photos and masks before decoding them."""
+    max_whole_megapixels: float = 2.0
+    """Refuse larger photos for strategy whole, whose memory grows with the photo."""
+    page: bool = True
+    """Serve the page beside the API."""
+    weights_dir: Path | None = None
+    """Folder of other weights to choose from on the page, searched with its subfolders."""
+    results_dir: tuple[Path, ...] = ()
+    """Results folders, or folders of them, whose trainings the page shows; may be given several times."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
+        _at_least("queue", self.queue, 1)
+        for name in ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels"):
+            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        for name in ("api_key", "auth"):
+            _require(getattr(self, name) != "", name, "must not be empty", "''")
+        if self.auth is not None:
+            user, separator, password = self.auth.partition(":")
+            if not (user and separator and password):
+                raise UsageError("--auth takes USER:PASSWORD")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
