@@ -9,13 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
+from torchvision.models import vgg16
 
 from benchmarks.networks import PHOTOS
 from benchmarks.table import Table, milliseconds
 from benchmarks.timing import REPEATS, interleave
 from onar import TrainConfig
+from onar.features import FEATURES
 from onar.gan import GAN, Batch
 from onar.losses import relativistic_generator_loss
 from onar.masks import composite
@@ -23,51 +25,63 @@ from onar.results import Results
 from onar.run import Run, prepare, start_accelerator
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
-PARTS_NOTE = (
-    "512 pixels, base 64, depth 8, one photo, fp32, content network EfficientNet-Lite0, all settings else as they "
-    "come. Each part was timed by itself, forward and backward, in turns with the whole step; so they need not add up."
-)
-SHARES_NOTE = (
-    "From the profile of a step, and from steps taken as `onar train` takes them. Convolutions are those of all "
-    "networks, forward and backward, with what they do to the layout of their inputs."
+NOTE = (
+    "512 pixels, base 64, depth 8, one photo, fp32, with either content network, all settings else as they come. Each "
+    "part was timed by itself, forward and backward, in turns with the whole step, so they need not add up. "
+    "Convolutions are those of all networks, from the profile of a step; in EfficientNet-Lite0 most are depthwise and "
+    "take less time than what is between them. Waiting is what the loop of `onar train` would wait for its photos. "
+    "VGG16 has random weights, which cost the same."
 )
 
 
 def measure() -> list[Table]:
-    """The parts of a step, and the shares of convolutions and of waiting."""
-    with prepared_run() as run:
+    """Parts of a step × content networks."""
+    columns = [_measure_with(content_network) for content_network in FEATURES]
+    header = ["part", *(text for network in FEATURES for text in (f"{network}, ms", "share"))]
+    rows = [[part, *(cell for column in columns for cell in column[part])] for part in columns[0]]
+    return [Table("A training step", NOTE, header, rows)]
+
+
+def _measure_with(content_network: str) -> dict[str, tuple[str, str]]:
+    """By part: milliseconds and share of a step."""
+    with prepared_run(content_network) as run:
         samples = iter(run.loader)
         sample = next(samples)
         batch = sample["photo"], sample["known"]
         parts = interleave(step_parts(run.gan, batch))
-        whole = parts["whole step"].median
-        rows = [[name, milliseconds(times.median), f"{times.median / whole:.0%}"] for name, times in parts.items()]
         outside = share_outside_convolutions(lambda: run.gan.step([batch]))
         waiting = share_waiting(run, samples)
-        shares = [["outside convolutions", f"{outside:.1%}"], ["waiting for photos", f"{waiting:.1%}"]]
-    return [
-        Table("A training step", PARTS_NOTE, ["part", "ms", "share"], rows),
-        Table("What is not convolution", SHARES_NOTE, ["", "share of a step"], shares),
-    ]
+    whole = parts["whole step"].median
+    cells = {name: (milliseconds(times.median), f"{times.median / whole:.0%}") for name, times in parts.items()}
+    return cells | {"outside convolutions": ("", f"{outside:.1%}"), "waiting for photos": ("", f"{waiting:.1%}")}
 
 
 @contextmanager
-def prepared_run() -> Iterator[Run]:
+def prepared_run(content_network: str) -> Iterator[Run]:
     """A run on the bundled photos just before its first step."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         config = TrainConfig(
             data=PHOTOS,
             val_share=0,
             batch_size=1,
             num_workers=1,
             photos_per_epoch=2 * REPEATS,
-            content_network="efficientnet_lite0",
-            results_dir=Path(folder),
+            content_network=content_network,  # type: ignore[arg-type]
+            content_weights=_untrained_vgg16(folder) if content_network == "vgg16" else None,
+            results_dir=folder / "results",
         )
         with closing(Results(config.results_dir)) as results:
             run = prepare(config, start_accelerator(config), results)
             run.batches.start(0)
             yield run
+
+
+def _untrained_vgg16(folder: Path) -> Path:
+    """A weights file that needs no network to get."""
+    path = folder / "vgg16.pth"
+    torch.save(nn.ModuleDict({"features": vgg16(init_weights=False).features}).state_dict(), path)
+    return path
 
 
 def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:

@@ -145,9 +145,9 @@ def test_ray_does_and_says_what_the_local_engine_does_even_when_a_worker_is_kill
     start: Callable[..., "subprocess.Popen[str]"],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("photos/02.png").write_bytes(b"no picture")
-    Path("masks/03.png").unlink()
-    Image.new("L", (250, 170)).save("masks/05.png")
+    Path("photos/00.png").write_bytes(b"no picture")
+    Path("masks/06.png").unlink()
+    Image.new("L", (250, 170)).save("masks/07.png")
     # Two threads: a worker left to itself would take one, as the environment of tests says, and differ by a level.
     process = start(*arguments("ray", "--threads", 2, "--engine", "ray", "--address", cluster[0]))
     wait_for_files("ray", process)

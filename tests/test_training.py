@@ -191,6 +191,61 @@ def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: 
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
+def test_gradient_checkpointing_gives_the_same_weights(finished: Path, photos: Path, tmp_path: Path) -> None:
+    train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, gradient_checkpointing=True))
+    assert_same_weights(finished, tmp_path)
+
+
+@pytest.mark.soak  # minutes of compiling
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_networks_learn_what_plain_ones_learn(finished: Path, photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "lambda_content": 0, "max_steps": 1}
+    for name in ("plain", "compiled"):
+        train(TrainConfig(data=photos, results_dir=tmp_path / name, **settings, compile=name == "compiled"))
+    plain, compiled = (state(tmp_path / name / "generator_final.pth") for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, atol=3e-4, rtol=1e-3)  # Adam's first step is 1e-4 at most
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+import onar.training, onar.cli
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20, used + 400 * 2**20))
+onar.cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits the address space as Linux does")
+def test_running_out_of_memory_names_three_ways_out(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "lambda_content": 0, "img_size": 256, "batch_size": 16, "base_channels": 64}
+    command = [sys.executable, "-c", OUT_OF_MEMORY, "train"]
+    run = subprocess.run(
+        [*command, *flags(data=photos, results_dir=tmp_path, **settings)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    line = run.stderr.strip().splitlines()[-1]
+    assert line.startswith("onar: out of memory at --batch_size 16, --img_size 256: --batch_size 8 --accumulation_st")
+    assert "--gradient_checkpointing" in line
+    assert "--mixed_precision bf16" in line
+
+
+@pytest.mark.soak
+def test_bf16_learns_as_fp32_does(tmp_path: Path) -> None:
+    """Over 300 steps the loss curves of bf16 and fp32 differ by no more than those of two seeds."""
+    settings = {**SMALL, "img_size": 64, "batch_size": 8, "base_channels": 16, "epochs": 100, "max_steps": 300}
+    settings |= {"base_fill": "pyramid", "learning_rate_g": 1e-3, "lambda_content": 0.1}
+    curves = {}
+    for name, changes in {"fp32": {}, "seed": {"seed": 1}, "bf16": {"mixed_precision": "bf16"}}.items():
+        train(TrainConfig(data=PHOTOS, results_dir=tmp_path / name, **settings, **changes))
+        losses = np.array([record["G_loss"] for record in records(tmp_path / name, "step")])
+        curves[name] = losses.reshape(10, 30).mean(axis=1)
+    of_precision, of_seed = (np.abs(curves[name] - curves["fp32"]).mean() for name in ("bf16", "seed"))
+    print(f"mean distance of the loss curves: bf16 {of_precision:.5f}, another seed {of_seed:.5f}")
+    assert of_precision < of_seed
+
+
 def test_a_truncated_photo_is_skipped_named_once_and_listed(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     good = next((tmp_path / "photos").glob("*.jpg"))

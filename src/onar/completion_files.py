@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.config import CompletionConfig
+from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing
 from onar.holes import SizesDifferError, check_size, doubts, find_holes
@@ -142,7 +143,7 @@ def _reason(error: Exception) -> str:
         return f"{error}: --max_megapixels allows larger photos"
     if isinstance(error, OnarError):
         return str(error)
-    if isinstance(error, MemoryError) or "memory" in str(error):  # torch has several kinds
+    if is_out_of_memory(error):
         return "not enough memory; --strategy crop and --workers 0 need the least"
     return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
 

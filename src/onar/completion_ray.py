@@ -194,6 +194,15 @@ def _cluster(address: str | None) -> Iterator[Any]:
         OnarError: Ray is not installed, or no cluster answers.
     """
     ray = _import_quietly()
+    try:
+        _connect(ray, address)
+        yield ray
+    finally:  # also when Ctrl-C comes while Ray starts
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    """Join a cluster or start one; raises `OnarError` when that fails."""
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is None:
@@ -207,10 +216,6 @@ def _cluster(address: str | None) -> Iterator[Any]:
             raise OnarError(f"Ray does not start: {reason}") from error
         advice = "`ray status` there tells whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
         raise OnarError(f"--address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 def _import_quietly() -> Any:

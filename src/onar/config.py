@@ -223,6 +223,11 @@ class OptimizerConfig:
     on_nan: Literal["stop", "skip"] = "stop"
     """When a loss or gradient is not a finite number: stop the run, or skip the step (but stop after
     ten in a row)."""
+    gradient_checkpointing: bool = False
+    """Keep only what enters each level of the generator, and compute the rest again for the gradients:
+    less memory, longer steps, the same weights."""
+    compile: bool = False
+    """Compile both networks with torch.compile: minutes before the first step, then shorter steps."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulation_steps"):
@@ -386,7 +391,7 @@ class ServeConfig:
     queue: int = 16
     """Most requests that are read, wait or are worked on at a time; others are told to come back."""
     time_limit: float = 60.0
-    """Seconds that a request may take to arrive, and then to be completed, waiting included."""
+    """Seconds for each: a request to arrive, its turn to come, its photo to be completed."""
     max_body_megabytes: float = 32.0
     """Refuse larger requests; those in the queue are in memory."""
     max_megapixels: float = 24.0

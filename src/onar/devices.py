@@ -1,13 +1,15 @@
-"""Where to compute."""
+"""Where to compute, and with how much; torch is imported only when it is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
+from typing import TYPE_CHECKING
 
 from onar.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_device(device: str) -> torch.device:
@@ -16,6 +18,8 @@ def choose_device(device: str) -> torch.device:
     Raises:
         UsageError: the device is not there.
     """
+    import torch
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name, there in available.items() if there)
@@ -24,12 +28,20 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has a class for that on GPUs only."""
+    texts = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+
+
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
     """Let torch compute with so many CPU threads, and as before afterwards; 0 leaves them as they are.
 
     Convolutions share their work out by the number of threads, so another number can change the last bit of a sum.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

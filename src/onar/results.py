@@ -32,6 +32,8 @@ FREE_KEYS = frozenset(
         "track",
         "content_weights",
         "on_nan",
+        "gradient_checkpointing",
+        "compile",
     }
 )
 

@@ -238,6 +238,7 @@ def build_gan(
         load_into(generator, config.init_weights)
     if config.freeze_batch_norm:
         generator.freeze_encoder_norm()
+    generator.gradient_checkpointing = config.gradient_checkpointing
     networks = [
         network.to(accelerator.device).to(memory_format=torch.channels_last) for network in (generator, discriminator)
     ]
@@ -252,6 +253,9 @@ def build_gan(
         Adam([weight for weight in network.parameters() if weight.requires_grad], rate, betas)
         for network, rate in zip(networks, rates, strict=True)
     ]
+    if config.compile:  # in place: the names of the weights stay, and the average and validation are not compiled
+        for network in networks:
+            network.compile()
     factor = learning_rate_factor(config.lr_schedule, config.warmup_steps, total_steps)
     schedules = [LambdaLR(optimizer, factor) for optimizer in optimizers]
     generator, discriminator, optimizer_g, optimizer_d = accelerator.prepare(*networks, *optimizers)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from onar.checkpoint import kept_weights, save_weights
 from onar.config import TrainConfig
+from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.gan import Batch, NotFiniteError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
@@ -41,13 +42,13 @@ def train(config: TrainConfig) -> Path:
         The path of the generator's weights, `generator_final.pth` in the results folder.
 
     Raises:
-        OnarError: no usable photo, content network, results folder or device, a loss or gradient is not finite, or
-            another process of the training was lost.
+        OnarError: no usable photo, content network, results folder or device, a loss or gradient is not finite,
+            memory ran out, or another process of the training was lost.
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
     accelerator = start_accelerator(config)
-    with naming_lost_processes(), closing(Results(config.results_dir)) as results:
+    with _naming_limits(config), naming_lost_processes(), closing(Results(config.results_dir)) as results:
         run = prepare(config, accelerator, results)
         with _interruption() as interrupted:
             while run.progress.epoch < config.epochs and run.progress.step < run.total_steps:
@@ -255,6 +256,26 @@ def _save_final_weights(run: Run) -> None:
         save_state(run.results.best_generator, kept_weights(load_state(best, sealed=True)))
     save_weights(run.results.discriminator, run.gan.accelerator.unwrap_model(run.gan.discriminator))
     save_weights(run.results.generator, run.gan.kept_generator)
+
+
+@contextmanager
+def _naming_limits(config: TrainConfig) -> Iterator[None]:
+    """Turn the errors of a machine that is too small, or has no compiler, into one line; raises `OnarError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            half, twice = max(1, config.batch_size // 2), 2 * config.accumulation_steps
+            raise OnarError(
+                f"out of memory at --batch_size {config.batch_size}, --img_size {config.img_size}: --batch_size {half} "
+                f"--accumulation_steps {twice} halves what a step needs and sees as many photos; "
+                "--gradient_checkpointing keeps about a third of it and makes steps a third longer; --mixed_precision "
+                "bf16 halves the activations"
+            ) from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):  # seconds to import
+            reason = str(error).strip().splitlines()[0]
+            raise OnarError(f"--compile failed, train without it: {reason}") from error
+        raise
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Properties every registered generator has, and those of each."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -141,6 +143,20 @@ def test_the_pyramid_fill_is_differentiable() -> None:
     photo, known = photo_with_hole(5, 6)
     photo = photo.double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: pyramid_fill(x, known), (photo,))
+
+
+def test_gradient_checkpointing_changes_neither_gradients_nor_statistics() -> None:
+    plain = PConvUNet(8, 4, "pyramid")
+    nn.init.normal_(plain.head[-1].weight)
+    sparing = copy.deepcopy(plain)
+    sparing.gradient_checkpointing = True
+    photo, known = photo_with_hole(48, 32, batch=2)
+    for network in (plain, sparing):
+        network(photo, known).square().sum().backward()
+    kept = sparing.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in plain.state_dict().items())
+    pairs = zip(plain.parameters(), sparing.parameters(), strict=True)
+    assert all(torch.equal(one.grad, other.grad) for one, other in pairs)
 
 
 @pytest.mark.parametrize(("size", "stages"), [(512, 9), (256, 8), (128, 7), (100, 6), ((64, 128), 6)])

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,6 +78,23 @@ def test_work_that_takes_too_long_keeps_the_next_waiting_but_not_its_client() ->
             await asyncio.sleep(0)
         go_on.set()
         assert await next_one
+
+    run(test)
+
+
+def test_whose_turn_does_not_come_in_time_is_told_to_come_back_and_nothing_is_begun() -> None:
+    async def test() -> None:
+        worker, go_on, begun = Worker(places=2, time_limit=0.05), threading.Event(), threading.Event()
+        first = asyncio.create_task(worker.run(go_on.wait))
+        while not worker.in_progress:
+            await asyncio.sleep(0)
+        with pytest.raises(BusyError, match=r"the turn did not come within 0.05 s: try again in \d+ s"):
+            await worker.run(begun.set)
+        go_on.set()
+        with suppress(TimeLimitError):
+            await first
+        worker.time_limit = 30
+        assert await worker.run(begun.is_set) is False
 
     run(test)
 

@@ -7,9 +7,14 @@ Decoder: nearest upsampling, concatenation with the encoder's level of that size
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
 from onar.models.pyramid_fill import pyramid_fill
@@ -108,6 +113,10 @@ class PConvUNet(nn.Module):
             two 3x3 convolutions over the decoder's output, the fill and the known map at full resolution, its last
             layer zero at first, so that training starts from the fill.
 
+    Attributes:
+        gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
+            gradients (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+
     Raises:
         ValueError: `base_fill` is not one of `BASE_FILLS`.
     """
@@ -128,6 +137,7 @@ class PConvUNet(nn.Module):
         )
         self.head = self._build_head() if base_fill == "pyramid" else None
         self.encoder_norm_frozen = False
+        self.gradient_checkpointing = False
 
     @property
     def _out_channels(self) -> int:
@@ -177,11 +187,17 @@ class PConvUNet(nn.Module):
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips = [(photo, known)]
         for level in self.encoder:
-            skips.append(level(*skips[-1]))
+            skips.append(self._run(level, *skips[-1]))
         x, known = skips.pop()
         for level in self.decoder:
-            x, known = level(x, known, *skips.pop())
+            x, known = self._run(level, x, known, *skips.pop())
         return x
+
+    def _run(self, level: nn.Module, *inputs: Tensor) -> Any:
+        """Output and known map of a level."""
+        if not (self.gradient_checkpointing and self.training):
+            return level(*inputs)
+        return checkpoint(level, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _buffers_kept(level)))
 
     def freeze_encoder_norm(self) -> None:
         """Freeze the encoder's batch norm, statistics and affine terms, for good (Liu et al. 2018, section 4.1)."""
@@ -200,6 +216,17 @@ class PConvUNet(nn.Module):
             for norm in self._encoder_norms():
                 norm.eval()
         return self
+
+
+@contextmanager
+def _buffers_kept(level: nn.Module) -> Iterator[None]:
+    """Compute a level a second time without moving its running statistics a second time."""
+    before = [(buffer, buffer.clone()) for buffer in level.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in before:
+            buffer.copy_(value)
 
 
 def _clamp_straight_through(x: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from anyio import CancelScope, CapacityLimiter, from_thread, to_thread
+from anyio import fail_after, from_thread
 
 from onar.errors import OnarError
 
@@ -41,28 +42,29 @@ class Worker:
 
     Args:
         places: most clients whose requests are read, wait or are being worked on.
-        time_limit: seconds that one of them waits for its result, its turn included.
+        time_limit: seconds that one of them waits for its turn, and then for its result.
+
+    Attributes:
+        taken: how many places are taken.
+        waiting: how many wait for their turn.
     """
 
     def __init__(self, places: int, time_limit: float) -> None:
         self.places = places
         self.time_limit = time_limit
         self.taken = 0
-        self._turn = CapacityLimiter(1)
+        self.waiting = 0
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1)
         self._usual_seconds = 1.0
         self._closed = False
         self._all_free = asyncio.Event()
         self._all_free.set()
 
     @property
-    def waiting(self) -> int:
-        """How many wait for their turn."""
-        return self._turn.statistics().tasks_waiting
-
-    @property
     def in_progress(self) -> int:
         """1 while something is being worked on, else 0."""
-        return self._turn.borrowed_tokens
+        return int(self._turn.locked())
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -74,8 +76,7 @@ class Worker:
         if self._closed:
             raise BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
         if self.taken >= self.places:
-            seconds = math.ceil(self.taken * self._usual_seconds)
-            raise BusyError(f"the server is busy with {self.taken} requests: try again in {seconds} s", seconds)
+            raise self._busy(f"the server is busy with {self.taken} requests")
         self.taken += 1
         self._all_free.clear()
         try:
@@ -89,45 +90,57 @@ class Worker:
         """Call `work` in a thread when its turn comes. To be awaited inside `place`.
 
         Cancelling gives up the turn. Work that has begun cannot be stopped: it goes on to its end, with nobody waiting
-        for the result, and only then the next begins.
+        for the result, and only then the next begins. Waiting has a limit of its own, because under one for both,
+        work would begin just before its client gives up, and a busy server would do nothing else.
 
         Raises:
-            TimeLimitError: there is no result in time.
+            BusyError: the turn does not come in time.
+            TimeLimitError: the work takes too long.
         """
-        turn = CancelScope()
-        task = asyncio.create_task(self._take_turn(work, turn))
-        try:
-            done, _ = await asyncio.wait({task}, timeout=self.time_limit)
-            if not done:
-                raise TimeLimitError(f"not done within {self.time_limit:g} s")
-            return task.result()
-        finally:
-            # Not `task.cancel()`: that would let the next one begin while this one is still in its thread.
-            turn.cancel()
-            task.add_done_callback(_ignore_outcome)
-
-    async def _take_turn(self, work: Callable[[], T], turn: CancelScope) -> T:
-        with turn:
-            return await to_thread.run_sync(self._timed, work, limiter=self._turn)
-        raise asyncio.CancelledError  # the turn was given up
+        await self._wait_for_turn()
+        result = asyncio.get_running_loop().run_in_executor(self._thread, self._timed, work)
+        result.add_done_callback(self._end_turn)
+        done, _ = await asyncio.wait({result}, timeout=self.time_limit)
+        if not done:
+            raise TimeLimitError(f"not done within {self.time_limit:g} s")
+        return result.result()
 
     def run_from_thread(self, work: Callable[[], T]) -> T:
         """`run` in a place, for callers in a thread that the event loop started, such as handlers of the page.
 
         Raises:
-            BusyError: there is no place.
-            TimeLimitError: there is no result in time.
+            BusyError: there is no place, or the turn does not come in time.
+            TimeLimitError: the work takes too long.
         """
         return from_thread.run(self._run_in_place, work)
-
-    async def _run_in_place(self, work: Callable[[], T]) -> T:
-        with self.place():
-            return await self.run(work)
 
     async def close(self) -> None:
         """Give no more places, and wait until all are free."""
         self._closed = True
         await self._all_free.wait()
+
+    async def _run_in_place(self, work: Callable[[], T]) -> T:
+        with self.place():
+            return await self.run(work)
+
+    async def _wait_for_turn(self) -> None:
+        self.waiting += 1
+        try:
+            with fail_after(self.time_limit):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise self._busy(f"the turn did not come within {self.time_limit:g} s") from error
+        finally:
+            self.waiting -= 1
+
+    def _end_turn(self, result: asyncio.Future[T]) -> None:
+        self._turn.release()
+        if not result.cancelled():
+            result.exception()  # asked for here, or asyncio would report errors that nobody waits for any more
+
+    def _busy(self, reason: str) -> BusyError:
+        seconds = math.ceil(self.taken * self._usual_seconds)
+        return BusyError(f"{reason}: try again in {seconds} s", seconds)
 
     def _timed(self, work: Callable[[], T]) -> T:
         start = time.monotonic()
@@ -136,9 +149,3 @@ class Worker:
         finally:
             # The last ones count most: photos and hours differ.
             self._usual_seconds += 0.2 * (time.monotonic() - start - self._usual_seconds)
-
-
-def _ignore_outcome(task: asyncio.Task[T]) -> None:
-    """Ask for what a task raised, so that asyncio does not report it as never asked for."""
-    if not task.cancelled():
-        task.exception()

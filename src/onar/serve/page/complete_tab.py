@@ -166,17 +166,23 @@ class CompleteTab:
         painting = [self.session, self.editor]
         opened = [self.panel, *painting, self.mask, self.status, self.before_after, self.offers]
         filled = [self.status, self.before_after, self.offers, self.download, self.download_mask]
-        hidden: dict[str, Any] = {"api_visibility": "private"}
-        self.photo.upload(self.open_photo, [self.session, self.photo], opened, **hidden)
-        self.examples.select(self.open_example, self.session, opened, **hidden)
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self.photo.upload(self.open_photo, [self.session, self.photo], opened, **quiet)
+        self.examples.select(self.open_example, self.session, opened, **quiet)
         marked = [*painting, self.status]
-        self.mask.upload(self.open_mask, [*painting, self.mask], marked, **hidden)
-        self.invert.click(self.invert_holes, painting, marked, **hidden)
+        self.mask.upload(self.open_mask, [*painting, self.mask], marked, **quiet)
+        self.invert.click(self.invert_holes, painting, marked, **quiet)
         clearing = [self.clear.click, self.editor.clear, self.mask.clear]
-        gr.on(clearing, self.clear_holes, self.session, [*painting, self.mask], **hidden)
-        self.go_on.click(self.go_on_painting, self.session, opened, **hidden)
-        # How many photos may wait is for the worker to say, not for Gradio.
-        self.fill.click(self.fill_holes, [*painting, self.weights], filled, concurrency_limit=None, **hidden)
+        gr.on(clearing, self.clear_holes, self.session, [*painting, self.mask], **quiet)
+        self.go_on.click(self.go_on_painting, self.session, opened, **quiet)
+        self.fill.click(
+            self.fill_holes,
+            [*painting, self.weights],
+            filled,
+            show_progress_on=self.status,
+            concurrency_limit=None,  # how many photos may wait is for the worker to say, not for Gradio
+            api_visibility="private",
+        )
 
     def offer_weights(self) -> gr.Dropdown:
         """The weights there are now: trainings end while the server runs."""
