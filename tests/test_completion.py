@@ -16,8 +16,8 @@ from PIL import ExifTags, Image
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.cli import main
+from onar.completion_config import CompletionConfig
 from onar.completion_files import complete_files
-from onar.config import CompletionConfig
 from onar.errors import OnarError
 from onar.jobs import Job, plan_jobs
 from onar.lossless import write_png

@@ -23,8 +23,8 @@ from PIL import Image
 from onar import PConvUNet, completion_ray
 from onar.checkpoint import save_weights
 from onar.cli import main
+from onar.completion_config import EngineConfig
 from onar.completion_ray import Pool, Worker, plan_pool
-from onar.config import EngineConfig
 from onar.errors import UsageError
 from tests.conftest import PHOTOS
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from onar import TrainConfig
-from onar.config import read_toml
 from onar.errors import OnarError, UsageError
+from onar.settings import read_toml
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 

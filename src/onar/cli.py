@@ -12,17 +12,11 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from onar.config import (
-    CompletionConfig,
-    EngineConfig,
-    MaskConfig,
-    ServeConfig,
-    SizeOption,
-    TrainConfig,
-    folder_or_source,
-    read_toml,
-)
+from onar.completion_config import CompletionConfig, EngineConfig
+from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
 from onar.errors import OnarError, UsageError
+from onar.serve.config import ServeConfig
+from onar.settings import read_toml
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}

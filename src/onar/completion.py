@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from onar.completion_config import CompletionConfig, EngineConfig
 from onar.completion_files import Outcome, complete_files
-from onar.config import CompletionConfig, EngineConfig
 from onar.errors import OnarError
 from onar.images import printable
 from onar.inpainter import Inpainter

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.config import CompletionConfig
+from onar.completion_config import CompletionConfig
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing

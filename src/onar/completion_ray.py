@@ -23,8 +23,8 @@ import cv2
 import torch
 from numpy.typing import NDArray
 
+from onar.completion_config import CompletionConfig, EngineConfig
 from onar.completion_files import Outcome, complete_files
-from onar.config import CompletionConfig, EngineConfig
 from onar.errors import OnarError, UsageError
 from onar.images import printable
 from onar.inpainter import Inpainter

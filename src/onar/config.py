@@ -1,4 +1,4 @@
-"""Every setting of a training run, and of completing files, as frozen dataclasses.
+"""Every setting of a training run, as frozen dataclasses.
 
 The text under a field is its help on the command line and its entry in the reference; the field,
 the flag (``--batch_size`` or ``--batch-size``) and the key in a TOML file have one name.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,12 +15,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from cyclopts import Parameter
 
-from onar.errors import OnarError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from onar.errors import UsageError
+from onar.settings import at_least, read_toml, require
 
 ImageSize = int | tuple[int, int]
 
@@ -72,12 +66,12 @@ class MaskConfig:
     rotated."""
 
     def __post_init__(self) -> None:
-        _at_least("max_masks", self.max_masks, 1)
-        _at_least("max_thickness", self.max_thickness, 1)
-        _require(0 < self.max_size_ratio <= 1, "max_size_ratio", "must be above 0 and at most 1", self.max_size_ratio)
+        at_least("max_masks", self.max_masks, 1)
+        at_least("max_thickness", self.max_thickness, 1)
+        require(0 < self.max_size_ratio <= 1, "max_size_ratio", "must be above 0 and at most 1", self.max_size_ratio)
         if self.hole_ratio is not None:
             low, high = self.hole_ratio
-            _require(0 < low <= high < 1, "hole_ratio", "takes two shares, 0 < low <= high < 1", self.hole_ratio)
+            require(0 < low <= high < 1, "hole_ratio", "takes two shares, 0 < low <= high < 1", self.hole_ratio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +114,16 @@ class DataConfig:
         return height, width
 
     def __post_init__(self) -> None:
-        _require(min(self.height_width) >= 8, "img_size", "must be at least 8", self.img_size)
-        _require(0 <= self.val_share < 1, "val_share", "must be at least 0 and below 1", self.val_share)
-        _require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)
-        _at_least("batch_size", self.batch_size, 1)
-        _at_least("num_workers", self.num_workers, 0)
-        _at_least("shuffle_buffer", self.shuffle_buffer, 1)
+        require(min(self.height_width) >= 8, "img_size", "must be at least 8", self.img_size)
+        require(0 <= self.val_share < 1, "val_share", "must be at least 0 and below 1", self.val_share)
+        require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)
+        at_least("batch_size", self.batch_size, 1)
+        at_least("num_workers", self.num_workers, 0)
+        at_least("shuffle_buffer", self.shuffle_buffer, 1)
         if self.photos_per_epoch is not None:
-            _at_least("photos_per_epoch", self.photos_per_epoch, 1)
+            at_least("photos_per_epoch", self.photos_per_epoch, 1)
         if self.stream:
-            _require(isinstance(self.data, str), "stream", f"needs --data {HUB_PREFIX}...", self.data)
+            require(isinstance(self.data, str), "stream", f"needs --data {HUB_PREFIX}...", self.data)
             if self.photos_per_epoch is None:
                 raise UsageError("--stream needs --photos_per_epoch: how many photos a stream has is not known")
 
@@ -159,9 +153,9 @@ class NetworkConfig:
     """Freeze the batch norm of the encoder, statistics and affine terms: the paper's fine-tuning stage."""
 
     def __post_init__(self) -> None:
-        _at_least("base_channels", self.base_channels, 1)
-        _at_least("depth", self.depth, 1)
-        _at_least("discriminator_channels", self.discriminator_channels, 1)
+        at_least("base_channels", self.base_channels, 1)
+        at_least("depth", self.depth, 1)
+        at_least("discriminator_channels", self.discriminator_channels, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +182,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(LossConfig):
-            _at_least(field.name, getattr(self, field.name), 0)
+            at_least(field.name, getattr(self, field.name), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,15 +225,15 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulation_steps"):
-            _at_least(name, getattr(self, name), 1)
-        _at_least("warmup_steps", self.warmup_steps, 0)
-        _at_least("max_grad_norm", self.max_grad_norm, 0)
+            at_least(name, getattr(self, name), 1)
+        at_least("warmup_steps", self.warmup_steps, 0)
+        at_least("max_grad_norm", self.max_grad_norm, 0)
         if self.max_steps is not None:
-            _at_least("max_steps", self.max_steps, 1)
+            at_least("max_steps", self.max_steps, 1)
         for name in ("learning_rate_g", "learning_rate_d"):
-            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
-            _require(0 <= getattr(self, name) < 1, name, "must be at least 0 and below 1", getattr(self, name))
+            require(0 <= getattr(self, name) < 1, name, "must be at least 0 and below 1", getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,10 +259,10 @@ class RunConfig:
     """Also write the losses as TensorBoard events into `results_dir`."""
 
     def __post_init__(self) -> None:
-        _at_least("seed", self.seed, 0)
-        _at_least("log_every", self.log_every, 1)
+        at_least("seed", self.seed, 0)
+        at_least("log_every", self.log_every, 1)
         for name in ("checkpoint_minutes", "process_timeout"):
-            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +280,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
             part.__post_init__(self)
         smallest = min(self.height_width)
         if self.discriminator == "local":
-            _require(smallest >= 24, "img_size", "must be at least 24 for --discriminator local", self.img_size)
+            require(smallest >= 24, "img_size", "must be at least 24 for --discriminator local", self.img_size)
         if smallest < 2**self.depth:
             fitting = smallest.bit_length() - 1
             raise UsageError(
@@ -320,118 +314,3 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` and `--config` read back."""
         return tomli_w.dumps(self.to_plain())
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompletionConfig:
-    """How photo files are completed."""
-
-    strategy: Literal["auto", "whole", "crop"] = "auto"
-    """What the network sees: the whole photo at once, crops round the holes, or what suits the photo's size."""
-    feather: int = 0
-    """Let the fill fade into the colours at the seam over so many pixels; known pixels stay as they are."""
-    invert_mask: bool = False
-    """The masks have black holes."""
-    dilate: int = 0
-    """Widen the holes by so many pixels, against soft or tight edges of masks."""
-    overlay: bool = False
-    """Also write NAME_overlay.png: the photo with what will be filled in red."""
-    compare: bool = False
-    """Also write NAME_compare.png: the photo with its holes in white beside the result, at most 1024 pixels each."""
-    workers: int = 2
-    """Threads that read and write photos while others are being filled; each holds a photo in memory. 0: none."""
-    max_megapixels: float = 200
-    """Refuse larger photos and masks before decoding them."""
-
-    def __post_init__(self) -> None:
-        _at_least("feather", self.feather, 0)
-        _at_least("dilate", self.dilate, 0)
-        _at_least("workers", self.workers, 0)
-        _require(self.max_megapixels > 0, "max_megapixels", "must be above 0", self.max_megapixels)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineConfig:
-    """Where photo files are completed."""
-
-    engine: Literal["local", "ray"] = "local"
-    """local completes in this process; ray in workers on this or many machines, with pip install "onar[ray]"."""
-    address: str | None = None
-    """Ray cluster to work on: auto for the one that this machine belongs to, or HOST:PORT. Without it, ray starts
-    one on this machine and ends it afterwards."""
-    ray_workers: int = 0
-    """Ray workers, each with the network in memory. 0: as many as the cluster has CPUs or GPUs for."""
-    threads: int = 0
-    """CPU threads that compute one network, and CPUs that a Ray worker takes. 0: as many as torch takes here."""
-
-    def __post_init__(self) -> None:
-        _at_least("ray_workers", self.ray_workers, 0)
-        _at_least("threads", self.threads, 0)
-        if self.address is not None and not re.fullmatch(r"auto|[^/]+:\d+", self.address):
-            raise UsageError(f"--address is auto, or HOST:PORT of the Ray cluster, not {self.address!r}")
-        for name in ("address", "ray_workers"):
-            if getattr(self, name) and self.engine != "ray":
-                raise UsageError(f"--{name} is for --engine ray")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeConfig:
-    """How the server listens, whom it lets in, and how much it takes on."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on. Only this computer reaches 127.0.0.1; 0.0.0.0 is every address of this computer."""
-    port: int = 7860
-    """Port to listen on; 0 takes a free one."""
-    api_key: Annotated[str | None, Parameter(env_var="ONAR_API_KEY")] = None
-    """Key that requests must carry. Better set in the environment: other users of this computer can see flags."""
-    auth: Annotated[str | None, Parameter(env_var="ONAR_AUTH")] = None
-    """USER:PASSWORD that browsers must ask for. With a key as well, either opens the door."""
-    open_to_all: bool = False
-    """Serve other computers without a key or password."""
-    queue: int = 16
-    """Most requests that are read, wait or are worked on at a time; others are told to come back."""
-    time_limit: float = 60.0
-    """Seconds for each: a request to arrive, its turn to come, its photo to be completed."""
-    max_body_megabytes: float = 32.0
-    """Refuse larger requests; those in the queue are in memory."""
-    max_megapixels: float = 24.0
-    """Refuse larger photos and masks before decoding them."""
-    max_whole_megapixels: float = 2.0
-    """Refuse larger photos for strategy whole, whose memory grows with the photo."""
-    page: bool = True
-    """Serve the page beside the API."""
-    weights_dir: Path | None = None
-    """Folder of other weights to choose from on the page, searched with its subfolders."""
-    results_dir: tuple[Path, ...] = ()
-    """Results folders, or folders of them, whose trainings the page shows; may be given several times."""
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
-        _at_least("queue", self.queue, 1)
-        for name in ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels"):
-            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        for name in ("api_key", "auth"):
-            _require(getattr(self, name) != "", name, "must not be empty", "''")
-        if self.auth is not None:
-            user, separator, password = self.auth.partition(":")
-            if not (user and separator and password):
-                raise UsageError("--auth takes USER:PASSWORD")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises `OnarError` when it is missing or malformed."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise OnarError(f"cannot read {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise OnarError(f"{path} is not valid TOML: {error}") from error
-
-
-def _require(holds: bool, name: str, rule: str, value: object) -> None:
-    if not holds:
-        raise UsageError(f"--{name} {rule}, not {value}")
-
-
-def _at_least(name: str, value: float, minimum: float) -> None:
-    _require(value >= minimum, name, f"must be at least {minimum}", value)

@@ -21,11 +21,11 @@ from PIL import Image, ImageCms
 
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
-from onar.config import ServeConfig
 from onar.errors import UsageError
 from onar.images import FORMATS, PhotoBytes
 from onar.lossless import write_png
 from onar.photo_files import read_photo_file
+from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
 from tests.serve import bad_requests
 from tests.serve.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
@@ -193,7 +193,7 @@ def test_what_takes_too_long_is_given_up(hasty_server: Server) -> None:
 
 
 @pytest.mark.parametrize("auth", [None, ("ada", "secret"), ("ada", ""), ("key", "key"), "Bearer", "Bearer keys", "key"])
-@pytest.mark.parametrize("path", [PATH, "/metrics", "/api/model", "/api/docs", "/api/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", [PATH, "/metrics", "/api/model", "/api/docs", "/api/openapi.json", "/", "/nothing"])
 def test_without_the_key_nothing_is_shown(hasty_server: Server, path: str, auth: Any) -> None:
     headers = {"Authorization": auth} if isinstance(auth, str) else {}
     response = httpx.get(hasty_server.url + path, headers=headers, auth=None if headers else auth)

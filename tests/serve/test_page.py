@@ -70,7 +70,8 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: addresses.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.url)
+        with page.expect_request(re.compile("queue/join")):  # from then on the page listens
+            page.goto(server.url)
         return page
 
     yield open_page
@@ -216,7 +217,7 @@ def test_painting_goes_on_on_the_result(open_page: OpenPage, tmp_path: Path) -> 
 
 def test_a_mask_file_is_met_to_the_pixel_and_can_be_inverted(open_page: OpenPage, tmp_path: Path) -> None:
     mask = np.zeros((1100, 1600), np.uint8)
-    mask[400:700, 600:1000] = 255
+    mask[340:760, 400:1200] = 255
     mask[300:301] = mask[320:324:2] = 255  # thinner than a pixel of the view
     Image.fromarray(mask).save(tmp_path / "thin.png")
     Image.open(COFFEE).resize((1600, 1100)).save(tmp_path / "photo.webp", lossless=True)
@@ -276,6 +277,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage, tmp_path: Path) -> None:
     mask[100:150, 200:300] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     page = open_page()
+    page.on("filechooser", lambda chooser: None)  # now, because listening takes a while to begin
 
     def go_to(control: Locator) -> None:
         expect(control).to_be_visible()
@@ -292,7 +294,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage, tmp_path: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(tmp_path / "mask.png")
-    expect(page.locator("#mask")).to_contain_text("mask.png")
+    wait_for_editor(page, painted=True)
     go_to(page.get_by_role("button", name="Fill the holes"))
     page.keyboard.press("Enter")
     go_to(page.get_by_role("button", name="Download the mask"))

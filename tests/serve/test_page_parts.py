@@ -195,6 +195,12 @@ def test_long_curves_are_thinned_and_short_ones_are_the_averages_of_epochs(tmp_p
     assert len(read_run(a_run(tmp_path / "short", steps=1, steps_per_epoch=1)).loss_curve("D_loss")) == 1
 
 
+def test_what_is_not_logged_yet_is_no_curve(tmp_path: Path) -> None:
+    run = read_run(a_run(tmp_path / "run", steps=3))
+    assert run.score_curves("psnr") is None
+    assert run.loss_curve("Adv_loss") is None
+
+
 def test_scores_are_curves_of_each_method(tmp_path: Path) -> None:
     curves = read_run(a_run(tmp_path / "run")).score_curves("psnr")
     assert curves.groupby("method")["epoch"].apply(list).to_dict() == {"onar": [1, 2, 3, 4], "Telea": [1, 2, 3, 4]}

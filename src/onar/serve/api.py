@@ -18,9 +18,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from onar.config import ServeConfig
 from onar.inpainter import Inpainter
 from onar.serve.completing import Answer, complete_upload
+from onar.serve.config import ServeConfig
 from onar.serve.guard import add_guard
 from onar.serve.lingering import Lingering
 from onar.serve.monitoring import add_monitoring
@@ -50,7 +50,7 @@ class Health(BaseModel):
     status: str
 
 
-def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str = "pyramid") -> FastAPI:
+def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str) -> FastAPI:
     """The HTTP API as an application, to which the page can be added.
 
     Args:

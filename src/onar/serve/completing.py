@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from onar.config import ServeConfig
 from onar.errors import UsageError
 from onar.holes import check_size, doubts, find_holes
 from onar.images import FORMATS, PhotoBytes, read_mask
 from onar.inpainter import Inpainter
 from onar.photo_files import Photo, read_photo_file, write_photo
+from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 
 _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG"}

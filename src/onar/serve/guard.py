@@ -12,8 +12,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onar.config import ServeConfig
 from onar.errors import UsageError
+from onar.serve.config import ServeConfig
 from onar.serve.problems import problem_response
 
 OPEN_PATHS = frozenset({"/api/health"})

@@ -6,16 +6,17 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import warnings
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
-from onar.config import ServeConfig
 from onar.errors import OnarError
-from onar.inpainter import Inpainter
+from onar.inpainter import PYRAMID, Inpainter
 from onar.serve.api import create_app
+from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
 from onar.serve.worker import Worker
 
@@ -31,11 +32,13 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
         OnarError: the weights cannot be loaded, or the address cannot be listened on.
     """
     check_exposure(config)
+    # uvicorn, when done, raises the signal that stopped it again; a server that was asked to stop has not failed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     listener = _listen(config.host, config.port)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
     inpainter = Inpainter.load(weights, device)
     worker = Worker(config.queue, config.time_limit)
-    name = Path(weights).name if weights else "pyramid"
+    name = Path(weights or PYRAMID).name
     app = create_app(inpainter, worker, config, name)
     if config.page:
         _add_page(app, worker, inpainter, name, config)
@@ -48,8 +51,6 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_SEND,
     )
-    # uvicorn ends its process with the signal that stopped it; a server that was asked to stop has not failed.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _Server(settings, worker).run(sockets=[listener])
 
 

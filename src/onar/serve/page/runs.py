@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from onar.config import read_toml
 from onar.results import Record, Results
+from onar.settings import read_toml
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are drawn."""
@@ -38,21 +39,21 @@ class LoggedRun:
         share_of_epoch = last["epochs_done"] - (last["epoch"] - 1)
         return float(last["seconds"] / max(share_of_epoch, 1e-9) * max(0.0, self.epochs - last["epochs_done"]))
 
-    def loss_curve(self, name: str) -> pd.DataFrame:
+    def loss_curve(self, name: str) -> pd.DataFrame | None:
         """One loss as columns epoch and loss: at the logged steps, or of a short run at the epochs' averages."""
         steps = [record for record in self.records if record["kind"] == "step" and name in record]
         epochs = [record for record in self.records if record["kind"] == "epoch" and name in record]
         points = [(record["epochs_done"], record[name]) for record in (steps if len(steps) > 1 else epochs)]
-        return _thinned(pd.DataFrame(points, columns=["epoch", "loss"], dtype=float))
+        return _curve(points, "loss")
 
-    def score_curves(self, name: str) -> pd.DataFrame:
+    def score_curves(self, name: str) -> pd.DataFrame | None:
         """One validation score as columns epoch, score and method."""
         points = [
-            (float(record["epoch"]), scores[name], method)
+            (record["epoch"], scores[name], method)
             for record in self.records
             for method, scores in record.get("validation", {}).items()
         ]
-        return pd.DataFrame(points, columns=["epoch", "score", "method"])
+        return _curve(points, "score", "method")
 
 
 def find_runs(roots: Sequence[Path]) -> dict[str, Path]:
@@ -100,7 +101,14 @@ def count_sheets(folder: Path) -> int:
     return count
 
 
-def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    if len(curve) <= POINTS:
+def _curve(points: list[tuple[Any, ...]], *names: str) -> pd.DataFrame | None:
+    """Points as a table with the columns epoch and those named, no longer than needed; None when there are none.
+
+    A plot that is given an empty table never learns what is in the later ones.
+    """
+    if not points:
+        return None
+    curve = pd.DataFrame(points, columns=["epoch", *names])
+    if len(names) > 1 or len(curve) <= POINTS:
         return curve
     return curve.groupby(curve.index * POINTS // len(curve)).mean()

@@ -139,9 +139,9 @@ def _duration(request: gr.Request, seconds: float) -> str:
     return say(request, "seconds", number=round(seconds))
 
 
-def _curves(logged: LoggedRun) -> list[pd.DataFrame]:
+def _curves(logged: LoggedRun) -> list[pd.DataFrame | None]:
     losses = [logged.loss_curve(name) for name in LOSSES]
-    return losses + [logged.score_curves(name) for name in VALIDATION_SCORES]
+    return [*losses, *(logged.score_curves(name) for name in VALIDATION_SCORES)]
 
 
 def _sheets(seen: Seen | None, now: Seen, folder: Path, epoch: int) -> list[Any]:
