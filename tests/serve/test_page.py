@@ -217,7 +217,7 @@ def test_painting_goes_on_on_the_result(open_page: OpenPage, tmp_path: Path) -> 
 
 def test_a_mask_file_is_met_to_the_pixel_and_can_be_inverted(open_page: OpenPage, tmp_path: Path) -> None:
     mask = np.zeros((1100, 1600), np.uint8)
-    mask[340:760, 400:1200] = 255
+    mask[340:760, 200:1400] = 255
     mask[300:301] = mask[320:324:2] = 255  # thinner than a pixel of the view
     Image.fromarray(mask).save(tmp_path / "thin.png")
     Image.open(COFFEE).resize((1600, 1100)).save(tmp_path / "photo.webp", lossless=True)
@@ -287,7 +287,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage, tmp_path: Path) -> None:
             page.keyboard.press("Tab")
         pytest.fail(f"Tab does not reach {control}")
 
-    go_to(page.get_by_label("Thumbnail 1 of"))
+    go_to(page.get_by_label("Thumbnail 2 of"))
     page.keyboard.press("Enter")
     wait_for_editor(page, painted=False)
     go_to(page.locator("#mask button").first)

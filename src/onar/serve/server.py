@@ -43,7 +43,6 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     if config.page:
         _add_page(app, worker, inpainter, name, config)
     print(f"filling holes with {inpainter.description}")
-    print(f"serving at {_url(listener)} - Ctrl-C stops", flush=True)
     settings = uvicorn.Config(
         app,
         log_level="warning",
@@ -71,11 +70,16 @@ def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, con
 
 
 class _Server(uvicorn.Server):
-    """Finishes what clients wait for before it stops to listen; who comes then is told to come back."""
+    """Says where it listens, and finishes what clients wait for before it stops; who comes then is sent away."""
 
     def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
         super().__init__(config)
         self._worker = worker
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            print(f"serving at {_url(listener)} - Ctrl-C stops", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         closing = asyncio.create_task(self._worker.close())
