@@ -36,6 +36,16 @@ class Answer:
     notes: list[str]
 
 
+def written_kind(photo: Photo) -> str:
+    """The format in which a completed photo is written: its own, or what is nearest to one that Onar only reads."""
+    return _OTHER_KINDS.get(photo.kind, photo.kind)
+
+
+def usual_ending(kind: str) -> str:
+    """The ending, with its dot, of names of files in a format."""
+    return next(ending for ending, name in FORMATS.items() if name == kind)
+
+
 def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -> Answer:
     """Fill the holes of a photo.
 
@@ -51,7 +61,7 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     check_size(hole, photo)
     if upload.strategy == "whole" and hole.size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
-    kind = _OTHER_KINDS.get(photo.kind, photo.kind) if upload.format == "same" else upload.format.upper()
+    kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
     notes = [*photo.losses, *doubts(hole, upload.invert_mask, "invert_mask")]
     if hole.any():
         filled = inpainter(photo.in_8_bits, hole, strategy=upload.strategy, feather=upload.feather)
@@ -73,5 +83,4 @@ def _encode(photo: Photo, kind: str, notes: list[str]) -> Answer:
 
 
 def _answer(content: bytes, kind: str, notes: list[str]) -> Answer:
-    ending = next(ending for ending, name in FORMATS.items() if name == kind)
-    return Answer(content, Image.MIME[kind], ending, notes)
+    return Answer(content, Image.MIME[kind], usual_ending(kind), notes)

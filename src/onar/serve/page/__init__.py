@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 from fastapi import FastAPI, Response
 
+from onar.images import Pixels
 from onar.inpainter import Inpainter
-from onar.serve.page.complete_tab import CompleteTab, Pixels
+from onar.serve.page.complete_tab import CompleteTab
 from onar.serve.page.masks_tab import MasksTab, draw
 from onar.serve.page.texts import label, tools_script, translations
 from onar.serve.page.watch_tab import WatchTab
@@ -69,10 +70,16 @@ def mount_page(
         footer_links=[],
         run_history=False,
         i18n=translations(),
-        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        theme=_theme(),
         css_paths=Path(__file__).with_name("page.css"),
         js=tools_script(),
     )
+
+
+def _theme() -> gr.themes.Base:
+    """Letters that every computer has, and help that is dark enough to read."""
+    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    return theme.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
 
 
 def _refuse() -> Response:

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import gradio as gr
 import numpy as np
-from numpy.typing import NDArray
 
 from onar.holes import MUCH, find_holes
-from onar.images import FORMATS, read_mask, write_image
+from onar.images import FORMATS, Pixels, read_mask, write_image
 from onar.masks import HOLE
 from onar.photo_files import READABLE, Photo, read_photo_file, write_photo_file
+from onar.serve.completing import usual_ending, written_kind
 from onar.serve.page.painting import (
     PAINT,
     full_size_holes,
@@ -37,9 +37,8 @@ from onar.serve.page.weights import WeightsShelf
 from onar.windows import Holes
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "assets" / "photos").glob("*.jpg"))[::2]
-Pixels = NDArray[np.uint8]
-Editor = dict[str, Any]
-"""What `gr.ImageEditor` takes and gives: background, layers and composite."""
+Editor: TypeAlias = Any
+"""What `gr.ImageEditor` takes and gives: a dict of background, layers and composite; here all are arrays."""
 Complete = Callable[[Pixels, Holes, str], Pixels]
 """(photo uint8 H×W or H×W×3, holes bool H×W, name of the weights) -> the photo completed."""
 
@@ -52,6 +51,7 @@ class Session:
         folder: for the files of this photo; removed with it.
         photo: what is painted on: the file that came in, later a copy of the filled photo that lost nothing.
         name: the name of the file that came in.
+        ending: of the name of the filled file; it is in the format of the file that came in.
         height: rows of the photo.
         width: columns of the photo.
         jpeg: how the file that came in was compressed, as in `Photo`.
@@ -62,6 +62,7 @@ class Session:
     folder: Path
     photo: Path
     name: str
+    ending: str
     height: int
     width: int
     jpeg: dict[str, Any] = field(repr=False)
@@ -78,9 +79,9 @@ class Session:
         """A copy of the filled photo that lost nothing."""
         return self.folder / "filled.png"
 
-    def output(self, word: str, suffix: str) -> Path:
+    def output(self, word: str, ending: str) -> Path:
         """A file to be downloaded, named after the photo."""
-        return self.folder / f"{Path(self.name).stem}_{word}{suffix}"
+        return self.folder / f"{Path(self.name).stem}_{word}{ending}"
 
     def close(self) -> None:
         """Remove the session's own files."""
@@ -140,8 +141,8 @@ class CompleteTab:
 
     def _build_result(self) -> None:
         with gr.Row():
-            self.invert = gr.Button(label("invert"), min_width=90)
-            self.clear = gr.Button(label("clear"), min_width=90)
+            self.invert = gr.Button(label("invert"), size="md", min_width=90)
+            self.clear = gr.Button(label("clear"), size="md", min_width=90)
         self.mask = gr.File(label=label("mask"), file_types=list(READABLE), height=100, elem_id="mask")
         names = self._shelf.names()
         self.weights = gr.Dropdown(
@@ -158,9 +159,9 @@ class CompleteTab:
             label=label("before_after"), visible=False, buttons=["fullscreen"], elem_id="before_after"
         )
         with gr.Row(visible=False) as self.offers:
-            self.download = gr.DownloadButton(label("download"), min_width=150)
-            self.download_mask = gr.DownloadButton(label("download_mask"), min_width=150)
-            self.go_on = gr.Button(label("go_on"), min_width=150)
+            self.download = gr.DownloadButton(label("download"), size="md", min_width=150)
+            self.download_mask = gr.DownloadButton(label("download_mask"), size="md", min_width=150)
+            self.go_on = gr.Button(label("go_on"), size="md", min_width=150)
 
     def _connect(self) -> None:
         painting = [self.session, self.editor]
@@ -212,7 +213,7 @@ class CompleteTab:
         _close(before)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         height, width = photo.pixels.shape[:2]
-        return _show(Session(folder, path, path.name, height, width, photo.jpeg), photo, request)
+        return _show(Session(folder, path, path.name, _ending(path, photo), height, width, photo.jpeg), photo, request)
 
     def _read(self, session: Session) -> Photo:
         if not session.photo.is_file():
@@ -273,6 +274,12 @@ class CompleteTab:
         return [status, gr.ImageSlider(views, visible=True), gr.Row(visible=True), result, mask]
 
 
+def _ending(path: Path, photo: Photo) -> str:
+    """The photo's own ending, unless it belongs to another format than the one the filled photo is written in."""
+    kind = written_kind(photo)
+    return path.suffix if FORMATS.get(path.suffix.lower()) == kind else usual_ending(kind)
+
+
 def _opened(session: Session | None) -> Session:
     if session is None:
         raise Problem("no_photo")
@@ -288,7 +295,9 @@ def _show(session: Session, photo: Photo, request: gr.Request) -> list[Any]:
     """A session with its photo in the editor, no mask, and what was filled before hidden."""
     status = say(request, "opened", name=session.name, width=session.width, height=session.height)
     hidden = gr.ImageSlider(visible=False), gr.Row(visible=False)
-    return [gr.Row(visible=True), session, _unpainted(photo), None, status, *hidden]
+    # An editor that thinks its canvas has another size than the picture shows what is painted in another place.
+    editor = gr.ImageEditor(_unpainted(photo), canvas_size=session.view_size[::-1])
+    return [gr.Row(visible=True), session, editor, None, status, *hidden]
 
 
 def _unpainted(photo: Photo) -> Editor:
@@ -303,8 +312,7 @@ def _mark(session: Session, editor: Editor, painted: Holes, request: gr.Request)
 
 def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path]:
     """Write the filled photo, and the mask of what was filled, to be downloaded."""
-    suffix = Path(session.name).suffix
-    result = session.output("completed", suffix if suffix.lower() in FORMATS else ".png")
+    result = session.output("completed", session.ending)
     mask = session.output("mask", ".png")
     write_photo_file(result, filled)
     write_photo_file(session.filled, filled)

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from onar.images import Pixels
 from onar.masks import fit_mask, holes_from_mask
 from onar.windows import Holes
 
 VIEW_SIZE = 1024
 PAINT = (255, 45, 85, 160)
 """Red, green, blue and alpha of the brush; the photo shows through."""
-
-Pixels = NDArray[np.uint8]
 
 
 def reduced_view(photo: Pixels) -> Pixels:

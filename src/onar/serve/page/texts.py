@@ -43,7 +43,7 @@ TEXTS = {
         "Boyadığınız yerler doldurulur. Fırça ile silgi solda, geri alma ile yakınlaştırma sağ üsttedir. Maske dosyası "
         "aynı işi faresiz yapar.",
     ),
-    "mask": Text("Mask file, of the photo's size: white is filled", "Maske dosyası, fotoğrafın boyutunda: beyaz dolar"),
+    "mask": Text("Mask file (white is filled)", "Maske dosyası (beyaz dolar)"),
     "invert": Text("Invert", "Ters çevir"),
     "clear": Text("Clear", "Temizle"),
     "weights": Text("Filled by", "Dolduran"),
@@ -192,7 +192,8 @@ def tools_script() -> str:
     tools = {text.en: text._asdict() for key, text in TEXTS.items() if key.startswith("tool_")}
     return f"""() => {{
     const tools = {json.dumps(tools, ensure_ascii=False)};
-    const language = navigator.language.slice(0, 2) === "tr" ? "tr" : "en";
+    const languages = {json.dumps(Text._fields)}, preferred = navigator.language.slice(0, 2).toLowerCase();
+    const language = languages.includes(preferred) ? preferred : languages[0];
     document.documentElement.lang = language;
     const translate = () => document.querySelectorAll("button[aria-label]").forEach((button) => {{
         const tool = tools[button.ariaLabel];

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from onar.errors import OnarError
+from onar.images import Pixels
 from onar.inpainter import PYRAMID, Inpainter
 from onar.windows import Holes
 
@@ -41,7 +39,7 @@ class WeightsShelf:
         """What there is now, the server's own weights first."""
         return list(dict.fromkeys([self._name, *self._found(), PYRAMID]))
 
-    def complete(self, photo: NDArray[np.uint8], hole: Holes, name: str) -> NDArray[np.uint8]:
+    def complete(self, photo: Pixels, hole: Holes, name: str) -> Pixels:
         """Fill the holes of a photo, uint8 H×W or H×W×3, with the weights that are named.
 
         Raises:
