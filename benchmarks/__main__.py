@@ -22,9 +22,11 @@ RESULTS = Path(__file__).parent / "results.md"
 
 def main() -> None:
     """Run the topics that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], metavar="topic", help=", ".join(TOPICS))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time what Onar costs.")
+    parser.add_argument("topics", nargs="*", metavar="topic", help=f"{', '.join(TOPICS)}; all without one")
     topics = parser.parse_args().topics
+    if unknown := set(topics) - set(TOPICS):
+        parser.error(f"a topic is {', '.join(TOPICS)}, not {unknown.pop()!r}")
     sections = [f"# Benchmarks\n\n{_machine()}\n"]
     print(sections[0], flush=True)
     for topic in topics or TOPICS:

@@ -269,8 +269,8 @@ def _naming_limits(config: TrainConfig) -> Iterator[None]:
             raise OnarError(
                 f"out of memory at --batch_size {config.batch_size}, --img_size {config.img_size}: --batch_size {half} "
                 f"--accumulation_steps {twice} halves what a step needs and sees as many photos; "
-                "--gradient_checkpointing keeps about a third of it and makes steps a third longer; --mixed_precision "
-                "bf16 halves the activations"
+                "--gradient_checkpointing keeps less between the passes, and steps take longer; --mixed_precision bf16 "
+                "halves what is kept"
             ) from error
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):  # seconds to import
             reason = str(error).strip().splitlines()[0]

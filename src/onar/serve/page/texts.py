@@ -56,8 +56,8 @@ TEXTS = {
     "opened": Text("{name}: {width} × {height} pixels.", "{name}: {width} × {height} piksel."),
     "marked": Text("{share} of the photo is marked.", "Fotoğrafın {share} kadarı işaretli."),
     "completed": Text(
-        "Filled {share} of {width} × {height} pixels in {seconds} s. All other pixels are unchanged.",
-        "{width} × {height} pikselin {share} kadarı {seconds} saniyede dolduruldu. Öteki pikseller değişmedi.",
+        "Filled {share} of {width} × {height} pixels in {seconds} s.",
+        "{width} × {height} pikselin {share} kadarı {seconds} saniyede dolduruldu.",
     ),
     "much": Text(
         "{share} of the photo is marked to be filled. If that is the wrong way round, press Invert.",
