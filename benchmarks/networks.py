@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar import PConvUNet, random_mask
+from onar.bundled import bundled_photos
 from onar.masks import known_from_mask
 from onar.models.pconv_unet import BatchNorm
 
-PHOTOS = Path(str(files("onar"))) / "assets" / "photos"
+PHOTOS = bundled_photos()
 
 
 def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:

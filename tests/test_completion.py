@@ -532,7 +532,7 @@ def test_the_installed_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "onar", "complete", "a.png", "--mask", mask.name, "--output", "b.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "the pyramid fill, because no weights are named" in done.stdout
+    assert "the bundled weights" in done.stdout
     assert read_by_opencv(tmp_path / "b.png", 3).shape == (53, 37, 3)
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 2

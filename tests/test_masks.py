@@ -107,7 +107,7 @@ def test_hole_ratios_spread_evenly_over_the_six_ranges(mask_type):
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        ({"mask_type": "circle"}, "irregular or rectangle"),
+        ({"mask_type": "circle"}, "irregular or rectangle or mixed"),
         ({"height": 0}, "0 x 8"),
         ({"max_masks": 0}, "max_masks"),
         ({"max_thickness": 0}, "max_thickness"),

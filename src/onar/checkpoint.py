@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from onar.config import TrainConfig
@@ -17,10 +18,28 @@ from onar.tensor_files import load_state, save_state
 
 State = dict[str, Tensor]
 
+RECORD = {"recipe": "config.toml", "log": "log.jsonl"}
+"""What tells how weights were trained: key in the metadata of a `.safetensors` file, file in the folder of a run."""
+
 
 def save_weights(path: Path, network: nn.Module) -> None:
     """Write a plain state dict that ``network.load_state_dict(torch.load(path))`` reads, whole or not at all."""
     save_state(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
+
+
+def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
+    """Write a generator as safetensors in float16, half as large.
+
+    Args:
+        path: the file.
+        generator: one of `GENERATORS`.
+        metadata: what else the file should say, beside the architecture; `training_size` is read again.
+    """
+    state = {
+        key: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for key, value in generator.state_dict().items()
+    }
+    save_file(state, path, {"architecture": json.dumps(generator.architecture), **metadata})
 
 
 def load_generator(path: Path) -> nn.Module:
@@ -34,11 +53,19 @@ def load_generator(path: Path) -> nn.Module:
         OnarError: the file is missing, damaged or unsafe, or holds another kind of network.
     """
     if path.suffix == ".safetensors":
-        state, architecture = _read_safetensors(path)
-    else:
-        state = load_state(path)
-        state = kept_weights(state) if "gan" in state else state
-        architecture = infer_architecture(state, path)
+        return load_safetensors(path)
+    state = load_state(path)
+    state = kept_weights(state) if "gan" in state else state
+    return _build(infer_architecture(state, path), state, path)
+
+
+def load_safetensors(path: Path) -> nn.Module:
+    """What `load_generator` does, for a safetensors file of any name."""
+    state, architecture = _read_safetensors(path)
+    return _build(architecture, state, path)
+
+
+def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
     name = str(architecture.pop("generator"))
     if name not in GENERATORS:
         raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(GENERATORS)}")
@@ -69,14 +96,33 @@ def kept_weights(checkpoint: dict[str, Any]) -> State:
 def training_size(path: Path, generator: nn.Module) -> int:
     """Side in pixels of the crops a generator was trained on.
 
-    From the run's `config.toml`, which is beside its weights and above its checkpoints; else from its depth, as the
-    paper's network of depth 8 was made for 512.
+    From the file's metadata, or from the run's `config.toml`; else from its depth, as the paper's network of depth 8
+    was made for 512.
     """
-    parent = path.absolute().parent
-    recipe = (parent.parent if parent.name == "checkpoints" else parent) / "config.toml"
+    if path.suffix == ".safetensors" and "training_size" in (metadata := _read_metadata(path)):
+        return int(metadata["training_size"])
+    recipe = _run_folder(path) / "config.toml"
     if recipe.is_file():
         return max(TrainConfig.from_toml(recipe).height_width)
     return int(2 ** (int(getattr(generator, "depth", 8)) + 1))
+
+
+def training_record(path: Path) -> dict[str, str]:
+    """How the weights in a file were trained: the `recipe`, as TOML, and the last line of the `log`, as JSON.
+
+    From the run's folder, or from the metadata of a `.safetensors` file; empty where neither says it.
+    """
+    if path.suffix == ".safetensors":
+        return {key: value for key, value in _read_metadata(path).items() if key in RECORD}
+    found = {key: _run_folder(path) / name for key, name in RECORD.items()}
+    texts = {key: file.read_text(encoding="utf-8").strip() for key, file in found.items() if file.is_file()}
+    return {key: text if key == "recipe" else text.rpartition("\n")[2] for key, text in texts.items()}
+
+
+def _run_folder(weights: Path) -> Path:
+    """The folder of the run that left weights, or checkpoints in a folder of their own."""
+    parent = weights.absolute().parent
+    return parent.parent if parent.name == "checkpoints" else parent
 
 
 def load_strictly(network: nn.Module, state: State, path: Path) -> None:
@@ -111,6 +157,11 @@ def _describe(generator: nn.Module) -> str:
     settings = dict(cast(dict[str, Any], generator.architecture))
     name = settings.pop("generator")
     return f"{name} of " + ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:

@@ -105,7 +105,7 @@ def complete(
         mask: White is filled, black is kept. A file for all photos, or a folder with a file for each, of the photo's
             name but for the ending, and of the photo's size.
         output: File for one photo, folder for several. The ending chooses the format: png jpg bmp tif webp.
-        weights: A .pth, .safetensors or .onnx file; "pyramid" fills without training.
+        weights: A .pth, .safetensors or .onnx file; by default the bundled weights. "pyramid" fills without any.
         device: Where the network runs.
         overwrite: Replace files that are there, the photos themselves included.
         config: How.
@@ -137,7 +137,7 @@ def evaluate(
         data: Folder of photos that were not trained on, searched with all its subfolders.
         output: The report as JSON, such as report.json; report.html with tables, plots and pictures goes beside it.
         masks: Folder of mask files (white = hole), each used once. Without it, holes are generated from `seed`.
-        weights: Weights of a generator; "pyramid" is the pyramid fill, which needs none.
+        weights: A file as for `complete`; by default the bundled weights. "pyramid" fills without any.
         baselines: Also score fills that learn nothing, on the same holes: OpenCV's Telea and Navier-Stokes, the
             biharmonic fill (slow for large holes), the mean colour and the pyramid fill.
         img_size: Score centre crops resized to this size: one number, or HEIGHTxWIDTH. Without it, whole photos at
@@ -170,14 +170,15 @@ def evaluate(
 
 @app.command
 def export(*, weights: str, output: Path, int8: bool = False, calibration: Path | None = None) -> None:
-    """Write a generator as an ONNX file, which completes photos without PyTorch; needs pip install "onar[export]".
+    """Write a generator as a file to pass on: ONNX, or safetensors in half precision.
 
-    The file is compared with PyTorch on photos of three sizes before it is kept. `onar complete --weights model.onnx`
-    uses it, with pip install "onar[onnx]".
+    The file is compared with the original on photos of three sizes before it is kept. ONNX completes photos without
+    PyTorch; writing it needs pip install "onar[export]", and `onar complete --weights model.onnx` needs
+    pip install "onar[onnx]".
 
     Args:
-        weights: A .pth or .safetensors file, or "pyramid".
-        output: The file, such as model.onnx.
+        weights: A .pth or .safetensors file, "bundled" or "pyramid".
+        output: The file, such as model.onnx or model.safetensors.
         int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
@@ -197,7 +198,7 @@ def serve(
     """Serve a page where people paint holes, and an HTTP API, until Ctrl-C.
 
     Args:
-        weights: A file as for `complete`; "pyramid" fills without training.
+        weights: A file as for `complete`; by default the bundled weights. "pyramid" fills without any.
         device: Where the network runs.
         config: How.
     """

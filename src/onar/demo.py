@@ -1,15 +1,15 @@
-"""The demo: train for a few minutes on the photos that come with Onar, then fill holes in photos it has not seen."""
+"""The demo: fill holes in photos with the bundled weights, then train for a few minutes and do it again."""
 
 from __future__ import annotations
 
 import shutil
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from onar.bundled import bundled_photos, bundled_weights
 from onar.checkpoint import load_generator
 from onar.config import TrainConfig
 from onar.errors import OnarError
@@ -59,14 +59,21 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     """
     training, held_out = _lay_out_photos(output)
     config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
-    generator = load_generator(train(config))
-    print("\nFilling holes in the held-out photos at their own size")
-    scores, rows = _score_whole_photos(complete_with(generator), find_photos(held_out))
-    sheet = output / "completed.png"
+    print("Filling holes in photos at their own size with the bundled weights")
+    _complete(bundled_weights(), held_out, output / "completed_bundled.png")
+    print("\nTraining a network of your own on other photos, for a few minutes")
+    weights = train(config)
+    print("\nFilling the same holes with it")
+    _complete(weights, held_out, output / "completed.png")
+    print(f"Sample sheets and loss curves of the training: {config.results_dir}")
+
+
+def _complete(weights: Path, photos: Path, sheet: Path) -> None:
+    """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
+    scores, rows = _score_whole_photos(complete_with(load_generator(weights)), find_photos(photos))
     write_image(sheet, picture_grid(rows))
     print(_table(scores))
     print(f"Masked, completed and original side by side: {sheet}")
-    print(f"Sample sheets and loss curves of the training: {config.results_dir}")
 
 
 def _lay_out_photos(output: Path) -> tuple[Path, Path]:
@@ -78,11 +85,7 @@ def _lay_out_photos(output: Path) -> tuple[Path, Path]:
     folders = output / "photos_training", output / "photos_held_out"
     for folder in folders:
         folder.mkdir()
-    bundled = sorted(
-        (photo for photo in (files("onar") / "assets" / "photos").iterdir() if photo.name.endswith(".jpg")),
-        key=lambda photo: photo.name,
-    )
-    for number, photo in enumerate(bundled):
+    for number, photo in enumerate(sorted(bundled_photos().glob("*.jpg"))):
         (folders[number % HELD_OUT_EVERY == 0] / photo.name).write_bytes(photo.read_bytes())
     return folders
 

@@ -68,7 +68,7 @@ def evaluate(
     Args:
         data: folder of photos, searched with its subfolders.
         masks: folder of mask files (white = hole), each used once; without it, holes are generated from the seed.
-        weights: a generator's weights; "pyramid" or nothing for the pyramid fill.
+        weights: what `Inpainter.load` takes.
         baselines: also score the fills of `onar.baselines` and the pyramid fill on the same holes.
         methods: further fills to score on the same holes, by name.
         img_size: centre crops resized to this size (one number, or height and width); without it, whole photos at
@@ -103,7 +103,7 @@ def evaluate(
         unavailable_methods=unavailable,
         metrics=_describe_metrics(judges.unavailable),
         masks_sha256=scored.masks_hash.value,
-        weights_sha256=_sha256(weights),
+        weights_sha256=_sha256(inpainter.weights),
         versions=_versions(),
         images=tuple(rows),
         overall=mean_scores(rows),
@@ -178,11 +178,11 @@ def _protocol(
     }
 
 
-def _sha256(weights: Path | str | None) -> str | None:
-    if weights is None or str(weights) == PYRAMID:
+def _sha256(weights: Path | None) -> str | None:
+    if weights is None:
         return None
     digest = hashlib.sha256()
-    with Path(weights).open("rb") as file:
+    with weights.open("rb") as file:
         for chunk in iter(partial(file.read, 1 << 20), b""):
             digest.update(chunk)
     return digest.hexdigest()

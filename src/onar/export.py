@@ -1,10 +1,9 @@
-"""The verb `export`: a generator as a file that runs without PyTorch, kept only if it computes the same."""
+"""The verb `export`: a generator as a file to pass on, kept only if it computes the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import torch
 from torch import nn
 
 from onar.backends import OnnxBackend
-from onar.checkpoint import load_generator, training_size
+from onar.bundled import BUNDLED, bundled_photos, bundled_weights
+from onar.checkpoint import load_generator, load_safetensors, save_half_precision, training_record, training_size
 from onar.errors import OnarError, UsageError
 from onar.files import replacing
 from onar.inpainter import PYRAMID, PYRAMID_SIZE
@@ -25,7 +25,7 @@ SIZES = ((96, 128), (256, 256), (333, 517))
 """Height and width of the photos on which an export is compared."""
 
 TOLERANCE = 0.25 / 255
-"""Largest difference from PyTorch, in [0, 1]: a quarter of a step of 8 bits."""
+"""Largest difference from the original, in [0, 1]: a quarter of a step of 8 bits."""
 
 MOST_INT8_COST = 1.0
 """Decibels of PSNR; INT8 that costs more is refused."""
@@ -66,7 +66,7 @@ class Exported:
 
     Attributes:
         path: the file.
-        difference: largest difference from PyTorch in [0, 1], in float32.
+        difference: largest difference from the original in [0, 1], before any INT8.
         cost: of INT8; None in float32.
     """
 
@@ -77,7 +77,7 @@ class Exported:
     def __str__(self) -> str:
         sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
         lines = [
-            f"compared with PyTorch at {sizes}, one photo and two at a time: differs by {self.difference:.1e} at most",
+            f"compared with the original at {sizes}, in batches of 1 and 2: differs by {self.difference:.1e} at most",
             *([str(self.cost)] if self.cost else []),
             f"{self.path}: {self.path.stat().st_size / 1e6:.2f} MB",
         ]
@@ -85,10 +85,10 @@ class Exported:
 
 
 def export(weights: str, output: Path, *, int8: bool = False, calibration: Path | None = None) -> Exported:
-    """Write a generator as a file that runs without PyTorch, after comparing the two on bundled photos.
+    """Write a generator as another file, after comparing the two on bundled photos.
 
     Args:
-        weights: a `.pth` or `.safetensors` file, or "pyramid".
+        weights: a `.pth` or `.safetensors` file, "bundled" or "pyramid".
         output: the file, its format chosen by its ending: a key of `EXPORTERS`.
         int8: convolutions in 8-bit integers.
         calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
@@ -98,28 +98,31 @@ def export(weights: str, output: Path, *, int8: bool = False, calibration: Path 
         OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
             Then nothing is written.
     """
-    exporter = EXPORTERS.get(output.suffix.lower())
+    ending = output.suffix.lower()
+    exporter = EXPORTERS.get(ending)
     if exporter is None:
         raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, not {output.name}")
+    if int8 and ending != ".onnx":
+        raise UsageError("--int8 is for .onnx files")
     if calibration is not None and not int8:
         raise UsageError("--calibration is for --int8")
-    generator, size = _load(weights)
+    generator, size, record = _load(weights)
     if int8 and not list(generator.parameters()):
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
-    photos = _open_calibration_photos(calibration or _bundled()) if int8 else None
+    photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
     with replacing(output) as temporary:
-        exported = exporter(generator, size, temporary)
+        exported = exporter(generator, {"training_size": str(size), **record}, temporary)
         difference = largest_difference(exported, generator)
         if not difference <= TOLERANCE:
             raise OnarError(
-                f"nothing is written: the export differs from PyTorch by {difference:.1e}; please report it"
+                f"nothing is written: the export differs from the original by {difference:.1e}; please report it"
             )
         cost = None if photos is None else _quantise(temporary, exported, photos, size)
     return Exported(output, difference, cost)
 
 
-def export_onnx(generator: nn.Module, size: int, path: Path) -> Completer:
-    """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, with its training size, and return what runs it.
+def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
+    """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, and return what runs it.
 
     Raises:
         OnarError: a package is missing, or the network is too large for the format.
@@ -129,20 +132,30 @@ def export_onnx(generator: nn.Module, size: int, path: Path) -> Completer:
         raise OnarError(f'onar export needs {" and ".join(missing)}: pip install "onar[export]"')
     from onar.onnx_graph import build_model
 
-    model = build_model(generator, size)
+    model = build_model(generator, metadata)
     if model.ByteSize() >= 2**31:
         raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
     path.write_bytes(model.SerializeToString())
     return _run_onnx(path)
 
 
-EXPORTERS: dict[str, Callable[[nn.Module, int, Path], Completer]] = {".onnx": export_onnx}
-"""By ending: functions that write a generator and its training size to a path, and return what runs the file."""
+def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
+    """Write a generator as safetensors in half precision, and return what the file computes."""
+    save_half_precision(path, generator, metadata)
+    return complete_with(load_safetensors(path))
+
+
+EXPORTERS: dict[str, Callable[[nn.Module, dict[str, str], Path], Completer]] = {
+    ".onnx": export_onnx,
+    ".safetensors": export_safetensors,
+}
+"""By ending: functions that write a generator and metadata to a path, and return what runs the file. Among the
+metadata is the `training_size`."""
 
 
 def largest_difference(exported: Completer, generator: nn.Module) -> float:
     """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
-    complete, photos = complete_with(generator), ChosenPhotos(open_photos(_bundled()), np.arange(2))
+    complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
     differences = [
         (exported(photo, known) - complete(photo, known)).abs().max()
         for height, width in SIZES
@@ -152,16 +165,13 @@ def largest_difference(exported: Completer, generator: nn.Module) -> float:
     return float(torch.stack(differences).max())  # NaN if one of them is
 
 
-def _load(weights: str) -> tuple[nn.Module, int]:
-    """The generator and the size that it was trained on."""
+def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
+    """The generator, the size that it was trained on, and the record of its training."""
     if weights == PYRAMID:
-        return PyramidFill(), PYRAMID_SIZE
-    generator = load_generator(Path(weights))
-    return generator, training_size(Path(weights), generator)
-
-
-def _bundled() -> Path:
-    return Path(str(files("onar"))) / "assets" / "photos"
+        return PyramidFill(), PYRAMID_SIZE, {}
+    path = bundled_weights() if weights == BUNDLED else Path(weights)
+    generator = load_generator(path)
+    return generator, training_size(path, generator), training_record(path)
 
 
 def _open_calibration_photos(folder: Path) -> Photos:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.backends import Backend, Frame, OnnxBackend, PyramidBackend, TorchBackend
+from onar.bundled import BUNDLED, bundled_weights
 from onar.errors import UsageError
 from onar.masks import holes_from_mask, known_from_mask
 from onar.pyramid import fill_frame
@@ -45,6 +46,9 @@ class Inpainter:
         device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
         threads: of the CPU, for a network; 0 for as many as torch takes.
+
+    Attributes:
+        weights: the file they were loaded from, if any.
     """
 
     def __init__(
@@ -58,14 +62,15 @@ class Inpainter:
         self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
+        self.weights: Path | None = None
 
     @classmethod
     def load(cls, weights: str | Path | None = None, device: str = "auto", threads: int = 0) -> Inpainter:
-        """Load weights, or take the pyramid fill, which needs none.
+        """Load weights: the bundled ones, others, or none for the pyramid fill.
 
         Args:
-            weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "pyramid" or nothing for
-                the pyramid fill.
+            weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
+                the weights that come with Onar; "pyramid" for the pyramid fill.
             device: "auto", "cpu", "cuda" or "mps".
             threads: of the CPU that compute a network; 0 for as many as the backend takes by itself.
 
@@ -73,17 +78,21 @@ class Inpainter:
             OnarError: the file cannot be read, or holds no generator.
             UsageError: the device is not there.
         """
-        if weights is None or str(weights) == PYRAMID:
-            chosen = "the pyramid fill" if weights else "the pyramid fill, because no weights are named"
-            return cls(PyramidBackend(), PYRAMID_SIZE, description=chosen)
-        path = Path(weights)
+        if str(weights) == PYRAMID:
+            return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
+        bundled = weights is None or str(weights) == BUNDLED
+        path = bundled_weights() if bundled else Path(str(weights))
+        description = "the bundled weights" if bundled else f"the weights {path}"
         if path.suffix == ".onnx":
             backend = OnnxBackend(path, device, threads)
-            return cls(backend, backend.training_size, description=f"the weights {path}")
-        from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+            inpainter = cls(backend, backend.training_size, description=description)
+        else:
+            from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
 
-        generator = load_generator(path)
-        return cls(generator, training_size(path, generator), device, f"the weights {path}", threads)
+            generator = load_generator(path)
+            inpainter = cls(generator, training_size(path, generator), device, description, threads)
+        inpainter.weights = path
+        return inpainter
 
     @overload
     def __call__(self, photo: Image.Image, mask: Any, *, strategy: str = ..., feather: int = ...) -> Image.Image: ...

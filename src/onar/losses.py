@@ -64,7 +64,11 @@ class PerceptualLoss(nn.Module):
 
 def content_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Sum over feature maps B x C x H x W of their mean absolute difference."""
-    distances = [(one.float() - other.float()).abs().mean() for one, other in zip(features, target, strict=True)]
+    # The 1-norm and not abs().mean(), whose gradient is not in the maps' order of memory (channels_last).
+    distances = [
+        torch.linalg.vector_norm(one.float() - other.float(), 1) / one.numel()
+        for one, other in zip(features, target, strict=True)
+    ]
     return torch.stack(distances).sum()
 
 

@@ -73,11 +73,18 @@ def draw_irregular(canvas: Mask, rng: np.random.Generator, limits: Limits) -> No
         _draw_dots(canvas, rng, limits)
 
 
+def draw_mixed(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
+    """Draw a rectangle one time in four, else an irregular shape."""
+    draw = draw_rectangle if rng.random() < 0.25 else draw_irregular
+    draw(canvas, rng, limits)
+
+
 MaskType: TypeAlias = Callable[[Mask, np.random.Generator, Limits], None]
 
 MASK_TYPES: dict[str, MaskType] = {
     "irregular": draw_irregular,
     "rectangle": draw_rectangle,
+    "mixed": draw_mixed,
 }
 """What `mask_type` can name: functions that draw one shape, of at least one pixel, into a canvas."""
 

@@ -58,12 +58,12 @@ class Graph:
         return name
 
 
-def build_model(generator: nn.Module, training_size: int) -> onnx.ModelProto:
+def build_model(generator: nn.Module, metadata: dict[str, str]) -> onnx.ModelProto:
     """Build the model (photo, known) -> completed of a generator in `GRAPHS`.
 
     Args:
         generator: its `architecture` and weights are read.
-        training_size: side in pixels of the crops it was trained on; travels with the architecture in the metadata.
+        metadata: what travels in the file beside the architecture.
 
     Returns:
         A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
@@ -86,7 +86,7 @@ def build_model(generator: nn.Module, training_size: int) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(model, {"architecture": json.dumps(architecture), "training_size": str(training_size)})
+    helper.set_model_props(model, {"architecture": json.dumps(architecture), **metadata})
     return model
 
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from onar.batches import EpochBatches
 from onar.checkpoint import load_into
 from onar.config import TrainConfig
-from onar.devices import choose_device
+from onar.devices import choose_device, keep_freed_memory
 from onar.errors import OnarError, UsageError
 from onar.features import load_features
 from onar.files import write_text
@@ -139,6 +139,8 @@ class Run:
 def start_accelerator(config: TrainConfig) -> Accelerator:
     """Set up the device and number format that `config` asks for; raises `UsageError` when they are not there."""
     on_cpu = choose_device(config.device).type == "cpu"
+    if on_cpu:
+        keep_freed_memory()
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use bf16 or no on the CPU")
     # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
@@ -250,7 +252,7 @@ def build_gan(
     betas = (config.adam_beta1, config.adam_beta2)
     rates = (config.learning_rate_g, config.learning_rate_d)
     optimizers = [
-        Adam([weight for weight in network.parameters() if weight.requires_grad], rate, betas)
+        Adam([weight for weight in network.parameters() if weight.requires_grad], rate, betas, fused=True)
         for network, rate in zip(networks, rates, strict=True)
     ]
     if config.compile:  # in place: the names of the weights stay, and the average and validation are not compiled

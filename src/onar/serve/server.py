@@ -13,8 +13,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from onar.bundled import BUNDLED
 from onar.errors import OnarError
-from onar.inpainter import PYRAMID, Inpainter
+from onar.inpainter import Inpainter
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
@@ -38,10 +39,10 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
     inpainter = Inpainter.load(weights, device)
     worker = Worker(config.queue, config.time_limit)
-    name = Path(weights or PYRAMID).name
+    name = Path(weights or BUNDLED).name
     app = create_app(inpainter, worker, config, name)
     if config.page:
-        _add_page(app, worker, inpainter, name, config)
+        _add_page(app, worker, inpainter, name, device, config)
     print(f"filling holes with {inpainter.description}")
     settings = uvicorn.Config(
         app,
@@ -53,7 +54,7 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     _Server(settings, worker).run(sockets=[listener])
 
 
-def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, config: ServeConfig) -> None:
+def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, device: str, config: ServeConfig) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     from onar.serve.page import mount_page
 
@@ -62,6 +63,7 @@ def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, con
         worker,
         inpainter,
         name,
+        device=device,
         weights_dir=config.weights_dir,
         results_dirs=config.results_dir,
         pixel_limit=int(config.max_megapixels * 1_000_000),

@@ -34,6 +34,7 @@ def mount_page(
     inpainter: Inpainter,
     name: str,
     *,
+    device: str,
     weights_dir: Path | None,
     results_dirs: Sequence[Path],
     pixel_limit: int,
@@ -46,6 +47,7 @@ def mount_page(
         worker: whose turn it is.
         inpainter: fills the holes.
         name: what the page calls the inpainter's weights.
+        device: where other weights run: "auto", "cpu", "cuda" or "mps".
         weights_dir: folder of other weights to choose from.
         results_dirs: results folders, or folders of them, that may be watched.
         pixel_limit: most pixels of a photo.
@@ -54,7 +56,7 @@ def mount_page(
     Raises:
         OnarError: there is no folder `weights_dir`.
     """
-    shelf = WeightsShelf(inpainter, name, weights_dir)
+    shelf = WeightsShelf(inpainter, name, device, weights_dir)
     folder = TemporaryDirectory(prefix="onar_page_")  # for nobody else to look into
     app.state.page_files = folder  # which is removed with the application
     os.environ["GRADIO_TEMP_DIR"] = folder.name

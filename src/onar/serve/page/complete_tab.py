@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import gradio as gr
 import numpy as np
 
+from onar.bundled import bundled_photos
 from onar.holes import MUCH, find_holes
 from onar.images import FORMATS, Pixels, read_mask, write_image
 from onar.masks import HOLE
@@ -36,7 +37,7 @@ from onar.serve.page.texts import label, number, percent, say
 from onar.serve.page.weights import WeightsShelf
 from onar.windows import Holes
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "assets" / "photos").glob("*.jpg"))[::2]
+EXAMPLES = sorted(bundled_photos().glob("*.jpg"))[::2]
 Editor: TypeAlias = Any
 """What `gr.ImageEditor` takes and gives: a dict of background, layers and composite; here all are arrays."""
 Complete = Callable[[Pixels, Holes, str], Pixels]

@@ -120,7 +120,8 @@ TEXTS = {
     ),
     "mask_type": Text("Shape", "Biçim"),
     "mask_type_help": Text(
-        "irregular: strokes; rectangle: rectangles.", "irregular: fırça izi; rectangle: dikdörtgen."
+        "irregular: strokes; rectangle: rectangles; mixed: both.",
+        "irregular: fırça izi; rectangle: dikdörtgen; mixed: ikisi.",
     ),
     "max_masks": Text("Most shapes in a photo", "Bir fotoğrafta en çok biçim"),
     "max_size_ratio": Text("Longest side, as a share of the photo's", "En uzun kenar, fotoğrafınkine oranı"),

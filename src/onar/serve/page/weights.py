@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from onar.bundled import BUNDLED
 from onar.errors import OnarError
 from onar.images import Pixels
 from onar.inpainter import PYRAMID, Inpainter
@@ -14,30 +15,31 @@ PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 
 
 class WeightsShelf:
-    """Weights by name: those the server has loaded, those in a folder, and "pyramid", which needs none.
+    """Weights by name: those the server has loaded, those in a folder, the bundled ones, and "pyramid" for none.
 
     Of the weights in the folder the last ones used stay loaded. `complete` is for one thread at a time.
 
     Args:
         inpainter: what the server has loaded.
         name: what that is called.
+        device: where others run: "auto", "cpu", "cuda" or "mps".
         folder: where to look for weights, with all its subfolders; None for nowhere.
 
     Raises:
         OnarError: there is no such folder.
     """
 
-    def __init__(self, inpainter: Inpainter, name: str, folder: Path | None) -> None:
+    def __init__(self, inpainter: Inpainter, name: str, device: str, folder: Path | None) -> None:
         if folder is not None and not folder.is_dir():
             raise OnarError(f"--weights_dir {folder}: no such folder")
         self._inpainter = inpainter
         self._name = name
         self._folder = folder
-        self._load = lru_cache(maxsize=1)(lambda path, _changed: Inpainter.load(path, str(inpainter.device)))
+        self._load = lru_cache(maxsize=1)(lambda path, _changed: Inpainter.load(path, device))
 
     def names(self) -> list[str]:
         """What there is now, the server's own weights first."""
-        return list(dict.fromkeys([self._name, *self._found(), PYRAMID]))
+        return list(dict.fromkeys([self._name, *self._found(), BUNDLED, PYRAMID]))
 
     def complete(self, photo: Pixels, hole: Holes, name: str) -> Pixels:
         """Fill the holes of a photo, uint8 H×W or H×W×3, with the weights that are named.
@@ -50,8 +52,8 @@ class WeightsShelf:
     def _choose(self, name: str) -> Inpainter:
         if name == self._name:
             return self._inpainter
-        if name == PYRAMID:
-            return self._load(PYRAMID, 0.0)
+        if name in (BUNDLED, PYRAMID):
+            return self._load(name, 0.0)
         path = self._found().get(name)
         if path is None:
             raise OnarError(f"there are no weights {name} any more")

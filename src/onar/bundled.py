@@ -1,0 +1,23 @@
+"""What comes with Onar: photos to try it on, and weights that need no training and no download."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+BUNDLED = "bundled"
+"""What `--weights` calls the bundled weights; the same as to name none."""
+
+
+def bundled_photos() -> Path:
+    """Folder of the bundled photos, CC0, which no bundled weights were trained on."""
+    return _assets() / "photos"
+
+
+def bundled_weights() -> Path:
+    """The bundled weights; MODEL_CARD.md beside them says what they were trained on and what they reach."""
+    return _assets() / "weights" / "onar.safetensors"
+
+
+def _assets() -> Path:
+    return Path(str(files("onar"))) / "assets"
