@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench check clean
+.PHONY: demo test soak bench weights check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -18,6 +18,15 @@ soak: $(VENV)/.installed-dev
 # Side-by-side timings, about ten minutes on two idle cores; writes benchmarks/results.md.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+
+# The weights that come with Onar, from the photos in DATA: hours on two cores. What was stopped goes on from where it
+# was.
+weights: $(VENV)/.installed-dev
+	$(BIN)/onar train --config configs/laptop.toml --data '$(DATA)' --results_dir weights_training/first
+	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir weights_training/second \
+		--init_weights weights_training/first/generator_final.pth
+	$(BIN)/onar export --weights weights_training/second/generator_final.pth \
+		--output src/onar/assets/weights/onar.safetensors
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,92 @@
+"""The weights that come with Onar: what the file says, what they reach, and that the wheel brings them."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onar import Inpainter, random_mask
+from onar.bundled import bundled_photos, bundled_weights
+from onar.checkpoint import training_record
+from onar.settings import read_toml
+from tests.conftest import PHOTOS, REPOSITORY
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+
+
+def psnr_in_holes(inpainter: Inpainter) -> float:
+    """Mean over some bundled photos, which the weights were not trained on."""
+    scores = []
+    for number, path in enumerate(sorted(bundled_photos().glob("*.jpg"))[::4]):
+        photo = np.asarray(Image.open(path).convert("RGB").resize((256, 256)))
+        hole = random_mask(256, 256, rng=np.random.default_rng(number), hole_ratio=(0.2, 0.3)) > 0
+        error = (inpainter(photo, hole)[hole].astype(float) - photo[hole]) / 255
+        scores.append(-10 * np.log10((error**2).mean()))
+    return float(np.mean(scores))
+
+
+def test_without_weights_the_bundled_ones_are_loaded() -> None:
+    for inpainter in (Inpainter.load(), Inpainter.load("bundled")):
+        assert inpainter.weights == bundled_weights()
+        assert inpainter.description == "the bundled weights"
+        assert inpainter.training_size == 256
+
+
+def test_the_bundled_weights_have_learnt_more_than_the_fill_they_start_from() -> None:
+    assert psnr_in_holes(Inpainter.load()) > psnr_in_holes(Inpainter.load("pyramid")) + 0.1
+
+
+def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
+    assert bundled_weights().stat().st_size <= 16_000_000
+    record = training_record(bundled_weights())
+    (tmp_path / "recipe.toml").write_text(record["recipe"])
+    recipe, published = read_toml(tmp_path / "recipe.toml"), read_toml(REPOSITORY / "configs" / "bundled.toml")
+    assert recipe.items() >= published.items()
+    last = json.loads(record["log"])
+    assert (last["kind"], last["epoch"]) == ("epoch", published["epochs"])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, REPOSITORY]
+    built = subprocess.run(build, cwd=folder, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("onar-*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_weights_their_card_and_photos_with_their_terms(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for file in ("weights/onar.safetensors", "weights/MODEL_CARD.md", "photos/ATTRIBUTION.md", f"photos/{COFFEE.name}"):
+        assert f"onar/assets/{file}" in names
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_an_installed_wheel_completes_a_photo(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True)
+    # The libraries are those that the tests have; Onar itself is the wheel's, because its folder comes first and the
+    # editable installation of the other folder is not looked at.
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
+    Image.fromarray(random_mask(320, 480, rng=np.random.default_rng(0))).save(tmp_path / "mask.png")
+    command = [environment / "bin" / "onar", "complete", COFFEE, "--mask", "mask.png", "--output", "out.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the bundled weights" in done.stdout
+    hole = np.asarray(Image.open(tmp_path / "mask.png")) > 0
+    before, after = np.asarray(Image.open(COFFEE)), np.asarray(Image.open(tmp_path / "out.png"))
+    assert np.array_equal(after[~hole], before[~hole])
+    assert (after[hole] != before[hole]).any(axis=1).mean() > 0.9
+    where = [python, "-c", "import onar; print(onar.__file__)"]
+    assert str(packages) in subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
