@@ -164,6 +164,7 @@ def test_ray_does_and_says_what_the_local_engine_does_even_when_a_worker_is_kill
 
 
 @needs_ray
+@pytest.mark.soak
 def test_ctrl_c_ends_a_ray_of_ones_own(
     album: Path, ray_folder: Path, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:

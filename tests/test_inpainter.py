@@ -143,7 +143,7 @@ def test_feathering_touches_hole_pixels_only_and_closes_the_seam() -> None:
 
 
 def test_the_pyramid_fill_needs_no_weights() -> None:
-    inpainter = Inpainter.load()
+    inpainter = Inpainter.load("pyramid")
     assert "pyramid fill" in inpainter.description
     photo, mask = np.full((90, 120, 3), 77, np.uint8), random_mask(90, 120, rng=np.random.default_rng(0))
     assert (inpainter(photo, mask) == 77).all()
@@ -177,11 +177,11 @@ def test_groups_are_boxes_round_holes_that_lie_together() -> None:
 )
 def test_input_that_does_not_fit_is_refused(photo: object, mask: object, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Inpainter.load()(photo, mask)
+        Inpainter.load("pyramid")(photo, mask)
 
 
 def test_options_out_of_range_are_refused() -> None:
     photo, mask = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8)
     for options in ({"strategy": "tiles"}, {"feather": -1}):
         with pytest.raises(UsageError, match="--"):
-            Inpainter.load()(photo, mask, **options)
+            Inpainter.load("pyramid")(photo, mask, **options)

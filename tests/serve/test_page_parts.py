@@ -117,12 +117,12 @@ def test_a_mask_keeps_its_details_wherever_nobody_painted(rng: np.random.Generat
 
 
 def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path) -> None:
-    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path)
-    assert shelf.names() == ["pyramid"]
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", tmp_path)
+    assert shelf.names() == ["pyramid", "bundled"]
     (tmp_path / "run").mkdir()
     save_weights(tmp_path / "run" / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
     save_weights(tmp_path / "run" / "discriminator_final.pth", PConvUNet(base_channels=4, depth=3))
-    assert shelf.names() == ["pyramid", "run/generator_final.pth"]
+    assert shelf.names() == ["pyramid", "run/generator_final.pth", "bundled"]
     photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
     completed = shelf.complete(photo, hole, "run/generator_final.pth")
     assert np.array_equal(completed[~hole], photo[~hole])
@@ -133,14 +133,14 @@ def test_nothing_but_what_is_offered_is_loaded(tmp_path: Path, name: str) -> Non
     (tmp_path / "secret").mkdir()
     save_weights(tmp_path / "secret" / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
     (tmp_path / "weights").mkdir()
-    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path / "weights")
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", tmp_path / "weights")
     with pytest.raises(OnarError, match="no weights"):
         shelf.complete(np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=bool), name)
 
 
 def test_a_folder_of_weights_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(OnarError, match=r"--weights_dir .*nowhere: no such folder"):
-        WeightsShelf(Inpainter.load("pyramid"), "pyramid", tmp_path / "nowhere")
+        WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", tmp_path / "nowhere")
 
 
 # ---------------------------------------------------------------- runs
