@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import save_weights
+from onar.checkpoint import save_weights, training_record
 from onar.cli import main
 from onar.export import EXPORTERS, export, export_onnx
 from onar.models import GENERATORS
@@ -104,6 +105,25 @@ def test_the_command_says_how_near_the_file_is(
     assert "333 x 517" in said
     assert "differs by" in said
     assert (tmp_path / "new" / "model.onnx").exists()
+
+
+def test_safetensors_are_half_as_large_and_say_how_they_were_trained(weights: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(weights, run / weights.name)
+    (run / "config.toml").write_text("img_size = 96\ndepth = 4\n")
+    (run / "log.jsonl").write_text('{"kind": "step"}\n{"kind": "epoch", "epoch": 3}\n')
+    alone = tmp_path / "model.safetensors"
+    assert export(str(run / weights.name), alone).difference < 1e-3
+    assert alone.stat().st_size < 0.55 * weights.stat().st_size
+    assert training_record(alone) == {"recipe": "img_size = 96\ndepth = 4", "log": '{"kind": "epoch", "epoch": 3}'}
+    photo = np.asarray(Image.open(COFFEE).resize((180, 140)))
+    mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))
+    before, after = Inpainter.load(run / weights.name), Inpainter.load(alone)
+    assert after.training_size == before.training_size == 96
+    assert np.abs(before(photo, mask).astype(int) - after(photo, mask)).max() <= 1
+    with pytest.raises(UsageError, match=r"--int8 is for \.onnx files"):
+        export(str(weights), tmp_path / "small.safetensors", int8=True)
 
 
 @pytest.mark.parametrize(("error", "said"), [(0.01, r"by 1\.0e-02"), (float("nan"), "by nan")])
