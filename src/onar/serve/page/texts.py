@@ -47,7 +47,10 @@ TEXTS = {
     "invert": Text("Invert", "Ters çevir"),
     "clear": Text("Clear", "Temizle"),
     "weights": Text("Filled by", "Dolduran"),
-    "weights_help": Text("pyramid fills without training.", "pyramid, eğitilmeden doldurur."),
+    "weights_help": Text(
+        "bundled comes with Onar; pyramid fills without training.",
+        "bundled Onar'la gelir; pyramid, eğitilmeden doldurur.",
+    ),
     "complete": Text("Fill the holes", "Boşlukları doldur"),
     "before_after": Text("Before and after", "Önce ve sonra"),
     "download": Text("Download the photo", "Fotoğrafı indir"),
