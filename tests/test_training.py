@@ -89,11 +89,13 @@ def test_another_seed_gives_other_weights(finished: Path, photos: Path, tmp_path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, photos: Path, tmp_path: Path) -> None:
     results = tmp_path / "stopped"
-    command = train_command(data=photos, results_dir=results, **SMALL)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = train_command(data=photos, results_dir=results, **SMALL | {"num_workers": 1})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "Epoch 1/2\n"
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # terminals and schedulers signal the reading processes, too
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "The same command goes on" in errors

@@ -145,6 +145,11 @@ def _collate(items: list[Any]) -> Any:
 
 
 def start_worker(_worker: int) -> None:
-    """Leave Ctrl-C to the training process, and one core to this one (torch sees to its own threads)."""
+    """Leave signals to the training process, and one core to this one (torch sees to its own threads).
+
+    Ctrl-C in a terminal and SIGTERM from a scheduler reach all processes, and training still takes some photos until
+    its step is done. The second SIGTERM ends this process: that one is torch's.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
     cv2.setNumThreads(1)
