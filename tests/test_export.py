@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import save_weights, training_record
+from onar.checkpoint import load_generator, save_weights, training_record
 from onar.cli import main
 from onar.export import EXPORTERS, export, export_onnx
 from onar.models import GENERATORS
@@ -127,6 +127,27 @@ def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: P
     assert np.abs(before(photo, mask).astype(int) - after(photo, mask)).max() <= 2
     with pytest.raises(UsageError, match=r"--int8 is for \.onnx files"):
         export(str(weights), tmp_path / "small.safetensors", int8=True)
+
+
+def test_a_blend_lies_between_two_weights(tmp_path: Path) -> None:
+    for number in (0, 1):
+        torch.manual_seed(number)
+        generator = PConvUNet(4, 3, "pyramid")
+        generator.state_dict()["head.2.weight"].normal_(0, 0.001)
+        save_weights(tmp_path / f"{number}.pth", generator)
+    first, second, blended = tmp_path / "0.pth", tmp_path / "1.pth", tmp_path / "blended.safetensors"
+    export(str(first), blended, blend=second, blend_share=0.25)
+    one, other, found = (load_generator(path).state_dict() for path in (first, second, blended))
+    for name, value in found.items():
+        torch.testing.assert_close(
+            value, 0.75 * one[name] + 0.25 * other[name], atol=1e-3, rtol=1e-3, check_dtype=False
+        )
+    assert training_record(blended)["blend"] == "0.25 of 1.pth"
+    save_weights(tmp_path / "wider.pth", PConvUNet(8, 3, "pyramid"))
+    with pytest.raises(OnarError, match="base_channels 8"):
+        export(str(first), blended, blend=tmp_path / "wider.pth")
+    with pytest.raises(UsageError, match="--blend_share must be from 0 to 1, not 2"):
+        export(str(first), blended, blend=second, blend_share=2)
 
 
 @pytest.mark.parametrize(("error", "said"), [(0.01, r"by 1\.0e-02"), (float("nan"), "by nan")])

@@ -113,7 +113,7 @@ def training_record(path: Path) -> dict[str, str]:
     From the run's folder, or from the metadata of a `.safetensors` file; empty where neither says it.
     """
     if path.suffix == ".safetensors":
-        return {key: value for key, value in _read_metadata(path).items() if key in RECORD}
+        return {key: value for key, value in _read_metadata(path).items() if key in (*RECORD, "blend")}
     found = {key: _run_folder(path) / name for key, name in RECORD.items()}
     texts = {key: file.read_text(encoding="utf-8").strip() for key, file in found.items() if file.is_file()}
     return {key: text if key == "recipe" else text.rpartition("\n")[2] for key, text in texts.items()}

@@ -169,7 +169,15 @@ def evaluate(
 
 
 @app.command
-def export(*, weights: str, output: Path, int8: bool = False, calibration: Path | None = None) -> None:
+def export(
+    *,
+    weights: str,
+    output: Path,
+    blend: Path | None = None,
+    blend_share: float = 0.2,
+    int8: bool = False,
+    calibration: Path | None = None,
+) -> None:
     """Write a generator as a file to pass on: ONNX, or safetensors in half precision.
 
     The file is compared with the original on photos of three sizes before it is kept. ONNX completes photos without
@@ -179,13 +187,16 @@ def export(*, weights: str, output: Path, int8: bool = False, calibration: Path 
     Args:
         weights: A .pth or .safetensors file, "bundled" or "pyramid".
         output: The file, such as model.onnx or model.safetensors.
+        blend: Weights that these were fine-tuned from; the file gets a mean of both. So a network with much texture can
+            be brought some way back to a smoother, more cautious one.
+        blend_share: Share of `blend` in that mean, from 0 to 1.
         int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
     """
     from onar.export import export
 
-    print(export(weights, output, int8=int8, calibration=calibration))
+    print(export(weights, output, blend=blend, blend_share=blend_share, int8=int8, calibration=calibration))
 
 
 @app.command

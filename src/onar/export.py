@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +14,14 @@ from torch import nn
 
 from onar.backends import OnnxBackend
 from onar.bundled import BUNDLED, bundled_photos, bundled_weights
-from onar.checkpoint import load_generator, load_safetensors, save_half_precision, training_record, training_size
+from onar.checkpoint import (
+    load_generator,
+    load_into,
+    load_safetensors,
+    save_half_precision,
+    training_record,
+    training_size,
+)
 from onar.errors import OnarError, UsageError
 from onar.files import replacing
 from onar.inpainter import PYRAMID, PYRAMID_SIZE
@@ -85,12 +93,23 @@ class Exported:
         return "\n".join(lines)
 
 
-def export(weights: str, output: Path, *, int8: bool = False, calibration: Path | None = None) -> Exported:
+def export(
+    weights: str,
+    output: Path,
+    *,
+    blend: Path | None = None,
+    blend_share: float = 0.2,
+    int8: bool = False,
+    calibration: Path | None = None,
+) -> Exported:
     """Write a generator as another file, after comparing the two on bundled photos.
 
     Args:
         weights: a `.pth` or `.safetensors` file, "bundled" or "pyramid".
         output: the file, its format chosen by its ending: a key of `EXPORTERS`.
+        blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
+            two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
+        blend_share: share of `blend` in the mean, in [0, 1].
         int8: convolutions in 8-bit integers.
         calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
 
@@ -107,7 +126,12 @@ def export(weights: str, output: Path, *, int8: bool = False, calibration: Path 
         raise UsageError("--int8 is for .onnx files")
     if calibration is not None and not int8:
         raise UsageError("--calibration is for --int8")
+    if not 0 <= blend_share <= 1:
+        raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
     generator, size, record = _load(weights)
+    if blend is not None:
+        _blend(generator, blend, blend_share)
+        record |= {"blend": f"{blend_share:g} of {blend.name}"}
     if int8 and not list(generator.parameters()):
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
@@ -171,6 +195,15 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
     path = bundled_weights() if weights == BUNDLED else Path(weights)
     generator = load_generator(path)
     return generator, training_size(path, generator), training_record(path)
+
+
+def _blend(generator: nn.Module, path: Path, share: float) -> None:
+    """Move a generator's weights towards those in a file; raises `OnarError` when they do not fit."""
+    other = copy.deepcopy(generator)
+    load_into(other, path)
+    for value, target in zip(generator.state_dict().values(), other.state_dict().values(), strict=True):
+        if value.is_floating_point():
+            value.lerp_(target, share)
 
 
 def _open_calibration_photos(folder: Path) -> Photos:
