@@ -110,7 +110,8 @@ def training_size(path: Path, generator: nn.Module) -> int:
 def training_record(path: Path) -> dict[str, str]:
     """How the weights in a file were trained: the `recipe`, as TOML, and the last line of the `log`, as JSON.
 
-    Of an exported file also with what it is a `blend`. From the run's folder, or from the metadata of a `.safetensors` file; empty where neither says it.
+    Of an exported blend also with what it is a `blend`. From the run's folder, or from the metadata of a `.safetensors`
+    file; empty where neither says it.
     """
     if path.suffix == ".safetensors":
         return {key: value for key, value in _read_metadata(path).items() if key in (*RECORD, "blend")}
