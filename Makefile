@@ -26,6 +26,7 @@ weights: $(VENV)/.installed-dev
 	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir weights_training/second \
 		--init_weights weights_training/first/generator_final.pth
 	$(BIN)/onar export --weights weights_training/second/generator_final.pth \
+		--blend weights_training/first/generator_final.pth --blend_share 0.17 \
 		--output src/onar/assets/weights/onar.safetensors
 
 check: $(VENV)/.installed-dev
