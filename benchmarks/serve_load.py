@@ -36,6 +36,7 @@ def serving(flags: list[str]) -> Iterator[str]:
     command = [sys.executable, "-m", "onar", "serve", "--no-page", "--port", "0", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             found = (re.match(r"serving at (\S+)", line) for line in iter(process.stdout.readline, ""))
             url = next((match[1] for match in found if match), None)
             if url is None:

@@ -73,7 +73,7 @@ def _complete(weights: Path, photos: Path, sheet: Path) -> None:
     scores, rows = _score_whole_photos(complete_with(load_generator(weights)), find_photos(photos))
     write_image(sheet, picture_grid(rows))
     print(_table(scores))
-    print(f"Masked, completed and original side by side: {sheet}")
+    print(f"These scores reward smooth fills; the pictures show the texture, masked, completed and original: {sheet}")
 
 
 def _lay_out_photos(output: Path) -> tuple[Path, Path]:
