@@ -26,7 +26,7 @@ def perceptual_distance(inpainter: Inpainter) -> float:
     """Mean ST-LPIPS over some bundled photos, which the weights were not trained on."""
     distance, distances = st_lpips(), []
     for number, path in enumerate(sorted(bundled_photos().glob("*.jpg"))[::4]):
-        photo = np.asarray(Image.open(path).convert("RGB").resize((256, 256)))
+        photo = np.array(Image.open(path).convert("RGB").resize((256, 256)))
         mask = random_mask(256, 256, rng=np.random.default_rng(number), hole_ratio=(0.2, 0.3))
         pair = [torch.from_numpy(one).permute(2, 0, 1)[None] / 255 for one in (inpainter(photo, mask), photo)]
         distances.append(float(distance(*pair)))
