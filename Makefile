@@ -20,14 +20,20 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
 # The weights that come with Onar, from the photos in DATA: hours on two cores. What was stopped goes on from where it
-# was.
-weights: $(VENV)/.installed-dev
-	$(BIN)/onar train --config configs/laptop.toml --data '$(DATA)' --results_dir weights_training/first
-	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir weights_training/second \
-		--init_weights weights_training/first/generator_final.pth
-	$(BIN)/onar export --weights weights_training/second/generator_final.pth \
-		--blend weights_training/first/generator_final.pth --blend_share 0.17 \
+# was, and a stage that is done is not done again.
+FIRST := weights_training/first/generator_final.pth
+SECOND := weights_training/second/generator_final.pth
+
+weights: $(SECOND)
+	$(BIN)/onar export --weights $(SECOND) --blend $(FIRST) --blend_share 0.17 \
 		--output src/onar/assets/weights/onar.safetensors
+
+$(SECOND): $(FIRST)
+	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST)
+
+$(FIRST): | $(VENV)/.installed-dev
+	@test -n '$(DATA)' || { echo "Say where the photos are: make weights DATA=FOLDER"; exit 1; }
+	$(BIN)/onar train --config configs/laptop.toml --data '$(DATA)' --results_dir $(@D)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
