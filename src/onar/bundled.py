@@ -19,5 +19,10 @@ def bundled_weights() -> Path:
     return _assets() / "weights" / "onar.safetensors"
 
 
+def weights_file(weights: str | Path | None) -> Path:
+    """The file that `--weights` names; the bundled weights for "bundled" and for nothing."""
+    return bundled_weights() if weights is None or str(weights) == BUNDLED else Path(weights)
+
+
 def _assets() -> Path:
     return Path(str(files("onar"))) / "assets"

@@ -24,7 +24,7 @@ RECORD = {"recipe": "config.toml", "log": "log.jsonl"}
 
 def save_weights(path: Path, network: nn.Module) -> None:
     """Write a plain state dict that ``network.load_state_dict(torch.load(path))`` reads, whole or not at all."""
-    save_state(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
+    save_state(path, _plain_state(network))
 
 
 def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
@@ -36,10 +36,14 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
         metadata: what else the file should say, beside the architecture; `training_size` is read again.
     """
     state = {
-        key: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for key, value in generator.state_dict().items()
+        key: value.half() if value.is_floating_point() else value for key, value in _plain_state(generator).items()
     }
     save_file(state, path, {"architecture": json.dumps(generator.architecture), **metadata})
+
+
+def _plain_state(network: nn.Module) -> State:
+    """The state dict as it is written: on the CPU, in the usual order of memory."""
+    return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
 
 
 def load_generator(path: Path) -> nn.Module:
@@ -101,7 +105,7 @@ def training_size(path: Path, generator: nn.Module) -> int:
     """
     if path.suffix == ".safetensors" and "training_size" in (metadata := _read_metadata(path)):
         return int(metadata["training_size"])
-    recipe = _run_folder(path) / "config.toml"
+    recipe = _run_folder(path) / RECORD["recipe"]
     if recipe.is_file():
         return max(TrainConfig.from_toml(recipe).height_width)
     return int(2 ** (int(getattr(generator, "depth", 8)) + 1))

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
 from onar.backends import OnnxBackend
-from onar.bundled import BUNDLED, bundled_photos, bundled_weights
+from onar.bundled import bundled_photos, weights_file
 from onar.checkpoint import (
     load_generator,
     load_into,
@@ -31,10 +32,6 @@ from onar.validation import Completer, complete_with, load_held_out, score_compl
 
 SIZES = ((96, 128), (256, 256), (333, 517))
 """Height and width of the photos on which an export is compared."""
-
-TOLERANCE = {".onnx": 0.25 / 255, ".safetensors": 2 / 255}
-"""By ending: largest difference from the original, in [0, 1]. A quarter of a step of 8 bits, where only the order of
-sums differs; two steps, where weights are rounded to half precision."""
 
 MOST_INT8_COST = 1.0
 """Decibels of PSNR; INT8 that costs more is refused."""
@@ -136,9 +133,9 @@ def export(
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
     with replacing(output) as temporary:
-        exported = exporter(generator, {"training_size": str(size), **record}, temporary)
+        exported = exporter.write(generator, {"training_size": str(size), **record}, temporary)
         difference = largest_difference(exported, generator)
-        if not difference <= TOLERANCE[ending]:
+        if not difference <= exporter.tolerance:
             raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
         cost = None if photos is None else _quantise(temporary, exported, photos, size)
     return Exported(output, difference, cost)
@@ -168,12 +165,20 @@ def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Pat
     return complete_with(load_safetensors(path))
 
 
-EXPORTERS: dict[str, Callable[[nn.Module, dict[str, str], Path], Completer]] = {
-    ".onnx": export_onnx,
-    ".safetensors": export_safetensors,
+class Exporter(NamedTuple):
+    """A format."""
+
+    write: Callable[[nn.Module, dict[str, str], Path], Completer]
+    """Writes a generator and metadata, the `training_size` among them, to a path, and returns what runs the file."""
+    tolerance: float
+    """Largest difference from the original, in [0, 1]."""
+
+
+EXPORTERS = {
+    ".onnx": Exporter(export_onnx, tolerance=0.25 / 255),  # only the order of sums differs
+    ".safetensors": Exporter(export_safetensors, tolerance=2 / 255),  # weights are rounded to half precision
 }
-"""By ending: functions that write a generator and metadata to a path, and return what runs the file. Among the
-metadata is the `training_size`."""
+"""By ending."""
 
 
 def largest_difference(exported: Completer, generator: nn.Module) -> float:
@@ -192,7 +197,7 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
     """The generator, the size that it was trained on, and the record of its training."""
     if weights == PYRAMID:
         return PyramidFill(), PYRAMID_SIZE, {}
-    path = bundled_weights() if weights == BUNDLED else Path(weights)
+    path = weights_file(weights)
     generator = load_generator(path)
     return generator, training_size(path, generator), training_record(path)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.backends import Backend, Frame, OnnxBackend, PyramidBackend, TorchBackend
-from onar.bundled import BUNDLED, bundled_weights
+from onar.bundled import bundled_weights, weights_file
 from onar.errors import UsageError
 from onar.masks import holes_from_mask, known_from_mask
 from onar.pyramid import fill_frame
@@ -80,9 +80,8 @@ class Inpainter:
         """
         if str(weights) == PYRAMID:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
-        bundled = weights is None or str(weights) == BUNDLED
-        path = bundled_weights() if bundled else Path(str(weights))
-        description = "the bundled weights" if bundled else f"the weights {path}"
+        path = weights_file(weights)
+        description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
         if path.suffix == ".onnx":
             backend = OnnxBackend(path, device, threads)
             inpainter = cls(backend, backend.training_size, description=description)
