@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
+from onar.models.pconv_unet import CORRECTION_WINDOW
 from onar.models.pyramid_fill import SMOOTHING_STEPS
 
 OPSET = 18
@@ -111,6 +112,7 @@ def pconv_unet(graph: Graph, weights: Weights, photo: str, known: str) -> str:
     fill = _fill_pyramid(graph, photo, known)
     hidden = _head_layer(graph, weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
     correction = _head_layer(graph, weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
+    correction = graph.add("Mul", correction, _hole_share(graph, known))
     return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
 
 
@@ -186,6 +188,14 @@ def _finish_level(graph: Graph, y: str, share: str, bias: Array, slope: float) -
     y = graph.add("LeakyRelu", y, alpha=slope)
     known = graph.add("Sign", share)
     return graph.add("Mul", y, graph.add("Div", known, graph.add("Max", share, 1e-6))), known
+
+
+def _hole_share(graph: Graph, known: str) -> str:
+    """Share of holes in the window round each pixel; outside the photo is a hole."""
+    margin = CORRECTION_WINDOW // 2
+    row = {"kernel_shape": [1, CORRECTION_WINDOW], "pads": [0, margin] * 2, "count_include_pad": 1}
+    column = {"kernel_shape": [CORRECTION_WINDOW, 1], "pads": [margin, 0] * 2, "count_include_pad": 1}
+    return graph.add("Sub", 1.0, graph.add("AveragePool", graph.add("AveragePool", known, **row), **column))
 
 
 def _head_layer(graph: Graph, weights: Weights, layer: str, x: str) -> str:

@@ -89,6 +89,20 @@ def test_the_pyramid_network_starts_as_the_pyramid_fill() -> None:
     torch.testing.assert_close(network(photo * known, known), pyramid_fill(photo, known))
 
 
+def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around() -> None:
+    network = PConvUNet(8, 4, "pyramid").eval()
+    torch.nn.init.constant_(network.head[-1].bias, 0.1)
+    photo, known = torch.full((1, 3, 64, 96), 0.5), torch.ones(1, 1, 64, 96)
+    known[..., 48:] = 0
+    known[..., 20:41, 10] = 0  # a scratch
+    correction = network(photo, known).detach()[0, 0] - pyramid_fill(photo, known)[0, 0]
+    assert correction[32, 70] == pytest.approx(0.1, abs=1e-6)
+    assert correction[32, 47] == pytest.approx(0.1 * 10 / 21, abs=1e-6)
+    assert correction[30, 10] == pytest.approx(0.1 / 21, abs=1e-6)
+    assert correction[0, 30] == pytest.approx(0.1 * 10 / 21, abs=1e-6)  # outside the photo is a hole
+    assert correction[32, 30] == 0
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_freezing_batch_norm_freezes_statistics_and_affine_terms_of_the_encoder(training: bool) -> None:
     network = PConvUNet(8, 4)

@@ -22,6 +22,7 @@ from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
 HEAD_CHANNELS = 16
+CORRECTION_WINDOW = 21  # pixels a side; odd
 BASE_FILLS = ("none", "pyramid")
 
 
@@ -111,7 +112,8 @@ class PConvUNet(nn.Module):
         depth: levels, each halving the photo. The default is the paper's network for 512 x 512.
         base_fill: "none" is that network. "pyramid" returns the pyramid fill plus a learned correction: a head of
             two 3x3 convolutions over the decoder's output, the fill and the known map at full resolution, its last
-            layer zero at first, so that training starts from the fill.
+            layer zero at first, so that training starts from the fill. The correction counts by the share of holes
+            in the window round a pixel: next to what is known, and in thin holes, the fill is hard to better.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
@@ -181,8 +183,8 @@ class PConvUNet(nn.Module):
         if self.head is None:
             return torch.sigmoid(decoded)[..., :height, :width]
         fill = pyramid_fill(photo, known)
-        completed = fill + self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
-        return _clamp_straight_through(completed)[..., :height, :width]
+        correction = self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
+        return _clamp_straight_through(fill + _hole_share(known) * correction)[..., :height, :width]
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips = [(photo, known)]
@@ -227,6 +229,13 @@ def _buffers_kept(level: nn.Module) -> Iterator[None]:
     finally:
         for buffer, value in before:
             buffer.copy_(value)
+
+
+def _hole_share(known: Tensor) -> Tensor:
+    """Share of holes in the window round each pixel, B x 1 x H x W; outside the photo is a hole."""
+    margin = CORRECTION_WINDOW // 2
+    rows = functional.avg_pool2d(known, (1, CORRECTION_WINDOW), stride=1, padding=(0, margin))
+    return 1 - functional.avg_pool2d(rows, (CORRECTION_WINDOW, 1), stride=1, padding=(margin, 0))
 
 
 def _clamp_straight_through(x: Tensor) -> Tensor:
