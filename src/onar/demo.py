@@ -17,6 +17,7 @@ from onar.files import write_text
 from onar.images import read_photo, write_image
 from onar.listing import find_photos
 from onar.masks import known_from_mask, random_mask
+from onar.perceptual import st_lpips
 from onar.report import picture_grid
 from onar.training import train
 from onar.validation import Completer, HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
@@ -73,7 +74,8 @@ def _complete(weights: Path, photos: Path, sheet: Path) -> None:
     scores, rows = _score_whole_photos(complete_with(load_generator(weights)), find_photos(photos))
     write_image(sheet, picture_grid(rows))
     print(_table(scores))
-    print(f"These scores reward smooth fills; the pictures show the texture, masked, completed and original: {sheet}")
+    print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network trained on")
+    print(f"what people see finds; judge yourself, masked, completed and original: {sheet}")
 
 
 def _lay_out_photos(output: Path) -> tuple[Path, Path]:
@@ -92,11 +94,14 @@ def _lay_out_photos(output: Path) -> tuple[Path, Path]:
 
 def _score_whole_photos(complete: Completer, paths: list[Path]) -> tuple[dict[str, Scores], list[Any]]:
     """Mean scores of every method on the same holes, and a row of pictures for each photo."""
+    distances = {"st_lpips": st_lpips()}
     sums: dict[str, Scores] = {}
     rows = []
     for number, path in enumerate(paths):
         held_out = _with_holes(path, np.random.default_rng(number))
-        for method, scores in {"Onar": score_completer(complete, held_out, 1), **score_baselines(held_out, 1)}.items():
+        by_method = score_baselines(held_out, 1, distances)
+        by_method["Onar"] = score_completer(complete, held_out, 1, distances)
+        for method, scores in by_method.items():
             kept = sums.setdefault(method, dict.fromkeys(scores, 0.0))
             for name, value in scores.items():
                 kept[name] += value / len(paths)
@@ -113,7 +118,10 @@ def _with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
 
 
 def _table(scores: dict[str, Scores]) -> str:
-    lines = [f"{'':14}{'PSNR (dB)':>12}{'in holes':>12}{'SSIM':>10}{'L1 in holes':>14}"]
+    lines = [f"{'':14}{'PSNR (dB)':>12}{'in holes':>12}{'SSIM':>10}{'L1 in holes':>14}{'ST-LPIPS':>11}"]
     for method, row in sorted(scores.items(), key=lambda item: item[1]["psnr"]):
-        lines.append(f"{method:14}{row['psnr']:12.2f}{row['psnr_hole']:12.2f}{row['ssim']:10.4f}{row['l1_hole']:14.4f}")
+        lines.append(
+            f"{method:14}{row['psnr']:12.2f}{row['psnr_hole']:12.2f}{row['ssim']:10.4f}{row['l1_hole']:14.4f}"
+            f"{row['st_lpips']:11.4f}"
+        )
     return "\n".join(lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from onar.processes import gather, process_count, process_index
 
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]
+Distances = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
+NO_DISTANCES: Distances = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,28 +44,33 @@ class HeldOut:
         return [(photo.float() / 255, known.float()) for photo, known in zip(photos, knowns, strict=True)]
 
 
-def score_completer(complete: Completer, held_out: HeldOut, batch_size: int) -> Scores:
+def score_completer(
+    complete: Completer, held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES
+) -> Scores:
     """Mean scores of composites in 8 bits, which is what a person would save; the processes share the work.
 
     Args:
         complete: (photo * known, known) -> completed, on the CPU's tensors.
         held_out: photos and holes.
         batch_size: photos in one call of `complete`.
+        distances: further scores by name: (composite, photo), both B x 3 x H x W in [0, 1] -> B values.
     """
     sums = []
     for photo, known in held_out.batches(batch_size)[process_index() :: process_count()]:
         completed = complete(photo * known, known)
         eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
-        sums.append({name: float(values.sum()) for name, values in score(eight_bits, photo, known).items()})
+        scores = score(eight_bits, photo, known)
+        scores |= {name: distance(eight_bits, photo) for name, distance in distances.items()}
+        sums.append({name: float(values.sum()) for name, values in scores.items()})
     everyones = [batch for part in gather(sums) for batch in part]
     return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
 
 
-def score_baselines(held_out: HeldOut, batch_size: int) -> dict[str, Scores]:
-    """Scores of OpenCV's Telea and of the pyramid fill on the same holes."""
+def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
+    """Scores of OpenCV's Telea and of the pyramid fill on the same holes; see `score_completer`."""
     return {
-        "Telea": score_completer(complete_with_telea, held_out, batch_size),
-        "pyramid fill": score_completer(pyramid_fill, held_out, batch_size),
+        "Telea": score_completer(complete_with_telea, held_out, batch_size, distances),
+        "pyramid fill": score_completer(pyramid_fill, held_out, batch_size, distances),
     }
 
 
