@@ -35,8 +35,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
-def keep_freed_memory() -> bool:
-    """Let this process keep memory that it frees, where the C library is glibc; returns whether it does.
+def keep_freed_memory() -> None:
+    """Let this process keep memory that it frees, where the C library is glibc; elsewhere do nothing.
 
     glibc gives every large block back to the system at once. A training step on the CPU asks for the same hundreds of
     them each time, and the system would clear each page anew: a fifth of the step.
@@ -44,9 +44,10 @@ def keep_freed_memory() -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library
-        return False
+        return
     trim_threshold, mmap_max = -1, -4  # the numbers of these settings in malloc.h
-    return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, -1))
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, -1)
 
 
 @contextmanager
