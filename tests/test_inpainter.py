@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from onar import Inpainter, PConvUNet, random_mask
 from onar.checkpoint import save_weights
 from onar.errors import UsageError
-from onar.windows import Box, find_groups
+from onar.windows import Box, find_groups, hole_depth
 from tests.conftest import PHOTOS
 
 
@@ -76,13 +76,21 @@ def test_the_windows_follow_the_holes_not_the_photo() -> None:
     assert max(max(size) for size in network.sizes) <= inpainter._window_limit
 
 
-def test_a_deep_hole_is_completed_at_a_reduced_scale_first() -> None:
+def test_a_deep_hole_is_completed_at_half_the_scale_first_and_again_along_the_seam() -> None:
     network = Recorder()
+    inpainter = Inpainter(network, training_size=64, device="cpu")
     mask = np.zeros((400, 400), bool)
-    mask[100:300, 100:300] = True
-    Inpainter(network, training_size=64, device="cpu")(photo_of(400, 400), mask)
-    assert network.sizes[0] == (64, 64)
+    mask[100:300, 100:300] = True  # 100 pixels deep: 16 at an eighth of the scale
+    inpainter(photo_of(400, 400), mask)
+    assert network.sizes[0] == (50, 50)
     assert len(network.sizes) > 1
+
+    answers = iter([1.0, *[0.0] * 100])  # the coarsest scale first
+    network.register_forward_pre_hook(lambda network, _: setattr(network, "value", next(answers)))
+    result = inpainter(photo_of(400, 400), mask)
+    depth = hole_depth(mask)
+    assert (result[(depth > 0) & (depth <= inpainter.band)] == 0).all()
+    assert (result[depth > 80] == 255).all()
 
 
 def test_what_lies_under_the_hole_does_not_matter() -> None:

@@ -1,10 +1,10 @@
 """Inpainter: any photo and any mask in, the completed photo out, at the photo's own size.
 
 Memory and time follow the holes, not the photo. Holes that lie close together form a group, and a group is completed
-in a window of the photo that shows it with its surroundings. A group too large for one window is completed core by
-core, each in a window of its own. Where a hole is deeper than what the network was trained on, it is first completed
-at a reduced scale, which decides what goes where; each core is then completed again at native scale, with that first
-result around it taken as known.
+in a window of the photo that shows it with its surroundings. A group too large for one window is completed piece by
+piece, each in a window of its own. Where a hole is deeper than what the network was trained on, it is first completed
+at half the scale, in the same way. Enlarged, that decides what goes where; only a band along the seam, where the eye
+compares, is then completed again, between the known pixels and what was enlarged.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Inpainter:
         work = _Canvas(self, photo.copy(), hole.copy(), feather)
         height, width = hole.shape
         if strategy == "whole":
-            work.fill(Box(0, 0, height, width), Box(0, 0, height, width), work.unknown)
+            work.fill(Box(0, 0, height, width), Box(0, 0, height, width))
             return work.photo
         for group in find_groups(hole, self.training_size // 4):
             # Surroundings: a quarter of the group's size on all sides, and the training size in all.
@@ -170,8 +170,9 @@ class Inpainter:
             if strategy == "auto" and max(height, width) <= self._window_limit:
                 window = Box(0, 0, height, width)
             depth = hole_depth(hole[window.slices])
-            if window.longer_side <= self._window_limit and depth.max() <= self.deepest:
-                work.fill(window, group, work.unknown[window.slices])
+            deep = depth.max() > self.deepest and window.longer_side > self.training_size
+            if window.longer_side <= self._window_limit and not deep:
+                work.fill(window, group)
             else:
                 work.fill_large(window, group, depth)
         return work.photo
@@ -188,8 +189,16 @@ class Inpainter:
 
     @property
     def deepest(self) -> int:
-        """Distance to the nearest known pixel beyond which a hole is completed at a reduced scale first."""
-        return self.training_size // 2
+        """Distance to the nearest known pixel beyond which a hole is completed at half the scale first."""
+        return self.training_size // 4
+
+    @property
+    def band(self) -> int:
+        """Width in pixels of the band along the seam that is then completed again.
+
+        At least as wide as what enlarging mixes with known pixels.
+        """
+        return max(8, self.training_size // 16)
 
     def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
         """Complete one window: uint8 H×W×3 and bool H×W in, the full frame out, uint8."""
@@ -217,47 +226,33 @@ class _Canvas:
     unknown: Holes
     feather: int
 
-    def fill(self, window: Box, core: Box, hole: Holes) -> None:
-        """Complete a window whose holes are `hole`, and keep what it put into the unknown pixels of the core."""
-        completed = self.inpainter.run(self.photo[window.slices], hole, self.feather)
-        unknown = self.unknown[core.slices]
-        self.photo[core.slices][unknown] = completed[core.within(window)][unknown]
+    def fill(self, window: Box, piece: Box) -> None:
+        """Complete a window, and keep what that put into the unknown pixels of a piece of it."""
+        completed = self.inpainter.run(self.photo[window.slices], self.unknown[window.slices], self.feather)
+        unknown = self.unknown[piece.slices]
+        self.photo[piece.slices][unknown] = completed[piece.within(window)][unknown]
         unknown[:] = False
 
     def fill_large(self, window: Box, group: Box, depth: NDArray[np.float32]) -> None:
-        """Fill a group core by core; `depth` is the distance to the nearest known pixel in the window."""
-        size = self.inpainter.training_size
+        """Fill a group piece by piece; `depth` is the distance to the nearest known pixel in the window."""
         if depth.max() > self.inpainter.deepest:
             self._sketch(window)
-        for core in group.pieces(size):
-            if depth[core.within(window)].max() > self.inpainter.deepest:
-                for part in core.pieces(size // 2):
-                    self._fill_core(part, size // 4, sketched=True)
-            else:
-                self._fill_core(core, size // 4, sketched=False)
-
-    def _fill_core(self, core: Box, margin: int, *, sketched: bool) -> None:
-        """Fill the unknown pixels of a core; when sketched, what surrounds it is taken as known."""
-        if not self.unknown[core.slices].any():
-            return
-        window = core.grown(margin, *self.unknown.shape)
-        hole = self.unknown[window.slices]
-        if sketched:
-            hole = np.zeros_like(hole)
-            hole[core.within(window)] = self.unknown[core.slices]
-        self.fill(window, core, hole)
+            self.unknown[group.slices][depth[group.within(window)] > self.inpainter.band] = False
+        size = self.inpainter.training_size
+        for piece in group.pieces(size):
+            if self.unknown[piece.slices].any():
+                self.fill(piece.grown(size // 4, *self.unknown.shape), piece)
 
     def _sketch(self, window: Box) -> None:
-        """Complete the window at a reduced scale, and put that into the holes without counting them as filled."""
+        """Complete the window at half the scale, and put that into the holes without counting them as filled."""
         photo, unknown = self.photo[window.slices], self.unknown[window.slices]
         height, width = unknown.shape
-        scale = min(1.0, self.inpainter.training_size / max(height, width))
-        small = max(1, round(width * scale)), max(1, round(height * scale))
+        small = max(1, width // 2), max(1, height // 2)
         # Only known pixels may be averaged: what lies under a hole must not reach the result.
         share = cv2.resize((~unknown).astype(np.float32), small, interpolation=cv2.INTER_AREA)
         sums = cv2.resize(np.where(unknown[..., None], 0, photo).astype(np.uint8), small, interpolation=cv2.INTER_AREA)
         reduced = np.clip(sums / np.maximum(share, 1e-3)[..., None], 0, 255).round().astype(np.uint8)
-        completed = self.inpainter.run(reduced.reshape(*small[::-1], 3), share.reshape(small[::-1]) < 0.5, 0)
+        completed = self.inpainter.complete(reduced.reshape(*small[::-1], 3), share.reshape(small[::-1]) < 0.5)
         enlarged = cv2.resize(completed, (width, height), interpolation=cv2.INTER_CUBIC)
         photo[unknown] = enlarged.reshape(height, width, 3)[unknown]
 
