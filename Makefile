@@ -25,7 +25,7 @@ FIRST := weights_training/first/generator_final.pth
 SECOND := weights_training/second/generator_final.pth
 
 weights: $(SECOND)
-	$(BIN)/onar export --weights $(SECOND) --blend $(FIRST) --blend_share 0.17 \
+	$(BIN)/onar export --weights $(SECOND) --blend $(FIRST) --blend_share 0.08 --correction_window 23 \
 		--output src/onar/assets/weights/onar.safetensors
 
 $(SECOND): $(FIRST)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import load_generator, save_weights, training_record
+from onar.checkpoint import load_generator, load_into, save_weights, training_record
 from onar.cli import main
 from onar.export import EXPORTERS, export, export_onnx
 from onar.models import GENERATORS
@@ -148,6 +148,33 @@ def test_a_blend_lies_between_two_weights(tmp_path: Path) -> None:
         export(str(first), blended, blend=tmp_path / "wider.pth")
     with pytest.raises(UsageError, match="--blend_share must be from 0 to 1, not 2"):
         export(str(first), blended, blend=second, blend_share=2)
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".safetensors"])
+def test_a_correction_window_is_chosen_at_the_end_and_kept(ending: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator = PConvUNet(4, 3, "pyramid")
+    generator.state_dict()["head.2.bias"].fill_(0.2)
+    save_weights(tmp_path / "weights.pth", generator)
+    plain, windowed = tmp_path / f"plain{ending}", tmp_path / f"windowed{ending}"
+    export(str(tmp_path / "weights.pth"), plain)
+    export(str(tmp_path / "weights.pth"), windowed, correction_window=21)
+    photo, mask = np.full((60, 80, 3), 100, np.uint8), np.zeros((60, 80), np.uint8)
+    mask[30, 20:61] = 255  # a scratch of one pixel: a 21st of the window
+    fills = [int(Inpainter.load(path)(photo, mask)[30, 40, 0]) for path in (plain, windowed)]
+    assert fills == pytest.approx([100 + 0.2 * 255, 100 + 0.2 * 255 / 21], abs=1)
+    with pytest.raises(UsageError, match="--correction_window must be 0 or an odd number of pixels, not 20"):
+        export(str(tmp_path / "weights.pth"), windowed, correction_window=20)
+    with pytest.raises(UsageError, match="--correction_window is for networks"):
+        export("pyramid", tmp_path / "pyramid.onnx", correction_window=21)
+
+
+def test_weights_with_a_correction_window_are_a_start_for_further_training(tmp_path: Path) -> None:
+    save_weights(tmp_path / "weights.pth", PConvUNet(4, 3, "pyramid"))
+    export(str(tmp_path / "weights.pth"), tmp_path / "windowed.safetensors", correction_window=5)
+    network = PConvUNet(4, 3, "pyramid")
+    load_into(network, tmp_path / "windowed.safetensors")
+    assert network.correction_window == 0
 
 
 @pytest.mark.parametrize(("error", "said"), [(0.01, r"by 1\.0e-02"), (float("nan"), "by nan")])

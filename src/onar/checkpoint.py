@@ -79,14 +79,18 @@ def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
 
 
 def load_into(generator: nn.Module, path: Path) -> None:
-    """Load weights into a generator; raises `OnarError` when they are of another architecture or cannot be read."""
+    """Load weights into a generator; raises `OnarError` when they do not fit it or cannot be read."""
     loaded = load_generator(path)
-    if loaded.architecture != generator.architecture:
+    if _shapes(loaded) != _shapes(generator):
         raise OnarError(
             f"{path} holds a {_describe(loaded)}; this run has a {_describe(generator)}: give it the settings of "
             "the file, or other weights"
         )
     generator.load_state_dict(loaded.state_dict())
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def kept_weights(checkpoint: dict[str, Any]) -> State:

@@ -175,6 +175,7 @@ def export(
     output: Path,
     blend: Path | None = None,
     blend_share: float = 0.2,
+    correction_window: int | None = None,
     int8: bool = False,
     calibration: Path | None = None,
 ) -> None:
@@ -190,13 +191,25 @@ def export(
         blend: Weights that these were fine-tuned from; the file gets a mean of both. So a network with much texture can
             be brought some way back to a smoother, more cautious one.
         blend_share: Share of `blend` in that mean, from 0 to 1.
+        correction_window: For a network with `base_fill` pyramid: its correction counts by the share of holes among so
+            many pixels a side round each pixel, an odd number such as 21. So thin holes and seams stay near the plain
+            fill, which is hard to better there. 0 counts it in full everywhere.
         int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
     """
     from onar.export import export
 
-    print(export(weights, output, blend=blend, blend_share=blend_share, int8=int8, calibration=calibration))
+    exported = export(
+        weights,
+        output,
+        blend=blend,
+        blend_share=blend_share,
+        correction_window=correction_window,
+        int8=int8,
+        calibration=calibration,
+    )
+    print(exported)
 
 
 @app.command

@@ -26,7 +26,7 @@ from onar.checkpoint import (
 from onar.errors import OnarError, UsageError
 from onar.files import replacing
 from onar.inpainter import PYRAMID, PYRAMID_SIZE
-from onar.models import PyramidFill
+from onar.models import PConvUNet, PyramidFill
 from onar.photos import ChosenPhotos, GeneratedMasks, Photos, hold_out, open_photos
 from onar.validation import Completer, complete_with, load_held_out, score_completer
 
@@ -96,6 +96,7 @@ def export(
     *,
     blend: Path | None = None,
     blend_share: float = 0.2,
+    correction_window: int | None = None,
     int8: bool = False,
     calibration: Path | None = None,
 ) -> Exported:
@@ -107,6 +108,7 @@ def export(
         blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
             two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
         blend_share: share of `blend` in the mean, in [0, 1].
+        correction_window: see `PConvUNet`; None leaves it as it is.
         int8: convolutions in 8-bit integers.
         calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
 
@@ -129,6 +131,8 @@ def export(
     if blend is not None:
         _blend(generator, blend, blend_share)
         record |= {"blend": f"{blend_share:g} of {blend.name}"}
+    if correction_window is not None:
+        _set_correction_window(generator, correction_window)
     if int8 and not list(generator.parameters()):
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
@@ -209,6 +213,15 @@ def _blend(generator: nn.Module, path: Path, share: float) -> None:
     for value, target in zip(generator.state_dict().values(), other.state_dict().values(), strict=True):
         if value.is_floating_point():
             value.lerp_(target, share)
+
+
+def _set_correction_window(generator: nn.Module, pixels: int) -> None:
+    if not isinstance(generator, PConvUNet):
+        raise UsageError("--correction_window is for networks that correct the pyramid fill")
+    try:
+        generator.correction_window = pixels
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _open_calibration_photos(folder: Path) -> Photos:

@@ -14,7 +14,7 @@ itself. Height, width and batch are free: padding, cropping and the sizes in the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from onar.models.pconv_unet import CORRECTION_WINDOW
 from onar.models.pyramid_fill import SMOOTHING_STEPS
 
 OPSET = 18
@@ -73,7 +72,7 @@ def build_model(generator: nn.Module, metadata: dict[str, str]) -> onnx.ModelPro
     weights = {name: value.detach().cpu().double().numpy() for name, value in generator.state_dict().items()}
     architecture: dict[str, Any] = generator.architecture  # type: ignore[assignment]
     graph = Graph()
-    completed = GRAPHS[architecture["generator"]](graph, weights, "photo", "known")
+    completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
     graph.nodes.append(helper.make_node("Identity", [completed], ["completed"]))
     model = helper.make_model(
         helper.make_graph(
@@ -98,21 +97,22 @@ def _value(name: str, channels: int) -> onnx.ValueInfoProto:
 # ---------------------------------------------------------------- PConvUNet
 
 
-def pconv_unet(graph: Graph, weights: Weights, photo: str, known: str) -> str:
-    """The graph of `PConvUNet`, from the names in its state dict."""
-    depth = sum(name.startswith("encoder.") and name.endswith("conv.weight") for name in weights)
+def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
+    """The graph of `PConvUNet`."""
+    depth = architecture["depth"]
     size = graph.add("Shape", known, start=2)
     missing = graph.add("Mod", graph.add("Neg", size), [2**depth])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
     photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
     decoded = _u_net(graph, weights, depth, photo, known)
-    if "head.0.weight" not in weights:
+    if architecture["base_fill"] == "none":
         return _cut(graph, graph.add("Sigmoid", decoded), size)
     fill = _fill_pyramid(graph, photo, known)
     hidden = _head_layer(graph, weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
     correction = _head_layer(graph, weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
-    correction = graph.add("Mul", correction, _hole_share(graph, known))
+    if window := architecture["correction_window"]:
+        correction = graph.add("Mul", correction, _hole_share(graph, known, window))
     return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
 
 
@@ -190,11 +190,10 @@ def _finish_level(graph: Graph, y: str, share: str, bias: Array, slope: float) -
     return graph.add("Mul", y, graph.add("Div", known, graph.add("Max", share, 1e-6))), known
 
 
-def _hole_share(graph: Graph, known: str) -> str:
-    """Share of holes in the window round each pixel; outside the photo is a hole."""
-    margin = CORRECTION_WINDOW // 2
-    row = {"kernel_shape": [1, CORRECTION_WINDOW], "pads": [0, margin] * 2, "count_include_pad": 1}
-    column = {"kernel_shape": [CORRECTION_WINDOW, 1], "pads": [margin, 0] * 2, "count_include_pad": 1}
+def _hole_share(graph: Graph, known: str, window: int) -> str:
+    """Share of holes in a square window round each pixel; outside the photo is a hole."""
+    row = {"kernel_shape": [1, window], "pads": [0, window // 2] * 2, "count_include_pad": 1}
+    column = {"kernel_shape": [window, 1], "pads": [window // 2, 0] * 2, "count_include_pad": 1}
     return graph.add("Sub", 1.0, graph.add("AveragePool", graph.add("AveragePool", known, **row), **column))
 
 
@@ -215,7 +214,7 @@ def _cut(graph: Graph, x: str, size: str) -> str:
 # ---------------------------------------------------------------- pyramid fill
 
 
-def pyramid_fill(graph: Graph, weights: Weights, photo: str, known: str) -> str:
+def pyramid_fill(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
     """The graph of `PyramidFill`, which has no weights."""
     return _fill_pyramid(graph, graph.add("Mul", photo, known), known)
 
@@ -255,5 +254,8 @@ def _neighbours(graph: Graph, x: str) -> str:
     return graph.add("Sub", graph.add("Mul", blurred, 4 / 3), graph.add("Mul", x, 1 / 3))
 
 
-GRAPHS: dict[str, Callable[[Graph, Weights, str, str], str]] = {"PConvUNet": pconv_unet, "PyramidFill": pyramid_fill}
+GRAPHS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str, str], str]] = {
+    "PConvUNet": pconv_unet,
+    "PyramidFill": pyramid_fill,
+}
 """How the graph of each generator that can be exported is built."""

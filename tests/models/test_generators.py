@@ -90,7 +90,7 @@ def test_the_pyramid_network_starts_as_the_pyramid_fill() -> None:
 
 
 def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around() -> None:
-    network = PConvUNet(8, 4, "pyramid").eval()
+    network = PConvUNet(8, 4, "pyramid", correction_window=21).eval()
     torch.nn.init.constant_(network.head[-1].bias, 0.1)
     photo, known = torch.full((1, 3, 64, 96), 0.5), torch.ones(1, 1, 64, 96)
     known[..., 48:] = 0
@@ -101,6 +101,14 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
     assert correction[30, 10] == pytest.approx(0.1 / 21, abs=1e-6)
     assert correction[0, 30] == pytest.approx(0.1 * 10 / 21, abs=1e-6)  # outside the photo is a hole
     assert correction[32, 30] == 0
+    network.correction_window = 0
+    assert network(photo, known)[0, 0, 32, 47].item() == pytest.approx(0.6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("base_fill", "window"), [("pyramid", 4), ("pyramid", -3), ("none", 5)])
+def test_a_correction_window_is_odd_and_needs_the_pyramid(base_fill: str, window: int) -> None:
+    with pytest.raises(ValueError, match="correction_window"):
+        PConvUNet(8, 4, base_fill, window)
 
 
 @pytest.mark.parametrize("training", [True, False])

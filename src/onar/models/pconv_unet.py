@@ -22,7 +22,6 @@ from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
 HEAD_CHANNELS = 16
-CORRECTION_WINDOW = 21  # pixels a side; odd
 BASE_FILLS = ("none", "pyramid")
 
 
@@ -112,22 +111,27 @@ class PConvUNet(nn.Module):
         depth: levels, each halving the photo. The default is the paper's network for 512 x 512.
         base_fill: "none" is that network. "pyramid" returns the pyramid fill plus a learned correction: a head of
             two 3x3 convolutions over the decoder's output, the fill and the known map at full resolution, its last
-            layer zero at first, so that training starts from the fill. The correction counts by the share of holes
-            in the window round a pixel: next to what is known, and in thin holes, the fill is hard to better.
+            layer zero at first, so that training starts from the fill.
+        correction_window: with the pyramid, the correction counts by the share of holes in a window of so many pixels
+            a side round each pixel, an odd number: along the seam and in thin holes the fill is hard to better. 0: it
+            counts in full everywhere. No weights depend on it, so it can be chosen after training.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
             gradients (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
 
     Raises:
-        ValueError: `base_fill` is not one of `BASE_FILLS`.
+        ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid.
     """
 
-    def __init__(self, base_channels: int = 64, depth: int = 8, base_fill: str = "none") -> None:
+    def __init__(
+        self, base_channels: int = 64, depth: int = 8, base_fill: str = "none", correction_window: int = 0
+    ) -> None:
         super().__init__()
         if base_fill not in BASE_FILLS:
             raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
         self.base_channels, self.depth, self.base_fill = base_channels, depth, base_fill
+        self.correction_window = correction_window
         widths = [3, *(base_channels * min(2**level, 8) for level in range(depth))]
         kernels = [*ENCODER_KERNELS, *([3] * depth)]
         self.encoder = nn.ModuleList(
@@ -154,6 +158,19 @@ class PConvUNet(nn.Module):
         return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)
 
     @property
+    def correction_window(self) -> int:
+        """See the class; it may be set."""
+        return self._correction_window
+
+    @correction_window.setter
+    def correction_window(self, pixels: int) -> None:
+        if pixels and (pixels < 0 or pixels % 2 == 0):
+            raise ValueError(f"correction_window must be 0 or an odd number of pixels, not {pixels}")
+        if pixels and self.base_fill == "none":
+            raise ValueError("correction_window needs a network with base_fill pyramid")
+        self._correction_window = pixels
+
+    @property
     def architecture(self) -> dict[str, int | str]:
         """What `GENERATORS` needs to build this network again; it travels with the weights."""
         return {
@@ -161,6 +178,7 @@ class PConvUNet(nn.Module):
             "base_channels": self.base_channels,
             "depth": self.depth,
             "base_fill": self.base_fill,
+            "correction_window": self.correction_window,
         }
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
@@ -184,7 +202,9 @@ class PConvUNet(nn.Module):
             return torch.sigmoid(decoded)[..., :height, :width]
         fill = pyramid_fill(photo, known)
         correction = self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
-        return _clamp_straight_through(fill + _hole_share(known) * correction)[..., :height, :width]
+        if self.correction_window:
+            correction = correction * _hole_share(known, self.correction_window)
+        return _clamp_straight_through(fill + correction)[..., :height, :width]
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips = [(photo, known)]
@@ -231,11 +251,10 @@ def _buffers_kept(level: nn.Module) -> Iterator[None]:
             buffer.copy_(value)
 
 
-def _hole_share(known: Tensor) -> Tensor:
-    """Share of holes in the window round each pixel, B x 1 x H x W; outside the photo is a hole."""
-    margin = CORRECTION_WINDOW // 2
-    rows = functional.avg_pool2d(known, (1, CORRECTION_WINDOW), stride=1, padding=(0, margin))
-    return 1 - functional.avg_pool2d(rows, (CORRECTION_WINDOW, 1), stride=1, padding=(margin, 0))
+def _hole_share(known: Tensor, window: int) -> Tensor:
+    """Share of holes in a square window round each pixel, B x 1 x H x W; outside the photo is a hole."""
+    rows = functional.avg_pool2d(known, (1, window), stride=1, padding=(0, window // 2))
+    return 1 - functional.avg_pool2d(rows, (window, 1), stride=1, padding=(window // 2, 0))
 
 
 def _clamp_straight_through(x: Tensor) -> Tensor:
