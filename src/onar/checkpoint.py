@@ -165,6 +165,7 @@ def infer_architecture(state: State, path: Path) -> dict[str, Any]:
 def _describe(generator: nn.Module) -> str:
     settings = dict(cast(dict[str, Any], generator.architecture))
     name = settings.pop("generator")
+    settings.pop("correction_window", None)  # has no weights: any fits any
     return f"{name} of " + ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
