@@ -26,8 +26,9 @@ def scores_by_method(printed: str, column: int) -> dict[str, float]:
 
 
 def test_the_demo_completes_with_the_bundled_weights_then_trains_and_compares(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("onar.demo.MASKS_PER_PHOTO", 2)
     demo(tmp_path / "demo", SMALL)
     tables = capsys.readouterr().out.split("Training a network")
     bundled, trained = (scores_by_method(table, column=0) for table in tables)

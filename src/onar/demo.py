@@ -20,7 +20,7 @@ from onar.masks import known_from_mask, random_mask
 from onar.perceptual import st_lpips
 from onar.report import picture_grid
 from onar.training import train
-from onar.validation import Completer, HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
+from onar.validation import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
 
 HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
 MASKS_PER_PHOTO = 4
@@ -61,21 +61,25 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     training, held_out = _lay_out_photos(output)
     config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
     print("Filling holes in photos at their own size with the bundled weights")
-    _complete(bundled_weights(), held_out, output / "completed_bundled.png")
+    distances = {"st_lpips": st_lpips()}
+    holes = [_with_holes(path, np.random.default_rng(number)) for number, path in enumerate(find_photos(held_out))]
+    baselines = _mean([score_baselines(photo, 1, distances) for photo in holes])
+
+    def complete(weights: Path, sheet: Path) -> None:
+        """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
+        completer = complete_with(load_generator(weights))
+        ours = _mean([{"Onar": score_completer(completer, photo, 1, distances)} for photo in holes])
+        write_image(sheet, picture_grid([row for photo in holes for row in sample_rows(completer, photo, 1)]))
+        print(_table(baselines | ours))
+        print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
+        print(f"trained on what people see finds; judge yourself, masked, completed and original: {sheet}")
+
+    complete(bundled_weights(), output / "completed_bundled.png")
     print("\nTraining a network of your own on other photos, for a few minutes")
     weights = train(config)
     print("\nFilling the same holes with it")
-    _complete(weights, held_out, output / "completed.png")
+    complete(weights, output / "completed.png")
     print(f"Sample sheets and loss curves of the training: {config.results_dir}")
-
-
-def _complete(weights: Path, photos: Path, sheet: Path) -> None:
-    """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
-    scores, rows = _score_whole_photos(complete_with(load_generator(weights)), find_photos(photos))
-    write_image(sheet, picture_grid(rows))
-    print(_table(scores))
-    print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network trained on")
-    print(f"what people see finds; judge yourself, masked, completed and original: {sheet}")
 
 
 def _lay_out_photos(output: Path) -> tuple[Path, Path]:
@@ -92,29 +96,20 @@ def _lay_out_photos(output: Path) -> tuple[Path, Path]:
     return folders
 
 
-def _score_whole_photos(complete: Completer, paths: list[Path]) -> tuple[dict[str, Scores], list[Any]]:
-    """Mean scores of every method on the same holes, and a row of pictures for each photo."""
-    distances = {"st_lpips": st_lpips()}
-    sums: dict[str, Scores] = {}
-    rows = []
-    for number, path in enumerate(paths):
-        held_out = _with_holes(path, np.random.default_rng(number))
-        by_method = score_baselines(held_out, 1, distances)
-        by_method["Onar"] = score_completer(complete, held_out, 1, distances)
-        for method, scores in by_method.items():
-            kept = sums.setdefault(method, dict.fromkeys(scores, 0.0))
-            for name, value in scores.items():
-                kept[name] += value / len(paths)
-        rows += sample_rows(complete, held_out, 1)
-    return sums, rows
-
-
 def _with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
     """One photo, with several masks."""
     photo = torch.from_numpy(np.array(read_photo(path))).permute(2, 0, 1)
     masks = [random_mask(*photo.shape[1:], rng=rng, hole_ratio=(0.05, 0.4)) for _ in range(MASKS_PER_PHOTO)]
     known = torch.from_numpy(np.stack([known_from_mask(mask) for mask in masks]))
     return HeldOut(photo.expand(MASKS_PER_PHOTO, -1, -1, -1), known.byte())
+
+
+def _mean(photos: list[dict[str, Scores]]) -> dict[str, Scores]:
+    """Scores of every method on several photos -> their means."""
+    return {
+        method: {name: sum(photo[method][name] for photo in photos) / len(photos) for name in scores}
+        for method, scores in photos[0].items()
+    }
 
 
 def _table(scores: dict[str, Scores]) -> str:
