@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 from onar import PConvUNet, TrainConfig, train
+from onar.bundled import bundled_weights
+from onar.checkpoint import load_generator
 from onar.errors import OnarError, UsageError
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
@@ -165,6 +167,18 @@ def test_fine_tuning_starts_from_given_weights_and_freezes_the_encoder_norm(
     assert frozen
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     assert not torch.equal(before["decoder.0.norm.running_mean"], after["decoder.0.norm.running_mean"])
+
+
+def test_fine_tuning_starts_from_the_bundled_weights(photos: Path, tmp_path: Path) -> None:
+    theirs = {"img_size": 64, "base_channels": 32, "depth": 6, "base_fill": "pyramid"}
+    settings = {**SMALL, **theirs, "max_steps": 1, "learning_rate_g": 1e-9, "init_weights": Path("bundled")}
+    train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
+    before = load_generator(bundled_weights()).state_dict()
+    after = state(tmp_path / "generator_final.pth")
+    weights = [name for name in before if name.endswith("weight")]
+    assert weights
+    for name in weights:
+        torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
 
 
 def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ class NetworkConfig:
     content_weights: Path | None = None
     """File with that network's ImageNet weights, when they cannot be downloaded."""
     init_weights: Path | None = None
-    """Generator weights to start from, for fine-tuning."""
+    """Generator weights to start from, for fine-tuning: a file, or "bundled" for those that come with Onar."""
     freeze_batch_norm: bool = False
     """Freeze the batch norm of the encoder, statistics and affine terms: the paper's fine-tuning stage."""
 

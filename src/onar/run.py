@@ -22,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from onar.batches import EpochBatches
+from onar.bundled import weights_file
 from onar.checkpoint import load_into
 from onar.config import TrainConfig
 from onar.devices import choose_device, keep_freed_memory
@@ -237,7 +238,7 @@ def build_gan(
         generator = PConvUNet(config.base_channels, config.depth, config.base_fill)
         discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
     if config.init_weights is not None:
-        load_into(generator, config.init_weights)
+        load_into(generator, weights_file(config.init_weights))
     if config.freeze_batch_norm:
         generator.freeze_encoder_norm()
     generator.gradient_checkpointing = config.gradient_checkpointing
