@@ -23,13 +23,18 @@ bench: $(VENV)/.installed-dev
 # was, and a stage that is done is not done again.
 FIRST := weights_training/first/generator_final.pth
 SECOND := weights_training/second/generator_final.pth
+THIRD := weights_training/third/generator_final.pth
 
-weights: $(SECOND)
-	$(BIN)/onar export --weights $(SECOND) --blend $(FIRST) --blend_share 0.08 --correction_window 23 \
+weights: $(THIRD)
+	$(BIN)/onar export --weights $(THIRD) --correction_window 17 \
 		--output src/onar/assets/weights/onar.safetensors
 
+$(THIRD): $(SECOND)
+	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(SECOND)
+
 $(SECOND): $(FIRST)
-	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST)
+	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST) \
+		--epochs 8 --lambda_content 1 --lambda_style 0 --lambda_adv 0
 
 $(FIRST): | $(VENV)/.installed-dev
 	@test -n '$(DATA)' || { echo "Say where the photos are: make weights DATA=FOLDER"; exit 1; }

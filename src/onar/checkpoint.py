@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from onar.config import TrainConfig
@@ -38,7 +38,8 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
     state = {
         key: value.half() if value.is_floating_point() else value for key, value in _plain_state(generator).items()
     }
-    save_file(state, path, {"architecture": json.dumps(generator.architecture), **metadata})
+    # Not `save_file`, whose files only their owner may read.
+    path.write_bytes(save(state, {"architecture": json.dumps(generator.architecture), **metadata}))
 
 
 def _plain_state(network: nn.Module) -> State:
