@@ -4,6 +4,7 @@ import contextlib
 import io
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -244,7 +245,8 @@ def test_a_killed_process_ends_the_run_and_any_number_of_processes_goes_on(photo
         ranks["1"].kill()
         _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "another process of this training died" in errors
+    # The launcher tells the other process to stop as soon as it sees the death: either may reach it first.
+    assert re.search("another process of this training died|Stopped (after step|at once)", errors), errors
     assert not any(rank.is_running() for rank in ranks.values())
     checkpoint = max((tmp_path / "two" / "checkpoints").glob("step_*.pt"))
     step = int(checkpoint.stem.removeprefix("step_"))
