@@ -82,16 +82,12 @@ def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
 def load_into(generator: nn.Module, path: Path) -> None:
     """Load weights into a generator; raises `OnarError` when they do not fit it or cannot be read."""
     loaded = load_generator(path)
-    if _shapes(loaded) != _shapes(generator):
+    if _settings_of_weights(loaded) != _settings_of_weights(generator):
         raise OnarError(
             f"{path} holds a {_describe(loaded)}; this run has a {_describe(generator)}: give it the settings of "
             "the file, or other weights"
         )
     generator.load_state_dict(loaded.state_dict())
-
-
-def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def kept_weights(checkpoint: dict[str, Any]) -> State:
@@ -163,10 +159,15 @@ def infer_architecture(state: State, path: Path) -> dict[str, Any]:
     }
 
 
+def _settings_of_weights(generator: nn.Module) -> dict[str, Any]:
+    """The architecture as far as weights depend on it: they fit any correction window."""
+    architecture = cast(dict[str, Any], generator.architecture)
+    return {name: value for name, value in architecture.items() if name != "correction_window"}
+
+
 def _describe(generator: nn.Module) -> str:
-    settings = dict(cast(dict[str, Any], generator.architecture))
+    settings = _settings_of_weights(generator)
     name = settings.pop("generator")
-    settings.pop("correction_window", None)  # has no weights: any fits any
     return f"{name} of " + ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
