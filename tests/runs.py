@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 
 SMALL = {
@@ -48,3 +51,15 @@ def assert_same_weights(one: Path, other: Path) -> None:
         a, b = state(one / name), state(other / name)
         assert a.keys() == b.keys()
         assert all(torch.equal(value, b[key]) for key, value in a.items())
+
+
+def wait_until(happened: Callable[[], bool], longest: float = 120) -> None:
+    """Wait; after so many seconds, which are for hangs only, the test has failed."""
+    latest = time.monotonic() + longest
+    while not happened():
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

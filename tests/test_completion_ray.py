@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +26,7 @@ from onar.completion_config import EngineConfig
 from onar.completion_ray import Pool, Worker, plan_pool
 from onar.errors import UsageError
 from tests.conftest import PHOTOS
+from tests.runs import has_ended, wait_until
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='needs "onar[ray]"; Ray is not there for every Python')
 COUNT = 8
@@ -119,20 +119,9 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
             process.kill()
 
 
-def wait_until(happened: Callable[[], bool]) -> None:
-    latest = time.monotonic() + LONGEST
-    while not happened():
-        assert time.monotonic() < latest
-        time.sleep(0.02)
-
-
 def wait_for_files(folder: str, process: "subprocess.Popen[str]") -> None:
-    wait_until(lambda: process.poll() is not None or (Path(folder).is_dir() and bool(files_in(folder))))
+    wait_until(lambda: process.poll() is not None or (Path(folder).is_dir() and bool(files_in(folder))), LONGEST)
     assert process.poll() is None, process.communicate()
-
-
-def has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 # ---------------------------------------------------------------- at work
@@ -175,7 +164,7 @@ def test_ctrl_c_ends_a_ray_of_ones_own(
     _, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, err.splitlines()[-1]) == (130, "Stopped.")
     assert processes
-    wait_until(lambda: all(map(has_ended, processes)))
+    wait_until(lambda: all(map(has_ended, processes)), LONGEST)
     assert 0 < len(files_in("out")) < COUNT
     for name in files_in("out"):
         Image.open(Path("out", name)).load()
