@@ -1,16 +1,21 @@
 """Scores of a composite against the photo it came from, over the whole frame and over the hole only.
 
 A metric is a function (composite, photo, known) -> B values, one per photo, registered in `METRICS`. Composite and
-photo are B x 3 x H x W in [0, 1]; known is B x 1 x H x W, 1 = known, 0 = hole. Frame scores flatter small holes, hole
-scores do not. Without a hole pixel, hole scores are those of a perfect fill.
+photo are B x 3 x H x W in [0, 1]; known is B x 1 x H x W, 1 = known, 0 = hole. All are arrays, or tensors on the CPU:
+numpy takes either, and scoring needs no torch. Frame scores flatter small holes, hole scores do not. Without a hole
+pixel, hole scores are those of a perfect fill.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
-import torch
-from torch import Tensor
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values: TypeAlias = NDArray[np.float64]
 
 MAX_PSNR = 100.0
 """Decibels given to (nearly) identical pictures, so that a mean over photos is never infinite."""
@@ -19,28 +24,31 @@ SSIM_SIGMA = 1.5
 SSIM_RADIUS = 5
 """Standard deviation and reach, in pixels, of the 11 x 11 Gaussian window of Wang et al. 2004."""
 
+SSIM_STABILISERS = 0.01**2, 0.03**2
+"""C1 and C2 of Wang et al. 2004, for a range of 1."""
 
-def psnr(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+
+def psnr(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Peak signal-to-noise ratio of the whole frame, in decibels for a range of 1, at most `MAX_PSNR`."""
-    return _decibels(_difference(composite, photo).square().mean((1, 2, 3)))
+    return _decibels(_frame_mean(np.square(_difference(composite, photo))))
 
 
-def psnr_hole(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+def psnr_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Peak signal-to-noise ratio of the hole pixels alone, in decibels, at most `MAX_PSNR`."""
-    return _decibels(_hole_mean(_difference(composite, photo).square(), known, empty=0.0))
+    return _decibels(_hole_mean(np.square(_difference(composite, photo)), known, empty=0.0))
 
 
-def l1(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+def l1(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Mean absolute error of the whole frame, in [0, 1]."""
-    return _difference(composite, photo).abs().mean((1, 2, 3))
+    return _frame_mean(np.abs(_difference(composite, photo)))
 
 
-def l1_hole(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+def l1_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Mean absolute error of the hole pixels alone, in [0, 1]."""
-    return _hole_mean(_difference(composite, photo).abs(), known, empty=0.0)
+    return _hole_mean(np.abs(_difference(composite, photo)), known, empty=0.0)
 
 
-def ssim(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+def ssim(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Structural similarity of the whole frame, at most 1 (Wang et al. 2004, "Image Quality Assessment").
 
     Equals scikit-image's `structural_similarity` with Gaussian weights, sigma 1.5 and population covariance: the
@@ -50,10 +58,10 @@ def ssim(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
     similarity = ssim_map(composite, photo)
     if min(similarity.shape[-2:]) > 2 * SSIM_RADIUS:
         similarity = similarity[..., SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
-    return similarity.mean((1, 2, 3))
+    return _frame_mean(similarity)
 
 
-def ssim_hole(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+def ssim_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Mean over the hole pixels of the structural similarity map, at most 1.
 
     Holes at the border count too: there the window sees the picture mirrored.
@@ -61,7 +69,7 @@ def ssim_hole(composite: Tensor, photo: Tensor, known: Tensor) -> Tensor:
     return _hole_mean(ssim_map(composite, photo), known, empty=1.0)
 
 
-METRICS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+METRICS: dict[str, Callable[[ArrayLike, ArrayLike, ArrayLike], Values]] = {
     "psnr": psnr,
     "psnr_hole": psnr_hole,
     "ssim": ssim,
@@ -72,49 +80,65 @@ METRICS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 """What a report can name."""
 
 
-@torch.no_grad()
-def score(composite: Tensor, photo: Tensor, known: Tensor) -> dict[str, Tensor]:
-    """Every metric of `METRICS`: B values each, float32."""
+def score(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> dict[str, Values]:
+    """Every metric of `METRICS`: B values each."""
     return {name: metric(composite, photo, known) for name, metric in METRICS.items()}
 
 
-def ssim_map(composite: Tensor, photo: Tensor) -> Tensor:
+def ssim_map(composite: ArrayLike, photo: ArrayLike) -> Values:
     """Structural similarity around each pixel and channel, B x C x H x W, equal to scikit-image's full map."""
-    # The import takes seconds, and a training that does not validate should not pay them.
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    # torchmetrics mirrors at the centre of the last pixel, scikit-image at its edge: mirror first, then cut that off.
-    _, similarity = structural_similarity_index_measure(
-        _mirror(composite.float()),
-        _mirror(photo.float()),
-        sigma=SSIM_SIGMA,
-        reduction="none",
-        data_range=1.0,
-        return_full_image=True,
+    return np.stack(
+        [
+            np.stack([_plane_similarity(*planes) for planes in zip(one, other, strict=True)])
+            for one, other in zip(_as_float64(composite), _as_float64(photo), strict=True)
+        ]
     )
-    return similarity[..., SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
 
 
-def _mirror(image: Tensor) -> Tensor:
-    """Extend B x C x H x W by the window's reach, mirrored at the edge; a side may be shorter than that."""
-    for axis in (2, 3):
-        size = image.shape[axis]
-        places = torch.arange(-SSIM_RADIUS, size + SSIM_RADIUS, device=image.device) % (2 * size)
-        image = image.index_select(axis, torch.minimum(places, 2 * size - 1 - places))
-    return image
+def _plane_similarity(one: Values, other: Values) -> Values:
+    """Structural similarity of two planes, H x W (Wang et al. 2004, equation 13)."""
+    mean_one, mean_other = _blur(one), _blur(other)
+    variances = _blur(one * one) - mean_one**2 + _blur(other * other) - mean_other**2
+    covariance = _blur(one * other) - mean_one * mean_other
+    luminance, contrast = SSIM_STABILISERS
+    similarity: Values = (
+        (2 * mean_one * mean_other + luminance)
+        * (2 * covariance + contrast)
+        / ((mean_one**2 + mean_other**2 + luminance) * (variances + contrast))
+    )
+    return similarity
 
 
-def _difference(composite: Tensor, photo: Tensor) -> Tensor:
-    return composite.float() - photo.float()
+def _blur(plane: Values) -> Values:
+    """Mean under the window, H x W, mirrored at the edge; a side may be shorter than the window's reach."""
+    height, width = plane.shape
+    mirrored = np.pad(plane, SSIM_RADIUS, mode="symmetric")
+    blurred = cv2.GaussianBlur(mirrored, (2 * SSIM_RADIUS + 1,) * 2, SSIM_SIGMA)
+    return np.asarray(blurred[SSIM_RADIUS : SSIM_RADIUS + height, SSIM_RADIUS : SSIM_RADIUS + width], np.float64)
 
 
-def _hole_mean(values: Tensor, known: Tensor, empty: float) -> Tensor:
+def _as_float64(picture: ArrayLike) -> Values:
+    return np.asarray(picture, np.float64)
+
+
+def _difference(composite: ArrayLike, photo: ArrayLike) -> Values:
+    return _as_float64(composite) - _as_float64(photo)
+
+
+def _frame_mean(values: Values) -> Values:
+    mean: Values = values.mean((1, 2, 3))
+    return mean
+
+
+def _hole_mean(values: Values, known: ArrayLike, empty: float) -> Values:
     """Mean per photo of B x C x H x W values over the hole pixels; `empty` where there are none."""
-    hole = (known < 0.5).expand_as(values)
+    hole = np.broadcast_to(np.asarray(known) < 0.5, values.shape)
     count = hole.sum((1, 2, 3))
-    total = torch.where(hole, values, 0).sum((1, 2, 3))
-    return torch.where(count > 0, total / count.clamp_min(1), empty)
+    total = np.where(hole, values, 0).sum((1, 2, 3))
+    return np.where(count > 0, total / np.maximum(count, 1), empty)
 
 
-def _decibels(squared_error: Tensor) -> Tensor:
-    return (-10 * squared_error.log10()).clamp(max=MAX_PSNR)
+def _decibels(squared_error: Values) -> Values:
+    with np.errstate(divide="ignore"):
+        decibels: Values = np.minimum(-10 * np.log10(squared_error), MAX_PSNR)
+    return decibels

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from onar.baselines import telea
+from onar.mask_sources import MaskSource
 from onar.masks import composite, mask_from_known
 from onar.metrics import score
 from onar.models.pyramid_fill import pyramid_fill
-from onar.photos import CentreCrops, MaskSource, Photos, ValidationPhotos
+from onar.photos import CentreCrops, Photos, ValidationPhotos
 from onar.processes import gather, process_count, process_index
 
 Scores = dict[str, float]
@@ -60,8 +61,8 @@ def score_completer(
         completed = complete(photo * known, known)
         eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
         scores = score(eight_bits, photo, known)
-        scores |= {name: distance(eight_bits, photo) for name, distance in distances.items()}
-        sums.append({name: float(values.sum()) for name, values in scores.items()})
+        learned = {name: distance(eight_bits, photo).numpy() for name, distance in distances.items()}
+        sums.append({name: float(np.sum(values)) for name, values in (scores | learned).items()})
     everyones = [batch for part in gather(sums) for batch in part]
     return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
 
