@@ -22,7 +22,8 @@ from onar.config import TrainConfig
 from onar.errors import OnarError, UsageError
 from onar.hub import HubPhotos
 from onar.inspection import inspect_photos
-from onar.photos import GeneratedMasks, PhotoPaths, RandomCrops, TrainingPhotos
+from onar.mask_sources import GeneratedMasks
+from onar.photos import PhotoPaths, RandomCrops, TrainingPhotos
 from onar.streams import StreamedPhotos, StreamLoader, fingerprint
 from onar.training import train
 from tests.conftest import PHOTOS

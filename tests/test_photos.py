@@ -18,17 +18,15 @@ from onar.errors import OnarError
 from onar.images import read_photo, write_image
 from onar.inspection import inspect_photos
 from onar.listing import find_photos
+from onar.mask_sources import GeneratedMasks, MaskFolder, mask_source
 from onar.masks import hole_share
 from onar.photos import (
     CentreCrops,
-    GeneratedMasks,
-    MaskFolder,
     PhotoPaths,
     RandomCrops,
     TrainingPhotos,
     ValidationPhotos,
     hold_out,
-    mask_source,
     random_box,
 )
 from tests.conftest import PHOTOS

@@ -31,6 +31,7 @@ from onar.images import PhotoTooLargeError, printable, read_mask, write_image
 from onar.inpainter import Inpainter
 from onar.jobs import Job
 from onar.photo_files import Photo, read_photo_file, write_photo_file
+from onar.sheets import picture_grid
 from onar.windows import Holes
 
 TINT = (255, 0, 0)
@@ -195,8 +196,6 @@ def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:
 
 def _side_by_side(photo: NDArray[np.uint8], hole: Holes, completed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A sheet of the photo with white holes and the completed photo, reduced to at most `COMPARED_SIZE` each."""
-    from onar.report import picture_grid  # brings matplotlib, which takes half a second
-
     masked = _as_rgb(photo)
     masked[hole] = 255
     return picture_grid([[_reduce(masked), _reduce(_as_rgb(completed))]])

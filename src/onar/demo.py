@@ -18,7 +18,7 @@ from onar.images import read_photo, write_image
 from onar.listing import find_photos
 from onar.masks import known_from_mask, random_mask
 from onar.perceptual import st_lpips
-from onar.report import picture_grid
+from onar.sheets import picture_grid
 from onar.training import train
 from onar.validation import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
 

@@ -9,9 +9,9 @@ import numpy as np
 from onar.config import ImageSize, MaskConfig
 from onar.errors import UsageError
 from onar.images import write_image
+from onar.mask_sources import mask_source
 from onar.masks import hole_share
-from onar.photos import mask_source
-from onar.report import mask_sheet
+from onar.sheets import mask_sheet
 
 SHEET_COLUMNS = 8
 

@@ -6,49 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from onar.files import replacing
 from onar.images import write_image
-
-LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
-VALIDATION_SCORES = {
-    "psnr": "PSNR (dB)",
-    "psnr_hole": "PSNR in holes (dB)",
-    "ssim": "SSIM",
-    "l1": "L1",
-    "l1_hole": "L1 in holes",
-}
-GAP = 4  # pixels between the pictures of a sheet
-
-Picture = NDArray[np.uint8]
-
-
-def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
-    """Lay pictures out in rows on white, each at the top left of its cell; the largest sets the cells' size.
-
-    Args:
-        rows: at least one row of uint8 pictures, H×W×3 each.
-    """
-    height = max(picture.shape[0] for row in rows for picture in row)
-    width = max(picture.shape[1] for row in rows for picture in row)
-    columns = max(len(row) for row in rows)
-    sheet = np.full((len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, np.uint8)
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            top, left = GAP + i * (height + GAP), GAP + j * (width + GAP)
-            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return sheet
-
-
-def mask_sheet(masks: Sequence[Picture], columns: int) -> Picture:
-    """Lay masks, uint8 H×W, out in rows of so many."""
-    # A grey frame, because white holes on a white sheet have no edge.
-    framed = [np.pad(np.stack([mask] * 3, axis=-1), ((1, 1), (1, 1), (0, 0)), constant_values=128) for mask in masks]
-    return picture_grid([framed[start : start + columns] for start in range(0, len(framed), columns)])
+from onar.results import LOSSES, VALIDATION_SCORES
+from onar.sheets import Picture, picture_grid
 
 
 def save_sample_sheet(path: Path, rows: Sequence[Sequence[Picture]]) -> None:

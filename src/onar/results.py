@@ -40,6 +40,15 @@ FREE_KEYS = frozenset(
 # Settings that say how long to train: a checkpoint that is named may be trained for longer.
 LENGTH_KEYS = frozenset({"epochs", "max_steps"})
 
+LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
+VALIDATION_SCORES = {
+    "psnr": "PSNR (dB)",
+    "psnr_hole": "PSNR in holes (dB)",
+    "ssim": "SSIM",
+    "l1": "L1",
+    "l1_hole": "L1 in holes",
+}
+
 Record = dict[str, Any]
 
 

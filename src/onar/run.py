@@ -31,8 +31,8 @@ from onar.features import load_features
 from onar.files import write_text
 from onar.gan import GAN, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss, PixelLoss
+from onar.mask_sources import mask_source
 from onar.models import Discriminator, PConvUNet
-from onar.photos import mask_source
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count, process_index
 from onar.results import Checkpoint, Results
 from onar.training_data import find_training_data, open_loader, start_batches

@@ -2,6 +2,8 @@
 
 What is written here ends with a seal: a mark and the SHA-256 of all bytes before it. It tells a file that was cut off,
 or in which a single bit has changed, from a whole one; torch's own format does not. `torch.load` ignores the seal.
+
+torch is imported by what needs it: others read a run's log from its results folder without.
 """
 
 from __future__ import annotations
@@ -10,8 +12,6 @@ import hashlib
 import pickle
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import torch
 
 from onar.errors import OnarError
 from onar.files import replacing
@@ -27,6 +27,8 @@ class DamagedFileError(OnarError):
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors and plain values; raises `OnarError` when the disk refuses."""
+    import torch
+
     with replacing(path) as temporary, temporary.open("wb+") as file:
         try:
             torch.save(state, file)
@@ -51,6 +53,8 @@ def load_state(path: Path, *, sealed: bool = False) -> dict[str, Any]:
         DamagedFileError: the file is cut off or changed, is of another format, or would run code when unpickled.
         OnarError: the file cannot be read.
     """
+    import torch
+
     try:
         _check_seal(path, sealed)
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -22,8 +22,8 @@ from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.gan import Batch, NotFiniteError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
-from onar.report import LOSSES, save_loss_curves, save_sample_sheet, save_validation_curves
-from onar.results import Results
+from onar.report import save_loss_curves, save_sample_sheet, save_validation_curves
+from onar.results import LOSSES, Results
 from onar.run import SAMPLE_ROWS, Run, note_skipped, prepare, share_unusual_photos, start_accelerator
 from onar.streams import StreamLoader
 from onar.tensor_files import load_state, save_state

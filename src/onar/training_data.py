@@ -10,6 +10,7 @@ import numpy as np
 
 from onar.batches import EpochBatches, photo_loader
 from onar.config import TrainConfig
+from onar.mask_sources import mask_source
 from onar.photos import (
     MOST_HELD_OUT,
     ChosenPhotos,
@@ -18,7 +19,6 @@ from onar.photos import (
     TrainingPhotos,
     count_held_out,
     hold_out,
-    mask_source,
     open_photos,
 )
 from onar.streams import StreamedPhotos, StreamLoader

@@ -13,8 +13,7 @@ from PIL import Image
 
 from onar.errors import OnarError
 from onar.images import read_photo
-from onar.report import LOSSES, VALIDATION_SCORES
-from onar.results import Results
+from onar.results import LOSSES, VALIDATION_SCORES, Results
 from onar.serve.page.runs import LoggedRun, count_sheets, find_runs, read_run, seconds_of_change, seconds_since_change
 from onar.serve.page.texts import label, number, say
 
