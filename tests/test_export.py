@@ -84,12 +84,12 @@ def test_an_inpainter_completes_with_the_file_as_with_the_weights(strategy: str,
     assert (results[1] != photo).any()
 
 
-@pytest.mark.parametrize("which", ["exported file", "pyramid"])
-def test_completing_without_pytorch_never_imports_it(which: str, exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["exported file", "pyramid", "bundled"])
+def test_completing_on_a_cpu_never_imports_pytorch(which: str, exported: Path, tmp_path: Path) -> None:
     Image.open(COFFEE).resize((90, 70)).save(tmp_path / "photo.png")
     Image.fromarray(random_mask(70, 90, rng=np.random.default_rng(0))).save(tmp_path / "mask.png")
     arguments = ["complete", "photo.png", "--mask", "mask.png", "--output", "result.png", "--feather", "2"]
-    arguments += ["--weights", str(exported) if which == "exported file" else "pyramid"]
+    arguments += ["--weights", str(exported) if which == "exported file" else which, "--device", "cpu"]
     program = f"import sys; from onar.cli import main; main({arguments}); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     assert (tmp_path / "result.png").exists()
@@ -258,11 +258,16 @@ def test_a_device_that_onnx_runtime_lacks_is_refused(exported: Path) -> None:
         Inpainter.load(exported, "mps")
 
 
-@pytest.mark.parametrize(("package", "extra"), [("onnx", "export"), ("onnxruntime", "onnx")])
 def test_a_missing_package_is_named_with_its_extra(
-    package: str, extra: str, weights: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(OnarError, match=rf'pip install "onar\[{extra}\]"'):
-        export(str(weights), tmp_path / "model.onnx") if package == "onnx" else Inpainter.load(exported)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(OnarError, match=r'--int8 needs pip install "onar\[export\]"'):
+        export(str(weights), tmp_path / "model.onnx", int8=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_file_follows_the_standard(exported: Path) -> None:
+    model = onnx.load(exported)
+    onnx.checker.check_model(model, full_check=True)
+    assert [value.name for value in model.graph.input] == ["photo", "known"]

@@ -46,4 +46,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'onar' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from onar.errors import extra_for_training
+
+        if advice := extra_for_training(error):
+            raise ModuleNotFoundError(f"onar.{name} needs {advice}", name=error.name) from error
+        raise

@@ -1,7 +1,7 @@
 """What runs a generator on one photo: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
 
 All take and give the same arrays, so `Inpainter` does not know them apart. torch and ONNX Runtime are imported by the
-one that needs them: completing with an exported file starts without torch.
+one that needs them: completing on a CPU starts without torch, and needs none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
+from onar.onnx_graph import GRAPHS, build_model
 from onar.pyramid import fill_frame
+from onar.weights_files import read_generator_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 Frame: TypeAlias = NDArray[np.float32]
 
 ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
-"""What ONNX Runtime calls the devices; the first that is there is taken for "auto"."""
+"""What ONNX Runtime calls the devices."""
 
 
 class Backend(ABC):
@@ -93,15 +95,15 @@ class TorchBackend(Backend):
 
 
 class OnnxBackend(Backend):
-    """A generator that `onar export` wrote.
+    """A generator run by ONNX Runtime.
 
     Args:
-        path: the `.onnx` file.
+        path: an `.onnx` file that `onar export` wrote, or a `.safetensors` file, whose graph is built here.
         device: "auto", "cpu", "cuda" or "mps"; others than the CPU need a build of ONNX Runtime that has them.
         threads: of the CPU; 0 for one on each core.
 
     Raises:
-        OnarError: ONNX Runtime is not installed, or the file cannot be read or is none of ours.
+        OnarError: the file cannot be read or is none of ours.
         UsageError: the device is not there.
 
     Attributes:
@@ -109,10 +111,8 @@ class OnnxBackend(Backend):
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise OnarError(f'{path} needs ONNX Runtime: pip install "onar[onnx]"') from error
+        import onnxruntime
+
         if not path.is_file():
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
@@ -120,7 +120,10 @@ class OnnxBackend(Backend):
         options.log_severity_level = 3  # errors; they are raised as well
         options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=[ONNX_PROVIDERS[self.device]])
+            model = _build_graph(path) if path.suffix == ".safetensors" else path
+            self._session = onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[self.device]])
+        except OnarError:
+            raise
         except Exception as error:  # its errors have no class in common
             raise OnarError(f"{path} is damaged or not an ONNX file") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -140,10 +143,25 @@ class OnnxBackend(Backend):
         return completed
 
 
+def _build_graph(path: Path) -> bytes:
+    """The generator in a safetensors file as an ONNX file; raises `OnarError` when it is none that Onar knows."""
+    file = read_generator_file(path)
+    name = file.architecture.get("generator")
+    if name not in GRAPHS:
+        raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(GRAPHS)}")
+    try:
+        return build_model(file.architecture, file.weights, {"training_size": str(file.training_size)})
+    except (LookupError, TypeError, ValueError) as error:
+        raise OnarError(f"{path} does not fit {name}: {error}") from error
+
+
 def _choose_onnx_device(device: str, providers: list[str]) -> str:
     available = [name for name, provider in ONNX_PROVIDERS.items() if provider in providers]
     if device == "auto":
-        return available[0]
+        return "cuda" if "cuda" in available else "cpu"  # CoreML, never measured, only when asked for
     if device not in available:
-        raise UsageError(f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}")
+        raise UsageError(
+            f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}, or for PyTorch's "
+            'GPUs pip install "onar[train]"'
+        )
     return device

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.models import GENERATORS
 from onar.tensor_files import load_state, save_state
+from onar.weights_files import read_generator_file, read_metadata, usual_training_size
 
 State = dict[str, Tensor]
 
@@ -66,8 +67,9 @@ def load_generator(path: Path) -> nn.Module:
 
 def load_safetensors(path: Path) -> nn.Module:
     """What `load_generator` does, for a safetensors file of any name."""
-    state, architecture = _read_safetensors(path)
-    return _build(architecture, state, path)
+    file = read_generator_file(path)
+    state = {key: torch.from_numpy(value) for key, value in file.weights.items()}
+    return _build(dict(file.architecture), state, path)
 
 
 def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
@@ -101,15 +103,14 @@ def kept_weights(checkpoint: dict[str, Any]) -> State:
 def training_size(path: Path, generator: nn.Module) -> int:
     """Side in pixels of the crops a generator was trained on.
 
-    From the file's metadata, or from the run's `config.toml`; else from its depth, as the paper's network of depth 8
-    was made for 512.
+    From the file's metadata, or from the run's `config.toml`; else from its depth.
     """
-    if path.suffix == ".safetensors" and "training_size" in (metadata := _read_metadata(path)):
+    if path.suffix == ".safetensors" and "training_size" in (metadata := read_metadata(path)):
         return int(metadata["training_size"])
     recipe = _run_folder(path) / RECORD["recipe"]
     if recipe.is_file():
         return max(TrainConfig.from_toml(recipe).height_width)
-    return int(2 ** (int(getattr(generator, "depth", 8)) + 1))
+    return usual_training_size(getattr(generator, "depth", None))
 
 
 def training_record(path: Path) -> dict[str, str]:
@@ -119,7 +120,7 @@ def training_record(path: Path) -> dict[str, str]:
     file; empty where neither says it.
     """
     if path.suffix == ".safetensors":
-        return {key: value for key, value in _read_metadata(path).items() if key in (*RECORD, "blend")}
+        return {key: value for key, value in read_metadata(path).items() if key in (*RECORD, "blend")}
     found = {key: _run_folder(path) / name for key, name in RECORD.items()}
     texts = {key: file.read_text(encoding="utf-8").strip() for key, file in found.items() if file.is_file()}
     return {key: text if key == "recipe" else text.rpartition("\n")[2] for key, text in texts.items()}
@@ -169,27 +170,3 @@ def _describe(generator: nn.Module) -> str:
     settings = _settings_of_weights(generator)
     name = settings.pop("generator")
     return f"{name} of " + ", ".join(f"{key} {value}" for key, value in settings.items())
-
-
-def _read_metadata(path: Path) -> dict[str, str]:
-    with safe_open(path, framework="pt") as file:
-        return dict(file.metadata() or {})
-
-
-def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # Bundled weights are stored in half precision; the networks compute in float32.
-            state = {key: _widen(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
-        return state, json.loads(metadata["architecture"])
-    except OSError as error:
-        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
-        raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
-    except (KeyError, json.JSONDecodeError) as error:
-        raise OnarError(f"{path} does not say its architecture in its metadata") from error
-
-
-def _widen(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value

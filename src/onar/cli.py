@@ -14,7 +14,7 @@ from cyclopts.config import Dict
 
 from onar.completion_config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
-from onar.errors import OnarError, UsageError
+from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.settings import read_toml
 
@@ -181,9 +181,8 @@ def export(
 ) -> None:
     """Write a generator as a file to pass on: ONNX, or safetensors in half precision.
 
-    The file is compared with the original on photos of three sizes before it is kept. ONNX completes photos without
-    PyTorch; writing it needs pip install "onar[export]", and `onar complete --weights model.onnx` needs
-    pip install "onar[onnx]".
+    The file is compared with the original on photos of three sizes before it is kept. Both kinds complete photos
+    without PyTorch. This verb needs pip install "onar[train]", and --int8 needs pip install "onar[export]".
 
     Args:
         weights: A .pth or .safetensors file, "bundled" or "pyramid".
@@ -226,10 +225,7 @@ def serve(
         device: Where the network runs.
         config: How.
     """
-    try:
-        from onar.serve.server import serve
-    except ModuleNotFoundError as error:
-        raise OnarError(f'onar serve needs pip install "onar[serve]" ({error})') from error
+    from onar.serve.server import serve
 
     serve(weights, device, config)
 
@@ -290,6 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (advice := extra_for_training(error)):
+            verb = next((word for word in arguments if word in app), "onar")
+            sys.exit(_tell(OnarError(f"{verb} needs {advice}"), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
 
 

@@ -20,11 +20,11 @@ from math import inf
 from typing import Any
 
 import cv2
-import torch
 from numpy.typing import NDArray
 
 from onar.completion_config import CompletionConfig, EngineConfig
 from onar.completion_files import Outcome, complete_files
+from onar.devices import available_cpus
 from onar.errors import OnarError, UsageError
 from onar.images import printable
 from onar.inpainter import Inpainter
@@ -128,7 +128,7 @@ def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: Engin
     Raises:
         UsageError: no machine has room for a worker.
     """
-    threads = where.threads or torch.get_num_threads()
+    threads = where.threads or available_cpus()
     with_gpus = any(machine.get("GPU") for machine in machines)
     gpus = int(device == "cuda" or (device == "auto" and with_gpus))
     room = sum(

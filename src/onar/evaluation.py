@@ -17,16 +17,14 @@ from typing import Any
 from onar.backends import PyramidBackend
 from onar.baselines import BASELINES
 from onar.config import ImageSize
-from onar.devices import choose_device
 from onar.errors import UsageError
 from onar.evaluation_pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
 from onar.evaluation_report import check_writable, write_reports
-from onar.evaluation_scores import Report, bucket_scores, describe_metric, mean_scores
+from onar.evaluation_scores import LEARNED_DISTANCES, Report, bucket_scores, describe_metric, mean_scores
 from onar.evaluation_scoring import Method, choose_examples, load_judges, score_all, set_distances
 from onar.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
 from onar.metrics import MAX_PSNR, METRICS
-from onar.perceptual import DISTANCES
 
 DESCRIPTIONS = {
     "telea": "fast marching (Telea 2004), OpenCV",
@@ -37,6 +35,7 @@ DESCRIPTIONS = {
 }
 _PACKAGES = (
     "onar",
+    "onnxruntime",
     "torch",
     "torchvision",
     "torchmetrics",
@@ -93,7 +92,7 @@ def evaluate(
     fills, descriptions, unavailable = _gather_methods(inpainter, baselines, methods or {})
     if output is not None:
         check_writable(Path(output))
-    judges = load_judges(features, choose_device(device))
+    judges = load_judges(features, device)
     scored = score_all(pairs, fills, judges)
     rows = list(scored.rows.values())
     report = Report(
@@ -189,7 +188,7 @@ def _sha256(weights: Path | None) -> str | None:
 
 
 def _describe_metrics(unavailable: Mapping[str, str]) -> dict[str, Any]:
-    return {name: describe_metric(name, unavailable.get(name)) for name in (*METRICS, *DISTANCES)}
+    return {name: describe_metric(name, unavailable.get(name)) for name in (*METRICS, *LEARNED_DISTANCES)}
 
 
 def _versions() -> dict[str, str | None]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from onar.errors import OnarError
@@ -85,7 +84,7 @@ def to_html(report: Report) -> str:
         "<h2>By hole share</h2>",
         "<p>N: holes keep away from the border. B: holes reach it. Means over the masks in the last row.</p>",
         *(_by_range(report, name) for name in report.available_metrics),
-        f'<div class="wide">{_image(_png(_plots(report)), "scores by hole share")}</div>',
+        _plots(report),
         *(_example(report, example) for example in report.examples),
         "<h2>How it was done</h2>",
         _protocol(report),
@@ -149,8 +148,12 @@ def _table(header: list[str], rows: list[str]) -> str:
 # ---------------------------------------------------------------- plots and pictures
 
 
-def _plots(report: Report) -> Figure:
-    """Mean scores by range of hole share, a curve for each method."""
+def _plots(report: Report) -> str:
+    """Mean scores by range of hole share, a curve for each method; where matplotlib is missing, how to get them."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        return '<p class="note">Plots of these scores need pip install "onar[evaluate]".</p>'
     names = [name for name in _PLOTTED if name in report.available_metrics]
     buckets = [bucket for bucket in report.buckets if bucket.border is None]
     figure = Figure(figsize=(12, 3.4 * -(-len(names) // 3)), layout="constrained")
@@ -164,7 +167,10 @@ def _plots(report: Report) -> Figure:
     panels[0].legend(fontsize="small")
     for axes in panels[len(names) :]:
         axes.set_visible(False)
-    return figure
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    plots = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f'<div class="wide">{_image(plots, "scores by hole share")}</div>'
 
 
 def _or_gap(scores: Scores, method: str, name: str) -> float:
@@ -190,12 +196,6 @@ def _figure(picture: Pixels, caption: str) -> str:
 
 def _image(address: str, description: str) -> str:
     return f'<img alt="{escape(description)}" src="{address}">'
-
-
-def _png(figure: Figure) -> str:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _jpeg(picture: Pixels) -> str:

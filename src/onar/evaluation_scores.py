@@ -47,6 +47,9 @@ KNOWN_METRICS: dict[str, Metric] = {
 }
 """How to show the scores of single pictures; one that is not here is shown under its name, as higher is better."""
 
+LEARNED_DISTANCES = ("lpips", "st_lpips")
+"""Those of them that a network judges: the keys of `onar.perceptual.DISTANCES`, which torch is needed for."""
+
 
 def describe_metric(name: str, unavailable: str | None = None) -> Metric:
     """What to call a metric, and why it could not be computed if so."""

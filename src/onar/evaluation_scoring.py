@@ -8,31 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation_pairs import MasksHash, Pair, Pairs, group_of
-from onar.evaluation_scores import Example, ImageScores, Scores, SetDistances
+from onar.evaluation_scores import LEARNED_DISTANCES, Example, ImageScores, Scores, SetDistances
 from onar.images import Pixels
 from onar.masks import HOLE, hole_share
 from onar.metrics import score
-from onar.perceptual import (
-    DISTANCES,
-    SMALLEST_SIDE,
-    LearnedDistance,
-    PooledFeatures,
-    frechet_distance,
-    kernel_distance,
-    pooled_features,
-)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from onar.perceptual import LearnedDistance, PooledFeatures
 
 Method: TypeAlias = Callable[[Pixels, Pixels], Pixels]
 """(photo uint8 H×W×3 with its holes emptied, mask uint8 H×W with 255 = hole) -> completed photo, uint8 H×W×3."""
+
+Frames: TypeAlias = NDArray[np.float32]
 
 EMPTY = 128
 """Grey that hole pixels have when a method gets the photo."""
@@ -45,20 +45,26 @@ class Judges:
     distances: dict[str, LearnedDistance]
     unavailable: dict[str, str]
     features: PooledFeatures | None
-    device: torch.device
+    device: torch.device | None
+    """Where they are; None where there are none, because torch is not installed."""
 
 
-def load_judges(features: str | None, device: torch.device) -> Judges:
+def load_judges(features: str | None, device: str) -> Judges:
     """Load the learned distances, and the network of `features` if one is named; raises `OnarError` without that."""
-    pooled = pooled_features(features).to(device) if features else None
+    if features is None and find_spec("torch") is None:
+        return Judges({}, dict.fromkeys(LEARNED_DISTANCES, 'pip install "onar[train,offline]"'), None, None)
+    from onar.perceptual import DISTANCES, pooled_features
+
+    place = choose_device(device)
+    pooled = pooled_features(features).to(place) if features else None
     distances: dict[str, LearnedDistance] = {}
     unavailable: dict[str, str] = {}
     for name, load in DISTANCES.items():
         try:
-            distances[name] = load().to(device)
+            distances[name] = load().to(place)
         except OnarError as error:
             unavailable[name] = str(error)
-    return Judges(distances, unavailable, pooled, device)
+    return Judges(distances, unavailable, pooled, place)
 
 
 # ---------------------------------------------------------------- scoring
@@ -117,15 +123,15 @@ def fill_holes(pair: Pair, name: str, fill: Method) -> Pixels:
 
 def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: Judges, scored: Scored) -> None:
     """Score the composites of one photo, one after the other: photos may be large."""
-    photo, known = to_tensor(pair.photo), torch.from_numpy(~pair.hole)[None, None].float()
+    photo, known = _as_batch(pair.photo), (~pair.hole)[None, None]
     scores: Scores = {}
     for method, pixels in composites.items():
-        composite = to_tensor(pixels)
+        composite = _as_batch(pixels)
         scores[method] = _score(composite, photo, known, judges)
         if judges.features:
-            scored.fake[method].append(judges.features(composite.to(judges.device)).cpu())
+            scored.fake[method].append(judges.features(_to_device(composite, judges)).cpu())
     if judges.features:
-        scored.real.append(judges.features(photo.to(judges.device)).cpu())
+        scored.real.append(judges.features(_to_device(photo, judges)).cpu())
     share, group = hole_share(pair.hole), group_of(pair.hole)
     height, width = pair.hole.shape
     row = ImageScores(pair.photo_name, pair.mask_name, height, width, share, group.range, group.border, scores)
@@ -133,26 +139,39 @@ def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: J
     scored.masks_hash.add(pair.hole)
 
 
-def _score(composite: Tensor, photo: Tensor, known: Tensor, judges: Judges) -> dict[str, float | None]:
-    """Every metric of one composite, 1×3×H×W; None where there is no score."""
-    values: dict[str, float | None] = {name: float(value) for name, value in score(composite, photo, known).items()}
-    large_enough = min(photo.shape[-2:]) >= SMALLEST_SIDE
-    for name in DISTANCES:
-        distance = judges.distances.get(name) if large_enough else None
-        pair = composite.to(judges.device), photo.to(judges.device)
-        values[name] = float(distance(*pair)) if distance else None
-    return values
+def _score(composite: Frames, photo: Frames, known: NDArray[np.bool_], judges: Judges) -> dict[str, float | None]:
+    """Every metric of one composite, 1×3×H×W in [0, 1]; None where there is no score."""
+    values: dict[str, float | None] = {name: float(value[0]) for name, value in score(composite, photo, known).items()}
+    return values | {name: _distance(name, composite, photo, judges) for name in LEARNED_DISTANCES}
 
 
-def to_tensor(picture: Pixels) -> Tensor:
-    """Turn uint8 H×W×3 into float 1×3×H×W in [0, 1]."""
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+def _distance(name: str, composite: Frames, photo: Frames, judges: Judges) -> float | None:
+    distance = judges.distances.get(name)
+    if distance is None or min(photo.shape[-2:]) < distance.smallest_side:
+        return None
+    return float(distance(_to_device(composite, judges), _to_device(photo, judges)))
+
+
+def _as_batch(picture: Pixels) -> Frames:
+    """Turn uint8 H×W×3 into float32 1×3×H×W in [0, 1]."""
+    frames: Frames = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+    return frames
+
+
+def _to_device(frames: Frames, judges: Judges) -> Tensor:
+    import torch
+
+    return torch.from_numpy(frames).to(judges.device)
 
 
 def set_distances(features: str | None, scored: Scored) -> SetDistances | None:
     """Compare the composites of each method with the photos, as sets; None when no network was named."""
     if features is None:
         return None
+    import torch
+
+    from onar.perceptual import frechet_distance, kernel_distance
+
     real, scores = torch.cat(scored.real), {}
     for method, vectors in scored.fake.items():
         fake = torch.cat(vectors)

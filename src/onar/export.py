@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from onar.checkpoint import (
 from onar.errors import OnarError, UsageError
 from onar.files import replacing
 from onar.inpainter import PYRAMID, PYRAMID_SIZE
+from onar.mask_sources import GeneratedMasks
 from onar.models import PConvUNet, PyramidFill
-from onar.photos import ChosenPhotos, GeneratedMasks, Photos, hold_out, open_photos
+from onar.onnx_graph import build_model
+from onar.photos import ChosenPhotos, Photos, hold_out, open_photos
 from onar.validation import Completer, complete_with, load_held_out, score_completer
 
 SIZES = ((96, 128), (256, 256), (333, 517))
@@ -123,6 +125,8 @@ def export(
         raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, not {output.name}")
     if int8 and ending != ".onnx":
         raise UsageError("--int8 is for .onnx files")
+    if int8 and find_spec("onnx") is None:
+        raise OnarError('--int8 needs pip install "onar[export]"')
     if calibration is not None and not int8:
         raise UsageError("--calibration is for --int8")
     if not 0 <= blend_share <= 1:
@@ -149,17 +153,10 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> C
     """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, and return what runs it.
 
     Raises:
-        OnarError: a package is missing, or the network is too large for the format.
+        OnarError: the network is too large for the format.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise OnarError(f'onar export needs {" and ".join(missing)}: pip install "onar[export]"')
-    from onar.onnx_graph import build_model
-
-    model = build_model(generator, metadata)
-    if model.ByteSize() >= 2**31:
-        raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
-    path.write_bytes(model.SerializeToString())
+    weights = {name: value.numpy() for name, value in generator.cpu().state_dict().items()}
+    path.write_bytes(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
     return _run_onnx(path)
 
 

@@ -21,7 +21,8 @@ from PIL import Image
 
 from onar.backends import Backend, Frame, OnnxBackend, PyramidBackend, TorchBackend
 from onar.bundled import bundled_weights, weights_file
-from onar.errors import UsageError
+from onar.devices import prefers_torch
+from onar.errors import OnarError, UsageError, extra_for_training
 from onar.masks import holes_from_mask, known_from_mask
 from onar.pyramid import fill_frame
 from onar.windows import Box, Holes, find_groups, hole_depth
@@ -82,11 +83,17 @@ class Inpainter:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
         path = weights_file(weights)
         description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
-        if path.suffix == ".onnx":
+        if path.suffix == ".onnx" or (path.suffix == ".safetensors" and not prefers_torch(device)):
             backend = OnnxBackend(path, device, threads)
             inpainter = cls(backend, backend.training_size, description=description)
         else:
-            from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+            try:
+                from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+            except ModuleNotFoundError as error:
+                advice = extra_for_training(error)
+                raise OnarError(
+                    f"{path} needs {advice}; .safetensors and .onnx files from onar export do not"
+                ) from error
 
             generator = load_generator(path)
             inpainter = cls(generator, training_size(path, generator), device, description, threads)

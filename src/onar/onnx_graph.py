@@ -18,12 +18,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnx
 from numpy.typing import ArrayLike, NDArray
-from onnx import helper, numpy_helper
-from torch import nn
 
-from onar.models.pyramid_fill import SMOOTHING_STEPS
+from onar import onnx_messages as messages
+from onar.errors import OnarError
+from onar.pyramid import SMOOTHING_STEPS
 
 OPSET = 18
 IR_VERSION = 10  # of the file format; ONNX Runtime reads it from version 1.18
@@ -41,57 +40,54 @@ class Graph:
     """Nodes and constants of a growing graph; a value is its name."""
 
     def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
 
     def add(self, operator: str, *inputs: str | ArrayLike, **attributes: Any) -> str:
         """Add a node and return its output; inputs that are no names become constants, in float32 or int64."""
         names = [value if isinstance(value, str) else self._constant(np.asarray(value)) for value in inputs]
         output = f"{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
+        self.nodes.append(messages.node(operator, names, output, attributes))
         return output
 
     def _constant(self, value: NDArray[Any]) -> str:
-        value = value.astype(np.float32 if value.dtype.kind == "f" else np.int64)
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value, name))
+        self.constants.append(messages.tensor(name, value))
         return name
 
 
-def build_model(generator: nn.Module, metadata: dict[str, str]) -> onnx.ModelProto:
-    """Build the model (photo, known) -> completed of a generator in `GRAPHS`.
+def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    """Build the model (photo, known) -> completed of a generator in `GRAPHS`, as the bytes of an ONNX file.
 
     Args:
-        generator: its `architecture` and weights are read.
+        architecture: the generator's, as it travels with the weights.
+        weights: the generator's state dict, as float arrays.
         metadata: what travels in the file beside the architecture.
 
     Returns:
         A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
         in its holes.
+
+    Raises:
+        OnarError: the network is too large for the format.
     """
-    weights = {name: value.detach().cpu().double().numpy() for name, value in generator.state_dict().items()}
-    architecture: dict[str, Any] = generator.architecture  # type: ignore[assignment]
     graph = Graph()
     completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
-    graph.nodes.append(helper.make_node("Identity", [completed], ["completed"]))
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            architecture["generator"],
-            inputs=[_value("photo", 3), _value("known", 1)],
-            outputs=[_value("completed", 3)],
-            initializer=graph.constants,
-        ),
-        producer_name="onar",
+    graph.nodes.append(messages.node("Identity", [completed], "completed", {}))
+    model = messages.model(
+        architecture["generator"],
+        nodes=graph.nodes,
+        constants=graph.constants,
+        inputs=[messages.image_value("photo", 3), messages.image_value("known", 1)],
+        outputs=[messages.image_value("completed", 3)],
+        metadata={"architecture": json.dumps(architecture), **metadata},
+        opset=OPSET,
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(model, {"architecture": json.dumps(architecture), **metadata})
-    return model
-
-
-def _value(name: str, channels: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", channels, "height", "width"])
+    if model.ByteSize() >= 2**31:
+        raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
+    content: bytes = model.SerializeToString()
+    return content
 
 
 # ---------------------------------------------------------------- PConvUNet
@@ -111,7 +107,7 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     fill = _fill_pyramid(graph, photo, known)
     hidden = _head_layer(graph, weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
     correction = _head_layer(graph, weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
-    if window := architecture["correction_window"]:
+    if window := architecture.get("correction_window"):
         correction = graph.add("Mul", correction, _hole_share(graph, known, window))
     return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
 
@@ -166,7 +162,7 @@ def _convolve_upsampled(graph: Graph, low: str, kernel: Array) -> str:
     phases = []
     for top, rows in enumerate(UPSAMPLING_PHASES):
         for left, columns in enumerate(UPSAMPLING_PHASES):
-            taps = np.einsum("ai,bj,ocij->ocab", rows, columns, kernel)
+            taps = (kernel.reshape(-1, 9) @ np.kron(rows, columns).T).reshape(*kernel.shape[:2], 2, 2)
             phases.append(graph.add("Conv", low, taps, kernel_shape=[2, 2], pads=[1 - top, 1 - left, top, left]))
     return graph.add("DepthToSpace", graph.add("Concat", *phases, axis=1), blocksize=2, mode="DCR")
 

@@ -17,7 +17,7 @@ from onar.errors import OnarError, UsageError
 from onar.features import DOWNLOAD_TIMEOUT, FEATURES, FrozenFeatures, load_features, timeout
 
 SMALLEST_SIDE = 32
-"""Photos with a shorter side, in pixels, have no LPIPS and no ST-LPIPS: the networks' maps would be empty."""
+"""In pixels; below, the maps of AlexNet would be empty."""
 
 
 class LearnedDistance(nn.Module):
@@ -25,7 +25,12 @@ class LearnedDistance(nn.Module):
 
     Args:
         network: (one, other, normalize=True) -> B×1×1×1.
+
+    Attributes:
+        smallest_side: photos with a shorter side, in pixels, have no such distance.
     """
+
+    smallest_side = SMALLEST_SIDE
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

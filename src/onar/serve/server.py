@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
@@ -41,7 +42,9 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     worker = Worker(config.queue, config.time_limit)
     name = Path(weights or BUNDLED).name
     app = create_app(inpainter, worker, config, name)
-    if config.page:
+    if config.page and find_spec("gradio") is None:
+        print('onar: the page needs pip install "onar[page]"; serving the HTTP API alone', file=sys.stderr)
+    elif config.page:
         _add_page(app, worker, inpainter, name, device, config)
     print(f"filling holes with {inpainter.description}")
     settings = uvicorn.Config(

@@ -1,0 +1,138 @@
+"""What works where Onar is installed without an extra: with the packages that it declares, and no others."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+from PIL import Image
+
+from onar import Inpainter, PConvUNet, random_mask
+from onar.backends import OnnxBackend, TorchBackend
+from onar.bundled import bundled_weights
+from onar.checkpoint import load_generator, save_weights
+from onar.models import PyramidFill
+from tests.conftest import PHOTOS
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+
+
+def declared_packages() -> set[str]:
+    """Names of the packages that `pip install onar` brings, itself included."""
+    found: set[str] = set()
+    waiting = [Requirement("onar")]
+    while waiting:
+        requirement = waiting.pop()
+        if requirement.name in found:
+            continue
+        found.add(requirement.name)
+        for line in distribution(requirement.name).requires or []:
+            needed = Requirement(line)
+            if needed.marker is None or any(
+                needed.marker.evaluate({"extra": extra}) for extra in (*requirement.extras, "")
+            ):
+                waiting.append(needed)
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has Onar and its declared packages only; they are lent from where the tests run."""
+    environment = tmp_path_factory.mktemp("plain")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    for name in declared_packages():
+        lent = distribution(name)
+        for top in {file.parts[0] for file in lent.files or [] if file.parts[0] not in ("..", "__pycache__")}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(lent.locate_file(top))
+    return environment / "bin" / "python"
+
+
+def onar(python: Path, *arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(python), "-m", "onar", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    holes = random_mask(320, 480, rng=np.random.default_rng(0), hole_ratio=(0.1, 0.2))
+    Image.fromarray(holes).save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+def test_there_is_no_torch(python: Path) -> None:
+    for name in ("torch", "matplotlib", "onnx", "gradio"):
+        tried = subprocess.run([python, "-c", f"import {name}"], capture_output=True, text=True, check=False)
+        assert f"No module named '{name}'" in tried.stderr
+
+
+def test_a_photo_is_completed_as_pytorch_would(python: Path, mask: Path, tmp_path: Path) -> None:
+    done = onar(python, "complete", COFFEE, "--mask", mask, "--output", "out.png", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    photo, hole = np.asarray(Image.open(COFFEE)), np.asarray(Image.open(mask)) > 0
+    completed = np.asarray(Image.open(tmp_path / "out.png"))
+    with_torch = Inpainter(load_generator(bundled_weights()), 256, "cpu")
+    assert np.array_equal(completed[~hole], photo[~hole])
+    assert np.abs(completed.astype(int) - with_torch(photo, hole)).max() <= 1
+
+
+def test_holes_are_scored_and_learned_distances_say_what_they_need(python: Path, tmp_path: Path) -> None:
+    arguments = ["--data", PHOTOS, "--count", 1, "--img_size", 64, "--masks_per_range", 1, "--output", "report.json"]
+    done = onar(python, "evaluate", *arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "report.json").read_text())["overall"]["scores"]["onar"]
+    assert 10 < scores["psnr"] < 60
+    assert scores["st_lpips"] is None
+    assert 'ST-LPIPS: not available: pip install "onar[train,offline]"' in done.stdout
+    assert 'pip install "onar[evaluate]"' in (tmp_path / "report.html").read_text()
+
+
+def test_masks_are_written(python: Path, tmp_path: Path) -> None:
+    done = onar(python, "masks", "out", "--count", 2, "--img_size", 64, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("arguments", [["train", "--data", "."], ["demo"], ["check", "."]])
+def test_a_verb_that_needs_torch_says_so_in_one_line(python: Path, arguments: list[str], tmp_path: Path) -> None:
+    done = onar(python, *arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f'onar: {arguments[0]} needs pip install "onar[train]" (')
+    assert done.stderr.count("\n") == 1
+
+
+def test_weights_that_need_torch_say_so_in_one_line(python: Path, mask: Path, tmp_path: Path) -> None:
+    save_weights(tmp_path / "mine.pth", PConvUNet(4, 3))
+    arguments = ["complete", COFFEE, "--mask", mask, "--output", "out.png", "--weights", "mine.pth"]
+    done = onar(python, *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith('onar: mine.pth needs pip install "onar[train]"')
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_from_python_a_name_that_needs_torch_says_so(python: Path, tmp_path: Path) -> None:
+    tried = subprocess.run([python, "-c", "import onar; onar.train"], capture_output=True, text=True, check=False)
+    assert tried.stderr.splitlines()[-1].startswith('ModuleNotFoundError: onar.train needs pip install "onar[train]"')
+
+
+def test_serving_goes_on_without_the_page(python: Path, tmp_path: Path) -> None:
+    command = [str(python), "-m", "onar", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.terminate()
+        _, said = process.communicate()
+    assert "serving at" in lines[1]
+    assert said == 'onar: the page needs pip install "onar[page]"; serving the HTTP API alone\n'
+
+
+def test_a_cpu_is_for_onnx_runtime_whatever_is_installed() -> None:
+    inpainter = Inpainter.load(device="cpu")
+    assert isinstance(inpainter.backend, OnnxBackend)
+    assert isinstance(Inpainter(PyramidFill(), device="cpu").backend, TorchBackend)
