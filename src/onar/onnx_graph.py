@@ -25,6 +25,7 @@ from onar.errors import OnarError
 from onar.pyramid import SMOOTHING_STEPS
 
 OPSET = 18
+MOST_BYTES = 2**31 - 2**20  # of constants: Protocol Buffers end at 2 GB, and nodes take far less than 1 MB
 IR_VERSION = 10  # of the file format; ONNX Runtime reads it from version 1.18
 PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
@@ -32,7 +33,7 @@ UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 """Even and odd rows (or columns): which taps of a 3-tap kernel fall on the first and on the second source pixel."""
 NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
-Array: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[np.float32]
 Weights: TypeAlias = dict[str, Array]
 
 
@@ -84,7 +85,7 @@ def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Map
         opset=OPSET,
         ir_version=IR_VERSION,
     )
-    if model.ByteSize() >= 2**31:
+    if sum(len(constant.raw_data) for constant in graph.constants) > MOST_BYTES:
         raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
     content: bytes = model.SerializeToString()
     return content
@@ -159,10 +160,10 @@ def _decoder_level(
 
 def _convolve_upsampled(graph: Graph, low: str, kernel: Array) -> str:
     """A 3×3 convolution of nearest-upsampled `low`: a 2×2 convolution of `low` for each phase, interleaved."""
-    phases = []
+    phases, flat = [], kernel.reshape(-1, 9)
     for top, rows in enumerate(UPSAMPLING_PHASES):
         for left, columns in enumerate(UPSAMPLING_PHASES):
-            taps = (kernel.reshape(-1, 9) @ np.kron(rows, columns).T).reshape(*kernel.shape[:2], 2, 2)
+            taps = (flat @ np.kron(rows, columns).T.astype(kernel.dtype)).reshape(*kernel.shape[:2], 2, 2)
             phases.append(graph.add("Conv", low, taps, kernel_shape=[2, 2], pads=[1 - top, 1 - left, top, left]))
     return graph.add("DepthToSpace", graph.add("Concat", *phases, axis=1), blocksize=2, mode="DCR")
 
