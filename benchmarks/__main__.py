@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.table import Table
 
-TOPICS = ("layers", "generator", "training_step", "data", "completing", "growth")
+TOPICS = ("layers", "generator", "training_step", "data", "completing", "peers", "growth")
 RESULTS = Path(__file__).parent / "results.md"
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image
 from benchmarks.networks import PHOTOS
 from benchmarks.table import Table
 from onar import PConvUNet
-from onar.checkpoint import save_weights
+from onar.bundled import bundled_weights
+from onar.checkpoint import load_generator, save_weights
 
 SIZES = {"1 MP": (864, 1152), "12 MP": (3024, 4032), "24 MP": (4000, 6000)}
 HOLES = {"small": 0.02, "large": 0.35}
@@ -25,26 +27,50 @@ LAUNCHER = (
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 )
 NOTE = (
-    "A JPEG in, a PNG out, with the default generator (base 64, depth 8) in PyTorch: one process each, its start "
-    "included. The hole is a rectangle in the middle whose sides are the given share of the photo's. Memory is the "
-    "largest resident set of the process."
+    "A JPEG in, a PNG out: one process each, its start included, in turns; medians of three. The bundled weights run "
+    "on ONNX Runtime, and as a .pth file in PyTorch; the default generator (base 64, depth 8) in PyTorch. The hole is "
+    "a rectangle in the middle whose sides are the given share of the photo's. Memory is the largest resident set of "
+    "the process."
 )
+REPEATS = 3
 
 
 def measure() -> list[Table]:
-    """Photo sizes × hole sizes."""
+    """Photo sizes × hole sizes × weights."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        weights = folder / "generator.pth"
-        torch.manual_seed(0)
-        save_weights(weights, PConvUNet())
+        weights = {"bundled": bundled_weights(), **_as_pth(folder)}
         rows = [
-            [photo, f"{share:.0%}", f"{seconds:.1f}", f"{gigabytes:.2f}"]
+            [photo, f"{share:.0%}", which, f"{seconds:.1f}", f"{gigabytes:.2f}"]
             for photo, (height, width) in SIZES.items()
             for share in HOLES.values()
-            for seconds, gigabytes in [_complete(folder, weights, height, width, share)]
+            for which, (seconds, gigabytes) in _compare(folder, weights, height, width, share).items()
         ]
-    return [Table("`onar complete`", NOTE, ["photo", "hole, of each side", "seconds", "memory, GB"], rows)]
+    return [Table("`onar complete`", NOTE, ["photo", "hole, of each side", "weights", "seconds", "memory, GB"], rows)]
+
+
+def _as_pth(folder: Path) -> dict[str, Path]:
+    """The bundled weights as a file for PyTorch, and those of an untrained default generator."""
+    torch.manual_seed(0)
+    networks = {"bundled in PyTorch": load_generator(bundled_weights()), "default in PyTorch": PConvUNet()}
+    sizes = {"bundled in PyTorch": 256, "default in PyTorch": 512}
+    paths = {name: folder / name.partition(" ")[0] / "generator_final.pth" for name in networks}
+    for name, path in paths.items():
+        path.parent.mkdir()
+        save_weights(path, networks[name])
+        path.with_name("config.toml").write_text(f"img_size = {sizes[name]}\n")
+    return paths
+
+
+def _compare(
+    folder: Path, weights: dict[str, Path], height: int, width: int, share: float
+) -> dict[str, tuple[float, float]]:
+    """Medians of seconds and of GB for each weights file."""
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in weights}
+    for _ in range(REPEATS):
+        for name, path in weights.items():
+            measured[name].append(_complete(folder, path, height, width, share))
+    return {name: (median(one[0] for one in runs), median(one[1] for one in runs)) for name, runs in measured.items()}
 
 
 def _complete(folder: Path, weights: Path, height: int, width: int, share: float) -> tuple[float, float]:
