@@ -22,7 +22,7 @@ from onar.gan import GAN, Batch
 from onar.losses import relativistic_generator_loss
 from onar.masks import composite
 from onar.results import Results
-from onar.run import Run, prepare, start_accelerator
+from onar.run import Run, prepare, start_processes
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
 NOTE = (
@@ -72,7 +72,7 @@ def prepared_run(content_network: str) -> Iterator[Run]:
             results_dir=folder / "results",
         )
         with closing(Results(config.results_dir)) as results:
-            run = prepare(config, start_accelerator(config), results)
+            run = prepare(config, start_processes(config).device, results)
             run.batches.start(0)
             yield run
 

@@ -9,7 +9,7 @@ from onar.config import TrainConfig
 from onar.gan import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss
 from onar.masks import composite
-from onar.run import build_gan, start_accelerator
+from onar.run import build_gan, start_accelerator, start_processes
 
 
 class TinyFeatures(nn.Module):
@@ -25,7 +25,8 @@ def small_gan(**changes: object) -> GAN:
     config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu", **changes)
     torch.manual_seed(0)
     perceptual_loss = PerceptualLoss(TinyFeatures(), style=config.lambda_style > 0)
-    return build_gan(config, start_accelerator(config), perceptual_loss, total_steps=10)
+    start_processes(config)
+    return build_gan(config, start_accelerator(config, "no"), perceptual_loss, total_steps=10)
 
 
 def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -157,7 +158,8 @@ def test_gradients_are_shortened_to_the_largest_norm_and_reported_as_they_were()
 def scaled_gan(scale: float) -> GAN:
     """A GAN with the loss scaling of fp16, on the CPU and without its number format."""
     config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu")
-    accelerator = start_accelerator(config)
+    start_processes(config)
+    accelerator = start_accelerator(config, "no")
     accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     torch.manual_seed(0)
     return build_gan(config, accelerator, PerceptualLoss(TinyFeatures(), style=False), total_steps=10)

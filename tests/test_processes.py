@@ -24,7 +24,7 @@ from onar import TrainConfig, train
 from onar.errors import OnarError
 from onar.processes import process_index
 from onar.results import Results
-from onar.run import check_launch, prepare, start_accelerator
+from onar.run import check_launch, prepare, start_processes
 from tests.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
 from tests.test_gan import batch, small_gan
 
@@ -137,7 +137,7 @@ def test_only_the_main_process_writes_and_prints(trained: tuple[Path, list[str]]
 
 def photos_of_an_epoch(settings: dict[str, Any], folder: Path) -> list[list[int]]:
     config = TrainConfig(**settings, results_dir=folder)
-    run = prepare(config, start_accelerator(config), Results(folder))
+    run = prepare(config, start_processes(config).device, Results(folder))
     return [sample["index"].tolist() for sample in run.loader]
 
 
@@ -183,15 +183,15 @@ def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(
     for line in run.stdout.splitlines():
         if line.startswith(("ACCELERATE_", "MASTER_")):
             monkeypatch.setenv(*line.split("=", 1))
-    start_accelerator(TrainConfig(device="cpu"))
+    start_processes(TrainConfig(device="cpu"))
     assert "several only with --multi_gpu" in capsys.readouterr().err
 
 
 def test_processes_that_would_train_alone_into_one_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    accelerator = start_accelerator(TrainConfig(device="cpu"))
+    processes = start_processes(TrainConfig(device="cpu"))
     monkeypatch.setenv("WORLD_SIZE", "2")  # as a launcher sets it, also for devices that Accelerate trains alone on
     with pytest.raises(OnarError, match="each would train alone on cpu"):
-        check_launch(accelerator)
+        check_launch(processes)
 
 
 # ---------------------------------------------------------------- processes that end too early
@@ -265,7 +265,7 @@ def wait_for_a_silent_process(settings: dict[str, Any], folder: Path) -> str:
         error = error_of_training(settings, folder)
         (folder / "done").touch()
         return error
-    start_accelerator(TrainConfig(**settings))
+    start_processes(TrainConfig(**settings))
     wait_for(folder, "done")
     return ""
 

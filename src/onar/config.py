@@ -19,6 +19,7 @@ from onar.errors import UsageError
 from onar.settings import at_least, read_toml, require
 
 ImageSize = int | tuple[int, int]
+Precision = Literal["no", "bf16", "fp16"]
 
 HUB_PREFIX = "hf:"
 """How the text of a Hugging Face source begins."""
@@ -212,8 +213,9 @@ class OptimizerConfig:
     the average; 0 keeps the plain weights."""
     max_grad_norm: float = 0.0
     """Shorten each network's gradient to at most this norm; 0 leaves gradients as they are."""
-    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
-    """Number format of the networks' arithmetic; fp16 needs a GPU."""
+    mixed_precision: Literal["auto", "no", "bf16", "fp16"] = "no"
+    """Number format of the networks' arithmetic. auto takes bf16 where the processor multiplies it and fp32 elsewhere,
+    and a run that goes on keeps what it began with; no is fp32 everywhere; fp16 needs a GPU."""
     on_nan: Literal["stop", "skip"] = "stop"
     """When a loss or gradient is not a finite number: stop the run, or skip the step (but stop after
     ten in a row)."""

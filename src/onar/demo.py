@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "lr_schedule": "cosine",
     "warmup_steps": 20,
     "ema_decay": 0.99,
-    "mixed_precision": "bf16",
+    "mixed_precision": "auto",
     "hole_ratio": (0.01, 0.4),
     "hole_weight": 6.0,
     "lambda_content": 0.1,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from onar.config import TrainConfig
+from onar.config import Precision, TrainConfig
 from onar.errors import OnarError, UsageError
 from onar.files import remove_partial, write_text
 from onar.tensor_files import DamagedFileError, load_state, save_state
@@ -236,11 +236,19 @@ class Results:
         return sorted(self.checkpoints.glob("step_*.pt"))
 
 
+def kept_precision(state: dict[str, Any]) -> Precision:
+    """The number format that the run of a checkpoint computes in; older checkpoints have the setting alone."""
+    precision: Precision = state["progress"].get("mixed_precision") or state["config"]["mixed_precision"]
+    return precision
+
+
 def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: frozenset[str]) -> None:
     path, state = checkpoint
     if "config" not in state:
         raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
     before, now = state["config"], config.to_plain()
+    if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
+        now["mixed_precision"] = before["mixed_precision"]
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     differing = [key for key in keys if key not in free]
     if not differing:

@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import parse_flag_from_env
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from onar.batches import EpochBatches
 from onar.bundled import weights_file
 from onar.checkpoint import load_into
-from onar.config import TrainConfig
+from onar.config import Precision, TrainConfig
 from onar.devices import choose_device, keep_freed_memory
 from onar.errors import OnarError, UsageError
 from onar.features import load_features
@@ -33,8 +33,9 @@ from onar.gan import GAN, learning_rate_factor, moving_average
 from onar.losses import PerceptualLoss, PixelLoss
 from onar.mask_sources import mask_source
 from onar.models import Discriminator, PConvUNet
+from onar.precision import choose_precision
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count, process_index
-from onar.results import Checkpoint, Results
+from onar.results import Checkpoint, Results, kept_precision
 from onar.training_data import find_training_data, open_loader, start_batches
 from onar.validation import HeldOut, Scores, load_held_out, score_baselines
 
@@ -61,6 +62,7 @@ class Progress:
         bad_steps_in_a_row: how many of them are the latest steps.
         best_step: the step after which validation gave the highest PSNR; 0 when there was none.
         best_psnr: that PSNR in dB.
+        mixed_precision: the number format that the run began with.
     """
 
     epoch: int = 0
@@ -77,6 +79,7 @@ class Progress:
     bad_steps_in_a_row: int = 0
     best_step: int = 0
     best_psnr: float = 0.0
+    mixed_precision: Precision = "no"
 
     def add(self, losses: dict[str, float], images: int) -> None:
         """Count one optimiser step."""
@@ -137,35 +140,43 @@ class Run:
             progress.best_step, progress.best_psnr = progress.step, psnr
 
 
-def start_accelerator(config: TrainConfig) -> Accelerator:
-    """Set up the device and number format that `config` asks for; raises `UsageError` when they are not there."""
-    on_cpu = choose_device(config.device).type == "cpu"
+def start_processes(config: TrainConfig) -> PartialState:
+    """Take the device that `config` asks for, and meet the other processes of the training when there are any.
+
+    Raises:
+        UsageError: the device is not there, or cannot compute what is asked for.
+        OnarError: the tracker is missing, another process was lost, or a launcher started something else.
+    """
+    on_cpu = choose_device(config.device).type == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU")
     if on_cpu:
         keep_freed_memory()
     if config.mixed_precision == "fp16" and on_cpu:
-        raise UsageError("--mixed_precision fp16 needs a GPU; use bf16 or no on the CPU")
-    # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
-    AcceleratorState._reset_state(reset_partial_state=True)
+        raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
     if config.track == "tensorboard" and find_spec("tensorboard") is None:
         raise OnarError('--track tensorboard needs pip install "onar[tensorboard]"')
-    tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
-    patience = InitProcessGroupKwargs(timeout=timedelta(minutes=config.process_timeout))
+    # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
+    AcceleratorState._reset_state(reset_partial_state=True)
     with naming_lost_processes():
-        accelerator = Accelerator(
-            cpu=on_cpu, mixed_precision=config.mixed_precision, kwargs_handlers=[patience], **tracker
-        )
-    check_launch(accelerator)
-    return accelerator
+        processes = PartialState(cpu=on_cpu, timeout=timedelta(minutes=config.process_timeout))
+    check_launch(processes)
+    return processes
 
 
-def check_launch(accelerator: Accelerator) -> None:
+def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
+    """What places tensors and scales gradients, for a number format, once the processes have met."""
+    AcceleratorState._reset_state()
+    tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
+    return Accelerator(cpu=PartialState().device.type == "cpu", mixed_precision=precision, **tracker)
+
+
+def check_launch(processes: PartialState) -> None:
     """Find out that a launcher and this process disagree on how many train together; raises `OnarError`."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > accelerator.num_processes:
+    if int(os.environ.get("WORLD_SIZE", "1")) > processes.num_processes:
         raise OnarError(
-            f"several processes were started, but each would train alone on {accelerator.device.type}: start one with "
+            f"several processes were started, but each would train alone on {processes.device.type}: start one with "
             "`onar train`, or several with torchrun for CUDA or --device cpu"
         )
-    if accelerator.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
+    if processes.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
         print(
             "onar: training in one process; where there is one GPU or none, `accelerate launch` starts several only "
             "with --multi_gpu",
@@ -173,15 +184,23 @@ def check_launch(accelerator: Accelerator) -> None:
         )
 
 
-def prepare(config: TrainConfig, accelerator: Accelerator, results: Results) -> Run:
+def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     """Gather everything a run needs; all that can be wrong with its settings is found here, before training.
 
     What an earlier run left in the results folder is removed only after that.
+
+    Args:
+        config: the settings.
+        device: where `start_processes` has found that this process computes.
+        results: the folder, not yet open.
     """
     data = from_main(lambda: find_training_data(config))
-    perceptual_loss = _build_perceptual_loss(config, accelerator)
+    perceptual_loss = _build_perceptual_loss(config, device)
     checkpoint = from_main(lambda: _open_results(results, config))
     progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    kept = kept_precision(checkpoint.state) if checkpoint else None
+    progress.mixed_precision = from_main(lambda: choose_precision(config.mixed_precision, kept, device))
+    accelerator = start_accelerator(config, progress.mixed_precision)
     batches = start_batches(config, data, process_index(), process_count())
     total_steps = _total_steps(config, batches, progress)
     gan = build_gan(config, accelerator, perceptual_loss, total_steps)
@@ -277,11 +296,11 @@ def build_gan(
     )
 
 
-def _build_perceptual_loss(config: TrainConfig, accelerator: Accelerator) -> PerceptualLoss | None:
+def _build_perceptual_loss(config: TrainConfig, device: torch.device) -> PerceptualLoss | None:
     if not (config.lambda_content or config.lambda_style):
         return None
     features = load_features(config.content_network, config.content_weights)
-    features.to(accelerator.device).to(memory_format=torch.channels_last)
+    features.to(device).to(memory_format=torch.channels_last)
     return PerceptualLoss(features, style=config.lambda_style > 0)
 
 

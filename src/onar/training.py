@@ -24,7 +24,7 @@ from onar.gan import Batch, NotFiniteError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
 from onar.report import save_loss_curves, save_sample_sheet, save_validation_curves
 from onar.results import LOSSES, Results
-from onar.run import SAMPLE_ROWS, Run, note_skipped, prepare, share_unusual_photos, start_accelerator
+from onar.run import SAMPLE_ROWS, Run, note_skipped, prepare, share_unusual_photos, start_processes
 from onar.streams import StreamLoader
 from onar.tensor_files import load_state, save_state
 from onar.validation import Completer, Scores, complete_with, sample_rows, score_completer
@@ -47,9 +47,11 @@ def train(config: TrainConfig) -> Path:
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
-    accelerator = start_accelerator(config)
+    processes = start_processes(config)
     with _naming_limits(config), naming_lost_processes(), closing(Results(config.results_dir)) as results:
-        run = prepare(config, accelerator, results)
+        run = prepare(config, processes.device, results)
+        accelerator = run.gan.accelerator
+        _log(run, _start_record(run))
         with _interruption() as interrupted:
             while run.progress.epoch < config.epochs and run.progress.step < run.total_steps:
                 _say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
@@ -219,6 +221,20 @@ def _record(run: Run, kind: str, losses: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def _start_record(run: Run) -> dict[str, Any]:
+    """With what the run starts, or goes on, and how far it means to go."""
+    accelerator = run.gan.accelerator
+    return {
+        "kind": "start",
+        "epoch": run.progress.epoch + 1,
+        "step": run.progress.step,
+        "steps": run.total_steps,
+        "device": accelerator.device.type,
+        "processes": accelerator.num_processes,
+        "mixed_precision": run.progress.mixed_precision,
+    }
+
+
 def _say(text: str) -> None:
     if is_main_process():
         print(text, flush=True)
@@ -269,8 +285,8 @@ def _naming_limits(config: TrainConfig) -> Iterator[None]:
             raise OnarError(
                 f"out of memory at --batch_size {config.batch_size}, --img_size {config.img_size}: --batch_size {half} "
                 f"--accumulation_steps {twice} halves what a step needs and sees as many photos; "
-                "--gradient_checkpointing keeps less between the passes, and steps take longer; --mixed_precision bf16 "
-                "halves what is kept"
+                "--gradient_checkpointing keeps less between the passes, and steps take longer; --mixed_precision auto "
+                "halves what is kept where the processor multiplies bf16"
             ) from error
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):  # seconds to import
             reason = str(error).strip().splitlines()[0]

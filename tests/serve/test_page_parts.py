@@ -150,7 +150,7 @@ def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: 
     """A results folder as a training of 4 photos per second and 1 second per step leaves it."""
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text(TrainConfig(epochs=10, **settings).to_toml())
-    lines = []
+    lines = [{"kind": "start", "epoch": 1, "step": 0, "steps": 10 * steps_per_epoch, "mixed_precision": "bf16"}]
     for step in range(1, steps + 1):
         done = step / steps_per_epoch
         record = {"kind": "step", "epoch": -(-step // steps_per_epoch), "epochs_done": done, "step": step}
@@ -174,6 +174,18 @@ def test_only_runs_under_the_named_folders_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"max_steps": 55}, 15), ({"max_steps": 1000}, 60)])
 def test_the_time_left_is_that_of_the_steps_left(tmp_path: Path, settings: dict[str, int], seconds: float) -> None:
     assert read_run(a_run(tmp_path / "run", **settings)).seconds_left == pytest.approx(seconds)
+
+
+def test_a_run_whose_last_line_is_a_skipped_step_is_as_far_as_the_line_before(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run", steps=12)
+    with Results(folder).log.open("a") as log:
+        log.write(json.dumps({"kind": "bad_step", "epoch": 2, "step": 13, "reason": "G_loss is nan"}) + "\n")
+    assert read_run(folder).records[-1]["step"] == 12
+    assert read_run(folder).seconds_left > 0
+
+
+def test_a_run_that_has_only_started_has_no_records(tmp_path: Path) -> None:
+    assert read_run(a_run(tmp_path / "run", steps=0)).records == []
 
 
 def test_a_run_is_read_again_when_it_has_logged_more(tmp_path: Path) -> None:

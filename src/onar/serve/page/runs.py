@@ -23,7 +23,7 @@ class LoggedRun:
     """What a training has logged so far.
 
     Attributes:
-        records: the lines of its log; empty before the first.
+        records: the lines of its log that say how far it is, those of steps and epochs; empty before the first.
         epochs: how many there will be, a broken number when `max_steps` ends the run earlier.
         finished: whether the final weights are there.
     """
@@ -85,7 +85,8 @@ def read_run(folder: Path) -> LoggedRun:
 def _read_run(folder: Path, _changed: float, finished: bool) -> LoggedRun:
     """Read a run once for everybody who watches it, until its log changes."""
     results = Results(folder)
-    settings, records = read_toml(results.config), results.records()
+    settings = read_toml(results.config)
+    records = [record for record in results.records() if "epochs_done" in record]
     epochs = float(settings["epochs"])
     if records and "max_steps" in settings:
         steps_per_epoch = records[-1]["step"] / records[-1]["epochs_done"]

@@ -1,0 +1,83 @@
+"""Which number format to train in: bfloat16 is quick where a processor multiplies it, and slow where it is emulated.
+
+On a processor without instructions for it, torch computes the gradients of a bfloat16 convolution on one thread and
+with many conversions. What is gained on one machine is then lost many times over on the next one.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from typing import Literal
+
+import torch
+from torch.nn.functional import conv2d
+
+from onar.config import Precision
+from onar.devices import cpu_threads
+
+REPEATS = 3
+
+
+def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | None, device: torch.device) -> Precision:
+    """Decide on the number format of a run; say what "auto" took, and when bf16 is slow on this device.
+
+    Args:
+        setting: what the person asks for; with "auto" bf16 where the device multiplies it, and fp32 elsewhere.
+        kept: the format that the run began with, when it is going on; it stays, whatever the device is now.
+        device: where the run computes.
+    """
+    multiplies = multiplies_bf16(device)
+    precision = kept or (setting if setting != "auto" else "bf16" if multiplies else "no")
+    here = "this CPU" if device.type == "cpu" else "this GPU"
+    if setting == "auto":
+        reason = f"{here} multiplies it" if multiplies else f"as far as torch tells, {here} does not multiply bf16"
+        print(f"Computing in {'fp32' if precision == 'no' else precision}: {'as the run began' if kept else reason}")
+    if precision == "bf16" and not multiplies and (factor := bf16_slowdown(device)) > 1:
+        advice = "the run began in bf16 and keeps to it" if kept else "--mixed_precision auto takes fp32 here"
+        print(
+            f"onar: {here} emulates bf16: a convolution took {factor:.1f} times as long as in fp32 just now; {advice}",
+            file=sys.stderr,
+        )
+    return precision
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions that multiply bfloat16, as far as torch tells; it does not for MPS."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and _cpu_multiplies_bf16()
+
+
+def _cpu_multiplies_bf16() -> bool:
+    try:
+        # oneDNN follows ONEDNN_MAX_CPU_ISA, but on x86 it says yes to any AVX-512, also where it computes in fp32 and
+        # rounds, in twice the time.
+        convolves = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+        return convolves and (not is_x86 or bool(torch.cpu._is_avx512_bf16_supported()))
+    except (AttributeError, RuntimeError):  # torch has no public function for this, and a version may lack these
+        return False
+
+
+def bf16_slowdown(device: torch.device) -> float:
+    """How many times as long as in fp32 a convolution with its gradients takes in bf16, timed here and now.
+
+    On one thread of a CPU: several would wait for each other where other programs use the cores, and hide the factor.
+    """
+    # In the order of memory of training, channels_last.
+    photo = torch.full((4, 32, 32, 32), 0.5, device=device).to(memory_format=torch.channels_last).requires_grad_()
+    kernel = torch.full((32, 32, 3, 3), 0.01, device=device).to(memory_format=torch.channels_last).requires_grad_()
+
+    def seconds(bf16: bool) -> float:
+        started = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            result = conv2d(photo, kernel, padding=1)
+        gradients = torch.autograd.grad(result.float().sum(), (photo, kernel))
+        gradients[1].sum().item()  # waits for a GPU
+        return time.perf_counter() - started
+
+    with cpu_threads(1):
+        turns = [(seconds(True), seconds(False)) for _ in range(1 + REPEATS)][1:]  # the first warms up
+    return min(in_bf16 for in_bf16, _ in turns) / min(in_fp32 for _, in_fp32 in turns)
