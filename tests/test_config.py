@@ -59,6 +59,7 @@ def test_every_field_has_its_help() -> None:
     ("wrong", "said"),
     [
         ({"epochs": 0}, "--epochs must be at least 1, not 0"),
+        ({"max_minutes": 0}, "--max_minutes must be above 0, not 0"),
         ({"batch_size": -4}, "--batch_size"),
         ({"img_size": -512}, "--img_size"),
         ({"img_size": (512, 4)}, "--img_size"),

@@ -194,6 +194,9 @@ class OptimizerConfig:
     """Passes over the photos."""
     max_steps: int | None = None
     """Stop after this many optimiser steps, whatever `epochs` says."""
+    max_minutes: float | None = None
+    """Minutes that the run may take, stops not counted. The speed of the first steps decides how many steps fit, at
+    most those of `epochs` and `max_steps`, and the learning rates end with the last of them."""
     learning_rate_g: float = 1e-4
     """Adam's learning rate for the generator."""
     learning_rate_d: float = 1e-4
@@ -232,6 +235,8 @@ class OptimizerConfig:
         at_least("max_grad_norm", self.max_grad_norm, 0)
         if self.max_steps is not None:
             at_least("max_steps", self.max_steps, 1)
+        if self.max_minutes is not None:
+            require(self.max_minutes > 0, "max_minutes", "must be above 0", self.max_minutes)
         for name in ("learning_rate_g", "learning_rate_d"):
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):

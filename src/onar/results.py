@@ -38,7 +38,7 @@ FREE_KEYS = frozenset(
 )
 
 # Settings that say how long to train: a checkpoint that is named may be trained for longer.
-LENGTH_KEYS = frozenset({"epochs", "max_steps"})
+LENGTH_KEYS = frozenset({"epochs", "max_steps", "max_minutes"})
 
 LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
 VALIDATION_SCORES = {
@@ -234,6 +234,12 @@ class Results:
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))
+
+
+def has_other_length(state: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether the run of a checkpoint is now to be longer or shorter than it was."""
+    before, now = state["config"], config.to_plain()
+    return any(before.get(key) != now.get(key) for key in LENGTH_KEYS)
 
 
 def kept_precision(state: dict[str, Any]) -> Precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -22,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from onar.batches import EpochBatches
+from onar.budget import Budget
 from onar.bundled import weights_file
 from onar.checkpoint import load_into
 from onar.config import Precision, TrainConfig
@@ -35,81 +37,12 @@ from onar.mask_sources import mask_source
 from onar.models import Discriminator, PConvUNet
 from onar.precision import choose_precision
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count, process_index
-from onar.results import Checkpoint, Results, kept_precision
+from onar.progress import Progress
+from onar.results import Checkpoint, Results, has_other_length, kept_precision
 from onar.training_data import find_training_data, open_loader, start_batches
 from onar.validation import HeldOut, Scores, load_held_out, score_baselines
 
 SAMPLE_ROWS = 6
-
-
-@dataclass
-class Progress:
-    """How far a run is; all of it is in the checkpoint.
-
-    Attributes:
-        epoch: finished epochs.
-        step: optimiser steps so far.
-        images: photos of the current epoch that were used, by all processes. The rest of the epoch can be shared by
-            any number of processes.
-        averaged: of these, photos whose steps were taken and whose losses are in `sums`.
-        sums: losses of the current epoch, each weighted by the photos of its step.
-        seconds: time spent training in the current epoch.
-        waiting: of these, seconds spent waiting for data.
-        skipped: photos that could not be read, with the reason.
-        upscaled: photos smaller than the crop, by index.
-        stream: how far each process was in its stream at the last checkpoint.
-        bad_steps: steps that were skipped because a loss or gradient was not finite.
-        bad_steps_in_a_row: how many of them are the latest steps.
-        best_step: the step after which validation gave the highest PSNR; 0 when there was none.
-        best_psnr: that PSNR in dB.
-        mixed_precision: the number format that the run began with.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    images: int = 0
-    averaged: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    waiting: float = 0.0
-    skipped: dict[str, str] = field(default_factory=dict)
-    upscaled: dict[int, bool] = field(default_factory=dict)
-    stream: list[dict[str, Any]] | None = None
-    bad_steps: int = 0
-    bad_steps_in_a_row: int = 0
-    best_step: int = 0
-    best_psnr: float = 0.0
-    mixed_precision: Precision = "no"
-
-    def add(self, losses: dict[str, float], images: int) -> None:
-        """Count one optimiser step."""
-        self.step += 1
-        self.images += images
-        self.averaged += images
-        self.bad_steps_in_a_row = 0
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * images
-
-    def skip(self, images: int) -> None:
-        """Count a step that was not taken; its photos are used up."""
-        self.step += 1
-        self.images += images
-        self.bad_steps += 1
-        self.bad_steps_in_a_row += 1
-
-    @property
-    def images_per_second(self) -> float:
-        """Speed in the current epoch, waiting for data included."""
-        return self.images / max(self.seconds, 1e-9)
-
-    def averages(self) -> dict[str, float]:
-        """Mean of each loss over the photos of the current epoch."""
-        return {name: total / self.averaged for name, total in self.sums.items()}
-
-    def finish_epoch(self) -> None:
-        """Count the epoch and start the next one's sums."""
-        self.epoch, self.images, self.averaged, self.sums = self.epoch + 1, 0, 0, {}
-        self.seconds = self.waiting = 0.0
 
 
 @dataclass
@@ -125,12 +58,39 @@ class Run:
     held_out: HeldOut
     validates: bool
     progress: Progress
+    budget: Budget
     last_checkpoint: float = field(default_factory=time.monotonic)
 
     @cached_property
     def baselines(self) -> dict[str, Scores]:
         """Scores of fills that learn nothing, computed at the first validation: the first step need not wait for it."""
-        return score_baselines(self.held_out, self.config.batch_size)
+        with self.budget.repeated_work():
+            return score_baselines(self.held_out, self.config.batch_size)
+
+    def steps_left_in_epoch(self) -> int:
+        """Steps that the photos of the current epoch still take."""
+        return _steps(self.config, self.batches, self.progress.images)
+
+    def steps_per_epoch(self) -> int:
+        """Steps of a whole epoch."""
+        return _steps(self.config, self.batches, 0)
+
+    def time_verdict(self) -> Literal["", "plan", "over"]:
+        """What --max_minutes asks for after a step: nothing, to set the number of steps, or to end the run here."""
+        progress = self.progress
+        if self.config.max_minutes is None or progress.step >= self.total_steps:
+            return ""
+        epoch_ends = 1 if self.steps_left_in_epoch() else 2
+        if self.budget.left < self.budget.latest_step + epoch_ends * progress.epoch_end + progress.run_end:
+            return "over"
+        return "plan" if not progress.planned_steps and self.budget.knows_speed else ""
+
+    def end_after(self, steps: int) -> None:
+        """Let the run have so many steps in all, and its learning rates end with the last one."""
+        self.total_steps = self.progress.planned_steps = steps
+        factor = learning_rate_factor(self.config.lr_schedule, self.config.warmup_steps, steps)
+        for schedule in self.gan.schedules:
+            schedule.lr_lambdas = [factor]
 
     def note_score(self, psnr: float) -> None:
         """Remember this step when it has the highest PSNR of those whose checkpoints are in the results folder."""
@@ -194,10 +154,15 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
         device: where `start_processes` has found that this process computes.
         results: the folder, not yet open.
     """
+    budget = Budget(60 * (config.max_minutes or math.inf))
     data = from_main(lambda: find_training_data(config))
     perceptual_loss = _build_perceptual_loss(config, device)
     checkpoint = from_main(lambda: _open_results(results, config))
     progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    if checkpoint is not None:
+        budget.go_on(progress.spent)
+        if has_other_length(checkpoint.state, config):
+            progress.planned_steps = 0
     kept = kept_precision(checkpoint.state) if checkpoint else None
     progress.mixed_precision = from_main(lambda: choose_precision(config.mixed_precision, kept, device))
     accelerator = start_accelerator(config, progress.mixed_precision)
@@ -225,6 +190,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
         held_out=held_out,
         validates=len(data.held_out) > 0,
         progress=progress,
+        budget=budget,
     )
     for line in held_out.unreadable if run.validates else ():
         note_skipped(run, line)
@@ -243,9 +209,14 @@ def _start_results(results: Results, config: TrainConfig, checkpoint: Checkpoint
 
 def _total_steps(config: TrainConfig, batches: EpochBatches, progress: Progress) -> int:
     """Steps of the whole run: those made, and those that the photos which are left take."""
-    in_this_epoch, in_an_epoch = (-(-batches.count(done) // config.accumulation_steps) for done in (progress.images, 0))
+    in_this_epoch, in_an_epoch = (_steps(config, batches, done) for done in (progress.images, 0))
     steps = progress.step + in_this_epoch + (config.epochs - progress.epoch - 1) * in_an_epoch
-    return min(config.max_steps or steps, steps)
+    return min(config.max_steps or steps, progress.planned_steps or steps, steps)
+
+
+def _steps(config: TrainConfig, batches: EpochBatches, images: int) -> int:
+    """Steps that an epoch has left after so many of its photos."""
+    return -(-batches.count(images) // config.accumulation_steps)
 
 
 def build_gan(

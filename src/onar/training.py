@@ -9,25 +9,30 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from onar.checkpoint import kept_weights, save_weights
+from onar.budget import epoch_ends, steps_that_fit
 from onar.config import TrainConfig
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.gan import Batch, NotFiniteError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
-from onar.report import save_loss_curves, save_sample_sheet, save_validation_curves
+from onar.reporting import (
+    log,
+    progress_record,
+    report_epoch,
+    save_checkpoint,
+    save_final_weights,
+    say,
+    start_record,
+    time_epoch_end,
+)
 from onar.results import LOSSES, Results
-from onar.run import SAMPLE_ROWS, Run, note_skipped, prepare, share_unusual_photos, start_processes
-from onar.streams import StreamLoader
-from onar.tensor_files import load_state, save_state
-from onar.validation import Completer, Scores, complete_with, sample_rows, score_completer
+from onar.run import Run, note_skipped, prepare, start_processes
 
 BAD_STEPS_IN_A_ROW = 10  # that many say that the run does not recover, whatever --on_nan
 
@@ -51,27 +56,35 @@ def train(config: TrainConfig) -> Path:
     with _naming_limits(config), naming_lost_processes(), closing(Results(config.results_dir)) as results:
         run = prepare(config, processes.device, results)
         accelerator = run.gan.accelerator
-        _log(run, _start_record(run))
+        log(run, start_record(run))
         with _interruption() as interrupted:
             while run.progress.epoch < config.epochs and run.progress.step < run.total_steps:
-                _say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
+                say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
                 _train_epoch(run, interrupted)
-                _report_epoch(run)
-                run.progress.finish_epoch()
-                _save_checkpoint(run)
+                _end_epoch(run)
         if is_main_process():
-            _save_final_weights(run)
+            save_final_weights(run)
         accelerator.wait_for_everyone()
-        _say(f"Weights, sample sheets and loss curves are in {run.results.folder}")
+        say(f"Weights, sample sheets and loss curves are in {run.results.folder}")
         accelerator.end_training()
     return run.results.generator
+
+
+def _end_epoch(run: Run) -> None:
+    """Validate, log, draw and save; what that took is what the next one is expected to take."""
+    began = time.monotonic()
+    report_epoch(run)
+    run.progress.finish_epoch()
+    save_checkpoint(run)
+    run.progress.epoch_end = time.monotonic() - began
 
 
 def _train_epoch(run: Run, interrupted: list[int]) -> None:
     """Train to the end of the epoch, or to the last step."""
     config, progress, accelerator = run.config, run.progress, run.gan.accelerator
     run.batches.start(progress.epoch, progress.images)
-    steps, left = (-(-run.batches.count(done) // config.accumulation_steps) for done in (0, progress.images))
+    steps, left = run.steps_per_epoch(), run.steps_left_in_epoch()
+    run.budget.start_step()
     with tqdm(total=steps, initial=steps - left, dynamic_ncols=True, disable=not is_main_process()) as bar:
         for group in _groups(run):
             losses = _step(run, group)
@@ -79,14 +92,53 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
             bar.set_postfix(shown | {"img/s": f"{progress.images_per_second:.1f}"})
             bar.update()
             if losses and progress.step % config.log_every == 0:
-                _log(run, _record(run, "step", losses))
-            if interrupted or time.monotonic() - run.last_checkpoint > 60 * config.checkpoint_minutes:
+                log(run, progress_record(run, "step", losses))
+            run.budget.count_step()
+            if interrupted or _wants_pause(run):
                 accelerator.set_trigger()
             if accelerator.check_trigger():  # in any process
-                _save_checkpoint(run)
+                _keep_to_time(run)
+                save_checkpoint(run)
                 _stop_if(run, interrupted)
+                run.budget.start_step()
             if progress.step >= run.total_steps:
                 break
+
+
+def _wants_pause(run: Run) -> bool:
+    """Whether a checkpoint is due, or the main process has to look after the time; the latter decides for all."""
+    is_due = time.monotonic() - run.last_checkpoint > 60 * run.config.checkpoint_minutes
+    return is_due or (is_main_process() and run.time_verdict() != "")
+
+
+def _keep_to_time(run: Run) -> None:
+    """Set the number of steps as soon as their speed is known, and end the run when its time is over."""
+    verdict, before = from_main(run.time_verdict), run.total_steps
+    if not verdict:
+        return
+    done, limit = run.progress.step, f"--max_minutes {run.config.max_minutes:g}"
+    if verdict == "plan":
+        time_epoch_end(run)
+        run.end_after(done + from_main(lambda: _more_steps(run)))
+        say(f"{limit}: " + (f"all {before} steps" if run.total_steps == before else f"{run.total_steps} steps of {before}"))
+    else:
+        reason = ", which took longer than the first ones" if run.progress.planned_steps else ""
+        run.end_after(done)
+        say(f"{limit}: the time is over after {done} steps of {before}{reason}")
+    log(run, {"kind": "plan", "epoch": run.progress.epoch + 1, "step": done, "steps": run.total_steps})
+
+
+def _more_steps(run: Run) -> int:
+    """How many more steps fit into the time that is left, with all that they bring with them."""
+    step, progress = run.budget.step_seconds, run.progress
+    # Checkpoints within an epoch, one of which has just taken half of `run_end`.
+    step += progress.run_end / 2 * min(1.0, step / (60 * run.config.checkpoint_minutes))
+    left_in_epoch, per_epoch = run.steps_left_in_epoch(), run.steps_per_epoch()
+
+    def cost(steps: int) -> float:
+        return steps * step + epoch_ends(steps, left_in_epoch, per_epoch) * progress.epoch_end + progress.run_end
+
+    return steps_that_fit(run.budget.left, run.total_steps - progress.step, cost)
 
 
 def _step(run: Run, group: list[Batch]) -> dict[str, float]:
@@ -110,7 +162,7 @@ def _skip_or_stop(run: Run, reason: str) -> None:
     step = run.progress.step
     if is_main_process():
         tqdm.write(f"Skipped step {step}: {reason}")
-    _log(run, {"kind": "bad_step", "epoch": run.progress.epoch + 1, "step": step, "reason": reason})
+    log(run, {"kind": "bad_step", "epoch": run.progress.epoch + 1, "step": step, "reason": reason})
 
 
 def _refuse_bad_step(run: Run, reason: str) -> None:
@@ -158,120 +210,6 @@ def _note_unusual_photos(run: Run, sample: dict[str, Any]) -> None:
         for line in lines.splitlines():
             note_skipped(run, line)
     run.progress.upscaled |= dict.fromkeys(sample["index"][sample["upscaled"]].tolist(), True)
-
-
-def _report_epoch(run: Run) -> None:
-    """Print the epoch's averages, then validate, log and draw."""
-    share_unusual_photos(run)
-    averages = run.progress.averages()
-    _say(f"Epoch {run.progress.epoch + 1} average: {_averages_line(averages)}")
-    record, complete = _record(run, "epoch", averages), complete_with(run.gan.kept_generator)
-    if run.validates:
-        ours = score_completer(complete, run.held_out, run.config.batch_size)
-        record["validation"] = {"onar": ours, **run.baselines}
-        _say(_validation_line(record["validation"]))
-        run.note_score(ours["psnr"])
-    if run.progress.epoch == 0 and run.progress.upscaled:
-        _say(f"{len(run.progress.upscaled)} photos are smaller than the crops and were enlarged")
-    _log(run, record)
-    if is_main_process():
-        _draw_epoch(run, complete)
-
-
-def _draw_epoch(run: Run, complete: Completer) -> None:
-    epoch, records = run.progress.epoch + 1, run.results.records()
-    save_sample_sheet(run.results.samples(epoch), sample_rows(complete, run.held_out, SAMPLE_ROWS))
-    save_loss_curves(run.results.loss_curves(epoch), records)
-    if run.validates:
-        save_validation_curves(run.results.validation_curves(epoch), records)
-
-
-def _averages_line(averages: dict[str, float]) -> str:
-    others = sorted(name for name in averages.keys() - set(LOSSES) if name.endswith("_loss"))
-    text = ", ".join(f"{name}: {averages[name]:.4f}" for name in (*LOSSES, *others) if name in averages)
-    return text or "every step was skipped"
-
-
-def _validation_line(scores: dict[str, Scores]) -> str:
-    ours = scores["onar"]
-    others = ", ".join(f"{name} {other['psnr']:.2f}" for name, other in scores.items() if name != "onar")
-    return (
-        f"Validation: PSNR {ours['psnr']:.2f} dB ({others}), in holes {ours['psnr_hole']:.2f} dB, "
-        f"SSIM {ours['ssim']:.4f}, L1 {ours['l1']:.4f}, in holes {ours['l1_hole']:.4f}"
-    )
-
-
-def _record(run: Run, kind: str, losses: dict[str, float]) -> dict[str, Any]:
-    progress = run.progress
-    rate_g, rate_d = (schedule.get_last_lr()[0] for schedule in run.gan.schedules)
-    return {
-        "kind": kind,
-        "epoch": progress.epoch + 1,
-        "epochs_done": progress.epoch + progress.images / run.batches.photos_per_epoch,
-        "step": progress.step,
-        **losses,
-        "learning_rate_g": rate_g,
-        "learning_rate_d": rate_d,
-        "images_per_second": progress.images_per_second,
-        "data_wait": progress.waiting / max(progress.seconds, 1e-9),
-        "seconds": progress.seconds,
-        "bad_steps": progress.bad_steps,
-        "skipped": len(progress.skipped),
-        "upscaled": len(progress.upscaled),
-    }
-
-
-def _start_record(run: Run) -> dict[str, Any]:
-    """With what the run starts, or goes on, and how far it means to go."""
-    accelerator = run.gan.accelerator
-    return {
-        "kind": "start",
-        "epoch": run.progress.epoch + 1,
-        "step": run.progress.step,
-        "steps": run.total_steps,
-        "device": accelerator.device.type,
-        "processes": accelerator.num_processes,
-        "mixed_precision": run.progress.mixed_precision,
-    }
-
-
-def _say(text: str) -> None:
-    if is_main_process():
-        print(text, flush=True)
-
-
-def _log(run: Run, record: dict[str, Any]) -> None:
-    """Add a line to the log, and its numbers to the tracker when there is one; only the main process does."""
-    if not is_main_process():
-        return
-    run.results.append(record)
-    numbers = {f"{record['kind']}/{name}": value for name, value in record.items() if isinstance(value, float)}
-    for method, scores in record.get("validation", {}).items():
-        numbers |= {f"validation/{method}/{name}": value for name, value in scores.items()}
-    run.gan.accelerator.log(numbers, step=record["step"])
-
-
-def _save_checkpoint(run: Run) -> None:
-    """Write the resumable state; called in every process, done in the main one."""
-    run.last_checkpoint = time.monotonic()
-    if isinstance(run.loader, StreamLoader):
-        run.progress.stream = gather(run.loader.state())
-    if not is_main_process():
-        return
-    run.results.save_checkpoint(
-        {"config": run.config.to_plain(), "gan": run.gan.state_dict(), "progress": asdict(run.progress)},
-        run.progress.step,
-        run.progress.best_step,
-    )
-
-
-def _save_final_weights(run: Run) -> None:
-    """Write the weights; the generator's last ones come last, because they say that the run is finished."""
-    best = run.results.checkpoint(run.progress.best_step)
-    if best.exists():
-        save_state(run.results.best_generator, kept_weights(load_state(best, sealed=True)))
-    save_weights(run.results.discriminator, run.gan.accelerator.unwrap_model(run.gan.discriminator))
-    save_weights(run.results.generator, run.gan.kept_generator)
 
 
 @contextmanager

@@ -39,6 +39,10 @@ class HeldOut:
     known: Tensor
     unreadable: tuple[str, ...] = ()
 
+    def first(self, count: int) -> HeldOut:
+        """The first of them, at most so many."""
+        return HeldOut(self.photo[:count], self.known[:count])
+
     def batches(self, batch_size: int) -> list[tuple[Tensor, Tensor]]:
         """Cut into float batches in [0, 1], B x 3 x H x W with known maps B x 1 x H x W."""
         photos, knowns = torch.split(self.photo, batch_size), torch.split(self.known, batch_size)

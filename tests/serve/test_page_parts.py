@@ -1,6 +1,7 @@
 """What the page is made of, without a browser."""
 
 import json
+import math
 import re
 import string
 from pathlib import Path
@@ -150,7 +151,8 @@ def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: 
     """A results folder as a training of 4 photos per second and 1 second per step leaves it."""
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text(TrainConfig(epochs=10, **settings).to_toml())
-    lines = [{"kind": "start", "epoch": 1, "step": 0, "steps": 10 * steps_per_epoch, "mixed_precision": "bf16"}]
+    most = min(10 * steps_per_epoch, settings.get("max_steps", math.inf))
+    lines = [{"kind": "start", "epoch": 1, "step": 0, "steps": most, "mixed_precision": "bf16"}]
     for step in range(1, steps + 1):
         done = step / steps_per_epoch
         record = {"kind": "step", "epoch": -(-step // steps_per_epoch), "epochs_done": done, "step": step}
@@ -176,6 +178,16 @@ def test_the_time_left_is_that_of_the_steps_left(tmp_path: Path, settings: dict[
     assert read_run(a_run(tmp_path / "run", **settings)).seconds_left == pytest.approx(seconds)
 
 
+def test_the_time_left_follows_the_latest_plan_and_without_one_the_settings(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run", max_steps=90)
+    log = Results(folder).log
+    lines = log.read_text()
+    log.write_text(lines + json.dumps({"kind": "plan", "epoch": 5, "step": 40, "steps": 55}) + "\n")
+    assert read_run(folder).seconds_left == pytest.approx(15)
+    log.write_text(lines.partition("\n")[2])  # as earlier versions began it
+    assert read_run(folder).seconds_left == pytest.approx(50)
+
+
 def test_a_run_whose_last_line_is_a_skipped_step_is_as_far_as_the_line_before(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=12)
     with Results(folder).log.open("a") as log:
@@ -192,7 +204,7 @@ def test_a_run_is_read_again_when_it_has_logged_more(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=12)
     assert len(read_run(folder).loss_curve("D_loss")) == 12
     log = Results(folder).log
-    log.write_text(log.read_text() + json.dumps({"kind": "step", "epochs_done": 1.3, "D_loss": 0.6}) + "\n" + '{"ki')
+    log.write_text(log.read_text() + json.dumps({"kind": "step", "step": 13, "epochs_done": 1.3, "D_loss": 0.6}) + "\n" + '{"ki')
     assert len(read_run(folder).loss_curve("D_loss")) == 13
     assert not read_run(folder).finished
     Results(folder).generator.touch()

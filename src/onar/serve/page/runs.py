@@ -24,7 +24,7 @@ class LoggedRun:
 
     Attributes:
         records: the lines of its log that say how far it is, those of steps and epochs; empty before the first.
-        epochs: how many there will be, a broken number when `max_steps` ends the run earlier.
+        epochs: how many there will be, a broken number when `max_steps` or `max_minutes` ends the run earlier.
         finished: whether the final weights are there.
     """
 
@@ -85,12 +85,14 @@ def read_run(folder: Path) -> LoggedRun:
 def _read_run(folder: Path, _changed: float, finished: bool) -> LoggedRun:
     """Read a run once for everybody who watches it, until its log changes."""
     results = Results(folder)
-    settings = read_toml(results.config)
-    records = [record for record in results.records() if "epochs_done" in record]
+    settings, lines = read_toml(results.config), results.records()
+    records = [line for line in lines if "epochs_done" in line]
     epochs = float(settings["epochs"])
-    if records and "max_steps" in settings:
+    # The latest plan; logs of earlier versions have none.
+    steps = next((line["steps"] for line in reversed(lines) if "steps" in line), settings.get("max_steps"))
+    if records and steps is not None:
         steps_per_epoch = records[-1]["step"] / records[-1]["epochs_done"]
-        epochs = min(epochs, settings["max_steps"] / steps_per_epoch)
+        epochs = min(epochs, steps / steps_per_epoch)
     return LoggedRun(records, epochs, finished)
 
 

@@ -1,0 +1,86 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from onar.config import Precision
+
+
+@dataclass
+class Progress:
+    """How far a run is; all of it is in the checkpoint.
+
+    Attributes:
+        epoch: finished epochs.
+        step: optimiser steps so far.
+        images: photos of the current epoch that were used, by all processes. The rest of the epoch can be shared by
+            any number of processes.
+        averaged: of these, photos whose steps were taken and whose losses are in `sums`.
+        sums: losses of the current epoch, each weighted by the photos of its step.
+        seconds: time spent training in the current epoch.
+        waiting: of these, seconds spent waiting for data.
+        skipped: photos that could not be read, with the reason.
+        upscaled: photos smaller than the crop, by index.
+        stream: how far each process was in its stream at the last checkpoint.
+        bad_steps: steps that were skipped because a loss or gradient was not finite.
+        bad_steps_in_a_row: how many of them are the latest steps.
+        best_step: the step after which validation gave the highest PSNR; 0 when there was none.
+        best_psnr: that PSNR in dB.
+        mixed_precision: the number format that the run began with.
+        spent: seconds of the run until this checkpoint, all included.
+        planned_steps: after how many steps --max_minutes ends the run; 0 until that is known.
+        epoch_end: seconds that the end of an epoch takes: validation, pictures and a checkpoint; 0 until measured.
+        run_end: seconds that the end of the run takes beside that.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    images: int = 0
+    averaged: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    waiting: float = 0.0
+    skipped: dict[str, str] = field(default_factory=dict)
+    upscaled: dict[int, bool] = field(default_factory=dict)
+    stream: list[dict[str, Any]] | None = None
+    bad_steps: int = 0
+    bad_steps_in_a_row: int = 0
+    best_step: int = 0
+    best_psnr: float = 0.0
+    mixed_precision: Precision = "no"
+    spent: float = 0.0
+    planned_steps: int = 0
+    epoch_end: float = 0.0
+    run_end: float = 0.0
+
+    def add(self, losses: dict[str, float], images: int) -> None:
+        """Count one optimiser step."""
+        self.step += 1
+        self.images += images
+        self.averaged += images
+        self.bad_steps_in_a_row = 0
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * images
+
+    def skip(self, images: int) -> None:
+        """Count a step that was not taken; its photos are used up."""
+        self.step += 1
+        self.images += images
+        self.bad_steps += 1
+        self.bad_steps_in_a_row += 1
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed in the current epoch, waiting for data included."""
+        return self.images / max(self.seconds, 1e-9)
+
+    def averages(self) -> dict[str, float]:
+        """Mean of each loss over the photos of the current epoch."""
+        return {name: total / self.averaged for name, total in self.sums.items()}
+
+    def finish_epoch(self) -> None:
+        """Count the epoch and start the next one's sums."""
+        self.epoch, self.images, self.averaged, self.sums = self.epoch + 1, 0, 0, {}
+        self.seconds = self.waiting = 0.0
