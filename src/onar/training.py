@@ -120,7 +120,8 @@ def _keep_to_time(run: Run) -> None:
     if verdict == "plan":
         time_epoch_end(run)
         run.end_after(done + from_main(lambda: _more_steps(run)))
-        say(f"{limit}: " + (f"all {before} steps" if run.total_steps == before else f"{run.total_steps} steps of {before}"))
+        steps = run.total_steps
+        say(f"{limit}: {f'all {steps} steps' if steps == before else f'{steps} steps of {before}'}")
     else:
         reason = ", which took longer than the first ones" if run.progress.planned_steps else ""
         run.end_after(done)

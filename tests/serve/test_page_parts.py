@@ -204,7 +204,8 @@ def test_a_run_is_read_again_when_it_has_logged_more(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=12)
     assert len(read_run(folder).loss_curve("D_loss")) == 12
     log = Results(folder).log
-    log.write_text(log.read_text() + json.dumps({"kind": "step", "step": 13, "epochs_done": 1.3, "D_loss": 0.6}) + "\n" + '{"ki')
+    step = {"kind": "step", "step": 13, "epochs_done": 1.3, "D_loss": 0.6}
+    log.write_text(log.read_text() + json.dumps(step) + '\n{"ki')
     assert len(read_run(folder).loss_curve("D_loss")) == 13
     assert not read_run(folder).finished
     Results(folder).generator.touch()
