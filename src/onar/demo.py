@@ -18,12 +18,13 @@ from onar.images import read_photo, write_image
 from onar.listing import find_photos
 from onar.masks import known_from_mask, random_mask
 from onar.perceptual import st_lpips
+from onar.results import Results
 from onar.sheets import picture_grid
 from onar.training import train
 from onar.validation import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
 
 HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
-MASKS_PER_PHOTO = 4
+MASKS_PER_PHOTO = 2  # each costs three to four times as much to score with ST-LPIPS as to fill
 MARK = ".onar_demo"  # says that a folder was made by the demo and may be replaced
 SETTINGS: dict[str, Any] = {
     "img_size": 128,
@@ -31,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "num_workers": 1,
     "photos_per_epoch": 960,
     "epochs": 4,
+    "max_minutes": 3.0,
     "base_channels": 32,
     "depth": 6,
     "base_fill": "pyramid",
@@ -75,11 +77,21 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
         print(f"trained on what people see finds; judge yourself, masked, completed and original: {sheet}")
 
     complete(bundled_weights(), output / "completed_bundled.png")
-    print("\nTraining a network of your own on other photos, for a few minutes")
+    most = f"for at most {config.max_minutes:g} minutes" if config.max_minutes else "without a limit of time"
+    print(f"\nTraining a network of your own on other photos, {most}")
     weights = train(config)
+    print(_how_far(config))
     print("\nFilling the same holes with it")
     complete(weights, output / "completed.png")
     print(f"Sample sheets and loss curves of the training: {config.results_dir}")
+
+
+def _how_far(config: TrainConfig) -> str:
+    """How much of the training that was meant has been done."""
+    records = Results(config.results_dir).records()
+    first, last = records[0], records[-1]
+    steps, epochs = f"{last['step']} of {first['steps']}", f"{last['epochs_done']:.1f} of {config.epochs}"
+    return f"Trained for {steps} steps, {epochs} epochs"
 
 
 def _lay_out_photos(output: Path) -> tuple[Path, Path]:
