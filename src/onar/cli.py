@@ -14,6 +14,7 @@ from cyclopts.config import Dict
 
 from onar.completion_config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
+from onar.devices import let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.settings import read_toml
@@ -274,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: verb and what follows; those of the process when None.
     """
+    let_threads_sleep()
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:

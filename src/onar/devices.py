@@ -17,6 +17,8 @@ from onar.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+FEW_CPUS = 4
+
 
 def choose_device(device: str) -> torch.device:
     """The device that "auto", "cpu", "cuda" or "mps" names; auto takes a GPU when there is one.
@@ -59,6 +61,18 @@ def _may_have_gpu() -> bool:
 def available_cpus() -> int:
     """How many CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def let_threads_sleep() -> None:
+    """Have OpenMP's threads wait asleep rather than spinning, unless the person has said how they should wait.
+
+    To be called before torch is imported, by a program that is Onar's own. GNU's OpenMP, which torch brings on Linux,
+    spins for milliseconds after each parallel operation. Beside another program, spinning uses up the time that the
+    thread they wait for would need. Waking threads costs more the more there are, and was measured for two; with many
+    all stays as it is.
+    """
+    if available_cpus() <= FEW_CPUS and "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # docs/performance.md has the figures
 
 
 def is_out_of_memory(error: BaseException) -> bool:
