@@ -1,4 +1,4 @@
-"""What runs a generator on one photo: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
+"""What runs a generator on photos: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
 
 All take and give the same arrays, so `Inpainter` does not know them apart. torch and ONNX Runtime are imported by the
 one that needs them: completing on a CPU starts without torch, and needs none.
@@ -6,6 +6,7 @@ one that needs them: completing on a CPU starts without torch, and needs none.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -28,7 +29,7 @@ ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvid
 
 
 class Backend(ABC):
-    """What completes a frame.
+    """What completes photos.
 
     Attributes:
         device: where, "cpu", "cuda" or "mps".
@@ -36,16 +37,21 @@ class Backend(ABC):
 
     device: str
 
+    @property
+    def step(self) -> int:
+        """Pixels; sides that are no multiple of it are padded inside, and cost what the next multiple would."""
+        return 1
+
     @abstractmethod
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
-        """Complete a photo.
+        """Complete photos of one size.
 
         Args:
-            photo: H×W×3 in [0, 1], 0 in its holes.
-            known: H×W, 1 = known, 0 = hole.
+            photo: N×H×W×3 in [0, 1], 0 in its holes.
+            known: N×H×W, 1 = known, 0 = hole.
 
         Returns:
-            The full frame as the generator sees it, H×W×3.
+            The full frames as the generator sees them, N×H×W×3.
         """
 
 
@@ -56,7 +62,7 @@ class PyramidBackend(Backend):
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
-        return fill_frame(photo, known)
+        return np.stack([fill_frame(*one) for one in zip(photo, known, strict=True)])
 
 
 class TorchBackend(Backend):
@@ -80,6 +86,11 @@ class TorchBackend(Backend):
         self._threads = threads
         self._generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
 
+    @property
+    def step(self) -> int:
+        """See `Backend`; each level of a network halves the sides."""
+        return 1 << int(getattr(self._generator, "depth", 0))
+
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
         import torch
@@ -87,10 +98,10 @@ class TorchBackend(Backend):
         from onar.devices import cpu_threads
 
         with torch.no_grad(), cpu_threads(self._threads):
-            # Arrays H×W×3 are already in the order of memory that channels_last means.
-            pixels = torch.from_numpy(photo).to(self.device).permute(2, 0, 1)[None]
-            completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[None, None])
-            result: Frame = completed[0].permute(1, 2, 0).float().cpu().numpy()
+            # Arrays N×H×W×3 are already in the order of memory that channels_last means.
+            pixels = torch.from_numpy(photo).to(self.device).permute(0, 3, 1, 2)
+            completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[:, None])
+            result: Frame = completed.permute(0, 2, 3, 1).float().cpu().numpy()
         return result
 
 
@@ -131,10 +142,16 @@ class OnnxBackend(Backend):
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         self.training_size = int(metadata["training_size"])
 
+    @property
+    def step(self) -> int:
+        """See `Backend`; each level of a network halves the sides."""
+        architecture = json.loads(self._session.get_modelmeta().custom_metadata_map.get("architecture", "{}"))
+        return 1 << int(architecture.get("depth", 0))
+
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
-        completed = self.run(np.ascontiguousarray(photo.transpose(2, 0, 1)[None]), known[None, None])
-        result: Frame = completed[0].transpose(1, 2, 0)
+        completed = self.run(np.ascontiguousarray(photo.transpose(0, 3, 1, 2)), known[:, None])
+        result: Frame = completed.transpose(0, 2, 3, 1)
         return result
 
     def run(self, photo: Frame, known: Frame) -> Frame:

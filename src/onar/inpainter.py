@@ -211,7 +211,7 @@ class Inpainter:
         """Complete one window: uint8 H×W×3 and bool H×W in, the full frame out, uint8."""
         (known,) = known_from_mask(hole)
         frame = photo.astype(np.float32) / 255 * known[..., None]
-        completed = self.backend(frame, known)
+        completed: Frame = self.backend(frame[None], known[None])[0]
         if feather:
             completed = completed + _seam_correction(frame, completed, known, feather)
         return np.clip(np.rint(completed * 255), 0, 255).astype(np.uint8)
