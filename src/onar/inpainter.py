@@ -1,31 +1,22 @@
-"""Inpainter: any photo and any mask in, the completed photo out, at the photo's own size.
-
-Memory and time follow the holes, not the photo. Holes that lie close together form a group, and a group is completed
-in a window of the photo that shows it with its surroundings. A group too large for one window is completed piece by
-piece, each in a window of its own. Where a hole is deeper than what the network was trained on, it is first completed
-at half the scale, in the same way. Enlarged, that decides what goes where; only a band along the seam, where the eye
-compares, is then completed again, between the known pixels and what was enlarged.
-"""
+"""Inpainter: any photo and any mask in, the completed photo out, at the photo's own size. `Canvas` does the work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from onar.backends import Backend, Frame, OnnxBackend, PyramidBackend, TorchBackend
+from onar.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.bundled import bundled_weights, weights_file
+from onar.canvas import Canvas, Pixels
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
-from onar.masks import holes_from_mask, known_from_mask
-from onar.pyramid import fill_frame
-from onar.windows import Box, Holes, find_groups, hole_depth
+from onar.masks import holes_from_mask
+from onar.windows import Holes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,9 +24,6 @@ if TYPE_CHECKING:
 STRATEGIES = ("auto", "whole", "crop")
 PYRAMID = "pyramid"
 PYRAMID_SIZE = 512
-SMALL_PHOTO = 1024  # pixels a side that any network may get at once: one window has no seams inside
-
-Pixels = NDArray[np.uint8]
 
 
 class Inpainter:
@@ -166,120 +154,16 @@ class Inpainter:
 
     def complete(self, photo: Pixels, hole: Holes, strategy: str = "auto", feather: int = 0) -> Pixels:
         """Fill the holes of uint8 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
-        work = _Canvas(self, photo.copy(), hole.copy(), feather)
-        height, width = hole.shape
-        if strategy == "whole":
-            work.fill(Box(0, 0, height, width), Box(0, 0, height, width))
-            return work.photo
-        for group in find_groups(hole, self.training_size // 4):
-            # Surroundings: a quarter of the group's size on all sides, and the training size in all.
-            window = group.grown(max(group.longer_side // 4, 16), height, width, at_least=self.training_size)
-            if strategy == "auto" and max(height, width) <= self._window_limit:
-                window = Box(0, 0, height, width)
-            depth = hole_depth(hole[window.slices])
-            deep = depth.max() > self.deepest and window.longer_side > self.training_size
-            if window.longer_side <= self._window_limit and not deep:
-                work.fill(window, group)
-            else:
-                work.fill_large(window, group, depth)
-        return work.photo
+        canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
+        canvas.fill(strategy)
+        return canvas.photo
 
     @property
     def device(self) -> str:
         """Where the generator runs."""
         return self.backend.device
 
-    @property
-    def _window_limit(self) -> int:
-        """Longest side of a photo or window that the network gets at once."""
-        return max(2 * self.training_size, SMALL_PHOTO)
-
-    @property
-    def deepest(self) -> int:
-        """Distance to the nearest known pixel beyond which a hole is completed at half the scale first."""
-        return self.training_size // 4
-
-    @property
-    def band(self) -> int:
-        """Width in pixels of the band along the seam that is then completed again.
-
-        At least as wide as what enlarging mixes with known pixels.
-        """
-        return max(8, self.training_size // 16)
-
-    def run(self, photo: Pixels, hole: Holes, feather: int) -> Pixels:
-        """Complete one window: uint8 H×W×3 and bool H×W in, the full frame out, uint8."""
-        (known,) = known_from_mask(hole)
-        frame = photo.astype(np.float32) / 255 * known[..., None]
-        completed: Frame = self.backend(frame[None], known[None])[0]
-        if feather:
-            completed = completed + _seam_correction(frame, completed, known, feather)
-        return np.clip(np.rint(completed * 255), 0, 255).astype(np.uint8)
-
-
-@dataclass
-class _Canvas:
-    """A photo while its holes are being filled.
-
-    Attributes:
-        inpainter: does the work.
-        photo: uint8 H×W×3, filled so far.
-        unknown: bool H×W, what is still to be filled.
-        feather: see `Inpainter`.
-    """
-
-    inpainter: Inpainter
-    photo: Pixels
-    unknown: Holes
-    feather: int
-
-    def fill(self, window: Box, piece: Box) -> None:
-        """Complete a window, and keep what that put into the unknown pixels of a piece of it."""
-        completed = self.inpainter.run(self.photo[window.slices], self.unknown[window.slices], self.feather)
-        unknown = self.unknown[piece.slices]
-        self.photo[piece.slices][unknown] = completed[piece.within(window)][unknown]
-        unknown[:] = False
-
-    def fill_large(self, window: Box, group: Box, depth: NDArray[np.float32]) -> None:
-        """Fill a group piece by piece; `depth` is the distance to the nearest known pixel in the window."""
-        if depth.max() > self.inpainter.deepest:
-            self._sketch(window)
-            self.unknown[group.slices][depth[group.within(window)] > self.inpainter.band] = False
-        size = self.inpainter.training_size
-        for piece in group.pieces(size):
-            if self.unknown[piece.slices].any():
-                self.fill(piece.grown(size // 4, *self.unknown.shape), piece)
-
-    def _sketch(self, window: Box) -> None:
-        """Complete the window at half the scale, and put that into the holes without counting them as filled."""
-        photo, unknown = self.photo[window.slices], self.unknown[window.slices]
-        height, width = unknown.shape
-        small = max(1, width // 2), max(1, height // 2)
-        # Only known pixels may be averaged: what lies under a hole must not reach the result.
-        share = cv2.resize((~unknown).astype(np.float32), small, interpolation=cv2.INTER_AREA)
-        sums = cv2.resize(np.where(unknown[..., None], 0, photo).astype(np.uint8), small, interpolation=cv2.INTER_AREA)
-        reduced = np.clip(sums / np.maximum(share, 1e-3)[..., None], 0, 255).round().astype(np.uint8)
-        completed = self.inpainter.complete(reduced.reshape(*small[::-1], 3), share.reshape(small[::-1]) < 0.5)
-        enlarged = cv2.resize(completed, (width, height), interpolation=cv2.INTER_CUBIC)
-        photo[unknown] = enlarged.reshape(height, width, 3)[unknown]
-
 
 def as_holes(mask: Any) -> Holes:
     """A PIL picture, or a uint8 or bool array H×W, as bool H×W, True = hole."""
     return holes_from_mask(np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask))
-
-
-def _seam_correction(photo: Frame, completed: Frame, known: Frame, feather: int) -> Frame:
-    """What the network gets wrong at the known side of the seam, carried into the hole and fading over `feather`.
-
-    Known pixels do not change: the composite takes them from the photo.
-
-    Args:
-        photo: H×W×3, 0 in its holes.
-        completed: H×W×3.
-        known: H×W.
-        feather: pixels.
-    """
-    error = fill_frame(photo - completed * known[..., None], known)
-    fade = np.clip(1 - hole_depth(known == 0) / (feather + 1), 0, 1)
-    return np.asarray(error * fade[..., None], np.float32)

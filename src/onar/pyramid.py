@@ -25,6 +25,8 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
     Returns:
         H×W×3; known pixels are the photo's own. With nothing known at all: 0.5.
     """
+    if known.all():
+        return photo  # coarser levels have nothing to give
     height, width = known.shape
     hole = (1 - known)[..., None]
     if height == 1 and width == 1:

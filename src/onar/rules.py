@@ -1,0 +1,41 @@
+"""The rule by which completing chooses: what fills a hole, at which scale, and how much of the photo is shown for it.
+
+All lengths are pixels. A hole is what touches, also at corners; its depth is the largest distance in it to a known
+pixel, about half its width. What the numbers rest on is measured in docs/performance.md, "What a hole needs".
+"""
+
+from __future__ import annotations
+
+THIN = 3.0
+"""Holes up to this depth are filled by the pyramid, which is as good there as the network."""
+
+SMALL = 6.0
+"""Holes up to this depth need few surroundings."""
+
+SMALL_PHOTO = 1024
+"""A side that any network may get at once: one window has no seams inside."""
+
+
+def surroundings(depth: float, training_size: int) -> tuple[int, int]:
+    """What a network is shown with holes of that depth: so much on all sides, and at least so much in all, a side."""
+    if depth <= SMALL:
+        return 24, 64
+    return max(24, training_size // 4), max(64, training_size)
+
+
+def longest_side(training_size: int) -> int:
+    """Of a photo or window that a network gets at once."""
+    return max(2 * training_size, SMALL_PHOTO)
+
+
+def deepest(training_size: int) -> int:
+    """Depth beyond which a hole is filled at half the scale first: more than what the network was trained on."""
+    return training_size // 4
+
+
+def band(training_size: int) -> int:
+    """Width of the band along the seam of such a hole that is then filled again at its own scale.
+
+    At least as wide as what enlarging mixes with known pixels.
+    """
+    return max(8, training_size // 16)
