@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.baselines import BASELINES, RADIUS
+from onar.baselines import BASELINES, RADIUS, no_patchmatch
 from onar.errors import OnarError, UsageError
 from onar.masks import random_mask
 
@@ -101,6 +101,13 @@ def test_a_bool_mask_means_the_same(name, photo, mask) -> None:
     np.testing.assert_array_equal(BASELINES[name](photo, mask >= 128), BASELINES[name](photo, mask))
 
 
+def test_copied_texture_is_rougher_than_a_smooth_surface(photo, mask) -> None:
+    def roughness(name: str) -> float:
+        return float(np.abs(np.diff(BASELINES[name](photo, mask).astype(int), axis=1))[mask[:, 1:] > 0].mean())
+
+    assert min(roughness("patchmatch_2"), roughness("patchmatch_5")) > 1.2 * roughness("biharmonic")
+
+
 def test_a_mask_of_another_size_is_refused(photo) -> None:
     with pytest.raises(UsageError, match="same height and width"):
         BASELINES["telea"](photo, np.zeros((64, 95), np.uint8))
@@ -110,3 +117,10 @@ def test_without_scikit_image_the_error_says_what_to_install(photo, mask, monkey
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
     with pytest.raises(OnarError, match=r'pip install "onar\[evaluate\]"'):
         BASELINES["biharmonic"](photo, mask)
+
+
+def test_without_patchmatch_the_error_says_what_to_install(photo, mask, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "patchmatch.patch_match", None)
+    assert no_patchmatch() is not None
+    with pytest.raises(OnarError, match="pip install pypatchmatch"):
+        BASELINES["patchmatch_5"](photo, mask)

@@ -45,7 +45,7 @@ def test_the_log_holds_every_step_and_epoch(finished: Path) -> None:
     assert [record["step"] for record in steps] == [1, 2, 3, 4, 5, 6]  # nine photos in batches of four, twice
     assert [record["epoch"] for record in epochs] == [1, 2]
     assert epochs[-1]["skipped"] == epochs[-1]["upscaled"] == 0
-    assert set(epochs[0]["validation"]) == {"onar", "Telea", "pyramid fill"}
+    assert set(epochs[0]["validation"]) == {"onar", "Telea", "pyramid fill", "PatchMatch"}
     for record in steps:
         total = record["Pixel_loss"] + record["Content_loss"] + 0.01 * record["Adv_loss"]
         assert record["G_loss"] == pytest.approx(total, rel=1e-4)

@@ -8,6 +8,7 @@ its holes makes no difference. A photo that is all hole becomes mid grey.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cv2
@@ -18,6 +19,9 @@ from onar.errors import OnarError, UsageError
 from onar.masks import holes_from_mask
 
 Picture = NDArray[np.uint8]
+Fill = Callable[[Picture, NDArray[Any]], Picture]
+"""(photo, mask) -> completed, as above."""
+
 Method = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
 
 RADIUS = 3
@@ -50,13 +54,41 @@ def biharmonic(photo: Picture, mask: NDArray[Any]) -> Picture:
     return _fill(photo, mask, _biharmonic)
 
 
-BASELINES: dict[str, Callable[[Picture, NDArray[Any]], Picture]] = {
+def patchmatch(photo: Picture, mask: NDArray[Any], radius: int = 5) -> Picture:
+    """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
+
+    By pypatchmatch, coarse to fine; the same each time.
+
+    Args:
+        photo: see above.
+        mask: see above.
+        radius: of the patches, which are 2 · radius + 1 pixels a side. 5 is the better one for holes as large as
+            things, 2 for strokes in small photos.
+
+    Raises:
+        OnarError: pypatchmatch is not installed, or not for this machine.
+    """
+    return _fill(photo, mask, lambda start, hole: _patchmatch(start, hole, radius))
+
+
+def no_patchmatch() -> str | None:
+    """Why there is no PatchMatch here, in a few words; None where there is."""
+    try:
+        from patchmatch.patch_match import patchmatch_available
+    except ImportError as error:
+        return f"pip install pypatchmatch ({error})"
+    return None if patchmatch_available else "pypatchmatch has no library for this machine"
+
+
+BASELINES: dict[str, Fill] = {
     "telea": telea,
     "navier_stokes": navier_stokes,
     "mean": mean,
     "biharmonic": biharmonic,
+    "patchmatch_2": partial(patchmatch, radius=2),
+    "patchmatch_5": patchmatch,
 }
-"""The classical fills by name."""
+"""The classical fills by name; PatchMatch with small and with large patches."""
 
 
 def _fill(photo: Picture, mask: NDArray[Any], method: Method) -> Picture:
@@ -94,3 +126,13 @@ def _biharmonic(start: Picture, hole: NDArray[np.bool_]) -> NDArray[Any]:
     filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
     rounded: NDArray[Any] = (filled * 255).round()
     return rounded
+
+
+def _patchmatch(start: Picture, hole: NDArray[np.bool_], radius: int) -> NDArray[Any]:
+    if reason := no_patchmatch():
+        raise OnarError(f"PatchMatch is not there: {reason}")
+    from patchmatch import patch_match
+
+    patch_match.set_random_seed(0)  # each fill starts from it, in whatever thread
+    filled: NDArray[Any] = patch_match.inpaint(start, hole, patch_size=radius)
+    return filled

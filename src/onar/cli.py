@@ -139,8 +139,8 @@ def evaluate(
         output: The report as JSON, such as report.json; report.html with tables, plots and pictures goes beside it.
         masks: Folder of mask files (white = hole), each used once. Without it, holes are generated from `seed`.
         weights: A file as for `complete`; by default the bundled weights. "pyramid" fills without any.
-        baselines: Also score fills that learn nothing, on the same holes: OpenCV's Telea and Navier-Stokes, the
-            biharmonic fill (slow for large holes), the mean colour and the pyramid fill.
+        baselines: Also score fills that learn nothing, on the same holes: PatchMatch, OpenCV's Telea and
+            Navier-Stokes, the biharmonic fill (slow for large holes), the mean colour and the pyramid fill.
         img_size: Score centre crops resized to this size: one number, or HEIGHTxWIDTH. Without it, whole photos at
             their own size.
         masks_per_range: Masks in each of twelve groups (six ranges of hole share, away from the border and reaching

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onar.backends import PyramidBackend
-from onar.baselines import BASELINES
+from onar.baselines import BASELINES, no_patchmatch
 from onar.config import ImageSize
 from onar.errors import UsageError
 from onar.evaluation_pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
@@ -30,6 +30,8 @@ DESCRIPTIONS = {
     "telea": "fast marching (Telea 2004), OpenCV",
     "navier_stokes": "Navier-Stokes (Bertalmio et al. 2001), OpenCV",
     "biharmonic": "biharmonic surface (Damelin & Hoang 2018), scikit-image",
+    "patchmatch_2": "PatchMatch (Barnes et al. 2009), patches of 5 x 5 pixels, pypatchmatch",
+    "patchmatch_5": "PatchMatch (Barnes et al. 2009), patches of 11 x 11 pixels, pypatchmatch",
     "mean": "the mean colour of the known pixels",
     "pyramid": "the pyramid fill, which learns nothing",
 }
@@ -42,6 +44,7 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "pillow",
+    "pypatchmatch",
     "scikit-image",
     "stlpips_pytorch",
 )
@@ -148,6 +151,10 @@ def _gather_methods(
         if find_spec("skimage") is None:
             del fills["biharmonic"]
             unavailable["biharmonic"] = 'pip install "onar[evaluate]" (scikit-image is missing)'
+        if reason := no_patchmatch():
+            for name in [name for name in fills if name.startswith("patchmatch")]:
+                del fills[name]
+                unavailable[name] = reason
     if taken := sorted(fills.keys() & further.keys()):
         raise UsageError(f"a method cannot be called {taken[0]!r}: that name is taken")
     fills |= further

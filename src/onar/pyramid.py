@@ -35,7 +35,7 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
     padding = ((0, height % 2), (0, width % 2))
     share = _halve(np.pad(known, padding))
     mean = _halve(np.pad(photo, (*padding, (0, 0)))) / np.maximum(share, np.float32(0.25))[..., None]
-    coarse = fill_frame(mean, np.sign(share))
+    coarse = fill_frame(np.asarray(mean, np.float32), np.sign(share))
     enlarged = cv2.resize(coarse, (2 * coarse.shape[1], 2 * coarse.shape[0]), interpolation=cv2.INTER_LINEAR)
     filled: Frame = photo + hole * enlarged[:height, :width]
     for _ in range(SMOOTHING_STEPS):

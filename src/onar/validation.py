@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -11,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onar.baselines import telea
+from onar.baselines import Fill, no_patchmatch, patchmatch, telea
+from onar.devices import available_cpus
 from onar.mask_sources import MaskSource
 from onar.masks import composite, mask_from_known
 from onar.metrics import score
@@ -22,6 +25,8 @@ from onar.processes import gather, process_count, process_index
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]
 Distances = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
+PATCH_RADIUS = 2
+"""Of PatchMatch on validation crops: small patches are the better ones for strokes in small photos."""
 NO_DISTANCES: Distances = MappingProxyType({})
 
 
@@ -72,11 +77,11 @@ def score_completer(
 
 
 def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
-    """Scores of OpenCV's Telea and of the pyramid fill on the same holes; see `score_completer`."""
-    return {
-        "Telea": score_completer(complete_with_telea, held_out, batch_size, distances),
-        "pyramid fill": score_completer(pyramid_fill, held_out, batch_size, distances),
-    }
+    """Scores of fills that learn nothing, PatchMatch where it is there, on the same holes; see `score_completer`."""
+    completers: dict[str, Completer] = {"Telea": complete_by(telea), "pyramid fill": pyramid_fill}
+    if no_patchmatch() is None:
+        completers["PatchMatch"] = complete_by(partial(patchmatch, radius=PATCH_RADIUS))
+    return {name: score_completer(completer, held_out, batch_size, distances) for name, completer in completers.items()}
 
 
 def complete_with(generator: nn.Module) -> Completer:
@@ -105,10 +110,16 @@ def load_held_out(found: Photos, height: int, width: int, masks: MaskSource, see
     return HeldOut(photo, known, tuple(unreadable))
 
 
-def complete_with_telea(photo: Tensor, known: Tensor) -> Tensor:
-    """OpenCV's Telea with the call of a generator."""
-    filled = [telea(to_picture(one), mask_from_known(k.numpy())) for one, k in zip(photo, known, strict=True)]
-    return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).float() / 255
+def complete_by(fill: Fill) -> Completer:
+    """A fill of `onar.baselines` with the call of a generator; the photos of a batch share the CPUs."""
+
+    def complete(photo: Tensor, known: Tensor) -> Tensor:
+        masks = [mask_from_known(one.numpy()) for one in known]
+        with ThreadPoolExecutor(available_cpus()) as threads:
+            filled = list(threads.map(fill, map(to_picture, photo), masks))
+        return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).float() / 255
+
+    return complete
 
 
 def to_picture(photo: Tensor) -> NDArray[np.uint8]:

@@ -113,7 +113,7 @@ def blocks_with_holes(hole: Holes, size: int) -> Holes:
 
 def shrink(box: Box, hole: Holes) -> Box:
     """The smallest box round the holes in a box, which has some; it may reach over the photo's edges."""
-    rows, columns = hole[box.slices].any(axis=1).nonzero()[0], hole[box.slices].any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(hole[box.slices].any(axis=axis)) for axis in (1, 0))
     return Box(
         box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1
     )
