@@ -93,7 +93,7 @@ def test_gradients_that_overflow_at_any_scale_leave_weights_and_statistics_as_th
     before = values_of(gan)
     with pytest.raises(NotFiniteError, match="G_gradient_norm"):
         gan.step([batch()])
-    assert gan.accelerator.scaler.get_scale() == 1
+    assert gan.accelerator.scaler.get_scale() <= 1
     assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
 
 
