@@ -6,7 +6,7 @@ pixel, about half its width. What the numbers rest on is measured in docs/perfor
 
 from __future__ import annotations
 
-THIN = 3.0
+THIN = 3.5
 """Holes up to this depth are filled by the pyramid, which is as good there as the network."""
 
 SMALL = 6.0
