@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onar.errors import OnarError, UsageError
 from onar.onnx_graph import GRAPHS, build_model
 from onar.pyramid import fill_frame
-from onar.weights_files import read_generator_file
+from onar.weights_files import read_generator_file, require_known_generator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -144,12 +144,12 @@ class OnnxBackend(Backend):
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         self.training_size = int(metadata["training_size"])
+        self._depth = int(json.loads(metadata.get("architecture", "{}")).get("depth", 0))
 
     @property
     def step(self) -> int:
         """See `Backend`; each level of a network halves the sides."""
-        architecture = json.loads(self._session.get_modelmeta().custom_metadata_map.get("architecture", "{}"))
-        return 1 << int(architecture.get("depth", 0))
+        return 1 << self._depth
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -166,9 +166,8 @@ class OnnxBackend(Backend):
 def _build_graph(path: Path) -> bytes:
     """The generator in a safetensors file as an ONNX file; raises `OnarError` when it is none that Onar knows."""
     file = read_generator_file(path)
-    name = file.architecture.get("generator")
-    if name not in GRAPHS:
-        raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(GRAPHS)}")
+    name = str(file.architecture.get("generator"))
+    require_known_generator(name, GRAPHS, path)
     try:
         return build_model(file.architecture, file.weights, {"training_size": str(file.training_size)})
     except (LookupError, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.models import GENERATORS
 from onar.tensor_files import load_state, save_state
-from onar.weights_files import read_generator_file, read_metadata, usual_training_size
+from onar.weights_files import read_generator_file, read_metadata, require_known_generator, usual_training_size
 
 State = dict[str, Tensor]
 
@@ -74,8 +74,7 @@ def load_safetensors(path: Path) -> nn.Module:
 
 def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
     name = str(architecture.pop("generator"))
-    if name not in GENERATORS:
-        raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(GENERATORS)}")
+    require_known_generator(name, GENERATORS, path)
     generator = GENERATORS[name](**architecture)
     load_strictly(generator, state, path)
     return generator.eval()

@@ -155,7 +155,7 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> C
     Raises:
         OnarError: the network is too large for the format.
     """
-    weights = {name: value.numpy() for name, value in generator.cpu().state_dict().items()}
+    weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
     path.write_bytes(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
     return _run_onnx(path)
 

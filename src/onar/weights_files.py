@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ def read_generator_file(path: Path) -> GeneratorFile:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
     except (KeyError, json.JSONDecodeError) as error:
         raise OnarError(f"{path} does not say its architecture in its metadata") from error
+
+
+def require_known_generator(name: str, known: Iterable[str], path: Path) -> None:
+    """Raise `OnarError` when the generator that a file names is none of those known."""
+    if name not in (names := list(known)):
+        raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(names)}")
 
 
 def usual_training_size(depth: int | None) -> int:

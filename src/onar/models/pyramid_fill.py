@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SMOOTHING_STEPS = 4
+from onar.pyramid import SMOOTHING_STEPS
 
 
 def pyramid_fill(photo: Tensor, known: Tensor) -> Tensor:
