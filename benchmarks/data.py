@@ -11,8 +11,8 @@ from benchmarks.networks import PHOTOS
 from benchmarks.table import Table
 from benchmarks.timing import REPEATS, Times, interleave
 from onar import TrainConfig, random_mask
+from onar.data.from_config import find_training_data, open_loader, start_batches
 from onar.masks import MASK_TYPES
-from onar.training_data import find_training_data, open_loader, start_batches
 
 MASKS = 20
 SIZES = (256, 512)

@@ -14,7 +14,7 @@ from benchmarks.networks import PHOTOS, forward_and_backward, photo_with_holes
 from benchmarks.table import Table, milliseconds
 from benchmarks.timing import interleave
 from onar import PConvUNet, TrainConfig
-from onar.training_data import find_training_data, open_loader, start_batches
+from onar.data.from_config import find_training_data, open_loader, start_batches
 
 SIDES = (256, 512, 768, 1024)
 BATCHES = (1, 2, 4, 8)

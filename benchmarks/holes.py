@@ -13,7 +13,7 @@ from benchmarks.networks import PHOTOS
 from benchmarks.table import Table
 from benchmarks.timing import interleave
 from onar import Inpainter
-from onar.backends import Backend, Frame
+from onar.inference.backends import Backend, Frame
 
 Holes = NDArray[np.bool_]
 

@@ -17,12 +17,12 @@ from benchmarks.networks import PHOTOS
 from benchmarks.table import Table, milliseconds
 from benchmarks.timing import REPEATS, interleave
 from onar import TrainConfig
-from onar.features import FEATURES
-from onar.gan import GAN, Batch
-from onar.losses import relativistic_generator_loss
 from onar.masks import composite
-from onar.results import Results
-from onar.run import Run, prepare, start_processes
+from onar.metrics.feature_networks import FEATURES
+from onar.training.losses import relativistic_generator_loss
+from onar.training.results_folder import Results
+from onar.training.setup import Run, prepare, start_processes
+from onar.training.step import GAN, Batch
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
 NOTE = (

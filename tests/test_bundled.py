@@ -15,8 +15,8 @@ from PIL import Image
 from onar import Inpainter, random_mask
 from onar.bundled import bundled_photos, bundled_weights
 from onar.checkpoint import training_record
-from onar.perceptual import st_lpips
-from onar.settings import read_toml
+from onar.metrics.learned_distances import st_lpips
+from onar.setting_checks import read_toml
 from tests.conftest import PHOTOS, REPOSITORY
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"

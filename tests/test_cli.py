@@ -10,7 +10,7 @@ from PIL import Image
 
 import onar
 from onar.cli import app
-from onar.images import read_mask
+from onar.imaging.images import read_mask
 from onar.masks import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
 

@@ -5,7 +5,7 @@ import pytest
 
 from onar import TrainConfig
 from onar.errors import OnarError, UsageError
-from onar.settings import read_toml
+from onar.setting_checks import read_toml
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 

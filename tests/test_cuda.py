@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from onar import Inpainter, TrainConfig, random_mask, train
 from onar.config import Precision
-from onar.features import load_features
-from onar.gan import GAN, NotFiniteError
-from onar.losses import PerceptualLoss
 from onar.masks import known_from_mask
-from onar.precision import choose_precision
-from onar.run import build_gan, start_accelerator, start_processes
+from onar.metrics.feature_networks import load_features
+from onar.training.losses import PerceptualLoss
+from onar.training.precision import choose_precision
+from onar.training.setup import build_gan, start_accelerator, start_processes
+from onar.training.step import GAN, NotFiniteError
 from tests.conftest import PHOTOS
 from tests.runs import SMALL, flags, records, state
-from tests.test_gan import spoil_gradients, values_of
+from tests.training.test_step import spoil_gradients, values_of
 
 pytestmark = pytest.mark.cuda
 

@@ -12,9 +12,9 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from onar import Inpainter, PConvUNet, random_mask
-from onar.backends import OnnxBackend, TorchBackend
 from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator, save_weights
+from onar.inference.backends import OnnxBackend, TorchBackend
 from onar.models import PyramidFill
 from tests.conftest import PHOTOS
 

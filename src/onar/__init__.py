@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
-    from onar.evaluation import evaluate
-    from onar.inpainter import Inpainter
+    from onar.evaluation.verb import evaluate
+    from onar.inference.inpainter import Inpainter
     from onar.masks import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
-    from onar.training import train
+    from onar.training.loop import train
 
 __all__ = [
     "Discriminator",
@@ -30,16 +30,16 @@ __all__ = [
 
 _HOMES = {
     "Discriminator": "onar.models",
-    "Inpainter": "onar.inpainter",
+    "Inpainter": "onar.inference.inpainter",
     "OnarError": "onar.errors",
     "PConvUNet": "onar.models",
     "PartialConv2d": "onar.models",
     "PyramidFill": "onar.models",
     "TrainConfig": "onar.config",
     "UsageError": "onar.errors",
-    "evaluate": "onar.evaluation",
+    "evaluate": "onar.evaluation.verb",
     "random_mask": "onar.masks",
-    "train": "onar.training",
+    "train": "onar.training.loop",
 }
 
 

@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from onar.completion_config import CompletionConfig, EngineConfig
+from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
 from onar.devices import let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
-from onar.settings import read_toml
+from onar.setting_checks import read_toml
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}
@@ -41,7 +41,7 @@ app = App(
 @app.command
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; leaves weights, sample sheets and loss curves in the results folder."""
-    from onar.training import train
+    from onar.training.loop import train
 
     train(config)
 
@@ -64,7 +64,7 @@ def masks(
         seed: Another seed gives other masks.
         config: How holes are made.
     """
-    from onar.preview import write_masks
+    from onar.data.mask_preview import write_masks
 
     print(write_masks(output, count, img_size, seed, config))
 
@@ -78,7 +78,7 @@ def check(data: str, *, img_size: SizeOption = 512, photo_column: str | None = N
         img_size: Size of the training crops; smaller photos are counted, because training enlarges them.
         photo_column: Column of pictures in a source; without it, the first.
     """
-    from onar.inspection import inspect_photos
+    from onar.data.doctor import inspect_photos
 
     report = inspect_photos(folder_or_source(data), img_size, column=photo_column)
     print(report)
@@ -112,7 +112,7 @@ def complete(
         config: How.
         where: In this process, or in those of a Ray cluster.
     """
-    from onar.completion import complete
+    from onar.completion.verb import complete
 
     complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config, where=where)
 
@@ -150,7 +150,7 @@ def evaluate(
         features: Also compute FID and KID on the features of this network: efficientnet_lite0 or vgg16.
         device: Where to compute; auto takes a GPU when there is one.
     """
-    from onar.evaluation import evaluate
+    from onar.evaluation.verb import evaluate
 
     report = evaluate(
         data,
@@ -198,7 +198,7 @@ def export(
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
     """
-    from onar.export import export
+    from onar.export.verb import export
 
     exported = export(
         weights,

@@ -16,7 +16,7 @@ import tomli_w
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.settings import at_least, read_toml, require
+from onar.setting_checks import at_least, read_toml, require
 
 ImageSize = int | tuple[int, int]
 Precision = Literal["no", "bf16", "fp16"]

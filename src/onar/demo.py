@@ -14,14 +14,14 @@ from onar.checkpoint import load_generator
 from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.files import write_text
-from onar.images import read_photo, write_image
-from onar.listing import find_photos
+from onar.imaging.images import read_photo, write_image
+from onar.imaging.listing import find_photos
+from onar.imaging.sheets import picture_grid
 from onar.masks import known_from_mask, random_mask
-from onar.perceptual import st_lpips
-from onar.results import Results
-from onar.sheets import picture_grid
-from onar.training import train
-from onar.validation import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
+from onar.metrics.held_out import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
+from onar.metrics.learned_distances import st_lpips
+from onar.training.loop import train
+from onar.training.results_folder import Results
 
 HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
 MASKS_PER_PHOTO = 2  # each costs three to four times as much to score with ST-LPIPS as to fill

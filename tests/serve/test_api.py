@@ -22,9 +22,9 @@ from PIL import Image, ImageCms
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.errors import UsageError
-from onar.images import FORMATS, PhotoBytes
-from onar.lossless import write_png
-from onar.photo_files import read_photo_file
+from onar.imaging.images import FORMATS, PhotoBytes
+from onar.imaging.photo_file import read_photo_file
+from onar.imaging.png_tiff import write_png
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
 from tests.serve import bad_requests

@@ -13,10 +13,9 @@ import pytest
 from onar.checkpoint import save_weights
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
-from onar.inpainter import Inpainter
+from onar.inference.inpainter import Inpainter
 from onar.masks import fit_mask
 from onar.models import PConvUNet
-from onar.results import Results
 from onar.serve.page import masks_tab
 from onar.serve.page.painting import (
     VIEW_SIZE,
@@ -30,6 +29,7 @@ from onar.serve.page.painting import (
 from onar.serve.page.runs import POINTS, count_sheets, find_runs, read_run
 from onar.serve.page.texts import TEXTS, label, language_of, number, percent, say, translations
 from onar.serve.page.weights import WeightsShelf
+from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "src" / "onar" / "serve" / "page"

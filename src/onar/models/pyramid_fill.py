@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.pyramid import SMOOTHING_STEPS
+from onar.array_fill import SMOOTHING_STEPS
 
 
 def pyramid_fill(photo: Tensor, known: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from onar.inpainter import Inpainter
+from onar.inference.inpainter import Inpainter
 from onar.serve.completing import Answer, complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.guard import add_guard

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from onar.errors import UsageError
-from onar.holes import check_size, doubts, find_holes
-from onar.images import FORMATS, PhotoBytes, read_mask
-from onar.inpainter import Inpainter
-from onar.photo_files import Photo, read_photo_file, write_photo
+from onar.imaging.images import FORMATS, PhotoBytes, read_mask
+from onar.imaging.photo_file import Photo, read_photo_file, write_photo
+from onar.inference.holes import check_size, doubts, find_holes
+from onar.inference.inpainter import Inpainter
 from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 

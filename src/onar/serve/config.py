@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.settings import at_least, require
+from onar.setting_checks import at_least, require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from onar.errors import OnarError, UsageError
-from onar.holes import SizesDifferError
-from onar.images import NotAPhotoError, PhotoError, PhotoTooLargeError
+from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
+from onar.inference.holes import SizesDifferError
 from onar.serve.uploads import BodyTooLargeError, ContentTypeError, MalformedError, SlowBodyError
 from onar.serve.worker import BusyError, TimeLimitError
 

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from onar.bundled import BUNDLED
 from onar.errors import OnarError
-from onar.inpainter import Inpainter
+from onar.inference.inpainter import Inpainter
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from onar.errors import OnarError, UsageError
-from onar.images import printable
+from onar.imaging.images import printable
 
 _FORM, _JSON = "multipart/form-data", "application/json"
 _FILES = 2

@@ -14,15 +14,15 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 from fastapi import FastAPI, Response
 
-from onar.images import Pixels
-from onar.inpainter import Inpainter
+from onar.imaging.images import Pixels
+from onar.inference.inpainter import Inpainter
+from onar.inference.windows import Holes
 from onar.serve.page.complete_tab import CompleteTab
 from onar.serve.page.masks_tab import MasksTab, draw
 from onar.serve.page.texts import label, tools_script, translations
 from onar.serve.page.watch_tab import WatchTab
 from onar.serve.page.weights import WeightsShelf
 from onar.serve.worker import Worker
-from onar.windows import Holes
 
 CACHE_SECONDS = 2 * 3600
 """How long files that were uploaded, and those to be downloaded, are kept."""

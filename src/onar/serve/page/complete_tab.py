@@ -18,10 +18,11 @@ import gradio as gr
 import numpy as np
 
 from onar.bundled import bundled_photos
-from onar.holes import MUCH, find_holes
-from onar.images import FORMATS, Pixels, read_mask, write_image
+from onar.imaging.images import FORMATS, Pixels, read_mask, write_image
+from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
+from onar.inference.holes import MUCH, find_holes
+from onar.inference.windows import Holes
 from onar.masks import HOLE
-from onar.photo_files import READABLE, Photo, read_photo_file, write_photo_file
 from onar.serve.completing import usual_ending, written_kind
 from onar.serve.page.painting import (
     PAINT,
@@ -35,7 +36,6 @@ from onar.serve.page.painting import (
 from onar.serve.page.problems import Problem, telling
 from onar.serve.page.texts import label, number, percent, say
 from onar.serve.page.weights import WeightsShelf
-from onar.windows import Holes
 
 EXAMPLES = sorted(bundled_photos().glob("*.jpg"))[::2]
 Editor: TypeAlias = Any

@@ -8,11 +8,11 @@ import gradio as gr
 import numpy as np
 
 from onar.config import MaskConfig
-from onar.mask_sources import mask_source
+from onar.data.mask_sources import mask_source
+from onar.imaging.sheets import mask_sheet
 from onar.masks import MASK_TYPES, hole_share
 from onar.serve.page.problems import telling
 from onar.serve.page.texts import label, percent, say
-from onar.sheets import mask_sheet
 
 COUNT, COLUMNS, SIZE = 12, 4, 192
 """Masks on the sheet, masks in a row of it, and their side in pixels."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from onar.images import Pixels
+from onar.imaging.images import Pixels
+from onar.inference.windows import Holes
 from onar.masks import fit_mask, holes_from_mask
-from onar.windows import Holes
 
 VIEW_SIZE = 1024
 PAINT = (255, 45, 85, 160)

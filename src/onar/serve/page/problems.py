@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from onar.errors import OnarError
-from onar.images import PhotoError, PhotoTooLargeError
+from onar.imaging.images import PhotoError, PhotoTooLargeError
 from onar.serve.page.texts import say
 from onar.serve.worker import BusyError, TimeLimitError
 

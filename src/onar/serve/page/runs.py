@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from onar.results import Record, Results
-from onar.settings import read_toml
+from onar.setting_checks import read_toml
+from onar.training.results_folder import Record, Results
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are drawn."""

@@ -12,10 +12,10 @@ import pandas as pd
 from PIL import Image
 
 from onar.errors import OnarError
-from onar.images import read_photo
-from onar.results import LOSSES, VALIDATION_SCORES, Results
+from onar.imaging.images import read_photo
 from onar.serve.page.runs import LoggedRun, count_sheets, find_runs, read_run, seconds_of_change, seconds_since_change
 from onar.serve.page.texts import label, number, say
+from onar.training.results_folder import LOSSES, VALIDATION_SCORES, Results
 
 REFRESH_SECONDS = 2.0
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from onar.bundled import BUNDLED
 from onar.errors import OnarError
-from onar.images import Pixels
-from onar.inpainter import PYRAMID, Inpainter
-from onar.windows import Holes
+from onar.imaging.images import Pixels
+from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.inference.windows import Holes
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 

@@ -1,0 +1,62 @@
+"""Every setting of completing photo files, as frozen dataclasses; see `onar.config` for how they are used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from onar.errors import UsageError
+from onar.setting_checks import at_least, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionConfig:
+    """How photo files are completed."""
+
+    strategy: Literal["auto", "whole", "crop"] = "auto"
+    """What the network sees: the whole photo at once, crops round the holes, or what suits the photo's size."""
+    feather: int = 0
+    """Let the fill fade into the colours at the seam over so many pixels; known pixels stay as they are."""
+    invert_mask: bool = False
+    """The masks have black holes."""
+    dilate: int = 0
+    """Widen the holes by so many pixels, against soft or tight edges of masks."""
+    overlay: bool = False
+    """Also write NAME_overlay.png: the photo with what will be filled in red."""
+    compare: bool = False
+    """Also write NAME_compare.png: the photo with its holes in white beside the result, at most 1024 pixels each."""
+    workers: int = 2
+    """Threads that read and write photos while others are being filled; each holds a photo in memory. 0: none."""
+    max_megapixels: float = 200
+    """Refuse larger photos and masks before decoding them."""
+
+    def __post_init__(self) -> None:
+        at_least("feather", self.feather, 0)
+        at_least("dilate", self.dilate, 0)
+        at_least("workers", self.workers, 0)
+        require(self.max_megapixels > 0, "max_megapixels", "must be above 0", self.max_megapixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Where photo files are completed."""
+
+    engine: Literal["local", "ray"] = "local"
+    """local completes in this process; ray in workers on this or many machines, with pip install "onar[ray]"."""
+    address: str | None = None
+    """Ray cluster to work on: auto for the one that this machine belongs to, or HOST:PORT. Without it, ray starts
+    one on this machine and ends it afterwards."""
+    ray_workers: int = 0
+    """Ray workers, each with the network in memory. 0: as many as the cluster has CPUs or GPUs for."""
+    threads: int = 0
+    """CPU threads that compute one network, and CPUs that a Ray worker takes. 0: as many as torch takes here."""
+
+    def __post_init__(self) -> None:
+        at_least("ray_workers", self.ray_workers, 0)
+        at_least("threads", self.threads, 0)
+        if self.address is not None and not re.fullmatch(r"auto|[^/]+:\d+", self.address):
+            raise UsageError(f"--address is auto, or HOST:PORT of the Ray cluster, not {self.address!r}")
+        for name in ("address", "ray_workers"):
+            if getattr(self, name) and self.engine != "ray":
+                raise UsageError(f"--{name} is for --engine ray")

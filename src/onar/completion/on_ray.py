@@ -1,0 +1,238 @@
+"""Completing photo files in the workers of a Ray cluster, on this machine or on many.
+
+Ray Data hands out blocks of jobs: names only, because every machine sees the same files. A worker holds one network,
+and does with its block what `complete_files` does with all jobs. So a worker that dies costs its block a second try,
+and nothing more: files are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import socket
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+import cv2
+from numpy.typing import NDArray
+
+from onar.completion.config import CompletionConfig, EngineConfig
+from onar.completion.in_process import Outcome, complete_files
+from onar.completion.plan import Job
+from onar.devices import available_cpus
+from onar.errors import OnarError, UsageError
+from onar.imaging.images import printable
+from onar.inference.inpainter import Inpainter
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a page about every worker that died
+}
+"""What Ray shall neither send nor print, as it reads it from the environment."""
+OBJECT_STORE_BYTES = 100 * 2**20  # for names; Ray's own choice is a third of the memory
+PHOTOS_IN_BLOCK = 8
+BLOCKS_PER_WORKER = 4  # at least, if there are enough photos: so all workers end at about the same time
+RETRIES = 1  # of a block; without a bound, a photo that kills its worker would do so for ever
+SECONDS_TO_CONNECT = 10
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The workers of a cluster.
+
+    Attributes:
+        workers: how many.
+        threads: CPUs of each.
+        gpus: GPUs of each, 0 or 1.
+    """
+
+    workers: int
+    threads: int
+    gpus: int
+
+
+class Worker:
+    """One network in a process of its own.
+
+    Args:
+        folder: what relative names start from.
+        threads: CPU threads that compute the network.
+        weights: what `Inpainter.load` takes.
+        device: "auto", "cpu", "cuda" or "mps".
+        config: how photos are completed.
+    """
+
+    def __init__(self, folder: str, threads: int, weights: str | None, device: str, config: CompletionConfig) -> None:
+        os.chdir(folder)
+        cv2.setNumThreads(threads)
+        self.inpainter = Inpainter.load(weights, device, threads)
+        self.config = config
+
+    def __call__(self, block: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:
+        """Complete the photos of a block: pickled jobs in, their pickled outcomes out."""
+        outcomes = complete_files(map(pickle.loads, block["job"]), self.inpainter, self.config)
+        return {"outcome": [pickle.dumps(_without_traceback(outcome)) for outcome in outcomes]}
+
+
+def complete_on_ray(
+    jobs: Sequence[Job], weights: str | None, device: str, config: CompletionConfig, where: EngineConfig
+) -> Iterator[Outcome]:
+    """Complete photo files as `complete_files` does, in the workers of a Ray cluster.
+
+    Bit for bit the same on machines of one kind, because a worker computes with as many threads as this process.
+
+    Args:
+        jobs: what to do.
+        weights: what `Inpainter.load` takes; every worker reads them.
+        device: "auto", "cpu", "cuda" or "mps".
+        config: how.
+        where: the cluster.
+
+    Yields:
+        What became of each photo, in the order of the jobs. Those whose worker died again and again come last.
+
+    Raises:
+        OnarError: there is no cluster, or its workers cannot work.
+    """
+    with _cluster(where.address) as ray:
+        pool = plan_pool([machine["Resources"] for machine in ray.nodes() if machine["Alive"]], device, where)
+        arguments = (os.getcwd(), pool.threads, weights, device, config)
+        left = dict.fromkeys(jobs)
+        together = min(PHOTOS_IN_BLOCK, -(-len(jobs) // (BLOCKS_PER_WORKER * pool.workers)))
+        for photos_in_block in (together, 1):  # alone the second time: whatever kills a worker takes no other along
+            for outcome in _map(ray, list(left), photos_in_block, arguments, pool):
+                del left[outcome.job]
+                yield outcome
+        for job in left:
+            reason = "its Ray worker died each time, probably for want of memory"
+            yield Outcome(
+                job, error=f"{printable(job.photo)}: {reason}; --strategy crop and --workers 0 need the least"
+            )
+
+
+def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: EngineConfig) -> Pool:
+    """Choose the workers of a cluster.
+
+    Args:
+        machines: of each, how many "CPU" and "GPU" it has.
+        device: where the networks run; auto takes GPUs when there are any.
+        where: what is asked for.
+
+    Raises:
+        UsageError: no machine has room for a worker.
+    """
+    threads = where.threads or available_cpus()
+    with_gpus = any(machine.get("GPU") for machine in machines)
+    gpus = int(device == "cuda" or (device == "auto" and with_gpus))
+    room = sum(
+        int(min(machine.get("CPU", 0) // threads, machine.get("GPU", 0) if gpus else inf)) for machine in machines
+    )
+    if gpus and not with_gpus:
+        raise UsageError(f"--device {device}: no machine of the Ray cluster has a GPU; use --device auto")
+    if not room:
+        raise UsageError(f"no machine of the Ray cluster has {threads} CPUs for a worker: use a smaller --threads")
+    return Pool(where.ray_workers or room, threads, gpus)
+
+
+def _map(
+    ray: Any, jobs: Sequence[Job], photos_in_block: int, arguments: tuple[Any, ...], pool: Pool
+) -> Iterator[Outcome]:
+    """Outcomes of those jobs whose worker did not die each time."""
+    if not jobs:
+        return
+    settings = ray.data.DataContext.get_current()
+    settings.enable_progress_bars = False
+    settings.execution_options.preserve_order = True
+    settings.max_errored_blocks = -1
+    settings.max_consecutive_actor_init_deaths = RETRIES
+    rows = ray.data.from_items(
+        [{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=-(-len(jobs) // photos_in_block)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of max_task_retries, which has no other place yet
+        results = rows.map_batches(
+            Worker,
+            fn_constructor_args=arguments,
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=1),
+            num_cpus=pool.threads,
+            num_gpus=pool.gpus,
+            max_task_retries=RETRIES,
+        )
+    try:
+        for row in results.iter_rows():
+            yield pickle.loads(row["outcome"])
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise OnarError(
+            f"a Ray worker cannot work: {reason}; all machines need the same Onar and the same files at the same paths"
+        ) from error
+
+
+def _without_traceback(outcome: Outcome) -> Outcome:
+    """The outcome with the traceback of its cause as text, because tracebacks cannot travel."""
+    if outcome.cause is None:
+        return outcome
+    return replace(outcome, cause=OnarError("".join(traceback.format_exception(outcome.cause))))
+
+
+# ---------------------------------------------------------------- the cluster
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Yield Ray, connected to the cluster at the address, or else to one on this machine that ends with the block.
+
+    Raises:
+        OnarError: Ray is not installed, or no cluster answers.
+    """
+    ray = _import_quietly()
+    try:
+        _connect(ray, address)
+        yield ray
+    finally:  # also when Ctrl-C comes while Ray starts
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    """Join a cluster or start one; raises `OnarError` when that fails."""
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    try:
+        if address is None:
+            ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
+        else:
+            _check_answers(address)
+            ray.init(address, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        if address is None:
+            raise OnarError(f"Ray does not start: {reason}") from error
+        advice = "`ray status` there tells whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
+        raise OnarError(f"--address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
+
+
+def _import_quietly() -> Any:
+    """Ray and Ray Data; raises `OnarError` when they are not installed."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise OnarError('--engine ray needs pip install "onar[ray]"') from error
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    return ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError when nothing listens at HOST:PORT: Ray would try for a quarter of an hour."""
+    if address != "auto":  # of that, Ray knows at once
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()

@@ -1,0 +1,155 @@
+"""Batches of training samples: which photos, in which order, and the processes that read them ahead."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from onar.data.samples import ORDER, Key
+from onar.errors import OnarError
+
+
+class EpochBatches:
+    """Batches of keys for `TrainingPhotos`: epoch by epoch, from any photo, for any one of several processes.
+
+    Imagine an endless row of passes over the photos, each in a random order of its own. An epoch is the next
+    `photos_per_epoch` of that row, so that small and large epochs alike use every photo equally often. With as many
+    as there are photos, an epoch is a pass.
+
+    The processes cut each batch from the row together and divide it evenly, so its order does not depend on how many
+    they are. Only where fewer photos than processes are left at the end of an epoch do some photos serve twice.
+
+    Args:
+        photo_count: photos in the folder.
+        batch_size: photos in one batch of one process.
+        seed: another seed gives another order.
+        photos_per_epoch: photos in an epoch, over all processes; by default all photos once.
+        rank: number of this process.
+        world_size: how many processes share each batch.
+    """
+
+    def __init__(
+        self,
+        photo_count: int,
+        batch_size: int,
+        seed: int,
+        *,
+        photos_per_epoch: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.photo_count = photo_count
+        self.photos_per_epoch = photos_per_epoch or photo_count
+        self.seed = seed
+        self.rank, self.world_size = rank, world_size
+        self.together = batch_size * world_size
+        self.epoch, self.done = 0, 0
+
+    def start(self, epoch: int, done: int = 0) -> None:
+        """Set the epoch that iterating yields next, counted from 0, and how many of its photos have been used."""
+        self.epoch, self.done = epoch, done
+
+    def count(self, done: int = 0) -> int:
+        """Batches that an epoch has left after so many of its photos, the same for every process."""
+        return -(-(self.photos_per_epoch - done) // self.together)
+
+    def photos_done(self, done: int, batches: int) -> int:
+        """Photos of an epoch, over all processes, that are used after so many more batches."""
+        return min(done + batches * self.together, self.photos_per_epoch)
+
+    def __len__(self) -> int:
+        return self.count(self.done)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        keys = self._epoch_keys()
+        for start in range(self.done, self.photos_per_epoch, self.together):
+            batch = keys[start : start + self.together]
+            if len(batch) < self.world_size:  # every process must make the step
+                batch = np.resize(batch, (self.world_size, 2))
+            part = np.array_split(batch, self.world_size)[self.rank]
+            yield [(number, index) for number, index in part.tolist()]
+
+    def _epoch_keys(self) -> NDArray[np.int64]:
+        """The keys of the epoch for all processes, N×2."""
+        start, count = self.epoch * self.photos_per_epoch, self.photo_count
+        end = start + self.photos_per_epoch
+        passes = []
+        for number in range(start // count, -(-end // count)):
+            order = np.random.default_rng((self.seed, ORDER, number)).permutation(count)
+            order = order[max(0, start - number * count) : end - number * count]
+            passes.append(np.stack([np.full_like(order, number), order], axis=1))
+        return np.concatenate(passes)
+
+
+class PhotoLoader(DataLoader[Any]):
+    """A DataLoader that raises an `OnarError` of a reading process as it was, not as a page of traceback."""
+
+    def __iter__(self) -> Any:
+        """Yield batches: the entries of `Sample`, stacked."""
+        try:
+            for batch in super().__iter__():
+                if isinstance(batch, OnarError):
+                    self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
+                    raise batch
+                yield batch
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise OnarError(
+                "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
+            ) from error
+
+
+class ErrorsAsItems(Dataset[Any]):
+    """A dataset that returns an `OnarError` instead of raising it: torch would turn a raised one into a page."""
+
+    def __init__(self, samples: Dataset[Any]) -> None:
+        self.samples = samples
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.samples[key]
+        except OnarError as error:
+            return error
+
+
+def photo_loader(samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int) -> PhotoLoader:
+    """Read samples in batches, ahead of their use, in processes of their own.
+
+    Args:
+        samples: `TrainingPhotos` or `ValidationPhotos`.
+        batches: for each batch the keys of its samples, such as `EpochBatches`.
+        num_workers: reading processes; 0 reads in this one. The samples are the same.
+    """
+    return PhotoLoader(
+        ErrorsAsItems(samples),
+        batch_sampler=batches,
+        num_workers=num_workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=start_worker,
+        persistent_workers=num_workers > 0,
+    )
+
+
+def _collate(items: list[Any]) -> Any:
+    """Stack the samples of a batch; if one is an error, that is the batch."""
+    return next((item for item in items if isinstance(item, OnarError)), None) or default_collate(items)
+
+
+def start_worker(_worker: int) -> None:
+    """Leave signals to the training process, and one core to this one (torch sees to its own threads).
+
+    Ctrl-C in a terminal and SIGTERM from a scheduler reach all processes, and training still takes some photos until
+    its step is done. The second SIGTERM ends this process: that one is torch's.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
+    cv2.setNumThreads(1)

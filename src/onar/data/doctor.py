@@ -1,0 +1,114 @@
+"""The data doctor: what a folder or source holds for training, and what in it cannot be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from onar.config import ImageSize
+from onar.data.batches import ErrorsAsItems, start_worker
+from onar.data.samples import Photos, open_photos
+from onar.imaging.images import PhotoError, open_photo, printable
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """What inspecting a photo found."""
+
+    kind: str
+    """File format and colour mode, such as "JPEG RGB"."""
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class PhotosReport:
+    """What a folder or source holds for training; `str` makes it a text for a person.
+
+    Attributes:
+        data: the folder, or the text of the source.
+        crop: height and width of the training crops, in pixels.
+        readable: each photo that can be read, smallest area first.
+        unreadable: one line, `file: reason`, for each photo that cannot.
+    """
+
+    data: Path | str
+    crop: tuple[int, int]
+    readable: list[PhotoFacts]
+    unreadable: list[str]
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each photo that can be read, smallest area first."""
+        return [(photo.height, photo.width) for photo in self.readable]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Number of photos of each kind, the commonest first."""
+        return dict(Counter(photo.kind for photo in self.readable).most_common())
+
+    @property
+    def upscaled(self) -> int:
+        """Number of photos smaller than the crop, which training enlarges."""
+        return sum(height < self.crop[0] or width < self.crop[1] for height, width in self.sizes)
+
+    def __str__(self) -> str:
+        lines = [f"photos      {len(self.readable)} in {printable(self.data)}"]
+        if self.readable:
+            chosen = (self.sizes[at] for at in (0, len(self.sizes) // 2, -1))
+            smallest, median, largest = (f"{height}×{width}" for height, width in chosen)
+            lines += [
+                f"kinds       {', '.join(f'{count} {kind}' for kind, count in self.kinds.items())}",
+                f"sizes       smallest {smallest}, median {median}, largest {largest} (height×width)",
+                f"too small   {self.upscaled} for crops of {self.crop[0]}×{self.crop[1]}; training enlarges them",
+            ]
+        return "\n".join([*lines, f"unreadable  {len(self.unreadable)}", *(f"  {line}" for line in self.unreadable)])
+
+
+def inspect_photos(
+    data: Path | str, img_size: ImageSize, num_workers: int = 2, column: str | None = None
+) -> PhotosReport:
+    """Decode every photo of a folder or source, with a progress bar on stderr.
+
+    Args:
+        data: a folder, searched with its subfolders, or the text of a Hugging Face source.
+        img_size: size of the training crops in pixels, or (height, width).
+        num_workers: processes that decode; 0 decodes in this one.
+        column: the source's column of pictures; by default the first.
+
+    Raises:
+        OnarError: there is no such folder or source, or no photo in it.
+    """
+    photos = open_photos(data, column)
+    loader = DataLoader(
+        ErrorsAsItems(_Inspections(photos)),
+        batch_size=None,
+        sampler=range(len(photos)),
+        num_workers=num_workers,
+        worker_init_fn=start_worker,
+    )
+    found = list(tqdm(loader, unit="photo", disable=None))
+    readable = [one for one in found if isinstance(one, PhotoFacts)]
+    return PhotosReport(
+        data=data,
+        crop=(img_size, img_size) if isinstance(img_size, int) else img_size,
+        readable=sorted(readable, key=lambda photo: (photo.height * photo.width, photo.height)),
+        unreadable=[str(one) for one in found if isinstance(one, PhotoError)],
+    )
+
+
+class _Inspections(Dataset[PhotoFacts]):
+    """Decodes each photo completely; raises `PhotoError` for one that cannot be."""
+
+    def __init__(self, photos: Photos) -> None:
+        self.photos = photos
+
+    def __getitem__(self, index: int) -> PhotoFacts:
+        with open_photo(self.photos[index]) as photo:
+            kind = f"{photo.image.format} {photo.image.mode}"
+            photo.read()
+            return PhotoFacts(kind, photo.height, photo.width)

@@ -1,0 +1,179 @@
+"""Photos from Hugging Face `datasets`: Parquet or WebDataset shards, an image folder, or a data set of the hub.
+
+A source is written `hf:NAME[:CONFIGURATION][@SPLIT]`, or `hf:FORMAT:FILES[@SPLIT]` with a FORMAT of `FORMATS` and a
+folder or pattern for FILES. Rows hold picture files as they are; decoding them is the work of `onar.imaging.images`.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from onar.config import HUB_PREFIX
+from onar.errors import OnarError, UsageError
+from onar.imaging.images import Photo, PhotoBytes, printable
+
+FORMATS = ("imagefolder", "parquet", "webdataset")
+
+_SHARD = "__url__"
+"""The column in which `datasets` says from which WebDataset shard a row comes."""
+
+
+class HubPhotos:
+    """The photos of a source by index, from a memory-mapped copy on this disk that `datasets` makes.
+
+    It pickles as its description: another process opens the source again.
+
+    Args:
+        data: the source.
+        column: its column of pictures; by default the first.
+
+    Raises:
+        UsageError: the source or the column is not written as it should be.
+        OnarError: the source cannot be read, or holds no photos.
+    """
+
+    def __init__(self, data: str, column: str | None = None) -> None:
+        self.data, self.column = data, column
+        self._rows = load_rows(data, column)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int, /) -> Photo:
+        return photo_of(self._rows[index], self.data, f"row {index}")
+
+    def __reduce__(self) -> tuple[type[HubPhotos], tuple[str, str | None]]:
+        return HubPhotos, (self.data, self.column)
+
+
+@dataclass(frozen=True)
+class RemotePhoto:
+    """A picture file that a row only names: a member of an archive, or a file of the hub."""
+
+    url: str
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Read it, over the network where it is there."""
+        import fsspec
+
+        with fsspec.open(self.url, mode) as file:  # an archive is closed when this ends
+            return BytesIO(file.read())
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
+    """Open a source with `datasets`.
+
+    Args:
+        data: the source.
+        column: its column of pictures; by default the first.
+        stream: give an `IterableDataset`, which copies nothing; else a `Dataset`.
+
+    Returns:
+        Rows for `photo_of`.
+
+    Raises:
+        UsageError, OnarError: as `HubPhotos`.
+    """
+    path, options = _parse(data)
+    try:
+        import datasets
+    except ImportError as error:
+        raise OnarError(f'{data} needs pip install "onar[hub]"') from error
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    with reading_told(data):
+        rows = datasets.load_dataset(path, streaming=stream, **options)
+    features = rows.features or {}
+    column = column or _first_pictures(features)
+    if column not in features:
+        problem = f"no column {column!r}" if column else "no column of pictures"
+        raise UsageError(f"{data} has {problem}: --photo_column takes one of {' '.join(features)}")
+    shard = [_SHARD] if _SHARD in features else []
+    return rows.cast_column(column, datasets.Image(decode=False)).select_columns([column, *shard])
+
+
+def photo_of(row: dict[str, Any], data: str, place: str) -> Photo:
+    """The photo in a row; one that is missing comes out as an empty file.
+
+    Args:
+        row: of `load_rows`.
+        data: the source.
+        place: where in the source, for the name of a photo without one.
+    """
+    (cell,) = (value or {} for name, value in row.items() if name != _SHARD)
+    path, content = cell.get("path"), cell.get("bytes")
+    if content is None and path:
+        return Path(path) if os.path.exists(path) else RemotePhoto(path)
+    name = f"{row[_SHARD]}/{path}" if _SHARD in row else f"{data} {place}" + (f" ({path})" if path else "")
+    return PhotoBytes(name, content or b"")
+
+
+@contextmanager
+def reading_told(data: str) -> Iterator[None]:
+    """Turn what `datasets` raises on a source into one line, and keep what it logs before that to itself."""
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except OnarError:
+        raise
+    except Exception as error:  # of network, archives, Parquet and patterns: dozens of kinds
+        raise OnarError(f"cannot read {data}: {_reason(error)}") from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _reason(error: BaseException) -> str:
+    from datasets.exceptions import DatasetGenerationError
+
+    if isinstance(error, DatasetGenerationError) and error.__cause__ is not None:  # it says only that there is one
+        error = error.__cause__
+    reason = printable(" ".join(str(error).split()) or type(error).__name__)
+    if isinstance(error, ConnectionError):
+        return f"{reason}; without a network, name files: {HUB_PREFIX}FORMAT:FILES with one of {' '.join(FORMATS)}"
+    return reason
+
+
+def _parse(data: str) -> tuple[str, dict[str, str]]:
+    """Split the text of a source into the first argument of `datasets.load_dataset` and the others by name."""
+    match = re.fullmatch(rf"{HUB_PREFIX}(?:({'|'.join(FORMATS)}):)?(.+?)(?:@([^@/]+))?", data)
+    if match is None:
+        raise UsageError(f"{data} names no source: use {HUB_PREFIX}NAME[@SPLIT] or {HUB_PREFIX}FORMAT:FILES[@SPLIT]")
+    kind, name, split = match.groups()
+    options = {"split": split or "train"}
+    if kind:
+        files = os.path.expanduser(name)
+        if "://" not in files and not glob.glob(files, recursive=True):
+            raise OnarError(f"cannot read {data}: nothing matches {files}")
+        return kind, {**options, "data_dir" if os.path.isdir(files) else "data_files": files}
+    name, _, configuration = name.partition(":")
+    return name, {**options, "name": configuration} if configuration else options
+
+
+def _first_pictures(features: dict[str, Any]) -> str | None:
+    """The first column declared as pictures, or else the first that holds bytes."""
+    from datasets import Image
+
+    declared = [name for name, kind in features.items() if isinstance(kind, Image)]
+    plain = [name for name, kind in features.items() if _is_bytes(kind) or (isinstance(kind, dict) and "bytes" in kind)]
+    return next(iter([*declared, *plain]), None)
+
+
+def _is_bytes(kind: Any) -> bool:
+    return getattr(kind, "dtype", None) in ("binary", "large_binary")

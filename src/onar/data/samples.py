@@ -1,0 +1,286 @@
+"""Photos as training samples: a crop of a photo, and which of its pixels are known.
+
+A sample depends on the seed, the number of the pass over the photos, and the photo's index, and on nothing else: not
+on how many processes read, nor on what was read before. All random numbers of a sample come from one generator made
+from these three, so any epoch can be entered at any step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from onar.data.hub import HubPhotos
+from onar.data.mask_sources import MaskSource
+from onar.errors import OnarError
+from onar.imaging.images import Box, Photo, PhotoError, centre_box, largest_crop, open_photo
+from onar.imaging.listing import list_photos
+from onar.masks import known_from_mask
+
+Key: TypeAlias = tuple[int, int]
+"""Number of the pass over the photos, and index of the photo."""
+
+# Without these, numpy would start the order of pass 3 and the crop of pass 3, photo 0 from the same state: missing
+# numbers of a seed count as zeros.
+ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
+
+
+MOST_HELD_OUT = 100
+
+
+# ---------------------------------------------------------------- files
+
+
+class Photos(Protocol):
+    """Photos by index: a list of paths, or what reads them from elsewhere when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> Photo:
+        """The photo at an index, not opened yet."""
+
+
+class PhotoPaths:
+    """Paths of photos as one block of bytes: a list of a million objects would be copied into every process.
+
+    Args:
+        paths: in the order of their indices.
+    """
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        self._paths = np.array([os.fsencode(path) for path in paths])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int, /) -> Path:
+        return Path(os.fsdecode(self._paths[index]))
+
+
+class ChosenPhotos:
+    """Some of the photos of a larger set.
+
+    Args:
+        photos: all photos.
+        indices: those to take, in this order.
+    """
+
+    def __init__(self, photos: Photos, indices: NDArray[np.int64]) -> None:
+        self._photos, self._indices = photos, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int, /) -> Photo:
+        return self._photos[int(self._indices[index])]
+
+
+def open_photos(data: Path | str, column: str | None = None) -> Photos:
+    """Find the photos of a folder with its subfolders, or of a Hugging Face source.
+
+    Args:
+        data: a folder, or the text of a source as `onar.data.hub` has it.
+        column: the source's column of pictures; by default the first.
+
+    Raises:
+        OnarError: there are none.
+    """
+    return HubPhotos(data, column) if isinstance(data, str) else PhotoPaths(list_photos(data))
+
+
+def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
+    """Split photos into those to train on and those held out for validation, both in the order given.
+
+    Args:
+        photos: all photos.
+        share: share to hold out, at least 0 and below 1.
+        seed: the same seed and number of photos give the same split.
+    """
+    order = np.random.default_rng((seed, _HOLD_OUT)).permutation(len(photos))
+    held_out, training = np.split(order, [count_held_out(len(photos), share)])
+    return ChosenPhotos(photos, np.sort(training)), ChosenPhotos(photos, np.sort(held_out))
+
+
+def count_held_out(count: int, share: float) -> int:
+    """How many of `count` photos to hold out: their share, at least 1 if 2 are there, at most `MOST_HELD_OUT`."""
+    return max(0, min(MOST_HELD_OUT, max(1, round(share * count)), count - 1)) if share > 0 else 0
+
+
+# ---------------------------------------------------------------- samples
+
+
+class Sample(TypedDict):
+    """What one sample holds; torch's default collation turns numbers into tensors and text into lists."""
+
+    photo: Tensor
+    """uint8 3×H×W, RGB."""
+    known: Tensor
+    """uint8 1×H×W, 1 = known; uint8 because samples travel between processes."""
+    index: int
+    """Index of the photo that was read."""
+    upscaled: bool
+    """The photo is smaller than the crop, and was enlarged."""
+    unreadable: str
+    """One line, `file: reason`, for each photo that could not be read before this one was."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """What training and validation crops have in common.
+
+    Attributes:
+        height: rows of the crops, in pixels.
+        width: columns of the crops, in pixels.
+        masks: where the holes come from.
+        seed: another seed gives other crops and holes.
+    """
+
+    height: int
+    width: int
+    masks: MaskSource
+    seed: int
+
+    def _cut(
+        self,
+        photo: Photo,
+        index: int,
+        choose_box: Callable[[int, int], Box],
+        rng: np.random.Generator,
+        flip: bool = False,
+    ) -> Sample:
+        """The sample of a photo.
+
+        Args:
+            photo: where to read it.
+            index: the index asked for.
+            choose_box: height and width of a photo -> the crop to read.
+            rng: source of the mask.
+            flip: mirror the crop.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            OnarError: the mask file cannot be read.
+        """
+        with open_photo(photo) as file:
+            small = file.height < self.height or file.width < self.width
+            pixels = file.read_crop(choose_box(file.height, file.width), self.height, self.width)
+        pixels = pixels[:, ::-1] if flip else pixels
+        known = known_from_mask(self.masks(self.height, self.width, rng))
+        return Sample(
+            photo=torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
+            known=torch.from_numpy(known.astype(np.uint8)),
+            index=index,
+            upscaled=small,
+            unreadable="",
+        )
+
+
+@dataclass(frozen=True)
+class RandomCrops(Crops):
+    """Crops for training, mirrored or not, with holes: all at random.
+
+    Attributes:
+        min_crop: smallest crop before resizing, as a share of the largest one that fits; above 0, at most 1.
+    """
+
+    min_crop: float = 0.5
+
+    def __call__(self, photo: Photo, key: Key) -> Sample:
+        """The sample of a photo in one pass; raises as `Crops._cut`."""
+        rng = np.random.default_rng((self.seed, _TRAINING, *key))
+        flip = bool(rng.random() < 0.5)
+        size = self.height, self.width
+        return self._cut(
+            photo, key[1], lambda tall, wide: random_box((tall, wide), size, self.min_crop, rng), rng, flip
+        )
+
+
+@dataclass(frozen=True)
+class CentreCrops(Crops):
+    """The middle of each photo, with holes that depend on the seed and the index alone."""
+
+    def __call__(self, photo: Photo, index: int) -> Sample:
+        """The sample of a photo; raises as `Crops._cut`."""
+        rng = np.random.default_rng((self.seed, _VALIDATION, index))
+        return self._cut(photo, index, lambda tall, wide: centre_box(tall, wide, self.height, self.width), rng)
+
+
+def _first_readable(photos: Photos, index: int, cut: Callable[[Photo], Sample]) -> Sample:
+    """The sample of the photo at `index`, or else of the next one that can be read; after the last comes the first.
+
+    Args:
+        photos: all photos.
+        index: where to begin.
+        cut: makes a sample of a photo; raises `PhotoError` when the photo cannot be read.
+
+    Raises:
+        OnarError: no photo can be read, or not the mask file.
+    """
+    unreadable: list[str] = []
+    for at in chain(range(index, len(photos)), range(index)):
+        try:
+            sample = cut(photos[at])
+        except PhotoError as error:
+            unreadable.append(str(error))
+            continue
+        sample["index"], sample["unreadable"] = at, "\n".join(unreadable)
+        return sample
+    raise OnarError(f"none of the {len(photos)} photos could be read; the first: {unreadable[0]}")
+
+
+class TrainingPhotos(Dataset[Sample]):
+    """Photos cropped, flipped and given holes at random; the keys are those of `EpochBatches`.
+
+    Args:
+        photos: photos by index, at least one.
+        crops: how they are cut.
+    """
+
+    def __init__(self, photos: Photos, crops: RandomCrops) -> None:
+        self.photos, self.crops = photos, crops
+
+    def __getitem__(self, key: Key) -> Sample:
+        """The sample of a photo in one pass; raises `OnarError` when neither it nor any other can be read."""
+        return _first_readable(self.photos, key[1], lambda photo: self.crops(photo, key))
+
+
+class ValidationPhotos(Dataset[Sample]):
+    """The middle of each photo, with holes that stay; arguments as above."""
+
+    def __init__(self, photos: Photos, crops: CentreCrops) -> None:
+        self.photos, self.crops = photos, crops
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample of a photo; raises `OnarError` when neither it nor any other can be read."""
+        return _first_readable(self.photos, index, lambda photo: self.crops(photo, index))
+
+
+def random_box(photo_size: tuple[int, int], size: tuple[int, int], min_crop: float, rng: np.random.Generator) -> Box:
+    """Choose a crop with the aspect of `size`, anywhere in the photo.
+
+    Args:
+        photo_size: height and width of the photo.
+        size: height and width the crop will be resized to. Where the photo allows, the crop is at least as large.
+        min_crop: smallest crop, as a share of the largest one that fits.
+        rng: source of the size and of the place, both evenly distributed.
+    """
+    tall, wide = largest_crop(*photo_size, *size)
+    smallest = min(1.0, max(min_crop, size[0] / tall, size[1] / wide))
+    share = rng.uniform(smallest, 1.0)
+    height, width = max(1, round(share * tall)), max(1, round(share * wide))
+    top, left = rng.integers(photo_size[0] - height + 1), rng.integers(photo_size[1] - width + 1)
+    return int(left), int(top), int(left) + width, int(top) + height

@@ -1,0 +1,269 @@
+"""Training batches from a stream of photos that need not fit on this disk.
+
+The source's shards are divided among the processes that train, and then among the reading processes of each, so every
+reading process has a part of the photos to itself. It goes through its part pass after pass: the order of the shards
+is another one in each pass, and photos are shuffled in blocks of `shuffle_buffer`. A batch comes from one reading
+process, in turn.
+
+A stream has no index to jump to. So each batch carries the place in the part where it ends, and going on from there
+costs reading one block again, and of a tar file what lies before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, default_collate, get_worker_info
+
+from onar.data.batches import EpochBatches, PhotoLoader, start_worker
+from onar.data.hub import load_rows, photo_of, reading_told
+from onar.data.samples import ORDER, RandomCrops, Sample
+from onar.errors import OnarError
+from onar.imaging.images import Photo, PhotoError, damage_told
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StreamedPhotos:
+    """A source that is read as a stream, without what is held out of it.
+
+    Attributes:
+        data: the source, as `onar.data.hub` has it.
+        column: its column of pictures; by default the first.
+        held_out: fingerprints of the photos to leave out.
+    """
+
+    data: str
+    column: str | None = None
+    held_out: frozenset[bytes] = frozenset()
+
+    def rows(self) -> Any:
+        """The source's rows as an `IterableDataset`; raises as `onar.data.hub.load_rows`."""
+        return load_rows(self.data, self.column, stream=True)
+
+    def first(self, number: int) -> list[Photo]:
+        """The first photos, those held out included; fewer where there are fewer.
+
+        Raises:
+            OnarError: the source cannot be read, or holds no photos.
+        """
+        with reading_told(self.data):
+            photos = [photo_of(row, self.data, f"photo {at}") for at, row in enumerate(islice(self.rows(), number))]
+        if number and not photos:
+            raise OnarError(f"no photos in {self.data}")
+        return photos
+
+    def without(self, photos: Sequence[Photo]) -> StreamedPhotos:
+        """The same source without some of its photos, wherever they come again."""
+        return replace(self, held_out=self.held_out | {fingerprint(photo) for photo in photos})
+
+
+def fingerprint(photo: Photo) -> bytes:
+    """A hash of a picture file's bytes; raises `PhotoError` when they cannot be read."""
+    with damage_told(photo), photo.open("rb") as file:
+        return hashlib.blake2b(file.read(), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reading process is in its part.
+
+    Attributes:
+        number: number of the pass.
+        rows: state of `datasets` before the current block; None at the beginning of a pass.
+        before: photos of this pass before the current block.
+        used: photos used of the current block.
+    """
+
+    number: int = 0
+    rows: dict[str, Any] | None = None
+    before: int = 0
+    used: int = 0
+
+
+class _Parts(IterableDataset[Any]):
+    """The endless row of batches of each reading process; to each batch the `Place` where it ends is added.
+
+    Args:
+        photos: the source.
+        rows: its rows, as far as they belong to this training process.
+        crops: how photos are cut.
+        batch_size: photos in a batch.
+        block: photos that are shuffled together.
+        process: number of this training process, and how many there are.
+        places: where each reading process begins.
+    """
+
+    def __init__(
+        self,
+        photos: StreamedPhotos,
+        rows: Any,
+        crops: RandomCrops,
+        batch_size: int,
+        block: int,
+        process: tuple[int, int],
+        places: list[Place],
+    ) -> None:
+        self.photos, self.rows, self.crops = photos, rows, crops
+        self.batch_size, self.block = batch_size, block
+        self.process, self.places = process, places
+
+    def __iter__(self) -> Iterator[Any]:
+        reader = get_worker_info()
+        number = reader.id if reader else 0
+        rank, world_size = self.process
+        numbered = self._samples(self.places[number], number * world_size + rank, len(self.places) * world_size)
+        try:
+            while True:
+                places, samples = zip(*islice(numbered, self.batch_size), strict=True)
+                yield default_collate(list(samples)) | {"place": asdict(places[-1])}
+        except OnarError as error:  # torch would turn it into a page
+            yield error
+
+    def _samples(self, place: Place, part: int, parts: int) -> Iterator[tuple[Place, Sample]]:
+        """Samples from a place on, each with the place behind it, pass after pass.
+
+        Raises:
+            OnarError: the source cannot be read, or no photo in a whole pass.
+        """
+        unreadable: list[str] = []
+        while True:
+            usable = place != Place(place.number)  # a pass entered in its middle may have had its photos before
+            for behind, at, photo in self._photos(place, part):
+                try:
+                    if self.photos.held_out and fingerprint(photo) in self.photos.held_out:
+                        continue
+                    sample = self.crops(photo, (place.number, at * parts + part))
+                except PhotoError as error:
+                    unreadable.append(str(error))
+                    continue
+                sample["unreadable"] = "\n".join(unreadable)
+                unreadable, usable = [], True
+                yield behind, sample
+            if not usable:
+                example = f"; the first: {unreadable[0]}" if unreadable else ""
+                raise OnarError(f"a part of {self.photos.data} has no photo that can be used{example}")
+            place = Place(place.number + 1)
+
+    def _photos(self, place: Place, part: int) -> Iterator[tuple[Place, int, Photo]]:
+        """The photos of a pass from a place on, each with the place behind it and its number in the part."""
+        for start, photos in self._blocks(place):
+            order = np.random.default_rng((self.crops.seed, ORDER, start.number, part, start.before))
+            shuffled = order.permutation(len(photos)).tolist()
+            for used, at in enumerate(shuffled[start.used :], start.used + 1):
+                yield replace(start, used=used), start.before + at, photos[at]
+
+    def _blocks(self, place: Place) -> Iterator[tuple[Place, list[Photo]]]:
+        """The photos of a pass from a place on, block by block, each with the place where it begins."""
+        # With a buffer of one photo, this shuffles shards alone. `datasets` cannot go on with what a larger one holds.
+        order = np.random.default_rng((self.crops.seed, ORDER, place.number))
+        shuffled = self.rows.shuffle(generator=order, buffer_size=1, max_buffer_input_shards=1)
+        if place.rows is not None:
+            shuffled.load_state_dict(place.rows)
+        rows = enumerate(shuffled, place.before)
+        data = self.photos.data
+        while True:
+            with reading_told(data):
+                block = [photo_of(row, data, f"photo {at}") for at, row in islice(rows, self.block)]
+            if not block:
+                return
+            yield place, block
+            place = Place(place.number, shuffled.state_dict(), place.before + len(block))
+
+
+class StreamLoader:
+    """Reads a stream in batches, as `onar.data.batches.photo_loader` does photos with an index.
+
+    Iterating yields the next batches of an endless row, as many as `batches` says an epoch has left.
+
+    Args:
+        photos: the source.
+        crops: how photos are cut.
+        batches: the sizes of batches and epochs, and which process this is.
+        num_workers: most reading processes; there are no more than shards for them. 0 reads in this one.
+        block: photos that are shuffled together.
+        states: what `state` gave in every process, to go on from there. With another number of shards or processes
+            the parts are others: then a new pass begins, and a line says so.
+    """
+
+    def __init__(
+        self,
+        photos: StreamedPhotos,
+        crops: RandomCrops,
+        batches: EpochBatches,
+        num_workers: int,
+        block: int,
+        states: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self._batches = batches
+        process = batches.rank, batches.world_size
+        rows = _own_rows(photos, process, num_workers)
+        workers = min(num_workers, rows.num_shards)
+        self._layout = [batches.world_size, max(1, workers), rows.num_shards]
+        self._places, used = self._start(photos, states or [])
+        self._round, self._taken = list(self._places), 0
+        batch_size = batches.together // batches.world_size
+        loader = PhotoLoader(
+            _Parts(photos, rows, crops, batch_size, block, process, [Place(**place) for place in self._places]),
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=start_worker,
+            persistent_workers=workers > 0,
+        )
+        self._row = iter(loader)
+        for _ in range(used):
+            self._take()
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(len(self._batches)):
+            yield self._take()
+
+    def state(self) -> dict[str, Any]:
+        """How far this process is: after the last batch that was taken, whatever has been read ahead.
+
+        Returns:
+            layout: processes that train, reading processes of each, shards; places: those at the beginning of the
+            current round, in which each reading process gives one batch; used: batches of this round.
+        """
+        return {"layout": self._layout, "places": self._round, "used": self._taken}
+
+    def _start(self, photos: StreamedPhotos, states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+        """The place of each reading process, and how many of the batches from there on were used."""
+        number = 0
+        if any(state["layout"] != self._layout for state in states):
+            number = 1 + max(place["number"] for state in states for place in state["places"])
+            states = []
+            if self._batches.rank == 0:
+                print(f"{photos.data} is divided among other processes or shards than before: a new pass begins")
+        if not states:
+            return [asdict(Place(number))] * self._layout[1], 0
+        own = states[self._batches.rank]
+        return list(own["places"]), own["used"]
+
+    def _take(self) -> Batch:
+        """The next batch; after one from each reading process, their places are where a round begins."""
+        batch: Batch = next(self._row)
+        self._places[self._taken] = batch.pop("place")
+        self._taken += 1
+        if self._taken == len(self._places):
+            self._round, self._taken = list(self._places), 0
+        return batch
+
+
+def _own_rows(photos: StreamedPhotos, process: tuple[int, int], num_workers: int) -> Any:
+    """The rows of one of several processes: some of the shards, or where that cannot be even, every so many photos."""
+    from datasets.distributed import split_dataset_by_node
+
+    rows = photos.rows()
+    with reading_told(photos.data):
+        if rows.num_shards < process[1] * num_workers:
+            rows = rows.reshard()  # Parquet by groups of rows instead of by files
+        return split_dataset_by_node(rows, *process)

@@ -1,0 +1,300 @@
+"""What an evaluation found, as data: `Report`, its JSON and its table.
+
+Scores are kept by method and by metric, `scores["telea"]["psnr"]`; None where there is no score. The JSON is described
+in `docs/evaluate.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
+
+from onar.evaluation.pairs import percent
+from onar.imaging.images import Pixels
+from onar.masks import HOLE_RATIO_RANGES
+
+SCHEMA = "onar-evaluation/1"
+DIGITS = 6
+"""Decimals of a score in the JSON."""
+
+Scores: TypeAlias = dict[str, dict[str, float | None]]
+"""By method and metric."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a score means."""
+
+    title: str
+    higher_is_better: bool
+    digits: int
+    """Decimals for people."""
+    unavailable: str | None = None
+    """Why it could not be computed."""
+
+
+KNOWN_METRICS: dict[str, Metric] = {
+    "psnr": Metric("PSNR (dB)", True, 2),
+    "psnr_hole": Metric("PSNR in holes (dB)", True, 2),
+    "ssim": Metric("SSIM", True, 4),
+    "ssim_hole": Metric("SSIM in holes", True, 4),
+    "l1": Metric("L1", False, 4),
+    "l1_hole": Metric("L1 in holes", False, 4),
+    "lpips": Metric("LPIPS", False, 4),
+    "st_lpips": Metric("ST-LPIPS", False, 4),
+}
+"""How to show the scores of single pictures; one that is not here is shown under its name, as higher is better."""
+
+LEARNED_DISTANCES = ("lpips", "st_lpips")
+"""Those of them that a network judges, the keys of `onar.metrics.learned_distances.DISTANCES`; they need torch."""
+
+
+def describe_metric(name: str, unavailable: str | None = None) -> Metric:
+    """What to call a metric, and why it could not be computed if so."""
+    known = KNOWN_METRICS.get(name, Metric(name, True, 4))
+    return Metric(known.title, known.higher_is_better, known.digits, unavailable)
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The scores of every method on one photo with its holes."""
+
+    photo: str
+    mask: str
+    height: int
+    width: int
+    hole_share: float
+    range: tuple[float, float] | None
+    """The range the hole share is in, low < share <= high; None outside all of them."""
+    border: bool
+    """A hole reaches the border of the photo."""
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Mean scores over the photos of a group."""
+
+    range: tuple[float, float] | None
+    """None is everything outside the six ranges."""
+    border: bool | None
+    """None is holes with and without border together."""
+    count: int
+    scores: Scores
+
+    @property
+    def title(self) -> str:
+        """The range for people."""
+        return percent(*self.range) if self.range else "other"
+
+
+@dataclass(frozen=True)
+class SetDistances:
+    """Distances between the set of photos and the set of composites of each method, over all pairs."""
+
+    features: str
+    """The network of `onar.metrics.feature_networks.FEATURES` whose features were compared."""
+    count: int
+    """Pictures in each set."""
+    scores: Scores
+    """`fid` and `kid` of each method."""
+    note: str = "Not the FID and KID of papers, which use InceptionV3: compare only within this report."
+
+
+@dataclass(frozen=True)
+class Example:
+    """Pictures to look at: one photo with its holes, and what each method made of it."""
+
+    title: str
+    row: ImageScores
+    masked: Pixels
+    original: Pixels
+    completed: dict[str, Pixels]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found."""
+
+    protocol: dict[str, Any]
+    """How it was done: data, masks, img_size, masks_per_range, count, and what is the same for all reports."""
+    seed: int
+    methods: dict[str, str]
+    """What each method is, by its name; the first is the one that was asked about."""
+    unavailable_methods: dict[str, str]
+    """Methods that were asked for and could not be had, and why."""
+    metrics: dict[str, Metric]
+    masks_sha256: str
+    """Of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
+    weights_sha256: str | None
+    """Of the weights file; None for the pyramid fill, which has none."""
+    versions: dict[str, str | None]
+    images: tuple[ImageScores, ...]
+    overall: Scores
+    """Means over all `images`."""
+    buckets: tuple[Bucket, ...]
+    """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
+    sets: SetDistances | None
+    skipped: tuple[str, ...]
+    """One line for each photo or mask that was left out."""
+    examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
+    """The best, median and worst fill of the first method; not in the JSON."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """The content of report.json as dictionaries, lists, texts and numbers."""
+        names = ("protocol", "seed", "methods", "unavailable_methods", "masks_sha256", "weights_sha256", "versions")
+        plain: dict[str, Any] = {"schema": SCHEMA} | {name: getattr(self, name) for name in names}
+        plain["metrics"] = {name: _plain_metric(metric) for name, metric in self.metrics.items()}
+        plain["skipped"] = list(self.skipped)
+        plain["overall"] = {"count": len(self.images), "scores": self.overall}
+        plain["buckets"] = [asdict(bucket) for bucket in self.buckets]
+        plain["sets"] = asdict(self.sets) if self.sets else None
+        plain["images"] = [asdict(row) for row in self.images]
+        rounded: dict[str, Any] = _rounded(plain)
+        return rounded
+
+    def to_json(self) -> str:
+        """The text of report.json."""
+        return json.dumps(self.to_plain(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def bucket(self, limits: tuple[float, float] | None, border: bool | None = None) -> Bucket | None:
+        """The bucket of a range, with or without border or (None) both; None when it is empty."""
+        return next((one for one in self.buckets if (one.range, one.border) == (limits, border)), None)
+
+    @property
+    def available_metrics(self) -> list[str]:
+        """Names of the metrics that could be computed."""
+        return [name for name, metric in self.metrics.items() if metric.unavailable is None]
+
+    def __str__(self) -> str:
+        return table(self)
+
+
+def _plain_metric(metric: Metric) -> dict[str, Any]:
+    better = "higher" if metric.higher_is_better else "lower"
+    return {"title": metric.title, "better": better, "unavailable": metric.unavailable}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(one) for one in value]
+    return value
+
+
+# ---------------------------------------------------------------- means
+
+
+def mean_scores(rows: Sequence[ImageScores]) -> Scores:
+    """Mean of each method and metric over the rows that have that score; None where none has it."""
+    first: Scores = rows[0].scores if rows else {}
+    return {method: {name: _mean(rows, method, name) for name in scores} for method, scores in first.items()}
+
+
+def _mean(rows: Sequence[ImageScores], method: str, name: str) -> float | None:
+    values = [value for row in rows if (value := row.scores[method][name]) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def bucket_scores(rows: Sequence[ImageScores]) -> tuple[Bucket, ...]:
+    """Means by group, the six ranges in their order and then what is outside; empty groups are left out."""
+    buckets = []
+    for limits in (*HOLE_RATIO_RANGES, None):
+        for border in (None, False, True):
+            kept = [row for row in rows if row.range == limits and border in (None, row.border)]
+            if kept:
+                buckets.append(Bucket(limits, border, len(kept), mean_scores(kept)))
+    return tuple(buckets)
+
+
+# ---------------------------------------------------------------- the table for the console
+
+
+def table(report: Report) -> str:
+    """Means of all metrics, then by hole share the metrics of the whole frame, without and with border."""
+    parts = [_heading(report), _overall_table(report)]
+    parts += [_bucket_table(report, name) for name in report.available_metrics if not name.endswith("_hole")]
+    notes = remarks(report)
+    if report.skipped:
+        notes.append(f"{len(report.skipped)} left out; the first: {report.skipped[0]}")
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])])
+
+
+def remarks(report: Report) -> list[str]:
+    """What could not be computed and why, and what the distances of sets are."""
+    missing = {metric.title: metric.unavailable for metric in report.metrics.values() if metric.unavailable}
+    lines = [f"{name}: not available: {reason}" for name, reason in (missing | report.unavailable_methods).items()]
+    if report.sets:
+        lines.append(f"FID* and KID* compare features of {report.sets.features}. {report.sets.note}")
+    return lines
+
+
+def shown(value: float | None, digits: int) -> str:
+    """A score for people."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def best_of(scores: Scores, name: str, metric: Metric) -> str | None:
+    """The method with the best score; None when there is no score."""
+    values = {method: value for method, row in scores.items() if (value := row.get(name)) is not None}
+    if not values:
+        return None
+    return max(values, key=lambda method: values[method] if metric.higher_is_better else -values[method])
+
+
+def overall_columns(report: Report) -> dict[str, Metric]:
+    """The metrics of the overall table: those of single pictures, then those of sets."""
+    columns = {name: report.metrics[name] for name in report.available_metrics}
+    if report.sets:
+        columns |= {"fid": Metric("FID*", False, 3), "kid": Metric("KID*", False, 5)}
+    return columns
+
+
+def overall_scores(report: Report) -> Scores:
+    """The scores of the overall table, those of sets included."""
+    sets: Scores = report.sets.scores if report.sets else {}
+    return {method: scores | sets.get(method, {}) for method, scores in report.overall.items()}
+
+
+def _heading(report: Report) -> str:
+    photos = len({row.photo for row in report.images})
+    return f"{len(report.images)} masks on {photos} photos; masks SHA-256 {report.masks_sha256[:16]}"
+
+
+def _overall_table(report: Report) -> str:
+    columns, scores = overall_columns(report), overall_scores(report)
+    header = ["", *(metric.title.replace(" in holes", " hole") for metric in columns.values())]
+    rows = [
+        [method, *(shown(scores[method][name], metric.digits) for name, metric in columns.items())] for method in scores
+    ]
+    return _aligned([header, *rows])
+
+
+def _bucket_table(report: Report, name: str) -> str:
+    """Like Table 1 of Liu et al. 2018: a range has two columns, N without border and B with border."""
+    metric = report.metrics[name]
+    columns = [(one.range, border) for one in report.buckets if one.border is None for border in (False, True)]
+    buckets = [report.bucket(*column) for column in columns]
+    titles = [f"{percent(*limits) if limits else 'other'} {'B' if border else 'N'}" for limits, border in columns]
+    rows = [
+        [method, *(shown(one.scores[method][name], metric.digits) if one else "-" for one in buckets)]
+        for method in report.methods
+    ]
+    counts = ["masks", *(str(one.count if one else 0) for one in buckets)]
+    return _aligned([[metric.title, *titles], *rows, counts])
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

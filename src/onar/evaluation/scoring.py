@@ -1,0 +1,207 @@
+"""Filling and scoring: every method on every pair of photo and holes.
+
+Every method gets the same photos with the same holes, emptied; of what it returns only the hole pixels are kept. So
+no method can see what it should find, or gain from touching known pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from onar.devices import choose_device
+from onar.errors import OnarError, UsageError
+from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
+from onar.evaluation.report import LEARNED_DISTANCES, Example, ImageScores, Scores, SetDistances
+from onar.imaging.images import Pixels
+from onar.masks import HOLE, hole_share
+from onar.metrics.scores import score
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from onar.metrics.learned_distances import LearnedDistance, PooledFeatures
+
+Method: TypeAlias = Callable[[Pixels, Pixels], Pixels]
+"""(photo uint8 H×W×3 with its holes emptied, mask uint8 H×W with 255 = hole) -> completed photo, uint8 H×W×3."""
+
+Frames: TypeAlias = NDArray[np.float32]
+
+EMPTY = 128
+"""Grey that hole pixels have when a method gets the photo."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks that judge, and why some could not be had."""
+
+    distances: dict[str, LearnedDistance]
+    unavailable: dict[str, str]
+    features: PooledFeatures | None
+    device: torch.device | None
+    """Where they are; None where there are none, because torch is not installed."""
+
+
+def load_judges(features: str | None, device: str) -> Judges:
+    """Load the learned distances, and the network of `features` if one is named; raises `OnarError` without that."""
+    if features is None and find_spec("torch") is None:
+        return Judges({}, dict.fromkeys(LEARNED_DISTANCES, 'pip install "onar[train,offline]"'), None, None)
+    from onar.metrics.learned_distances import DISTANCES, pooled_features
+
+    place = choose_device(device)
+    pooled = pooled_features(features).to(place) if features else None
+    distances: dict[str, LearnedDistance] = {}
+    unavailable: dict[str, str] = {}
+    for name, load in DISTANCES.items():
+        try:
+            distances[name] = load().to(place)
+        except OnarError as error:
+            unavailable[name] = str(error)
+    return Judges(distances, unavailable, pooled, place)
+
+
+# ---------------------------------------------------------------- scoring
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring all pairs gave.
+
+    Attributes:
+        rows: by the index of the pair.
+        masks_hash: of the holes in the order of the rows.
+        real: features of the photo of each row, 1×C.
+        fake: features of each method's composite, 1×C.
+    """
+
+    rows: dict[int, ImageScores]
+    masks_hash: MasksHash
+    real: list[Tensor]
+    fake: dict[str, list[Tensor]]
+
+
+def score_all(pairs: Pairs, fills: Mapping[str, Method], judges: Judges) -> Scored:
+    """Score every method on every pair, with a progress bar on stderr; raises `OnarError` when nothing is left."""
+    scored = Scored({}, MasksHash(), [], {name: [] for name in fills})
+    with tqdm(total=len(pairs) * len(fills), unit="fill", disable=None, dynamic_ncols=True) as bar:
+        for index in range(len(pairs)):
+            pair = pairs[index]
+            if pair is None:
+                bar.update(len(fills))
+                continue
+            composites = {}
+            for name, fill in fills.items():
+                bar.set_postfix_str(name)
+                composites[name] = fill_holes(pair, name, fill)
+                bar.update()
+            _score_pair(index, pair, composites, judges, scored)
+    if not scored.rows:
+        raise OnarError(f"nothing could be scored: {next(iter(pairs.skipped.values()))}")
+    return scored
+
+
+def fill_holes(pair: Pair, name: str, fill: Method) -> Pixels:
+    """The composite of one method, uint8 H×W×3; known pixels are the photo's own.
+
+    Raises:
+        UsageError: the method returned something else than a photo of that size.
+    """
+    hole = pair.hole[..., None]
+    completed = fill(np.where(hole, np.uint8(EMPTY), pair.photo), pair.hole.astype(np.uint8) * HOLE)
+    fits = isinstance(completed, np.ndarray) and completed.shape == pair.photo.shape and completed.dtype == np.uint8
+    if not fits:
+        raise UsageError(f"the method {name!r} must return a uint8 array of the photo's shape {pair.photo.shape}")
+    return np.where(hole, completed, pair.photo)
+
+
+def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: Judges, scored: Scored) -> None:
+    """Score the composites of one photo, one after the other: photos may be large."""
+    photo, known = _as_batch(pair.photo), (~pair.hole)[None, None]
+    scores: Scores = {}
+    for method, pixels in composites.items():
+        composite = _as_batch(pixels)
+        scores[method] = _score(composite, photo, known, judges)
+        if judges.features:
+            scored.fake[method].append(judges.features(_to_device(composite, judges)).cpu())
+    if judges.features:
+        scored.real.append(judges.features(_to_device(photo, judges)).cpu())
+    share, group = hole_share(pair.hole), group_of(pair.hole)
+    height, width = pair.hole.shape
+    row = ImageScores(pair.photo_name, pair.mask_name, height, width, share, group.range, group.border, scores)
+    scored.rows[index] = row
+    scored.masks_hash.add(pair.hole)
+
+
+def _score(composite: Frames, photo: Frames, known: NDArray[np.bool_], judges: Judges) -> dict[str, float | None]:
+    """Every metric of one composite, 1×3×H×W in [0, 1]; None where there is no score."""
+    values: dict[str, float | None] = {name: float(value[0]) for name, value in score(composite, photo, known).items()}
+    return values | {name: _distance(name, composite, photo, judges) for name in LEARNED_DISTANCES}
+
+
+def _distance(name: str, composite: Frames, photo: Frames, judges: Judges) -> float | None:
+    distance = judges.distances.get(name)
+    if distance is None or min(photo.shape[-2:]) < distance.smallest_side:
+        return None
+    return float(distance(_to_device(composite, judges), _to_device(photo, judges)))
+
+
+def _as_batch(picture: Pixels) -> Frames:
+    """Turn uint8 H×W×3 into float32 1×3×H×W in [0, 1]."""
+    frames: Frames = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+    return frames
+
+
+def _to_device(frames: Frames, judges: Judges) -> Tensor:
+    import torch
+
+    return torch.from_numpy(frames).to(judges.device)
+
+
+def set_distances(features: str | None, scored: Scored) -> SetDistances | None:
+    """Compare the composites of each method with the photos, as sets; None when no network was named."""
+    if features is None:
+        return None
+    import torch
+
+    from onar.metrics.learned_distances import frechet_distance, kernel_distance
+
+    real, scores = torch.cat(scored.real), {}
+    for method, vectors in scored.fake.items():
+        fake = torch.cat(vectors)
+        enough = len(real) > 1
+        scores[method] = {
+            "fid": frechet_distance(real, fake) if enough else None,
+            "kid": kernel_distance(real, fake) if enough else None,
+        }
+    return SetDistances(features, len(real), scores)
+
+
+# ---------------------------------------------------------------- examples
+
+
+def choose_examples(pairs: Pairs, fills: Mapping[str, Method], rows: dict[int, ImageScores]) -> tuple[Example, ...]:
+    """The pairs that the first method filled best, in the middle and worst, completed once more."""
+    asked = next(iter(fills))
+
+    def quality(index: int) -> float:
+        return rows[index].scores[asked]["psnr_hole"] or 0.0
+
+    ranked = sorted(rows, key=quality, reverse=True)
+    chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    return tuple(_example(title, pairs, index, fills, rows[index]) for title, index in chosen.items())
+
+
+def _example(title: str, pairs: Pairs, index: int, fills: Mapping[str, Method], row: ImageScores) -> Example:
+    pair = pairs[index]
+    if pair is None:
+        raise OnarError(f"{row.mask} changed during the evaluation")
+    masked = np.where(pair.hole[..., None], np.uint8(255), pair.photo)
+    completed = {name: fill_holes(pair, name, fill) for name, fill in fills.items()}
+    return Example(title, row, masked, pair.photo, completed)

@@ -1,0 +1,1 @@
+"""`onar export`: a generator as a file to pass on."""

@@ -1,0 +1,247 @@
+"""The verb `export`: a generator as a file to pass on, kept only if it computes the same."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from onar.bundled import bundled_photos, weights_file
+from onar.checkpoint import (
+    load_generator,
+    load_into,
+    load_safetensors,
+    save_half_precision,
+    training_record,
+    training_size,
+)
+from onar.data.mask_sources import GeneratedMasks
+from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
+from onar.errors import OnarError, UsageError
+from onar.files import replacing
+from onar.inference.backends import OnnxBackend
+from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
+from onar.inference.onnx_graph import build_model
+from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
+from onar.models import PConvUNet, PyramidFill
+
+SIZES = ((96, 128), (256, 256), (333, 517))
+"""Height and width of the photos on which an export is compared."""
+
+MOST_INT8_COST = 1.0
+"""Decibels of PSNR; INT8 that costs more is refused."""
+
+MOST_PHOTOS = 80
+"""Photos that INT8 is calibrated and scored on; a quarter of them are scored."""
+
+_HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Int8Cost:
+    """What INT8 costs, on photos that it was not calibrated on.
+
+    Attributes:
+        float32: mean PSNR of composites in decibels.
+        int8: the same in INT8.
+        calibrated: number of photos calibrated on.
+        scored: number of photos scored.
+    """
+
+    float32: float
+    int8: float
+    calibrated: int
+    scored: int
+
+    def __str__(self) -> str:
+        return (
+            f"INT8, calibrated on {self.calibrated} photos, costs {self.float32 - self.int8:.2f} dB of PSNR on "
+            f"{self.scored} others: {self.int8:.2f} in place of {self.float32:.2f} dB"
+        )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written; printed, it is what a person should know.
+
+    Attributes:
+        path: the file.
+        difference: largest difference from the original in [0, 1], before any INT8.
+        cost: of INT8; None in float32.
+    """
+
+    path: Path
+    difference: float
+    cost: Int8Cost | None
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
+        lines = [
+            f"compared with the original at {sizes}, in batches of 1 and 2: differs by {self.difference:.1e} at most",
+            *([str(self.cost)] if self.cost else []),
+            f"{self.path}: {self.path.stat().st_size / 1e6:.2f} MB",
+        ]
+        return "\n".join(lines)
+
+
+def export(
+    weights: str,
+    output: Path,
+    *,
+    blend: Path | None = None,
+    blend_share: float = 0.2,
+    correction_window: int | None = None,
+    int8: bool = False,
+    calibration: Path | None = None,
+) -> Exported:
+    """Write a generator as another file, after comparing the two on bundled photos.
+
+    Args:
+        weights: a `.pth` or `.safetensors` file, "bundled" or "pyramid".
+        output: the file, its format chosen by its ending: a key of `EXPORTERS`.
+        blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
+            two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
+        blend_share: share of `blend` in the mean, in [0, 1].
+        correction_window: see `PConvUNet`; None leaves it as it is.
+        int8: convolutions in 8-bit integers.
+        calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
+
+    Raises:
+        UsageError: the format is not known, or the options do not go together.
+        OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
+            Then nothing is written.
+    """
+    ending = output.suffix.lower()
+    exporter = EXPORTERS.get(ending)
+    if exporter is None:
+        raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, not {output.name}")
+    if int8 and ending != ".onnx":
+        raise UsageError("--int8 is for .onnx files")
+    if int8 and find_spec("onnx") is None:
+        raise OnarError('--int8 needs pip install "onar[export]"')
+    if calibration is not None and not int8:
+        raise UsageError("--calibration is for --int8")
+    if not 0 <= blend_share <= 1:
+        raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
+    generator, size, record = _load(weights)
+    if blend is not None:
+        _blend(generator, blend, blend_share)
+        record |= {"blend": f"{blend_share:g} of {blend.name}"}
+    if correction_window is not None:
+        _set_correction_window(generator, correction_window)
+    if int8 and not list(generator.parameters()):
+        raise UsageError("--int8 is for networks: the pyramid fill has no weights")
+    photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
+    with replacing(output) as temporary:
+        exported = exporter.write(generator, {"training_size": str(size), **record}, temporary)
+        difference = largest_difference(exported, generator)
+        if not difference <= exporter.tolerance:
+            raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
+        cost = None if photos is None else _quantise(temporary, exported, photos, size)
+    return Exported(output, difference, cost)
+
+
+def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
+    """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, and return what runs it.
+
+    Raises:
+        OnarError: the network is too large for the format.
+    """
+    weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
+    path.write_bytes(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
+    return _run_onnx(path)
+
+
+def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
+    """Write a generator as safetensors in half precision, and return what the file computes."""
+    save_half_precision(path, generator, metadata)
+    return complete_with(load_safetensors(path))
+
+
+class Exporter(NamedTuple):
+    """A format."""
+
+    write: Callable[[nn.Module, dict[str, str], Path], Completer]
+    """Writes a generator and metadata, the `training_size` among them, to a path, and returns what runs the file."""
+    tolerance: float
+    """Largest difference from the original, in [0, 1]."""
+
+
+EXPORTERS = {
+    ".onnx": Exporter(export_onnx, tolerance=0.25 / 255),  # only the order of sums differs
+    ".safetensors": Exporter(export_safetensors, tolerance=2 / 255),  # weights are rounded to half precision
+}
+"""By ending."""
+
+
+def largest_difference(exported: Completer, generator: nn.Module) -> float:
+    """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
+    complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
+    differences = [
+        (exported(photo, known) - complete(photo, known)).abs().max()
+        for height, width in SIZES
+        for batch_size in (1, 2)
+        for photo, known in load_held_out(photos, height, width, _HOLES, _SEED).batches(batch_size)
+    ]
+    return float(torch.stack(differences).max())  # NaN if one of them is
+
+
+def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
+    """The generator, the size that it was trained on, and the record of its training."""
+    if weights == PYRAMID:
+        return PyramidFill(), PYRAMID_SIZE, {}
+    path = weights_file(weights)
+    generator = load_generator(path)
+    return generator, training_size(path, generator), training_record(path)
+
+
+def _blend(generator: nn.Module, path: Path, share: float) -> None:
+    """Move a generator's weights towards those in a file; raises `OnarError` when they do not fit."""
+    other = copy.deepcopy(generator)
+    load_into(other, path)
+    for value, target in zip(generator.state_dict().values(), other.state_dict().values(), strict=True):
+        if value.is_floating_point():
+            value.lerp_(target, share)
+
+
+def _set_correction_window(generator: nn.Module, pixels: int) -> None:
+    if not isinstance(generator, PConvUNet):
+        raise UsageError("--correction_window is for networks that correct the pyramid fill")
+    try:
+        generator.correction_window = pixels
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
+
+
+def _open_calibration_photos(folder: Path) -> Photos:
+    """At most `MOST_PHOTOS` photos from all over a folder; raises `OnarError` when there are not two."""
+    photos = open_photos(folder)
+    if len(photos) < 2:
+        raise OnarError(f"INT8 needs 2 photos at least, to calibrate on and to score: {folder} has {len(photos)}")
+    return ChosenPhotos(photos, np.random.default_rng(_SEED).permutation(len(photos))[:MOST_PHOTOS])
+
+
+def _run_onnx(path: Path) -> Completer:
+    backend = OnnxBackend(path, "cpu")
+    return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))
+
+
+def _quantise(path: Path, float32: Completer, photos: Photos, size: int) -> Int8Cost:
+    """Turn an ONNX file into INT8; raises `OnarError` when that costs too much."""
+    from onar.export.int8 import quantise
+
+    calibrated, scored = (load_held_out(part, size, size, _HOLES, _SEED) for part in hold_out(photos, 0.25, _SEED))
+    quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
+    before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, _run_onnx(path)))
+    cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
+    if not before - after <= MOST_INT8_COST:
+        raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave --int8 out")
+    return cost

@@ -1,0 +1,186 @@
+"""What runs a generator on photos: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
+
+All take and give the same arrays, so `Inpainter` does not know them apart. torch and ONNX Runtime are imported by the
+one that needs them: completing on a CPU starts without torch, and needs none.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.array_fill import fill_frame
+from onar.errors import OnarError, UsageError
+from onar.inference.onnx_graph import GRAPHS, build_model
+from onar.weights_files import read_generator_file, require_known_generator
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Frame: TypeAlias = NDArray[np.float32]
+
+ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
+"""What ONNX Runtime calls the devices."""
+
+
+class Backend(ABC):
+    """What completes photos.
+
+    Attributes:
+        device: where, "cpu", "cuda" or "mps".
+    """
+
+    device: str
+
+    @property
+    def step(self) -> int:
+        """Pixels; sides that are no multiple of it are padded inside, and cost what the next multiple would."""
+        return 1
+
+    @abstractmethod
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """Complete photos of one size.
+
+        Args:
+            photo: N×H×W×3 in [0, 1], 0 in its holes.
+            known: N×H×W, 1 = known, 0 = hole.
+
+        Returns:
+            The full frames as the generator sees them, N×H×W×3.
+        """
+
+
+class PyramidBackend(Backend):
+    """The pyramid fill, which has no weights and always runs on the CPU."""
+
+    device = "cpu"
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        return np.stack([fill_frame(*one) for one in zip(photo, known, strict=True)])
+
+
+class TorchBackend(Backend):
+    """A PyTorch network, moved to the device and put into evaluation.
+
+    Args:
+        generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: of the CPU; 0 for as many as torch takes.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+
+    def __init__(self, generator: nn.Module, device: str = "auto", threads: int = 0) -> None:
+        import torch
+
+        from onar.devices import choose_device
+
+        self.device = str(choose_device(device))
+        self._threads = threads
+        self._generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
+
+    @property
+    def step(self) -> int:
+        """See `Backend`; each level of a network halves the sides."""
+        return 1 << int(getattr(self._generator, "depth", 0))
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        import torch
+
+        from onar.devices import cpu_threads
+
+        with torch.no_grad(), cpu_threads(self._threads):
+            # Arrays N×H×W×3 are already in the order of memory that channels_last means.
+            pixels = torch.from_numpy(photo).to(self.device).permute(0, 3, 1, 2)
+            completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[:, None])
+            result: Frame = completed.permute(0, 2, 3, 1).float().cpu().numpy()
+        return result
+
+
+class OnnxBackend(Backend):
+    """A generator run by ONNX Runtime.
+
+    Args:
+        path: an `.onnx` file that `onar export` wrote, or a `.safetensors` file, whose graph is built here.
+        device: "auto", "cpu", "cuda" or "mps"; others than the CPU need a build of ONNX Runtime that has them.
+        threads: of the CPU; 0 for one on each core.
+
+    Raises:
+        OnarError: the file cannot be read or is none of ours.
+        UsageError: the device is not there.
+
+    Attributes:
+        training_size: side in pixels of the crops the generator was trained on.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
+        import onnxruntime
+
+        if not path.is_file():
+            raise OnarError(f"cannot read {path}: there is no such file")
+        self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; they are raised as well
+        options.intra_op_num_threads = threads
+        # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
+        # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            model = _build_graph(path) if path.suffix == ".safetensors" else path
+            self._session = onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[self.device]])
+        except OnarError:
+            raise
+        except Exception as error:  # its errors have no class in common
+            raise OnarError(f"{path} is damaged or not an ONNX file") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if "training_size" not in metadata:
+            raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
+        self.training_size = int(metadata["training_size"])
+        self._depth = int(json.loads(metadata.get("architecture", "{}")).get("depth", 0))
+
+    @property
+    def step(self) -> int:
+        """See `Backend`; each level of a network halves the sides."""
+        return 1 << self._depth
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        completed = self.run(np.ascontiguousarray(photo.transpose(0, 3, 1, 2)), known[:, None])
+        result: Frame = completed.transpose(0, 2, 3, 1)
+        return result
+
+    def run(self, photo: Frame, known: Frame) -> Frame:
+        """Complete a batch: B×3×H×W in [0, 1] and B×1×H×W in, B×3×H×W out, as a generator does."""
+        completed: Frame = self._session.run(None, {"photo": photo, "known": known})[0]
+        return completed
+
+
+def _build_graph(path: Path) -> bytes:
+    """The generator in a safetensors file as an ONNX file; raises `OnarError` when it is none that Onar knows."""
+    file = read_generator_file(path)
+    name = str(file.architecture.get("generator"))
+    require_known_generator(name, GRAPHS, path)
+    try:
+        return build_model(file.architecture, file.weights, {"training_size": str(file.training_size)})
+    except (LookupError, TypeError, ValueError) as error:
+        raise OnarError(f"{path} does not fit {name}: {error}") from error
+
+
+def _choose_onnx_device(device: str, providers: list[str]) -> str:
+    available = [name for name, provider in ONNX_PROVIDERS.items() if provider in providers]
+    if device == "auto":
+        return "cuda" if "cuda" in available else "cpu"  # CoreML, never measured, only when asked for
+    if device not in available:
+        raise UsageError(
+            f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}, or for PyTorch's "
+            'GPUs pip install "onar[train]"'
+        )
+    return device

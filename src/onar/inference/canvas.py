@@ -1,0 +1,178 @@
+"""A photo while its holes are being filled: what fills which, in which order, and what is kept of it.
+
+Memory and time follow the holes, not the photo. Thin holes are filled by the pyramid, the others by a network in
+windows of the photo, those of one shape as a batch. Where a hole is deeper than what the network was trained on, it is
+first completed at half the scale, in the same way. Enlarged, that decides what goes where; only a band along the seam,
+where the eye compares, is then completed again, between the known pixels and what was enlarged. `rules` says what is
+chosen when, `window_plan` which windows there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.array_fill import fill_frame
+from onar.inference import rules
+from onar.inference.backends import Backend, Frame
+from onar.inference.window_plan import Planner, Window
+from onar.inference.windows import Box, Holes, blocks_with_holes, deeper_than, hole_depth
+from onar.masks import known_from_mask
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+TILE, TILE_MARGIN = 64, 16
+"""Pixels a side in which the pyramid fills thin holes at once, and what it sees besides on all sides."""
+
+
+@dataclass
+class Canvas:
+    """A photo that is being filled.
+
+    Attributes:
+        backend: does the network's part.
+        training_size: side in pixels of the crops that the network was trained on.
+        photo: uint8 H×W×3, filled so far.
+        unknown: bool H×W, what is still to be filled.
+        feather: hole pixels from the seam over which the network's fill fades into the colours it meets there.
+    """
+
+    backend: Backend
+    training_size: int
+    photo: Pixels
+    unknown: Holes
+    feather: int = 0
+
+    def fill(self, strategy: str) -> None:
+        """Fill all holes; the strategies are those of `Inpainter`."""
+        whole = Window(self._all, self._all)
+        if strategy == "whole":
+            self._complete([whole])
+            return
+        at_once = strategy == "auto" and self._all.longer_side <= self._planner.limit
+        self._fill_thin()
+        self._fill_deep(whole if at_once else None)
+        for windows in [[whole]] if at_once else self._planner.plan(self.unknown):
+            self._complete(windows)
+
+    @property
+    def _all(self) -> Box:
+        return Box(0, 0, *self.unknown.shape)
+
+    @property
+    def _planner(self) -> Planner:
+        return Planner(self._all, self.training_size, self.backend.step)
+
+    # ---------------------------------------------------------------- thin holes
+
+    def _fill_thin(self) -> None:
+        """Fill thin holes as the pyramid would in the whole photo, but only where they are.
+
+        A level of the pyramid in which all is known hides the coarser ones, so a thin hole depends on the few pixels
+        round it, as long as tiles lie on the blocks into which the whole photo is divided.
+        """
+        thin = self.unknown & ~deeper_than(self.unknown, rules.THIN)
+        if thin.any():
+            for row, column in np.argwhere(blocks_with_holes(thin, TILE)).tolist():
+                self._fill_tile(Box(row * TILE, column * TILE, (row + 1) * TILE, (column + 1) * TILE), thin)
+            self.unknown &= ~thin
+
+    def _fill_tile(self, tile: Box, thin: Holes) -> None:
+        shown = tile.grown(TILE_MARGIN, self._all)
+        (known,) = known_from_mask(self.unknown[shown.slices])
+        filled = fill_frame(_to_frame(self.photo[shown.slices], known), known)
+        hole = thin[tile.slices]
+        rows, columns = tile.within(shown)
+        self.photo[tile.slices][hole] = _to_pixels(filled[rows, columns][: hole.shape[0], : hole.shape[1]][hole])
+
+    # ---------------------------------------------------------------- deep holes
+
+    def _fill_deep(self, whole: Window | None) -> None:
+        """Fill deep holes at half the scale, but for a band along their seams; in that window if there is one."""
+        deep = deeper_than(self.unknown, rules.deepest(self.training_size))
+        if deep.any():
+            for window in [whole] if whole else self._planner.plan_deep(deep):
+                if window.shown.longer_side > self.training_size:
+                    self._sketch(window, deep)
+
+    def _sketch(self, window: Window, deep: Holes) -> None:
+        """Complete a window at half the scale, and put that into the deep holes of its core."""
+        photo, unknown = self.photo[window.shown.slices], self.unknown[window.shown.slices]
+        small = Canvas(self.backend, self.training_size, *_halve(photo, unknown))
+        small.fill("auto")
+        enlarged = cv2.resize(small.photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        filled = np.zeros_like(unknown)
+        filled[window.core.within(window.shown)] = deep[window.core.slices]
+        photo[filled] = enlarged[: unknown.shape[0], : unknown.shape[1]][filled]
+        unknown[filled & (hole_depth(unknown) > rules.band(self.training_size))] = False
+
+    # ---------------------------------------------------------------- windows
+
+    def _complete(self, windows: list[Window]) -> None:
+        """Fill the cores of windows, all of them from the photo as it is before."""
+        by_shape: dict[tuple[int, int], list[Window]] = defaultdict(list)
+        for window in windows:
+            if self.unknown[window.core.slices].any():
+                by_shape[window.shown.height, window.shown.width].append(window)
+        for (height, width), alike in by_shape.items():
+            # No batch takes more memory than one large window.
+            count = max(1, self._planner.limit**2 // (height * width))
+            for start in range(0, len(alike), count):
+                self._run(alike[start : start + count])
+        for window in windows:
+            self.unknown[window.core.slices] = False
+
+    def _run(self, windows: list[Window]) -> None:
+        """Fill the cores of windows of one shape."""
+        known = np.concatenate([known_from_mask(self.unknown[window.shown.slices]) for window in windows])
+        frames = _to_frame(np.stack([self.photo[window.shown.slices] for window in windows]), known)
+        for number, completed in enumerate(self.backend(frames, known)):
+            window = windows[number]
+            if self.feather:
+                completed = completed + _seam_correction(frames[number], known[number], completed, self.feather)
+            hole = self.unknown[window.core.slices]
+            self.photo[window.core.slices][hole] = _to_pixels(completed[window.core.within(window.shown)][hole])
+
+
+def _to_frame(photo: Pixels, known: Frame) -> Frame:
+    """uint8 …×3 in [0, 1], with holes of 0."""
+    return np.asarray(photo.astype(np.float32) / 255 * known[..., None], np.float32)
+
+
+def _to_pixels(frame: Frame) -> Pixels:
+    return np.clip(np.rint(frame * 255), 0, 255).astype(np.uint8)
+
+
+def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int) -> Frame:
+    """What the network gets wrong at the known side of the seam, carried into the hole and fading over `feather`.
+
+    Known pixels do not change: the composite takes them from the photo.
+
+    Args:
+        photo: H×W×3, 0 in its holes.
+        known: H×W.
+        completed: H×W×3.
+        feather: pixels.
+    """
+    error = fill_frame(photo - completed * known[..., None], known)
+    fade = np.clip(1 - hole_depth(known == 0) / (feather + 1), 0, 1)
+    return np.asarray(error * fade[..., None], np.float32)
+
+
+def _halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
+    """The means of the known pixels of 2×2 blocks, and the blocks that know less than half; odd sides count as hole.
+
+    Only known pixels are averaged: what lies under a hole does not reach the result.
+    """
+    padding = ((0, photo.shape[0] % 2), (0, photo.shape[1] % 2))
+    (known,) = known_from_mask(np.pad(unknown, padding, constant_values=True))
+    frame = _to_frame(np.pad(photo, (*padding, (0, 0))), known)
+    size = known.shape[1] // 2, known.shape[0] // 2
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
+    means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], 3)
+    return _to_pixels(means / np.maximum(share, np.float32(0.25))[..., None]), share < 0.5

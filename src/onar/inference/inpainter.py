@@ -1,0 +1,169 @@
+"""Inpainter: any photo and any mask in, the completed photo out, at the photo's own size. `Canvas` does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from onar.bundled import bundled_weights, weights_file
+from onar.devices import prefers_torch
+from onar.errors import OnarError, UsageError, extra_for_training
+from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.inference.canvas import Canvas, Pixels
+from onar.inference.windows import Holes
+from onar.masks import holes_from_mask
+
+if TYPE_CHECKING:
+    from torch import nn
+
+STRATEGIES = ("auto", "whole", "crop")
+PYRAMID = "pyramid"
+PYRAMID_SIZE = 512
+
+
+class Inpainter:
+    """Completes photos with a generator.
+
+    Args:
+        generator: a network (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size; or a backend.
+        training_size: side in pixels of the crops the generator was trained on.
+        device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
+        description: what does the work, for people.
+        threads: of the CPU, for a network; 0 for as many as torch takes.
+
+    Attributes:
+        weights: the file they were loaded from, if any.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module | Backend,
+        training_size: int = 512,
+        device: str = "auto",
+        description: str = "a generator",
+        threads: int = 0,
+    ) -> None:
+        self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
+        self.training_size = training_size
+        self.description = description
+        self.weights: Path | None = None
+
+    @classmethod
+    def load(cls, weights: str | Path | None = None, device: str = "auto", threads: int = 0) -> Inpainter:
+        """Load weights: the bundled ones, others, or none for the pyramid fill.
+
+        Args:
+            weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
+                the weights that come with Onar; "pyramid" for the pyramid fill.
+            device: "auto", "cpu", "cuda" or "mps".
+            threads: of the CPU that compute a network; 0 for as many as the backend takes by itself.
+
+        Raises:
+            OnarError: the file cannot be read, or holds no generator.
+            UsageError: the device is not there.
+        """
+        if str(weights) == PYRAMID:
+            return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
+        path = weights_file(weights)
+        description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
+        if path.suffix == ".onnx" or (path.suffix == ".safetensors" and not prefers_torch(device)):
+            backend = OnnxBackend(path, device, threads)
+            inpainter = cls(backend, backend.training_size, description=description)
+        else:
+            try:
+                from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+            except ModuleNotFoundError as error:
+                advice = extra_for_training(error)
+                raise OnarError(
+                    f"{path} needs {advice}; .safetensors and .onnx files from onar export do not"
+                ) from error
+
+            generator = load_generator(path)
+            inpainter = cls(generator, training_size(path, generator), device, description, threads)
+        inpainter.weights = path
+        return inpainter
+
+    @overload
+    def __call__(self, photo: Image.Image, mask: Any, *, strategy: str = ..., feather: int = ...) -> Image.Image: ...
+    @overload
+    def __call__(self, photo: Pixels, mask: Any, *, strategy: str = ..., feather: int = ...) -> Pixels: ...
+    @overload
+    def __call__(self, photo: Sequence[Any], mask: Any, *, strategy: str = ..., feather: int = ...) -> list[Any]: ...
+
+    def __call__(self, photo: Any, mask: Any, *, strategy: str = "auto", feather: int = 0) -> Any:
+        """Fill the holes of a photo, or of several.
+
+        Args:
+            photo: a PIL picture (RGB, L, or with alpha, which is kept), a uint8 array H×W×3 or H×W, or a list of
+                either; an array N×H×W×3 is a list of N photos.
+            mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
+                A list of as many for several photos.
+            strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
+                chooses by size.
+            feather: hole pixels from the seam over which the fill fades into the colours it meets there.
+
+        Returns:
+            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical.
+
+        Raises:
+            UsageError: sizes, types or options do not fit.
+        """
+        if strategy not in STRATEGIES:
+            raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
+        if feather < 0:
+            raise UsageError(f"--feather must be at least 0, not {feather}")
+        if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
+            if len(photo) != len(mask):
+                raise UsageError(f"{len(photo)} photos need as many masks, not {len(mask)}")
+            results = [self(one, m, strategy=strategy, feather=feather) for one, m in zip(photo, mask, strict=True)]
+            return np.stack(results) if isinstance(photo, np.ndarray) else results
+        if isinstance(photo, Image.Image):
+            return self._complete_picture(photo, mask, strategy, feather)
+        return self._complete_array(photo, mask, strategy, feather)
+
+    def _complete_picture(self, photo: Image.Image, mask: Any, strategy: str, feather: int) -> Image.Image:
+        if photo.mode not in ("RGB", "L", "RGBA", "LA"):
+            raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
+        has_alpha = photo.mode.endswith("A")
+        colours = photo.convert(photo.mode.removesuffix("A")) if has_alpha else photo
+        completed = Image.fromarray(self._complete_array(np.asarray(colours), mask, strategy, feather))
+        if has_alpha:
+            completed.putalpha(photo.getchannel("A"))
+        return completed
+
+    def _complete_array(self, photo: Pixels, mask: Any, strategy: str, feather: int) -> Pixels:
+        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.shape[2:] not in ((), (3,)):
+            raise UsageError("a photo is a PIL picture or a uint8 array of height x width (x 3)")
+        hole = as_holes(mask)
+        if hole.shape != photo.shape[:2]:
+            raise UsageError(
+                f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
+                "they must be the same size"
+            )
+        rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
+        completed = self.complete(rgb, hole, strategy, feather)
+        if photo.ndim == 3:
+            return completed
+        # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
+        return np.where(hole, cv2.cvtColor(completed, cv2.COLOR_RGB2GRAY), photo)
+
+    def complete(self, photo: Pixels, hole: Holes, strategy: str = "auto", feather: int = 0) -> Pixels:
+        """Fill the holes of uint8 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
+        canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
+        canvas.fill(strategy)
+        return canvas.photo
+
+    @property
+    def device(self) -> str:
+        """Where the generator runs."""
+        return self.backend.device
+
+
+def as_holes(mask: Any) -> Holes:
+    """A PIL picture, or a uint8 or bool array H×W, as bool H×W, True = hole."""
+    return holes_from_mask(np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask))

@@ -1,0 +1,258 @@
+"""The generators as ONNX graphs, built from their weights.
+
+A graph computes exactly what its generator does in evaluation mode, in the form that costs least (docs/export.md has
+the measurements): batch norm is folded into the kernels; nearest upsampling with its 3×3 convolution becomes four 2×2
+convolutions of the small map, one for each phase of the output (docs/architecture.md, "The decoder without upsampling
+and without concatenation"); and a level is
+
+    act(W x + bias · share) / share      with share = Σ / window, and 0 where share is 0
+
+which equals act(W x / share + bias), because ReLU and LeakyReLU commute with positive factors, and is 0 in holes by
+itself. Height, width and batch are free: padding, cropping and the sizes in the pyramid are part of the graph.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from onar.array_fill import SMOOTHING_STEPS
+from onar.errors import OnarError
+from onar.inference import onnx_messages as messages
+
+OPSET = 18
+MOST_BYTES = 2**31 - 2**20  # of constants: Protocol Buffers end at 2 GB, and nodes take far less than 1 MB
+IR_VERSION = 10  # of the file format; ONNX Runtime reads it from version 1.18
+PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
+BATCH_NORM_EPSILON = 1e-5  # the default of torch
+UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
+"""Even and odd rows (or columns): which taps of a 3-tap kernel fall on the first and on the second source pixel."""
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+Array: TypeAlias = NDArray[np.float32]
+Weights: TypeAlias = dict[str, Array]
+
+
+class Graph:
+    """Nodes and constants of a growing graph; a value is its name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def add(self, operator: str, *inputs: str | ArrayLike, **attributes: Any) -> str:
+        """Add a node and return its output; inputs that are no names become constants, in float32 or int64."""
+        names = [value if isinstance(value, str) else self._constant(np.asarray(value)) for value in inputs]
+        output = f"{operator}_{len(self.nodes)}"
+        self.nodes.append(messages.node(operator, names, output, attributes))
+        return output
+
+    def _constant(self, value: NDArray[Any]) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(messages.tensor(name, value))
+        return name
+
+
+def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    """Build the model (photo, known) -> completed of a generator in `GRAPHS`, as the bytes of an ONNX file.
+
+    Args:
+        architecture: the generator's, as it travels with the weights.
+        weights: the generator's state dict, as float arrays.
+        metadata: what travels in the file beside the architecture.
+
+    Returns:
+        A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
+        in its holes.
+
+    Raises:
+        OnarError: the network is too large for the format.
+    """
+    graph = Graph()
+    completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
+    graph.nodes.append(messages.node("Identity", [completed], "completed", {}))
+    model = messages.model(
+        architecture["generator"],
+        nodes=graph.nodes,
+        constants=graph.constants,
+        inputs=[messages.image_value("photo", 3), messages.image_value("known", 1)],
+        outputs=[messages.image_value("completed", 3)],
+        metadata={"architecture": json.dumps(architecture), **metadata},
+        opset=OPSET,
+        ir_version=IR_VERSION,
+    )
+    if sum(len(constant.raw_data) for constant in graph.constants) > MOST_BYTES:
+        raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
+    content: bytes = model.SerializeToString()
+    return content
+
+
+# ---------------------------------------------------------------- PConvUNet
+
+
+def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
+    """The graph of `PConvUNet`."""
+    depth = architecture["depth"]
+    size = graph.add("Shape", known, start=2)
+    missing = graph.add("Mod", graph.add("Neg", size), [2**depth])
+    padding = graph.add("Concat", [0] * 6, missing, axis=0)
+    known = graph.add("Pad", known, padding)
+    photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
+    decoded = _u_net(graph, weights, depth, photo, known)
+    if architecture["base_fill"] == "none":
+        return _cut(graph, graph.add("Sigmoid", decoded), size)
+    fill = _fill_pyramid(graph, photo, known)
+    hidden = _head_layer(graph, weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
+    correction = _head_layer(graph, weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
+    if window := architecture.get("correction_window"):
+        correction = graph.add("Mul", correction, _hole_share(graph, known, window))
+    return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
+
+
+def _u_net(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:
+    """Encoder and decoder: photo (0 in its holes) and known in, the last level's output out, at the same size."""
+    skips = [(photo, known)]
+    for index in range(depth):
+        skips.append(_encoder_level(graph, *_fold(weights, f"encoder.{index}"), *skips[-1]))
+    low, channels = skips.pop(), len(weights[f"encoder.{depth - 1}.conv.weight"])
+    for index in range(depth):
+        kernel, bias = _fold(weights, f"decoder.{index}")
+        kernels = kernel[:, :channels], kernel[:, channels:]
+        low = _decoder_level(graph, kernels, bias, low, skips.pop(), slope=0.2 if index < depth - 1 else 1.0)
+        channels = len(kernel)
+    return low[0]
+
+
+def _fold(weights: Weights, level: str) -> tuple[Array, Array]:
+    """Kernel and bias of a level with its batch norm, which follows the ratio just as a bias does."""
+    kernel = weights[f"{level}.conv.weight"]
+    if f"{level}.norm.weight" not in weights:
+        return kernel, weights[f"{level}.conv.bias"]
+    scale = weights[f"{level}.norm.weight"] / np.sqrt(weights[f"{level}.norm.running_var"] + BATCH_NORM_EPSILON)
+    shift = weights[f"{level}.norm.bias"] - weights[f"{level}.norm.running_mean"] * scale
+    return kernel * scale[:, None, None, None], shift
+
+
+def _encoder_level(graph: Graph, kernel: Array, bias: Array, x: str, known: str) -> tuple[str, str]:
+    size = kernel.shape[-1]
+    window = {"kernel_shape": [size, size], "pads": [size // 2] * 4, "strides": [2, 2]}
+    share = graph.add("AveragePool", known, count_include_pad=1, **window)
+    return _finish_level(graph, graph.add("Conv", x, kernel, **window), share, bias, slope=0.0)
+
+
+def _decoder_level(
+    graph: Graph, kernels: tuple[Array, Array], bias: Array, low: tuple[str, str], skip: tuple[str, str], slope: float
+) -> tuple[str, str]:
+    """Convolve concat[up(low), skip], both given with their known maps, with the two parts of the level's kernel."""
+    window = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    parts = _convolve_upsampled(graph, low[0], kernels[0]), graph.add("Conv", skip[0], kernels[1], **window)
+    channels = sum(kernel.shape[1] for kernel in kernels)
+    shares = [
+        graph.add("Mul", graph.add("AveragePool", known, count_include_pad=1, **window), kernel.shape[1] / channels)
+        for known, kernel in zip((_enlarge(graph, low[1], **NEAREST), skip[1]), kernels, strict=True)
+    ]
+    return _finish_level(graph, graph.add("Add", *parts), graph.add("Add", *shares), bias, slope)
+
+
+def _convolve_upsampled(graph: Graph, low: str, kernel: Array) -> str:
+    """A 3×3 convolution of nearest-upsampled `low`: a 2×2 convolution of `low` for each phase, interleaved."""
+    phases, flat = [], kernel.reshape(-1, 9)
+    for top, rows in enumerate(UPSAMPLING_PHASES):
+        for left, columns in enumerate(UPSAMPLING_PHASES):
+            taps = (flat @ np.kron(rows, columns).T.astype(kernel.dtype)).reshape(*kernel.shape[:2], 2, 2)
+            phases.append(graph.add("Conv", low, taps, kernel_shape=[2, 2], pads=[1 - top, 1 - left, top, left]))
+    return graph.add("DepthToSpace", graph.add("Concat", *phases, axis=1), blocksize=2, mode="DCR")
+
+
+def _finish_level(graph: Graph, y: str, share: str, bias: Array, slope: float) -> tuple[str, str]:
+    """Bias, activation and ratio.
+
+    Args:
+        graph: grows.
+        y: B×C×H×W, a convolution of known pixels, without bias.
+        share: B×1×H×W, known values under each window as a share of all.
+        bias: C values.
+        slope: of the activation below 0: 0 for ReLU, 1 for none.
+
+    Returns:
+        The level's output, 0 in its holes, and its known map.
+    """
+    y = graph.add("Add", y, graph.add("Mul", share, bias[:, None, None]))
+    y = graph.add("LeakyRelu", y, alpha=slope)
+    known = graph.add("Sign", share)
+    return graph.add("Mul", y, graph.add("Div", known, graph.add("Max", share, 1e-6))), known
+
+
+def _hole_share(graph: Graph, known: str, window: int) -> str:
+    """Share of holes in a square window round each pixel; outside the photo is a hole."""
+    row = {"kernel_shape": [1, window], "pads": [0, window // 2] * 2, "count_include_pad": 1}
+    column = {"kernel_shape": [window, 1], "pads": [window // 2, 0] * 2, "count_include_pad": 1}
+    return graph.add("Sub", 1.0, graph.add("AveragePool", graph.add("AveragePool", known, **row), **column))
+
+
+def _head_layer(graph: Graph, weights: Weights, layer: str, x: str) -> str:
+    return graph.add("Conv", x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], kernel_shape=[3, 3], pads=[1] * 4)
+
+
+def _enlarge(graph: Graph, x: str, **interpolation: str) -> str:
+    """Twice the height and width."""
+    return graph.add("Resize", x, "", [1.0, 1.0, 2.0, 2.0], **interpolation)
+
+
+def _cut(graph: Graph, x: str, size: str) -> str:
+    """The top left part of x; `size` is a height and a width."""
+    return graph.add("Slice", x, [0, 0], size, [2, 3])
+
+
+# ---------------------------------------------------------------- pyramid fill
+
+
+def pyramid_fill(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
+    """The graph of `PyramidFill`, which has no weights."""
+    return _fill_pyramid(graph, graph.add("Mul", photo, known), known)
+
+
+def _fill_pyramid(graph: Graph, photo: str, known: str) -> str:
+    """`models.pyramid_fill` with a fixed number of levels; `photo` is 0 in its holes."""
+    levels = [(photo, known)]
+    for _ in range(PYRAMID_LEVELS):
+        levels.append(_halve(graph, *levels[-1]))
+    photo, known = levels.pop()
+    filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
+    for photo, known in reversed(levels):
+        hole = graph.add("Sub", 1.0, known)
+        filled = _cut(graph, _enlarge(graph, filled, mode="linear"), graph.add("Shape", known, start=2))
+        filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
+        for _ in range(SMOOTHING_STEPS):
+            filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))
+    return filled
+
+
+def _halve(graph: Graph, photo: str, known: str) -> tuple[str, str]:
+    """Average the known pixels of each 2×2 block; at an odd edge the blocks are smaller, which the ratio undoes."""
+    blocks = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+    share = graph.add("AveragePool", known, **blocks)
+    mean = graph.add("Div", graph.add("AveragePool", photo, **blocks), graph.add("Max", share, 0.25))
+    return mean, graph.add("Sign", share)
+
+
+def _neighbours(graph: Graph, x: str) -> str:
+    """Weighted mean of the eight neighbours, weights 1 2 1 / 2 0 2 / 1 2 1 over 12, edges replicated.
+
+    Two 2×2 means one after the other weigh 1 2 1 / 2 4 2 / 1 2 1 over 16.
+    """
+    blurred = graph.add("Pad", x, [0, 0, 1, 1, 0, 0, 1, 1], mode="edge")
+    for _ in range(2):
+        blurred = graph.add("AveragePool", blurred, kernel_shape=[2, 2])
+    return graph.add("Sub", graph.add("Mul", blurred, 4 / 3), graph.add("Mul", x, 1 / 3))
+
+
+GRAPHS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str, str], str]] = {
+    "PConvUNet": pconv_unet,
+    "PyramidFill": pyramid_fill,
+}
+"""How the graph of each generator that can be exported is built."""

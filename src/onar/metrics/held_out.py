@@ -1,0 +1,136 @@
+"""Scores on held-out photos with fixed holes, beside fills that learn nothing on the same holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from onar.data.mask_sources import MaskSource
+from onar.data.samples import CentreCrops, Photos, ValidationPhotos
+from onar.devices import available_cpus
+from onar.masks import composite, mask_from_known
+from onar.metrics.baselines import Fill, no_patchmatch, patchmatch, telea
+from onar.metrics.scores import score
+from onar.models.pyramid_fill import pyramid_fill
+from onar.processes import gather, process_count, process_index
+
+Scores = dict[str, float]
+Completer = Callable[[Tensor, Tensor], Tensor]
+Distances = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
+PATCH_RADIUS = 2
+"""Of PatchMatch on validation crops: small patches are the better ones for strokes in small photos."""
+NO_DISTANCES: Distances = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Validation photos with their holes.
+
+    Attributes:
+        photo: N x 3 x H x W, uint8.
+        known: N x 1 x H x W, uint8, 1 = known.
+        unreadable: one line, `file: reason`, for each photo that was left out.
+    """
+
+    photo: Tensor
+    known: Tensor
+    unreadable: tuple[str, ...] = ()
+
+    def first(self, count: int) -> HeldOut:
+        """The first of them, at most so many."""
+        return HeldOut(self.photo[:count], self.known[:count])
+
+    def batches(self, batch_size: int) -> list[tuple[Tensor, Tensor]]:
+        """Cut into float batches in [0, 1], B x 3 x H x W with known maps B x 1 x H x W."""
+        photos, knowns = torch.split(self.photo, batch_size), torch.split(self.known, batch_size)
+        return [(photo.float() / 255, known.float()) for photo, known in zip(photos, knowns, strict=True)]
+
+
+def score_completer(
+    complete: Completer, held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES
+) -> Scores:
+    """Mean scores of composites in 8 bits, which is what a person would save; the processes share the work.
+
+    Args:
+        complete: (photo * known, known) -> completed, on the CPU's tensors.
+        held_out: photos and holes.
+        batch_size: photos in one call of `complete`.
+        distances: further scores by name: (composite, photo), both B x 3 x H x W in [0, 1] -> B values.
+    """
+    sums = []
+    for photo, known in held_out.batches(batch_size)[process_index() :: process_count()]:
+        completed = complete(photo * known, known)
+        eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
+        scores = score(eight_bits, photo, known)
+        learned = {name: distance(eight_bits, photo).numpy() for name, distance in distances.items()}
+        sums.append({name: float(np.sum(values)) for name, values in (scores | learned).items()})
+    everyones = [batch for part in gather(sums) for batch in part]
+    return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
+
+
+def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
+    """Scores of fills that learn nothing, PatchMatch where it is there, on the same holes; see `score_completer`."""
+    completers: dict[str, Completer] = {"Telea": complete_by(telea), "pyramid fill": pyramid_fill}
+    if no_patchmatch() is None:
+        completers["PatchMatch"] = complete_by(partial(patchmatch, radius=PATCH_RADIUS))
+    return {name: score_completer(completer, held_out, batch_size, distances) for name, completer in completers.items()}
+
+
+def complete_with(generator: nn.Module) -> Completer:
+    """A generator in evaluation mode, on the device of its weights, as a function of CPU tensors."""
+
+    @torch.no_grad()
+    def complete(photo: Tensor, known: Tensor) -> Tensor:
+        device = next((weight.device for weight in generator.parameters()), photo.device)
+        was_training = generator.training
+        generator.eval()
+        completed: Tensor = generator(photo.to(device), known.to(device)).float().cpu()
+        generator.train(was_training)
+        return completed
+
+    return complete
+
+
+def load_held_out(found: Photos, height: int, width: int, masks: MaskSource, seed: int) -> HeldOut:
+    """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
+    photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed))
+    samples = [photos[index] for index in range(len(photos))]
+    unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
+    # In place of a photo that cannot be read comes the next one, which is here anyway.
+    kept = [sample for index, sample in enumerate(samples) if sample["index"] == index]
+    photo, known = (torch.stack([sample[name] for sample in kept]) for name in ("photo", "known"))
+    return HeldOut(photo, known, tuple(unreadable))
+
+
+def complete_by(fill: Fill) -> Completer:
+    """A fill of `onar.metrics.baselines` with the call of a generator; the photos of a batch share the CPUs."""
+
+    def complete(photo: Tensor, known: Tensor) -> Tensor:
+        masks = [mask_from_known(one.numpy()) for one in known]
+        with ThreadPoolExecutor(available_cpus()) as threads:
+            filled = list(threads.map(fill, map(to_picture, photo), masks))
+        return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).float() / 255
+
+    return complete
+
+
+def to_picture(photo: Tensor) -> NDArray[np.uint8]:
+    """3 x H x W in [0, 1] -> H x W x 3 in 8 bits."""
+    picture: NDArray[np.uint8] = photo.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    return picture
+
+
+def sample_rows(complete: Completer, held_out: HeldOut, count: int) -> list[Sequence[NDArray[np.uint8]]]:
+    """Rows of masked (holes white), completed and original for a sample sheet."""
+    photo, known = held_out.photo[:count].float() / 255, held_out.known[:count].float()
+    completed = composite(photo, complete(photo * known, known), known)
+    masked = photo * known + (1 - known)
+    return [[to_picture(picture) for picture in row] for row in zip(masked, completed, photo, strict=True)]

@@ -1,0 +1,138 @@
+"""Distances between pictures as networks see them: of two pictures (LPIPS, ST-LPIPS), and of two sets (FID, KID).
+
+Features are extracted here by networks that others trained, and compared by the arithmetic of torchmetrics. Pictures
+are B×3×H×W in [0, 1]. A lower distance is better; pictures that are the same have distance 0.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from http.client import HTTPException
+
+import torch
+from torch import Tensor, nn
+
+from onar.errors import OnarError, UsageError
+from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, FEATURES, FrozenFeatures, load_features, timeout
+
+SMALLEST_SIDE = 32
+"""In pixels; below, the maps of AlexNet would be empty."""
+
+
+class LearnedDistance(nn.Module):
+    """A learned distance between two pictures, B values for B pairs.
+
+    Args:
+        network: (one, other, normalize=True) -> B×1×1×1.
+
+    Attributes:
+        smallest_side: photos with a shorter side, in pixels, have no such distance.
+    """
+
+    smallest_side = SMALLEST_SIDE
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, composite: Tensor, photo: Tensor) -> Tensor:
+        """Distances of B pairs; both B×3×H×W in [0, 1], at least `SMALLEST_SIDE` pixels a side."""
+        distance: Tensor = self.network(composite, photo, normalize=True)
+        return distance.flatten()
+
+
+def lpips() -> LearnedDistance:
+    """LPIPS on AlexNet (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric").
+
+    AlexNet's ImageNet weights come from torch's cache, and are downloaded the first time.
+
+    Raises:
+        OnarError: they are not in the cache and cannot be downloaded, or the cached file is damaged.
+    """
+    from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
+
+    try:
+        with timeout(DOWNLOAD_TIMEOUT):
+            return LearnedDistance(LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True).net)
+    except (OSError, HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise OnarError(
+            f"AlexNet's ImageNet weights are not in torch's cache, or damaged, and cannot be downloaded ({reason}): "
+            f"run once with a network, or put alexnet-owt-7be5be79.pth in {torch.hub.get_dir()}/checkpoints"
+        ) from error
+
+
+def st_lpips() -> LearnedDistance:
+    """ST-LPIPS on AlexNet (Ghildyal & Liu 2022, "Shift-tolerant Perceptual Similarity Metric").
+
+    Like LPIPS, but little moved by shifts of a pixel or two. Needs no network: the package holds the weights.
+
+    Raises:
+        OnarError: the packages are missing.
+    """
+    try:
+        from stlpips_pytorch.stlpips import LPIPS
+    except ImportError as error:
+        raise OnarError(f'pip install "onar[offline]" ({error})') from error
+    return LearnedDistance(LPIPS(net="alex", variant="shift_tolerant", verbose=False))
+
+
+DISTANCES: dict[str, Callable[[], LearnedDistance]] = {"lpips": lpips, "st_lpips": st_lpips}
+"""Learned distances that a report can name."""
+
+
+class PooledFeatures(nn.Module):
+    """One vector for each picture: the mean over the picture of the last map of a network of `FEATURES`."""
+
+    def __init__(self, network: FrozenFeatures) -> None:
+        super().__init__()
+        self.network = network
+
+    @torch.no_grad()
+    def forward(self, picture: Tensor) -> Tensor:
+        """B×C of B×3×H×W in [0, 1], in float64, in which sets are compared."""
+        last: Tensor = self.network(picture)[-1]
+        return last.mean((2, 3)).double()
+
+
+def pooled_features(name: str) -> PooledFeatures:
+    """Build what compares sets of pictures from a network of `FEATURES`.
+
+    Raises:
+        UsageError: there is no such network.
+        OnarError: its weights or packages are missing.
+    """
+    if name not in FEATURES:
+        raise UsageError(f"--features is {' or '.join(FEATURES)}, not {name!r}")
+    return PooledFeatures(load_features(name))
+
+
+def frechet_distance(real: Tensor, other: Tensor) -> float:
+    """Fréchet distance of two sets of features, N×C and M×C (Heusel et al. 2017, "GANs Trained by a Two...").
+
+    Args:
+        real: features of the photos; N at least 2. With few pictures for many features the distance comes out too
+            large, so only sets of one size can be compared.
+        other: features of the pictures to judge; M at least 2.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    given = nn.Identity()  # the features are there already
+    given.num_features = real.shape[1]  # type: ignore[assignment]
+    distance = FrechetInceptionDistance(feature=given, normalize=True)
+    distance.update(real.double(), real=True)
+    distance.update(other.double(), real=False)
+    return max(0.0, float(distance.compute()))
+
+
+def kernel_distance(real: Tensor, other: Tensor) -> float:
+    """Kernel distance of two sets of features, N×C each (Binkowski et al. 2018, "Demystifying MMD GANs").
+
+    The squared maximum mean discrepancy with the polynomial kernel (x·y / C + 1)³, over all pictures at once. The
+    estimate has no bias, so it falls a little below 0 for sets that are alike.
+    """
+    from torchmetrics.image.kid import poly_mmd
+
+    return float(poly_mmd(real.double(), other.double()))

@@ -1,0 +1,295 @@
+"""One training run: put together from its configuration, with everything that can be wrong with that found first."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
+from torch.optim import Adam
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from onar.bundled import weights_file
+from onar.checkpoint import load_into
+from onar.config import Precision, TrainConfig
+from onar.data.batches import EpochBatches
+from onar.data.from_config import find_training_data, open_loader, start_batches
+from onar.data.mask_sources import mask_source
+from onar.devices import choose_device, keep_freed_memory
+from onar.errors import OnarError, UsageError
+from onar.files import write_text
+from onar.metrics.feature_networks import load_features
+from onar.metrics.held_out import HeldOut, Scores, load_held_out, score_baselines
+from onar.models import Discriminator, PConvUNet
+from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count, process_index
+from onar.training.budget import Budget
+from onar.training.losses import PerceptualLoss, PixelLoss
+from onar.training.precision import choose_precision
+from onar.training.progress import Progress
+from onar.training.results_folder import Checkpoint, Results, has_other_length, kept_precision
+from onar.training.step import GAN, learning_rate_factor, moving_average
+
+SAMPLE_ROWS = 6
+
+
+@dataclass
+class Run:
+    """One training while it runs; `validates` says whether photos are held out for that."""
+
+    config: TrainConfig
+    results: Results
+    gan: GAN
+    loader: Iterable[dict[str, Any]]
+    batches: EpochBatches
+    total_steps: int
+    held_out: HeldOut
+    validates: bool
+    progress: Progress
+    budget: Budget
+    last_checkpoint: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def baselines(self) -> dict[str, Scores]:
+        """Scores of fills that learn nothing, computed at the first validation: the first step need not wait for it."""
+        with self.budget.repeated_work():
+            return score_baselines(self.held_out, self.config.batch_size)
+
+    def steps_left_in_epoch(self) -> int:
+        """Steps that the photos of the current epoch still take."""
+        return _steps(self.config, self.batches, self.progress.images)
+
+    def steps_per_epoch(self) -> int:
+        """Steps of a whole epoch."""
+        return _steps(self.config, self.batches, 0)
+
+    def time_verdict(self) -> Literal["", "plan", "over"]:
+        """What --max_minutes asks for after a step: nothing, to set the number of steps, or to end the run here."""
+        progress = self.progress
+        if self.config.max_minutes is None or progress.step >= self.total_steps:
+            return ""
+        epoch_ends = 1 if self.steps_left_in_epoch() else 2
+        if self.budget.left < self.budget.latest_step + epoch_ends * progress.epoch_end + progress.run_end:
+            return "over"
+        return "plan" if not progress.planned_steps and self.budget.knows_speed else ""
+
+    def end_after(self, steps: int) -> None:
+        """Let the run have so many steps in all, and its learning rates end with the last one."""
+        self.total_steps = self.progress.planned_steps = steps
+        factor = learning_rate_factor(self.config.lr_schedule, self.config.warmup_steps, steps)
+        for schedule in self.gan.schedules:
+            schedule.lr_lambdas = [factor]
+
+    def note_score(self, psnr: float) -> None:
+        """Remember this step when it has the highest PSNR of those whose checkpoints are in the results folder."""
+        progress = self.progress
+        best = progress.best_psnr if self.results.checkpoint(progress.best_step).exists() else 0.0
+        if psnr > best:
+            progress.best_step, progress.best_psnr = progress.step, psnr
+
+
+def start_processes(config: TrainConfig) -> PartialState:
+    """Take the device that `config` asks for, and meet the other processes of the training when there are any.
+
+    Raises:
+        UsageError: the device is not there, or cannot compute what is asked for.
+        OnarError: the tracker is missing, another process was lost, or a launcher started something else.
+    """
+    on_cpu = choose_device(config.device).type == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU")
+    if on_cpu:
+        keep_freed_memory()
+    if config.mixed_precision == "fp16" and on_cpu:
+        raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
+    if config.track == "tensorboard" and find_spec("tensorboard") is None:
+        raise OnarError('--track tensorboard needs pip install "onar[tensorboard]"')
+    # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with naming_lost_processes():
+        processes = PartialState(cpu=on_cpu, timeout=timedelta(minutes=config.process_timeout))
+    check_launch(processes)
+    return processes
+
+
+def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
+    """What places tensors and scales gradients, for a number format, once the processes have met."""
+    AcceleratorState._reset_state()
+    tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
+    return Accelerator(cpu=PartialState().device.type == "cpu", mixed_precision=precision, **tracker)
+
+
+def check_launch(processes: PartialState) -> None:
+    """Find out that a launcher and this process disagree on how many train together; raises `OnarError`."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > processes.num_processes:
+        raise OnarError(
+            f"several processes were started, but each would train alone on {processes.device.type}: start one with "
+            "`onar train`, or several with torchrun for CUDA or --device cpu"
+        )
+    if processes.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
+        print(
+            "onar: training in one process; where there is one GPU or none, `accelerate launch` starts several only "
+            "with --multi_gpu",
+            file=sys.stderr,
+        )
+
+
+def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
+    """Gather everything a run needs; all that can be wrong with its settings is found here, before training.
+
+    What an earlier run left in the results folder is removed only after that.
+
+    Args:
+        config: the settings.
+        device: where `start_processes` has found that this process computes.
+        results: the folder, not yet open.
+    """
+    budget = Budget(60 * (config.max_minutes or math.inf))
+    data = from_main(lambda: find_training_data(config))
+    perceptual_loss = _build_perceptual_loss(config, device)
+    checkpoint = from_main(lambda: _open_results(results, config))
+    progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    if checkpoint is not None:
+        budget.go_on(progress.spent)
+        if has_other_length(checkpoint.state, config):
+            progress.planned_steps = 0
+    kept = kept_precision(checkpoint.state) if checkpoint else None
+    progress.mixed_precision = from_main(lambda: choose_precision(config.mixed_precision, kept, device))
+    accelerator = start_accelerator(config, progress.mixed_precision)
+    batches = start_batches(config, data, process_index(), process_count())
+    total_steps = _total_steps(config, batches, progress)
+    gan = build_gan(config, accelerator, perceptual_loss, total_steps)
+    if checkpoint is not None:
+        gan.load_state_dict(checkpoint.state["gan"])
+        if is_main_process():
+            print(f"Going on after step {progress.step} of {total_steps}")
+    height, width = config.height_width
+    held_out = load_held_out(
+        data.held_out or data.first(SAMPLE_ROWS), height, width, mask_source(config, validation=True), config.seed
+    )
+    loader = open_loader(config, data, batches, progress.stream)
+    from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
+    accelerator.init_trackers("tensorboard")
+    run = Run(
+        config=config,
+        results=results,
+        gan=gan,
+        loader=loader,
+        batches=batches,
+        total_steps=total_steps,
+        held_out=held_out,
+        validates=len(data.held_out) > 0,
+        progress=progress,
+        budget=budget,
+    )
+    for line in held_out.unreadable if run.validates else ():
+        note_skipped(run, line)
+    return run
+
+
+def _open_results(results: Results, config: TrainConfig) -> Checkpoint | None:
+    results.open()
+    return results.find_checkpoint(config)
+
+
+def _start_results(results: Results, config: TrainConfig, checkpoint: Checkpoint | None, state_bytes: int) -> None:
+    results.refuse_small_disk(state_bytes)
+    results.start(config, checkpoint)
+
+
+def _total_steps(config: TrainConfig, batches: EpochBatches, progress: Progress) -> int:
+    """Steps of the whole run: those made, and those that the photos which are left take."""
+    in_this_epoch, in_an_epoch = (_steps(config, batches, done) for done in (progress.images, 0))
+    steps = progress.step + in_this_epoch + (config.epochs - progress.epoch - 1) * in_an_epoch
+    return min(config.max_steps or steps, progress.planned_steps or steps, steps)
+
+
+def _steps(config: TrainConfig, batches: EpochBatches, images: int) -> int:
+    """Steps that an epoch has left after so many of its photos."""
+    return -(-batches.count(images) // config.accumulation_steps)
+
+
+def build_gan(
+    config: TrainConfig, accelerator: Accelerator, perceptual_loss: PerceptualLoss | None, total_steps: int
+) -> GAN:
+    """Build both networks with their optimisers; the first weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        generator = PConvUNet(config.base_channels, config.depth, config.base_fill)
+        discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
+    if config.init_weights is not None:
+        load_into(generator, weights_file(config.init_weights))
+    if config.freeze_batch_norm:
+        generator.freeze_encoder_norm()
+    generator.gradient_checkpointing = config.gradient_checkpointing
+    networks = [
+        network.to(accelerator.device).to(memory_format=torch.channels_last) for network in (generator, discriminator)
+    ]
+    average = (
+        AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
+        if config.ema_decay
+        else None
+    )
+    betas = (config.adam_beta1, config.adam_beta2)
+    rates = (config.learning_rate_g, config.learning_rate_d)
+    optimizers = [
+        Adam([weight for weight in network.parameters() if weight.requires_grad], rate, betas, fused=True)
+        for network, rate in zip(networks, rates, strict=True)
+    ]
+    if config.compile:  # in place: the names of the weights stay, and the average and validation are not compiled
+        for network in networks:
+            network.compile()
+    factor = learning_rate_factor(config.lr_schedule, config.warmup_steps, total_steps)
+    schedules = [LambdaLR(optimizer, factor) for optimizer in optimizers]
+    generator, discriminator, optimizer_g, optimizer_d = accelerator.prepare(*networks, *optimizers)
+    return GAN(
+        accelerator=accelerator,
+        generator=generator,
+        discriminator=discriminator,
+        optimizer_g=optimizer_g,
+        optimizer_d=optimizer_d,
+        schedules=schedules,
+        weights=config.loss_weights(),
+        pixel_loss=PixelLoss(config.hole_weight),
+        perceptual_loss=perceptual_loss,
+        average=average,
+        max_grad_norm=config.max_grad_norm,
+    )
+
+
+def _build_perceptual_loss(config: TrainConfig, device: torch.device) -> PerceptualLoss | None:
+    if not (config.lambda_content or config.lambda_style):
+        return None
+    features = load_features(config.content_network, config.content_weights)
+    features.to(device).to(memory_format=torch.channels_last)
+    return PerceptualLoss(features, style=config.lambda_style > 0)
+
+
+def note_skipped(run: Run, line: str) -> None:
+    """Name an unreadable photo, `file: reason`, the first time it is met."""
+    path, _, reason = line.partition(": ")
+    skipped = run.progress.skipped
+    if path in skipped:
+        return
+    skipped[path] = reason
+    if is_main_process():
+        tqdm.write(f"Skipped {line}")
+        write_text(run.results.skipped, "".join(f"{path}: {reason}\n" for path, reason in skipped.items()))
+
+
+def share_unusual_photos(run: Run) -> None:
+    """Let every process know which photos the others found unreadable or small."""
+    for skipped, upscaled in gather((run.progress.skipped, run.progress.upscaled)):
+        for path, reason in skipped.items():
+            note_skipped(run, f"{path}: {reason}")
+        run.progress.upscaled |= upscaled

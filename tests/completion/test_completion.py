@@ -1,0 +1,539 @@
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import ExifTags, Image
+
+from onar import Inpainter, PConvUNet
+from onar.checkpoint import save_weights
+from onar.cli import main
+from onar.completion.config import CompletionConfig
+from onar.completion.in_process import complete_files
+from onar.completion.plan import Job, plan_jobs
+from onar.errors import OnarError
+from onar.imaging.png_tiff import write_png
+from tests.conftest import PHOTOS
+from tests.imaging.test_photo_file import camera_exif, noise, png_header, read_by_opencv
+
+LIMIT = Image.MAX_IMAGE_PIXELS
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """`onar complete` in this process, with the pyramid fill."""
+
+    def complete(*arguments: object, weights: str = "pyramid") -> Said:
+        code = 0
+        try:
+            main(["complete", *map(str, arguments), "--weights", weights, "--device", "cpu"])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = Said(code, *capsys.readouterr())
+        assert "Traceback" not in said.err
+        assert Image.MAX_IMAGE_PIXELS == LIMIT
+        return said
+
+    return complete
+
+
+def photo_of(height: int, width: int, mode: str = "RGB") -> Image.Image:
+    return Image.open(PHOTOS / "skimage_coffee.jpg").convert(mode).resize((width, height))
+
+
+def hole_of(height: int, width: int) -> np.ndarray:
+    hole = np.zeros((height, width), bool)
+    hole[height // 4 : height // 2 + 1, width // 4 : width // 2 + 1] = True
+    return hole
+
+
+def save_mask(path: Path, hole: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(hole.astype(np.uint8) * 255).save(path)
+    return path
+
+
+def a_photo_and_its_mask(folder: Path, name: str = "a.png", height: int = 24, width: int = 36) -> tuple[Path, Path]:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    photo_of(height, width).save(folder / name)
+    return folder / name, save_mask(folder / "mask" / "m.png", hole_of(height, width))
+
+
+# ---------------------------------------------------------------- every kind of photo
+
+
+@pytest.mark.parametrize("size", [(37, 513), (20, 3000), (3000, 20), (1, 1)])
+@pytest.mark.parametrize("extension", [".png", ".tif", ".bmp", ".webp"])
+def test_known_pixels_are_kept_bit_for_bit(tmp_path: Path, run: Run, size: tuple[int, int], extension: str) -> None:
+    photo = photo_of(*size)
+    photo.save(tmp_path / "a.png")
+    hole = hole_of(*size)
+    output = tmp_path / "out" / f"b{extension}"
+    assert run(tmp_path / "a.png", "--mask", save_mask(tmp_path / "m.png", hole), "--output", output).code == 0
+    result = np.asarray(Image.open(output))
+    assert result.shape == (*size, 3)
+    assert np.array_equal(result[~hole], np.asarray(photo)[~hole])
+    if size != (1, 1):
+        assert not np.array_equal(result[hole], np.asarray(photo)[hole])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "1"])
+def test_grey_and_alpha_stay(tmp_path: Path, run: Run, mode: str) -> None:
+    photo = photo_of(24, 36, "L" if mode in ("L", "LA", "1") else "RGB").convert(mode)
+    if mode.endswith("A"):
+        photo.putalpha(Image.fromarray(noise(24, 36)))
+    photo.save(tmp_path / "a.png")
+    hole = hole_of(24, 36)
+    arguments = tmp_path / "a.png", "--mask", save_mask(tmp_path / "m.png", hole), "--output", tmp_path / "b.png"
+    assert run(*arguments).code == 0
+    result = Image.open(tmp_path / "b.png")
+    expected = photo.convert("L") if mode == "1" else photo
+    assert result.mode == expected.mode
+    assert np.array_equal(np.asarray(result)[~hole], np.asarray(expected)[~hole])
+    if mode.endswith("A"):
+        assert np.array_equal(result.getchannel("A"), photo.getchannel("A"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+def test_known_pixels_keep_their_16_bits(tmp_path: Path, run: Run, channels: int, extension: str) -> None:
+    pixels = noise(24, 36, channels, bits=16)
+    cv2.imwrite(str(tmp_path / f"a{extension}"), pixels[..., ::-1])
+    hole = hole_of(24, 36)
+    mask, output = save_mask(tmp_path / "m.png", hole), tmp_path / f"b{extension}"
+    assert run(tmp_path / f"a{extension}", "--mask", mask, "--output", output).code == 0
+    result = read_by_opencv(output, channels)
+    assert result.dtype == np.uint16
+    assert np.array_equal(result[~hole], pixels[~hole])
+    assert (result[hole] % 257 == 0).all()
+
+
+def test_cmyk_is_completed_as_rgb(tmp_path: Path, run: Run) -> None:
+    photo_of(24, 36, "CMYK").save(tmp_path / "a.jpg")
+    mask = save_mask(tmp_path / "m.png", hole_of(24, 36))
+    said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / "b.jpg")
+    assert said.code == 0
+    assert "a.jpg: CMYK becomes RGB" in said.err
+    assert Image.open(tmp_path / "b.jpg").mode == "RGB"
+
+
+def test_a_transparent_gif_becomes_a_png(tmp_path: Path, run: Run) -> None:
+    frames = [Image.fromarray(noise(24, 36) % 4, "L").convert("P"), Image.new("P", (36, 24), 1)]
+    for frame in frames:
+        frame.putpalette([0, 0, 0, 250, 10, 20, 30, 240, 40, 0, 70, 200])
+    (tmp_path / "photos").mkdir()
+    frames[0].save(tmp_path / "photos" / "a.gif", save_all=True, append_images=frames[1:], transparency=0)
+    expected = Image.open(tmp_path / "photos" / "a.gif").convert("RGBA")
+    hole = hole_of(24, 36)
+    said = run(tmp_path / "photos", "--mask", save_mask(tmp_path / "m.png", hole), "--output", tmp_path / "out")
+    assert said.code == 0
+    assert "only the first is completed" in said.err
+    result = Image.open(tmp_path / "out" / "a.png")
+    assert np.array_equal(np.asarray(result)[~hole], np.asarray(expected)[~hole])
+
+
+def test_a_turned_photo_is_completed_upright(tmp_path: Path, run: Run) -> None:
+    photo_of(24, 36).save(tmp_path / "a.jpg", exif=camera_exif(6))
+    upright = save_mask(tmp_path / "m.png", hole_of(36, 24))
+    assert run(tmp_path / "a.jpg", "--mask", upright, "--output", tmp_path / "b.jpg").code == 0
+    with Image.open(tmp_path / "b.jpg") as result:
+        assert result.size == (24, 36)
+        assert result.getexif()[ExifTags.Base.Orientation] == 1
+    lying = save_mask(tmp_path / "n.png", hole_of(24, 36))
+    said = run(tmp_path / "a.jpg", "--mask", lying, "--output", tmp_path / "c.jpg")
+    assert said.code == 1
+    assert "is 36 x 24 pixels, the photo 24 x 36" in said.err
+    assert "EXIF orientation: turn the mask, too" in said.err
+
+
+# ---------------------------------------------------------------- options
+
+
+def test_the_mask_is_inverted_and_widened(tmp_path: Path, run: Run) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    hole = np.zeros((24, 36), bool)
+    hole[12, 18] = True
+    mask = save_mask(tmp_path / "m.png", ~hole)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png", "--invert_mask", "--dilate", 3, "--overlay")
+    assert said == Said(0, said.out, "")
+    overlay, before = np.asarray(Image.open(tmp_path / "b_overlay.png")), np.asarray(Image.open(photo))
+    tinted = (overlay != before).any(axis=2)
+    rows, columns = np.nonzero(tinted)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (9, 15, 15, 21)
+    assert tinted.sum() == 29  # a disc, not a square
+    result = np.asarray(Image.open(tmp_path / "b.png"))
+    assert np.array_equal(result[~tinted], before[~tinted])
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_mask_of_much_hole_is_doubted(tmp_path: Path, run: Run, inverted: bool) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    hole = ~hole_of(24, 36)
+    mask = save_mask(tmp_path / "m.png", ~hole if inverted else hole)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png", *(["--invert_mask"] if inverted else []))
+    assert said.code == 0
+    assert f"{hole.mean():.0%} of the photo is hole" in said.err
+    assert ("leave --invert_mask out" if inverted else "use --invert_mask") in said.err
+
+
+@pytest.mark.parametrize("output", ["b.jpg", "b.png"])
+def test_without_a_hole_the_photo_is_copied(tmp_path: Path, run: Run, output: str) -> None:
+    photo_of(24, 36).save(tmp_path / "a.jpg", quality=50)
+    mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
+    said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / output, "--dilate", 5)
+    assert said.code == 0
+    assert "the mask has no hole" in said.err
+    if output == "b.jpg":
+        assert (tmp_path / output).read_bytes() == (tmp_path / "a.jpg").read_bytes()
+    assert np.array_equal(Image.open(tmp_path / output), Image.open(tmp_path / "a.jpg"))
+
+
+def test_the_comparison_shows_holes_and_result(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path, height=30, width=2000)
+    assert run(photo, "--mask", mask, "--output", tmp_path / "b.png", "--compare").code == 0
+    sheet = Image.open(tmp_path / "b_compare.png")
+    assert sheet.size == (2 * 1024 + 3 * 4, 15 + 2 * 4)
+    assert np.asarray(sheet)[9, 300:500].min() > 240  # white, give or take the reduction
+
+
+@pytest.mark.parametrize(
+    "wrong", ["--feather -1", "--dilate -1", "--workers -1", "--max_megapixels 0", "--strategy best", "--device tpu"]
+)
+def test_a_wrong_value_is_wrong_use(tmp_path: Path, run: Run, wrong: str) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png", *wrong.split())
+    assert said.code == 2
+    assert wrong.split()[0].replace("_", "-") in said.err.replace("_", "-")
+
+
+# ---------------------------------------------------------------- which files
+
+
+def test_a_folder_is_completed_with_a_folder_of_masks(tmp_path: Path, run: Run) -> None:
+    for name in ("a.jpg", "sub/a.png", "sub/deeper/c.tif"):
+        a_photo_and_its_mask(tmp_path / "photos", name)
+    shutil.rmtree(tmp_path / "photos" / "mask")
+    shutil.rmtree(tmp_path / "photos" / "sub" / "mask", ignore_errors=True)
+    holes = [hole_of(24, 36), hole_of(24, 36)[::-1], hole_of(24, 36)[:, ::-1]]
+    for name, hole in zip(("a.png", "sub/a.bmp", "c.png"), holes, strict=True):
+        save_mask(tmp_path / "masks" / name, hole)
+    said = run(tmp_path / "photos", "--mask", tmp_path / "masks", "--output", tmp_path / "out", "--overlay")
+    assert said.code == 0
+    assert "the pyramid fill" in said.out
+    assert "completed 3 photos" in said.out
+    for name, hole in zip(("a.jpg", "sub/a.png", "sub/deeper/c.tif"), holes, strict=True):
+        before, after = (np.asarray(Image.open(tmp_path / folder / name)) for folder in ("photos", "out"))
+        if not name.endswith("jpg"):
+            assert np.array_equal(before[~hole], after[~hole])
+            assert not np.array_equal(before[hole], after[hole])
+        assert (tmp_path / "out" / name).with_name(Path(name).stem + "_overlay.png").is_file()
+
+
+def test_results_and_masks_among_the_photos_are_not_completed(tmp_path: Path, run: Run) -> None:
+    a_photo_and_its_mask(tmp_path)
+    mask = save_mask(tmp_path / "mask" / "a.png", hole_of(24, 36))
+    (mask.parent / "m.png").unlink()
+    for photos in (tmp_path, f"{tmp_path}/**/*.png"):
+        for masks in (mask, mask.parent):
+            assert run(photos, "--mask", masks, "--output", tmp_path / "out", "--overwrite").code == 0
+            assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["a.png"]
+
+
+def test_photos_may_lie_under_the_folder_of_results(tmp_path: Path, run: Run) -> None:
+    _, mask = a_photo_and_its_mask(tmp_path / "photos", "a.png")
+    shutil.move(mask, tmp_path / "m.png")
+    assert run(tmp_path / "photos", "--mask", tmp_path / "m.png", "--output", tmp_path).code == 0
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_a_pattern_keeps_folders(tmp_path: Path, run: Run) -> None:
+    for name in ("x/a.jpg", "y/a.jpg", "y/b.png"):
+        _, mask = a_photo_and_its_mask(tmp_path / "photos", name)
+    said = run(f"{tmp_path}/photos/**/*.jpg", "--mask", mask, "--output", tmp_path / "out")
+    assert said.code == 0
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")) == [
+        "x/a.jpg",
+        "y/a.jpg",
+    ]
+
+
+def test_a_pattern_that_nothing_fits_says_what_is_there(tmp_path: Path, run: Run) -> None:
+    _, mask = a_photo_and_its_mask(tmp_path / "photos")
+    said = run(f"{tmp_path}/photos/*.jpeg", "--mask", mask, "--output", tmp_path / "out")
+    assert said.code == 1
+    assert "no photo fits the pattern" in said.err
+    assert "holds a.png, mask" in said.err
+
+
+def test_brackets_in_a_name_are_no_pattern(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path, "a [1].png")
+    assert run(photo, "--mask", mask, "--output", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "a [1].png").is_file()
+
+
+def test_names_that_do_not_match_are_shown_from_both_sides(tmp_path: Path, run: Run) -> None:
+    for name in ("p1.png", "p2.png", "p3.png", "p4.png"):
+        a_photo_and_its_mask(tmp_path / "photos", name)
+    shutil.rmtree(tmp_path / "photos" / "mask")
+    save_mask(tmp_path / "masks" / "m1.png", hole_of(24, 36))
+    said = run(tmp_path / "photos", "--mask", tmp_path / "masks", "--output", tmp_path / "out")
+    assert said.code == 1
+    assert "the photos are p1.png, p2.png, p3.png and 1 more; the masks in" in said.err
+    assert said.err.strip().endswith("are m1.png")
+    assert not (tmp_path / "out").exists()
+
+
+def test_photos_without_a_mask_are_told_and_the_others_completed(tmp_path: Path, run: Run) -> None:
+    for name in ("p1.png", "p2.png"):
+        a_photo_and_its_mask(tmp_path / "photos", name)
+    shutil.rmtree(tmp_path / "photos" / "mask")
+    save_mask(tmp_path / "masks" / "p2.png", hole_of(24, 36))
+    said = run(tmp_path / "photos", "--mask", tmp_path / "masks", "--output", tmp_path / "out")
+    assert said.code == 1
+    assert "1 of 2 photos failed; no mask has the name of" in said.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p2.png"]
+
+
+def test_two_masks_of_one_name_are_refused(tmp_path: Path, run: Run) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    for name in ("a.png", "a.bmp"):
+        save_mask(tmp_path / "masks" / name, hole_of(24, 36))
+    said = run(photo, "--mask", tmp_path / "masks", "--output", tmp_path / "b.png")
+    assert said.code == 1
+    assert "fits several masks" in said.err
+
+
+# ---------------------------------------------------------------- nothing is lost
+
+
+def test_a_file_that_is_there_is_replaced_only_on_demand(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    output = tmp_path / "b.png"
+    output.write_bytes(b"precious")
+    said = run(photo, "--mask", mask, "--output", output)
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert "b.png exists already" in said.err
+    assert output.read_bytes() == b"precious"
+    assert run(photo, "--mask", mask, "--output", output, "--overwrite").code == 0
+    assert Image.open(output).size == (36, 24)
+
+
+def test_the_photo_itself_is_replaced_only_on_demand(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path / "photos")
+    before = photo.read_bytes()
+    for output in (photo, photo.parent, photo.parent.parent / "photos" / ".." / "photos"):
+        said = run(photo, "--mask", mask, "--output", output)
+        assert said.code == 2
+        assert "is the photo itself" in said.err
+        assert photo.read_bytes() == before
+    assert run(photo, "--mask", mask, "--output", photo, "--overwrite").code == 0
+    assert photo.read_bytes() != before
+
+
+def test_a_mask_is_never_replaced(tmp_path: Path, run: Run) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    mask = save_mask(tmp_path / "masks" / "a.png", hole_of(24, 36))
+    said = run(photo, "--mask", mask, "--output", mask.parent, "--overwrite")
+    assert said.code == 2
+    assert "choose another --output" in said.err
+
+
+def test_two_photos_never_become_one_file(tmp_path: Path, run: Run) -> None:
+    _, mask = a_photo_and_its_mask(tmp_path / "photos", "a.png")
+    photo_of(24, 36).save(tmp_path / "photos" / "a.gif")
+    said = run(f"{tmp_path}/photos/a.*", "--mask", mask, "--output", tmp_path / "out", "--overwrite")
+    assert said.code == 2
+    assert "would be written twice" in said.err
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"), [("b.gif", "must end in one of"), ("b.heic", "must end in one of"), ("plain", "must end in")]
+)
+def test_an_output_that_cannot_be_written_is_refused_before_work(
+    tmp_path: Path, run: Run, output: str, reason: str
+) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    (tmp_path / "plain").write_text("")
+    said = run(photo, "--mask", mask, "--output", tmp_path / output)
+    assert said.code == 2
+    assert reason in said.err
+
+
+def test_several_photos_need_a_folder(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    other, _ = a_photo_and_its_mask(tmp_path, "b.png")
+    said = run(photo, other, "--mask", mask, "--output", tmp_path / "c.png")
+    assert said.code == 2
+    assert "must be a folder: there are 2 photos" in said.err
+
+
+@pytest.mark.parametrize("missing", ["photo", "mask"])
+def test_a_missing_file_is_one_line(tmp_path: Path, run: Run, missing: str) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    (photo if missing == "photo" else mask).unlink()
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png")
+    assert said.code == 1
+    assert "no such file or folder" in said.err
+    assert said.err.count("\n") == 1
+
+
+# ---------------------------------------------------------------- some files fail
+
+
+def bad_files() -> dict[str, bytes]:
+    whole = (PHOTOS / "skimage_coffee.jpg").read_bytes()
+    return {
+        "bomb.png": png_header(50_000, 50_000),
+        "empty.png": b"",
+        "text.jpg": b"no picture",
+        "truncated.jpg": whole[: len(whole) // 2],
+    }
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bad_files_do_not_stop_the_others(tmp_path: Path, run: Run, workers: int) -> None:
+    for name in ("a.png", "m.png", "z.png"):
+        _, mask = a_photo_and_its_mask(tmp_path / "photos", name)
+    shutil.move(mask, tmp_path / "mask.png")
+    shutil.rmtree(tmp_path / "photos" / "mask")
+    photo_of(9, 9).save(tmp_path / "photos" / "small.png")
+    for name, content in bad_files().items():
+        (tmp_path / "photos" / name).write_bytes(content)
+    arguments = "--mask", tmp_path / "mask.png", "--output", tmp_path / "out", "--workers", workers
+    said = run(tmp_path / "photos", *arguments)
+    assert said.code == 1
+    assert "completed 3 photos" in said.out
+    assert "5 of 8 photos failed" in said.err.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "m.png", "z.png"]
+    told = {line.split("photos/")[1].split(":")[0]: line for line in said.err.splitlines()[:-1]}
+    assert set(told) == {*bad_files(), "small.png"}
+    assert "larger than 200 megapixels (50000 x 50000): --max_megapixels" in told["bomb.png"]
+    assert "the file is empty" in told["empty.png"]
+    assert "truncated" in told["truncated.jpg"]
+    assert "is 36 x 24 pixels, the photo 9 x 9" in told["small.png"]
+
+
+def test_one_bad_photo_is_one_line(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png", "--max_megapixels", "0.0001")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+    assert "larger than 0.0001 megapixels (36 x 24)" in said.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_one_line(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    (tmp_path / "out").mkdir(mode=0o500)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "out" / "b.png")
+    assert said.code == 1
+    assert "cannot write" in said.err
+
+
+def test_an_unwritable_output_is_one_line(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    (tmp_path / "file").write_text("")
+    said = run(photo, "--mask", mask, "--output", tmp_path / "file" / "b.png")
+    assert said.code == 1
+    assert "cannot write" in said.err
+    assert said.err.count("\n") == 1
+
+
+# ---------------------------------------------------------------- threads, Python, processes
+
+
+def test_threads_change_nothing(tmp_path: Path) -> None:
+    jobs = {}
+    for workers in (0, 1, 3):
+        jobs[workers] = []
+        for number in range(7):
+            photo, mask = a_photo_and_its_mask(tmp_path, f"{number}.png", 20 + number % 2, 36)
+            mask = save_mask(tmp_path / f"{number % 2}" / "mask.png", hole_of(20 + number % 2, 36))
+            jobs[workers].append(Job(photo, mask, tmp_path / f"out{workers}" / photo.name))
+    inpainter = Inpainter.load("pyramid", device="cpu")
+    for workers, some in jobs.items():
+        outcomes = list(complete_files(some, inpainter, CompletionConfig(workers=workers)))
+        assert [outcome.job for outcome in outcomes] == some
+        assert not any(outcome.error for outcome in outcomes)
+    for inline, one, three in zip(*jobs.values(), strict=True):
+        assert inline.output.read_bytes() == one.output.read_bytes() == three.output.read_bytes()
+
+
+def test_a_failed_photo_is_not_held_in_memory(tmp_path: Path) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    mask = save_mask(tmp_path / "m.png", hole_of(9, 9))
+    for workers in (0, 2):
+        jobs = [Job(photo, mask, tmp_path / "out.png")]
+        (outcome,) = complete_files(jobs, Inpainter.load("pyramid", device="cpu"), CompletionConfig(workers=workers))
+        assert "is 9 x 9 pixels, the photo 36 x 24" in str(outcome.cause)
+        frames = [frame for frame, _ in traceback.walk_tb(outcome.cause.__traceback__)]
+        assert frames[-1].f_code.co_name == "_check_size"
+        assert not any("work" in frame.f_locals or "photo" in frame.f_locals for frame in frames[1:])
+
+
+def test_few_photos_are_in_flight(tmp_path: Path) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    taken = 0
+
+    def jobs_one_by_one() -> object:
+        nonlocal taken
+        for number in range(20):
+            taken += 1
+            yield Job(photo, mask, tmp_path / f"{number}_out.png")
+
+    outcomes = complete_files(jobs_one_by_one(), Inpainter.load("pyramid", device="cpu"), CompletionConfig(workers=2))
+    next(outcomes)
+    assert taken <= 6
+    outcomes.close()
+
+
+def test_plans_are_data() -> None:
+    folder = PHOTOS
+    with pytest.raises(OnarError, match="no such file or folder"):
+        plan_jobs([folder / "skimage_coffee.jpg"], folder / "none.png", Path("out"))
+    photo = folder / "skimage_coffee.jpg"
+    jobs, without = plan_jobs([photo], folder / "skimage_chelsea.jpg", Path("out.v2"))
+    assert jobs == [Job(photo, folder / "skimage_chelsea.jpg", Path("out.v2") / "skimage_coffee.jpg")]
+    assert not without
+
+
+def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:
+    torch.manual_seed(0)
+    save_weights(tmp_path / "generator_final.pth", PConvUNet(8, 3))
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    weights = str(tmp_path / "generator_final.pth")
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.png", weights=weights)
+    assert said.code == 0
+    assert f"the weights {weights}" in said.out
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        write_png(file, noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
+    mask = save_mask(tmp_path / "m.png", hole_of(53, 37))
+    command = [sys.executable, "-m", "onar", "complete", "a.png", "--mask", mask.name, "--output", "b.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the bundled weights" in done.stdout
+    assert read_by_opencv(tmp_path / "b.png", 3).shape == (53, 37, 3)
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert again.stderr.startswith("onar: b.png exists already")

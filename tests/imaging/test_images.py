@@ -1,0 +1,364 @@
+import struct
+import warnings
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from onar.errors import OnarError
+from onar.imaging.images import (
+    PHOTO_EXTENSIONS,
+    PIXEL_LIMIT,
+    PhotoError,
+    centre_box,
+    largest_crop,
+    open_photo,
+    read_mask,
+    read_photo,
+    write_image,
+)
+from tests.conftest import PHOTOS
+
+RED, GREEN, BLUE, GREY = (250, 10, 20), (30, 240, 40), (0, 70, 200), (120, 120, 120)
+PHOTO = PHOTOS / "skimage_coffee.jpg"
+
+
+def quarters(*colours: object, mode: str = "RGB") -> Image.Image:
+    """An 32 x 48 picture (height x width) of four flat quarters: top left, top right, bottom left, bottom right."""
+    picture = Image.new(mode, (48, 32))
+    for number, colour in enumerate(colours):
+        picture.paste(colour, (number % 2 * 24, number // 2 * 16, number % 2 * 24 + 24, number // 2 * 16 + 16))
+    return picture
+
+
+def colours_of(path: Path) -> list[tuple[int, ...]]:
+    """The colours in the middle of the four quarters."""
+    pixels = np.asarray(read_photo(path))
+    height, width = pixels.shape[:2]
+    return [tuple(pixels[y, x].tolist()) for y in (height // 4, -height // 4) for x in (width // 4, -width // 4)]
+
+
+def similar(first: np.ndarray, second: np.ndarray) -> float:
+    """PSNR in dB."""
+    return float(10 * np.log10(255**2 / np.square(first.astype(float) - second.astype(float)).mean().clip(1e-9)))
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The first bytes of a PNG file that says it is this large; only an empty IDAT follows."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+# ---------------------------------------------------------------- what files hold
+
+
+@pytest.mark.parametrize("extension", [*PHOTO_EXTENSIONS, ".JPG", ".Png"])
+def test_every_format_is_read_as_rgb(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"photo{extension}"
+    options = {"quality": 100} if "jp" in extension.lower() else {"lossless": True} if extension == ".webp" else {}
+    quarters(RED, GREEN, BLUE, GREY).save(path, **options)
+    assert np.abs(np.subtract(colours_of(path), [RED, GREEN, BLUE, GREY])).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "colours", "expected"),
+    [
+        ("L", (0, 60, 128, 255), [(0,) * 3, (60,) * 3, (128,) * 3, (255,) * 3]),
+        ("LA", ((0, 255), (60, 0), (128, 9), (255, 99)), [(0,) * 3, (60,) * 3, (128,) * 3, (255,) * 3]),
+        ("RGBA", ((*RED, 0), (*GREEN, 9), (*BLUE, 255), (*GREY, 128)), [RED, GREEN, BLUE, GREY]),
+        ("1", (0, 1, 1, 0), [(0,) * 3, (255,) * 3, (255,) * 3, (0,) * 3]),
+    ],
+)
+def test_every_colour_mode_is_read_as_rgb_without_its_alpha(
+    tmp_path: Path, mode: str, colours: tuple[object, ...], expected: list[tuple[int, ...]]
+) -> None:
+    path = tmp_path / "photo.png"
+    quarters(*colours, mode=mode).save(path)
+    assert colours_of(path) == expected
+
+
+@pytest.mark.parametrize("transparency", [None, 1, bytes([0, 128, 255, 30])])
+def test_a_palette_is_looked_up_whatever_its_transparency(tmp_path: Path, transparency: int | bytes | None) -> None:
+    picture = quarters(0, 1, 2, 3, mode="P")
+    picture.putpalette([*RED, *GREEN, *BLUE, *GREY])
+    path = tmp_path / "photo.png"
+    picture.save(path, **({} if transparency is None else {"transparency": transparency}))
+    assert colours_of(path) == [RED, GREEN, BLUE, GREY]
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".tif"])
+def test_cmyk_becomes_rgb(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"photo{extension}"
+    quarters((0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0), (0, 0, 0, 128), mode="CMYK").save(path)
+    expected = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (127, 127, 127)]
+    assert np.abs(np.subtract(colours_of(path), expected)).max() <= 3
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, extension: str) -> None:
+    grey = np.linspace(0, 65535, 256 * 8).round().astype(np.uint16).reshape(8, 256)
+    path = tmp_path / f"photo{extension}"
+    Image.fromarray(grey).save(path)
+    assert np.abs(np.asarray(read_photo(path))[..., 0] - grey / 257).max() <= 0.51
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_floating_point_grey_is_scaled_by_the_usual_white(tmp_path: Path, white: float) -> None:
+    path = tmp_path / "photo.tif"
+    Image.fromarray(np.linspace(0, white, 64, dtype=np.float32).reshape(8, 8)).save(path)
+    assert np.abs(np.asarray(read_photo(path))[..., 0].ravel() - np.linspace(0, 255, 64)).max() <= 0.51
+
+
+def test_a_16_bit_colour_png_keeps_its_upper_8_bits(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 65536, (8, 9, 3)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "photo.png"), colours[..., ::-1])
+    assert np.abs(np.asarray(read_photo(tmp_path / "photo.png")) - colours / 257).max() <= 1
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".tif", ".lzw.tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_sets_the_photo_upright(tmp_path: Path, orientation: int, extension: str) -> None:
+    upright = np.asarray(quarters(RED, GREEN, BLUE, GREY))
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo{extension}"
+    options = {".webp": {"lossless": True}, ".jpg": {"quality": 100}, ".lzw.tif": {"compression": "tiff_lzw"}}
+    Image.fromarray(stored).save(path, exif=exif, **options.get(extension, {}))
+    assert np.abs(np.subtract(colours_of(path), [RED, GREEN, BLUE, GREY])).max() <= 2
+    with open_photo(path) as photo:
+        assert (photo.height, photo.width) == (32, 48)
+        corner = photo.read_crop((24, 0, 48, 16), 8, 12)
+    assert np.abs(corner[2:-2, 2:-2] - np.array(GREEN)).max() <= 2
+
+
+def test_damaged_exif_does_not_matter(tmp_path: Path) -> None:
+    quarters(RED, GREEN, BLUE, GREY).save(tmp_path / "photo.png", exif=b"Exif\0\0neither byte order")
+    assert colours_of(tmp_path / "photo.png") == [RED, GREEN, BLUE, GREY]
+
+
+# ---------------------------------------------------------------- damage
+
+
+def damaged_files() -> dict[str, bytes]:
+    photo = PHOTO.read_bytes()
+    return {
+        "truncated.jpg": photo[: len(photo) // 2],
+        "header_only.jpg": photo[:40],
+        "truncated.png": png_header(64, 64),
+        "text.jpg": b"this is not a picture\n",
+        "empty.png": b"",
+        "bomb.png": png_header(40_000, 40_000),
+        "over_the_limit.png": png_header(PIXEL_LIMIT // 1000 + 1, 1000),
+        "postscript.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "line\nbreak.jpg": b"x",
+    }
+
+
+@pytest.mark.parametrize("name", damaged_files())
+def test_a_damaged_file_is_told_in_one_line_with_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(damaged_files()[name])
+    with warnings.catch_warnings(record=True) as warned, pytest.raises(PhotoError) as caught:
+        read_photo(path)
+    assert not warned
+    assert str(caught.value).startswith(str(path).replace("\n", "?") + ": ")
+    assert len(str(caught.value).splitlines()) == 1
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_reasons_are_told_apart(tmp_path: Path) -> None:
+    reasons = {}
+    for name, content in damaged_files().items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PhotoError) as caught:
+            read_photo(tmp_path / name)
+        reasons[name] = str(caught.value).partition(": ")[2]
+    assert reasons["empty.png"] == "the file is empty"
+    assert "truncated" in reasons["truncated.jpg"]
+    assert reasons["bomb.png"].startswith("larger than 175 megapixels")
+    assert reasons["over_the_limit.png"] == "larger than 175 megapixels (175001 x 1000)"
+    assert reasons["text.jpg"].startswith("not a picture")
+    assert reasons["postscript.png"].startswith("not a picture")
+    with pytest.raises(PhotoError, match=r"nowhere\.jpg: no such file"):
+        read_photo(tmp_path / "nowhere.jpg")
+    with pytest.raises(PhotoError, match="is a directory"):
+        read_photo(tmp_path)
+
+
+@pytest.mark.parametrize("extension", PHOTO_EXTENSIONS)
+def test_random_damage_never_raises_anything_but_photo_error(tmp_path: Path, extension: str) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / f"photo{extension}"
+    read_photo(PHOTO).resize((24, 24)).save(path)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(60):
+        changed = content.copy()
+        changed[rng.integers(min(len(changed), 400), size=3)] = rng.integers(256, size=3)
+        path.write_bytes(changed[: rng.integers(len(changed) // 2, len(changed) + 1)].tobytes())
+        with suppress(PhotoError):
+            assert read_photo(path).mode == "RGB"
+
+
+def test_a_large_photo_gives_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("1", (10_000, 9_000)).save(path)  # 90 megapixels: Pillow warns from 89.5 on
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with open_photo(path) as photo:
+            assert photo.height == 9_000
+
+
+# ---------------------------------------------------------------- crops
+
+
+def test_a_crop_at_its_own_size_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    whole = read_photo(PHOTO)
+    whole.save(path)
+    with open_photo(path) as photo:
+        crop = photo.read_crop((30, 20, 130, 84), 64, 100)
+    assert np.array_equal(crop, np.asarray(whole)[20:84, 30:130])
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_crop(tmp_path: Path, reduction: int) -> None:
+    path = tmp_path / "photo.jpg"
+    whole = read_photo(PHOTO).resize((1601, 1201), Image.Resampling.LANCZOS)
+    whole.save(path, quality=95)
+    size, box = 600 // reduction, (301, 103, 1201, 1003)  # 1.5 times as large as the crop after the reduction
+    with open_photo(path) as photo:
+        crop = photo.read_crop(box, size, size)
+        assert photo.image.width == -(-1601 // reduction)
+    expected = read_photo(path).resize((size, size), Image.Resampling.BICUBIC, box)
+    assert similar(crop, np.asarray(expected)) > 40
+
+
+def test_a_turned_jpeg_is_decoded_at_reduced_size_too(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    read_photo(PHOTO).resize((1600, 1000)).save(path, quality=95, exif=exif)
+    box = (100, 200, 900, 1400)
+    with open_photo(path) as photo:
+        assert (photo.height, photo.width) == (1600, 1000)
+        crop = photo.read_crop(box, 300, 200)
+        assert photo.image.width == 800
+    expected = read_photo(path).resize((200, 300), Image.Resampling.BICUBIC, box)
+    assert similar(crop, np.asarray(expected)) > 40
+
+
+def test_a_photo_of_one_pixel_can_be_enlarged(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1), RED).save(tmp_path / "photo.png")
+    with open_photo(tmp_path / "photo.png") as photo:
+        crop = photo.read_crop(centre_box(photo.height, photo.width, 16, 24), 16, 24)
+    assert crop.shape == (16, 24, 3)
+    assert (crop == RED).all()
+
+
+@pytest.mark.parametrize("photo", [(1, 1), (20, 3000), (513, 37), (512, 512), (7, 5)])
+@pytest.mark.parametrize("size", [(512, 512), (8, 512), (96, 64)])
+def test_the_largest_crop_fits_touches_two_sides_and_is_centred(photo: tuple[int, int], size: tuple[int, int]) -> None:
+    height, width = largest_crop(*photo, *size)
+    assert 1 <= height <= photo[0]
+    assert 1 <= width <= photo[1]
+    assert height == photo[0] or width == photo[1]
+    left, top, right, bottom = centre_box(*photo, *size)
+    assert (bottom - top, right - left) == (height, width)
+    assert 0 <= photo[0] - bottom - top <= 1
+    assert 0 <= photo[1] - right - left <= 1
+
+
+def test_the_centre_box_keeps_proportions() -> None:
+    assert centre_box(32, 48, 32, 32) == (8, 0, 40, 32)
+    assert centre_box(100, 50, 20, 40) == (0, 37, 50, 62)
+
+
+# ---------------------------------------------------------------- masks
+
+
+@pytest.mark.parametrize(
+    ("mode", "colours"),
+    [
+        ("L", (0, 127, 128, 255)),
+        ("1", (0, 0, 1, 1)),
+        ("RGB", ((0, 0, 0), (120, 120, 120), (140, 140, 140), (255, 255, 255))),
+        ("RGBA", ((0, 0, 0, 255), (255, 255, 255, 0), (255, 255, 255, 200), (255, 255, 255, 255))),
+        ("LA", ((0, 255), (255, 0), (255, 200), (255, 255))),
+    ],
+)
+def test_a_mask_is_a_hole_where_it_is_bright_and_opaque(tmp_path: Path, mode: str, colours: tuple[object, ...]) -> None:
+    path = tmp_path / "mask.png"
+    quarters(*colours, mode=mode).save(path)
+    mask = read_mask(path)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (32, 48)
+    assert (mask[:16] == 0).all()
+    assert (mask[16:] == 255).all()
+
+
+def test_a_jpeg_mask_has_no_grey_rim(tmp_path: Path) -> None:
+    quarters(0, 255, 255, 0, mode="L").resize((96, 64)).save(tmp_path / "mask.jpg", quality=30)
+    assert set(np.unique(read_mask(tmp_path / "mask.jpg"))) == {0, 255}
+
+
+def test_a_damaged_mask_is_a_photo_error(tmp_path: Path) -> None:
+    (tmp_path / "mask.png").write_bytes(png_header(64, 64))
+    with pytest.raises(PhotoError, match=r"mask\.png: damaged"):
+        read_mask(tmp_path / "mask.png")
+
+
+# ---------------------------------------------------------------- writing
+
+
+@pytest.mark.parametrize("extension", [".png", ".PNG", ".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (5, 7)])
+def test_what_is_written_is_read_back(tmp_path: Path, extension: str, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    path = tmp_path / "new" / "folder" / f"photo{extension}"
+    write_image(path, pixels)
+    expected = pixels if len(shape) == 3 else np.stack([pixels] * 3, axis=-1)
+    assert np.array_equal(np.asarray(read_photo(path)), expected)
+
+
+def test_a_jpeg_is_written_in_high_quality(tmp_path: Path) -> None:
+    photo = np.asarray(read_photo(PHOTO))
+    write_image(tmp_path / "photo.jpeg", photo)
+    assert similar(np.asarray(read_photo(tmp_path / "photo.jpeg")), photo) > 40
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "photo.webp"
+    write_image(path, np.zeros((4, 4), np.uint8))
+    before = path.read_bytes()
+    with pytest.raises(OnarError, match=r"cannot write .*photo\.webp"):
+        write_image(path, np.zeros((1, 20_000, 3), np.uint8))  # more than WebP can hold
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unwritable_target_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    for target in (tmp_path / "file" / "photo.png", tmp_path / "folder.png", tmp_path / "photo.xyz", tmp_path / "none"):
+        with pytest.raises(OnarError, match="cannot write") as caught:
+            write_image(target, np.zeros((4, 4), np.uint8))
+        assert len(str(caught.value).splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from onar import PConvUNet
+from onar.checkpoint import save_half_precision
+from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.masks import known_from_mask, random_mask
+from tests.conftest import PHOTOS
+
+
+@pytest.fixture(scope="module", params=["pyramid", "torch", "onnx"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    if request.param == "pyramid":
+        return PyramidBackend()
+    torch.manual_seed(0)
+    network = PConvUNet(8, 4, "pyramid")
+    torch.nn.init.normal_(network.head[-1].weight, std=0.1)  # at first it is zero, and the network the pyramid fill
+    if request.param == "torch":
+        return TorchBackend(network, "cpu")
+    path: Path = tmp_path_factory.mktemp("weights") / "network.safetensors"
+    save_half_precision(path, network, {"training_size": "64"})
+    return OnnxBackend(path, "cpu")
+
+
+def test_a_batch_gives_what_its_photos_give_alone(backend: Backend) -> None:
+    photos = [Image.open(path).convert("RGB").resize((72, 56)) for path in sorted(PHOTOS.glob("*.jpg"))[:3]]
+    masks = [random_mask(56, 72, rng=np.random.default_rng(seed), hole_ratio=(0.2, 0.4)) for seed in range(3)]
+    known = np.concatenate([known_from_mask(mask) for mask in masks])
+    frames = np.stack(photos).astype(np.float32) / 255 * known[..., None]
+    together = backend(frames, known)
+    assert together.shape == frames.shape
+    assert together.dtype == np.float32
+    for number in range(3):
+        (alone,) = backend(frames[number : number + 1], known[number : number + 1])
+        assert together[number] == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_network_knows_what_sides_it_pads_to(backend: Backend) -> None:
+    assert backend.step == (1 if isinstance(backend, PyramidBackend) else 16)

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from onar.training.losses import (
+    PerceptualLoss,
+    PixelLoss,
+    content_loss,
+    gram,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+    style_loss,
+    total_variation,
+)
+
+PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
+
+
+@pytest.fixture(scope="module")
+def photo() -> Tensor:
+    names = ("skimage_chelsea.jpg", "skimage_coffee.jpg")
+    arrays = [np.asarray(Image.open(PHOTOS / name).convert("RGB"))[100:164, 100:180] for name in names]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.fixture(scope="module")
+def completed(photo: Tensor) -> Tensor:
+    return photo.flip(0)
+
+
+@pytest.fixture(scope="module")
+def known(photo: Tensor) -> Tensor:
+    known = torch.ones_like(photo[:, :1])
+    known[:, :, 20:40, 30:50] = 0
+    return known
+
+
+class TinyFeatures(nn.Module):
+    """A real two-stage network that remembers how it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stages = nn.ModuleList([nn.Conv2d(3, 8, 3, stride=2), nn.Conv2d(8, 16, 3, stride=2)])
+        self.requires_grad_(False)
+        self.batches: list[int] = []
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        self.batches.append(len(image))
+        maps = []
+        for stage in self.stages:
+            image = stage(image).relu()
+            maps.append(image)
+        return maps
+
+
+# ---------------------------------------------------------------- pixel
+
+
+def test_pixel_loss_without_hole_weight_is_plain_l1(completed: Tensor, photo: Tensor, known: Tensor) -> None:
+    torch.testing.assert_close(PixelLoss()(completed, photo, known), F.l1_loss(completed, photo))
+
+
+def test_pixel_loss_is_the_papers_sum_of_two_means_over_the_whole_frame(
+    completed: Tensor, photo: Tensor, known: Tensor
+) -> None:
+    error = (completed - photo).abs()
+    expected = (known * error).sum() / photo.numel() + 6 * ((1 - known) * error).sum() / photo.numel()
+    torch.testing.assert_close(PixelLoss(hole_weight=6)(completed, photo, known), expected)
+
+
+# ---------------------------------------------------------------- content and style
+
+
+def test_perceptual_loss_of_identical_pictures_is_zero(photo: Tensor) -> None:
+    terms = PerceptualLoss(TinyFeatures(), style=True)(photo, photo, photo)
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx({"content": 0, "style": 0}, abs=1e-6)
+
+
+def test_content_loss_adds_raw_output_and_composite(completed: Tensor, photo: Tensor, known: Tensor) -> None:
+    features = TinyFeatures()
+    composite = known * photo + (1 - known) * completed
+    expected = sum(
+        F.l1_loss(one, target)
+        for picture in (completed, composite)
+        for one, target in zip(features(picture), features(photo), strict=True)
+    )
+    torch.testing.assert_close(PerceptualLoss(features)(completed, composite, photo)["content"], expected)
+
+
+def test_style_is_computed_only_when_wanted(completed: Tensor, photo: Tensor) -> None:
+    assert list(PerceptualLoss(TinyFeatures())(completed, photo, photo)) == ["content"]
+    assert list(PerceptualLoss(TinyFeatures(), style=True)(completed, photo, photo)) == ["content", "style"]
+
+
+def test_features_are_computed_once_for_both_terms(completed: Tensor, photo: Tensor) -> None:
+    features = TinyFeatures()
+    PerceptualLoss(features, style=True)(completed, completed, photo)
+    assert features.batches == [2, 4], "photos once, raw outputs and composites together once"
+
+
+def test_gradient_reaches_the_output_and_not_the_target(completed: Tensor, photo: Tensor) -> None:
+    output, target = completed.clone().requires_grad_(), photo.clone().requires_grad_()
+    features = TinyFeatures()
+    sum(PerceptualLoss(features, style=True)(output, output, target).values()).backward()
+    assert output.grad is not None
+    assert output.grad.abs().sum() > 0
+    assert target.grad is None
+    assert all(parameter.grad is None for parameter in features.parameters())
+
+
+def test_gram_matrix_is_the_scaled_product_of_the_rows(photo: Tensor) -> None:
+    expected = torch.einsum("bchw,bdhw->bcd", photo.double(), photo.double()) / photo[0].numel()
+    torch.testing.assert_close(gram(photo).double(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_style_loss_forgets_where_things_are(photo: Tensor) -> None:
+    assert style_loss([photo.roll((7, 9), (2, 3))], [photo]).item() == pytest.approx(0, abs=1e-6)
+    assert content_loss([photo.roll((7, 9), (2, 3))], [photo]).item() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_style_loss_of_large_half_precision_features_is_finite(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    large, target = (1000 * torch.rand(2, 2, 64, 32, 32)).to(dtype).unbind(0)
+    large.requires_grad_()
+    with torch.autocast("cpu", dtype):
+        loss = style_loss([large], [target])
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert loss.isfinite()
+    assert large.grad is not None
+    assert large.grad.isfinite().all()
+
+
+# ---------------------------------------------------------------- total variation
+
+
+def test_total_variation_sees_only_the_dilated_hole(photo: Tensor, known: Tensor) -> None:
+    dilated = torch.zeros_like(known)
+    dilated[:, :, 19:41, 29:51] = 1
+    changed = torch.where(dilated > 0, photo, 1 - photo)
+    torch.testing.assert_close(total_variation(changed, known), total_variation(photo, known), rtol=0, atol=0)
+
+
+def test_total_variation_equals_sum_over_pairs_in_the_dilated_hole(photo: Tensor, known: Tensor) -> None:
+    crop = photo[:, :, 19:41, 29:51]
+    expected = (crop.diff(dim=2).abs().sum() + crop.diff(dim=3).abs().sum()) / photo.numel()
+    torch.testing.assert_close(total_variation(photo, known), expected)
+
+
+def test_total_variation_without_hole_is_zero(photo: Tensor, known: Tensor) -> None:
+    assert total_variation(photo, torch.ones_like(known)) == 0
+    assert total_variation(photo[..., :1, :1], known[..., :1, :1]) == 0
+
+
+# ---------------------------------------------------------------- RaGAN
+
+
+def test_ragan_equals_the_formula_of_the_paper() -> None:
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 5, 1, 3, 3, dtype=torch.float64).unbind(0)
+    real_relative, fake_relative = torch.sigmoid(real - fake.mean()), torch.sigmoid(fake - real.mean())
+    discriminator = -(real_relative.log().mean() + (1 - fake_relative).log().mean()) / 2
+    generator = -(fake_relative.log().mean() + (1 - real_relative).log().mean()) / 2
+    assert relativistic_discriminator_loss(real, fake).item() == pytest.approx(discriminator.item(), rel=1e-6)
+    assert relativistic_generator_loss(real, fake).item() == pytest.approx(generator.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [relativistic_discriminator_loss, relativistic_generator_loss])
+def test_ragan_of_equal_logits_is_ln_2(loss) -> None:
+    assert loss(torch.full((4, 1), 3.0), torch.full((4, 1), 3.0)).item() == pytest.approx(math.log(2))
+
+
+def test_generator_and_discriminator_exchange_roles() -> None:
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 4, 1).unbind(0)
+    assert relativistic_generator_loss(real, fake) == relativistic_discriminator_loss(fake, real)
+    assert relativistic_discriminator_loss(real + 5, fake) < relativistic_discriminator_loss(real, fake)
+    assert relativistic_generator_loss(real + 5, fake) > relativistic_generator_loss(real, fake)
+
+
+def test_halves_of_a_batch_with_the_global_mean_average_to_the_whole_batch() -> None:
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 6, 1).unbind(0)
+    halves = zip(real.split(3), fake.split(3), strict=True)
+    losses = [
+        relativistic_discriminator_loss(
+            half, other, lambda logits, half=half: (real if torch.equal(logits, half) else fake).mean()
+        )
+        for half, other in halves
+    ]
+    torch.testing.assert_close(torch.stack(losses).mean(), relativistic_discriminator_loss(real, fake))
+
+
+# ---------------------------------------------------------------- all of them
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_every_loss_of_half_precision_tensors_is_a_finite_float32(
+    completed: Tensor, photo: Tensor, known: Tensor, dtype: torch.dtype
+) -> None:
+    half, target, holes = completed.to(dtype), photo.to(dtype), known.to(dtype)
+    logits = torch.tensor([[-6e4], [6e4]]).to(dtype)
+    losses = [
+        PixelLoss(6)(half, target, holes),
+        total_variation(half, holes),
+        content_loss([half], [target]),
+        relativistic_discriminator_loss(logits, logits.flip(0)),
+        relativistic_generator_loss(logits, logits.flip(0)),
+    ]
+    assert all(loss.dtype == torch.float32 and loss.isfinite() and loss.ndim == 0 for loss in losses)

@@ -1,0 +1,371 @@
+"""A run is never lost: it is killed, its files are damaged, its disk is full, and it still ends as it should."""
+
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from onar import TrainConfig, train
+from onar.cli import main
+from onar.errors import OnarError
+from onar.files import replacing
+from onar.models import PConvUNet
+from onar.tensor_files import load_state, save_state
+from onar.training.results_folder import Checkpoint, Results
+from tests.runs import SMALL, assert_same_weights, records, state, train_command
+
+# A checkpoint after every step, and no feature network to load in every life of a process that is about to be killed.
+KILLED = {**SMALL, "lambda_content": 0.0, "checkpoint_minutes": 1e-9, "discriminator_channels": 32}
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Watch a process closely until it has got somewhere; False when it ended before."""
+    deadline = time.monotonic() + 600
+    while not reached():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "the training does not get on"
+        time.sleep(0.001)  # leaves the processor to the training
+    return True
+
+
+def log_size(results: Path) -> int:
+    log = results / "log.jsonl"
+    return log.stat().st_size if log.exists() else 0
+
+
+def being_written(results: Path) -> list[Path]:
+    return list((results / "checkpoints").glob(".*.partial*"))
+
+
+def stop_while_writing(process: subprocess.Popen[str], results: Path) -> bool:
+    """Hold a process while a checkpoint is half written; False when the moment had passed."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    if being_written(results):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
+def kill_once(command: list[str], results: Path, rng: random.Random, *, writing: bool) -> bool:
+    """Start the training and kill it at a random moment, or while it writes a checkpoint; False when it ended first."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    # A line of the log has about 400 bytes, so this is after one to three steps and anywhere in the next.
+    target = log_size(results) + rng.randrange(400, 1300)
+    alive = wait_until(lambda: log_size(results) >= target, process)
+    while writing and alive:
+        alive = wait_until(lambda: bool(being_written(results)), process)
+        if alive and stop_while_writing(process, results):
+            break
+    process.kill()
+    process.wait()
+    return alive
+
+
+def kill_and_go_on(kills: int, seed: int, photos: Path, folder: Path) -> str:
+    """Kill a training so many times, every other time while it writes a checkpoint, and compare what it ends with."""
+    # Eight steps to an epoch, two epochs to four kills: most lives end in the middle of an epoch.
+    settings = {**KILLED, "data": photos, "photos_per_epoch": 32, "epochs": kills // 2}
+    results, rng = folder / "killed", random.Random(seed)
+    command = train_command(**settings, results_dir=results)
+    killed = torn = 0
+    while killed < kills and kill_once(command, results, rng, writing=killed % 2 == 1):
+        killed += 1
+        torn += bool(being_written(results))
+    assert killed == kills
+    assert torn >= kills // 2
+    ending = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ending.returncode == 0, ending.stderr
+    train(TrainConfig(**settings, results_dir=folder / "whole"))
+    assert_same_weights(folder / "whole", results)
+    assert not being_written(results)
+    whole = records(folder / "whole", "epoch")
+    assert [record["validation"] for record in records(results, "epoch")] == [record["validation"] for record in whole]
+    steps = [record["step"] for record in records(results, "step")]
+    assert steps == list(range(1, whole[-1]["step"] + 1))
+    return f"{killed} of {kills} kills survived, {torn} of them while a checkpoint was being written"
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_weights_of_a_run_that_never_stopped(
+    photos: Path, tmp_path: Path
+) -> None:
+    kill_and_go_on(4, 0, photos, tmp_path)
+
+
+@pytest.mark.soak
+def test_a_run_killed_many_times_ends_with_the_weights_of_a_run_that_never_stopped(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = kill_and_go_on(24, 1, photos, tmp_path)
+    with capsys.disabled():
+        print(f"\n{told}")
+
+
+@pytest.fixture
+def unfinished(finished: Path, tmp_path: Path) -> Path:
+    """A run that was stopped before its final weights were written, with checkpoints of steps 3 and 6."""
+    results = tmp_path / "unfinished"
+    shutil.copytree(finished, results)
+    (results / "generator_final.pth").unlink()
+    return results
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut_off, flip_a_bit, empty])
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
+    damage: Callable[[Path], None],
+    finished: Path,
+    unfinished: Path,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    newest = unfinished / "checkpoints" / "step_00000006.pt"
+    damage(newest)
+    train(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
+    printed = capsys.readouterr()
+    warnings = [line for line in printed.err.splitlines() if line.startswith("onar: ")]
+    assert len(warnings) == 1
+    assert str(newest) in warnings[0]
+    assert "going on from step_00000003.pt instead" in warnings[0]
+    assert "Going on after step 3 of 6" in printed.out
+    assert_same_weights(finished, unfinished)
+
+
+def test_when_every_checkpoint_is_damaged_the_run_says_so_and_keeps_them(unfinished: Path, photos: Path) -> None:
+    for path in (unfinished / "checkpoints").iterdir():
+        flip_a_bit(path)
+    before = sorted(unfinished.rglob("*"))
+    with pytest.raises(OnarError, match=r"step_00000006\.pt is damaged.*, and no older .* is whole.*--resume never"):
+        train(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
+    assert sorted(unfinished.rglob("*")) == before
+
+
+def test_a_damaged_checkpoint_that_is_named_is_refused(unfinished: Path, photos: Path) -> None:
+    named = unfinished / "checkpoints" / "step_00000006.pt"
+    flip_a_bit(named)
+    with pytest.raises(OnarError, match=f"{named} is damaged"):
+        train(TrainConfig(data=photos, results_dir=unfinished, **SMALL, resume=str(named)))
+
+
+def test_what_a_killed_process_had_half_written_is_removed_and_never_read(unfinished: Path, photos: Path) -> None:
+    whole = unfinished / "checkpoints" / "step_00000099.pt"
+    with replacing(whole) as partly:
+        partly.write_bytes(b"half a checkpoint")
+    whole.rename(partly)
+    train(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
+    assert not partly.exists()
+    assert (unfinished / "generator_final.pth").exists()
+
+
+def test_an_epoch_that_is_about_to_be_repeated_is_forgotten(finished: Path, unfinished: Path, photos: Path) -> None:
+    # Killed after the epoch was logged and before its checkpoint, with one of the same step from before its end.
+    path = unfinished / "checkpoints" / "step_00000006.pt"
+    checkpoint = load_state(path)
+    progress = {**checkpoint["progress"], "epoch": 1, "images": 9}
+    results = Results(unfinished)
+    results.start(TrainConfig(data=photos, **SMALL), Checkpoint(path, {**checkpoint, "progress": progress}))
+    assert [record["epoch"] for record in records(unfinished, "epoch")] == [1]
+    assert [record["step"] for record in records(unfinished, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("wrong", [{"init_weights": "none.pth"}, {"val_data": "nowhere"}])
+def test_a_run_that_cannot_start_removes_nothing(
+    wrong: dict[str, str], unfinished: Path, photos: Path, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in unfinished.rglob("*") if path.suffix in {".pt", ".pth", ".jsonl"}}
+    wrong = {name: str(tmp_path / value) for name, value in wrong.items()}
+    with pytest.raises(OnarError):
+        train(TrainConfig(data=photos, results_dir=unfinished, **SMALL, **wrong, resume="never"))
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_same_command_goes_on(
+    finished: Path, unfinished: Path, photos: Path
+) -> None:
+    newest = unfinished / "checkpoints" / "step_00000006.pt"
+    size = newest.stat().st_size
+    newest.unlink()
+    command = train_command(data=photos, results_dir=unfinished, **SMALL)
+    limited = partial(allow_files_up_to, size // 2)
+    full = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=limited)
+    assert full.returncode == 1
+    said = full.stderr.splitlines()[-1]
+    assert re.match(r"onar: cannot write \S+step_00000006.pt: File too large\. .*step_00000003\.pt", said)
+    assert "Traceback" not in full.stderr
+    assert not being_written(unfinished)
+    load_state(unfinished / "checkpoints" / "step_00000003.pt", sealed=True)
+    train(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
+    assert_same_weights(finished, unfinished)
+
+
+def allow_files_up_to(size: int) -> None:
+    """Let writes beyond so many bytes fail, as on a full disk; for the time before a program starts."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_a_disk_too_small_for_the_checkpoints_is_found_before_the_training(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    results.open()
+    free = shutil.disk_usage(tmp_path).free
+    results.refuse_small_disk(free // 10)
+    with pytest.raises(OnarError, match=r"need [\d,]+ more bytes, and [\d,]+ are free"):
+        results.refuse_small_disk(free)
+    results.close()
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A training that has begun; it is killed at the end."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("Epoch ")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_two_runs_cannot_write_one_folder_and_a_kill_frees_it(photos: Path, tmp_path: Path) -> None:
+    # The processes that read photos outlive a killed training by seconds; they must not hold its folder.
+    settings = {**KILLED, "data": photos, "results_dir": tmp_path, "num_workers": 1, "epochs": 1000}
+    with running(train_command(**settings)) as process:
+        with pytest.raises(OnarError, match=f"process {process.pid} on .* is training into {tmp_path}"):
+            train(TrainConfig(**settings))
+        assert process.poll() is None
+    results = Results(tmp_path)
+    results.open()
+    results.close()
+
+
+def test_the_best_generator_is_kept_and_survives_a_resume(photos: Path, tmp_path: Path) -> None:
+    # At this rate the weights soon get worse, so that the best checkpoint is an old one.
+    settings = {**SMALL, "lambda_content": 0.0, "learning_rate_g": 0.3, "epochs": 5, "data": photos}
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train(TrainConfig(**settings, results_dir=whole))
+    epochs = records(whole, "epoch")
+    best = max(epochs, key=lambda record: record["validation"]["onar"]["psnr"])["step"]
+    assert best < epochs[-2]["step"]
+    kept = sorted(path.name for path in (whole / "checkpoints").iterdir())
+    assert kept == [f"step_{step:08d}.pt" for step in (best, epochs[-2]["step"], epochs[-1]["step"])]
+    shutil.copytree(whole, stopped)
+    (stopped / "generator_final.pth").unlink()
+    flip_a_bit(stopped / "checkpoints" / kept[-1])
+    train(TrainConfig(**settings, results_dir=stopped))
+    expected = load_state(whole / "checkpoints" / kept[0])["gan"]["generator"]
+    for results in (whole, stopped):
+        found = state(results / "generator_best.pth")
+        assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
+def test_bad_steps_are_skipped_counted_and_logged(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onar.training.setup.build_gan", build_gan_with_bad_steps(2, 4, 5, 6))
+    train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, on_nan="skip"))
+    assert [record["step"] for record in records(tmp_path, "step")] == [1, 3]
+    bad = records(tmp_path, "bad_step")
+    assert [record["step"] for record in bad] == [2, 4, 5, 6]
+    assert bad[0]["reason"] == "G_gradient_norm is nan"
+    assert [record["bad_steps"] for record in records(tmp_path, "epoch")] == [1, 4]
+    first, third = records(tmp_path, "step")
+    average = records(tmp_path, "epoch")[0]["Pixel_loss"]  # four photos and one
+    assert average == pytest.approx((4 * first["Pixel_loss"] + third["Pixel_loss"]) / 5)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_last_good_checkpoint(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onar.training.setup.build_gan", build_gan_with_bad_steps(5))
+    with pytest.raises(OnarError, match=r"step 5: G_gradient_norm is nan; .*step_00000003\.pt\. .*--on_nan skip"):
+        train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL))
+    train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, on_nan="skip"))  # the same run goes on
+
+
+def test_steps_that_stay_bad_end_the_run_also_when_they_may_be_skipped(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "photos_per_epoch": 80, "lambda_content": 0.0, "learning_rate_g": 1e30, "on_nan": "skip"}
+    with pytest.raises(OnarError, match=r"step 11: \w+_loss is (nan|inf), and no step was possible in 10"):
+        train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
+
+
+def build_gan_with_bad_steps(*bad: int) -> Callable[..., object]:
+    """The real GAN, in which some of the generator's gradients are not finite, counted from 1."""
+    from onar.training.setup import build_gan
+    from tests.training.test_step import spoil_gradients
+
+    def build(*arguments: object) -> object:
+        gan = build_gan(*arguments)
+        spoil_gradients(gan.generator, *bad)
+        return gan
+
+    return build
+
+
+class Malice:
+    """Runs a command when it is unpickled without care."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("option", ["resume", "init_weights", "content_weights", "weights"])
+def test_a_pickle_that_would_run_a_command_is_refused_wherever_a_file_is_given(
+    option: str, sealed: bool, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil, owned = tmp_path / "evil.pt", tmp_path / "owned"
+    write = save_state if sealed else (lambda path, content: torch.save(content, path))
+    write(evil, {"gan": Malice(f"touch {owned}"), "config": {}})
+    torch.load(evil, weights_only=False)
+    assert owned.exists(), "the file is harmless, and this test would be, too"
+    owned.unlink()
+    verb = ["train", *train_command(data=photos, results_dir=tmp_path / "results", **SMALL)[4:]]
+    if option == "weights":
+        photo = str(next(photos.glob("*.jpg")))
+        verb = ["complete", photo, "--mask", photo, "--output", str(tmp_path / "out.png")]
+    with pytest.raises(SystemExit, match="1"):
+        main([*verb, f"--{option}", str(evil)])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(evil) in said
+    assert not owned.exists()
+
+
+def test_init_weights_of_another_architecture_are_refused_and_both_are_named(photos: Path, tmp_path: Path) -> None:
+    save_state(tmp_path / "other.pth", PConvUNet(8, 4).state_dict())
+    with pytest.raises(
+        OnarError,
+        match=r"other\.pth holds a PConvUNet of base_channels 8, depth 4, base_fill none; "
+        "this run has a PConvUNet of base_channels 4, depth 3, base_fill none",
+    ):
+        train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, init_weights=tmp_path / "other.pth"))

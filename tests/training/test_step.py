@@ -1,0 +1,231 @@
+import copy
+from itertools import count
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from onar.config import TrainConfig
+from onar.masks import composite
+from onar.training.losses import PerceptualLoss
+from onar.training.setup import build_gan, start_accelerator, start_processes
+from onar.training.step import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
+
+
+class TinyFeatures(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return [self.conv(image)]
+
+
+def small_gan(**changes: object) -> GAN:
+    config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu", **changes)
+    torch.manual_seed(0)
+    perceptual_loss = PerceptualLoss(TinyFeatures(), style=config.lambda_style > 0)
+    start_processes(config)
+    return build_gan(config, start_accelerator(config, "no"), perceptual_loss, total_steps=10)
+
+
+def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    photo = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    known = (torch.rand(count, 1, 32, 32, generator=generator) < 0.7).byte()
+    return photo, known
+
+
+def weights_of(network: nn.Module) -> list[Tensor]:
+    return [value.detach().clone() for value in network.parameters()]
+
+
+def gradients(network: nn.Module) -> list[Tensor | None]:
+    return [value.grad for value in network.parameters()]
+
+
+def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
+    gan = small_gan()
+    photo, known = (part.float() for part in batch(2))
+    whole = composite(photo / 255, gan.generator(photo / 255 * known, known), known)
+    loss, _ = gan.discriminator_step(photo / 255, whole)
+    loss.backward()
+    assert all(gradient is None for gradient in gradients(gan.generator))
+    assert all(gradient is not None for gradient in gradients(gan.discriminator))
+
+
+def test_the_generator_step_leaves_discriminator_gradients_untouched() -> None:
+    gan = small_gan()
+    photo, known = (part.float() for part in batch(2))
+    completed = gan.generator(photo / 255 * known, known)
+    whole = composite(photo / 255, completed, known)
+    _, real = gan.discriminator_step(photo / 255, whole)
+    terms = gan.generator_step(photo / 255, known, completed, whole, real)
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(gradient is None for gradient in gradients(gan.discriminator))
+    assert all(gradient is not None for gradient in gradients(gan.generator))
+    assert all(parameter.requires_grad for parameter in gan.discriminator.parameters())
+
+
+def test_a_step_moves_both_networks_and_reports_losses_and_gradients() -> None:
+    gan = small_gan()
+    before = weights_of(gan.generator), weights_of(gan.discriminator)
+    losses = gan.step([batch(4)])
+    assert list(losses) == ["D_loss", "G_loss", "Pixel_loss", "Content_loss", "Adv_loss", *GRADIENT_NORMS]
+    expected = losses["Pixel_loss"] + losses["Content_loss"] + 0.01 * losses["Adv_loss"]
+    assert losses["G_loss"] == pytest.approx(expected, rel=1e-5)
+    for old, network in zip(before, (gan.generator, gan.discriminator), strict=True):
+        moved = [not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True)]
+        assert all(moved)
+
+
+def test_a_term_that_weighs_nothing_is_not_computed() -> None:
+    gan = small_gan(lambda_adv=0.0)
+    before = weights_of(gan.discriminator)
+    losses = gan.step([batch(2)])
+    assert losses["D_loss"] == losses["Adv_loss"] == 0
+    assert all(torch.equal(a, b) for a, b in zip(before, gan.discriminator.parameters(), strict=True))
+
+
+def test_style_and_total_variation_are_reported_when_they_weigh_something() -> None:
+    losses = small_gan(lambda_style=1.0, lambda_tv=0.1).step([batch(2)])
+    assert losses["Style_loss"] > 0
+    assert losses["TV_loss"] > 0
+
+
+@pytest.mark.parametrize("sizes", [[2, 2], [3, 1]])
+def test_accumulated_batches_give_the_gradient_of_one_large_batch(sizes: list[int]) -> None:
+    photo, known = batch(4)
+    moved = []
+    for group in ([(photo, known)], list(zip(photo.split(sizes), known.split(sizes), strict=True))):
+        gan = small_gan(lambda_adv=0.0)  # RaGAN's means run over a batch, so its term cannot be equal
+        gan.generator.eval()  # nor can batch statistics
+        gan.step(group)
+        moved.append(torch.cat([weight.flatten() for weight in weights_of(gan.generator)]))
+    torch.testing.assert_close(moved[0], moved[1], rtol=1e-4, atol=1e-6)
+
+
+def values_of(gan: GAN) -> list[Tensor]:
+    """Weights and batch statistics of both networks."""
+    return [*copy.deepcopy([*gan.generator.state_dict().values(), *gan.discriminator.state_dict().values()])]
+
+
+def spoil_gradients(network: nn.Module, *calls: int, factor: float = float("nan")) -> None:
+    """Multiply a gradient of a network by a factor in those of its backward passes, counted from 1."""
+    passes = count(1)
+    weight = list(network.parameters())[-1]
+    weight.register_hook(lambda gradient: gradient * (factor if next(passes) in calls else 1))
+
+
+def test_a_loss_that_is_not_finite_changes_nothing() -> None:
+    gan = small_gan()
+    with torch.no_grad():
+        next(gan.discriminator.parameters()).fill_(float("nan"))
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match="D_loss is nan"):
+        gan.step([batch(2)])
+    torch.testing.assert_close(values_of(gan), before, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_a_gradient_that_is_not_finite_changes_nothing_and_the_next_step_is_as_if_it_had_not_been(name: str) -> None:
+    gan, other = small_gan(), small_gan()
+    spoil_gradients(getattr(gan, name), 1)
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match=f"{name[0].upper()}_gradient_norm is nan"):
+        gan.step([batch(2, seed=1)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
+    for each in (gan, other):
+        each.step([batch(2)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), values_of(other), strict=True))
+
+
+def test_gradients_are_shortened_to_the_largest_norm_and_reported_as_they_were() -> None:
+    free, clipped = small_gan(), small_gan(max_grad_norm=1e-3)
+    norms: dict[GAN, list[float]] = {}
+    for gan in (free, clipped):
+        gan.optimizer_g.optimizer.register_step_pre_hook(
+            lambda optimizer, *_, gan=gan: norms.__setitem__(
+                id(gan), torch.nn.utils.get_total_norm([w.grad for w in optimizer.param_groups[0]["params"]]).item()
+            )
+        )
+    reported = [gan.step([batch(2)])["G_gradient_norm"] for gan in (free, clipped)]
+    assert reported[0] == reported[1] == pytest.approx(norms[id(free)], rel=1e-5)
+    assert reported[0] > 0.01
+    assert norms[id(clipped)] == pytest.approx(1e-3, rel=1e-2)
+
+
+def scaled_gan(scale: float) -> GAN:
+    """A GAN with the loss scaling of fp16, on the CPU and without its number format."""
+    config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu")
+    start_processes(config)
+    accelerator = start_accelerator(config, "no")
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    torch.manual_seed(0)
+    return build_gan(config, accelerator, PerceptualLoss(TinyFeatures(), style=False), total_steps=10)
+
+
+def test_an_overflow_of_scaled_gradients_is_computed_again_until_it_fits() -> None:
+    plain, scaled = small_gan(), scaled_gan(2.0**16)
+    spoil_gradients(scaled.discriminator, 1, 2, 3, factor=float("inf"))
+    losses = [gan.step([batch(2)]) for gan in (plain, scaled)]
+    assert scaled.accelerator.scaler.get_scale() == 2.0**13
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for name, value in plain.generator.state_dict().items():  # once each, batch statistics included
+        torch.testing.assert_close(value, scaled.generator.state_dict()[name])
+
+
+def test_gradients_that_overflow_at_any_scale_are_told_at_the_first_step() -> None:
+    gan = scaled_gan(2.0**4)
+    spoil_gradients(gan.generator, *range(1, 100))
+    before = values_of(gan)
+    with pytest.raises(NotFiniteError, match="G_gradient_norm is nan"):
+        gan.step([batch(2)])
+    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
+
+
+def test_the_state_goes_on_bit_for_bit() -> None:
+    gan, again = small_gan(ema_decay=0.9), small_gan(ema_decay=0.9, seed=1)
+    gan.step([batch(2)])
+    again.load_state_dict(copy.deepcopy(gan.state_dict()))
+    for network in (gan, again):
+        network.step([batch(2, seed=1)])
+    for part in ("generator", "discriminator", "kept_generator"):
+        pairs = zip(getattr(gan, part).state_dict().values(), getattr(again, part).state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_average_is_what_is_kept_and_follows_slowly() -> None:
+    gan = small_gan(ema_decay=0.9, learning_rate_g=1e-2)
+    start = weights_of(gan.kept_generator)[0]
+    for _ in range(3):
+        gan.step([batch(2)])
+    kept, current = weights_of(gan.kept_generator)[0], weights_of(gan.generator)[0]
+    assert not torch.equal(kept, current)
+    assert (kept - start).norm() < (current - start).norm()
+
+
+def test_the_moving_average_forgets_the_first_weights() -> None:
+    average = moving_average(0.99)
+    kept = [torch.zeros(1)]
+    for step in range(200):
+        average(kept, [torch.ones(1)], step)
+    assert kept[0].item() > 0.99
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_rises_then_follows_its_schedule(schedule: str) -> None:
+    factor = learning_rate_factor(schedule, warmup_steps=4, total_steps=104)
+    rise = [factor(step) for step in range(5)]
+    assert rise == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert factor(54) == pytest.approx(1.0 if schedule == "constant" else 0.5)
+    assert factor(104) == pytest.approx(1.0 if schedule == "constant" else 0.0)
+
+
+def test_the_first_weights_depend_on_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = weights_of(small_gan().generator)
+    torch.manual_seed(2)
+    second = weights_of(small_gan().generator)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(first[0], weights_of(small_gan(seed=5).generator)[0])
