@@ -11,7 +11,8 @@ from PIL import Image
 
 from onar.errors import OnarError, UsageError
 from onar.masks import random_mask
-from onar.metrics.baselines import BASELINES, RADIUS, no_patchmatch
+from onar.metrics.baselines import BASELINES, RADIUS
+from onar.patchmatch import no_patchmatch
 
 PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
 

@@ -23,8 +23,9 @@ from onar.evaluation.scoring import Method, choose_examples, load_judges, score_
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
-from onar.metrics.baselines import BASELINES, no_patchmatch
+from onar.metrics.baselines import BASELINES
 from onar.metrics.scores import MAX_PSNR, METRICS
+from onar.patchmatch import no_patchmatch
 
 DESCRIPTIONS = {
     "telea": "fast marching (Telea 2004), OpenCV",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
 from onar.masks import holes_from_mask
+from onar.patchmatch import MID_GREY, fill_with_patches
 
 Picture = NDArray[np.uint8]
 Fill = Callable[[Picture, NDArray[Any]], Picture]
@@ -26,8 +27,6 @@ Method = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
 
 RADIUS = 3
 """Pixels around a hole pixel that OpenCV's fills look at."""
-
-MID_GREY = 128
 
 
 def telea(photo: Picture, mask: NDArray[Any]) -> Picture:
@@ -68,16 +67,7 @@ def patchmatch(photo: Picture, mask: NDArray[Any], radius: int = 5) -> Picture:
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.
     """
-    return _fill(photo, mask, lambda start, hole: _patchmatch(start, hole, radius))
-
-
-def no_patchmatch() -> str | None:
-    """Why there is no PatchMatch here, in a few words; None where there is."""
-    try:
-        from patchmatch.patch_match import patchmatch_available
-    except ImportError as error:
-        return f"pip install pypatchmatch ({error})"
-    return None if patchmatch_available else "pypatchmatch has no library for this machine"
+    return _fill(photo, mask, lambda start, hole: fill_with_patches(start, hole, radius))
 
 
 BASELINES: dict[str, Fill] = {
@@ -126,13 +116,3 @@ def _biharmonic(start: Picture, hole: NDArray[np.bool_]) -> NDArray[Any]:
     filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
     rounded: NDArray[Any] = (filled * 255).round()
     return rounded
-
-
-def _patchmatch(start: Picture, hole: NDArray[np.bool_], radius: int) -> NDArray[Any]:
-    if reason := no_patchmatch():
-        raise OnarError(f"PatchMatch is not there: {reason}")
-    from patchmatch import patch_match
-
-    patch_match.set_random_seed(0)  # each fill starts from it, in whatever thread
-    filled: NDArray[Any] = patch_match.inpaint(start, hole, patch_size=radius)
-    return filled

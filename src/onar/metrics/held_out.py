@@ -17,9 +17,10 @@ from onar.data.mask_sources import MaskSource
 from onar.data.samples import CentreCrops, Photos, ValidationPhotos
 from onar.devices import available_cpus
 from onar.masks import composite, mask_from_known
-from onar.metrics.baselines import Fill, no_patchmatch, patchmatch, telea
+from onar.metrics.baselines import Fill, patchmatch, telea
 from onar.metrics.scores import score
 from onar.models.pyramid_fill import pyramid_fill
+from onar.patchmatch import no_patchmatch
 from onar.processes import gather, process_count, process_index
 
 Scores = dict[str, float]
