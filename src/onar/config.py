@@ -51,8 +51,8 @@ SizeOption = Annotated[ImageSize, Parameter(converter=_parse_size, n_tokens=1)]
 class MaskConfig:
     """How holes are made."""
 
-    mask_type: Literal["irregular", "rectangle", "mixed"] = "irregular"
-    """Kind of generated holes: random strokes, rectangles, or both."""
+    mask_type: Literal["irregular", "rectangle", "mixed", "object"] = "irregular"
+    """Kind of generated holes: random strokes, rectangles, both mixed, or outlines of things and people."""
     max_masks: int = 3
     """Most strokes or rectangles in one photo."""
     max_size_ratio: float = 0.3

@@ -6,141 +6,34 @@ Polarity, stated here and nowhere else. A *mask* is what a person supplies or se
 Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask` and
 `mask_from_known` are the only crossings between the two.
 
-A mask type is a function that draws one shape, registered in `MASK_TYPES`.
+A mask type is a function that draws one shape, registered in `onar.mask_shapes.MASK_TYPES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import UsageError
+from onar.mask_shapes import HOLE as HOLE
+from onar.mask_shapes import MASK_TYPES as MASK_TYPES
+from onar.mask_shapes import Limits, MaskType
+from onar.mask_shapes import Mask as Mask
 
 if TYPE_CHECKING:
     import torch
 
-Mask: TypeAlias = NDArray[np.uint8]
 Frame = TypeVar("Frame", "torch.Tensor", NDArray[Any])
 
-HOLE = 255
 THRESHOLD = 128
 REFERENCE_SIZE = 512
 """Shorter side, in pixels, of the photo in which `max_thickness` is measured."""
 
 HOLE_RATIO_RANGES = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
 """The six ranges of hole share, low < share <= high, by which Liu et al. 2018 (section 4.1) group masks."""
-
-
-class Limits(NamedTuple):
-    """How large the next shape may be, in pixels."""
-
-    height: float
-    """Tallest rectangle."""
-    width: float
-    """Widest rectangle. The smaller of `height` and `width` is the longest stroke segment."""
-    thickness: float
-    """Thickest stroke, at least 1."""
-    area: float = float("inf")
-    """Pixels the shape may cover, give or take its outline."""
-
-
-# ---------------------------------------------------------------- mask types
-
-
-def draw_rectangle(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """Draw one axis-aligned rectangle with its centre anywhere in the H×W canvas, cut at the border."""
-    tall, wide = rng.random(2)
-    height, width = limits.height * (0.2 + 0.8 * tall), limits.width * (0.2 + 0.8 * wide)
-    shrink = min(1.0, (limits.area / (height * width)) ** 0.5)
-    rows, columns = max(1, int(height * shrink)), max(1, int(width * shrink))
-    across, down = _pick_place(canvas, rng)
-    top, left = int(down) - rows // 2, int(across) - columns // 2
-    canvas[max(0, top) : top + rows, max(0, left) : left + columns] = HOLE
-
-
-def draw_irregular(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """Draw one brush stroke, arc or cluster of dots, starting anywhere in the H×W canvas."""
-    kind = rng.random()
-    if kind < 0.65:
-        _draw_stroke(canvas, rng, limits)
-    elif kind < 0.85:
-        _draw_arc(canvas, rng, limits)
-    else:
-        _draw_dots(canvas, rng, limits)
-
-
-def draw_mixed(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """Draw a rectangle one time in four, else an irregular shape."""
-    draw = draw_rectangle if rng.random() < 0.25 else draw_irregular
-    draw(canvas, rng, limits)
-
-
-MaskType: TypeAlias = Callable[[Mask, np.random.Generator, Limits], None]
-
-MASK_TYPES: dict[str, MaskType] = {
-    "irregular": draw_irregular,
-    "rectangle": draw_rectangle,
-    "mixed": draw_mixed,
-}
-"""What `mask_type` can name: functions that draw one shape, of at least one pixel, into a canvas."""
-
-
-def _draw_stroke(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """A line of 2 to 8 segments whose heading drifts; a straight scratch when it hardly does."""
-    steps = 3  # short steps within a segment, over which it turns: corners become bends
-    segments = int(rng.integers(2, 9))
-    heading, bend, wander, tremble = rng.random(4)
-    turns = 0.7 * (bend - 0.5) + 1.2 * wander**2 * rng.standard_normal(segments)
-    headings = 2 * np.pi * heading + (turns / steps).repeat(steps).cumsum()
-    headings += 0.8 * tremble**2 * rng.standard_normal(segments * steps)
-    lengths = (0.2 + 0.8 * rng.random(segments)) * min(limits.height, limits.width) / steps
-    _draw_path(canvas, rng, limits, lengths.repeat(steps) * np.exp(1j * headings))
-
-
-def _draw_arc(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """A part of an ellipse's outline, at most one segment wide."""
-    size, squeeze, tilt, first, share = rng.random(5)
-    angles = 2 * np.pi * (first + np.linspace(0, 0.3 + 0.7 * share, 16))
-    ellipse = np.cos(angles) + 1j * (0.4 + 0.6 * squeeze) * np.sin(angles)
-    radius = 0.5 * min(limits.height, limits.width) * (0.3 + 0.7 * size)
-    _draw_path(canvas, rng, limits, np.diff(ellipse) * radius * np.exp(2j * np.pi * tilt))
-
-
-def _draw_path(canvas: Mask, rng: np.random.Generator, limits: Limits, steps: NDArray[np.complex128]) -> None:
-    """Draw a line of steps x + iy, in pixels, starting anywhere and shortened to fit the area."""
-    fraction = rng.random()
-    thickness = max(1.0, min(limits.thickness * (0.3 + 0.7 * fraction), 0.7 * limits.area**0.5))
-    length = max(0.0, limits.area / (thickness + 1) - thickness)
-    path = steps.cumsum() * min(1.0, length / float(np.abs(steps).sum()))
-    path += complex(*_pick_place(canvas, rng)) - path[0]
-    points = path.view(np.float64).astype(np.int32).reshape(-1, 1, 2)
-    cv2.polylines(canvas, [points], False, HOLE, round(thickness))
-
-
-def _draw_dots(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """A cluster of 3 to 12 dots and short dashes, at most one segment wide."""
-    count = int(rng.integers(3, 13))
-    spread, fraction = rng.random(2)
-    thickness = min(limits.thickness * (0.3 + 0.7 * fraction), (limits.area / count / 4) ** 0.5)
-    offsets = (rng.random((count, 2)) - 0.5) * min(limits.height, limits.width) * (0.3 + 0.7 * spread)
-    offsets[0] = 0  # the centre lies in the photo; the other dots may not
-    starts = offsets + _pick_place(canvas, rng)
-    ends = starts + (rng.random((count, 2)) - 0.5) * 3 * thickness
-    dashes = np.stack([starts, ends], axis=1).astype(np.int32)
-    cv2.polylines(canvas, list(dashes), False, HOLE, max(1, round(thickness)))
-
-
-def _pick_place(canvas: Mask, rng: np.random.Generator) -> tuple[float, float]:
-    """Pick a random (x, y), preferably not in a hole yet, so that large shares need fewer shapes."""
-    places = (rng.random((4, 2)) * (canvas.shape[1], canvas.shape[0])).tolist()
-    for across, down in places:
-        if not canvas[int(down), int(across)]:
-            break
-    return across, down
 
 
 # ---------------------------------------------------------------- a whole mask

@@ -123,8 +123,8 @@ TEXTS = {
     ),
     "mask_type": Text("Shape", "Biçim"),
     "mask_type_help": Text(
-        "irregular: strokes; rectangle: rectangles; mixed: both.",
-        "irregular: fırça izi; rectangle: dikdörtgen; mixed: ikisi.",
+        "irregular: strokes; rectangle: rectangles; mixed: both; object: outlines of things.",
+        "irregular: fırça izi; rectangle: dikdörtgen; mixed: ikisi; object: nesne siluetleri.",
     ),
     "max_masks": Text("Most shapes in a photo", "Bir fotoğrafta en çok biçim"),
     "max_size_ratio": Text("Longest side, as a share of the photo's", "En uzun kenar, fotoğrafınkine oranı"),
