@@ -19,6 +19,11 @@ def bundled_weights() -> Path:
     return _assets() / "weights" / "onar.safetensors"
 
 
+def texture_weights() -> Path:
+    """Weights of the network that blends what a generator filled with what was copied from the photo."""
+    return _assets() / "weights" / "texture.safetensors"
+
+
 def weights_file(weights: str | Path | None) -> Path:
     """The file that `--weights` names; the bundled weights for "bundled" and for nothing."""
     return bundled_weights() if weights is None or str(weights) == BUNDLED else Path(weights)

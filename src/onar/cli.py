@@ -131,6 +131,7 @@ def evaluate(
     seed: int = 0,
     features: str | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    texture: Literal["auto", "network", "patches"] = "auto",
 ) -> None:
     """Score how well holes in photos are filled, by hole share, and write a report.
 
@@ -149,6 +150,7 @@ def evaluate(
         seed: Another seed gives other generated holes.
         features: Also compute FID and KID on the features of this network: efficientnet_lite0 or vgg16.
         device: Where to compute; auto takes a GPU when there is one.
+        texture: As for `complete`: with copied texture (patches), without (network), or with it where it can be (auto).
     """
     from onar.evaluation.verb import evaluate
 
@@ -163,6 +165,7 @@ def evaluate(
         seed=seed,
         features=features,
         device=device,
+        texture=texture,
         output=output,
     )
     print(report)

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from onar.bundled import bundled_photos, bundled_weights
-from onar.checkpoint import load_generator
 from onar.config import TrainConfig
 from onar.errors import OnarError
 from onar.files import write_text
 from onar.imaging.images import read_photo, write_image
 from onar.imaging.listing import find_photos
 from onar.imaging.sheets import picture_grid
+from onar.inference.inpainter import Inpainter
 from onar.masks import known_from_mask, random_mask
-from onar.metrics.held_out import HeldOut, Scores, complete_with, sample_rows, score_baselines, score_completer
+from onar.metrics.held_out import HeldOut, Scores, complete_by, sample_rows, score_baselines, score_completer
 from onar.metrics.learned_distances import st_lpips
 from onar.training.loop import train
 from onar.training.results_folder import Results
@@ -69,7 +69,7 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
 
     def complete(weights: Path, sheet: Path) -> None:
         """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
-        completer = complete_with(load_generator(weights))
+        completer = complete_by(Inpainter.load(weights))
         ours = _mean([{"Onar": score_completer(completer, photo, 1, distances)} for photo in holes])
         write_image(sheet, picture_grid([row for photo in holes for row in sample_rows(completer, photo, 1)]))
         print(_table(baselines | ours))

@@ -88,7 +88,7 @@ def random_holes(height: int, width: int, rng: np.random.Generator, count: int, 
 
 
 def complete(backend: Backend, photo: np.ndarray, hole: np.ndarray, strategy: str = "auto") -> np.ndarray:
-    result = Inpainter(backend, TRAINING_SIZE).complete(photo, hole, strategy)
+    result = Inpainter(backend, TRAINING_SIZE).complete(photo, hole, strategy=strategy, texture="network")
     assert (result[~hole] == photo[~hole]).all(), "known pixels must stay"
     return result
 

@@ -43,7 +43,7 @@ def test_known_pixels_are_bit_identical_and_holes_are_filled(size: tuple[int, in
     photo = photo_of(*size)
     mask = random_mask(*size, rng=np.random.default_rng(1), hole_ratio=(0.2, 0.3))
     network = Recorder()
-    result = Inpainter(network, training_size=64, device="cpu")(photo, mask, strategy=strategy)
+    result = Inpainter(network, training_size=64, device="cpu")(photo, mask, strategy=strategy, texture="network")
     assert result.dtype == np.uint8
     assert (result[mask == 0] == photo[mask == 0]).all()
     # Thin holes are the pyramid's, except where the network is to fill the whole photo.
@@ -71,7 +71,8 @@ def test_every_hole_is_filled_whatever_its_shape(kind: str, height: int, width: 
         cv2.circle(mask, (width // 2, height // 2), height // 3, 255, 12)
         mask[height // 2 :][:20, width // 2 :][:, :20] = 255
     for strategy in ("auto", "crop"):
-        result = Inpainter(Recorder(), training_size=64, device="cpu")(photo, mask, strategy=strategy)
+        inpainter = Inpainter(Recorder(), training_size=64, device="cpu")
+        result = inpainter(photo, mask, strategy=strategy, texture="network")
         assert (result[mask == 255] == 64).all()
         assert (result[mask == 0] == photo[mask == 0]).all()
 
@@ -81,11 +82,11 @@ def test_the_windows_follow_the_holes_not_the_photo() -> None:
     inpainter = Inpainter(network, training_size=64, device="cpu")
     mask = np.zeros((2000, 3000), bool)
     mask[1000:1030, 2000:2020] = True
-    inpainter(np.zeros((2000, 3000, 3), np.uint8), mask)
+    inpainter(np.zeros((2000, 3000, 3), np.uint8), mask, texture="network")
     assert network.sizes == [(78, 68)]
     network.sizes.clear()
     mask[100:400, 100:800] = True
-    inpainter(np.zeros((2000, 3000, 3), np.uint8), mask)
+    inpainter(np.zeros((2000, 3000, 3), np.uint8), mask, texture="network")
     assert max(max(size) for size in network.sizes) <= rules.longest_side(64)
 
 
@@ -94,12 +95,12 @@ def test_a_deep_hole_is_completed_at_half_the_scale_first_and_again_along_the_se
     inpainter = Inpainter(network, training_size=64, device="cpu")
     mask = np.zeros((400, 400), bool)
     mask[100:300, 100:300] = True  # 100 pixels deep: 16 at an eighth of the scale
-    inpainter(photo_of(400, 400), mask)
+    inpainter(photo_of(400, 400), mask, texture="network")
     assert network.sizes == [(50, 50), (100, 100), (200, 200), (400, 400)]
 
     answers = iter([1.0, *[0.0] * 100])  # the coarsest scale first
     network.register_forward_pre_hook(lambda network, _: setattr(network, "value", next(answers)))
-    result = inpainter(photo_of(400, 400), mask)
+    result = inpainter(photo_of(400, 400), mask, texture="network")
     depth = hole_depth(mask)
     assert (result[(depth > 0) & (depth <= rules.band(64))] == 0).all()
     assert (result[depth > 80] == 255).all()
@@ -154,7 +155,7 @@ def test_feathering_touches_hole_pixels_only_and_closes_the_seam() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[16:48, 16:48] = 255
     inpainter = Inpainter(Recorder(), training_size=64, device="cpu")
-    result = inpainter(photo, mask, feather=8)
+    result = inpainter(photo, mask, feather=8, texture="network")
     assert (result[mask == 0] == 200).all()
     row = result[32, 16:33, 0].astype(int)
     assert abs(row[0] - 200) < 30  # next to the seam: nearly the photo
@@ -166,7 +167,7 @@ def test_the_pyramid_fill_needs_no_weights() -> None:
     inpainter = Inpainter.load("pyramid")
     assert "pyramid fill" in inpainter.description
     photo, mask = np.full((90, 120, 3), 77, np.uint8), random_mask(90, 120, rng=np.random.default_rng(0))
-    assert (inpainter(photo, mask) == 77).all()
+    assert (inpainter(photo, mask, texture="network") == 77).all()
 
 
 def test_weights_know_their_network_and_training_size(tmp_path) -> None:

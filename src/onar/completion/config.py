@@ -16,6 +16,11 @@ class CompletionConfig:
 
     strategy: Literal["auto", "whole", "crop"] = "auto"
     """What the network sees: the whole photo at once, crops round the holes, or what suits the photo's size."""
+    texture: Literal["auto", "network", "patches"] = "auto"
+    """What deep holes look like: the photo's own texture, copied by PatchMatch and led by the network (patches), the
+    network's fill alone (network), or patches where PatchMatch is installed (auto)."""
+    seed: int = 0
+    """Of what is copied: the same seed gives the same picture, another one another try."""
     feather: int = 0
     """Let the fill fade into the colours at the seam over so many pixels; known pixels stay as they are."""
     invert_mask: bool = False
@@ -32,6 +37,7 @@ class CompletionConfig:
     """Refuse larger photos and masks before decoding them."""
 
     def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
         at_least("feather", self.feather, 0)
         at_least("dilate", self.dilate, 0)
         at_least("workers", self.workers, 0)

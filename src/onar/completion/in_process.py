@@ -86,6 +86,7 @@ def complete_files(
         stop the others.
     """
     limit = int(config.max_megapixels * 1_000_000)
+    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
     def read_holes(path: Path) -> Holes:
@@ -101,7 +102,7 @@ def complete_files(
         if not work.hole.any():
             return work
         pixels = work.photo.in_8_bits
-        completed = inpainter(pixels, work.hole, strategy=config.strategy, feather=config.feather)
+        completed = inpainter(pixels, work.hole, **options)
         return replace(work, completed=completed)
 
     with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:

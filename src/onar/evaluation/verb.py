@@ -64,6 +64,7 @@ def evaluate(
     seed: int = 0,
     features: str | None = None,
     device: str = "auto",
+    texture: str = "auto",
     output: Path | str | None = None,
 ) -> Report:
     """Score fills of holes in photos.
@@ -82,6 +83,7 @@ def evaluate(
         seed: another seed gives other generated holes.
         features: network of `onar.metrics.feature_networks.FEATURES` on whose features FID and KID are computed.
         device: "auto", "cpu", "cuda" or "mps".
+        texture: of the fills of `weights`, as `Inpainter` takes it.
         output: write the report there as JSON, and beside it as an HTML page.
 
     Raises:
@@ -93,7 +95,7 @@ def evaluate(
     holes, unreadable = mask_files(Path(masks), masks_per_range) if masks else (None, [])
     pairs = Pairs(folder, holes or generated_holes(masks_per_range, seed), size, count)
     inpainter = Inpainter.load(weights, device)
-    fills, descriptions, unavailable = _gather_methods(inpainter, baselines, methods or {})
+    fills, descriptions, unavailable = _gather_methods(inpainter, texture, baselines, methods or {})
     if output is not None:
         check_writable(Path(output))
     judges = load_judges(features, device)
@@ -140,11 +142,11 @@ def _check_options(
 
 
 def _gather_methods(
-    inpainter: Inpainter, baselines: bool, further: Mapping[str, Method]
+    inpainter: Inpainter, texture: str, baselines: bool, further: Mapping[str, Method]
 ) -> tuple[dict[str, Method], dict[str, str], dict[str, str]]:
     """The fills by name, the one asked about first; what each is; and those that cannot be had, with the reason."""
     asked = PYRAMID if isinstance(inpainter.backend, PyramidBackend) else "onar"
-    fills: dict[str, Method] = {asked: inpainter}
+    fills: dict[str, Method] = {asked: lambda photo, mask: inpainter(photo, mask, texture=texture)}
     unavailable: dict[str, str] = {}
     if baselines:
         fills |= BASELINES

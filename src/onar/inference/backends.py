@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onar.array_fill import fill_frame
 from onar.errors import OnarError, UsageError
+from onar.inference.blend_graph import BLEND_MULTIPLE, build_blend
 from onar.inference.onnx_graph import GRAPHS, build_model
 from onar.weights_files import read_generator_file, require_known_generator
 
@@ -127,15 +128,9 @@ class OnnxBackend(Backend):
         if not path.is_file():
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; they are raised as well
-        options.intra_op_num_threads = threads
-        # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
-        # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             model = _build_graph(path) if path.suffix == ".safetensors" else path
-            self._session = onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[self.device]])
+            self._session = _start_session(model, self.device, threads)
         except OnarError:
             raise
         except Exception as error:  # its errors have no class in common
@@ -161,6 +156,59 @@ class OnnxBackend(Backend):
         """Complete a batch: B×3×H×W in [0, 1] and B×1×H×W in, B×3×H×W out, as a generator does."""
         completed: Frame = self._session.run(None, {"photo": photo, "known": known})[0]
         return completed
+
+
+class Blend:
+    """A `TextureBlend`, run by ONNX Runtime on the CPU.
+
+    Args:
+        path: its `.safetensors` file.
+        threads: of the CPU; 0 for one on each core.
+
+    Raises:
+        OnarError: the file cannot be read or holds something else.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        file = read_generator_file(path)
+        try:
+            self._session = _start_session(build_blend(file.weights), "cpu", threads)
+        except LookupError as error:
+            raise OnarError(f"{path} does not hold what blends fills: it lacks {error}") from error
+
+    def __call__(self, led: Frame, copied: Frame, known: Frame, /) -> Frame:
+        """Blend two fills of the same holes.
+
+        Args:
+            led: H×W×3 in [0, 1], what a generator filled.
+            copied: H×W×3 in [0, 1], what was copied from the photo.
+            known: H×W, 1 = known, 0 = hole.
+
+        Returns:
+            H×W×3, about in [0, 1]; only what lies in the holes counts.
+        """
+        height, width = known.shape
+        padding = ((0, -height % BLEND_MULTIPLE), (0, -width % BLEND_MULTIPLE))
+        fills = {
+            name: np.pad(fill, (*padding, (0, 0)), mode="edge").transpose(2, 0, 1)[None]
+            for name, fill in (("led", led), ("copied", copied))
+        }
+        inputs = fills | {"known": np.pad(known, padding, mode="edge")[None, None]}
+        (completed,) = self._session.run(None, inputs)[0]
+        blended: Frame = completed.transpose(1, 2, 0)[:height, :width]
+        return blended
+
+
+def _start_session(model: bytes | Path, device: str, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; they are raised as well
+    options.intra_op_num_threads = threads
+    # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
+    # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[device]])
 
 
 def _build_graph(path: Path) -> bytes:

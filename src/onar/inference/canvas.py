@@ -103,7 +103,7 @@ class Canvas:
     def _sketch(self, window: Window, deep: Holes) -> None:
         """Complete a window at half the scale, and put that into the deep holes of its core."""
         photo, unknown = self.photo[window.shown.slices], self.unknown[window.shown.slices]
-        small = Canvas(self.backend, self.training_size, *_halve(photo, unknown))
+        small = Canvas(self.backend, self.training_size, *halve(photo, unknown))
         small.fill("auto")
         enlarged = cv2.resize(small.photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         filled = np.zeros_like(unknown)
@@ -164,7 +164,7 @@ def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int)
     return np.asarray(error * fade[..., None], np.float32)
 
 
-def _halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
+def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
     """The means of the known pixels of 2×2 blocks, and the blocks that know less than half; odd sides count as hole.
 
     Only known pixels are averaged: what lies under a hole does not reach the result.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -10,18 +11,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from onar.bundled import bundled_weights, weights_file
+from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
-from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.inference.canvas import Canvas, Pixels
+from onar.inference.texture import Texture
 from onar.inference.windows import Holes
 from onar.masks import holes_from_mask
+from onar.patchmatch import no_patchmatch
 
 if TYPE_CHECKING:
     from torch import nn
 
 STRATEGIES = ("auto", "whole", "crop")
+TEXTURES = ("auto", "network", "patches")
 PYRAMID = "pyramid"
 PYRAMID_SIZE = 512
 
@@ -34,7 +38,7 @@ class Inpainter:
         training_size: side in pixels of the crops the generator was trained on.
         device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
-        threads: of the CPU, for a network; 0 for as many as torch takes.
+        threads: of the CPU, for a network; 0 for as many as it takes by itself.
 
     Attributes:
         weights: the file they were loaded from, if any.
@@ -51,6 +55,7 @@ class Inpainter:
         self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
+        self.threads = threads
         self.weights: Path | None = None
 
     @classmethod
@@ -73,7 +78,7 @@ class Inpainter:
         description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
         if path.suffix == ".onnx" or (path.suffix == ".safetensors" and not prefers_torch(device)):
             backend = OnnxBackend(path, device, threads)
-            inpainter = cls(backend, backend.training_size, description=description)
+            inpainter = cls(backend, backend.training_size, description=description, threads=threads)
         else:
             try:
                 from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
@@ -89,13 +94,35 @@ class Inpainter:
         return inpainter
 
     @overload
-    def __call__(self, photo: Image.Image, mask: Any, *, strategy: str = ..., feather: int = ...) -> Image.Image: ...
+    def __call__(
+        self,
+        photo: Image.Image,
+        mask: Any,
+        *,
+        strategy: str = ...,
+        feather: int = ...,
+        texture: str = ...,
+        seed: int = ...,
+    ) -> Image.Image: ...
     @overload
-    def __call__(self, photo: Pixels, mask: Any, *, strategy: str = ..., feather: int = ...) -> Pixels: ...
+    def __call__(
+        self, photo: Pixels, mask: Any, *, strategy: str = ..., feather: int = ..., texture: str = ..., seed: int = ...
+    ) -> Pixels: ...
     @overload
-    def __call__(self, photo: Sequence[Any], mask: Any, *, strategy: str = ..., feather: int = ...) -> list[Any]: ...
+    def __call__(
+        self,
+        photo: Sequence[Any],
+        mask: Any,
+        *,
+        strategy: str = ...,
+        feather: int = ...,
+        texture: str = ...,
+        seed: int = ...,
+    ) -> list[Any]: ...
 
-    def __call__(self, photo: Any, mask: Any, *, strategy: str = "auto", feather: int = 0) -> Any:
+    def __call__(
+        self, photo: Any, mask: Any, *, strategy: str = "auto", feather: int = 0, texture: str = "auto", seed: int = 0
+    ) -> Any:
         """Fill the holes of a photo, or of several.
 
         Args:
@@ -106,37 +133,45 @@ class Inpainter:
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
             feather: hole pixels from the seam over which the fill fades into the colours it meets there.
+            texture: "patches" gives deep holes the photo's own texture, copied by PatchMatch and led by what the
+                network filled; "network" leaves that as it is; "auto" copies where PatchMatch is installed, but not
+                over the pyramid fill.
+            seed: of what is copied; the same seed gives the same picture, another one another try.
 
         Returns:
             The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical.
 
         Raises:
             UsageError: sizes, types or options do not fit.
+            OnarError: "patches" without PatchMatch.
         """
+        options: dict[str, Any] = {"strategy": strategy, "feather": feather, "texture": texture, "seed": seed}
         if strategy not in STRATEGIES:
             raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
-        if feather < 0:
-            raise UsageError(f"--feather must be at least 0, not {feather}")
+        if texture not in TEXTURES:
+            raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
+        if feather < 0 or seed < 0:
+            raise UsageError(f"--feather and --seed must be at least 0, not {feather} and {seed}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
             if len(photo) != len(mask):
                 raise UsageError(f"{len(photo)} photos need as many masks, not {len(mask)}")
-            results = [self(one, m, strategy=strategy, feather=feather) for one, m in zip(photo, mask, strict=True)]
+            results = [self(one, m, **options) for one, m in zip(photo, mask, strict=True)]
             return np.stack(results) if isinstance(photo, np.ndarray) else results
         if isinstance(photo, Image.Image):
-            return self._complete_picture(photo, mask, strategy, feather)
-        return self._complete_array(photo, mask, strategy, feather)
+            return self._complete_picture(photo, mask, options)
+        return self._complete_array(photo, mask, options)
 
-    def _complete_picture(self, photo: Image.Image, mask: Any, strategy: str, feather: int) -> Image.Image:
+    def _complete_picture(self, photo: Image.Image, mask: Any, options: dict[str, Any]) -> Image.Image:
         if photo.mode not in ("RGB", "L", "RGBA", "LA"):
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
         has_alpha = photo.mode.endswith("A")
         colours = photo.convert(photo.mode.removesuffix("A")) if has_alpha else photo
-        completed = Image.fromarray(self._complete_array(np.asarray(colours), mask, strategy, feather))
+        completed = Image.fromarray(self._complete_array(np.asarray(colours), mask, options))
         if has_alpha:
             completed.putalpha(photo.getchannel("A"))
         return completed
 
-    def _complete_array(self, photo: Pixels, mask: Any, strategy: str, feather: int) -> Pixels:
+    def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
         if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.shape[2:] not in ((), (3,)):
             raise UsageError("a photo is a PIL picture or a uint8 array of height x width (x 3)")
         hole = as_holes(mask)
@@ -146,17 +181,37 @@ class Inpainter:
                 "they must be the same size"
             )
         rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
-        completed = self.complete(rgb, hole, strategy, feather)
+        completed = self.complete(rgb, hole, **options)
         if photo.ndim == 3:
             return completed
         # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
         return np.where(hole, cv2.cvtColor(completed, cv2.COLOR_RGB2GRAY), photo)
 
-    def complete(self, photo: Pixels, hole: Holes, strategy: str = "auto", feather: int = 0) -> Pixels:
+    def complete(
+        self,
+        photo: Pixels,
+        hole: Holes,
+        *,
+        strategy: str = "auto",
+        feather: int = 0,
+        texture: str = "auto",
+        seed: int = 0,
+    ) -> Pixels:
         """Fill the holes of uint8 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
         canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
         canvas.fill(strategy)
+        if texture == "patches" or (texture == "auto" and self._copies):
+            Texture(self._blend, seed).apply(canvas.photo, hole)
         return canvas.photo
+
+    @property
+    def _copies(self) -> bool:
+        """Whether holes get copied texture when nobody says: the pyramid fill stays what its name says."""
+        return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
+
+    @cached_property
+    def _blend(self) -> Blend:
+        return Blend(texture_weights(), self.threads)
 
     @property
     def device(self) -> str:

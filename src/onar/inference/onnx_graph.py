@@ -51,6 +51,41 @@ class Graph:
         self.nodes.append(messages.node(operator, names, output, attributes))
         return output
 
+    def finish(self, inputs: Mapping[str, int], completed: str, metadata: Mapping[str, str]) -> bytes:
+        """The whole graph as the bytes of an ONNX file.
+
+        Args:
+            inputs: channels of each input by name.
+            completed: the value to give out under that name, an image of three channels.
+            metadata: what travels in the file.
+
+        Raises:
+            OnarError: the network is too large for the format.
+        """
+        if sum(len(constant.raw_data) for constant in self.constants) > MOST_BYTES:
+            raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
+        model = messages.model(
+            "completed",
+            nodes=[*self.nodes, messages.node("Identity", [completed], "completed", {})],
+            constants=self.constants,
+            inputs=[messages.image_value(name, channels) for name, channels in inputs.items()],
+            outputs=[messages.image_value("completed", 3)],
+            metadata=metadata,
+            opset=OPSET,
+            ir_version=IR_VERSION,
+        )
+        content: bytes = model.SerializeToString()
+        return content
+
+    def convolve(self, weights: Weights, layer: str, x: str, stride: int = 1) -> str:
+        """A 3×3 convolution with bias, by the names of its weights in the state dict."""
+        window = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [stride, stride]}
+        return self.add("Conv", x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], **window)
+
+    def enlarge(self, x: str, **interpolation: str) -> str:
+        """Twice the height and width."""
+        return self.add("Resize", x, "", [1.0, 1.0, 2.0, 2.0], **interpolation)
+
     def _constant(self, value: NDArray[Any]) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(messages.tensor(name, value))
@@ -74,21 +109,8 @@ def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Map
     """
     graph = Graph()
     completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
-    graph.nodes.append(messages.node("Identity", [completed], "completed", {}))
-    model = messages.model(
-        architecture["generator"],
-        nodes=graph.nodes,
-        constants=graph.constants,
-        inputs=[messages.image_value("photo", 3), messages.image_value("known", 1)],
-        outputs=[messages.image_value("completed", 3)],
-        metadata={"architecture": json.dumps(architecture), **metadata},
-        opset=OPSET,
-        ir_version=IR_VERSION,
-    )
-    if sum(len(constant.raw_data) for constant in graph.constants) > MOST_BYTES:
-        raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
-    content: bytes = model.SerializeToString()
-    return content
+    inputs = {"photo": 3, "known": 1}
+    return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata})
 
 
 # ---------------------------------------------------------------- PConvUNet
@@ -106,8 +128,8 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     if architecture["base_fill"] == "none":
         return _cut(graph, graph.add("Sigmoid", decoded), size)
     fill = _fill_pyramid(graph, photo, known)
-    hidden = _head_layer(graph, weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
-    correction = _head_layer(graph, weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
+    hidden = graph.convolve(weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
+    correction = graph.convolve(weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
     if window := architecture.get("correction_window"):
         correction = graph.add("Mul", correction, _hole_share(graph, known, window))
     return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
@@ -153,7 +175,7 @@ def _decoder_level(
     channels = sum(kernel.shape[1] for kernel in kernels)
     shares = [
         graph.add("Mul", graph.add("AveragePool", known, count_include_pad=1, **window), kernel.shape[1] / channels)
-        for known, kernel in zip((_enlarge(graph, low[1], **NEAREST), skip[1]), kernels, strict=True)
+        for known, kernel in zip((graph.enlarge(low[1], **NEAREST), skip[1]), kernels, strict=True)
     ]
     return _finish_level(graph, graph.add("Add", *parts), graph.add("Add", *shares), bias, slope)
 
@@ -194,15 +216,6 @@ def _hole_share(graph: Graph, known: str, window: int) -> str:
     return graph.add("Sub", 1.0, graph.add("AveragePool", graph.add("AveragePool", known, **row), **column))
 
 
-def _head_layer(graph: Graph, weights: Weights, layer: str, x: str) -> str:
-    return graph.add("Conv", x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], kernel_shape=[3, 3], pads=[1] * 4)
-
-
-def _enlarge(graph: Graph, x: str, **interpolation: str) -> str:
-    """Twice the height and width."""
-    return graph.add("Resize", x, "", [1.0, 1.0, 2.0, 2.0], **interpolation)
-
-
 def _cut(graph: Graph, x: str, size: str) -> str:
     """The top left part of x; `size` is a height and a width."""
     return graph.add("Slice", x, [0, 0], size, [2, 3])
@@ -225,7 +238,7 @@ def _fill_pyramid(graph: Graph, photo: str, known: str) -> str:
     filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
     for photo, known in reversed(levels):
         hole = graph.add("Sub", 1.0, known)
-        filled = _cut(graph, _enlarge(graph, filled, mode="linear"), graph.add("Shape", known, start=2))
+        filled = _cut(graph, graph.enlarge(filled, mode="linear"), graph.add("Shape", known, start=2))
         filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
         for _ in range(SMOOTHING_STEPS):
             filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))

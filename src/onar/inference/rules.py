@@ -39,3 +39,18 @@ def band(training_size: int) -> int:
     At least as wide as what enlarging mixes with known pixels.
     """
     return max(8, training_size // 16)
+
+
+TEXTURE_DEPTH = 160.0
+"""Holes deeper than that get texture from half the scale: PatchMatch can hardly bridge them, and takes long."""
+
+TEXTURE_SIDE, TEXTURE_MARGIN = 768, 64
+"""Longest side of what gets texture at once, and the least that is shown of what is round it."""
+
+TEXTURE_NEAR = 32
+"""Holes nearer than that get texture together."""
+
+
+def patch_radius(depth: float) -> int:
+    """Radius of the patches for holes of that depth: large ones follow shapes, small ones fit into strokes."""
+    return 2 if depth <= 16 else 4

@@ -64,7 +64,8 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
     notes = [*photo.losses, *doubts(hole, upload.invert_mask, "invert_mask")]
     if hole.any():
-        filled = inpainter(photo.in_8_bits, hole, strategy=upload.strategy, feather=upload.feather)
+        options = {name: getattr(upload, name) for name in ("strategy", "feather", "texture", "seed")}
+        filled = inpainter(photo.in_8_bits, hole, **options)
         photo = photo.with_holes_filled(filled, hole)
     else:
         notes.append("the mask has no hole")

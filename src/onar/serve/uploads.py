@@ -54,6 +54,10 @@ class Options(BaseModel):
     strategy: Literal["auto", "whole", "crop"] = Field(
         "auto", description="What the network sees: the whole photo, crops round the holes, or what suits the size."
     )
+    texture: Literal["auto", "network", "patches"] = Field(
+        "auto", description="Deep holes: the network's fill, the photo's own texture, or that where it can be copied."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Of what is copied; another one gives another try.")
     format: Literal["same", "png", "jpeg", "tiff", "bmp", "webp"] = Field(
         "same", description="Format of the answer. JPEG compresses anew; the others hold known pixels exactly."
     )

@@ -1,0 +1,78 @@
+"""`TextureBlend` as an ONNX graph, built from its weights: what it computes, step by step."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from onar.inference.onnx_graph import Graph, Weights
+
+BANDS = 5
+BLEND_MULTIPLE = 2 ** (BANDS - 1)
+"""Height and width of what comes in are multiples of it."""
+
+OWN_SHARE = 0.1
+LINEAR = {"mode": "linear"}
+HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
+
+
+def build_blend(weights: Weights) -> bytes:
+    """Build the model (led, copied, known) -> completed of a `TextureBlend`, as the bytes of an ONNX file.
+
+    Args:
+        weights: its state dict, as float arrays.
+
+    Returns:
+        A model of float32 tensors, NCHW in [0, 1], with any batch, and height and width that are multiples of 16.
+    """
+    graph = Graph()
+    difference = graph.add("Sub", "led", "copied")
+    heads = _heads(graph, weights, _describe(graph, difference))
+    total = ""
+    for part, head in zip(reversed(_bands(graph, difference)), reversed(heads), strict=True):
+        weight = graph.add("Sigmoid", graph.add("Slice", head, [0], [1], [1]))
+        own = graph.add("Mul", graph.add("Slice", head, [1], [4], [1]), OWN_SHARE)
+        band = graph.add("Add", graph.add("Mul", weight, part), own)
+        total = graph.add("Add", graph.enlarge(total, **LINEAR), band) if total else band
+    return graph.finish({"led": 3, "copied": 3, "known": 1}, graph.add("Add", "copied", total), {})
+
+
+def _describe(graph: Graph, difference: str) -> str:
+    """See `onar.models.texture_blend.describe`."""
+    hole = graph.add("Sub", 1.0, "known")
+    apart = graph.add("ReduceMean", graph.add("Abs", difference), [1], keepdims=1)
+    eighth = graph.add("AveragePool", hole, kernel_shape=[8, 8], strides=[8, 8])
+    share = graph.add("AveragePool", eighth, kernel_shape=[5, 5], pads=[2] * 4)
+    depth = graph.add("Resize", share, "", [1.0, 1.0, 8.0, 8.0], **LINEAR)
+    fills = (graph.add("Sub", fill, 0.5) for fill in ("led", "copied"))
+    return graph.add("Concat", *fills, graph.add("Mul", apart, 2.0), hole, depth, axis=1)
+
+
+def _heads(graph: Graph, weights: Weights, described: str) -> list[str]:
+    """What the U-Net says for each band, fine to coarse: B×4×h×w."""
+
+    def layer(name: str, x: str, stride: int = 1) -> str:
+        return graph.add("LeakyRelu", graph.convolve(weights, f"{name}.0", x, stride), alpha=0.1)
+
+    depth = sum(name.startswith("heads.") for name in weights) // 2
+    # SpaceToDepth puts the place before the channel, torch's pixel_unshuffle the channel before the place.
+    first = weights["encoder.0.0.weight"]
+    reordered = first.reshape(len(first), -1, 4, 3, 3).swapaxes(1, 2).reshape(first.shape)
+    weights = weights | {"encoder.0.0.weight": reordered}
+    levels = [layer("encoder.0", graph.add("SpaceToDepth", described, blocksize=2))]
+    for index in range(1, depth):
+        levels.append(layer(f"encoder.{index}.1", layer(f"encoder.{index}.0", levels[-1], stride=2)))
+    decoded = [levels[-1]]
+    for index in reversed(range(depth - 1)):
+        both = graph.add("Concat", graph.enlarge(decoded[-1], **LINEAR), levels[index], axis=1)
+        decoded.append(layer(f"decoder.{index}", both))
+    heads = [graph.convolve(weights, f"heads.{index}", level) for index, level in enumerate(reversed(decoded))]
+    fine = graph.convolve(weights, "fine.1", layer("fine.0", decoded[-1]))
+    return [graph.add("DepthToSpace", fine, blocksize=2, mode="CRD"), *heads]
+
+
+def _bands(graph: Graph, image: str) -> list[str]:
+    """See `onar.models.texture_blend.bands`."""
+    sizes = [image]
+    for _ in range(BANDS - 1):
+        sizes.append(graph.add("AveragePool", sizes[-1], **HALVED))
+    return [*(graph.add("Sub", one, graph.enlarge(two, **LINEAR)) for one, two in pairwise(sizes)), sizes[-1]]

@@ -1,0 +1,100 @@
+"""Copied texture: holes get the photo's own texture, led by what a network put there.
+
+A network knows where the colours go, PatchMatch what the photo's texture is. So a hole that is filled already is filled
+once more with patches of the photo, at the photo's own scale, and a small network says pixel by pixel and scale by
+scale what to believe of the two.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil, inf, log2
+
+import cv2
+import numpy as np
+
+from onar.devices import available_cpus
+from onar.inference import rules
+from onar.inference.backends import Blend, Frame
+from onar.inference.canvas import Pixels, halve
+from onar.inference.window_plan import Window, in_turns, join_windows
+from onar.inference.windows import Box, Holes, deeper_than, find_groups, hole_depth
+from onar.patchmatch import fill_with_patches
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Gives fills the photo's texture.
+
+    Attributes:
+        blend: makes one fill of the network's and the copied one.
+        seed: of PatchMatch.
+    """
+
+    blend: Blend
+    seed: int = 0
+
+    def apply(self, photo: Pixels, unknown: Holes) -> None:
+        """Give all holes texture but those so thin that they show none.
+
+        Args:
+            photo: uint8 H×W×3 with its holes filled; changed in place.
+            unknown: bool H×W, those holes.
+        """
+        bare = deeper_than(unknown, rules.THIN)
+        with ThreadPoolExecutor(available_cpus()) as executor:
+            for windows in plan_texture(bare):
+                # Before any of a turn changes the photo, all of them have seen it.
+                fills = list(executor.map(lambda window: self._fill(photo, bare, window.shown), windows))
+                for window, fill in zip(windows, fills, strict=True):
+                    hole = bare[window.core.slices]
+                    photo[window.core.slices][hole] = fill[window.core.within(window.shown)][hole]
+                for window in windows:
+                    bare[window.core.slices] = False
+
+    def _fill(self, photo: Pixels, bare: Holes, shown: Box) -> Pixels:
+        """What belongs into the bare holes of a part of the photo; uint8 H×W×3 of that part."""
+        led, hole = photo[shown.slices], bare[shown.slices]
+        if hole.all():  # nothing to copy from
+            return led
+        copied = np.where(hole[..., None], copy_texture(led, hole, self.seed), led)
+        fill = self.blend(_to_frame(led), _to_frame(copied), np.logical_not(hole).astype(np.float32))
+        return np.clip(np.rint(fill * 255), 0, 255).astype(np.uint8)
+
+
+def plan_texture(bare: Holes) -> list[list[Window]]:
+    """Windows round the holes that want texture, bool H×W, turn by turn: those of one turn do not touch."""
+    photo = Box(0, 0, *bare.shape)
+    windows = []
+    for group in find_groups(bare, rules.TEXTURE_NEAR):
+        side = rules.TEXTURE_SIDE * 2 ** halvings(bare[group.grown(1, photo).slices])
+        if group.longer_side <= side:
+            margin = max(rules.TEXTURE_MARGIN, group.longer_side // 2)
+            windows.append(Window(group, group.grown(margin, photo)))
+        else:
+            pieces = (piece for piece in group.pieces(side) if bare[piece.slices].any())
+            windows += [Window(piece, piece.grown(side // 4, photo)) for piece in pieces]
+    return in_turns(join_windows(windows, photo, step=1, limit=2 * rules.TEXTURE_SIDE))
+
+
+def halvings(hole: Holes) -> int:
+    """How often holes, bool H×W, are halved until none is too deep for copying."""
+    deepest = float(hole_depth(hole).max())
+    return 0 if deepest == inf else max(0, ceil(log2(max(deepest, 1) / rules.TEXTURE_DEPTH)))
+
+
+def copy_texture(photo: Pixels, hole: Holes, seed: int) -> Pixels:
+    """Fill holes, bool H×W, with patches of the photo; very deep ones at half the scale, or less.
+
+    Patches cannot bridge any depth, and the time grows with the area.
+    """
+    if not halvings(hole):
+        return fill_with_patches(photo, hole, rules.patch_radius(float(hole_depth(hole).max())), seed)
+    small = copy_texture(*halve(photo, hole), seed)
+    enlarged = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], np.uint8)
+
+
+def _to_frame(pixels: Pixels) -> Frame:
+    return np.divide(pixels, 255, dtype=np.float32)

@@ -1,0 +1,156 @@
+"""Copied texture: where it comes from, what it leaves alone, and that the graph computes what the network does."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from onar import Inpainter
+from onar.bundled import bundled_photos, texture_weights
+from onar.errors import OnarError, UsageError
+from onar.inference import rules
+from onar.inference.backends import Blend
+from onar.inference.texture import copy_texture, halvings, plan_texture
+from onar.inference.windows import Box
+from onar.masks import random_mask
+from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
+from onar.weights_files import read_generator_file
+
+
+@pytest.fixture(scope="module")
+def inpainter() -> Inpainter:
+    return Inpainter.load(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    (path,) = bundled_photos().glob("*kitten*.jpg")
+    return np.asarray(Image.open(path).convert("RGB"))[:320, :320]
+
+
+@pytest.fixture(scope="module")
+def hole() -> np.ndarray:
+    hole = np.zeros((320, 320), bool)
+    hole[90:200, 120:190] = True
+    return hole
+
+
+def distance_to_known(photo: np.ndarray, hole: np.ndarray) -> float:
+    """Mean distance of 7x7 patches in the hole to the known patch that is most like each."""
+    patches = np.lib.stride_tricks.sliding_window_view(photo.astype(np.float32), (7, 7), (0, 1))
+    share = np.lib.stride_tricks.sliding_window_view(hole, (7, 7)).mean((2, 3))
+    known = patches[share == 0][::3].reshape(-1, 147)
+    filled = patches[share == 1][::20].reshape(-1, 147)
+    squares = (filled**2).sum(1)[:, None] - 2 * filled @ known.T + (known**2).sum(1)
+    return float(np.sqrt(np.maximum(squares.min(axis=1), 0)).mean())
+
+
+def test_a_deep_hole_looks_like_the_rest_of_the_photo_and_known_pixels_stay(inpainter, photo, hole) -> None:
+    textured = inpainter(photo, hole, texture="patches")
+    smooth = inpainter(photo, hole, texture="network")
+    assert np.array_equal(textured[~hole], photo[~hole])
+    assert distance_to_known(textured, hole) < 0.8 * distance_to_known(smooth, hole)
+
+
+def test_what_lies_in_the_hole_makes_no_difference(inpainter, photo, hole) -> None:
+    emptied = np.where(hole[..., None], np.uint8(255), photo)
+    assert np.array_equal(inpainter(photo, hole), inpainter(emptied, hole))
+
+
+def test_the_same_seed_gives_the_same_picture_and_another_another(inpainter, photo, hole) -> None:
+    first = inpainter(photo, hole, seed=3)
+    assert np.array_equal(first, inpainter(photo, hole, seed=3))
+    assert not np.array_equal(first, inpainter(photo, hole, seed=4))
+
+
+def test_thin_holes_and_the_pyramid_fill_stay_as_they_are(inpainter, photo, hole) -> None:
+    scratch = np.zeros_like(hole)
+    scratch[100:104, 20:300] = True
+    assert np.array_equal(inpainter(photo, scratch), inpainter(photo, scratch, texture="network"))
+    pyramid = Inpainter.load("pyramid")
+    assert np.array_equal(pyramid(photo, hole), pyramid(photo, hole, texture="network"))
+
+
+def test_without_patchmatch_the_network_fills_alone_unless_patches_are_asked_for(
+    inpainter, photo, hole, monkeypatch
+) -> None:
+    alone = inpainter(photo, hole, texture="network")
+    monkeypatch.setitem(sys.modules, "patchmatch.patch_match", None)
+    assert np.array_equal(inpainter(photo, hole), alone)
+    with pytest.raises(OnarError, match="pip install pypatchmatch"):
+        inpainter(photo, hole, texture="patches")
+
+
+@pytest.mark.parametrize("options", [{"texture": "wood"}, {"seed": -1}])
+def test_what_cannot_be_is_refused(inpainter, photo, hole, options) -> None:
+    with pytest.raises(UsageError, match=f"--{next(iter(options))}"):
+        inpainter(photo, hole, **options)
+
+
+def test_a_photo_without_a_known_pixel_is_filled(inpainter, photo) -> None:
+    assert inpainter(photo, np.ones(photo.shape[:2], bool)).shape == photo.shape
+
+
+def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:
+    bare = np.zeros((2400, 3000), bool)
+    bare[100:400, 100:300] = True  # one hole
+    bare[100:140, 320:360] = True  # another, near
+    bare[900:2300, 200:2900] = True  # too large for one window
+    filled = np.zeros(bare.shape, int)
+    photo = Box(0, 0, *bare.shape)
+    for windows in plan_texture(bare):
+        for window in windows:
+            filled[window.core.slices] += 1
+            assert window.shown == window.shown.grown(0, photo)
+            assert window.shown.area > window.core.area
+    assert (filled[bare] == 1).all()
+
+
+def test_very_deep_holes_are_copied_at_a_lower_scale(photo) -> None:
+    large = np.asarray(Image.fromarray(photo).resize((960, 960)))
+    hole = np.zeros(large.shape[:2], bool)
+    hole[100:860, 100:860] = True
+    assert halvings(hole) == np.ceil(np.log2(380 / rules.TEXTURE_DEPTH))
+    copied = copy_texture(large, hole, 0)
+    assert copied.shape == large.shape
+    assert copied[hole].std() > 0
+
+
+def test_the_graph_computes_what_the_network_does() -> None:
+    file = read_generator_file(texture_weights())
+    network = TextureBlend(file.architecture["base_channels"]).eval()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in file.weights.items()})
+    rng = np.random.default_rng(0)
+    led, copied = rng.random((2, 80, 112, 3), np.float32)
+    known = (random_mask(80, 112, rng=rng) == 0).astype(np.float32)
+    with torch.no_grad():
+        tensors = (torch.from_numpy(fill).permute(2, 0, 1)[None] for fill in (led, copied))
+        expected = network(*tensors, torch.from_numpy(known)[None, None])[0].permute(1, 2, 0).numpy()
+    blend = Blend(texture_weights())
+    assert np.abs(blend(led, copied, known) - expected).max() < 1e-4
+    # Sides of any length: the edge is repeated, which is seen near it alone.
+    assert blend(led[:77, :101], copied[:77, :101], known[:77, :101]).shape == (77, 101, 3)
+
+
+def test_bands_add_up_to_the_image() -> None:
+    image = torch.rand(1, 3, 64, 96)
+    parts = bands(image)
+    assert [part.shape[-1] for part in parts] == [96 >> number for number in range(BANDS)]
+    total = parts.pop()
+    while parts:
+        total = enlarge(total) + parts.pop()
+    assert torch.allclose(total, image, atol=1e-6)
+
+
+def test_before_training_texture_is_copied_and_colours_are_the_networks() -> None:
+    torch.manual_seed(0)
+    texture = torch.rand(1, 3, 64, 64) * 0.2
+    led, copied = torch.full((1, 3, 64, 64), 0.7), 0.3 + texture
+    with torch.no_grad():
+        blended = TextureBlend().eval()(led, copied, torch.zeros(1, 1, 64, 64))
+    assert blended.mean() > (led.mean() + copied.mean()) / 2
+    assert blended.std() > texture.std() / 2
