@@ -2,7 +2,7 @@
 
 A graph computes exactly what its generator does in evaluation mode, in the form that costs least (docs/export.md has
 the measurements): batch norm is folded into the kernels; nearest upsampling with its 3×3 convolution becomes four 2×2
-convolutions of the small map, one for each phase of the output (docs/architecture.md, "The decoder without upsampling
+convolutions of the small map, one for each phase of the output (docs/mathematics.md, "The decoder without upsampling
 and without concatenation"); and a level is
 
     act(W x + bias · share) / share      with share = Σ / window, and 0 where share is 0
