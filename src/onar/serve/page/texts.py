@@ -60,7 +60,7 @@ TEXTS = {
     "marked": Text("{share} of the photo is marked.", "Fotoğrafın {share} kadarı işaretli."),
     "completed": Text(
         "Filled {share} of {width} × {height} pixels in {seconds} s.",
-        "{width} × {height} pikselin {share} kadarı {seconds} saniyede dolduruldu.",
+        "{width} × {height} pikselin {share} kadarı {seconds} sn içinde dolduruldu.",
     ),
     "much": Text(
         "{share} of the photo is marked to be filled. If that is the wrong way round, press Invert.",
@@ -85,7 +85,7 @@ TEXTS = {
         "Bu resimde çok fazla piksel var: daha küçüğünü seçin.",
     ),
     "busy": Text(
-        "Many photos are waiting: try again in {seconds} s.", "Bekleyen çok fotoğraf var: {seconds} s sonra deneyin."
+        "Many photos are waiting: try again in {seconds} s.", "Bekleyen çok fotoğraf var: {seconds} sn sonra deneyin."
     ),
     "too_slow": Text("Filling took too long: mark less.", "Doldurma çok uzun sürdü: daha az yer işaretleyin."),
     "gone": Text(
@@ -104,7 +104,7 @@ TEXTS = {
         "İzlenecek eğitim yok: sunucuyu --results_dir KLASÖR ile başlatın ve o klasöre eğitin.",
     ),
     "starting": Text("Started; nothing is logged yet.", "Başladı; günlükte henüz bir şey yok."),
-    "progress": Text("Epoch {epoch} of {epochs}, step {step}", "Tur {epoch}/{epochs}, adım {step}"),
+    "progress": Text("Epoch {epoch} of {epochs}, step {step}", "Epok {epoch}/{epochs}, adım {step}"),
     "speed": Text("{speed} photos per second", "saniyede {speed} fotoğraf"),
     "time_left": Text("about {time} left", "yaklaşık {time} kaldı"),
     "last_logged": Text("last logged {time} ago", "son kayıt {time} önce"),
@@ -112,9 +112,9 @@ TEXTS = {
     "hours": Text("{number} h", "{number} sa"),
     "minutes": Text("{number} min", "{number} dk"),
     "seconds": Text("{number} s", "{number} sn"),
-    "losses": Text("Losses, by epoch", "Kayıplar, tur tur"),
-    "scores": Text("Scores on held-out photos, by epoch", "Ayrılmış fotoğraflardaki puanlar, tur tur"),
-    "epoch": Text("Epoch", "Tur"),
+    "losses": Text("Losses, by epoch", "Kayıplar, epok epok"),
+    "scores": Text("Scores on held-out photos, by epoch", "Ayrılmış fotoğraflardaki puanlar, epok epok"),
+    "epoch": Text("Epoch", "Epok"),
     "samples": Text("Samples: masked, completed, original", "Örnekler: maskeli, tamamlanmış, özgün"),
     # Masks
     "masks_help": Text(
