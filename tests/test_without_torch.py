@@ -66,7 +66,7 @@ def mask(tmp_path: Path) -> Path:
 
 
 def test_there_is_no_torch(python: Path) -> None:
-    for name in ("torch", "matplotlib", "onnx", "gradio"):
+    for name in ("torch", "matplotlib", "onnx", "gradio", "jinja2"):
         tried = subprocess.run([python, "-c", f"import {name}"], capture_output=True, text=True, check=False)
         assert f"No module named '{name}'" in tried.stderr
 
@@ -89,7 +89,9 @@ def test_holes_are_scored_and_learned_distances_say_what_they_need(python: Path,
     assert 10 < scores["psnr"] < 60
     assert scores["st_lpips"] is None
     assert 'ST-LPIPS: not available: pip install "onar[train,offline]"' in done.stdout
-    assert 'pip install "onar[evaluate]"' in (tmp_path / "report.html").read_text()
+    assert 'onar: report.html needs pip install "onar[evaluate]" (jinja2 is missing)' in done.stderr
+    assert "The report: report.json\n" in done.stdout
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_masks_are_written(python: Path, tmp_path: Path) -> None:

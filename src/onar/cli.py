@@ -152,6 +152,7 @@ def evaluate(
         device: Where to compute; auto takes a GPU when there is one.
         texture: As for `complete`: with copied texture (patches), without (network), or with it where it can be (auto).
     """
+    from onar.evaluation.report_page import missing_for_page
     from onar.evaluation.verb import evaluate
 
     report = evaluate(
@@ -169,7 +170,8 @@ def evaluate(
         output=output,
     )
     print(report)
-    print(f"\nThe report: {output} and {output.with_suffix('.html')}")
+    written = [str(output)] if missing_for_page() else [str(output), str(output.with_suffix(".html"))]
+    print(f"\nThe report: {' and '.join(written)}")
 
 
 @app.command

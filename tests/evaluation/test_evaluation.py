@@ -24,6 +24,7 @@ from onar.cli import main
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import GeneratedHoles, Group, MasksHash, generated_holes, group_of, reaches_border
 from onar.evaluation.report import Report
+from onar.evaluation.report_page import to_html
 from onar.imaging.images import Pixels
 from onar.masks import HOLE, HOLE_RATIO_RANGES
 from onar.metrics.baselines import BASELINES, telea
@@ -421,6 +422,16 @@ def test_names_from_files_are_shown_as_text(photos: Path, masks: Path, tmp_path:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<i>" not in page
     assert "&lt;i&gt;.png" in page
+
+
+def test_the_page_is_written_without_plots_where_matplotlib_is_missing(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    page = to_html(report)
+    assert 'Plots of these scores need pip install "onar[evaluate]".' in page
+    assert "data:image/png" not in page
+    assert page.count("<figure>") == 3 * (2 + len(report.methods))
 
 
 def test_the_table_names_every_method_metric_and_range(report: Report) -> None:

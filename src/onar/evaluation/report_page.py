@@ -1,11 +1,18 @@
-"""report.json and report.html of an evaluation. The page holds its pictures itself and needs no network."""
+"""report.json and report.html of an evaluation. The page holds its pictures itself and needs no network.
+
+What the page says is in `report_page.html.jinja`; here its numbers and pictures are made. jinja2 comes with the extra
+`evaluate` and is imported when a page is written: without it there is the JSON alone.
+"""
 
 from __future__ import annotations
 
 import base64
 import os
+import sys
 from collections.abc import Iterable
-from html import escape
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -33,27 +40,44 @@ from onar.imaging.images import Pixels
 PICTURE_SIDE = 420
 """Longest side, in pixels, of a picture in the page."""
 
+_TEMPLATE = "report_page.html.jinja"
 _PLOTTED = ("psnr", "psnr_hole", "ssim", "l1_hole", "lpips", "st_lpips")
 
-_BEST = ' class="best"'
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1200px; margin: 2em auto;
-       padding: 0 1em; }
-h1, h2, h3 { line-height: 1.2; margin: 1.6em 0 .5em; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-td.best { font-weight: 700; background: #e8f4ea; }
-tr.count td, .note { color: #666; }
-.wide { overflow-x: auto; }
-.pictures { display: flex; flex-wrap: wrap; gap: 12px; }
-figure { margin: 0; }
-figure img { display: block; min-width: 200px; max-width: 100%; }
-figcaption { font-size: 13px; color: #444; max-width: 200px; }
-code { overflow-wrap: anywhere; }
-dt { font-weight: 600; } dd { margin: 0 0 .4em; }
-"""
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    best: bool
+    """It is the best of its column."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    method: str
+    cells: list[_Cell]
+
+
+@dataclass(frozen=True)
+class _Table:
+    header: list[str]
+    rows: list[_Row]
+    counts: list[int]
+    """Masks by column; empty where a table has no such row."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    caption: str
+    address: str
+    """The picture itself, as a data address."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An example as the page shows it."""
+
+    heading: str
+    pictures: list[_Picture]
 
 
 def check_writable(output: Path) -> None:
@@ -66,94 +90,89 @@ def check_writable(output: Path) -> None:
         raise OnarError(f"cannot write {output}: no permission to write in {output.parent}")
 
 
+def missing_for_page() -> str | None:
+    """How to install what a page is written with, where that is missing."""
+    return None if find_spec("jinja2") else 'pip install "onar[evaluate]" (jinja2 is missing)'
+
+
 def write_reports(report: Report, output: Path) -> None:
-    """Write the JSON to `output` and the page beside it, each whole or not at all; raises `OnarError`."""
+    """Write the JSON to `output` and the page beside it, each whole or not at all; raises `OnarError`.
+
+    Without jinja2 the JSON alone is written, and a line on stderr says so.
+    """
     write_text(output, report.to_json())
-    write_text(output.with_suffix(".html"), to_html(report))
+    page = output.with_suffix(".html")
+    if missing := missing_for_page():
+        print(f"onar: {page.name} needs {missing}; {output.name} is written without it", file=sys.stderr)
+    else:
+        write_text(page, to_html(report))
 
 
 def to_html(report: Report) -> str:
-    """The page: tables, plots by hole share, and examples as pictures."""
-    asked = next(iter(report.methods))
-    photos = len({row.photo for row in report.images})
-    parts = [
-        f"<h1>How well {escape(asked)} fills holes</h1>",
-        f"<p>{len(report.images)} masks on {photos} photos. Bold: best of its column.</p>",
-        _overall(report),
-        *(f'<p class="note">{escape(line)}</p>' for line in remarks(report)),
-        "<h2>By hole share</h2>",
-        "<p>N: holes keep away from the border. B: holes reach it. Means over the masks in the last row.</p>",
-        *(_by_range(report, name) for name in report.available_metrics),
-        _plots(report),
-        *(_example(report, example) for example in report.examples),
-        "<h2>How it was done</h2>",
-        _protocol(report),
-        _skipped(report),
-    ]
-    title = f"Onar evaluation: {escape(asked)}"
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    body = "\n".join(part for part in parts if part)
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    """The page: tables, plots by hole share, and examples as pictures. Needs jinja2."""
+    from jinja2 import Environment, StrictUndefined
+
+    template = files("onar.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(template).render(
+        asked=next(iter(report.methods)),
+        masks=len(report.images),
+        photos=len({row.photo for row in report.images}),
+        overall=_overall(report),
+        remarks=remarks(report),
+        by_range=[_by_range(report, name) for name in report.available_metrics],
+        plots=_plots(report),
+        examples=[_example(report, example) for example in report.examples],
+        protocol=_protocol(report),
+        skipped=report.skipped,
     )
 
 
 # ---------------------------------------------------------------- tables
 
 
-def _overall(report: Report) -> str:
+def _overall(report: Report) -> _Table:
     columns, scores = overall_columns(report), overall_scores(report)
     best = {name: best_of(scores, name, metric) for name, metric in columns.items()}
-    header = ["method", *(metric.title for metric in columns.values())]
     rows = [
         _row(method, ((scores[method][name], metric, best[name] == method) for name, metric in columns.items()))
         for method in scores
     ]
-    return _table(header, rows)
+    return _Table(["method", *(metric.title for metric in columns.values())], rows, [])
 
 
-def _by_range(report: Report, name: str) -> str:
+def _by_range(report: Report, name: str) -> _Table:
     metric = report.metrics[name]
     columns = [(one.range, border) for one in report.buckets if one.border is None for border in (False, True)]
     buckets = [report.bucket(*column) for column in columns]
     best = [best_of(bucket.scores, name, metric) if bucket else None for bucket in buckets]
-    header = [
-        metric.title,
-        *(f"{percent(*limits) if limits else 'other'} {'B' if b else 'N'}" for limits, b in columns),
-    ]
+    titles = [f"{percent(*limits) if limits else 'other'} {'B' if border else 'N'}" for limits, border in columns]
     rows = [
         _row(
             method, ((_score(one, method, name), metric, top == method) for one, top in zip(buckets, best, strict=True))
         )
         for method in report.methods
     ]
-    counts = "".join(f"<td>{bucket.count if bucket else 0}</td>" for bucket in buckets)
-    return _table(header, [*rows, f'<tr class="count"><td>masks</td>{counts}</tr>'])
+    return _Table([metric.title, *titles], rows, [bucket.count if bucket else 0 for bucket in buckets])
 
 
 def _score(bucket: Bucket | None, method: str, name: str) -> float | None:
     return bucket.scores[method][name] if bucket else None
 
 
-def _row(method: str, cells: Iterable[tuple[float | None, Metric, bool]]) -> str:
-    marked = (f"<td{_BEST if best else ''}>{shown(value, metric.digits)}</td>" for value, metric, best in cells)
-    return f"<tr><td>{escape(method)}</td>{''.join(marked)}</tr>"
-
-
-def _table(header: list[str], rows: list[str]) -> str:
-    titles = "".join(f"<th>{escape(title)}</th>" for title in header)
-    return f'<div class="wide"><table><tr>{titles}</tr>{"".join(rows)}</table></div>'
+def _row(method: str, cells: Iterable[tuple[float | None, Metric, bool]]) -> _Row:
+    return _Row(method, [_Cell(shown(value, metric.digits), best) for value, metric, best in cells])
 
 
 # ---------------------------------------------------------------- plots and pictures
 
 
-def _plots(report: Report) -> str:
-    """Mean scores by range of hole share, a curve for each method; where matplotlib is missing, how to get them."""
+def _plots(report: Report) -> str | None:
+    """Mean scores by range of hole share, a curve for each method, as a picture; None where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        return '<p class="note">Plots of these scores need pip install "onar[evaluate]".</p>'
+        return None
     names = [name for name in _PLOTTED if name in report.available_metrics]
     buckets = [bucket for bucket in report.buckets if bucket.border is None]
     figure = Figure(figsize=(12, 3.4 * -(-len(names) // 3)), layout="constrained")
@@ -169,8 +188,7 @@ def _plots(report: Report) -> str:
         axes.set_visible(False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
-    plots = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<div class="wide">{_image(plots, "scores by hole share")}</div>'
+    return _address(buffer, "png")
 
 
 def _or_gap(scores: Scores, method: str, name: str) -> float:
@@ -178,40 +196,34 @@ def _or_gap(scores: Scores, method: str, name: str) -> float:
     return float("nan") if value is None else value
 
 
-def _example(report: Report, example: Example) -> str:
+def _example(report: Report, example: Example) -> _Shown:
     row = example.row
-    heading = f"{example.title}: {row.photo} with {row.mask}, {row.hole_share:.0%} hole"
-    pictures = [_figure(example.masked, "holes in white")]
+    pictures = [_Picture("holes in white", _jpeg(example.masked))]
     for method, picture in example.completed.items():
         psnr, ssim = (shown(row.scores[method][name], report.metrics[name].digits) for name in ("psnr_hole", "ssim"))
-        pictures.append(_figure(picture, f"{method}: {psnr} dB in holes, SSIM {ssim}"))
-    pictures.append(_figure(example.original, "original"))
-    return f'<h3>{escape(heading)}</h3><div class="pictures">{"".join(pictures)}</div>'
-
-
-def _figure(picture: Pixels, caption: str) -> str:
-    image = _image(_jpeg(picture), caption)
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _image(address: str, description: str) -> str:
-    return f'<img alt="{escape(description)}" src="{address}">'
+        pictures.append(_Picture(f"{method}: {psnr} dB in holes, SSIM {ssim}", _jpeg(picture)))
+    pictures.append(_Picture("original", _jpeg(example.original)))
+    return _Shown(f"{example.title}: {row.photo} with {row.mask}, {row.hole_share:.0%} hole", pictures)
 
 
 def _jpeg(picture: Pixels) -> str:
-    """A picture as text, no larger than `PICTURE_SIDE`."""
+    """A picture as a data address, no larger than `PICTURE_SIDE`."""
     scale = min(1.0, PICTURE_SIDE / max(picture.shape[:2]))
     width, height = (max(1, round(scale * side)) for side in (picture.shape[1], picture.shape[0]))
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else picture
     buffer = BytesIO()
     Image.fromarray(np.asarray(small, np.uint8)).save(buffer, "JPEG", quality=92, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return _address(buffer, "jpeg")
+
+
+def _address(buffer: BytesIO, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 # ---------------------------------------------------------------- how it was done
 
 
-def _protocol(report: Report) -> str:
+def _protocol(report: Report) -> dict[str, str]:
     entries = {name.replace("_", " "): str(value) for name, value in report.protocol.items()}
     entries |= {
         "seed": str(report.seed),
@@ -219,13 +231,4 @@ def _protocol(report: Report) -> str:
         "SHA-256 of the weights": report.weights_sha256 or "none",
         "versions": ", ".join(f"{name} {version or 'missing'}" for name, version in report.versions.items()),
     }
-    entries |= {f"method {name}": text for name, text in report.methods.items()}
-    texts = (f"<dt>{escape(name)}</dt><dd><code>{escape(text)}</code></dd>" for name, text in entries.items())
-    return f"<dl>{''.join(texts)}</dl>"
-
-
-def _skipped(report: Report) -> str:
-    if not report.skipped:
-        return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in report.skipped)
-    return f"<h2>Left out</h2><ul>{lines}</ul>"
+    return entries | {f"method {name}": text for name, text in report.methods.items()}
