@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from onar.completion.config import CompletionConfig
+    from onar.completion.in_process import Outcome, complete_files
+    from onar.completion.plan import Job
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
     from onar.evaluation.verb import evaluate
@@ -15,28 +18,36 @@ if TYPE_CHECKING:
     from onar.training.loop import train
 
 __all__ = [
+    "CompletionConfig",
     "Discriminator",
     "Inpainter",
+    "Job",
     "OnarError",
+    "Outcome",
     "PConvUNet",
     "PartialConv2d",
     "PyramidFill",
     "TrainConfig",
     "UsageError",
+    "complete_files",
     "evaluate",
     "random_mask",
     "train",
 ]
 
 _HOMES = {
+    "CompletionConfig": "onar.completion.config",
     "Discriminator": "onar.models",
     "Inpainter": "onar.inference.inpainter",
+    "Job": "onar.completion.plan",
     "OnarError": "onar.errors",
+    "Outcome": "onar.completion.in_process",
     "PConvUNet": "onar.models",
     "PartialConv2d": "onar.models",
     "PyramidFill": "onar.models",
     "TrainConfig": "onar.config",
     "UsageError": "onar.errors",
+    "complete_files": "onar.completion.in_process",
     "evaluate": "onar.evaluation.verb",
     "random_mask": "onar.masks",
     "train": "onar.training.loop",
