@@ -1,5 +1,4 @@
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,39 +8,14 @@ import pytest
 from PIL import Image
 
 import onar
-from onar.cli import app
 from onar.imaging.images import read_mask
 from onar.masks import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
-
-DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
-
-
-def documented_commands() -> list[str]:
-    """Every `onar …` line of the documents' shell blocks, without its comment."""
-    blocks = (block for path in DOCUMENTS for block in re.findall(r"```(?:bash|sh)\n(.*?)```", path.read_text(), re.S))
-    lines = (line.split(" #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines())
-    return sorted({line for line in lines if line.startswith("onar ")})
 
 
 def run_onar(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "onar", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-def test_the_documents_show_commands() -> None:
-    assert len(documented_commands()) > 5
-
-
-@pytest.mark.parametrize("command", documented_commands())
-def test_a_documented_command_is_understood(command: str) -> None:
-    tokens = shlex.split(command)[1:]
-    if "--config" in tokens:
-        place = tokens.index("--config")
-        recipe = tokens[place + 1]
-        assert recipe.startswith("inpainting_results/") or (REPOSITORY / recipe).is_file()
-        del tokens[place : place + 2]
-    app.parse_args(tokens, exit_on_error=False, print_error=False)
 
 
 def test_help_answers_without_loading_the_heavy_libraries() -> None:

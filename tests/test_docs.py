@@ -1,0 +1,329 @@
+"""What the documents print is run here as it is printed, in a folder with small photos.
+
+Trainings are made short by flags after the line, or by other defaults where Python gives none. `NOT_RUN` lists the
+lines that cannot run here, with the reason.
+"""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from urllib.parse import unquote
+
+import datasets
+import pyarrow
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+import onar
+from onar.cli import app, main
+from tests.conftest import PHOTOS, REPOSITORY
+from tests.runs import SMALL
+
+READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
+TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
+DOCUMENTS = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md")))
+MODEL_CARD = PHOTOS.parent / "weights" / "MODEL_CARD.md"
+
+NOT_RUN = {
+    r"pip install ": "would change the environment that the tests run in",
+    r"make (demo|test|check|bench|soak)\b": "installs an environment of its own, and takes minutes",
+    r"\.venv/bin/python -m benchmarks ": "takes minutes; tests/test_benchmarks.py runs the topics small",
+    r"python model_script\.py": "tests/training/test_training.py runs the script with smaller constants",
+    r"curl ": "needs a server at that address; tests/serve/test_documents.py runs it against one",
+    r"ray start ": "joins this machine to a cluster that outlives the test",
+    r"onar complete .*--engine ray": "starts Ray, or needs a cluster; tests/completion/test_on_ray.py does both",
+    r"accelerate launch ": "needs two GPUs, or two machines",
+    r"torchrun ": "needs two GPUs, or two machines; tests/training/test_processes.py runs processes on the CPU",
+    r"#!/bin/bash|#SBATCH |head=|srun ": "needs SLURM",
+}
+"""How a line begins that is not run, and why. Those with `onar` in them are parsed all the same."""
+
+PYTHON_NOT_RUN = {
+    "http://127.0.0.1:7860/api/": "needs a server there; tests/serve/test_documents.py runs it against one"
+}
+"""What a block of Python holds that is not run, and why."""
+
+ONE_STEP = {**SMALL, "batch_size": 2, "epochs": 1, "max_steps": 1}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code, and the documents in which it stands."""
+
+    code: str
+    """As it is printed in the first of them."""
+    bare: str
+    """What a computer makes of it: comments do not count."""
+    documents: tuple[Path, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of a shell block: whole ones, without comments."""
+        return [line for line in self.bare.splitlines() if line]
+
+
+def printed(language: str, documents: Iterable[Path] = DOCUMENTS) -> list[Block]:
+    """The blocks of a language; those that differ in comments alone are one."""
+    found: dict[str, Block] = {}
+    for path in documents:
+        for code in re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
+            bare = ast.dump(ast.parse(code)) if language == "python" else without_comments(code)
+            earlier = found.get(bare, Block(code, bare, ()))
+            found[bare] = replace(earlier, documents=(*earlier.documents, path))
+    return list(found.values())
+
+
+def without_comments(code: str) -> str:
+    lines = re.sub(r"\\\n\s*", "", code).splitlines()
+    return "\n".join(re.split(r" +# ", line)[0].rstrip() for line in lines)
+
+
+def is_run(line: str) -> bool:
+    return not any(re.match(beginning, line) for beginning in NOT_RUN)
+
+
+SHELL = printed("bash")
+PYTHON = printed("python")
+SHELL_RUN = [block for block in SHELL if any(is_run(line) for line in block.lines)]
+PYTHON_RUN = [block for block in PYTHON if not any(part in block.code for part in PYTHON_NOT_RUN)]
+
+
+def name_of(block: Block) -> str:
+    first = next(line for line in block.code.splitlines() if line and is_run(line))
+    return f"{'+'.join(path.name for path in block.documents)}: {first[:60]}"
+
+
+def onar_lines(documents: Iterable[Path]) -> list[list[str]]:
+    """The arguments of every line that starts Onar, also of those that are not run."""
+    lines = (shlex.split(line) for block in printed("bash", documents) for line in block.lines)
+    return [line[line.index("onar") + 1 :] for line in lines if "onar" in line and line[0] not in ("pip", "#SBATCH")]
+
+
+# ---------------------------------------------------------------- where they run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_network_and_nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No weights are downloaded, and copies of shards lie in a folder of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("empty_torch_cache")))
+        copies = tmp_path_factory.mktemp("copies")
+        patch.setenv("HF_HOME", str(copies))
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", copies)
+        yield
+
+
+@pytest.fixture(scope="module")
+def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the documents' lines name."""
+    folder = tmp_path_factory.mktemp("documented")
+    for name in ("photos", "data", "test_photos"):
+        shutil.copytree(photos, folder / name)
+    shutil.copytree(finished, folder / "inpainting_results")
+    checkpoints = folder / "inpainting_results" / "checkpoints"
+    shutil.copy(next(checkpoints.glob("step_*.pt")), checkpoints / "step_00001000.pt")
+    (folder / "configs").symlink_to(REPOSITORY / "configs")
+    photo = Image.open(next(photos.glob("*.jpg")))
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (30, 20, 50, 34))
+    for place, picture in (("photo.jpg", photo), ("mask.png", mask), ("scans/a.jpg", photo), ("masks/a.png", mask)):
+        (folder / place).parent.mkdir(exist_ok=True)
+        picture.save(folder / place)
+    write_shards(sorted(photos.rglob("*.jpg")), folder / "shards")
+    run_onar(["export", "--weights", str(finished / "generator_final.pth"), "--output", str(folder / "model.onnx")])
+    return folder
+
+
+def write_shards(photos: list[Path], folder: Path) -> None:
+    folder.mkdir()
+    pictures = [{"bytes": path.read_bytes(), "path": path.name} for path in photos]
+    parquet.write_table(pyarrow.table({"image": pictures}), folder / "0.parquet")
+    with tarfile.open(folder / "0.tar", "w") as tar:
+        for path in photos:
+            tar.add(path, path.name)
+
+
+@pytest.fixture
+def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the current folder."""
+    shutil.copytree(prepared, tmp_path / "here", symlinks=True)
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+# ---------------------------------------------------------------- shell
+
+
+def shortened(line: list[str], number: int) -> list[str]:
+    """A line's words and, where it would take long, some more."""
+    more: dict[str, object] = {}
+    if line[0] == "train":
+        more = {"results_dir": f"run_{number}", **ONE_STEP}
+        if "bundled" in line:  # a network of its own shape
+            more = {**more, "img_size": 64}
+            del more["base_channels"], more["depth"]
+        if "--stream" in line:  # the first hundred photos are held out, and there are ten
+            more["val_data"] = "photos"
+    elif line[0] == "evaluate":
+        more = {"masks": "masks"}
+    missing = [(f"--{name}", str(value)) for name, value in more.items() if f"--{name}" not in line]
+    return [*line, *chain.from_iterable(missing)]
+
+
+def run_onar(words: list[str]) -> None:
+    """Run a line in this process: each in one of its own would take minutes."""
+    app.config = ()  # what an earlier line's --config left
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert not ended.value.code
+
+
+def assert_it_serves(script: str) -> None:
+    """Run a shell script that ends in `onar serve`, until it listens; with the page, which is slow, where it counts."""
+    script = script.replace("onar serve", f"exec {shlex.quote(sys.executable)} -m onar serve") + " --port 0"
+    script += "" if "_dir" in script else " --no-page"
+    with subprocess.Popen(["sh", "-ec", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        serving = any(line.startswith("serving at ") for line in iter(process.stdout.readline, ""))
+        process.terminate()
+    assert serving
+
+
+@pytest.mark.parametrize("block", SHELL_RUN, ids=name_of)
+def test_a_shell_block_runs(block: Block, folder: Path) -> None:
+    lines = [line for line in block.lines if is_run(line)]
+    if lines[-1].startswith("onar serve"):
+        assert_it_serves("\n".join(lines))
+        return
+    for number, line in enumerate(lines):
+        program, *arguments = shlex.split(line)
+        assert program == "onar"
+        words = shortened(arguments, number)
+        run_onar(words)
+        for flag in {"--output", "--results_dir"} & set(words):
+            assert (folder / words[words.index(flag) + 1]).exists()
+
+
+@pytest.mark.parametrize("documents", [sorted(set(DOCUMENTS) - set(TURKISH)), TURKISH], ids=["English", "Turkish"])
+def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
+    run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
+    assert run == {"check", "complete", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
+
+
+def test_every_line_that_starts_onar_is_understood() -> None:
+    app.config = ()
+    lines = onar_lines(DOCUMENTS)
+    assert len(lines) > 20
+    for tokens in lines:
+        if "--config" in tokens:
+            place = tokens.index("--config")
+            assert (REPOSITORY / tokens[place + 1]).is_file()
+            del tokens[place : place + 2]
+        app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+def test_what_is_listed_as_not_run_is_in_the_documents() -> None:
+    lines = [line for block in SHELL for line in block.lines]
+    assert all(any(re.match(beginning, line) for line in lines) for beginning in NOT_RUN)
+    assert all(any(part in block.code for block in PYTHON) for part in PYTHON_NOT_RUN)
+
+
+# ---------------------------------------------------------------- Python
+
+
+@pytest.fixture
+def small_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other defaults, so that code which names no size makes one step of a small network, and scores one mask."""
+    smaller = {
+        onar.TrainConfig.__init__: {**ONE_STEP, "results_dir": Path("run")},
+        onar.evaluate: {"masks": Path("masks")},
+    }
+    for function, defaults in smaller.items():
+        monkeypatch.setattr(function, "__kwdefaults__", {**function.__kwdefaults__, **defaults})
+    monkeypatch.setattr(onar.PConvUNet.__init__, "__defaults__", (SMALL["base_channels"], SMALL["depth"], "none", 0))
+
+
+@pytest.mark.parametrize("block", PYTHON_RUN, ids=name_of)
+@pytest.mark.usefixtures("small_defaults")
+def test_a_python_block_runs(block: Block, folder: Path) -> None:
+    exec(compile(block.code, block.documents[0].name, "exec"), {"__name__": "__main__"})
+    for name in re.findall(r'save\("([^"]+)"\)|output=Path\("([^"]+)"\)', block.code):
+        assert (folder / "".join(name)).exists()
+
+
+# ---------------------------------------------------------------- names, languages, links
+
+
+def test_the_names_that_programs_import_are_kept() -> None:
+    """Everything else may move."""
+    assert set(onar.__all__) == {
+        "CompletionConfig",
+        "Discriminator",
+        "Inpainter",
+        "Job",
+        "OnarError",
+        "Outcome",
+        "PConvUNet",
+        "PartialConv2d",
+        "PyramidFill",
+        "TrainConfig",
+        "UsageError",
+        "complete_files",
+        "evaluate",
+        "random_mask",
+        "train",
+    }
+    from onar.checkpoint import load_generator
+    from onar.config import TrainConfig
+    from onar.masks import composite, known_from_mask
+    from onar.models import GENERATORS, Discriminator, PartialConv2d, PConvUNet, PyramidFill
+
+    assert TrainConfig is onar.TrainConfig
+    assert (Discriminator, PartialConv2d, PConvUNet) == (onar.Discriminator, onar.PartialConv2d, onar.PConvUNet)
+    assert {"PConvUNet": PConvUNet, "PyramidFill": PyramidFill}.items() <= GENERATORS.items()
+    assert all(callable(one) for one in (load_generator, composite, known_from_mask))
+
+
+def test_python_blocks_import_public_names_alone() -> None:
+    kept = {"onar", "onar.masks", "onar.checkpoint", "onar.models", "onar.config"}
+    imported = {module for block in PYTHON for module in re.findall(r"^(?:from|import) (onar[\w.]*)", block.code, re.M)}
+    assert imported <= kept
+
+
+def test_the_readmes_show_the_same() -> None:
+    english, turkish = (path.read_text(encoding="utf-8") for path in READMES)
+    for language in ("bash", "python"):
+        shown = [[block.bare for block in printed(language, [path])] for path in READMES]
+        assert shown[0] == shown[1]
+    for pattern in (r"^#+ ", r"^\|", r"!\[", r"^- ", r"^```", r"`onar \w+`", r"\.\[[\w,]+\]"):
+        assert len(re.findall(pattern, english, re.M)) == len(re.findall(pattern, turkish, re.M)), pattern
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, MODEL_CARD], ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.S)
+    for address in re.findall(r"\]\(([^)\s]+)\)", text):
+        if address.startswith(("http:", "https:")):
+            continue
+        path, _, heading = unquote(address).partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), address
+        if heading:
+            assert heading in headings(target), address
+
+
+def headings(document: Path) -> set[str]:
+    """The headings of a document as links name them."""
+    titles = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
