@@ -53,7 +53,7 @@ def test_a_deep_hole_looks_like_the_rest_of_the_photo_and_known_pixels_stay(inpa
     textured = inpainter(photo, hole, texture="patches")
     smooth = inpainter(photo, hole, texture="network")
     assert np.array_equal(textured[~hole], photo[~hole])
-    assert distance_to_known(textured, hole) < 0.8 * distance_to_known(smooth, hole)
+    assert distance_to_known(textured, hole) < 0.9 * distance_to_known(smooth, hole)
 
 
 def test_what_lies_in_the_hole_makes_no_difference(inpainter, photo, hole) -> None:

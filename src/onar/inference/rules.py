@@ -10,7 +10,7 @@ THIN = 3.5
 """Holes up to this depth are filled by the pyramid, which is as good there as the network."""
 
 SMALL = 6.0
-"""Holes up to this depth need few surroundings."""
+"""Holes up to this depth need few surroundings, and no copied texture."""
 
 SMALL_PHOTO = 1024
 """A side that any network may get at once: one window has no seams inside."""
@@ -44,7 +44,7 @@ def band(training_size: int) -> int:
 TEXTURE_DEPTH = 160.0
 """Holes deeper than that get texture from half the scale: PatchMatch can hardly bridge them, and takes long."""
 
-TEXTURE_SIDE, TEXTURE_MARGIN = 768, 64
+TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
 """Longest side of what gets texture at once, and the least that is shown of what is round it."""
 
 TEXTURE_NEAR = 32

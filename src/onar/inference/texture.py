@@ -36,13 +36,13 @@ class Texture:
     seed: int = 0
 
     def apply(self, photo: Pixels, unknown: Holes) -> None:
-        """Give all holes texture but those so thin that they show none.
+        """Give all holes texture but small ones, which show none.
 
         Args:
             photo: uint8 H×W×3 with its holes filled; changed in place.
             unknown: bool H×W, those holes.
         """
-        bare = deeper_than(unknown, rules.THIN)
+        bare = deeper_than(unknown, rules.SMALL)
         with ThreadPoolExecutor(available_cpus()) as executor:
             for windows in plan_texture(bare):
                 # Before any of a turn changes the photo, all of them have seen it.
@@ -70,12 +70,12 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     for group in find_groups(bare, rules.TEXTURE_NEAR):
         side = rules.TEXTURE_SIDE * 2 ** halvings(bare[group.grown(1, photo).slices])
         if group.longer_side <= side:
-            margin = max(rules.TEXTURE_MARGIN, group.longer_side // 2)
+            margin = max(rules.TEXTURE_MARGIN, group.longer_side)
             windows.append(Window(group, group.grown(margin, photo)))
         else:
             pieces = (piece for piece in group.pieces(side) if bare[piece.slices].any())
             windows += [Window(piece, piece.grown(side // 4, photo)) for piece in pieces]
-    return in_turns(join_windows(windows, photo, step=1, limit=2 * rules.TEXTURE_SIDE))
+    return in_turns(join_windows(windows, photo, step=1, limit=3 * rules.TEXTURE_SIDE))
 
 
 def halvings(hole: Holes) -> int:
