@@ -35,7 +35,7 @@ def photo() -> np.ndarray:
 @pytest.fixture(scope="module")
 def hole() -> np.ndarray:
     hole = np.zeros((320, 320), bool)
-    hole[90:200, 120:190] = True
+    hole[100:190, 10:100] = True
     return hole
 
 
