@@ -46,21 +46,25 @@ class Texture:
         with ThreadPoolExecutor(available_cpus()) as executor:
             for windows in plan_texture(bare):
                 # Before any of a turn changes the photo, all of them have seen it.
-                fills = list(executor.map(lambda window: self._fill(photo, bare, window.shown), windows))
+                fills = list(executor.map(lambda window: self._fill(photo, bare, window), windows))
                 for window, fill in zip(windows, fills, strict=True):
                     hole = bare[window.core.slices]
-                    photo[window.core.slices][hole] = fill[window.core.within(window.shown)][hole]
+                    photo[window.core.slices][hole] = fill[hole]
                 for window in windows:
                     bare[window.core.slices] = False
 
-    def _fill(self, photo: Pixels, bare: Holes, shown: Box) -> Pixels:
-        """What belongs into the bare holes of a part of the photo; uint8 H×W×3 of that part."""
-        led, hole = photo[shown.slices], bare[shown.slices]
+    def _fill(self, photo: Pixels, bare: Holes, window: Window) -> Pixels:
+        """What belongs into the bare holes of a window's core; uint8 H×W×3 of the core."""
+        hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
-            return led
-        copied = np.where(hole[..., None], copy_texture(led, hole, self.seed), led)
+            return photo[window.core.slices]
+        copied = copy_texture(photo[window.shown.slices], hole, self.seed)
+        # Copying wants many surroundings, blending few.
+        near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
+        led, hole = photo[near.slices], bare[near.slices]
+        copied = np.where(hole[..., None], copied[near.within(window.shown)], led)
         fill = self.blend(_to_frame(led), _to_frame(copied), np.logical_not(hole).astype(np.float32))
-        return np.clip(np.rint(fill * 255), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(fill[window.core.within(near)] * 255), 0, 255).astype(np.uint8)
 
 
 def plan_texture(bare: Holes) -> list[list[Window]]:
