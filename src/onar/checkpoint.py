@@ -17,7 +17,7 @@ from onar.models import GENERATORS
 from onar.tensor_files import load_state, save_state
 from onar.weights_files import read_generator_file, read_metadata, require_known_generator, usual_training_size
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 RECORD = {"recipe": "config.toml", "log": "log.jsonl"}
 """What tells how weights were trained: key in the metadata of a `.safetensors` file, file in the folder of a run."""
@@ -43,7 +43,7 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
     path.write_bytes(save(state, {"architecture": json.dumps(generator.architecture), **metadata}))
 
 
-def _plain_state(network: nn.Module) -> State:
+def _plain_state(network: nn.Module) -> StateDict:
     """The state dict as it is written: on the CPU, in the usual order of memory."""
     return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
 
@@ -72,7 +72,7 @@ def load_safetensors(path: Path) -> nn.Module:
     return _build(dict(file.architecture), state, path)
 
 
-def _build(architecture: dict[str, Any], state: State, path: Path) -> nn.Module:
+def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Module:
     name = str(architecture.pop("generator"))
     require_known_generator(name, GENERATORS, path)
     generator = GENERATORS[name](**architecture)
@@ -91,7 +91,7 @@ def load_into(generator: nn.Module, path: Path) -> None:
     generator.load_state_dict(loaded.state_dict())
 
 
-def kept_weights(checkpoint: dict[str, Any]) -> State:
+def kept_weights(checkpoint: dict[str, Any]) -> StateDict:
     """The generator that the checkpoint of a run would leave as its result: the average when there is one."""
     gan = checkpoint["gan"]
     average = {key.removeprefix("module."): value for key, value in gan.get("average", {}).items()}
@@ -131,7 +131,7 @@ def _run_folder(weights: Path) -> Path:
     return parent.parent if parent.name == "checkpoints" else parent
 
 
-def load_strictly(network: nn.Module, state: State, path: Path) -> None:
+def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
     """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not."""
     expected = network.state_dict()
     for key in sorted(expected.keys() ^ state.keys()):
@@ -145,7 +145,7 @@ def load_strictly(network: nn.Module, state: State, path: Path) -> None:
     network.load_state_dict(state)
 
 
-def infer_architecture(state: State, path: Path) -> dict[str, Any]:
+def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
     """Tell a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
     first = state.get("encoder.0.conv.weight")
     if first is None:

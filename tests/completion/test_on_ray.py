@@ -24,7 +24,7 @@ from onar.checkpoint import save_weights
 from onar.cli import main
 from onar.completion import on_ray
 from onar.completion.config import EngineConfig
-from onar.completion.on_ray import Pool, Worker, plan_pool
+from onar.completion.on_ray import Actor, Pool, plan_pool
 from onar.errors import UsageError
 from tests.conftest import PHOTOS
 from tests.runs import has_ended, wait_until
@@ -179,13 +179,13 @@ def test_a_photo_that_kills_every_worker_costs_no_other_photo(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Fragile(Worker):
+    class Fragile(Actor):
         def __call__(self, block: dict[str, Any]) -> dict[str, list[bytes]]:
             if any(b"05.png" in job for job in block["job"]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().__call__(block)
 
-    monkeypatch.setattr(on_ray, "Worker", Fragile)
+    monkeypatch.setattr(on_ray, "Actor", Fragile)
     assert run(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0])) == 1
     assert "photos/05.png: its Ray worker died each time" in capsys.readouterr().err
     assert len(files_in("out")) == COUNT - 1
@@ -199,11 +199,11 @@ def test_a_worker_that_cannot_start_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Lost(Worker):
+    class Lost(Actor):
         def __init__(self, folder: str, *others: Any) -> None:
             super().__init__(f"{folder}/not on this machine", *others)
 
-    monkeypatch.setattr(on_ray, "Worker", Lost)
+    monkeypatch.setattr(on_ray, "Actor", Lost)
     assert run(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0])) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith("onar: a Ray worker cannot work: FileNotFoundError")

@@ -52,7 +52,7 @@ def test_a_text_is_there_in_every_language_with_the_same_values_to_put_in(key: s
 def test_every_text_is_used_and_every_text_used_is_there() -> None:
     code = "".join(path.read_text() for path in PAGE.glob("*.py"))
     assert {key for key in TEXTS if not key.startswith("tool_") and code.count(f'"{key}"') < 2} == set()
-    assert set(re.findall(r'(?:label|say|Problem)\((?:request, )?"(\w+)"', code)) <= TEXTS.keys()
+    assert set(re.findall(r'(?:label|say|PageError)\((?:request, )?"(\w+)"', code)) <= TEXTS.keys()
     with pytest.raises(KeyError):
         label("no such text")
 

@@ -58,8 +58,8 @@ class Pool:
     gpus: int
 
 
-class Worker:
-    """One network in a process of its own.
+class Actor:
+    """One network in a process of its own, which is what Ray calls an actor.
 
     Args:
         folder: what relative names start from.
@@ -158,7 +158,7 @@ def _map(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of max_task_retries, which has no other place yet
         results = rows.map_batches(
-            Worker,
+            Actor,
             fn_constructor_args=arguments,
             batch_size=None,
             compute=ray.data.ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=1),

@@ -27,7 +27,8 @@ from onar.data.samples import ORDER, RandomCrops, Sample
 from onar.errors import OnarError
 from onar.imaging.images import Photo, PhotoError, damage_told
 
-Batch = dict[str, Any]
+SampleBatch = dict[str, Any]
+"""The entries of `Sample`, each for all photos of a batch."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class StreamLoader:
         for _ in range(used):
             self._take()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[SampleBatch]:
         for _ in range(len(self._batches)):
             yield self._take()
 
@@ -248,9 +249,9 @@ class StreamLoader:
         own = states[self._batches.rank]
         return list(own["places"]), own["used"]
 
-    def _take(self) -> Batch:
+    def _take(self) -> SampleBatch:
         """The next batch; after one from each reading process, their places are where a round begins."""
-        batch: Batch = next(self._row)
+        batch: SampleBatch = next(self._row)
         self._places[self._taken] = batch.pop("place")
         self._taken += 1
         if self._taken == len(self._places):

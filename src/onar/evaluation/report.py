@@ -19,7 +19,7 @@ SCHEMA = "onar-evaluation/1"
 DIGITS = 6
 """Decimals of a score in the JSON."""
 
-Scores: TypeAlias = dict[str, dict[str, float | None]]
+ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]
 """By method and metric."""
 
 
@@ -70,7 +70,7 @@ class ImageScores:
     """The range the hole share is in, low < share <= high; None outside all of them."""
     border: bool
     """A hole reaches the border of the photo."""
-    scores: Scores
+    scores: ScoresByMethod
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Bucket:
     border: bool | None
     """None is holes with and without border together."""
     count: int
-    scores: Scores
+    scores: ScoresByMethod
 
     @property
     def title(self) -> str:
@@ -98,7 +98,7 @@ class SetDistances:
     """The network of `onar.metrics.feature_networks.FEATURES` whose features were compared."""
     count: int
     """Pictures in each set."""
-    scores: Scores
+    scores: ScoresByMethod
     """`fid` and `kid` of each method."""
     note: str = "Not the FID and KID of papers, which use InceptionV3: compare only within this report."
 
@@ -132,7 +132,7 @@ class Report:
     """Of the weights file; None for the pyramid fill, which has none."""
     versions: dict[str, str | None]
     images: tuple[ImageScores, ...]
-    overall: Scores
+    overall: ScoresByMethod
     """Means over all `images`."""
     buckets: tuple[Bucket, ...]
     """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
@@ -190,9 +190,9 @@ def _rounded(value: Any) -> Any:
 # ---------------------------------------------------------------- means
 
 
-def mean_scores(rows: Sequence[ImageScores]) -> Scores:
+def mean_scores(rows: Sequence[ImageScores]) -> ScoresByMethod:
     """Mean of each method and metric over the rows that have that score; None where none has it."""
-    first: Scores = rows[0].scores if rows else {}
+    first: ScoresByMethod = rows[0].scores if rows else {}
     return {method: {name: _mean(rows, method, name) for name in scores} for method, scores in first.items()}
 
 
@@ -239,7 +239,7 @@ def shown(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def best_of(scores: Scores, name: str, metric: Metric) -> str | None:
+def best_of(scores: ScoresByMethod, name: str, metric: Metric) -> str | None:
     """The method with the best score; None when there is no score."""
     values = {method: value for method, row in scores.items() if (value := row.get(name)) is not None}
     if not values:
@@ -255,9 +255,9 @@ def overall_columns(report: Report) -> dict[str, Metric]:
     return columns
 
 
-def overall_scores(report: Report) -> Scores:
+def overall_scores(report: Report) -> ScoresByMethod:
     """The scores of the overall table, those of sets included."""
-    sets: Scores = report.sets.scores if report.sets else {}
+    sets: ScoresByMethod = report.sets.scores if report.sets else {}
     return {method: scores | sets.get(method, {}) for method, scores in report.overall.items()}
 
 

@@ -27,7 +27,7 @@ from onar.evaluation.report import (
     Example,
     Metric,
     Report,
-    Scores,
+    ScoresByMethod,
     best_of,
     overall_columns,
     overall_scores,
@@ -191,7 +191,7 @@ def _plots(report: Report) -> str | None:
     return _address(buffer, "png")
 
 
-def _or_gap(scores: Scores, method: str, name: str) -> float:
+def _or_gap(scores: ScoresByMethod, method: str, name: str) -> float:
     value = scores[method][name]
     return float("nan") if value is None else value
 

@@ -6,7 +6,7 @@ no method can see what it should find, or gain from touching known pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,9 +18,10 @@ from tqdm import tqdm
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
-from onar.evaluation.report import LEARNED_DISTANCES, Example, ImageScores, Scores, SetDistances
+from onar.evaluation.report import LEARNED_DISTANCES, Example, ImageScores, ScoresByMethod, SetDistances
 from onar.imaging.images import Pixels
 from onar.masks import HOLE, hole_share
+from onar.metrics.baselines import Fill
 from onar.metrics.scores import score
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from onar.metrics.learned_distances import LearnedDistance, PooledFeatures
-
-Method: TypeAlias = Callable[[Pixels, Pixels], Pixels]
-"""(photo uint8 H×W×3 with its holes emptied, mask uint8 H×W with 255 = hole) -> completed photo, uint8 H×W×3."""
 
 Frames: TypeAlias = NDArray[np.float32]
 
@@ -87,7 +85,7 @@ class Scored:
     fake: dict[str, list[Tensor]]
 
 
-def score_all(pairs: Pairs, fills: Mapping[str, Method], judges: Judges) -> Scored:
+def score_all(pairs: Pairs, fills: Mapping[str, Fill], judges: Judges) -> Scored:
     """Score every method on every pair, with a progress bar on stderr; raises `OnarError` when nothing is left."""
     scored = Scored({}, MasksHash(), [], {name: [] for name in fills})
     with tqdm(total=len(pairs) * len(fills), unit="fill", disable=None, dynamic_ncols=True) as bar:
@@ -107,7 +105,7 @@ def score_all(pairs: Pairs, fills: Mapping[str, Method], judges: Judges) -> Scor
     return scored
 
 
-def fill_holes(pair: Pair, name: str, fill: Method) -> Pixels:
+def fill_holes(pair: Pair, name: str, fill: Fill) -> Pixels:
     """The composite of one method, uint8 H×W×3; known pixels are the photo's own.
 
     Raises:
@@ -124,7 +122,7 @@ def fill_holes(pair: Pair, name: str, fill: Method) -> Pixels:
 def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: Judges, scored: Scored) -> None:
     """Score the composites of one photo, one after the other: photos may be large."""
     photo, known = _as_batch(pair.photo), (~pair.hole)[None, None]
-    scores: Scores = {}
+    scores: ScoresByMethod = {}
     for method, pixels in composites.items():
         composite = _as_batch(pixels)
         scores[method] = _score(composite, photo, known, judges)
@@ -186,7 +184,7 @@ def set_distances(features: str | None, scored: Scored) -> SetDistances | None:
 # ---------------------------------------------------------------- examples
 
 
-def choose_examples(pairs: Pairs, fills: Mapping[str, Method], rows: dict[int, ImageScores]) -> tuple[Example, ...]:
+def choose_examples(pairs: Pairs, fills: Mapping[str, Fill], rows: dict[int, ImageScores]) -> tuple[Example, ...]:
     """The pairs that the first method filled best, in the middle and worst, completed once more."""
     asked = next(iter(fills))
 
@@ -198,7 +196,7 @@ def choose_examples(pairs: Pairs, fills: Mapping[str, Method], rows: dict[int, I
     return tuple(_example(title, pairs, index, fills, rows[index]) for title, index in chosen.items())
 
 
-def _example(title: str, pairs: Pairs, index: int, fills: Mapping[str, Method], row: ImageScores) -> Example:
+def _example(title: str, pairs: Pairs, index: int, fills: Mapping[str, Fill], row: ImageScores) -> Example:
     pair = pairs[index]
     if pair is None:
         raise OnarError(f"{row.mask} changed during the evaluation")

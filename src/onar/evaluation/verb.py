@@ -19,11 +19,11 @@ from onar.errors import UsageError
 from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
 from onar.evaluation.report import LEARNED_DISTANCES, Report, bucket_scores, describe_metric, mean_scores
 from onar.evaluation.report_page import check_writable, write_reports
-from onar.evaluation.scoring import Method, choose_examples, load_judges, score_all, set_distances
+from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
-from onar.metrics.baselines import BASELINES
+from onar.metrics.baselines import BASELINES, Fill
 from onar.metrics.scores import MAX_PSNR, METRICS
 from onar.patchmatch import no_patchmatch
 
@@ -57,7 +57,7 @@ def evaluate(
     masks: Path | str | None = None,
     weights: Path | str | None = None,
     baselines: bool = False,
-    methods: Mapping[str, Method] | None = None,
+    methods: Mapping[str, Fill] | None = None,
     img_size: ImageSize | None = None,
     masks_per_range: int | None = None,
     count: int | None = None,
@@ -142,11 +142,11 @@ def _check_options(
 
 
 def _gather_methods(
-    inpainter: Inpainter, texture: str, baselines: bool, further: Mapping[str, Method]
-) -> tuple[dict[str, Method], dict[str, str], dict[str, str]]:
+    inpainter: Inpainter, texture: str, baselines: bool, further: Mapping[str, Fill]
+) -> tuple[dict[str, Fill], dict[str, str], dict[str, str]]:
     """The fills by name, the one asked about first; what each is; and those that cannot be had, with the reason."""
     asked = PYRAMID if isinstance(inpainter.backend, PyramidBackend) else "onar"
-    fills: dict[str, Method] = {asked: lambda photo, mask: inpainter(photo, mask, texture=texture)}
+    fills: dict[str, Fill] = {asked: lambda photo, mask: inpainter(photo, mask, texture=texture)}
     unavailable: dict[str, str] = {}
     if baselines:
         fills |= BASELINES

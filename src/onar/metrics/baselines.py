@@ -23,7 +23,8 @@ Picture = NDArray[np.uint8]
 Fill = Callable[[Picture, NDArray[Any]], Picture]
 """(photo, mask) -> completed, as above."""
 
-Method = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
+Algorithm = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
+"""(photo whose holes have the mean colour, hole) -> what to put into the holes; elsewhere it may hold anything."""
 
 RADIUS = 3
 """Pixels around a hole pixel that OpenCV's fills look at."""
@@ -81,8 +82,8 @@ BASELINES: dict[str, Fill] = {
 """The classical fills by name; PatchMatch with small and with large patches."""
 
 
-def _fill(photo: Picture, mask: NDArray[Any], method: Method) -> Picture:
-    """Run a method on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
+def _fill(photo: Picture, mask: NDArray[Any], algorithm: Algorithm) -> Picture:
+    """Run an algorithm on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape != (*mask.shape, 3):
         raise UsageError(
             f"a photo is uint8 of height x width x 3 and its mask of the same height and width, "
@@ -95,7 +96,7 @@ def _fill(photo: Picture, mask: NDArray[Any], method: Method) -> Picture:
     elif hole.any():
         # OpenCV lets a little of the hole's content through where a hole touches the border.
         filled[hole] = photo[~hole].mean(axis=0).round()
-        filled[hole] = method(filled, hole)[hole]
+        filled[hole] = algorithm(filled, hole)[hole]
     return filled
 
 

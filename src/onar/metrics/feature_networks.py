@@ -22,8 +22,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from onar.errors import OnarError, UsageError
 from onar.tensor_files import load_state
 
-State = Mapping[str, Any]
-
 LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
 """Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. The blocks' outputs have no
 activation and are large; divided by this, no map outweighs another, nor all of them the pixel loss."""
@@ -157,7 +155,7 @@ def _fold_norms(block: nn.Module) -> None:
     block._swish = nn.ReLU6(inplace=True)
 
 
-def _torchvision_vgg16() -> tuple[State, Path]:
+def _torchvision_vgg16() -> tuple[Mapping[str, Any], Path]:
     """Torchvision's weights and where they are kept, downloaded if they are not there yet."""
     from torchvision.models import VGG16_Weights
 
@@ -206,7 +204,7 @@ def _check_hash(cached: Path) -> None:
         )
 
 
-def _load(used: nn.Module, state: State, source: Path, network: str) -> None:
+def _load(used: nn.Module, state: Mapping[str, Any], source: Path, network: str) -> None:
     """Load the layers in use; every one of their tensors must be in the file, with its shape."""
     expected = used.state_dict()
     for key, value in expected.items():

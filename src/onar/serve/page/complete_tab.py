@@ -33,7 +33,7 @@ from onar.serve.page.painting import (
     resized,
     view_size,
 )
-from onar.serve.page.problems import Problem, telling
+from onar.serve.page.problems import PageError, telling
 from onar.serve.page.texts import label, number, percent, say
 from onar.serve.page.weights import WeightsShelf
 
@@ -218,7 +218,7 @@ class CompleteTab:
 
     def _read(self, session: Session) -> Photo:
         if not session.photo.is_file():
-            raise Problem("gone")
+            raise PageError("gone")
         return read_photo_file(session.photo, self._pixel_limit)
 
     # ---------------------------------------------------------------- the holes
@@ -230,7 +230,7 @@ class CompleteTab:
         hole = find_holes(read_mask(Path(path), self._pixel_limit))
         height, width = hole.shape
         if (height, width) != (session.height, session.width):
-            raise Problem("mask_size", mask=f"{width} × {height}", photo=f"{session.width} × {session.height}")
+            raise PageError("mask_size", mask=f"{width} × {height}", photo=f"{session.width} × {session.height}")
         session = replace(session, mask=Path(path), inverted=False)
         return _mark(session, editor, resized(hole, *session.view_size), request)
 
@@ -251,7 +251,7 @@ class CompleteTab:
         if session.mask is None:
             return None
         if not session.mask.is_file():
-            raise Problem("gone")
+            raise PageError("gone")
         return find_holes(read_mask(session.mask, self._pixel_limit), invert=session.inverted)
 
     # ---------------------------------------------------------------- filling
@@ -264,7 +264,7 @@ class CompleteTab:
         painted = painted_holes(editor["layers"], *session.view_size)
         hole = full_size_holes(painted, session.height, session.width, self._mask(session))
         if not hole.any():
-            raise Problem("no_hole")
+            raise PageError("no_hole")
         started = time.perf_counter()
         completed = self._complete(photo.in_8_bits, hole, weights)
         seconds = time.perf_counter() - started
@@ -283,7 +283,7 @@ def _ending(path: Path, photo: Photo) -> str:
 
 def _opened(session: Session | None) -> Session:
     if session is None:
-        raise Problem("no_photo")
+        raise PageError("no_photo")
     return session
 
 

@@ -21,7 +21,7 @@ SECONDS = 20
 """How long a message stays, unless it is closed."""
 
 
-class Problem(Exception):
+class PageError(Exception):
     """Something that a person can put right.
 
     Args:
@@ -56,17 +56,17 @@ def telling(handler: Callable[P, T]) -> Callable[P, T | Any]:
     return tell
 
 
-def _as_problem(error: Exception) -> Problem:
-    if isinstance(error, Problem):
+def _as_problem(error: Exception) -> PageError:
+    if isinstance(error, PageError):
         return error
     if isinstance(error, BusyError):
-        return Problem("busy", seconds=error.retry_after)
+        return PageError("busy", seconds=error.retry_after)
     if isinstance(error, TimeLimitError):
-        return Problem("too_slow")
+        return PageError("too_slow")
     if isinstance(error, PhotoTooLargeError):
-        return Problem("too_large")
+        return PageError("too_large")
     if isinstance(error, PhotoError):
-        return Problem("unreadable")
+        return PageError("unreadable")
     if isinstance(error, OnarError):
-        return Problem("failed", reason=error)
-    return Problem("internal")
+        return PageError("failed", reason=error)
+    return PageError("internal")
