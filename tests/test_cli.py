@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import onar
+from onar.cli import main
 from onar.imaging.images import read_mask
 from onar.masks import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
@@ -27,11 +28,39 @@ try:
     main()
 except SystemExit:
     pass
-print([name for name in ("torch", "cv2", "matplotlib", "PIL") if name in sys.modules])
+print([name for name in ("torch", "cv2", "matplotlib", "PIL", "pydantic") if name in sys.modules])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout.splitlines()[-1] == "[]"
     assert "--max-thickness" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--hole_ratio", 0.05, "--hole_ratio", 0.1), "--hole_ratio takes 2 values after the one flag"),
+        (("--batch_size",), "--batch_size takes a value: --batch_size VALUE"),
+        (("--epochs", 2.5), "--epochs: takes a whole number, not 2.5"),
+    ],
+)
+def test_a_flag_used_wrongly_is_told_what_it_takes(
+    arguments: tuple[object, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *map(str, arguments)])
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["epochs = 2.5", "hole_ratio = [0.1]", 'on_nan = "Skip"', "lambda_pixel = inf"])
+def test_a_wrong_value_in_a_recipe_is_refused_by_its_name(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.toml").write_text(line)
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--config", str(tmp_path / "recipe.toml")])
+    said = capsys.readouterr().err
+    assert line.partition(" ")[0] in said
+    assert said.count("\n") == 1
 
 
 def test_the_public_names_load() -> None:

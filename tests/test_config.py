@@ -1,10 +1,15 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tomli_w
 
 from onar import TrainConfig
+from onar.completion.config import CompletionConfig, EngineConfig
+from onar.config import MaskConfig
 from onar.errors import OnarError, UsageError
+from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -80,6 +85,55 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str
         TrainConfig(**wrong)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong", "said"),
+    [
+        (TrainConfig, {"lr_schedule": "linear"}, "--lr_schedule takes constant or cosine, not 'linear'"),
+        (TrainConfig, {"track": "wandb"}, "--track takes none or tensorboard, not 'wandb'"),
+        (TrainConfig, {"on_nan": "Skip"}, "--on_nan takes stop or skip, not 'Skip'"),
+        (TrainConfig, {"epochs": 2.5}, "--epochs takes a whole number, not 2.5"),
+        (TrainConfig, {"epochs": True}, "--epochs takes a whole number, not True"),
+        (TrainConfig, {"max_steps": "many"}, "--max_steps takes a whole number, not 'many'"),
+        (TrainConfig, {"lambda_pixel": float("inf")}, "--lambda_pixel takes a number, not inf"),
+        (TrainConfig, {"stream": "maybe"}, "--stream takes true or false, not 'maybe'"),
+        (TrainConfig, {"masks": 4}, "--masks takes a path, not 4"),
+        (TrainConfig, {"hole_ratio": [0.1]}, "--hole_ratio takes (a number, a number), not [0.1]"),
+        (MaskConfig, {"mask_type": "circle"}, "--mask_type takes irregular, rectangle or mixed, not 'circle'"),
+        (CompletionConfig, {"strategy": "tiles"}, "--strategy takes auto, whole or crop, not 'tiles'"),
+        (EngineConfig, {"engine": "spark"}, "--engine takes local or ray, not 'spark'"),
+        (ServeConfig, {"port": "http"}, "--port takes a whole number, not 'http'"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_the_setting_takes(
+    settings: type, wrong: dict, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as refusal:
+        settings(**wrong)
+    assert str(refusal.value) == said
+    if settings is TrainConfig:
+        (tmp_path / "recipe.toml").write_text(tomli_w.dumps(wrong))
+        with pytest.raises(UsageError) as refusal:
+            TrainConfig.from_toml(tmp_path / "recipe.toml")
+        assert str(refusal.value) == said
+
+
+def test_what_is_sure_to_be_meant_is_converted() -> None:
+    config = TrainConfig(
+        batch_size="16", epochs=np.int64(3), seed=2.0, lambda_pixel=np.float32(0.5), img_size=[256, 512], masks="masks"
+    )
+    assert (config.batch_size, config.epochs, config.seed, config.lambda_pixel) == (16, 3, 2, 0.5)
+    assert (config.img_size, config.masks) == ((256, 512), Path("masks"))
+    assert all(type(value) in (int, float, tuple) for value in (config.epochs, config.lambda_pixel, config.img_size))
+    assert ServeConfig(results_dir=["runs"]).results_dir == (Path("runs"),)
+
+
+def test_every_setting_knows_its_type() -> None:
+    for settings in (TrainConfig, CompletionConfig, EngineConfig, ServeConfig):
+        for field in dataclasses.fields(settings):
+            with pytest.raises(UsageError, match=f"--{field.name} takes "):
+                settings(**{field.name: object()})
 
 
 def test_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, convert
 from cyclopts.config import Dict
 
 from onar.completion.config import CompletionConfig, EngineConfig
@@ -28,11 +28,20 @@ _TRAINING_ONLY = (
     }
 )
 
+
+def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
+    """Convert as cyclopts does, but refuse a broken number for a whole one, which it rounds."""
+    value = convert(hint, tokens)
+    if type(value) is int and "." in (given := tokens[0].value) and float(given) != value:
+        raise ValueError(f"takes a whole number, not {given}")
+    return value
+
+
 app = App(
     name="onar",
     help="Train a partial-convolution inpainting network on your photos, and fill holes in photos with it.\n\n"
     "In mask files white is the hole, black is kept.",
-    default_parameter=Parameter(negative_iterable=()),
+    default_parameter=Parameter(negative_iterable=(), converter=_convert),
     version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # `main` says what an interrupted training saved
 )
@@ -285,7 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     try:
         app.meta(arguments, exit_on_error=False, print_error=False)
-    except (UsageError, CycloptsError) as error:
+    except CycloptsError as error:
+        sys.exit(_tell(UsageError(_say_misuse(error)), 2, debug))
+    except UsageError as error:
         sys.exit(_tell(error, 2, debug))
     except OnarError as error:
         sys.exit(_tell(error, 1, debug))
@@ -297,6 +308,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
             verb = next((word for word in arguments if word in app), "onar")
             sys.exit(_tell(OnarError(f"{verb} needs {advice}"), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
+
+
+def _say_misuse(error: CycloptsError) -> str:
+    """Which flag is wrong, and what it takes; in cyclopts' words where these name the flag."""
+    argument, text = error.argument, str(error)
+    if argument is None:
+        return text
+    flag = f"--{argument.field_info.name}"
+    count, _ = argument.token_count()
+    if isinstance(error, MissingArgumentError) and error.keyword is not None:
+        values = "a value" if count == 1 else f"{count} values after the one flag"
+        return f"{flag} takes {values}: {flag}{count * ' VALUE'}"
+    return text if any(name in text for name in (flag, *argument.names, f"[{flag[2:]}]")) else f"{flag}: {text}"
 
 
 def _tell(error: Exception, code: int, debug: bool, prefix: str = "") -> int:

@@ -16,7 +16,7 @@ import tomli_w
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.setting_checks import at_least, read_toml, require
+from onar.setting_checks import Settings, at_least, read_toml, require
 
 ImageSize = int | tuple[int, int]
 Precision = Literal["no", "bf16", "fp16"]
@@ -48,7 +48,7 @@ SizeOption = Annotated[ImageSize, Parameter(converter=_parse_size, n_tokens=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskConfig:
+class MaskConfig(Settings):
     """How holes are made."""
 
     mask_type: Literal["irregular", "rectangle", "mixed", "object"] = "irregular"
@@ -67,6 +67,7 @@ class MaskConfig:
     rotated."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("max_masks", self.max_masks, 1)
         at_least("max_thickness", self.max_thickness, 1)
         require(0 < self.max_size_ratio <= 1, "max_size_ratio", "must be above 0 and at most 1", self.max_size_ratio)
@@ -76,7 +77,7 @@ class MaskConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Settings):
     """Which photos a run sees, and how."""
 
     data: str | Path = Path("./data")
@@ -115,6 +116,10 @@ class DataConfig:
         return height, width
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("data", "val_data"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, folder_or_source(value))
         require(min(self.height_width) >= 8, "img_size", "must be at least 8", self.img_size)
         require(0 <= self.val_share < 1, "val_share", "must be at least 0 and below 1", self.val_share)
         require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)
@@ -130,7 +135,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
+class NetworkConfig(Settings):
     """The two networks that are trained, and the frozen one they are judged by."""
 
     base_channels: int = 64
@@ -154,13 +159,14 @@ class NetworkConfig:
     """Freeze the batch norm of the encoder, statistics and affine terms: the paper's fine-tuning stage."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("base_channels", self.base_channels, 1)
         at_least("depth", self.depth, 1)
         at_least("discriminator_channels", self.discriminator_channels, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class LossConfig(Settings):
     """The weights of the generator's loss terms."""
 
     lambda_pixel: float = 1.0
@@ -182,12 +188,13 @@ class LossConfig:
         return {name.removeprefix("lambda_"): getattr(self, name) for name in fields if name.startswith("lambda_")}
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in dataclasses.fields(LossConfig):
             at_least(field.name, getattr(self, field.name), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(Settings):
     """How the networks are updated."""
 
     epochs: int = 8
@@ -229,6 +236,7 @@ class OptimizerConfig:
     """Compile both networks with torch.compile: minutes before the first step, then shorter steps."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("epochs", "accumulation_steps"):
             at_least(name, getattr(self, name), 1)
         at_least("warmup_steps", self.warmup_steps, 0)
@@ -244,7 +252,7 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(Settings):
     """Where a run writes, and how it goes on."""
 
     results_dir: Path = Path("./inpainting_results")
@@ -253,7 +261,7 @@ class RunConfig:
     """Where to compute; auto takes a GPU when there is one."""
     seed: int = 0
     """Seed of the first weights and of every crop, flip and hole."""
-    resume: str = "auto"
+    resume: str | Path = "auto"
     """auto goes on with the unfinished run in `results_dir`, never starts anew, a path goes on from
     that checkpoint."""
     checkpoint_minutes: float = 10.0
@@ -266,6 +274,7 @@ class RunConfig:
     """Also write the losses as TensorBoard events into `results_dir`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("seed", self.seed, 0)
         at_least("log_every", self.log_every, 1)
         for name in ("checkpoint_minutes", "process_timeout"):
@@ -276,15 +285,11 @@ class RunConfig:
 class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskConfig, DataConfig):
     """Everything one training run depends on.
 
-    Raises `UsageError` (a `ValueError`) with the flag's name when a value is out of range.
+    Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.
     """
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if "Path" in str(field.type) and isinstance(getattr(self, field.name), str):
-                object.__setattr__(self, field.name, folder_or_source(getattr(self, field.name)))
-        for part in (DataConfig, MaskConfig, NetworkConfig, LossConfig, OptimizerConfig, RunConfig):
-            part.__post_init__(self)
+        super().__post_init__()
         smallest = min(self.height_width)
         if self.discriminator == "local":
             require(smallest >= 24, "img_size", "must be at least 24 for --discriminator local", self.img_size)
@@ -304,7 +309,6 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
             near = difflib.get_close_matches(unknown[0], known, n=1)
             advice = f"did you mean {near[0]!r}?" if near else "`onar train --help` lists the names"
             raise UsageError(f"{path}: unknown key {unknown[0]!r}; {advice}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         return cls(**{**values, **changes})
 
     def to_plain(self) -> dict[str, Any]:

@@ -1,12 +1,27 @@
-"""What all settings share: TOML files, and messages that name the flag."""
+"""What all settings share: TOML files, values checked by their types, and messages that name the flag."""
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from onar.errors import OnarError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    ...: "...",
+}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -17,6 +32,55 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise OnarError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise OnarError(f"{path} is not valid TOML: {error}") from error
+
+
+class Settings:
+    """A dataclass of settings, each of which has the type of its field, wherever it comes from.
+
+    As on the command line, "16" is read as a number, and a list or text as the tuple or path that is meant. What is not
+    sure to be meant is refused: a broken number for a whole one, true for a number, a word that is no choice.
+    """
+
+    def __post_init__(self) -> None:
+        """Check and convert what is not the default; raises `UsageError` with the flag's name and what it takes."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value is not field.default:  # so --help, which has defaults only, need not wait for pydantic
+                object.__setattr__(self, field.name, _fitting(type(self), field.name, value))
+
+
+def _fitting(settings: type, name: str, value: Any) -> Any:
+    """A value as the type of its field has it; raises `UsageError` when it cannot be."""
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(settings, name).validate_python(value, strict=isinstance(value, bool))
+    except ValidationError:
+        raise UsageError(f"--{name} takes {_describe(_types(settings)[name])}, not {value!r}") from None
+
+
+@cache
+def _adapter(settings: type, name: str) -> TypeAdapter[Any]:
+    """What checks the values of a field."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(_types(settings)[name], config=ConfigDict(allow_inf_nan=False))
+
+
+@cache
+def _types(settings: type) -> dict[str, Any]:
+    """The types of all fields by name."""
+    return get_type_hints(settings)
+
+
+def _describe(hint: Any) -> str:
+    """What values of a type are, for people: its choices, or their kind."""
+    parts = get_args(hint)
+    if get_origin(hint) is Literal:
+        return f"{', '.join(parts[:-1])} or {parts[-1]}"
+    if get_origin(hint) is tuple:
+        return f"({', '.join(map(_describe, parts))})"
+    return _KINDS[hint] if hint in _KINDS else " or ".join(_describe(part) for part in parts if part is not NoneType)
 
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onar.errors import UsageError
-from onar.setting_checks import at_least, require
+from onar.setting_checks import Settings, at_least, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionConfig:
+class CompletionConfig(Settings):
     """How photo files are completed."""
 
     strategy: Literal["auto", "whole", "crop"] = "auto"
@@ -37,6 +37,7 @@ class CompletionConfig:
     """Refuse larger photos and masks before decoding them."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("seed", self.seed, 0)
         at_least("feather", self.feather, 0)
         at_least("dilate", self.dilate, 0)
@@ -45,7 +46,7 @@ class CompletionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineConfig:
+class EngineConfig(Settings):
     """Where photo files are completed."""
 
     engine: Literal["local", "ray"] = "local"
@@ -59,6 +60,7 @@ class EngineConfig:
     """CPU threads that compute one network, and CPUs that a Ray worker takes. 0: as many as torch takes here."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("ray_workers", self.ray_workers, 0)
         at_least("threads", self.threads, 0)
         if self.address is not None and not re.fullmatch(r"auto|[^/]+:\d+", self.address):

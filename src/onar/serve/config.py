@@ -9,11 +9,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.setting_checks import at_least, require
+from onar.setting_checks import Settings, at_least, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeConfig:
+class ServeConfig(Settings):
     """How the server listens, whom it lets in, and how much it takes on."""
 
     host: str = "127.0.0.1"
@@ -44,6 +44,7 @@ class ServeConfig:
     """Results folders, or folders of them, whose trainings the page shows; may be given several times."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
         at_least("queue", self.queue, 1)
         for name in ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels"):
