@@ -9,10 +9,12 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from onar.checkpoint import save_weights
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
+from onar.imaging.images import write_image
 from onar.inference.inpainter import Inpainter
 from onar.masks import fit_mask
 from onar.models import PConvUNet
@@ -28,6 +30,7 @@ from onar.serve.page.painting import (
 )
 from onar.serve.page.runs import POINTS, count_sheets, find_runs, read_run
 from onar.serve.page.texts import TEXTS, label, language_of, number, percent, say, translations
+from onar.serve.page.watch_tab import Seen, WatchTab
 from onar.serve.page.weights import WeightsShelf
 from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
@@ -196,6 +199,43 @@ def test_a_run_whose_last_line_is_a_skipped_step_is_as_far_as_the_line_before(tm
     assert read_run(folder).seconds_left > 0
 
 
+def refreshed(roots: list[Path], run: Path) -> dict[str, object]:
+    """What the tab shows of a run when it is opened."""
+    with gr.Blocks(), gr.Tab() as tab:
+        watch = WatchTab(tab, roots)
+    shown = watch.refresh(str(run), None, 1, a_request("en"))
+    return {"status": shown[2], "losses": shown[4 : 4 + len(watch.losses)], "sheet": shown[-1]}
+
+
+@pytest.mark.parametrize("steps", [0, 12])
+def test_the_page_shows_a_run_whose_last_line_is_a_skipped_step(steps: int, tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run", steps=steps)
+    with Results(folder).log.open("a") as log:
+        log.write(json.dumps({"kind": "bad_step", "epoch": 2, "step": 13, "reason": "G_loss is nan"}) + "\n")
+    shown = refreshed([tmp_path], folder)
+    assert ("step 12" if steps else "started") in str(shown["status"]).lower()
+    assert [losses is None for losses in shown["losses"]] == [steps == 0, True, True, True, True]
+
+
+def test_a_sheet_of_a_run_that_began_anew_is_not_kept_in_view(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run")
+    write_image(Results(folder).samples(1), np.zeros((8, 8, 3), np.uint8))
+    with gr.Blocks(), gr.Tab() as tab:
+        watch = WatchTab(tab, [tmp_path])
+    before = Seen((str(folder),), str(folder), 0.0, 5)
+    sheet = watch.refresh(str(folder), before, 2, a_request("en"))[-1]
+    assert isinstance(sheet, Image.Image)
+
+
+def test_a_log_and_a_configuration_of_another_program_are_one_line(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run")
+    Results(folder).log.write_text('3\n["a"]\n{"loss": 0.1}\n{"epochs_done": 1}\n')
+    assert read_run(folder).records == []
+    other = a_run(tmp_path / "other")
+    Results(other).config.write_text('epochs = "many"\n')
+    assert "is not the configuration of a training" in str(refreshed([tmp_path], other)["status"])
+
+
 def test_a_run_that_has_only_started_has_no_records(tmp_path: Path) -> None:
     assert read_run(a_run(tmp_path / "run", steps=0)).records == []
 
@@ -204,7 +244,7 @@ def test_a_run_is_read_again_when_it_has_logged_more(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=12)
     assert len(read_run(folder).loss_curve("D_loss")) == 12
     log = Results(folder).log
-    step = {"kind": "step", "step": 13, "epochs_done": 1.3, "D_loss": 0.6}
+    step = {**json.loads(log.read_text().splitlines()[-1]), "step": 13, "epochs_done": 1.3, "D_loss": 0.6}
     log.write_text(log.read_text() + json.dumps(step) + '\n{"ki')
     assert len(read_run(folder).loss_curve("D_loss")) == 13
     assert not read_run(folder).finished

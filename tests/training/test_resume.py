@@ -193,6 +193,36 @@ def test_an_epoch_that_is_about_to_be_repeated_is_forgotten(finished: Path, unfi
     assert [record["step"] for record in records(unfinished, "step")] == [1, 2, 3, 4, 5, 6]
 
 
+def drawn(results: Path) -> set[str]:
+    """The pictures and events of a run."""
+    return {path.name for kind in ("*.png", "*/*.png", "tensorboard/*") for path in results.glob(kind)}
+
+
+def test_a_run_that_begins_anew_takes_the_pictures_of_the_old_one_away(
+    finished: Path, photos: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(finished, results)
+    (results / "samples" / "samples_epoch_10.png").touch()
+    (results / "tensorboard").mkdir()
+    (results / "tensorboard" / "events.out.tfevents.0.old").touch()
+    mine = [results / "loss_curves_epoch_2_for_my_thesis.png", results / "samples" / "notes.png"]
+    for path in mine:
+        path.touch()
+    settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "val_share": 0.0}
+    train(TrainConfig(data=photos, results_dir=results, **settings, resume="never"))
+    assert drawn(results) == {"samples_epoch_1.png", "loss_curves_epoch_1.png", *(path.name for path in mine)}
+
+
+def test_a_run_that_goes_back_to_a_checkpoint_keeps_the_pictures_up_to_it(
+    finished: Path, unfinished: Path, photos: Path
+) -> None:
+    path = unfinished / "checkpoints" / "step_00000003.pt"
+    results = Results(unfinished)
+    results.start(TrainConfig(data=photos, **SMALL), Checkpoint(path, load_state(path)))
+    assert drawn(unfinished) == {name for name in drawn(finished) if "epoch_1" in name}
+
+
 @pytest.mark.parametrize("wrong", [{"init_weights": "none.pth"}, {"val_data": "nowhere"}])
 def test_a_run_that_cannot_start_removes_nothing(
     wrong: dict[str, str], unfinished: Path, photos: Path, tmp_path: Path

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,9 +138,11 @@ class Results:
         records = []
         for line in self.log.read_text(encoding="utf-8").splitlines():
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
             except json.JSONDecodeError:
                 break
+            if isinstance(record, dict):  # a log.jsonl of another program may hold anything
+                records.append(record)
         return records
 
     def save_checkpoint(self, state: dict[str, Any], step: int, best_step: int) -> Path:
@@ -199,10 +202,12 @@ class Results:
 
     def start(self, config: TrainConfig, checkpoint: Checkpoint | None) -> None:
         """Keep the configuration, and remove what is in the folder but does not lead up to the checkpoint."""
-        obsolete = [*self._checkpoint_files(), self.log, self.skipped]
+        obsolete, epochs = [*self._checkpoint_files(), self.log, self.skipped, *self._events()], 0
         if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
             obsolete = [path for path in self._checkpoint_files() if path.name > checkpoint.path.name]
+            epochs = checkpoint.state["progress"]["epoch"]
             self._rewind_log(**checkpoint.state["progress"])
+        obsolete += [path for epoch, path in self._pictures() if epoch > epochs]
         for path in (*obsolete, self.generator, self.discriminator, self.best_generator):
             path.unlink(missing_ok=True)
         write_text(self.config, config.to_toml())
@@ -231,6 +236,20 @@ class Results:
         if damage:
             raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start anew with --resume never")
         return None
+
+    def _pictures(self) -> Iterator[tuple[int, Path]]:
+        """Every sheet and every plot of curves, with the epoch at whose end it was drawn."""
+        for path_of in (self.samples, self.loss_curves, self.validation_curves):
+            any_epoch = path_of(0)
+            start, _, ending = any_epoch.name.rpartition("0")
+            for path in any_epoch.parent.glob(f"{start}*{ending}"):
+                number = path.name.removeprefix(start).removesuffix(ending)
+                if number.isdecimal():
+                    yield int(number), path
+
+    def _events(self) -> list[Path]:
+        """What a run with --track tensorboard has written."""
+        return list(self.folder.glob("tensorboard/events.out.tfevents.*"))
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))

@@ -11,11 +11,15 @@ from typing import Any
 
 import pandas as pd
 
+from onar.errors import OnarError
 from onar.setting_checks import read_toml
 from onar.training.results_folder import Record, Results
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are drawn."""
+
+PROGRESS = frozenset({"epoch", "epochs_done", "step", "seconds", "images_per_second"})
+"""What a line of the log says of how far and how fast a run is; lines of other events, such as a bad step, do not."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class LoggedRun:
     """What a training has logged so far.
 
     Attributes:
-        records: the lines of its log that say how far it is, those of steps and epochs; empty before the first.
+        records: the lines of its log with `PROGRESS`, those of steps and epochs; empty before the first.
         epochs: how many there will be, a broken number when `max_steps` or `max_minutes` ends the run earlier.
         finished: whether the final weights are there.
     """
@@ -52,6 +56,7 @@ class LoggedRun:
             (record["epoch"], scores[name], method)
             for record in self.records
             for method, scores in record.get("validation", {}).items()
+            if name in scores
         ]
         return _curve(points, "score", "method")
 
@@ -86,14 +91,15 @@ def _read_run(folder: Path, _changed: float, finished: bool) -> LoggedRun:
     """Read a run once for everybody who watches it, until its log changes."""
     results = Results(folder)
     settings, lines = read_toml(results.config), results.records()
-    records = [line for line in lines if "epochs_done" in line]
-    epochs = float(settings["epochs"])
+    records = [line for line in lines if PROGRESS.issubset(line)]
+    if not isinstance(epochs := settings.get("epochs"), int):
+        raise OnarError(f"{results.config} is not the configuration of a training")
     # The latest plan; logs of earlier versions have none.
     steps = next((line["steps"] for line in reversed(lines) if "steps" in line), settings.get("max_steps"))
     if records and steps is not None:
         steps_per_epoch = records[-1]["step"] / records[-1]["epochs_done"]
-        epochs = min(epochs, steps / steps_per_epoch)
-    return LoggedRun(records, epochs, finished)
+        epochs = min(float(epochs), steps / steps_per_epoch)
+    return LoggedRun(records, float(epochs), finished)
 
 
 def count_sheets(folder: Path) -> int:

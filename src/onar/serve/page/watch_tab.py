@@ -144,10 +144,13 @@ def _curves(logged: LoggedRun) -> list[pd.DataFrame | None]:
 
 
 def _sheets(seen: Seen | None, now: Seen, folder: Path, epoch: int) -> list[Any]:
-    """The slider and the sheet: the newest one, unless an older one of the same run is being looked at."""
+    """The slider and the sheet: the newest one, unless an older one of the same run is being looked at.
+
+    A run with fewer sheets than before has begun anew, and what is being looked at is another one's.
+    """
     if now.sheets == 0:
         return [gr.Slider(interactive=False), None]
-    if seen and seen.run == now.run and epoch < seen.sheets:
+    if seen and seen.run == now.run and epoch < seen.sheets <= now.sheets:
         return [gr.Slider(maximum=now.sheets), gr.skip()]
     slider = gr.Slider(maximum=max(2, now.sheets), value=now.sheets, interactive=now.sheets > 1)
     return [slider, _read_sheet(folder, now.sheets)]
