@@ -80,7 +80,7 @@ def test_the_number_of_steps_is_kept_by_the_checkpoint_and_the_weights_with_it(
 
 def test_another_time_is_another_length(planned: Path, photos: Path) -> None:
     settings = {**ENDLESS, "data": photos, "results_dir": planned}
-    with pytest.raises(UsageError, match=r"max_minutes was 1, is 5.*train it for longer with --resume"):
+    with pytest.raises(UsageError, match=r"max_minutes was 1\.0, is 5\.0.*train it for longer with --resume"):
         train(TrainConfig(**settings, max_minutes=5))
 
 

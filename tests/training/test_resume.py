@@ -18,6 +18,9 @@ import torch
 
 from onar import TrainConfig, train
 from onar.cli import main
+from onar.data.from_config import TrainingData, find_training_data, split_as_before
+from onar.data.samples import Photos
+from onar.data.streams import StreamedPhotos
 from onar.errors import OnarError
 from onar.files import replacing
 from onar.models import PConvUNet
@@ -191,6 +194,82 @@ def test_an_epoch_that_is_about_to_be_repeated_is_forgotten(finished: Path, unfi
     results.start(TrainConfig(data=photos, **SMALL), Checkpoint(path, {**checkpoint, "progress": progress}))
     assert [record["epoch"] for record in records(unfinished, "epoch")] == [1]
     assert [record["step"] for record in records(unfinished, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+def newest_checkpoint(results: Path) -> Path:
+    return sorted((results / "checkpoints").iterdir())[-1]
+
+
+def names(photos: Photos) -> set[str]:
+    return {str(photos[index]) for index in range(len(photos))}
+
+
+def change(folder: Path, come: int, gone: list[str]) -> None:
+    """Let photos come, sorted before all others, and go."""
+    one = next(folder.glob("*.jpg"))
+    for number in range(come):
+        shutil.copy(one, folder / f"a {number:02d}.jpg")
+    for name in gone:
+        Path(name).unlink()
+
+
+@pytest.mark.parametrize("come", [0, 1, 30])
+@pytest.mark.parametrize("gone", ["", "held out", "trained on", "both"])
+def test_no_photo_that_was_trained_on_is_held_out_later(come: int, gone: str, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    config = TrainConfig(data=folder, val_share=0.3)
+    before = find_training_data(config)
+    trained_on, held_out = names(before.training), names(before.held_out)
+    lost = {*sorted(held_out)[: gone in ("held out", "both")], *sorted(trained_on)[: gone in ("trained on", "both")]}
+    change(folder, come, sorted(lost))
+    after, told = split_as_before(find_training_data(config), before.record())
+    assert names(after.held_out) == held_out - lost
+    assert names(after.training) >= trained_on - lost
+    assert len(after.training) == len(trained_on - lost) + come
+    assert bool(told) == bool(come or lost)
+    again, told = split_as_before(find_training_data(config), after.record())
+    assert names(again.held_out) == names(after.held_out)
+    assert told == ""
+
+
+def test_without_other_photos_a_run_does_not_go_on(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    config = TrainConfig(data=tmp_path / "photos")
+    before = find_training_data(config)
+    change(tmp_path / "photos", 0, sorted(names(before.training)))
+    with pytest.raises(OnarError, match="nothing is left to train on"):
+        split_as_before(find_training_data(config), before.record())
+
+
+def test_a_stream_that_begins_with_other_photos_is_refused() -> None:
+    one, other = (
+        TrainingData(StreamedPhotos("hf:parquet:photos.parquet", held_out=frozenset({mark})), [])
+        for mark in (b"one", b"other")
+    )
+    assert split_as_before(one, one.record()) == (one, "")
+    with pytest.raises(OnarError, match="the source has changed since this run began"):
+        split_as_before(other, one.record())
+
+
+def test_a_run_goes_on_when_its_folder_has_changed_and_says_so(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, results = tmp_path / "photos", tmp_path / "results"
+    shutil.copytree(photos, folder)
+    settings = {**SMALL, "lambda_content": 0.0, "data": folder, "results_dir": results}
+    train(TrainConfig(**settings, max_steps=2))  # of three to an epoch
+    before = load_state(newest_checkpoint(results))["photos"]
+    change(folder, 0, sorted({str(path) for path in folder.rglob("*.jpg")} - set(before["held_out"]))[1:])
+    capsys.readouterr()
+    train(TrainConfig(**{**settings, "epochs": 3}, resume=newest_checkpoint(results)))
+    assert (
+        "Photos came or went since this run began: it goes on with 1; of the 1 held out then, 1 are there and stay "
+        "held out\n" in capsys.readouterr().out
+    )
+    after = load_state(newest_checkpoint(results))["photos"]
+    assert after["held_out"] == before["held_out"]
+    assert after["photos"] != before["photos"]
 
 
 def drawn(results: Path) -> set[str]:

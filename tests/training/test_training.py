@@ -145,6 +145,20 @@ def test_a_finished_run_is_trained_for_longer(finished: Path, photos: Path, tmp_
     assert [record["epoch"] for record in records(results, "epoch")] == [1, 2, 3]
 
 
+def test_a_run_that_ended_within_an_epoch_is_trained_on_with_the_rest_of_it(
+    finished: Path, photos: Path, tmp_path: Path
+) -> None:
+    settings = {**SMALL, "data": photos, "results_dir": tmp_path}
+    train(TrainConfig(**settings, max_steps=4))
+    train(TrainConfig(**settings, resume=tmp_path / "checkpoints" / "step_00000004.pt"))
+    assert_same_weights(finished, tmp_path)
+    for kind in ("step", "epoch"):
+        assert [record["step"] for record in records(tmp_path, kind)] == [
+            record["step"] for record in records(finished, kind)
+        ]
+    assert records(tmp_path, "epoch")[-1]["Pixel_loss"] == pytest.approx(records(finished, "epoch")[-1]["Pixel_loss"])
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(finished: Path, photos: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "data": photos, "results_dir": tmp_path / "results"}
     with pytest.raises(OnarError, match="is not a checkpoint of a run"):

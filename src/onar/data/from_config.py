@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,17 @@ from onar.data.mask_sources import mask_source
 from onar.data.samples import (
     MOST_HELD_OUT,
     ChosenPhotos,
+    PhotoPaths,
     Photos,
     RandomCrops,
     TrainingPhotos,
     count_held_out,
     hold_out,
+    hold_out_named,
     open_photos,
 )
 from onar.data.streams import StreamedPhotos, StreamLoader
+from onar.errors import OnarError
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,33 @@ class TrainingData:
     Attributes:
         training: to train on.
         held_out: for validation, perhaps none.
+        found: both, where they were found together and an index tells them apart.
     """
 
     training: Photos | StreamedPhotos
     held_out: Photos
+    found: Photos | None = None
 
     def first(self, count: int) -> Photos:
         """Some of the photos to train on."""
         if isinstance(self.training, StreamedPhotos):
             return self.training.first(count)
         return ChosenPhotos(self.training, np.arange(min(count, len(self.training))))
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint keeps of them, as plain values.
+
+        Returns:
+            photos: tells those that were found from others; held_out: the held-out ones of them by name, or for a
+            stream by a hash of their files; empty where an index or `val_data` says which they are.
+        """
+        if isinstance(self.training, StreamedPhotos):
+            return {"photos": self.training.data, "held_out": sorted(mark.hex() for mark in self.training.held_out)}
+        found = self.training if self.found is None else self.found
+        if not isinstance(found, PhotoPaths):
+            return {"photos": f"{len(found)} rows", "held_out": []}
+        held_out = self.held_out if found is self.found else []
+        return {"photos": found.digest, "held_out": [str(held_out[index]) for index in range(len(held_out))]}
 
 
 def find_training_data(config: TrainConfig) -> TrainingData:
@@ -50,7 +70,40 @@ def find_training_data(config: TrainConfig) -> TrainingData:
     training = open_photos(config.data, config.photo_column)
     if config.val_data is not None:
         return TrainingData(training, open_photos(config.val_data, config.photo_column))
-    return TrainingData(*hold_out(training, config.val_share, config.seed))
+    return TrainingData(*hold_out(training, config.val_share, config.seed), found=training)
+
+
+def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
+    """Hold out what a run has held out so far, whatever came or went since: it must not have been trained on.
+
+    Args:
+        data: the photos that are found now.
+        before: what `TrainingData.record` gave when the run was stopped.
+
+    Returns:
+        The photos, and a line that says what has changed; an empty one when nothing has.
+
+    Raises:
+        OnarError: what was held out cannot be told from the rest any more, or nothing else is left.
+    """
+    now, kept = data.record(), before["held_out"]
+    if now == before:
+        return data, ""
+    stay = ""
+    if isinstance(data.found, PhotoPaths):
+        training, held_out = hold_out_named(data.found, frozenset(kept))
+        if len(training) == 0:
+            raise OnarError("every photo that is left was held out of this run: nothing is left to train on")
+        data = replace(data, training=training, held_out=held_out)
+        stay = f"; of the {len(kept)} held out then, {len(held_out)} are there and stay held out"
+    elif isinstance(data.training, StreamedPhotos) or data.found is not None:
+        raise OnarError(
+            "the source has changed since this run began, and photos that it was trained on would be held out: train "
+            "on the source as it was, or start anew with --resume never"
+        )
+    if now["photos"] == before["photos"] or isinstance(data.training, StreamedPhotos):
+        return data, ""
+    return data, f"Photos came or went since this run began: it goes on with {len(data.training)}{stay}"
 
 
 def _find_stream(config: TrainConfig) -> TrainingData:

@@ -7,8 +7,9 @@ from these three, so any epoch can be entered at any step.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -67,6 +68,11 @@ class PhotoPaths:
     def __getitem__(self, index: int, /) -> Path:
         return Path(os.fsdecode(self._paths[index]))
 
+    @property
+    def digest(self) -> str:
+        """A hash of all paths in their order: another one when a photo came, went or was renamed."""
+        return hashlib.sha256(self._paths.tobytes()).hexdigest()
+
 
 class ChosenPhotos:
     """Some of the photos of a larger set.
@@ -110,6 +116,12 @@ def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
     order = np.random.default_rng((seed, _HOLD_OUT)).permutation(len(photos))
     held_out, training = np.split(order, [count_held_out(len(photos), share)])
     return ChosenPhotos(photos, np.sort(training)), ChosenPhotos(photos, np.sort(held_out))
+
+
+def hold_out_named(photos: Photos, names: Collection[str]) -> tuple[Photos, Photos]:
+    """Split photos into those to train on and those that are named, as far as they are there; both keep their order."""
+    named = np.array([str(photos[index]) in names for index in range(len(photos))], bool)
+    return ChosenPhotos(photos, np.flatnonzero(~named)), ChosenPhotos(photos, np.flatnonzero(named))
 
 
 def count_held_out(count: int, share: float) -> int:

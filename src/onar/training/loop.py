@@ -71,10 +71,14 @@ def train(config: TrainConfig) -> Path:
 
 
 def _end_epoch(run: Run) -> None:
-    """Validate, log, draw and save; what that took is what the next one is expected to take."""
+    """Validate, log, draw and save; what that took is what the next one is expected to take.
+
+    Where the run ends within the epoch, its checkpoint is within the epoch, too: a longer run goes on with the rest.
+    """
     began = time.monotonic()
     report_epoch(run)
-    run.progress.finish_epoch()
+    if run.steps_left_in_epoch() == 0:
+        run.progress.finish_epoch()
     save_checkpoint(run)
     run.progress.epoch_end = time.monotonic() - began
 

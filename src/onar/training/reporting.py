@@ -155,7 +155,12 @@ def save_checkpoint(run: Run) -> None:
     if not is_main_process():
         return
     run.results.save_checkpoint(
-        {"config": run.config.to_plain(), "gan": run.gan.state_dict(), "progress": asdict(run.progress)},
+        {
+            "config": run.config.to_plain(),
+            "photos": run.photos,
+            "gan": run.gan.state_dict(),
+            "progress": asdict(run.progress),
+        },
         run.progress.step,
         run.progress.best_step,
     )

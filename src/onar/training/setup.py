@@ -26,7 +26,7 @@ from onar.bundled import weights_file
 from onar.checkpoint import load_into
 from onar.config import Precision, TrainConfig
 from onar.data.batches import EpochBatches
-from onar.data.from_config import find_training_data, open_loader, start_batches
+from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
 from onar.data.mask_sources import mask_source
 from onar.devices import choose_device, keep_freed_memory
 from onar.errors import OnarError, UsageError
@@ -47,13 +47,17 @@ SAMPLE_ROWS = 6
 
 @dataclass
 class Run:
-    """One training while it runs; `validates` says whether photos are held out for that."""
+    """One training while it runs.
+
+    `photos` is what `TrainingData.record` says of them, and `validates` whether some are held out for that.
+    """
 
     config: TrainConfig
     results: Results
     gan: GAN
     loader: Iterable[dict[str, Any]]
     batches: EpochBatches
+    photos: dict[str, Any]
     total_steps: int
     held_out: HeldOut
     validates: bool
@@ -159,6 +163,8 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     perceptual_loss = _build_perceptual_loss(config, device)
     checkpoint = from_main(lambda: _open_results(results, config))
     progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    if checkpoint is not None and "photos" in checkpoint.state:  # those of earlier versions do not say
+        data = _split_as_before(data, checkpoint.state["photos"], progress)
     if checkpoint is not None:
         budget.go_on(progress.spent)
         if has_other_length(checkpoint.state, config):
@@ -167,6 +173,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     progress.mixed_precision = from_main(lambda: choose_precision(config.mixed_precision, kept, device))
     accelerator = start_accelerator(config, progress.mixed_precision)
     batches = start_batches(config, data, process_index(), process_count())
+    progress.images = min(progress.images, batches.photos_per_epoch)  # of an epoch that has become shorter
     total_steps = _total_steps(config, batches, progress)
     gan = build_gan(config, accelerator, perceptual_loss, total_steps)
     if checkpoint is not None:
@@ -186,6 +193,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
         gan=gan,
         loader=loader,
         batches=batches,
+        photos=data.record(),
         total_steps=total_steps,
         held_out=held_out,
         validates=len(data.held_out) > 0,
@@ -195,6 +203,16 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     for line in held_out.unreadable if run.validates else ():
         note_skipped(run, line)
     return run
+
+
+def _split_as_before(data: TrainingData, before: dict[str, Any], progress: Progress) -> TrainingData:
+    """The photos as a run that goes on has parted them; says so when they are others than before."""
+    data, changed = from_main(lambda: split_as_before(data, before))
+    if changed:
+        progress.upscaled = {}  # counted by indices that now mean other photos
+        if is_main_process():
+            print(changed)
+    return data
 
 
 def _open_results(results: Results, config: TrainConfig) -> Checkpoint | None:
