@@ -4,11 +4,15 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.runs import SMALL
+
 FAULTS = """
-import resource, torch
+import resource, sys, torch
+from onar import TrainConfig, train
 from onar.devices import keep_freed_memory
 
 def faults():
@@ -19,16 +23,29 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 given_back = faults()
-keep_freed_memory()
+exec(sys.argv[1])
 print(given_back, faults())
 """
 
 
+def faults_before_and_after(work: str) -> tuple[int, int]:
+    """How often a process had to ask the system for memory it had freed, before some work and after it."""
+    done = subprocess.run([sys.executable, "-c", FAULTS, work], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.splitlines()[-1].split())
+    return before, after
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_freed_memory_is_used_again_without_asking_the_system() -> None:
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    given_back, kept = map(int, done.stdout.split())
+    given_back, kept = faults_before_and_after("keep_freed_memory()")
     assert kept < given_back / 10
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_training_from_python_leaves_the_memory_of_the_process_to_its_owner(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "data": str(photos), "results_dir": str(tmp_path), "lambda_content": 0.0, "max_steps": 1}
+    before, after = faults_before_and_after(f"train(TrainConfig(**{settings}))")
+    assert after > before / 2
 
 
 THREADS = """

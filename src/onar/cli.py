@@ -14,7 +14,7 @@ from cyclopts.config import Dict
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
-from onar.devices import let_threads_sleep
+from onar.devices import keep_freed_memory, let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
@@ -51,7 +51,10 @@ app = App(
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; leaves weights, sample sheets and loss curves in the results folder."""
     from onar.training.loop import train
+    from onar.training.setup import trains_on_cpu
 
+    if trains_on_cpu(config):
+        keep_freed_memory()
     train(config)
 
 
@@ -253,7 +256,10 @@ def demo(output: Path = Path("./onar_demo")) -> None:
         output: Folder for the demo's photos, weights and pictures; made anew each time.
     """
     from onar.demo import demo
+    from onar.training.setup import trains_on_cpu
 
+    if trains_on_cpu(TrainConfig()):
+        keep_freed_memory()
     demo(output)
 
 

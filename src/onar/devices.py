@@ -84,6 +84,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def keep_freed_memory() -> None:
     """Let this process keep memory that it frees, where the C library is glibc; elsewhere do nothing.
 
+    To be called by a program that is Onar's own, because it holds for all that the process does, and cannot be undone.
+
     glibc gives every large block back to the system at once. A training step on the CPU asks for the same hundreds of
     them each time, and the system would clear each page anew: a fifth of the step.
     """

@@ -16,7 +16,10 @@ from PIL import Image
 from onar import PConvUNet, TrainConfig, train
 from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator
+from onar.data.from_config import find_training_data
+from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
+from onar.metrics.held_out import complete_with, load_held_out, score_completer
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
 
@@ -219,6 +222,25 @@ def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: 
     assert epoch["TV_loss"] > 0
     assert epoch["step"] == 4  # 13 photos in pairs are 7 batches, two to a step
     assert list((tmp_path / "tensorboard").glob("events.*"))
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_validation_scores_are_those_of_the_weights_that_are_kept_whatever_the_number_format(
+    ema_decay: float, photos: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(
+        **{**SMALL, "epochs": 1, "lambda_content": 0.0},
+        data=photos,
+        results_dir=tmp_path,
+        learning_rate_g=0.01,
+        ema_decay=ema_decay,
+        mixed_precision="bf16",
+    )
+    train(config)
+    held_out = load_held_out(find_training_data(config).held_out, 32, 32, mask_source(config), config.seed)
+    kept = complete_with(load_generator(tmp_path / "generator_final.pth"))
+    logged = records(tmp_path, "epoch")[-1]["validation"]["onar"]
+    assert logged == pytest.approx(score_completer(kept, held_out, 4), rel=1e-6)
 
 
 def test_gradient_checkpointing_gives_the_same_weights(finished: Path, photos: Path, tmp_path: Path) -> None:

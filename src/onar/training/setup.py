@@ -28,7 +28,7 @@ from onar.config import Precision, TrainConfig
 from onar.data.batches import EpochBatches
 from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
 from onar.data.mask_sources import mask_source
-from onar.devices import choose_device, keep_freed_memory
+from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.files import write_text
 from onar.metrics.feature_networks import load_features
@@ -104,6 +104,11 @@ class Run:
             progress.best_step, progress.best_psnr = progress.step, psnr
 
 
+def trains_on_cpu(config: TrainConfig) -> bool:
+    """Whether the run is on the CPU, by its settings or those of a launcher; raises `UsageError` without the device."""
+    return choose_device(config.device).type == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU")
+
+
 def start_processes(config: TrainConfig) -> PartialState:
     """Take the device that `config` asks for, and meet the other processes of the training when there are any.
 
@@ -111,9 +116,7 @@ def start_processes(config: TrainConfig) -> PartialState:
         UsageError: the device is not there, or cannot compute what is asked for.
         OnarError: the tracker is missing, another process was lost, or a launcher started something else.
     """
-    on_cpu = choose_device(config.device).type == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU")
-    if on_cpu:
-        keep_freed_memory()
+    on_cpu = trains_on_cpu(config)
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
     if config.track == "tensorboard" and find_spec("tensorboard") is None:

@@ -8,6 +8,7 @@ predictions for the photos serve both networks.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -133,9 +134,14 @@ class GAN:
 
     @property
     def kept_generator(self) -> nn.Module:
-        """The generator whose weights are validated and kept: the average when there is one."""
-        network = self.average.module if self.average else self.accelerator.unwrap_model(self.generator)
+        """The generator whose weights are validated and kept: the average when there is one.
+
+        It computes in fp32, as for whoever loads the weights, with the average or without. So it is no copy of the
+        weights, but goes without the `forward` that Accelerate puts in place, which computes in the run's format.
+        """
+        network = copy.copy(self.average.module if self.average else self.accelerator.unwrap_model(self.generator))
         assert isinstance(network, nn.Module)
+        network.__dict__.pop("forward", None)
         return network
 
     def state_dict(self) -> dict[str, Any]:
