@@ -14,7 +14,7 @@ from PIL import Image
 
 from onar import Inpainter, random_mask
 from onar.bundled import bundled_photos, bundled_weights
-from onar.checkpoint import training_record
+from onar.checkpoint import load_weights
 from onar.metrics.learned_distances import st_lpips
 from onar.setting_checks import read_toml
 from tests.conftest import PHOTOS, REPOSITORY
@@ -46,7 +46,7 @@ def test_the_bundled_weights_bring_back_more_than_the_fill_they_start_from() -> 
 
 def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
     assert bundled_weights().stat().st_size <= 16_000_000
-    record = training_record(bundled_weights())
+    record = load_weights(bundled_weights()).record
     (tmp_path / "recipe.toml").write_text(record["recipe"])
     recipe, published = read_toml(tmp_path / "recipe.toml"), read_toml(REPOSITORY / "configs" / "bundled.toml")
     published["mixed_precision"] = recipe["mixed_precision"]  # auto takes what the machine is quick at

@@ -1,17 +1,24 @@
+import json
 import pickle
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from onar import TrainConfig, train
-from onar.checkpoint import load_generator, load_strictly, save_weights, training_size
+from onar import Inpainter, TrainConfig, train, weights_files
+from onar.checkpoint import load_generator, load_strictly, load_weights, save_half_precision, save_weights
+from onar.config import settings_to_share
 from onar.errors import OnarError
 from onar.files import replacing
-from onar.models import Discriminator, PConvUNet
+from onar.models import GENERATORS, Discriminator, PConvUNet, PyramidFill
+from onar.models.pconv_unet import BASE_FILLS
 from onar.tensor_files import DamagedFileError, load_state, save_state
+from onar.weights_files import ARGUMENTS
 from tests.runs import SMALL
 
 OPTIONS = [{"base_channels": 8, "depth": 3}, {"base_channels": 4, "depth": 5, "base_fill": "pyramid"}]
@@ -128,10 +135,145 @@ def test_a_checkpoint_serves_as_weights_and_is_what_the_run_would_leave(
     settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "img_size": 40}
     train(TrainConfig(data=photos, results_dir=tmp_path, **settings, ema_decay=ema_decay))
     checkpoint = next((tmp_path / "checkpoints").glob("*.pt"))
-    found, final = load_generator(checkpoint), load_generator(tmp_path / "generator_final.pth")
-    pairs = zip(found.state_dict().values(), final.state_dict().values(), strict=True)
+    found, final = load_weights(checkpoint), load_generator(tmp_path / "generator_final.pth")
+    pairs = zip(found.generator.state_dict().values(), final.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert training_size(checkpoint, found) == 40
+    assert found.training_size == 40
+
+
+FOREIGN = {
+    "another program": 'task = "detect"\nbatch = 16\n',
+    "another program's size": 'img_size = "auto"\n',
+    "a newer Onar": "img_size = 64\ndepth = 5\nnew_setting = 3\n",
+    "no TOML": "img_size: 64\n",
+    "another network": "img_size = 640\ndepth = 8\n",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
+def test_a_configuration_of_another_program_beside_the_weights_does_not_keep_them_from_loading(
+    text: str, tmp_path: Path
+) -> None:
+    save_weights(tmp_path / "generator.pth", PConvUNet(4, 5))
+    (tmp_path / "config.toml").write_text(text)
+    (tmp_path / "log.jsonl").write_bytes(b'\xff\n{"kind": "epoch"}\n7\n')
+    loaded = load_weights(tmp_path / "generator.pth")
+    assert loaded.training_size == 64
+    assert "log" not in loaded.record
+    assert "new_setting" not in loaded.record.get("recipe", "")
+
+
+def test_weights_say_how_they_were_trained_without_the_names_of_files_here(tmp_path: Path) -> None:
+    config = TrainConfig(
+        data=tmp_path / "photos of Gökçe",
+        val_data="hf:ethz/food101",
+        masks=tmp_path / "masks",
+        results_dir=tmp_path / "runs",
+        resume=tmp_path / "checkpoints" / "step_00000001.pt",
+        init_weights="bundled",
+        img_size=64,
+        depth=5,
+    )
+    save_weights(tmp_path / "generator.pth", PConvUNet(4, 5))
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    record = load_weights(tmp_path / "generator.pth").record
+    assert str(tmp_path) not in record["recipe"]
+    assert "Gökçe" not in record["recipe"]
+    recipe = tomllib.loads(record["recipe"])
+    assert (recipe["val_data"], recipe["init_weights"], recipe["img_size"]) == ("hf:ethz/food101", "bundled", 64)
+    for local in ("hf:parquet:/home/me/photos.parquet", "hf:imagefolder:photos", "hf:./photos"):
+        assert settings_to_share({"data": local}) == {}
+    assert str(tmp_path).encode() not in (tmp_path / "generator.pth").read_bytes()
+
+
+def test_what_is_said_of_generators_is_what_they_take() -> None:
+    assert ARGUMENTS.keys() == GENERATORS.keys()
+    for network in (*(PConvUNet(**options) for options in OPTIONS), PyramidFill()):
+        arguments = dict(network.architecture)
+        takes = ARGUMENTS[arguments.pop("generator")]
+        assert arguments.keys() == takes.keys()
+        assert all(takes[name](value) for name, value in arguments.items())
+    assert all(ARGUMENTS["PConvUNet"]["base_fill"](fill) for fill in BASE_FILLS)
+
+
+USUAL = {"generator": "PConvUNet", "base_channels": 4, "depth": 3, "base_fill": "pyramid", "correction_window": 0}
+NEW_ARCHITECTURES = {
+    "a generator": {**USUAL, "generator": "Diffusion"},
+    "an argument": {**USUAL, "attention": True},
+    "a value": {**USUAL, "base_fill": "diffusion"},
+    "a type": {**USUAL, "depth": "deep"},
+    "a depth": {**USUAL, "depth": 10**9},
+    "a window": {**USUAL, "correction_window": 4},
+    "no object": [USUAL],
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+@pytest.mark.parametrize(
+    ("architecture", "metadata", "extra"),
+    [
+        *(pytest.param(new, {}, [], id=name) for name, new in NEW_ARCHITECTURES.items()),
+        pytest.param(USUAL, {"format": "2"}, [], id="a format"),
+        pytest.param(USUAL, {"format": "next"}, [], id="no format"),
+        pytest.param(USUAL, {"training_size": "large"}, [], id="a size"),
+        pytest.param(USUAL, {}, ["attention.weight"], id="a weight"),
+    ],
+)
+def test_what_this_version_does_not_know_of_a_weights_file_is_one_line(
+    device: str, architecture: object, metadata: dict[str, str], extra: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "newer.safetensors"
+    state = PConvUNet(4, 3, "pyramid").state_dict() | {name: torch.zeros(3) for name in extra}
+    save_file(state, path, {"architecture": json.dumps(architecture), **metadata})
+    with pytest.raises(OnarError) as refusal:
+        load_generator(path) if device == "torch" else Inpainter.load(path, "cpu")
+    said = str(refusal.value)
+    assert said.startswith(str(path))
+    assert "\n" not in said
+    assert re.search("newer Onar|does not know|does not say", said)
+
+
+def test_a_value_that_no_network_takes_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "newer.safetensors"
+    architecture = {**USUAL, "base_fill": "none", "correction_window": 3}
+    save_file(PConvUNet(4, 3).state_dict(), path, {"architecture": json.dumps(architecture)})
+    with pytest.raises(OnarError, match=r"correction_window needs a network with .*written by a newer Onar"):
+        load_generator(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"encoder.0.conv.weight": "text"},
+        {**PConvUNet(4, 3).state_dict(), "decoder.0.conv.weight": [1, 2]},
+        {**PConvUNet(4, 3).state_dict(), 7: torch.zeros(1)},
+        {"gan": 3},
+        {"gan": {"generator": 3}},
+        {"gan": {"generator": PConvUNet(4, 3).state_dict()}, "format": 2},
+        {"state_dict": PConvUNet(4, 3).state_dict()},
+    ],
+)
+def test_a_state_dict_of_another_kind_is_one_line(content: dict, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(OnarError) as refusal:
+        load_generator(tmp_path / "other.pth")
+    assert str(tmp_path / "other.pth") in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["generator.pth", "generator.safetensors"])
+def test_a_weights_file_is_opened_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = tmp_path / kind, []
+    if path.suffix == ".pth":
+        save_weights(path, PConvUNet(4, 3))
+    else:
+        save_half_precision(path, PConvUNet(4, 3), {"training_size": "64", "recipe": "img_size = 64"})
+    monkeypatch.setattr(weights_files, "safe_open", lambda *a, **k: opened.append(a[0]) or safe_open(*a, **k))
+    open_path = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *a, **k: opened.append(self) or open_path(self, *a, **k))
+    loaded = load_weights(path)
+    assert (loaded.training_size, loaded.record) in [(16, {}), (64, {"recipe": "img_size = 64"})]
+    assert opened.count(path) == 1
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

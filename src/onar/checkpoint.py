@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import tomli_w
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from onar.config import TrainConfig
+from onar.config import DataConfig, settings_to_share
 from onar.errors import OnarError
 from onar.models import GENERATORS
+from onar.setting_checks import read_toml
 from onar.tensor_files import load_state, save_state
-from onar.weights_files import read_generator_file, read_metadata, require_known_generator, usual_training_size
+from onar.weights_files import FORMAT, NEWER, read_generator_file, refuse_newer, usual_training_size
 
 StateDict = dict[str, Tensor]
 
-RECORD = {"recipe": "config.toml", "log": "log.jsonl"}
-"""What tells how weights were trained: key in the metadata of a `.safetensors` file, file in the folder of a run."""
+RECIPE, LOG = "config.toml", "log.jsonl"
+"""What tells in the folder of a run how its weights were trained."""
+
+MOST_OF_LINE = 1 << 16
+"""Bytes in which the last line of a log is looked for."""
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -34,7 +42,7 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
     Args:
         path: the file.
         generator: one of `GENERATORS`.
-        metadata: what else the file should say, beside the architecture; `training_size` is read again.
+        metadata: what else the file should say, beside the architecture: `format`, `training_size`, keys of `RECORD`.
     """
     state = {
         key: value.half() if value.is_floating_point() else value for key, value in _plain_state(generator).items()
@@ -48,34 +56,63 @@ def _plain_state(network: nn.Module) -> StateDict:
     return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
 
 
-def load_generator(path: Path) -> nn.Module:
-    """Build the generator a weights file belongs to and load it, in evaluation mode on the CPU.
+@dataclass(frozen=True)
+class LoadedWeights:
+    """A generator, and what its file and the run that left it say.
+
+    Attributes:
+        generator: in evaluation mode on the CPU.
+        training_size: side in pixels of the crops it was trained on; where nothing says it, that of its depth.
+        record: how it was trained, with keys of `RECORD`; empty where nothing says it.
+    """
+
+    generator: nn.Module
+    training_size: int
+    record: dict[str, str]
+
+
+def load_weights(path: Path) -> LoadedWeights:
+    """Build the generator a weights file belongs to and load it.
 
     Args:
         path: ``.safetensors`` with its architecture in the metadata, ``.pth`` with a plain state dict whose shapes
-            tell the architecture, or a checkpoint of a run.
+            tell the architecture, or a checkpoint of a run. What the last two do not say is read from the run's folder.
 
     Raises:
-        OnarError: the file is missing, damaged or unsafe, or holds another kind of network.
+        OnarError: the file is missing, damaged or unsafe, or holds another kind of network, or one of a newer version.
     """
     if path.suffix == ".safetensors":
-        return load_safetensors(path)
-    state = load_state(path)
-    state = kept_weights(state) if "gan" in state else state
-    return _build(infer_architecture(state, path), state, path)
+        return _load_safetensors(path)
+    content = load_state(path)
+    state = _weights_of_run(content, path) if "gan" in content else content
+    generator = _build(infer_architecture(state, path), state, path)
+    depth = getattr(generator, "depth", None)
+    size = _size_in_recipe(_run_folder(path), depth) or usual_training_size(depth)
+    return LoadedWeights(generator, size, _record_of_run(_run_folder(path)))
+
+
+def load_generator(path: Path) -> nn.Module:
+    """The generator of `load_weights` alone."""
+    return load_weights(path).generator
 
 
 def load_safetensors(path: Path) -> nn.Module:
     """What `load_generator` does, for a safetensors file of any name."""
-    file = read_generator_file(path)
+    return _load_safetensors(path).generator
+
+
+def _load_safetensors(path: Path) -> LoadedWeights:
+    file = read_generator_file(path, GENERATORS)
     state = {key: torch.from_numpy(value) for key, value in file.weights.items()}
-    return _build(dict(file.architecture), state, path)
+    return LoadedWeights(_build(file.architecture, state, path), file.training_size, file.record)
 
 
 def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Module:
-    name = str(architecture.pop("generator"))
-    require_known_generator(name, GENERATORS, path)
-    generator = GENERATORS[name](**architecture)
+    arguments = {key: value for key, value in architecture.items() if key != "generator"}
+    try:
+        generator = GENERATORS[architecture["generator"]](**arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OnarError(f"{path} holds no network that can be built ({error}){NEWER}") from error
     load_strictly(generator, state, path)
     return generator.eval()
 
@@ -99,30 +136,35 @@ def kept_weights(checkpoint: dict[str, Any]) -> StateDict:
     return average or dict(gan["generator"])
 
 
-def training_size(path: Path, generator: nn.Module) -> int:
-    """Side in pixels of the crops a generator was trained on.
-
-    From the file's metadata, or from the run's `config.toml`; else from its depth.
-    """
-    if path.suffix == ".safetensors" and "training_size" in (metadata := read_metadata(path)):
-        return int(metadata["training_size"])
-    recipe = _run_folder(path) / RECORD["recipe"]
-    if recipe.is_file():
-        return max(TrainConfig.from_toml(recipe).height_width)
-    return usual_training_size(getattr(generator, "depth", None))
+def _weights_of_run(checkpoint: dict[str, Any], path: Path) -> StateDict:
+    refuse_newer(checkpoint.get("format", FORMAT), path)
+    try:
+        return kept_weights(checkpoint)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OnarError(f"{path} is no checkpoint that this version knows{NEWER}") from error
 
 
-def training_record(path: Path) -> dict[str, str]:
-    """How the weights in a file were trained: the `recipe`, as TOML, and the last line of the `log`, as JSON.
+def _size_in_recipe(run: Path, depth: int | None) -> int | None:
+    """Larger side of the crops in a run's configuration; None where another program's lies there, or none."""
+    with suppress(OnarError, KeyError):
+        recipe = read_toml(run / RECIPE)
+        if recipe.get("depth", depth) == depth:
+            return max(DataConfig(img_size=recipe["img_size"]).height_width)
+    return None
 
-    Of an exported blend also with what it is a `blend`. From the run's folder, or from the metadata of a `.safetensors`
-    file; empty where neither says it.
-    """
-    if path.suffix == ".safetensors":
-        return {key: value for key, value in read_metadata(path).items() if key in (*RECORD, "blend")}
-    found = {key: _run_folder(path) / name for key, name in RECORD.items()}
-    texts = {key: file.read_text(encoding="utf-8").strip() for key, file in found.items() if file.is_file()}
-    return {key: text if key == "recipe" else text.rpartition("\n")[2] for key, text in texts.items()}
+
+def _record_of_run(run: Path) -> dict[str, str]:
+    """What a run's folder says of its weights, without the names of files and folders, and of its own run alone."""
+    record = {}
+    with suppress(OnarError):
+        if recipe := settings_to_share(read_toml(run / RECIPE)):
+            record["recipe"] = tomli_w.dumps(recipe).strip()
+    with suppress(OSError, ValueError, TypeError), (run / LOG).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - MOST_OF_LINE))
+        last = log.read().strip().rpartition(b"\n")[2].decode()
+        if "kind" in json.loads(last):
+            record["log"] = last
+    return record
 
 
 def _run_folder(weights: Path) -> Path:
@@ -134,13 +176,14 @@ def _run_folder(weights: Path) -> Path:
 def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
     """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not."""
     expected = network.state_dict()
-    for key in sorted(expected.keys() ^ state.keys()):
-        raise OnarError(f"{path} does not fit {type(network).__name__}: {'no' if key in expected else 'unknown'} {key}")
+    for key in sorted(expected.keys() ^ state.keys(), key=str):
+        reason = f"no {key}" if key in expected else f"unknown {key}{NEWER}"
+        raise OnarError(f"{path} does not fit {type(network).__name__}: {reason}")
     for key, value in state.items():
-        if value.shape != expected[key].shape:
+        if getattr(value, "shape", None) != expected[key].shape:
+            found = tuple(value.shape) if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise OnarError(
-                f"{path} does not fit {type(network).__name__}: {key} is {tuple(value.shape)}, "
-                f"not {tuple(expected[key].shape)}"
+                f"{path} does not fit {type(network).__name__}: {key} is {found}, not {tuple(expected[key].shape)}"
             )
     network.load_state_dict(state)
 
@@ -148,13 +191,13 @@ def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
 def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
     """Tell a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
     first = state.get("encoder.0.conv.weight")
-    if first is None:
-        some = ", ".join(list(state)[:3]) or "nothing"
+    if not isinstance(first, Tensor) or first.ndim == 0:
+        some = ", ".join(map(str, list(state)[:3])) or "nothing"
         raise OnarError(f"{path} is not a PConvUNet: it has no encoder.0.conv.weight, but {some}")
     return {
         "generator": "PConvUNet",
         "base_channels": first.shape[0],
-        "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", key) is not None for key in state),
+        "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", str(key)) is not None for key in state),
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
     }
 

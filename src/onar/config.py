@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from cyclopts import Parameter
 
+from onar.bundled import BUNDLED
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, read_toml, require
 
@@ -325,3 +327,18 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` and `--config` read back."""
         return tomli_w.dumps(self.to_plain())
+
+
+def settings_to_share(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a recipe what may go where its weights go: known settings, but for files and folders of this machine."""
+    fields = dataclasses.fields(TrainConfig)
+    places = {field.name for field in fields if "Path" in str(field.type)}
+    known = {field.name: recipe[field.name] for field in fields if field.name in recipe}
+    return {name: value for name, value in known.items() if name not in places or _is_everywhere(value)}
+
+
+def _is_everywhere(place: object) -> bool:
+    """Whether a place is the same on every machine: what comes with Onar, a name on the hub, or no place at all."""
+    local = ("hf:imagefolder:", "hf:parquet:", "hf:webdataset:", "hf:.", "hf:/", "hf:~")
+    text = str(place)
+    return text in (BUNDLED, "auto", "never") or (text.startswith(HUB_PREFIX) and not text.startswith(local))

@@ -9,6 +9,7 @@ torch is imported by what needs it: others read a run's log from its results fol
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,8 +57,10 @@ def load_state(path: Path, *, sealed: bool = False) -> dict[str, Any]:
     import torch
 
     try:
-        _check_seal(path, sealed)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            _check_seal(file, path, sealed)
+            file.seek(0)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
@@ -71,17 +74,16 @@ def load_state(path: Path, *, sealed: bool = False) -> dict[str, Any]:
     return state
 
 
-def _check_seal(path: Path, required: bool) -> None:
-    with path.open("rb") as file:
-        size = max(0, path.stat().st_size - SEAL_SIZE)
-        file.seek(size)
-        found = file.read()
-        if found.startswith(SEAL_MARK):
-            file.seek(0)
-            if found != _seal(file, size):
-                raise DamagedFileError(f"{path} is damaged: its content does not fit the SHA-256 at its end")
-        elif required:
-            raise DamagedFileError(f"{path} is cut off, or was not written by Onar")
+def _check_seal(file: BinaryIO, path: Path, required: bool) -> None:
+    size = max(0, file.seek(0, os.SEEK_END) - SEAL_SIZE)
+    file.seek(size)
+    found = file.read()
+    if found.startswith(SEAL_MARK):
+        file.seek(0)
+        if found != _seal(file, size):
+            raise DamagedFileError(f"{path} is damaged: its content does not fit the SHA-256 at its end")
+    elif required:
+        raise DamagedFileError(f"{path} is cut off, or was not written by Onar")
 
 
 def _seal(file: BinaryIO, size: int) -> bytes:

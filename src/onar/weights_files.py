@@ -1,9 +1,12 @@
-"""Weights in safetensors files: what they hold and what they say of themselves, read without torch."""
+"""Weights files: what they say of themselves, and what safetensors files hold; read without torch.
+
+A file may come from a newer Onar. What this version does not know, it refuses: left out, it could change every pixel.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,43 @@ from safetensors import SafetensorError, safe_open
 
 from onar.errors import OnarError
 
+FORMAT = 1
+"""Version of the exported files and checkpoints that are written; files without one are of version 1."""
+
+MOST_LEVELS = 16
+"""Of a generator; more would halve any photo to nothing."""
+
+NEWER = ": was it written by a newer Onar?"
+
+RECORD = ("recipe", "log", "blend")
+"""Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended."""
+
 Arrays = dict[str, NDArray[Any]]
 """A state dict as arrays."""
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_window(value: Any) -> bool:
+    return _is_count(value) and (value == 0 or value % 2 == 1)
+
+
+def _is_depth(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MOST_LEVELS
+
+
+ARGUMENTS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+    "PConvUNet": {
+        "base_channels": _is_count,
+        "depth": _is_depth,
+        "base_fill": lambda value: value in ("none", "pyramid"),
+        "correction_window": _is_window,
+    },
+    "PyramidFill": {},
+}
+"""The generators of this version, `onar.models.GENERATORS`: their arguments, and whether a value is one of theirs."""
 
 
 @dataclass(frozen=True)
@@ -23,56 +61,88 @@ class GeneratorFile:
     """What a safetensors file of a generator holds.
 
     Attributes:
-        architecture: the generator's name and arguments; see `onar.models.GENERATORS`.
+        architecture: the generator's name and arguments, all of which this version knows; see `ARGUMENTS`.
         weights: its state dict; floating-point numbers in float32, however the file stores them.
-        metadata: what else the file says, as text.
+        training_size: side in pixels of the crops it was trained on; where the file does not say it, that of its depth.
+        record: what the file says with the keys of `RECORD`.
     """
 
     architecture: dict[str, Any]
     weights: Arrays
-    metadata: dict[str, str]
-
-    @property
-    def training_size(self) -> int:
-        """Side in pixels of the crops it was trained on; where the file does not say it, that of its depth."""
-        return int(self.metadata.get("training_size", usual_training_size(self.architecture.get("depth"))))
+    training_size: int
+    record: dict[str, str]
 
 
-def read_generator_file(path: Path) -> GeneratorFile:
+def read_generator_file(path: Path, known: Iterable[str] = ARGUMENTS) -> GeneratorFile:
     """Read a safetensors file of any name.
 
+    Args:
+        path: the file.
+        known: names of generators that can be used.
+
     Raises:
-        OnarError: it is missing or damaged, or does not say its architecture.
+        OnarError: it is missing or damaged, or does not say its architecture, or says what this version does not know.
     """
     try:
         with safe_open(path, framework="np") as file:
             metadata = dict(file.metadata() or {})
             # Bundled weights are stored in half precision; the networks compute in float32.
             weights = {key: _widen(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
-        return GeneratorFile(json.loads(metadata["architecture"]), weights, metadata)
     except OSError as error:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
-    except (KeyError, json.JSONDecodeError) as error:
+    architecture = read_architecture(metadata, path, known)
+    record = {key: metadata[key] for key in RECORD if key in metadata}
+    return GeneratorFile(architecture, weights, read_training_size(metadata, architecture, path), record)
+
+
+def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:
+    """The generator's name and arguments in the metadata of an exported file; raises as `read_generator_file`."""
+    refuse_newer(metadata.get("format", FORMAT), path)
+    try:
+        architecture = json.loads(metadata["architecture"])
+        name = architecture["generator"]
+    except (KeyError, TypeError, ValueError) as error:
         raise OnarError(f"{path} does not say its architecture in its metadata") from error
-
-
-def require_known_generator(name: str, known: Iterable[str], path: Path) -> None:
-    """Raise `OnarError` when the generator that a file names is none of those known."""
     if name not in (names := list(known)):
         raise OnarError(f"{path} holds a {name}, which this version does not know; it knows {', '.join(names)}")
+    for key, value in architecture.items():
+        is_known = key == "generator" or (key in ARGUMENTS[name] and ARGUMENTS[name][key](value))
+        if not is_known:
+            raise OnarError(f"{path} says {key} {value!r} of its {name}, which this version does not know{NEWER}")
+    return dict(architecture)
+
+
+def read_training_size(metadata: Mapping[str, str], architecture: Mapping[str, Any], path: Path) -> int:
+    """Side in pixels of the training crops by an exported file; raises `OnarError` when it says something else."""
+    said = metadata.get("training_size", str(usual_training_size(architecture.get("depth"))))
+    if not said.isdecimal() or int(said) == 0:
+        raise OnarError(f"{path} says training_size {said!r}, which is no number of pixels{NEWER}")
+    return int(said)
+
+
+def read_depth(metadata: Mapping[str, str]) -> int:
+    """Levels of the generator in an exported file; 0 where it has none."""
+    try:
+        depth = json.loads(metadata["architecture"])["depth"]
+    except (KeyError, TypeError, ValueError):
+        return 0
+    return int(depth) if _is_depth(depth) else 0
+
+
+def refuse_newer(version: object, path: Path) -> None:
+    """Raise `OnarError` when a file names a version of its format that is above `FORMAT`, or none that is a number."""
+    if not str(version).isdecimal() or int(str(version)) > FORMAT:
+        raise OnarError(
+            f"{path} has format {version}, written by a newer Onar; this version reads up to {FORMAT}: "
+            "pip install --upgrade onar"
+        )
 
 
 def usual_training_size(depth: int | None) -> int:
     """Side in pixels of the crops that a network of so many levels is usually trained on: 512 for the paper's eight."""
     return int(2 ** ((8 if depth is None else int(depth)) + 1))
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says of itself, without its weights."""
-    with safe_open(path, framework="np") as file:
-        return dict(file.metadata() or {})
 
 
 def _widen(value: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import load_generator, load_into, save_weights, training_record
+from onar.checkpoint import load_generator, load_into, load_weights, save_weights
 from onar.cli import main
 from onar.export.verb import EXPORTERS, export, export_onnx
 from onar.inference.onnx_graph import GRAPHS
@@ -120,7 +120,7 @@ def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: P
     assert export(str(weights), alone).difference < 2 / 255
     assert alone.stat().st_size < 0.55 * weights.stat().st_size
     assert alone.stat().st_mode == weights.stat().st_mode, "whoever may read the one may read the other"
-    assert training_record(alone) == {"recipe": "img_size = 96\ndepth = 4", "log": '{"kind": "epoch", "epoch": 3}'}
+    assert load_weights(alone).record == {"recipe": "img_size = 96\ndepth = 4", "log": '{"kind": "epoch", "epoch": 3}'}
     photo = np.asarray(Image.open(COFFEE).resize((180, 140)))
     mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))
     before, after = Inpainter.load(weights), Inpainter.load(alone)
@@ -143,7 +143,7 @@ def test_a_blend_lies_between_two_weights(tmp_path: Path) -> None:
         torch.testing.assert_close(
             value, 0.75 * one[name] + 0.25 * other[name], atol=1e-3, rtol=1e-3, check_dtype=False
         )
-    assert training_record(blended)["blend"] == "0.25 of 1.pth"
+    assert load_weights(blended).record["blend"] == "0.25 of 1.pth"
     save_weights(tmp_path / "wider.pth", PConvUNet(8, 3, "pyramid"))
     with pytest.raises(OnarError, match="base_channels 8"):
         export(str(first), blended, blend=tmp_path / "wider.pth")

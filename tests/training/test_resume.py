@@ -168,6 +168,21 @@ def test_when_every_checkpoint_is_damaged_the_run_says_so_and_keeps_them(unfinis
     assert sorted(unfinished.rglob("*")) == before
 
 
+def test_a_checkpoint_of_a_newer_version_is_one_line(unfinished: Path, photos: Path) -> None:
+    path = unfinished / "checkpoints" / "step_00000006.pt"
+    checkpoint = load_state(path)
+    for new, said in [
+        ({"format": 2}, "has format 2, written by a newer Onar"),
+        ({"progress": {**checkpoint["progress"], "new": 1}}, "has 'new', which this version does not know"),
+        ({"config": {**checkpoint["config"], "new": 1}}, "has 'new', which this version does not know"),
+        ({"progress": 3}, "is not a checkpoint of a run"),
+    ]:
+        save_state(path, checkpoint | new)
+        with pytest.raises(OnarError, match=said) as refusal:
+            Results(unfinished).find_checkpoint(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
+        assert str(path) in str(refusal.value)
+
+
 def test_a_damaged_checkpoint_that_is_named_is_refused(unfinished: Path, photos: Path) -> None:
     named = unfinished / "checkpoints" / "step_00000006.pt"
     flip_a_bit(named)

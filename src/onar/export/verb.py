@@ -14,14 +14,7 @@ import torch
 from torch import nn
 
 from onar.bundled import bundled_photos, weights_file
-from onar.checkpoint import (
-    load_generator,
-    load_into,
-    load_safetensors,
-    save_half_precision,
-    training_record,
-    training_size,
-)
+from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
@@ -31,6 +24,7 @@ from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.inference.onnx_graph import build_model
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
+from onar.weights_files import FORMAT
 
 SIZES = ((96, 128), (256, 256), (333, 517))
 """Height and width of the photos on which an export is compared."""
@@ -141,7 +135,7 @@ def export(
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
     with replacing(output) as temporary:
-        exported = exporter.write(generator, {"training_size": str(size), **record}, temporary)
+        exported = exporter.write(generator, {"format": str(FORMAT), "training_size": str(size), **record}, temporary)
         difference = largest_difference(exported, generator)
         if not difference <= exporter.tolerance:
             raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
@@ -199,8 +193,8 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
     if weights == PYRAMID:
         return PyramidFill(), PYRAMID_SIZE, {}
     path = weights_file(weights)
-    generator = load_generator(path)
-    return generator, training_size(path, generator), training_record(path)
+    loaded = load_weights(path)
+    return loaded.generator, loaded.training_size, loaded.record
 
 
 def _blend(generator: nn.Module, path: Path, share: float) -> None:

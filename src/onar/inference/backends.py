@@ -6,7 +6,6 @@ one that needs them: completing on a CPU starts without torch, and needs none.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,7 +17,15 @@ from onar.array_fill import fill_frame
 from onar.errors import OnarError, UsageError
 from onar.inference.blend_graph import BLEND_MULTIPLE, build_blend
 from onar.inference.onnx_graph import GRAPHS, build_model
-from onar.weights_files import read_generator_file, require_known_generator
+from onar.weights_files import (
+    FORMAT,
+    NEWER,
+    Arrays,
+    read_depth,
+    read_generator_file,
+    read_training_size,
+    refuse_newer,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -138,8 +145,9 @@ class OnnxBackend(Backend):
         metadata = self._session.get_modelmeta().custom_metadata_map
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
-        self.training_size = int(metadata["training_size"])
-        self._depth = int(json.loads(metadata.get("architecture", "{}")).get("depth", 0))
+        refuse_newer(metadata.get("format", FORMAT), path)
+        self.training_size = read_training_size(metadata, {}, path)
+        self._depth = read_depth(metadata)
 
     @property
     def step(self) -> int:
@@ -213,13 +221,32 @@ def _start_session(model: bytes | Path, device: str, threads: int) -> Any:
 
 def _build_graph(path: Path) -> bytes:
     """The generator in a safetensors file as an ONNX file; raises `OnarError` when it is none that Onar knows."""
-    file = read_generator_file(path)
-    name = str(file.architecture.get("generator"))
-    require_known_generator(name, GRAPHS, path)
+    file = read_generator_file(path, GRAPHS)
+    name, weights = file.architecture["generator"], _UsedWeights(file.weights)
     try:
-        return build_model(file.architecture, file.weights, {"training_size": str(file.training_size)})
+        model = build_model(file.architecture, weights, {"training_size": str(file.training_size)})
     except (LookupError, TypeError, ValueError) as error:
         raise OnarError(f"{path} does not fit {name}: {error}") from error
+    for key in weights.unused:
+        raise OnarError(f"{path} does not fit {name}: unknown {key}{NEWER}")
+    return model
+
+
+class _UsedWeights(dict[str, Any]):
+    """A state dict that knows what nobody has asked for: leaving a weight out would compute another network."""
+
+    def __init__(self, weights: Arrays) -> None:
+        super().__init__(weights)
+        self._used: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self._used.add(key)
+        return super().__getitem__(key)
+
+    @property
+    def unused(self) -> list[str]:
+        """Names of weights that were not asked for, but for counters that batch norm needs in training only."""
+        return sorted(key for key in self.keys() - self._used if not key.endswith(".num_batches_tracked"))
 
 
 def _choose_onnx_device(device: str, providers: list[str]) -> str:

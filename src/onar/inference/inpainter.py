@@ -81,15 +81,15 @@ class Inpainter:
             inpainter = cls(backend, backend.training_size, description=description, threads=threads)
         else:
             try:
-                from onar.checkpoint import load_generator, training_size  # brings torch, which takes seconds
+                from onar.checkpoint import load_weights  # brings torch, which takes seconds
             except ModuleNotFoundError as error:
                 advice = extra_for_training(error)
                 raise OnarError(
                     f"{path} needs {advice}; .safetensors and .onnx files from onar export do not"
                 ) from error
 
-            generator = load_generator(path)
-            inpainter = cls(generator, training_size(path, generator), device, description, threads)
+            loaded = load_weights(path)
+            inpainter = cls(loaded.generator, loaded.training_size, device, description, threads)
         inpainter.weights = path
         return inpainter
 

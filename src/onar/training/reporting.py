@@ -18,6 +18,7 @@ from onar.tensor_files import load_state, save_state
 from onar.training.curves import save_loss_curves, save_sample_sheet, save_validation_curves
 from onar.training.results_folder import LOSSES
 from onar.training.setup import SAMPLE_ROWS, Run, share_unusual_photos
+from onar.weights_files import FORMAT
 
 
 def report_epoch(run: Run) -> None:
@@ -156,6 +157,7 @@ def save_checkpoint(run: Run) -> None:
         return
     run.results.save_checkpoint(
         {
+            "format": FORMAT,
             "config": run.config.to_plain(),
             "photos": run.photos,
             "gan": run.gan.state_dict(),

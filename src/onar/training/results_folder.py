@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from onar.config import Precision, TrainConfig
 from onar.errors import OnarError, UsageError
 from onar.files import remove_partial, write_text
 from onar.tensor_files import DamagedFileError, load_state, save_state
+from onar.training.progress import Progress
+from onar.weights_files import FORMAT, NEWER, refuse_newer
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
 # Settings that may differ between the parts of one run, because they change no weight (on_nan: none before the step
@@ -269,8 +272,12 @@ def kept_precision(state: dict[str, Any]) -> Precision:
 
 def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: frozenset[str]) -> None:
     path, state = checkpoint
-    if "config" not in state:
+    if not (isinstance(state.get("config"), dict) and isinstance(state.get("progress"), dict)):
         raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
+    refuse_newer(state.get("format", FORMAT), path)
+    known = {field.name for part in (TrainConfig, Progress) for field in fields(part)}
+    for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
+        raise OnarError(f"{path} has {key!r}, which this version does not know{NEWER}")
     before, now = state["config"], config.to_plain()
     if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
         now["mixed_precision"] = before["mixed_precision"]

@@ -41,6 +41,7 @@ from onar.training.precision import choose_precision
 from onar.training.progress import Progress
 from onar.training.results_folder import Checkpoint, Results, has_other_length, kept_precision
 from onar.training.step import GAN, learning_rate_factor, moving_average
+from onar.weights_files import NEWER
 
 SAMPLE_ROWS = 6
 
@@ -180,7 +181,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     total_steps = _total_steps(config, batches, progress)
     gan = build_gan(config, accelerator, perceptual_loss, total_steps)
     if checkpoint is not None:
-        gan.load_state_dict(checkpoint.state["gan"])
+        _restore(gan, checkpoint)
         if is_main_process():
             print(f"Going on after step {progress.step} of {total_steps}")
     height, width = config.height_width
@@ -216,6 +217,14 @@ def _split_as_before(data: TrainingData, before: dict[str, Any], progress: Progr
         if is_main_process():
             print(changed)
     return data
+
+
+def _restore(gan: GAN, checkpoint: Checkpoint) -> None:
+    try:
+        gan.load_state_dict(checkpoint.state["gan"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OnarError(f"{checkpoint.path} does not fit these networks ({reason}){NEWER}") from error
 
 
 def _open_results(results: Results, config: TrainConfig) -> Checkpoint | None:
