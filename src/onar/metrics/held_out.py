@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from onar.data.mask_sources import MaskSource
 from onar.data.samples import CentreCrops, Photos, ValidationPhotos
@@ -21,7 +23,7 @@ from onar.metrics.baselines import Fill, patchmatch, telea
 from onar.metrics.scores import score
 from onar.models.pyramid_fill import pyramid_fill
 from onar.patchmatch import no_patchmatch
-from onar.processes import gather, process_count, process_index
+from onar.processes import gather, is_main_process, process_count, process_index
 
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]
@@ -49,10 +51,11 @@ class HeldOut:
         """The first of them, at most so many."""
         return HeldOut(self.photo[:count], self.known[:count])
 
-    def batches(self, batch_size: int) -> list[tuple[Tensor, Tensor]]:
-        """Cut into float batches in [0, 1], B x 3 x H x W with known maps B x 1 x H x W."""
-        photos, knowns = torch.split(self.photo, batch_size), torch.split(self.known, batch_size)
-        return [(photo.float() / 255, known.float()) for photo, known in zip(photos, knowns, strict=True)]
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches that fall to this process, in [0, 1] when they are asked for: B x 3 x H x W and B x 1 x H x W."""
+        for start in range(process_index() * batch_size, len(self.photo), process_count() * batch_size):
+            part = slice(start, start + batch_size)
+            yield self.photo[part].float() / 255, self.known[part].float()
 
 
 def score_completer(
@@ -67,7 +70,7 @@ def score_completer(
         distances: further scores by name: (composite, photo), both B x 3 x H x W in [0, 1] -> B values.
     """
     sums = []
-    for photo, known in held_out.batches(batch_size)[process_index() :: process_count()]:
+    for photo, known in held_out.batches(batch_size):
         completed = complete(photo * known, known)
         eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
         scores = score(eight_bits, photo, known)
@@ -78,11 +81,19 @@ def score_completer(
 
 
 def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
-    """Scores of fills that learn nothing, PatchMatch where it is there, on the same holes; see `score_completer`."""
+    """Scores of fills that learn nothing, on the same holes; a line says when PatchMatch is missing among them."""
     completers: dict[str, Completer] = {"Telea": complete_by(telea), "pyramid fill": pyramid_fill}
-    if no_patchmatch() is None:
+    if reason := no_patchmatch():
+        _tell_missing("PatchMatch", reason)
+    else:
         completers["PatchMatch"] = complete_by(partial(patchmatch, radius=PATCH_RADIUS))
     return {name: score_completer(completer, held_out, batch_size, distances) for name, completer in completers.items()}
+
+
+@cache  # once in a process
+def _tell_missing(fill: str, reason: str) -> None:
+    if is_main_process():
+        tqdm.write(f"onar: {fill} is not there to compare with: {reason}", file=sys.stderr)
 
 
 def complete_with(generator: nn.Module) -> Completer:
