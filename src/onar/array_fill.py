@@ -13,6 +13,7 @@ SMOOTHING_STEPS = 4
 NEIGHBOURS = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
 
 Frame = NDArray[np.float32]
+"""Photos or known maps as numbers in [0, 1]."""
 
 
 def fill_frame(photo: Frame, known: Frame) -> Frame:

@@ -26,7 +26,7 @@ from onar.mask_shapes import Mask as Mask
 if TYPE_CHECKING:
     import torch
 
-Frame = TypeVar("Frame", "torch.Tensor", NDArray[Any])
+TensorOrArray = TypeVar("TensorOrArray", "torch.Tensor", NDArray[Any])
 
 THRESHOLD = 128
 REFERENCE_SIZE = 512
@@ -161,7 +161,7 @@ def mask_from_known(known: NDArray[Any]) -> Mask:
     return np.where(plane < 0.5, HOLE, 0).astype(np.uint8)
 
 
-def composite(photo: Frame, completed: Frame, known: Frame) -> Frame:
+def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArray) -> TensorOrArray:
     """Put the completed pixels into the holes of the photo, leaving known pixels exactly as they are.
 
     Args:
@@ -172,7 +172,7 @@ def composite(photo: Frame, completed: Frame, known: Frame) -> Frame:
     Returns:
         B×3×H×W: known · photo + (1 - known) · completed. Differentiable in all three.
     """
-    result: Frame = known * photo + (1 - known) * completed
+    result: TensorOrArray = known * photo + (1 - known) * completed
     return result
 
 

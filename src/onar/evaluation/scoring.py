@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from onar.array_fill import Frame
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from onar.metrics.learned_distances import LearnedDistance, PooledFeatures
-
-Frames: TypeAlias = NDArray[np.float32]
 
 EMPTY = 128
 """Grey that hole pixels have when a method gets the photo."""
@@ -137,26 +136,26 @@ def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: J
     scored.masks_hash.add(pair.hole)
 
 
-def _score(composite: Frames, photo: Frames, known: NDArray[np.bool_], judges: Judges) -> dict[str, float | None]:
+def _score(composite: Frame, photo: Frame, known: NDArray[np.bool_], judges: Judges) -> dict[str, float | None]:
     """Every metric of one composite, 1×3×H×W in [0, 1]; None where there is no score."""
     values: dict[str, float | None] = {name: float(value[0]) for name, value in score(composite, photo, known).items()}
     return values | {name: _distance(name, composite, photo, judges) for name in LEARNED_DISTANCES}
 
 
-def _distance(name: str, composite: Frames, photo: Frames, judges: Judges) -> float | None:
+def _distance(name: str, composite: Frame, photo: Frame, judges: Judges) -> float | None:
     distance = judges.distances.get(name)
     if distance is None or min(photo.shape[-2:]) < distance.smallest_side:
         return None
     return float(distance(_to_device(composite, judges), _to_device(photo, judges)))
 
 
-def _as_batch(picture: Pixels) -> Frames:
+def _as_batch(picture: Pixels) -> Frame:
     """Turn uint8 H×W×3 into float32 1×3×H×W in [0, 1]."""
-    frames: Frames = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+    frames: Frame = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     return frames
 
 
-def _to_device(frames: Frames, judges: Judges) -> Tensor:
+def _to_device(frames: Frame, judges: Judges) -> Tensor:
     import torch
 
     return torch.from_numpy(frames).to(judges.device)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from onar.array_fill import fill_frame
+from onar.array_fill import Frame, fill_frame
 from onar.errors import OnarError, UsageError
 from onar.inference.blend_graph import BLEND_MULTIPLE, build_blend
 from onar.inference.onnx_graph import GRAPHS, build_model
@@ -29,8 +28,6 @@ from onar.weights_files import (
 
 if TYPE_CHECKING:
     from torch import nn
-
-Frame: TypeAlias = NDArray[np.float32]
 
 ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
 """What ONNX Runtime calls the devices."""

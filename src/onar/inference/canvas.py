@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.array_fill import fill_frame
+from onar.array_fill import Frame, fill_frame
 from onar.inference import rules
-from onar.inference.backends import Backend, Frame
+from onar.inference.backends import Backend
 from onar.inference.window_plan import Planner, Window
 from onar.inference.windows import Box, Holes, blocks_with_holes, deeper_than, hole_depth
 from onar.masks import known_from_mask

@@ -16,36 +16,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
+from onar.imaging.images import Pixels
 from onar.masks import holes_from_mask
 from onar.patchmatch import MID_GREY, fill_with_patches
 
-Picture = NDArray[np.uint8]
-Fill = Callable[[Picture, NDArray[Any]], Picture]
+Fill = Callable[[Pixels, NDArray[Any]], Pixels]
 """(photo, mask) -> completed, as above."""
 
-Algorithm = Callable[[Picture, NDArray[np.bool_]], NDArray[Any]]
+Algorithm = Callable[[Pixels, NDArray[np.bool_]], NDArray[Any]]
 """(photo whose holes have the mean colour, hole) -> what to put into the holes; elsewhere it may hold anything."""
 
 RADIUS = 3
 """Pixels around a hole pixel that OpenCV's fills look at."""
 
 
-def telea(photo: Picture, mask: NDArray[Any]) -> Picture:
+def telea(photo: Pixels, mask: NDArray[Any]) -> Pixels:
     """Fast marching from the hole's rim inwards (Telea 2004, "An Image Inpainting Technique...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_TELEA))
 
 
-def navier_stokes(photo: Picture, mask: NDArray[Any]) -> Picture:
+def navier_stokes(photo: Pixels, mask: NDArray[Any]) -> Pixels:
     """Lines of equal brightness carried into the hole like a fluid (Bertalmio et al. 2001, "Navier-Stokes...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_NS))
 
 
-def mean(photo: Picture, mask: NDArray[Any]) -> Picture:
+def mean(photo: Pixels, mask: NDArray[Any]) -> Pixels:
     """The mean colour of the known pixels: what any method must beat."""
     return _fill(photo, mask, lambda start, hole: start)
 
 
-def biharmonic(photo: Picture, mask: NDArray[Any]) -> Picture:
+def biharmonic(photo: Pixels, mask: NDArray[Any]) -> Pixels:
     """The smoothest surface through the rim (Damelin & Hoang 2018, "On Surface Completion..."), by scikit-image.
 
     Raises:
@@ -54,7 +54,7 @@ def biharmonic(photo: Picture, mask: NDArray[Any]) -> Picture:
     return _fill(photo, mask, _biharmonic)
 
 
-def patchmatch(photo: Picture, mask: NDArray[Any], radius: int = 5) -> Picture:
+def patchmatch(photo: Pixels, mask: NDArray[Any], radius: int = 5) -> Pixels:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
     By pypatchmatch, coarse to fine; the same each time.
@@ -82,7 +82,7 @@ BASELINES: dict[str, Fill] = {
 """The classical fills by name; PatchMatch with small and with large patches."""
 
 
-def _fill(photo: Picture, mask: NDArray[Any], algorithm: Algorithm) -> Picture:
+def _fill(photo: Pixels, mask: NDArray[Any], algorithm: Algorithm) -> Pixels:
     """Run an algorithm on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape != (*mask.shape, 3):
         raise UsageError(
@@ -90,7 +90,7 @@ def _fill(photo: Picture, mask: NDArray[Any], algorithm: Algorithm) -> Picture:
             f"not {photo.dtype} {photo.shape} and {mask.shape}"
         )
     hole: NDArray[np.bool_] = holes_from_mask(mask)
-    filled: Picture = photo.copy()
+    filled: Pixels = photo.copy()
     if hole.all():
         filled[:] = MID_GREY
     elif hole.any():
@@ -108,7 +108,7 @@ def _opencv(start: NDArray[Any], hole: NDArray[np.bool_], method: int) -> NDArra
     return filled[: hole.shape[0], : hole.shape[1]]
 
 
-def _biharmonic(start: Picture, hole: NDArray[np.bool_]) -> NDArray[Any]:
+def _biharmonic(start: Pixels, hole: NDArray[np.bool_]) -> NDArray[Any]:
     try:
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:
