@@ -14,9 +14,10 @@ from math import ceil, inf, log2
 import cv2
 import numpy as np
 
+from onar.array_fill import Frame
 from onar.devices import available_cpus
 from onar.inference import rules
-from onar.inference.backends import Blend, Frame
+from onar.inference.backends import Blend
 from onar.inference.canvas import Pixels, halve
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, Holes, deeper_than, find_groups, hole_depth
