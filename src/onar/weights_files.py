@@ -28,6 +28,9 @@ NEWER = ": was it written by a newer Onar?"
 RECORD = ("recipe", "log", "blend")
 """Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended."""
 
+BLEND = "TextureBlend"
+"""What the metadata call the network that blends a generator's fill with copied texture."""
+
 Arrays = dict[str, NDArray[Any]]
 """A state dict as arrays."""
 
@@ -83,18 +86,40 @@ def read_generator_file(path: Path, known: Iterable[str] = ARGUMENTS) -> Generat
     Raises:
         OnarError: it is missing or damaged, or does not say its architecture, or says what this version does not know.
     """
+    weights, metadata = _read_file(path)
+    architecture = read_architecture(metadata, path, known)
+    record = {key: metadata[key] for key in RECORD if key in metadata}
+    return GeneratorFile(architecture, weights, read_training_size(metadata, architecture, path), record)
+
+
+def read_blend_file(path: Path) -> tuple[Arrays, int]:
+    """Read the weights of a `TextureBlend`, in float32, and its base channels.
+
+    Raises:
+        OnarError: the file is missing or damaged, or holds something else.
+    """
+    weights, metadata = _read_file(path)
+    refuse_newer(metadata.get("format", FORMAT), path)
+    try:
+        architecture = json.loads(metadata["architecture"])
+        if architecture["network"] != BLEND:
+            raise ValueError
+        return weights, int(architecture["base_channels"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OnarError(f"{path} does not hold what blends fills, a {BLEND}") from error
+
+
+def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Tensors and metadata of a safetensors file."""
     try:
         with safe_open(path, framework="np") as file:
-            metadata = dict(file.metadata() or {})
             # Bundled weights are stored in half precision; the networks compute in float32.
             weights = {key: _widen(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+            return weights, dict(file.metadata() or {})
     except OSError as error:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
-    architecture = read_architecture(metadata, path, known)
-    record = {key: metadata[key] for key in RECORD if key in metadata}
-    return GeneratorFile(architecture, weights, read_training_size(metadata, architecture, path), record)
 
 
 def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:

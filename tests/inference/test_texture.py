@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from onar import Inpainter
-from onar.bundled import bundled_photos, texture_weights
+from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.errors import OnarError, UsageError
 from onar.inference import rules
 from onar.inference.backends import Blend
@@ -18,7 +18,7 @@ from onar.inference.texture import copy_texture, halvings, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
 from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
-from onar.weights_files import read_generator_file
+from onar.weights_files import read_blend_file
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,15 @@ def test_without_patchmatch_the_network_fills_alone_unless_patches_are_asked_for
         inpainter(photo, hole, texture="patches")
 
 
+def test_other_weights_are_refused_as_a_blend(tmp_path) -> None:
+    with pytest.raises(OnarError, match="does not hold what blends fills"):
+        Blend(bundled_weights())
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(texture_weights().read_bytes()[:-100])
+    with pytest.raises(OnarError, match="damaged"):
+        Blend(cut)
+
+
 @pytest.mark.parametrize("options", [{"texture": "wood"}, {"seed": -1}])
 def test_what_cannot_be_is_refused(inpainter, photo, hole, options) -> None:
     with pytest.raises(UsageError, match=f"--{next(iter(options))}"):
@@ -121,9 +130,9 @@ def test_very_deep_holes_are_copied_at_a_lower_scale(photo) -> None:
 
 
 def test_the_graph_computes_what_the_network_does() -> None:
-    file = read_generator_file(texture_weights())
-    network = TextureBlend(file.architecture["base_channels"]).eval()
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in file.weights.items()})
+    weights, base_channels = read_blend_file(texture_weights())
+    network = TextureBlend(base_channels).eval()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     rng = np.random.default_rng(0)
     led, copied = rng.random((2, 80, 112, 3), np.float32)
     known = (random_mask(80, 112, rng=rng) == 0).astype(np.float32)

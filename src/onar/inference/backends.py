@@ -20,6 +20,7 @@ from onar.weights_files import (
     FORMAT,
     NEWER,
     Arrays,
+    read_blend_file,
     read_depth,
     read_generator_file,
     read_training_size,
@@ -175,9 +176,9 @@ class Blend:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        file = read_generator_file(path)
+        weights, _ = read_blend_file(path)
         try:
-            self._session = _start_session(build_blend(file.weights), "cpu", threads)
+            self._session = _start_session(build_blend(weights), "cpu", threads)
         except LookupError as error:
             raise OnarError(f"{path} does not hold what blends fills: it lacks {error}") from error
 
