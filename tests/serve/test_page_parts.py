@@ -14,7 +14,7 @@ from PIL import Image
 from onar.checkpoint import save_weights
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
-from onar.imaging.images import write_image
+from onar.imaging.images import PhotoBytes, PhotoError, write_image
 from onar.inference.inpainter import Inpainter
 from onar.masks import fit_mask
 from onar.models import PConvUNet
@@ -34,6 +34,7 @@ from onar.serve.page.watch_tab import Seen, WatchTab
 from onar.serve.page.weights import WeightsShelf
 from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
+from tests.serve.server import encode
 
 PAGE = REPOSITORY / "src" / "onar" / "serve" / "page"
 
@@ -92,10 +93,12 @@ def test_a_view_keeps_the_shape_of_a_photo_and_is_never_too_large(size: tuple[in
 
 def test_layers_are_painted_where_any_of_them_is(rng: np.random.Generator) -> None:
     holes = rng.random((2, 20, 30)) < 0.3
-    layers = [paint_layer(hole) for hole in holes]
+    layers = [PhotoBytes("a layer", encode(paint_layer(hole))) for hole in holes]
     assert np.array_equal(painted_holes(layers, 20, 30), holes.any(axis=0))
     assert not painted_holes([], 20, 30).any()
     assert not painted_holes(layers, 30, 20).any()  # those of another picture
+    with pytest.raises(PhotoError, match="a layer: damaged"):
+        painted_holes([PhotoBytes("a layer", layers[0].content[:-30])], 20, 30)
 
 
 def test_a_photo_no_larger_than_its_view_is_painted_to_the_pixel(rng: np.random.Generator) -> None:
