@@ -57,6 +57,12 @@ def way(request: pytest.FixtureRequest, servers: dict[str, Server], tmp_path: Pa
         yield stack.enter_context(run(lines, f"{host}:{port}", tmp_path)), path
 
 
+# In all ways the page asks for the same; each of these differs from the others in what it can get wrong.
+@pytest.mark.parametrize(
+    "way",
+    ["caddy", "nginx", "nginx_that_names_the_host", "caddy_under_a_path", "nginx_that_takes_a_path_away"],
+    indirect=True,
+)
 def test_the_page_works_behind_a_proxy(
     way: tuple[str, str], browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -7,23 +7,21 @@ encoded in the worker's turn alone, so that the server's memory does not grow wi
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from onar.bundled import bundled_photos
 from onar.imaging import images
-from onar.imaging.images import FORMATS, Pixels, read_mask, write_image
+from onar.imaging.images import FORMATS, read_mask, write_image
 from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
 from onar.inference.holes import MUCH, find_holes
 from onar.inference.windows import Holes
@@ -37,9 +35,9 @@ from onar.serve.page.painting import (
     painted_holes,
     reduced_view,
     resized,
-    view_size,
 )
 from onar.serve.page.problems import PageError, telling
+from onar.serve.page.session import Session, save_picture, there
 from onar.serve.page.storage import Storage
 from onar.serve.page.texts import label, number, percent, say
 from onar.serve.page.weights import WeightsShelf
@@ -53,53 +51,6 @@ Editor: TypeAlias = Any
 """What `HoleEditor` takes: a dict of background, layers and composite; here all are paths of files."""
 Layers = Sequence[images.Photo]
 """What `HoleEditor` gives."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """The photo on one open page.
-
-    Attributes:
-        folder: for the files of this photo; removed with it.
-        photo: what is painted on: the file that came in, later a copy of the filled photo that lost nothing.
-        view: the photo as it is shown to be painted on.
-        name: the name of the file that came in.
-        ending: of the name of the filled file; it is in the format of the file that came in.
-        height: rows of the photo.
-        width: columns of the photo.
-        jpeg: how the file that came in was compressed, as in `Photo`.
-        mask: mask file of the photo's size that the painting started from.
-        inverted: whether that mask is meant the other way round.
-    """
-
-    folder: Path
-    photo: Path
-    view: Path
-    name: str
-    ending: str
-    height: int
-    width: int
-    jpeg: dict[str, Any] = field(repr=False)
-    mask: Path | None = None
-    inverted: bool = False
-
-    @property
-    def view_size(self) -> tuple[int, int]:
-        """Height and width of the view that is painted on."""
-        return view_size(self.height, self.width)
-
-    @property
-    def filled(self) -> Path:
-        """A copy of the filled photo that lost nothing."""
-        return self.folder / "filled.png"
-
-    def output(self, word: str, ending: str) -> Path:
-        """A file to be downloaded, named after the photo."""
-        return self.folder / f"{Path(self.name).stem}_{word}{ending}"
-
-    def close(self) -> None:
-        """Remove the session's own files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _in_turn(
@@ -238,7 +189,7 @@ class CompleteTab:
         """Show the filled photo to be painted on."""
         session = _opened(session)
         photo = self._read(session.filled)
-        view = _save_view(session.folder, photo)
+        view = save_picture(session.folder, reduced_view(photo.in_8_bits))
         return _show(replace(session, photo=session.filled, view=view, mask=None, inverted=False), request)
 
     def _open(self, before: Session | None, path: Path, request: gr.Request) -> list[Any]:
@@ -246,12 +197,12 @@ class CompleteTab:
         _close(before)
         folder = Path(tempfile.mkdtemp(dir=self._storage.folder))
         height, width = photo.pixels.shape[:2]
-        view, ending = _save_view(folder, photo), _ending(path, photo)
+        view, ending = save_picture(folder, reduced_view(photo.in_8_bits)), _ending(path, photo)
         self._storage.make_room()
         return _show(Session(folder, path, view, path.name, ending, height, width, photo.jpeg), request)
 
     def _read(self, path: Path) -> Photo:
-        return read_photo_file(_there(path), self._pixel_limit)
+        return read_photo_file(there(path), self._pixel_limit)
 
     # ---------------------------------------------------------------- the holes
 
@@ -260,7 +211,7 @@ class CompleteTab:
     def open_mask(self, session: Session | None, path: str, request: gr.Request) -> list[Any]:
         """Show the holes of a mask file in place of what was painted."""
         session = _opened(session)
-        hole = find_holes(read_mask(_there(Path(path)), self._pixel_limit))
+        hole = find_holes(read_mask(there(Path(path)), self._pixel_limit))
         height, width = hole.shape
         if (height, width) != (session.height, session.width):
             raise PageError("mask_size", mask=f"{width} × {height}", photo=f"{session.width} × {session.height}")
@@ -284,7 +235,7 @@ class CompleteTab:
     def _mask(self, session: Session) -> Holes | None:
         if session.mask is None:
             return None
-        return find_holes(read_mask(_there(session.mask), self._pixel_limit), invert=session.inverted)
+        return find_holes(read_mask(there(session.mask), self._pixel_limit), invert=session.inverted)
 
     # ---------------------------------------------------------------- filling
 
@@ -303,7 +254,7 @@ class CompleteTab:
         seconds = time.perf_counter() - started
         filled = replace(photo.with_holes_filled(completed, hole), jpeg=session.jpeg)
         result, mask = _write(session, filled, hole)
-        views = str(_there(session.view)), str(_save_view(session.folder, filled))
+        views = str(there(session.view)), str(save_picture(session.folder, reduced_view(filled.in_8_bits)))
         self._storage.make_room()
         status = _describe(request, hole, seconds)
         return [status, gr.ImageSlider(views, visible=True), gr.Row(visible=True), result, mask]
@@ -326,13 +277,6 @@ def _close(session: Session | None) -> None:
         session.close()
 
 
-def _there(path: Path) -> Path:
-    """A file of the page, unless it has been removed meanwhile."""
-    if not path.is_file():
-        raise PageError("gone")
-    return path
-
-
 def _show(session: Session, request: gr.Request) -> list[Any]:
     """A session with its photo in the editor, no mask, and what was filled before hidden."""
     status = say(request, "opened", name=session.name, width=session.width, height=session.height)
@@ -344,26 +288,13 @@ def _show(session: Session, request: gr.Request) -> list[Any]:
 
 def _painting(session: Session, *layers: Path) -> Editor:
     """What the editor shows."""
-    return {"background": str(_there(session.view)), "layers": [str(layer) for layer in layers], "composite": None}
+    return {"background": str(there(session.view)), "layers": [str(layer) for layer in layers], "composite": None}
 
 
 def _mark(session: Session, painted: Holes, request: gr.Request) -> list[Any]:
     """A session with holes painted on its view, and how much that is."""
-    layer = _save(session.folder, paint_layer(painted))
+    layer = save_picture(session.folder, paint_layer(painted))
     return [session, _painting(session, layer), say(request, "marked", share=percent(request, painted.mean()))]
-
-
-def _save_view(folder: Path, photo: Photo) -> Path:
-    return _save(folder, reduced_view(photo.in_8_bits))
-
-
-def _save(folder: Path, pixels: Pixels) -> Path:
-    """A picture for a browser, under a name of its own: browsers keep what they have seen under a name."""
-    folder.mkdir(exist_ok=True)
-    descriptor, name = tempfile.mkstemp(suffix=".png", dir=folder)
-    with open(descriptor, "wb") as file:
-        Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return Path(name)
 
 
 def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path]:
