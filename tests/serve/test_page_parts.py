@@ -151,6 +151,18 @@ def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path
     assert np.array_equal(completed[~hole], photo[~hole])
 
 
+def test_a_fill_has_the_texture_and_the_try_that_were_chosen(tmp_path: Path) -> None:
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", tmp_path)
+    photo, hole = np.asarray(Image.open(COFFEE).convert("RGB"))[:128, :128], np.zeros((128, 128), bool)
+    hole[40:90, 40:90] = True
+    smooth, one, other = (
+        shelf.complete(photo, hole, "pyramid", texture, seed)
+        for texture, seed in [("network", 0), ("patches", 0), ("patches", 1)]
+    )
+    assert (smooth != one).any()
+    assert (one != other).any()
+
+
 @pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", ""])
 def test_nothing_but_what_is_offered_is_loaded(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").mkdir()
@@ -387,7 +399,7 @@ def test_a_photo_is_neither_read_nor_shown_before_its_turn(tmp_path: Path, monke
         layers = [PhotoBytes("a layer", encode(paint_layer(a_hole(session.height, session.width))))]
         threads.clear()
         await to_thread.run_sync(tab.invert_holes, session, layers, request)
-        await to_thread.run_sync(tab.fill_holes, session, layers, "pyramid", request)
+        await to_thread.run_sync(tab.fill_holes, session, layers, "pyramid", "auto", 0, request)
         await to_thread.run_sync(tab.go_on_painting, session, request)
 
     asyncio.run(asyncio.wait_for(test(), timeout=120))

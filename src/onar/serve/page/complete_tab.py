@@ -24,6 +24,7 @@ from onar.imaging import images
 from onar.imaging.images import FORMATS, read_mask, write_image
 from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
 from onar.inference.holes import MUCH, find_holes
+from onar.inference.inpainter import TEXTURES
 from onar.inference.windows import Holes
 from onar.masks import HOLE
 from onar.serve.completing import usual_ending, written_kind
@@ -132,6 +133,11 @@ class CompleteTab:
             filterable=False,
             elem_id="weights",
         )
+        with gr.Row():
+            self.texture = gr.Radio(
+                list(TEXTURES), value="auto", label=label("texture"), info=label("texture_help"), scale=3
+            )
+            self.seed = gr.Number(0, label=label("seed"), minimum=0, maximum=2**32 - 1, precision=0, min_width=90)
         self.fill = gr.Button(label("complete"), variant="primary")
         self.status = gr.Markdown(elem_id="status")
         self.before_after = gr.ImageSlider(
@@ -159,7 +165,7 @@ class CompleteTab:
         self.go_on.click(self.go_on_painting, self.session, opened, **quiet)
         self.fill.click(
             self.fill_holes,
-            [*painting, self.weights],
+            [*painting, self.weights, self.texture, self.seed],
             filled,
             show_progress_on=self.status,
             **common,
@@ -241,7 +247,9 @@ class CompleteTab:
 
     @telling
     @_in_turn
-    def fill_holes(self, session: Session | None, layers: Layers, weights: str, request: gr.Request) -> list[Any]:
+    def fill_holes(
+        self, session: Session | None, layers: Layers, weights: str, texture: str, seed: float, request: gr.Request
+    ) -> list[Any]:
         """Fill what is painted, and offer the result."""
         session = _opened(session)
         photo = self._read(session.photo)
@@ -250,7 +258,7 @@ class CompleteTab:
         if not hole.any():
             raise PageError("no_hole")
         started = time.perf_counter()
-        completed = self._shelf.complete(photo.in_8_bits, hole, weights)
+        completed = self._shelf.complete(photo.in_8_bits, hole, weights, texture, int(seed))
         seconds = time.perf_counter() - started
         filled = replace(photo.with_holes_filled(completed, hole), jpeg=session.jpeg)
         result, mask = _write(session, filled, hole)
