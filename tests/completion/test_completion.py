@@ -18,7 +18,7 @@ from onar.checkpoint import save_weights
 from onar.cli import main
 from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
-from onar.completion.plan import Job, plan_jobs
+from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
 from onar.imaging.png_tiff import write_png
 from tests.conftest import PHOTOS
@@ -510,9 +510,9 @@ def test_plans_are_data() -> None:
     with pytest.raises(OnarError, match="no such file or folder"):
         plan_jobs([folder / "skimage_coffee.jpg"], folder / "none.png", Path("out"))
     photo = folder / "skimage_coffee.jpg"
-    jobs, without = plan_jobs([photo], folder / "skimage_chelsea.jpg", Path("out.v2"))
-    assert jobs == [Job(photo, folder / "skimage_chelsea.jpg", Path("out.v2") / "skimage_coffee.jpg")]
-    assert not without
+    plan = plan_jobs([photo], folder / "skimage_chelsea.jpg", Path("out.v2"))
+    job = Job(photo, folder / "skimage_chelsea.jpg", Path("out.v2") / "skimage_coffee.jpg")
+    assert plan == Plan([job], without_mask=[], ambiguous={})
 
 
 def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:

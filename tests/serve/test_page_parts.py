@@ -26,7 +26,7 @@ from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
 from onar.imaging.images import PhotoBytes, PhotoError, write_image
 from onar.inference.inpainter import Inpainter
-from onar.masks import fit_mask
+from onar.masks import fit_holes
 from onar.models import PConvUNet
 from onar.serve.page import masks_tab
 from onar.serve.page.complete_tab import CompleteTab
@@ -131,8 +131,8 @@ def test_a_mask_keeps_its_details_wherever_nobody_painted(rng: np.random.Generat
     painted[100:200] = False
     hole = full_size_holes(painted, 3000, 2000, mask)
     # The painting wins where it differs from what the view showed of the mask.
-    differs = fit_mask(painted != resized(mask, *painted.shape), 3000, 2000) > 0
-    assert np.array_equal(hole[differs], (fit_mask(painted, 3000, 2000) > 0)[differs])
+    differs = fit_holes(painted != resized(mask, *painted.shape), 3000, 2000)
+    assert np.array_equal(hole[differs], fit_holes(painted, 3000, 2000)[differs])
     assert np.array_equal(hole[~differs], mask[~differs])
 
 

@@ -31,9 +31,15 @@ def small_gan(**changes: object) -> GAN:
 
 def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    photo = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    photo = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
     known = (torch.rand(count, 1, 32, 32, generator=generator) < 0.7).byte()
     return photo, known
+
+
+def tensors(count: int) -> tuple[Tensor, Tensor]:
+    """A batch as networks take it: photo B×3×H×W in [0, 1], and known."""
+    photo, known = batch(count)
+    return photo.permute(0, 3, 1, 2).float() / 255, known.float()
 
 
 def weights_of(network: nn.Module) -> list[Tensor]:
@@ -46,9 +52,9 @@ def gradients(network: nn.Module) -> list[Tensor | None]:
 
 def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
     gan = small_gan()
-    photo, known = (part.float() for part in batch(2))
-    whole = composite(photo / 255, gan.generator(photo / 255 * known, known), known)
-    loss, _ = gan.discriminator_step(photo / 255, whole)
+    photo, known = tensors(2)
+    whole = composite(photo, gan.generator(photo * known, known), known)
+    loss, _ = gan.discriminator_step(photo, whole)
     loss.backward()
     assert all(gradient is None for gradient in gradients(gan.generator))
     assert all(gradient is not None for gradient in gradients(gan.discriminator))
@@ -56,11 +62,11 @@ def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
 
 def test_the_generator_step_leaves_discriminator_gradients_untouched() -> None:
     gan = small_gan()
-    photo, known = (part.float() for part in batch(2))
-    completed = gan.generator(photo / 255 * known, known)
-    whole = composite(photo / 255, completed, known)
-    _, real = gan.discriminator_step(photo / 255, whole)
-    terms = gan.generator_step(photo / 255, known, completed, whole, real)
+    photo, known = tensors(2)
+    completed = gan.generator(photo * known, known)
+    whole = composite(photo, completed, known)
+    _, real = gan.discriminator_step(photo, whole)
+    terms = gan.generator_step(photo, known, completed, whole, real)
     torch.stack(list(terms.values())).sum().backward()
     assert all(gradient is None for gradient in gradients(gan.discriminator))
     assert all(gradient is not None for gradient in gradients(gan.generator))

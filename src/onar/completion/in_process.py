@@ -15,7 +15,6 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -23,11 +22,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
+from onar.completion.matching import Source
 from onar.completion.plan import Job
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing
-from onar.imaging.images import PhotoTooLargeError, printable, read_mask, write_image
+from onar.imaging.images import FORMATS, PhotoBytes, PhotoTooLargeError, printable, read_mask, write_image
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.inference.holes import SizesDifferError, check_size, doubts, find_holes
@@ -89,12 +89,15 @@ def complete_files(
     options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
-    def read_holes(path: Path) -> Holes:
-        return find_holes(read_mask(path, limit), invert=config.invert_mask, dilate=config.dilate)
+    def read_holes(path: Source) -> tuple[Holes, list[str]]:
+        mask = read_mask(path, limit)
+        hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
+        return hole, doubts(mask, hole, config.invert_mask)
 
     def read(job: Job) -> _Work:
         photo = read_photo_file(job.photo, limit)
-        work = _Work(job, photo, read_holes(job.mask), notes=photo.losses)
+        hole, questions = read_holes(job.mask)
+        work = _Work(job, photo, hole, notes=(*photo.losses, *questions))
         _check_size(work)
         return work
 
@@ -163,9 +166,8 @@ def _check_size(work: _Work) -> None:
 
 def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     """Write what is asked for; returns notes."""
-    notes = [*work.notes, *doubts(work.hole, config.invert_mask)]
+    notes = [*work.notes]
     if work.completed is None:
-        notes.append("the mask has no hole: the photo is copied as it is")
         notes += _copy(work)
         filled = work.photo
     else:
@@ -180,6 +182,12 @@ def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
 
 def _copy(work: _Work) -> list[str]:
     source, output = work.job.photo, work.job.output
+    if isinstance(source, PhotoBytes):
+        if FORMATS[output.suffix.lower()] != work.photo.kind:
+            return write_photo_file(output, work.photo)
+        with replacing(output) as temporary:
+            temporary.write_bytes(source.content)
+        return []
     if source.suffix.lower() != output.suffix.lower():
         return write_photo_file(output, work.photo)
     if source.resolve() != output.resolve():

@@ -33,9 +33,6 @@ from onar.imaging.images import (
 )
 from onar.imaging.png_tiff import Pixels, write_png, write_tiff
 
-READABLE = {**FORMATS, ".gif": "GIF"}
-"""Formats of files that can be completed, by their ending; those of `FORMATS` can be written."""
-
 _MOST_EXIF_IN_JPEG = 65_533
 _MOST_DPI = 65_535
 _LAYOUT_TAGS = (
@@ -97,7 +94,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
     """Read a photo with all that belongs to it; the first picture of a file that holds several.
 
     Args:
-        path: a file in one of the formats of `READABLE`, on disk or in memory.
+        path: a file in one of the formats of `images.READABLE`, on disk or in memory.
         pixel_limit: most pixels, looked at before decoding.
 
     Raises:
@@ -105,7 +102,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
         PhotoError: the file is missing, empty, damaged, or not a picture.
     """
     losses = []
-    with open_picture(path, pixel_limit, frozenset(READABLE.values())) as image, damage_told(path):
+    with open_picture(path, pixel_limit) as image, damage_told(path):
         # A second picture in an MPO is a preview or a depth map: nobody misses it.
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
             losses.append("of its several pictures only the first is completed")

@@ -15,7 +15,7 @@ from onar.inference.inpainter import Inpainter
 from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 
-_OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG"}
+_OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 """What photos are written as when their own format cannot be written."""
 
 
@@ -62,15 +62,13 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     if upload.strategy == "whole" and hole.size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
     kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
-    notes = [*photo.losses, *doubts(hole, upload.invert_mask, "invert_mask")]
+    notes = [*photo.losses, *doubts(mask, hole, upload.invert_mask, "invert_mask")]
     if hole.any():
         options = {name: getattr(upload, name) for name in ("strategy", "feather", "texture", "seed")}
         filled = inpainter(photo.in_8_bits, hole, **options)
         photo = photo.with_holes_filled(filled, hole)
-    else:
-        notes.append("the mask has no hole")
-        if kind == photo.kind:
-            return _answer(upload.photo, kind, notes)
+    elif kind == photo.kind:
+        return _answer(upload.photo, kind, notes)
     return _encode(photo, kind, notes)
 
 

@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import gradio as gr
-import numpy as np
 
 from onar.bundled import bundled_photos
 from onar.imaging import images
-from onar.imaging.images import FORMATS, read_mask, write_image
-from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
+from onar.imaging.images import FORMATS, READABLE, read_mask, write_image
+from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
 from onar.inference.holes import MUCH, find_holes
 from onar.inference.inpainter import TEXTURES
 from onar.inference.windows import Holes
-from onar.masks import HOLE
+from onar.masks import mask_from_holes
 from onar.serve.completing import usual_ending, written_kind
 from onar.serve.page.editor import HoleEditor
 from onar.serve.page.painting import (
@@ -311,7 +310,7 @@ def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path]:
     mask = session.output("mask", ".png")
     write_photo_file(result, filled)
     write_photo_file(session.filled, filled)
-    write_image(mask, np.multiply(hole, HOLE, dtype=np.uint8))
+    write_image(mask, mask_from_holes(hole))
     return result, mask
 
 

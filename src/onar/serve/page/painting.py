@@ -13,7 +13,7 @@ import numpy as np
 
 from onar.imaging.images import Photo, Pixels, damage_told, open_picture
 from onar.inference.windows import Holes
-from onar.masks import fit_mask, holes_from_mask
+from onar.masks import fit_holes
 
 VIEW_SIZE = 1024
 PAINT = (255, 45, 85, 160)
@@ -57,7 +57,7 @@ def paint_layer(holes: Holes) -> Pixels:
 
 def resized(holes: Holes, height: int, width: int) -> Holes:
     """Holes at another size, by nearest neighbour."""
-    return holes_from_mask(fit_mask(holes, height, width))
+    return fit_holes(holes, height, width)
 
 
 def full_size_holes(painted: Holes, height: int, width: int, mask: Holes | None = None) -> Holes:
