@@ -3,8 +3,8 @@
 Polarity, stated here and nowhere else. A *mask* is what a person supplies or sees: uint8, H×W,
 **white (>= 128) = hole**; in a bool mask True = hole. *known* is what tensor code uses: float32,
 1×H×W (B×1×H×W in a batch), **1 = known pixel, 0 = hole**; it is M of Liu et al. 2018, "Image
-Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask` and
-`mask_from_known` are the only crossings between the two.
+Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask`,
+`known_from_holes` and `mask_from_known` are the only crossings between the two.
 
 A mask type is a function that draws one shape, registered in `onar.mask_shapes.MASK_TYPES`.
 """
@@ -172,6 +172,11 @@ def fit_holes(hole: Holes, height: int, width: int) -> Holes:
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
     return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
+
+
+def known_from_holes(hole: Holes) -> NDArray[np.uint8]:
+    """Turn bool H×W holes into known, uint8 1×H×W (0 = hole), which becomes float on the device."""
+    return np.logical_not(hole)[None].view(np.uint8)
 
 
 def mask_from_known(known: NDArray[Any]) -> Mask:

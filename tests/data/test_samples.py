@@ -1,6 +1,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 from torch.utils.data import BatchSampler, Dataset
 
 from onar.config import MaskConfig, TrainConfig
+from onar.data import mask_preview
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.mask_sources import GeneratedMasks, MaskFolder, mask_source
@@ -29,7 +32,9 @@ from onar.errors import OnarError
 from onar.imaging.images import read_photo, write_image
 from onar.imaging.listing import find_photos
 from onar.masks import hole_share
+from onar.training.loop import train
 from tests.conftest import PHOTOS
+from tests.runs import SMALL
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64
@@ -141,6 +146,40 @@ def test_the_configuration_chooses_the_masks(mask_files: list[Path]) -> None:
     assert mask_source(config, validation=True) == MaskFolder(mask_files, augment=False)
     with pytest.raises(OnarError, match="no mask files"):
         mask_source(MaskConfig(masks=folder / "nowhere"))
+
+
+def write_masks(folder: Path, *masks: np.ndarray) -> Path:
+    for number, mask in enumerate(masks):
+        write_image(folder / f"{number}.png", mask)
+    return folder
+
+
+HOLES = np.kron(np.array([[1, 0], [0, 0]], np.uint8), np.ones((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("brightest", [0, 1, 127])
+@pytest.mark.parametrize("setting", ["masks", "val_masks"])
+def test_masks_without_a_hole_are_refused_before_a_training_begins(
+    tmp_path: Path, brightest: int, setting: str
+) -> None:
+    masks = write_masks(tmp_path / "masks", HOLES * brightest, HOLES * 0)
+    results = tmp_path / "results"
+    message = f"the masks have no hole .*0.png: its brightest value is {brightest}, and what is 128 or above is hole"
+    with pytest.raises(OnarError, match=message):
+        train(TrainConfig(data=PHOTOS, results_dir=results, **{**SMALL, setting: masks}))
+    assert not results.exists()
+    with pytest.raises(OnarError, match=message):
+        mask_preview.write_masks(tmp_path / "out", 1, 64, 0, MaskConfig(masks=masks))
+
+
+def test_doubtful_masks_among_others_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = np.asarray(read_photo(PATHS[0]).convert("L"))
+    mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, HOLES, photo)))
+    without, grey = capsys.readouterr().err.splitlines()
+    assert without.startswith("1 of 3 mask files have no hole; ")
+    assert "1.png: its brightest value is 1" in without
+    assert grey.startswith("1 of 3 mask files are mostly neither black nor white")
+    assert grey.endswith("2.png")
 
 
 # ---------------------------------------------------------------- samples
@@ -270,6 +309,23 @@ def test_a_killed_reading_process_is_told_in_one_line() -> None:
     with pytest.raises(OnarError, match="use a smaller --num_workers") as caught:
         list(photo_loader(Deadly(), [[0], [1]], num_workers=1))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_script_without_a_main_guard_is_told_about_it(tmp_path: Path, method: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import multiprocessing
+from onar import TrainConfig, train
+if multiprocessing.get_start_method(allow_none=True) is None:
+    multiprocessing.set_start_method({method!r})
+train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r}, **{dict(SMALL, num_workers=1)}))
+""")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 1
+    assert 'under `if __name__ == "__main__":`' in run.stderr.splitlines()[-1]
+    assert "bootstrapping" not in run.stderr  # the reading process goes without a page of its own
+    assert "memory" not in run.stderr.splitlines()[-1]
 
 
 # ---------------------------------------------------------------- batches

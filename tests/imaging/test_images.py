@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from onar.errors import OnarError
+from onar.imaging import images
 from onar.imaging.images import (
     FORMATS,
     PIXEL_LIMIT,
@@ -326,6 +327,27 @@ def test_a_damaged_mask_is_a_photo_error(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_bytes(png_header(64, 64))
     with pytest.raises(PhotoError, match=r"mask\.png: damaged"):
         read_mask(tmp_path / "mask.png")
+
+
+@pytest.mark.parametrize("ending", [".avif", ".heic", ".heif", ".hif", ".gif", ".jfif", ".jpe"])
+def test_what_phones_and_browsers_save_is_read_as_photo_and_as_mask(tmp_path: Path, ending: str) -> None:
+    if ending in images.NOT_READABLE_HERE:
+        pytest.skip(f"needs {images.NOT_READABLE_HERE[ending]}")
+    photo = Image.open(PHOTO).resize((96, 64))
+    hole = np.zeros((64, 96), bool)
+    hole[16:48, 16:48] = True
+    mask = Image.fromarray(hole.astype(np.uint8) * 255)
+    for picture, name in ((photo, "photo"), (mask, "mask")):
+        kind = images.READABLE[ending]
+        if kind == "HEIF":
+            from pillow_heif import from_pillow
+
+            from_pillow(picture).save(tmp_path / f"{name}{ending}", quality=95)
+        else:
+            picture.save(tmp_path / f"{name}{ending}", kind, **({} if kind == "GIF" else {"quality": 95}))
+    read = np.asarray(read_photo(tmp_path / f"photo{ending}"), int)
+    assert np.abs(read - np.asarray(photo, int)).mean() < (12 if ending == ".gif" else 3)
+    assert np.array_equal(holes_from_mask(read_mask(tmp_path / f"mask{ending}")), hole)
 
 
 # ---------------------------------------------------------------- writing

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from onar.errors import OnarError
+from onar.imaging import images
 from onar.imaging.listing import find_photos
 
 
@@ -37,3 +38,26 @@ def test_what_was_looked_for_and_what_was_found_is_told(tmp_path: Path) -> None:
     for folder, message in expected.items():
         with pytest.raises(OnarError, match=message):
             find_photos(folder)
+
+
+def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(tmp_path, "a.jpg", "b.JFIF", "c.jpe", "d.gif", "x/e.txt", "x/f.TXT", "g.psd", "noending", ".hidden.txt")
+    assert len(find_photos(tmp_path)) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"Passed over in {tmp_path}: 4 of other kinds (2 .txt, 1 without an ending, 1 .psd)"
+
+
+def test_what_a_missing_decoder_would_read_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(images.READABLE, ".heic", raising=False)
+    monkeypatch.setitem(images.NOT_READABLE_HERE, ".heic", 'pip install "onar[heic]"')
+    touch(tmp_path, "a.heic", "b.HEIC")
+    with pytest.raises(OnarError, match=r'found 2 files: 2 \.heic, which need pip install "onar\[heic\]"'):
+        find_photos(tmp_path)
+    touch(tmp_path, "c.jpg")
+    assert [path.name for path in find_photos(tmp_path)] == ["c.jpg"]
+    assert '2 .heic, which need pip install "onar[heic]"' in capsys.readouterr().err
+    (tmp_path / "a.heic").write_bytes(b"no photo")
+    with pytest.raises(OnarError, match=r'this ending needs pip install "onar\[heic\]"'):
+        images.read_photo(tmp_path / "a.heic")

@@ -50,6 +50,13 @@ def gradients(network: nn.Module) -> list[Tensor | None]:
     return [value.grad for value in network.parameters()]
 
 
+def test_photos_keep_the_order_of_their_bytes_on_the_way_to_the_networks() -> None:
+    photo, known = small_gan()._to_device(batch(2))
+    assert torch.equal(photo.mul(255).round().byte().permute(0, 2, 3, 1), batch(2)[0])
+    assert photo.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(known, batch(2)[1].float())
+
+
 def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
     gan = small_gan()
     photo, known = tensors(2)

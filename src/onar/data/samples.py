@@ -26,6 +26,7 @@ from onar.data.mask_sources import MaskSource
 from onar.errors import OnarError
 from onar.imaging.images import Box, Photo, PhotoError, centre_box, largest_crop, open_photo
 from onar.imaging.listing import list_photos
+from onar.masks import known_from_holes
 
 Key: TypeAlias = tuple[int, int]
 """Number of the pass over the photos, and index of the photo."""
@@ -190,10 +191,10 @@ class Crops:
             small = file.height < self.height or file.width < self.width
             pixels = file.read_crop(choose_box(file.height, file.width), self.height, self.width)
         pixels = pixels[:, ::-1] if flip else pixels
-        known = ~self.masks(self.height, self.width, rng)
+        known = known_from_holes(self.masks(self.height, self.width, rng))
         return Sample(
             photo=torch.from_numpy(pixels.copy()),
-            known=torch.from_numpy(known[None].view(np.uint8)),
+            known=torch.from_numpy(known),
             index=index,
             upscaled=small,
             unreadable="",
