@@ -481,8 +481,8 @@ def test_a_pickle_that_would_run_a_command_is_refused_wherever_a_file_is_given(
     owned.unlink()
     verb = ["train", *train_command(data=photos, results_dir=tmp_path / "results", **SMALL)[4:]]
     if option == "weights":
-        photo = str(next(photos.glob("*.jpg")))
-        verb = ["complete", photo, "--mask", photo, "--output", str(tmp_path / "out.png")]
+        photo, mask, *_ = map(str, photos.glob("*.jpg"))
+        verb = ["complete", photo, "--mask", mask, "--output", str(tmp_path / "out.png")]
     with pytest.raises(SystemExit, match="1"):
         main([*verb, f"--{option}", str(evil)])
     said = capsys.readouterr().err
