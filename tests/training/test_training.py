@@ -351,6 +351,7 @@ class TestBadInput:
     def test_folder_of_text_files(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("no photo")
         assert "found 1 files: 1 .txt" in self.refusal("train", "--data", tmp_path, code=1)
+        (tmp_path / "notes.txt").unlink()
         (tmp_path / "photo.jpg").write_text("no photo either")
         settings = flags(data=tmp_path, results_dir=tmp_path / "results", **SMALL)
         assert "none of the 1 photos could be read" in self.refusal("train", *settings, code=1)
