@@ -27,10 +27,19 @@ from onar.completion.plan import Job
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing
-from onar.imaging.images import PhotoTooLargeError, printable, read_mask, write_image
-from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
+from onar.imaging.images import FORMATS, PhotoTooLargeError, damage_told, printable, read_mask, write_image
+from onar.imaging.levels import Pixels
+from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
-from onar.inference.holes import SizesDifferError, check_size, doubts, find_holes
+from onar.inference.holes import (
+    ALPHA,
+    SizesDifferError,
+    check_size,
+    doubts,
+    fill_visible,
+    find_holes,
+    mask_of_alpha,
+)
 from onar.inference.inpainter import Inpainter
 from onar.inference.windows import Holes
 
@@ -65,8 +74,7 @@ class _Work:
     job: Job
     photo: Photo
     hole: Holes
-    completed: NDArray[np.uint8] | None = None
-    notes: tuple[str, ...] = ()
+    filled: Photo | None = None
 
 
 def complete_files(
@@ -86,7 +94,6 @@ def complete_files(
         stop the others.
     """
     limit = int(config.max_megapixels * 1_000_000)
-    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
     def read_holes(path: Path) -> Holes:
@@ -94,22 +101,17 @@ def complete_files(
 
     def read(job: Job) -> _Work:
         photo = read_photo_file(job.photo, limit)
-        work = _Work(job, photo, read_holes(job.mask), notes=photo.losses)
+        work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, read_holes(job.mask))
         _check_size(work)
+        if work.hole.any():
+            _refuse_to_lose(work)
         return work
-
-    def fill(work: _Work) -> _Work:
-        if not work.hole.any():
-            return work
-        pixels = work.photo.in_8_bits
-        completed = inpainter(pixels, work.hole, **options)
-        return replace(work, completed=completed)
 
     with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:
         writing: deque[tuple[Job, Future[tuple[str, ...]]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
-                work = fill(reading.result())
+                work = _fill(reading.result(), inpainter, config)
                 written = executor.submit(_write, work, config)
             except Exception as error:  # of whatever kind: the others shall not suffer
                 written = Future()
@@ -153,6 +155,14 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- one photo
 
 
+def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> _Work:
+    """A photo whose holes were erased, which is opaque then; raises `OnarError` when it has no transparency."""
+    if photo.alpha is None:
+        raise OnarError(f"{printable(job.photo)}: nothing is transparent in it, so --mask {ALPHA} finds no hole")
+    hole = find_holes(mask_of_alpha(photo.alpha), invert=config.invert_mask, dilate=config.dilate)
+    return _Work(job, replace(photo, alpha=None), hole)
+
+
 def _check_size(work: _Work) -> None:
     """Raise `SizesDifferError`, with the names of both files, when mask and photo are not of one size."""
     try:
@@ -161,16 +171,42 @@ def _check_size(work: _Work) -> None:
         raise SizesDifferError(f"{printable(work.job.photo)}: {error}") from None
 
 
+def _refuse_to_lose(work: _Work) -> None:
+    """Raise `OnarError` when the result would replace a file that holds more: the photo itself, or other pictures."""
+    output = work.job.output
+    if not output.exists():
+        return
+    lost: list[str] = []
+    if output.samefile(work.job.photo):
+        lost = [*work.photo.losses, *reduced(work.photo, FORMATS[output.suffix.lower()])[1]]
+    elif (count := count_pictures(output)) > 1:
+        lost = [f"it holds {count} pictures"]
+    if lost:
+        raise OnarError(
+            f"{printable(output)} would be replaced by less than it holds ({'; '.join(lost)}): choose another --output"
+        )
+
+
+def _fill(work: _Work, inpainter: Inpainter, config: CompletionConfig) -> _Work:
+    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
+
+    def complete(pixels: Pixels, unknown: Holes) -> Pixels:
+        return inpainter(pixels, unknown, **options)
+
+    if not work.hole.any():
+        return work
+    pixels = fill_visible(work.photo.pixels, work.photo.alpha, work.hole, complete)
+    return replace(work, filled=replace(work.photo, pixels=pixels))
+
+
 def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     """Write what is asked for; returns notes."""
-    notes = [*work.notes, *doubts(work.hole, config.invert_mask)]
-    if work.completed is None:
-        notes.append("the mask has no hole: the photo is copied as it is")
-        notes += _copy(work)
-        filled = work.photo
+    notes: list[str] = doubts(work.hole, config.invert_mask)
+    if work.filled is None:
+        notes += _write_unfilled(work)
     else:
-        filled = work.photo.with_holes_filled(work.completed, work.hole)
-        notes += write_photo_file(work.job.output, filled)
+        notes += [*work.photo.losses, *write_photo_file(work.job.output, work.filled)]
+    filled = work.filled or work.photo
     if config.overlay:
         write_image(work.job.beside("overlay"), _tint(work.photo.in_8_bits, work.hole))
     if config.compare:
@@ -178,14 +214,19 @@ def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _copy(work: _Work) -> list[str]:
+def _write_unfilled(work: _Work) -> list[str]:
+    """Copy a photo without holes, byte for byte unless it is to be in another format; returns notes."""
     source, output = work.job.photo, work.job.output
-    if source.suffix.lower() != output.suffix.lower():
-        return write_photo_file(output, work.photo)
-    if source.resolve() != output.resolve():
-        with replacing(output) as temporary:
-            shutil.copyfile(source, temporary)
-    return []
+    kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
+    if kind != FORMATS[output.suffix.lower()]:
+        losses = [*work.photo.losses, *write_photo_file(output, work.photo)]
+        return ["the mask has no hole: the photo is in another format, and else as it is", *losses]
+    if not (output.exists() and output.samefile(source)):
+        with damage_told(source):
+            file = source.open("rb")  # before anything is written: it may be gone by now
+        with file, replacing(output) as temporary, temporary.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+    return ["the mask has no hole: the photo is copied as it is"]
 
 
 def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:

@@ -10,14 +10,16 @@ import glob
 import mimetypes
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import FORMATS, printable
 from onar.imaging.listing import find_photos
 from onar.imaging.photo_file import READABLE
+from onar.inference.holes import ALPHA
 
 SOME = 3
 """How many names a message shows."""
@@ -28,7 +30,8 @@ class Job:
     """One photo to complete."""
 
     photo: Path
-    mask: Path
+    mask: Path | Literal["alpha"]
+    """A mask file; or `alpha`, when the photo's holes were erased and its transparency says where."""
     output: Path
 
     def beside(self, word: str) -> Path:
@@ -43,7 +46,8 @@ def plan_jobs(
 
     Args:
         photos: files, folders (searched with their subfolders), or patterns such as `scans/**/*.jpg`.
-        mask: a file for all photos, or a folder with a mask for each, of the same name but for the ending.
+        mask: a file for all photos, or a folder with a mask for each, of the same name but for the ending; or, unless
+            such a file or folder is there, `alpha` for each photo's own transparency.
         output: a file, for one photo; or a folder, when there are several, or it is there, or has no ending.
         overwrite: replace files that are there, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
@@ -59,10 +63,13 @@ def plan_jobs(
     if not photos:
         raise UsageError("name a photo, a folder of photos, or a pattern in quotes, such as 'scans/*.jpg'")
     places = _find(photos, leave_out=[mask, output])
+    masks: Mapping[Path, Path | Literal["alpha"]]
     if mask.is_dir():
         masks = _match_masks(places, mask)
     elif mask.is_file():
         masks = dict.fromkeys(places, mask)
+    elif mask == Path(ALPHA):
+        masks = dict.fromkeys(places, ALPHA)
     else:
         raise OnarError(f"--mask {printable(mask)}: no such file or folder")
     as_file = _is_for_one_file(output, len(places))
@@ -167,7 +174,7 @@ def _is_for_one_file(output: Path, count: int) -> bool:
 def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) -> None:
     """Refuse to lose a file of the user's, before anything is done."""
     targets = [(job, target) for job in jobs for target in (job.output, *(job.beside(word) for word in extras))]
-    masks = {job.mask.resolve() for job in jobs}
+    masks = {job.mask.resolve() for job in jobs if job.mask != ALPHA}
     photos = {job.photo.resolve(): job for job in jobs}
     written: set[Path] = set()
     for job, target in targets:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,9 +18,12 @@ import gradio as gr
 import numpy as np
 
 from onar.bundled import bundled_photos
-from onar.imaging.images import FORMATS, Pixels, read_mask, write_image
+from onar.imaging.images import FORMATS, read_mask, write_image
+from onar.imaging.levels import Pixels
+from onar.imaging.losses import Loss
+from onar.imaging.metadata import Metadata
 from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
-from onar.inference.holes import MUCH, find_holes
+from onar.inference.holes import MUCH, fill_visible, find_holes
 from onar.inference.windows import Holes
 from onar.masks import HOLE
 from onar.serve.completing import usual_ending, written_kind
@@ -41,7 +44,7 @@ EXAMPLES = sorted(bundled_photos().glob("*.jpg"))[::2]
 Editor: TypeAlias = Any
 """What `gr.ImageEditor` takes and gives: a dict of background, layers and composite; here all are arrays."""
 Complete = Callable[[Pixels, Holes, str], Pixels]
-"""(photo uint8 H×W or H×W×3, holes bool H×W, name of the weights) -> the photo completed."""
+"""(photo uint8 or uint16 H×W or H×W×3, holes bool H×W, name of the weights) -> the photo completed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Session:
         height: rows of the photo.
         width: columns of the photo.
         jpeg: how the file that came in was compressed, as in `Photo`.
+        metadata: what that file said beside its pixels.
+        losses: what of that file could not be kept.
         mask: mask file of the photo's size that the painting started from.
         inverted: whether that mask is meant the other way round.
     """
@@ -67,6 +72,8 @@ class Session:
     height: int
     width: int
     jpeg: dict[str, Any] = field(repr=False)
+    metadata: Metadata = field(repr=False)
+    losses: tuple[Loss, ...] = ()
     mask: Path | None = None
     inverted: bool = False
 
@@ -214,7 +221,8 @@ class CompleteTab:
         _close(before)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         height, width = photo.pixels.shape[:2]
-        return _show(Session(folder, path, path.name, _ending(path, photo), height, width, photo.jpeg), photo, request)
+        about = _ending(path, photo), height, width, photo.jpeg, photo.metadata, photo.losses
+        return _show(Session(folder, path, path.name, *about), photo, request)
 
     def _read(self, session: Session) -> Photo:
         if not session.photo.is_file():
@@ -266,11 +274,13 @@ class CompleteTab:
         if not hole.any():
             raise PageError("no_hole")
         started = time.perf_counter()
-        completed = self._complete(photo.in_8_bits, hole, weights)
+        pixels = fill_visible(
+            photo.pixels, photo.alpha, hole, lambda seen, unknown: self._complete(seen, unknown, weights)
+        )
         seconds = time.perf_counter() - started
-        filled = replace(photo.with_holes_filled(completed, hole), jpeg=session.jpeg)
-        result, mask = _write(session, filled, hole)
-        status = _describe(request, hole, seconds)
+        filled = replace(photo, pixels=pixels, jpeg=session.jpeg, metadata=session.metadata)
+        result, mask, losses = _write(session, filled, hole)
+        status = _describe(request, hole, seconds, [*session.losses, *losses])
         views = reduced_view(photo.in_8_bits), reduced_view(filled.in_8_bits)
         return [status, gr.ImageSlider(views, visible=True), gr.Row(visible=True), result, mask]
 
@@ -311,21 +321,24 @@ def _mark(session: Session, editor: Editor, painted: Holes, request: gr.Request)
     return [session, marked, say(request, "marked", share=percent(request, painted.mean()))]
 
 
-def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path]:
-    """Write the filled photo, and the mask of what was filled, to be downloaded."""
+def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path, list[Loss]]:
+    """Write the filled photo, and the mask of what was filled, to be downloaded; and say what the photo leaves out."""
     result = session.output("completed", session.ending)
     mask = session.output("mask", ".png")
-    write_photo_file(result, filled)
+    losses = write_photo_file(result, filled)
     write_photo_file(session.filled, filled)
     write_image(mask, np.multiply(hole, HOLE, dtype=np.uint8))
-    return result, mask
+    return result, mask, losses
 
 
-def _describe(request: gr.Request, hole: Holes, seconds: float) -> str:
+def _describe(request: gr.Request, hole: Holes, seconds: float, losses: Sequence[Loss]) -> str:
     height, width = hole.shape
     share = percent(request, hole.mean())
     lines = [say(request, "completed", share=share, width=width, height=height, seconds=number(request, seconds))]
     if hole.mean() > MUCH:
         doubt = say(request, "much", share=share)
         lines.append(f"**{doubt}**")
+    if losses:
+        told = "; ".join(say(request, f"loss_{loss.key}", **loss.values) for loss in losses)
+        lines.append(f"{say(request, 'left_out')} {told}.")
     return "\n\n".join(lines)
