@@ -143,7 +143,10 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _decode_png(file: BinaryIO, image: Image.Image, facts: PngFacts, turn: Transpose | None) -> Decoded:
     """A PNG of 16 bits, or with a colour that is transparent, which Pillow compares in 8 bits only."""
-    stored = np.atleast_3d(np.asarray(_plain(image, with_alpha=image.mode.endswith("A"))))
+    plain = _plain(image, with_alpha=image.mode.endswith("A"))
+    if facts.is_grey and plain.mode == "RGBA":  # as Pillow reads grey and alpha of 16 bits
+        plain = plain.convert("LA")
+    stored = np.atleast_3d(np.asarray(plain))
     pixels: Pixels = _turned(stored, turn)
     losses = []
     if facts.bits == 16:

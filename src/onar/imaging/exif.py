@@ -31,7 +31,7 @@ LAYOUT = frozenset(
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value of each type."""
-_UNDEFINED, _LONG = 7, 4
+_BYTE, _LONG, _UNDEFINED = 1, 4, 7
 
 
 class _Form(NamedTuple):
@@ -77,6 +77,11 @@ class Directory:
 def undefined(content: bytes) -> Value:
     """Bytes without a meaning that TIFF knows."""
     return Value(_UNDEFINED, len(content), content)
+
+
+def some_bytes(content: bytes) -> Value:
+    """Bytes as numbers."""
+    return Value(_BYTE, len(content), content)
 
 
 def long_numbers(order: str, numbers: int | Sequence[int]) -> Value:

@@ -47,6 +47,7 @@ class PngFacts:
 
     Attributes:
         bits: of a value.
+        is_grey: it has no colours.
         transparent: the grey level or the three levels that tRNS makes transparent; None without.
         colour: chunks that say which colours the values mean, whole.
         is_srgb: those are the colours of sRGB, or of a colour profile: what holds no such chunks loses nothing.
@@ -54,6 +55,7 @@ class PngFacts:
     """
 
     bits: int
+    is_grey: bool
     transparent: tuple[int, ...] | None
     colour: bytes
     is_srgb: bool
@@ -76,6 +78,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
     text = [chunk for chunk in chunks if chunk[0] in _TEXT_CHUNKS and not chunk[1].startswith(_TOLD_OTHERWISE)]
     return PngFacts(
         bits=header[8],
+        is_grey=header[9] in (0, 4),
         transparent=struct.unpack(f">{len(transparent) // 2}H", transparent) if transparent else None,
         colour=b"".join(_chunk(*chunk) for chunk in colour),
         is_srgb=all(named.get(name, _SRGB[name]) == _SRGB[name] for name in deciding),

@@ -35,6 +35,8 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _PREMULTIPLIED_ALPHA, _ALPHA = 1, 2
+_APART = 2
+_JPEG = (6, 7)
 _NO_PREDICTOR, _DIFFERENCES, _FLOAT_DIFFERENCES = 1, 2, 3
 _MOST_CHANNELS = 8
 
@@ -76,9 +78,10 @@ def read_page(file: BinaryIO) -> TiffPage:
 
 
 def is_deep(page: TiffPage) -> bool:
-    """Whether a picture is for `read_deep` because it has grey or colours of other numbers than Pillow can read."""
+    """Whether a picture is for `read_deep`: grey or colours of other numbers than Pillow reads, or channels apart."""
     plain = page.sampleformat == _UNSIGNED and np.max(page.bitspersample) <= 8
-    return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and not plain
+    apart = page.planarconfig == _APART and page.samplesperpixel != 3 and page.compression not in _JPEG
+    return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and (apart or not plain)
 
 
 # ---------------------------------------------------------------- reading
@@ -100,7 +103,7 @@ def read_deep(file: BinaryIO, page: TiffPage) -> DeepTiff:
     if page.photometric == _WHITE_IS_ZERO:
         pixels[..., :1] = np.iinfo(pixels.dtype).max - pixels[..., :1]
     kinds = [int(kind) for kind in page.extrasamples]
-    if len(kinds) < channels - colours:  # some programs leave out what the others are
+    if not kinds and channels == colours + 1:  # some programs leave out what the other channel is
         kinds = [_ALPHA]
     alpha = next((at for at, kind in enumerate(kinds) if kind in (_PREMULTIPLIED_ALPHA, _ALPHA)), None)
     if channels > colours + (alpha is not None):
@@ -127,7 +130,7 @@ def _check_readable(page: TiffPage, colours: int) -> None:
         raise NotReadError(f"its pixels are {kind} of {bits} bits: save it with 8 or 16 bits without sign")
     if not colours <= page.samplesperpixel <= _MOST_CHANNELS:
         raise NotReadError(f"it has {page.samplesperpixel} channels: save it as RGB or grey")
-    if page.compression not in COMPRESSION_INFO or page.compression in (6, 7):
+    if page.compression not in COMPRESSION_INFO or page.compression in _JPEG:
         kind = getattr(page.compression, "name", page.compression)
         raise NotReadError(f"it is compressed by {kind} in {bits} bits: save it without compression")
 
@@ -136,7 +139,7 @@ def _planes(file: BinaryIO, page: TiffPage) -> list[NDArray[Any]]:
     """The values as stored: one array H×W×C, or one H×W×1 for each channel where the file keeps them apart."""
     file.seek(0)
     content = file.read()
-    planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    planes = page.samplesperpixel if page.planarconfig == _APART else 1
     each = len(page.dataoffsets) // planes
     segments = [slice(plane * each, (plane + 1) * each) for plane in range(planes)]
     return [_decode(content, page, segment, page.samplesperpixel // planes) for segment in segments]
@@ -186,11 +189,12 @@ def _numbers(rows: NDArray[np.uint8], page: TiffPage, width: int, channels: int)
         rows = np.ascontiguousarray(summed.transpose(0, 2, 1)).reshape(height, -1)
         return rows.view(f">{letter}{size}").reshape(height, width, channels)
     order = page.parent.byteorder
-    numbers = np.ascontiguousarray(rows).view(f"{order}{letter}{size}").reshape(height, width, channels)
+    rows = np.ascontiguousarray(rows)
     if page.predictor == _DIFFERENCES:
-        native = numbers.astype(f"=u{size}" if letter == "f" else f"={letter}{size}")
-        return np.cumsum(native, axis=1, dtype=native.dtype)
-    return numbers
+        # Those of floats are of the integers that their bits make.
+        steps = rows.view(f"{order}u{size}").reshape(height, width, channels).astype(f"=u{size}")
+        return np.cumsum(steps, axis=1, dtype=steps.dtype).view(f"={letter}{size}")
+    return rows.view(f"{order}{letter}{size}").reshape(height, width, channels)
 
 
 def shown(deep: DeepTiff, page: TiffPage) -> Image.Image:
@@ -274,5 +278,6 @@ def write_tiff(
             metadata=None,
             software=False,
         )
-    blobs = {exif_block.XMP: xmp, exif_block.IPTC: iptc}
-    exif_block.add_to_tiff(file, block, {tag: exif_block.undefined(blob) for tag, blob in blobs.items() if blob})
+    more = {exif_block.XMP: exif_block.some_bytes(xmp)} if xmp else {}
+    more |= {exif_block.IPTC: exif_block.undefined(iptc)} if iptc else {}
+    exif_block.add_to_tiff(file, block, more)
