@@ -53,8 +53,13 @@ def test_long_names_that_begin_alike_are_written_side_by_side(tmp_path: Path) ->
 def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(OnarError, match=r"cannot write .*a\.txt"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise OSError("no space left")
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise OSError("no space left")
+
+    with pytest.raises(OnarError, match=r"cannot write .*a\.txt: no space left"):
+        write_half()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

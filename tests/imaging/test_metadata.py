@@ -18,7 +18,7 @@ COFFEE = PHOTOS / "skimage_coffee.jpg"
 TEXTS = {
     ExifTags.Base.Copyright: "© 2024 Gökçe Müller".encode(),
     ExifTags.Base.Artist: "Ζωή Παπαδοπούλου".encode(),
-    ExifTags.Base.ImageDescription: "写真 – Şişli".encode(),
+    ExifTags.Base.ImageDescription: "写真, Şişli".encode(),
     ExifTags.Base.Software: "Lightroom ™".encode("cp1252"),
 }
 IN_DETAIL = {
@@ -26,7 +26,9 @@ IN_DETAIL = {
     36867: b"2024:05:06 07:08:09",  # DateTimeOriginal
 }
 NOTE = b"Canon\0" + bytes(range(256))
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="\xc5\x9fi\xc5\x9fli"/></x:xmpmeta>'
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="Şişli"/></x:xmpmeta>'.encode()
+)
 IPTC = b"\x1c\x02\x78\x00\x07Caption"
 KEPT = [".jpg", ".png", ".tif", ".webp"]
 

@@ -340,5 +340,5 @@ def _describe(request: gr.Request, hole: Holes, seconds: float, losses: Sequence
         lines.append(f"**{doubt}**")
     if losses:
         told = "; ".join(say(request, f"loss_{loss.key}", **loss.values) for loss in losses)
-        lines.append(f"{say(request, 'left_out')} {told}.")
+        lines.append(say(request, "left_out") + f" {told}.")
     return "\n\n".join(lines)
