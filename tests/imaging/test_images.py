@@ -21,6 +21,7 @@ from onar.imaging.images import (
     read_photo,
     write_image,
 )
+from onar.inference.holes import as_holes
 from tests.conftest import PHOTOS
 
 RED, GREEN, BLUE, GREY = (250, 10, 20), (30, 240, 40), (0, 70, 200), (120, 120, 120)
@@ -312,6 +313,24 @@ def test_a_mask_is_a_hole_where_it_is_bright_and_opaque(tmp_path: Path, mode: st
     assert mask.shape == (32, 48)
     assert (mask[:16] == 0).all()
     assert (mask[16:] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "1", "P", "I;16", "I", "F"])
+def test_a_picture_in_memory_is_the_same_mask_as_in_a_file(tmp_path: Path, mode: str) -> None:
+    if mode in ("I;16", "I", "F"):
+        dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        grey = np.linspace(0, 1 if mode == "F" else 65535, 48 * 32).reshape(32, 48).astype(dtype)
+        picture = Image.fromarray(grey)
+    else:
+        picture = quarters(0, 255, 255, 0, mode="L").convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(Image.fromarray(np.tile(np.arange(48, dtype=np.uint8) * 5, (32, 1))))
+    if mode == "P":
+        picture.info["transparency"] = 255  # white, as editors may leave it
+    picture.save(tmp_path / "mask.tif" if mode in ("I", "F") else tmp_path / "mask.png")
+    expected = read_mask(next(tmp_path.glob("mask.*")))
+    assert np.array_equal(as_holes(picture), expected == 255)
+    assert expected.any() == (mode != "P")
 
 
 def test_a_jpeg_mask_has_no_grey_rim(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
     metadata = Metadata(
         exif=exif,
         icc_profile=profile,
-        dpi=_resolution(info.get("dpi")) if _says_resolution(opened.image) else None,
+        dpi=_resolution(info.get("dpi")) if _says_resolution(opened.image, exif) else None,
         xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
         comment=comment.encode() if isinstance(comment, str) else bytes(comment),
     )
@@ -108,11 +109,11 @@ def _exif(image: Image.Image) -> bytes:
     return bytes(image.info.get("exif") or b"")
 
 
-def _says_resolution(image: Image.Image) -> bool:
+def _says_resolution(image: Image.Image, exif: bytes) -> bool:
     """Whether the resolution is the file's own: for a JPEG with EXIF but without one, Pillow makes it 72."""
-    if image.format not in ("JPEG", "MPO"):
+    if not exif or image.format not in ("JPEG", "MPO") or image.info.get("jfif_unit") in (1, 2):
         return True
-    return image.info.get("jfif_unit") in (1, 2) or _X_RESOLUTION in image.getexif()
+    return _X_RESOLUTION in exif_block.read_first_directory(io.BytesIO(exif))[1].values
 
 
 def _resolution(dpi: Any) -> tuple[float, float] | None:

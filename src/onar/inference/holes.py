@@ -19,6 +19,9 @@ from onar.masks import HOLE, THRESHOLD, holes_from_mask
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""
+SIGHT = 512
+"""Pixels from a visible hole up to which transparent ones are unknown. No network looks further, and to fill them all
+would take as long as a hole of that size."""
 MUCH = 0.7
 """Share of holes above which a mask is probably inverted."""
 
@@ -69,14 +72,22 @@ def fill_visible(
     Returns:
         Pixels of the same type and shape; but for visible holes, those that came.
     """
-    unknown, shown = (hole, hole) if alpha is None else (hole | (alpha == 0), hole & (alpha > 0))
+    transparent = np.zeros_like(hole) if alpha is None else alpha == 0
+    shown = hole & ~transparent
     if not shown.any():
         return pixels
-    unused = unused_bits(pixels[~unknown]) if pixels.dtype == np.uint16 else 0
+    unknown = shown | (transparent & _in_sight_of(shown)) if transparent.any() else hole
+    unused = unused_bits(pixels[~(hole | transparent)]) if pixels.dtype == np.uint16 else 0
     completed = complete(pixels << unused if unused else pixels, unknown)
     filled = pixels.copy()
     filled[shown] = completed[shown] >> unused
     return filled
+
+
+def _in_sight_of(hole: Holes) -> Holes:
+    """What lies within `SIGHT` of a hole."""
+    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
+    return np.asarray(distance <= SIGHT)
 
 
 def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:
