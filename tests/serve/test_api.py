@@ -114,7 +114,7 @@ def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
     photo = read_photo_file(PhotoBytes("answer", complete(server, file.getvalue()).content))
     assert np.array_equal(photo.pixels[~a_hole()], stored[..., :3][~a_hole()])
     assert np.array_equal(photo.alpha, stored[..., 3])
-    assert photo.icc_profile == profile
+    assert photo.metadata.icc_profile == profile
     assert b"Camera" in photo.metadata.exif
 
 
