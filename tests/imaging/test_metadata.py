@@ -279,6 +279,13 @@ def test_subsampling_that_cannot_be_written_loses_nothing_more(tmp_path: Path) -
     assert np.abs(before - after).mean() < 0.75 * np.abs(before - reduced).mean()
 
 
+def test_a_jpeg_of_red_green_and_blue_stays_one(tmp_path: Path) -> None:
+    Image.open(COFFEE).save(tmp_path / "a.jpg", quality=90, keep_rgb=True)
+    through(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    before, after = (np.asarray(Image.open(tmp_path / name), np.float32) for name in ("a.jpg", "b.jpg"))
+    assert np.abs(before - after).mean() < 0.1
+
+
 # ---------------------------------------------------------------- several pictures
 
 

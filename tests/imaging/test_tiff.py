@@ -207,6 +207,15 @@ def test_what_cannot_be_read_right_is_refused_by_name(
         assert len(str(caught.value).splitlines()) == 1
 
 
+def test_what_pillow_drops_without_a_word_is_said(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 31, 4), np.uint16), photometric="separated", metadata=None)
+    assert read_photo_file(tmp_path / "a.tif").losses == ("CMYK becomes RGB", "its pixels are reduced to 8 bits")
+    for kind in (np.uint8, np.uint16):
+        write(tmp_path / "b.tif", np.zeros((20, 31, 5), kind), extrasamples=["unspecified", "unspecified"])
+        (loss,) = read_photo_file(tmp_path / "b.tif").losses
+        assert loss == "of its 5 channels, those that are neither colour nor transparency are left out"
+
+
 def test_compression_and_colours_that_are_not_read_are_named(tmp_path: Path) -> None:
     rows = bytes(2 * HEIGHT * WIDTH)
     with pytest.raises(PhotoError, match="compressed by JPEG2000 in 16 bits: save it without compression"):

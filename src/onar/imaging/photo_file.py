@@ -18,6 +18,7 @@ from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import OnarError
 from onar.files import replacing
+from onar.imaging.decoding import Decoded
 from onar.imaging.images import (
     FORMATS,
     PIXEL_LIMIT,
@@ -33,7 +34,7 @@ from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
 from onar.imaging.png import write_png
-from onar.imaging.tiff import write_tiff
+from onar.imaging.tiff import lost_by_pillow, write_tiff
 
 READABLE = {**FORMATS, ".gif": "GIF"}
 """Formats of files that can be completed, by their ending; those of `FORMATS` can be written."""
@@ -110,8 +111,14 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
             jpeg=_jpeg_options(image),
             stored_size=stored_size,
             count=opened.count,
-            losses=(*_other_pictures(opened), *decoded.losses, *losses),
+            losses=(*_other_pictures(opened), *decoded.losses, *_lost_by_pillow(opened, decoded), *losses),
         )
+
+
+def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
+    if opened.page is None or opened.deep is not None:
+        return []
+    return lost_by_pillow(opened.page, (1 if decoded.pixels.ndim == 2 else 3) + (decoded.alpha is not None))
 
 
 def count_pictures(path: Path) -> int:
@@ -134,6 +141,9 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return {}
     options = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}  # type: ignore[attr-defined]
+    ids = [layer[0] for layer in image.layer]  # type: ignore[attr-defined]
+    if image.info.get("adobe_transform") == 0 or ids == list(b"RGB"):  # not Y, Cb and Cr, which other tables suit
+        options["keep_rgb"] = image.mode == "RGB"
     # Pillow writes three ways of subsampling; of others, such as 4:4:0, none loses less than any.
     return {**options, "subsampling": max(0, get_sampling(image))}
 

@@ -84,6 +84,15 @@ def is_deep(page: TiffPage) -> bool:
     return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and (apart or not plain)
 
 
+def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
+    """What Pillow loses without a word of a picture that it reads, and of which it gives so many channels."""
+    plain = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
+    losses = [Loss("fewer_bits")] if np.max(page.bitspersample) > 8 else []
+    return losses + (
+        [Loss("channels", count=page.samplesperpixel)] if plain and page.samplesperpixel > channels else []
+    )
+
+
 # ---------------------------------------------------------------- reading
 
 
