@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import COMPRESSION_INFO
 
 from onar.errors import OnarError
@@ -67,12 +67,19 @@ def is_tiff(start: bytes) -> bool:
 
 
 def read_page(file: BinaryIO) -> TiffPage:
-    """The first picture of a TIFF file, which is not decoded; raises as many kinds of errors as there is damage."""
-    from tifffile import TiffFile, TiffPage  # here, because most photos are no TIFF files
+    """The first picture of a TIFF file, which is not decoded; raises as many kinds of errors as there is damage.
+
+    Raises:
+        UnidentifiedImageError: there is none.
+    """
+    from tifffile import TiffFile, TiffFileError, TiffPage  # here, because most photos are no TIFF files
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it thinks of a file is not for people
     file.seek(0)
-    page = TiffFile(file).pages[0]
+    try:
+        page = TiffFile(file).pages[0]
+    except (IndexError, TiffFileError) as error:
+        raise UnidentifiedImageError("no picture in it") from error
     assert isinstance(page, TiffPage)
     return page
 
