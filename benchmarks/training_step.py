@@ -86,7 +86,7 @@ def _untrained_vgg16(folder: Path) -> Path:
 
 def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
     """The whole step and its parts; between them they do what `GAN.step` does."""
-    photo = (batch[0].float() / 255).contiguous(memory_format=torch.channels_last)
+    photo = batch[0].permute(0, 3, 1, 2).float() / 255
     known = batch[1].float()
     completed = gan.generator(photo * known, known).detach().requires_grad_()
     assert gan.perceptual_loss is not None

@@ -147,3 +147,12 @@ def test_malformed_toml_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.toml").write_text(text)
     with pytest.raises(OnarError, match="not valid TOML"):
         read_toml(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_recipes_of_windows_editors_are_read(tmp_path: Path, encoding: str, line_end: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_bytes(line_end.join(["# Şişli", 'data = "gökçe"', "epochs = 3", ""]).encode(encoding))
+    config = TrainConfig.from_toml(recipe)
+    assert (config.data, config.epochs) == (Path("gökçe"), 3)

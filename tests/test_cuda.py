@@ -44,7 +44,7 @@ def batch() -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(0)
     photos = [np.asarray(Image.open(path).resize((64, 64))) for path in sorted(PHOTOS.glob("*.jpg"))[:8]]
     known = [known_from_mask(random_mask(64, 64, rng=rng, hole_ratio=(0.1, 0.4))) for _ in photos]
-    return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(known)).byte()
+    return torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(known)).byte()
 
 
 def flat(parts: list[Tensor]) -> Tensor:

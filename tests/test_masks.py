@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageFilter
 
 from onar.errors import UsageError
 from onar.masks import (
@@ -9,12 +10,15 @@ from onar.masks import (
     MASK_TYPES,
     augment_mask,
     composite,
-    fit_mask,
+    fit_holes,
     hole_share,
+    holes_from_mask,
+    is_mostly_grey,
     known_from_mask,
     mask_from_known,
     random_mask,
 )
+from tests.conftest import PHOTOS
 
 ODD_SIZES = [(1, 1), (1, 7), (3000, 20), (37, 513)]
 every_type = pytest.mark.parametrize("mask_type", MASK_TYPES)
@@ -64,7 +68,8 @@ def test_stroke_thickness_is_bounded_and_scales_with_the_shorter_side(size):
 
 
 def test_same_seed_draws_the_same_picture_at_another_size():
-    differences = [np.mean(fit_mask(draw(seed, 256, 256), 512, 512) != draw(seed, 512, 512)) for seed in range(20)]
+    small, large = ([holes_from_mask(draw(seed, size, size)) for seed in range(20)] for size in (256, 512))
+    differences = [np.mean(fit_holes(one, 512, 512) != other) for one, other in zip(small, large, strict=True)]
     assert np.median(differences) < 0.01
 
 
@@ -145,7 +150,7 @@ def test_mask_to_known_and_back_is_the_same_mask(size):
     assert np.array_equal(mask_from_known(known[0]), mask)
 
 
-@pytest.mark.parametrize("convert", [known_from_mask, hole_share, lambda mask: fit_mask(mask, 4, 4)])
+@pytest.mark.parametrize("convert", [known_from_mask, hole_share])
 @pytest.mark.parametrize(
     "wrong", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros((0, 4), np.uint8)]
 )
@@ -173,21 +178,32 @@ def test_augmented_masks_are_the_eight_symmetries():
     assert seen == {(turned.shape, turned.tobytes()) for turned in symmetries}
 
 
-@pytest.mark.parametrize("size", [*ODD_SIZES, (64, 48)])
-def test_fitted_masks_have_the_size_and_stay_binary(size):
-    grey = np.random.default_rng(0).integers(0, 256, (64, 48), dtype=np.uint8)
-    fitted = fit_mask(grey, *size)
-    assert fitted.shape == size
-    assert fitted.dtype == np.uint8
-    assert set(np.unique(fitted)) <= {0, 255}
+@pytest.mark.parametrize("size", ODD_SIZES)
+def test_fitted_holes_have_the_size_and_about_the_share(size):
+    hole = np.zeros((64, 48), bool)
+    hole[16:48] = True
+    fitted = fit_holes(hole, *size)
+    assert (fitted.shape, fitted.dtype) == (size, bool)
+    assert min(size) == 1 or hole_share(fitted) == pytest.approx(0.5, abs=0.05)
 
 
-def test_fitting_to_the_same_size_only_binarises():
-    grey = np.array([[0, 127], [128, 255]], np.uint8)
-    assert fit_mask(grey, 2, 2).tolist() == [[0, 0], [255, 255]]
-    assert fit_mask(grey >= 128, 4, 4).tolist() == [[0] * 4, [0] * 4, [255] * 4, [255] * 4]
+def test_fitted_holes_are_those_at_the_nearest_place():
+    hole = np.random.default_rng(0).random((64, 48)) < 0.5
+    assert np.array_equal(fit_holes(hole, 64, 48), hole)
+    assert np.array_equal(fit_holes(hole, 192, 96), np.kron(hole, np.ones((3, 2), bool)))
+
+
+def test_holes_cannot_be_fitted_to_nothing():
     with pytest.raises(UsageError, match="0 x 4"):
-        fit_mask(grey, 0, 4)
+        fit_holes(np.ones((2, 2), bool), 0, 4)
+
+
+def test_photos_are_mostly_grey_and_masks_are_not():
+    photos = [np.asarray(Image.open(path).convert("L")) for path in sorted(PHOTOS.glob("*.jpg"))]
+    assert all(is_mostly_grey(photo) for photo in photos)
+    mask = draw(0, 320, 480)
+    soft = np.asarray(Image.fromarray(mask).filter(ImageFilter.GaussianBlur(4)))
+    assert not any(is_mostly_grey(one) for one in (mask, soft, 255 - mask, np.zeros_like(mask), mask // 255))
 
 
 @pytest.mark.parametrize("wrap", [torch.from_numpy, np.asarray], ids=["torch", "numpy"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from onar.devices import keep_freed_memory, let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
+from onar.standard_streams import lost_output, steady_streams
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}
@@ -286,6 +288,8 @@ def _launch(
         if tokens[:1] == ("masks",):  # a training recipe also says which masks to draw
             values = {key: value for key, value in values.items() if key not in _TRAINING_ONLY}
         app.config = (Dict(values, use_commands_as_keys=False, source=str(config)),)
+    # A lone hyphen, which stands for standard input, would be taken for an option.
+    tokens = tuple(os.path.join(".", token) if token == "-" else token for token in tokens)
     app(tokens, exit_on_error=False, print_error=False)
 
 
@@ -295,11 +299,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: verb and what follows; those of the process when None.
     """
+    steady_streams()
     let_threads_sleep()
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
         app.meta(arguments, exit_on_error=False, print_error=False)
+    except SystemExit as end:  # how cyclopts ends a verb that is done
+        if not end.code and (error := lost_output()):
+            sys.exit(_tell(OnarError(f"all is done, but what was printed is lost: {error.strerror}"), 1, debug))
+        raise
     except CycloptsError as error:
         sys.exit(_tell(UsageError(_say_misuse(error)), 2, debug))
     except UsageError as error:

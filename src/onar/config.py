@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from onar.bundled import BUNDLED
 from onar.errors import UsageError
+from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.setting_checks import Settings, at_least, read_toml, require
 
 ImageSize = int | tuple[int, int]
@@ -55,11 +56,11 @@ class MaskConfig(Settings):
 
     mask_type: Literal["irregular", "rectangle", "mixed", "object"] = "irregular"
     """Kind of generated holes: random strokes, rectangles, both mixed, or outlines of things and people."""
-    max_masks: int = 3
+    max_masks: int = MAX_MASKS
     """Most strokes or rectangles in one photo."""
-    max_size_ratio: float = 0.3
+    max_size_ratio: float = MAX_SIZE_RATIO
     """Longest side of a rectangle, or of one segment of a stroke, as a share of the photo's side."""
-    max_thickness: int = 20
+    max_thickness: int = MAX_THICKNESS
     """Thickest stroke, in pixels of a 512-pixel photo; scales with `img_size`."""
     hole_ratio: tuple[float, float] | None = None
     """Draw holes until they cover a share of the photo chosen evenly between these two numbers

@@ -11,6 +11,7 @@ import torch
 
 from onar.bundled import bundled_photos, bundled_weights
 from onar.config import TrainConfig
+from onar.console import text_table
 from onar.errors import OnarError
 from onar.files import write_text
 from onar.imaging.images import read_photo, write_image
@@ -125,10 +126,9 @@ def _mean(photos: list[dict[str, Scores]]) -> dict[str, Scores]:
 
 
 def _table(scores: dict[str, Scores]) -> str:
-    lines = [f"{'':14}{'PSNR (dB)':>12}{'in holes':>12}{'SSIM':>10}{'L1 in holes':>14}{'ST-LPIPS':>11}"]
-    for method, row in sorted(scores.items(), key=lambda item: item[1]["psnr"]):
-        lines.append(
-            f"{method:14}{row['psnr']:12.2f}{row['psnr_hole']:12.2f}{row['ssim']:10.4f}{row['l1_hole']:14.4f}"
-            f"{row['st_lpips']:11.4f}"
-        )
-    return "\n".join(lines)
+    columns = {"psnr": ".2f", "psnr_hole": ".2f", "ssim": ".4f", "l1_hole": ".4f", "st_lpips": ".4f"}
+    rows = [
+        [method, *(format(row[name], digits) for name, digits in columns.items())]
+        for method, row in sorted(scores.items(), key=lambda item: item[1]["psnr"])
+    ]
+    return text_table(["", "PSNR (dB)", "in holes", "SSIM", "L1 in holes", "ST-LPIPS"], rows)

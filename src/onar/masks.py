@@ -3,21 +3,22 @@
 Polarity, stated here and nowhere else. A *mask* is what a person supplies or sees: uint8, H×W,
 **white (>= 128) = hole**; in a bool mask True = hole. *known* is what tensor code uses: float32,
 1×H×W (B×1×H×W in a batch), **1 = known pixel, 0 = hole**; it is M of Liu et al. 2018, "Image
-Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask` and
-`mask_from_known` are the only crossings between the two.
+Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask`,
+`known_from_holes` and `mask_from_known` are the only crossings between the two.
 
 A mask type is a function that draws one shape, registered in `onar.mask_shapes.MASK_TYPES`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import UsageError
+from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.mask_shapes import HOLE as HOLE
 from onar.mask_shapes import MASK_TYPES as MASK_TYPES
 from onar.mask_shapes import Limits, MaskType
@@ -26,9 +27,12 @@ from onar.mask_shapes import Mask as Mask
 if TYPE_CHECKING:
     import torch
 
+Holes: TypeAlias = NDArray[np.bool_]
 TensorOrArray = TypeVar("TensorOrArray", "torch.Tensor", NDArray[Any])
 
 THRESHOLD = 128
+_GREY = range(32, 224)
+"""What is neither black nor white, give or take the noise of a JPEG and a soft edge."""
 REFERENCE_SIZE = 512
 """Shorter side, in pixels, of the photo in which `max_thickness` is measured."""
 
@@ -45,9 +49,9 @@ def random_mask(
     mask_type: str = "irregular",
     *,
     rng: np.random.Generator | None = None,
-    max_masks: int = 3,
-    max_size_ratio: float = 0.3,
-    max_thickness: float = 20,
+    max_masks: int = MAX_MASKS,
+    max_size_ratio: float = MAX_SIZE_RATIO,
+    max_thickness: float = MAX_THICKNESS,
     hole_ratio: tuple[float, float] | None = None,
 ) -> Mask:
     """Draw a random mask with at least one hole pixel.
@@ -132,25 +136,47 @@ def hole_share(mask: NDArray[Any]) -> float:
     return float(np.count_nonzero(holes)) / holes.size
 
 
+def mask_from_holes(hole: Holes) -> Mask:
+    """Turn bool H×W holes into a uint8 H×W mask of 0 and 255."""
+    return np.multiply(hole, HOLE, dtype=np.uint8)
+
+
 def augment_mask(mask: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Flip and rotate an H×W mask at random: one of its eight symmetries, H×W or W×H."""
+    """Flip and rotate an H×W mask, or its holes, at random: one of its eight symmetries, H×W or W×H."""
     turned = np.rot90(mask, int(rng.integers(4)))
     return np.ascontiguousarray(turned[::-1] if rng.random() < 0.5 else turned)
 
 
-def fit_mask(mask: NDArray[Any], height: int, width: int) -> Mask:
-    """Resize a uint8 or bool H×W mask by nearest neighbour, to height×width uint8 of 0 and 255."""
+def why_no_hole(mask: Mask, inverted: bool = False) -> str:
+    """Why a uint8 H×W mask, perhaps one that was meant the other way round, has no hole."""
+    if inverted:
+        return f"its darkest value is {mask.min()}, and what is below {THRESHOLD} is hole"
+    return f"its brightest value is {mask.max()}, and what is {THRESHOLD} or above is hole"
+
+
+def is_mostly_grey(mask: Mask) -> bool:
+    """Whether most of a uint8 H×W mask is neither black nor white: then it is perhaps no mask, but a photo."""
+    return bool(np.count_nonzero((mask >= _GREY.start) & (mask < _GREY.stop)) > mask.size / 2)
+
+
+def fit_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Resize bool H×W holes by nearest neighbour, to height×width."""
     if height < 1 or width < 1:
-        raise UsageError(f"a mask needs a height and a width of at least 1, not {height} x {width}")
-    binary = holes_from_mask(mask).astype(np.uint8) * HOLE
-    if binary.shape == (height, width):
-        return binary
-    return np.asarray(cv2.resize(binary, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+        raise UsageError(f"holes need a height and a width of at least 1, not {height} x {width}")
+    if hole.shape == (height, width):
+        return hole
+    resized = cv2.resize(hole.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8).view(np.bool_)
 
 
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
     return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
+
+
+def known_from_holes(hole: Holes) -> NDArray[np.uint8]:
+    """Turn bool H×W holes into known, uint8 1×H×W (0 = hole), which becomes float on the device."""
+    return np.logical_not(hole)[None].view(np.uint8)
 
 
 def mask_from_known(known: NDArray[Any]) -> Mask:
@@ -176,7 +202,7 @@ def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArr
     return result
 
 
-def holes_from_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
+def holes_from_mask(mask: NDArray[Any]) -> Holes:
     """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from dataclasses import fields
 from functools import cache
@@ -25,9 +26,14 @@ _KINDS: dict[Any, str] = {
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises `OnarError` when it is missing or malformed."""
+    """Parse a TOML file; raises `OnarError` when it is missing or malformed.
+
+    It is UTF-8, with or without the mark that Windows editors put before it, or what that mark says it is.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        return tomllib.loads(content.decode(encoding))
     except (OSError, UnicodeDecodeError) as error:
         raise OnarError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:

@@ -19,8 +19,9 @@ from onar.cli import main
 from onar.completion import in_process
 from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
-from onar.completion.plan import Job, plan_jobs
+from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
+from onar.imaging.images import PhotoBytes
 from onar.imaging.png import write_png
 from tests.conftest import PHOTOS
 from tests.imaging.test_photo_file import camera_exif, noise, png_header, read_by_opencv
@@ -278,13 +279,60 @@ def test_a_mask_of_much_hole_is_doubted(tmp_path: Path, run: Run, inverted: bool
     assert ("leave --invert_mask out" if inverted else "use --invert_mask") in said.err
 
 
+def test_a_mask_that_looks_like_a_photo_is_doubted(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    photo_of(24, 36).save(tmp_path / "other.jpg")
+    said = run(photo, "--mask", tmp_path / "other.jpg", "--output", tmp_path / "b.png")
+    assert said.code == 0
+    assert "the mask is mostly neither black nor white: is it a mask, and not a photo?" in said.err
+    assert run(photo, "--mask", mask, "--output", tmp_path / "c.png").err == ""
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_why_a_mask_has_no_hole_is_told(tmp_path: Path, run: Run, inverted: bool) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    values = hole_of(24, 36).astype(np.uint8)
+    Image.fromarray(255 - values if inverted else values).save(tmp_path / "m.png")
+    flags = ["--invert_mask"] if inverted else []
+    said = run(photo, "--mask", tmp_path / "m.png", "--output", tmp_path / "b.png", *flags)
+    assert said.code == 0
+    expected = "darkest value is 254, and what is below 128" if inverted else "brightest value is 1, and what is 128"
+    assert f"the mask has no hole: its {expected}" in said.err
+
+
+@pytest.mark.parametrize("mask_too", [False, True])
+def test_standard_input_is_a_photo_or_a_mask(tmp_path: Path, mask_too: bool) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    names = [str(photo), "-"] if mask_too else ["-", str(mask)]
+    content = (mask if mask_too else photo).read_bytes()
+    command = [sys.executable, "-m", "onar", "complete", names[0], "--mask", names[1], "--weights", "pyramid"]
+    for output in ("b.png", "b.jpg"):
+        done = subprocess.run(
+            [*command, "--output", output], input=content, cwd=tmp_path, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    filled, before = np.asarray(Image.open(tmp_path / "b.png")), np.asarray(Image.open(photo))
+    assert np.array_equal((filled != before).any(axis=2), hole_of(24, 36) & (filled != before).any(axis=2))
+    assert (filled != before).any()
+
+
+def test_a_piped_photo_without_a_hole_comes_back_as_it_is(tmp_path: Path) -> None:
+    content = (PHOTOS / "skimage_coffee.jpg").read_bytes()
+    with Image.open(PHOTOS / "skimage_coffee.jpg") as photo:
+        mask = save_mask(tmp_path / "m.png", np.zeros((photo.height, photo.width), bool))
+    job = Job(PhotoBytes("standard input", content), mask, tmp_path / "b.jpg")
+    (outcome,) = complete_files([job], Inpainter.load("pyramid", device="cpu"))
+    assert outcome.error is None
+    assert job.output.read_bytes() == content
+
+
 @pytest.mark.parametrize("output", ["b.jpg", "b.png"])
 def test_without_a_hole_the_photo_is_copied(tmp_path: Path, run: Run, output: str) -> None:
     photo_of(24, 36).save(tmp_path / "a.jpg", quality=50)
     mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
     said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / output, "--dilate", 5)
     assert said.code == 0
-    assert "the mask has no hole" in said.err
+    assert "the mask has no hole: its brightest value is 0, and what is 128 or above is hole" in said.err
     if output == "b.jpg":
         assert (tmp_path / output).read_bytes() == (tmp_path / "a.jpg").read_bytes()
     assert np.array_equal(Image.open(tmp_path / output), Image.open(tmp_path / "a.jpg"))
@@ -470,10 +518,8 @@ def test_what_is_said_to_be_copied_is_a_copy(tmp_path: Path, run: Run, source: s
     mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
     said = run(tmp_path / source, "--mask", mask, "--output", tmp_path / target)
     assert said.err.count("\n") == 1
-    assert "the mask has no hole: the photo is copied as it is" in said.err
+    assert "the mask has no hole" in said.err
     assert (tmp_path / target).read_bytes() == (tmp_path / source).read_bytes()
-    said = run(tmp_path / source, "--mask", mask, "--output", tmp_path / "c.png")
-    assert "copied as it is" not in said.err
 
 
 def test_a_photo_that_vanishes_is_told_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -678,9 +724,9 @@ def test_plans_are_data() -> None:
     with pytest.raises(OnarError, match="no such file or folder"):
         plan_jobs([folder / "skimage_coffee.jpg"], folder / "none.png", Path("out"))
     photo = folder / "skimage_coffee.jpg"
-    jobs, without = plan_jobs([photo], folder / "skimage_chelsea.jpg", Path("out.v2"))
-    assert jobs == [Job(photo, folder / "skimage_chelsea.jpg", Path("out.v2") / "skimage_coffee.jpg")]
-    assert not without
+    plan = plan_jobs([photo], folder / "skimage_chelsea.jpg", Path("out.v2"))
+    job = Job(photo, folder / "skimage_chelsea.jpg", Path("out.v2") / "skimage_coffee.jpg")
+    assert plan == Plan([job], without_mask=[], ambiguous={})
 
 
 def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:

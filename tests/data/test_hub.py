@@ -346,3 +346,21 @@ def test_photos_of_a_source_can_be_trained_on_and_validated_with(sources: dict[s
     assert [record["step"] for record in epochs] == [COUNT // 4]
     assert "onar" in epochs[-1]["validation"]
     assert TrainConfig.from_toml(tmp_path / "config.toml") == config
+
+
+def test_a_folder_that_names_divide_says_what_it_leaves_out(
+    files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos [1]"
+    folder.mkdir()
+    for name, source in zip(("a.jpg", "b.jpg", "photo of a train.jpg", "c.jpg", "d.jpg"), files, strict=False):
+        (folder / name).write_bytes(source.read_bytes())
+    report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+    assert len(report.sizes) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"1 of 5 files are of the split train; left out are the others, such as {folder}" in line
+    assert line.endswith(f"--data {folder} takes all")
+    (folder / "photo of a train.jpg").unlink()
+    report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+    assert len(report.sizes) == 4
+    assert capsys.readouterr().err == ""

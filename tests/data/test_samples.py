@@ -1,6 +1,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 from torch.utils.data import BatchSampler, Dataset
 
 from onar.config import MaskConfig, TrainConfig
+from onar.data import mask_preview
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.mask_sources import GeneratedMasks, MaskFolder, mask_source
@@ -29,7 +32,9 @@ from onar.errors import OnarError
 from onar.imaging.images import read_photo, write_image
 from onar.imaging.listing import find_photos
 from onar.masks import hole_share
+from onar.training.loop import train
 from tests.conftest import PHOTOS
+from tests.runs import SMALL
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64
@@ -114,14 +119,14 @@ def mask_files(tmp_path: Path) -> list[Path]:
 def test_mask_folder_uses_every_file_fitted_and_binary(mask_files: list[Path], rng: np.random.Generator) -> None:
     source = MaskFolder(mask_files)
     masks = [source(24, 40, rng) for _ in range(60)]
-    assert all(mask.shape == (24, 40) and set(np.unique(mask)) == {0, 255} for mask in masks)
+    assert all(mask.shape == (24, 40) and mask.dtype == bool for mask in masks)
     assert {round(hole_share(mask), 2) for mask in masks} >= {0.25}
     assert len({mask.tobytes() for mask in masks}) == 4 + 2  # the corner in four places, the rim in two
 
 
 def test_mask_folder_can_leave_masks_as_they_are(mask_files: list[Path], rng: np.random.Generator) -> None:
     source = MaskFolder(mask_files[:1], augment=False)
-    expected = np.kron(np.array([[255, 0], [0, 0]], np.uint8), np.ones((12, 20), np.uint8))
+    expected = np.kron(np.array([[True, False], [False, False]]), np.ones((12, 20), bool))
     assert all(np.array_equal(source(24, 40, rng), expected) for _ in range(8))
 
 
@@ -143,12 +148,46 @@ def test_the_configuration_chooses_the_masks(mask_files: list[Path]) -> None:
         mask_source(MaskConfig(masks=folder / "nowhere"))
 
 
+def write_masks(folder: Path, *masks: np.ndarray) -> Path:
+    for number, mask in enumerate(masks):
+        write_image(folder / f"{number}.png", mask)
+    return folder
+
+
+HOLES = np.kron(np.array([[1, 0], [0, 0]], np.uint8), np.ones((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("brightest", [0, 1, 127])
+@pytest.mark.parametrize("setting", ["masks", "val_masks"])
+def test_masks_without_a_hole_are_refused_before_a_training_begins(
+    tmp_path: Path, brightest: int, setting: str
+) -> None:
+    masks = write_masks(tmp_path / "masks", HOLES * brightest, HOLES * 0)
+    results = tmp_path / "results"
+    message = f"the masks have no hole .*0.png: its brightest value is {brightest}, and what is 128 or above is hole"
+    with pytest.raises(OnarError, match=message):
+        train(TrainConfig(data=PHOTOS, results_dir=results, **{**SMALL, setting: masks}))
+    assert not results.exists()
+    with pytest.raises(OnarError, match=message):
+        mask_preview.write_masks(tmp_path / "out", 1, 64, 0, MaskConfig(masks=masks))
+
+
+def test_doubtful_masks_among_others_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = np.asarray(read_photo(PATHS[0]).convert("L"))
+    mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, HOLES, photo)))
+    without, grey = capsys.readouterr().err.splitlines()
+    assert without.startswith("1 of 3 mask files have no hole; ")
+    assert "1.png: its brightest value is 1" in without
+    assert grey.startswith("1 of 3 mask files are mostly neither black nor white")
+    assert grey.endswith("2.png")
+
+
 # ---------------------------------------------------------------- samples
 
 
 def test_a_sample_is_a_photo_with_known_pixels_and_holes() -> None:
     sample = training(PATHS)[0, 5]
-    assert sample["photo"].shape == (3, *SIZE)
+    assert sample["photo"].shape == (*SIZE, 3)
     assert sample["photo"].dtype == torch.uint8
     assert sample["known"].shape == (1, *SIZE)
     assert sample["known"].dtype == torch.uint8
@@ -170,7 +209,7 @@ def test_samples_depend_on_the_seed_the_pass_and_the_photo_alone() -> None:
 def test_half_of_the_samples_are_mirrored() -> None:
     whole = np.asarray(read_photo(PATHS[0]))
     photos = TrainingPhotos(PATHS[:1], RandomCrops(*whole.shape[:2], GeneratedMasks(), seed=0, min_crop=1.0))
-    shown = [photos[number, 0]["photo"].permute(1, 2, 0).numpy() for number in range(20)]
+    shown = [photos[number, 0]["photo"].numpy() for number in range(20)]
     mirrored = [np.array_equal(pixels, whole[:, ::-1]) for pixels in shown]
     assert 5 <= sum(mirrored) <= 15
     assert all(np.array_equal(pixels, whole) != flipped for pixels, flipped in zip(shown, mirrored, strict=True))
@@ -184,7 +223,7 @@ def test_validation_shows_the_middle_of_each_photo_with_holes_that_stay() -> Non
     whole = read_photo(PATHS[1])
     left = (whole.width - whole.height) // 2
     middle = whole.resize((64, 64), Image.Resampling.BICUBIC, (left, 0, left + whole.height, whole.height))
-    difference = photos[1]["photo"].permute(1, 2, 0).numpy().astype(int) - np.asarray(middle)
+    difference = photos[1]["photo"].numpy().astype(int) - np.asarray(middle)
     assert np.abs(difference).mean() < 2
 
 
@@ -216,7 +255,7 @@ def test_a_photo_smaller_than_the_crop_is_enlarged_and_flagged(tmp_path: Path) -
     photos = training(find_photos(tmp_path))
     samples = [photos[0, index] for index in range(3)]
     assert [sample["upscaled"] for sample in samples] == [True, False, True]
-    assert all((sample["photo"].flatten(1).T - torch.tensor([9, 99, 200])).any().logical_not() for sample in samples)
+    assert all((sample["photo"].flatten(0, 1) - torch.tensor([9, 99, 200])).any().logical_not() for sample in samples)
 
 
 # ---------------------------------------------------------------- damage
@@ -270,6 +309,23 @@ def test_a_killed_reading_process_is_told_in_one_line() -> None:
     with pytest.raises(OnarError, match="use a smaller --num_workers") as caught:
         list(photo_loader(Deadly(), [[0], [1]], num_workers=1))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_script_without_a_main_guard_is_told_about_it(tmp_path: Path, method: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import multiprocessing
+from onar import TrainConfig, train
+if multiprocessing.get_start_method(allow_none=True) is None:
+    multiprocessing.set_start_method({method!r})
+train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r}, **{dict(SMALL, num_workers=1)}))
+""")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 1
+    assert 'under `if __name__ == "__main__":`' in run.stderr.splitlines()[-1]
+    assert "bootstrapping" not in run.stderr  # the reading process goes without a page of its own
+    assert "memory" not in run.stderr.splitlines()[-1]
 
 
 # ---------------------------------------------------------------- batches

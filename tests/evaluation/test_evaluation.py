@@ -26,7 +26,7 @@ from onar.evaluation.pairs import GeneratedHoles, Group, MasksHash, generated_ho
 from onar.evaluation.report import Report
 from onar.evaluation.report_page import to_html
 from onar.imaging.images import Pixels
-from onar.masks import HOLE, HOLE_RATIO_RANGES
+from onar.masks import HOLE, HOLE_RATIO_RANGES, holes_from_mask
 from onar.metrics.baselines import BASELINES, telea
 from onar.metrics.scores import MAX_PSNR
 from tests.conftest import PHOTOS
@@ -94,7 +94,7 @@ def test_generated_holes_fall_into_their_group(group: int, border: bool, size: t
     for number in range(3):
         holes = GeneratedHoles(group, border, number, seed=7)
         mask = holes(*size)
-        assert group_of(mask >= HOLE) == Group(HOLE_RATIO_RANGES[group], border)
+        assert group_of(mask) == Group(HOLE_RATIO_RANGES[group], border)
         np.testing.assert_array_equal(mask, holes(*size))
         if not border:
             rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
@@ -145,7 +145,7 @@ def test_real_masks_are_told_apart_as_their_makers_did(shared_data: Path) -> Non
     from onar.imaging.images import read_mask
 
     for path in sorted((shared_data / "masks_irregular").glob("*/*.png"))[::40]:
-        group = group_of(read_mask(path) >= HOLE)
+        group = group_of(holes_from_mask(read_mask(path)))
         assert group.border == path.name.startswith("border")
         low, high = (int(part) / 100 for part in path.parent.name.split("_")[1:])
         assert group.range == (low, high)

@@ -1,11 +1,9 @@
-import os
-import time
 from pathlib import Path
 
 import pytest
 
 from onar.errors import OnarError
-from onar.imaging import listing
+from onar.imaging import images
 from onar.imaging.listing import find_photos
 
 
@@ -32,7 +30,7 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
 def test_what_was_looked_for_and_what_was_found_is_told(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt", "archive.zip", "empty/.gitkeep")
     expected = {
-        tmp_path: r"no photos in .*: looked for \.png \.jpg .*; found 2 files of other kinds$",
+        tmp_path: r"no photos in .*: looked for \.png \.jpg .*; found 2 files: 1 \.txt, 1 \.zip$",
         tmp_path / "empty": "found no files at all$",
         tmp_path / "nowhere": "nowhere is not there$",
         tmp_path / "notes.txt": r"notes\.txt is not a folder$",
@@ -42,83 +40,24 @@ def test_what_was_looked_for_and_what_was_found_is_told(tmp_path: Path) -> None:
             find_photos(folder)
 
 
-# ---------------------------------------------------------------- kept listings
+def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(tmp_path, "a.jpg", "b.JFIF", "c.jpe", "d.gif", "x/e.txt", "x/f.TXT", "g.psd", "noending", ".hidden.txt")
+    assert len(find_photos(tmp_path)) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"Passed over in {tmp_path}: 4 of other kinds (2 .txt, 1 without an ending, 1 .psd)"
 
 
-@pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where listings are kept; also those of a few files."""
-    monkeypatch.setattr(listing, "KEPT_FROM", 1)
-    monkeypatch.setattr(listing, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    return tmp_path / "cache" / "onar" / "listings"
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Two folders with a photo each that were last changed long ago."""
-    touch(tmp_path / "photos", "a.jpg", "sub/b.jpg")
-    for folder in ("photos/sub", "photos"):
-        os.utime(tmp_path / folder, (1e9, 1e9))
-    return tmp_path / "photos"
-
-
-def names(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in find_photos(folder)]
-
-
-def test_a_folder_that_did_not_change_is_not_read_again(kept: Path, photos: Path) -> None:
-    assert names(photos) == ["a.jpg", "sub/b.jpg"]
-    assert len(list(kept.iterdir())) == 1
-    touch(photos, "sub/unnoticed.jpg")
-    os.utime(photos / "sub", (1e9, 1e9))
-    assert names(photos) == ["a.jpg", "sub/b.jpg"]
-
-
-@pytest.mark.usefixtures("kept")
-def test_what_is_added_moved_or_removed_is_noticed(photos: Path) -> None:
-    names(photos)
-    touch(photos, "sub/c.jpg", "sub/new/d.jpg")
-    assert names(photos) == ["a.jpg", "sub/b.jpg", "sub/c.jpg", "sub/new/d.jpg"]
-    (photos / "sub" / "b.jpg").rename(photos / "z.jpg")
-    (photos / "a.jpg").unlink()
-    assert names(photos) == ["sub/c.jpg", "sub/new/d.jpg", "z.jpg"]
-
-
-@pytest.mark.usefixtures("kept")
-def test_a_change_within_the_same_tick_of_the_clock_is_noticed(photos: Path) -> None:
-    now = time.time()
-    os.utime(photos / "sub", (now, now))
-    names(photos)
-    touch(photos, "sub/c.jpg")
-    os.utime(photos / "sub", (now, now))
-    assert names(photos) == ["a.jpg", "sub/b.jpg", "sub/c.jpg"]
-
-
-def test_names_that_are_not_text_are_kept_too(kept: Path, photos: Path) -> None:
-    (photos / os.fsdecode(b"sub/\xff.jpg")).touch()
-    os.utime(photos / "sub", (1e9, 1e9))
-    assert find_photos(photos) == find_photos(photos)
-    assert os.fsencode(find_photos(photos)[-1]).endswith(b"sub/\xff.jpg")
-    assert len(list(kept.iterdir())) == 1
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"": [0]}', b"\xff"])
-def test_a_damaged_listing_is_made_anew(kept: Path, photos: Path, damage: bytes) -> None:
-    names(photos)
-    whole = next(kept.iterdir()).read_bytes()
-    next(kept.iterdir()).write_bytes(damage)
-    assert names(photos) == ["a.jpg", "sub/b.jpg"]
-    assert next(kept.iterdir()).read_bytes() == whole
-
-
-def test_a_cache_folder_that_cannot_be_written_to_does_no_harm(kept: Path, photos: Path) -> None:
-    kept.parent.parent.touch()
-    assert names(photos) == ["a.jpg", "sub/b.jpg"]
-
-
-def test_small_folders_leave_nothing_in_the_cache_folder(
-    kept: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_missing_decoder_would_read_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "KEPT_FROM", 3)
-    names(photos)
-    assert not kept.exists()
+    monkeypatch.delitem(images.READABLE, ".heic", raising=False)
+    monkeypatch.setitem(images.NOT_READABLE_HERE, ".heic", 'pip install "onar[heic]"')
+    touch(tmp_path, "a.heic", "b.HEIC")
+    with pytest.raises(OnarError, match=r'found 2 files: 2 \.heic, which need pip install "onar\[heic\]"'):
+        find_photos(tmp_path)
+    touch(tmp_path, "c.jpg")
+    assert [path.name for path in find_photos(tmp_path)] == ["c.jpg"]
+    assert '2 .heic, which need pip install "onar[heic]"' in capsys.readouterr().err
+    (tmp_path / "a.heic").write_bytes(b"no photo")
+    with pytest.raises(OnarError, match=r'this ending needs pip install "onar\[heic\]"'):
+        images.read_photo(tmp_path / "a.heic")

@@ -146,7 +146,9 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str, str]] = {
     # JSON
     "bad base64": (as_json(photo="?" * 10), 422, "bad_request", "photo: .* not base64"),
     "cut base64": (as_json(mask="abcde"), 422, "bad_request", "mask: .* not base64"),
-    "data URL": (as_json(photo="data:image/png;base64,AAAA"), 422, "bad_request", "photo: .* not base64"),
+    "data URL that is none": (as_json(photo="data:image/png;base64"), 422, "bad_request", "photo: .* a comma"),
+    "data URL with bad base64": (as_json(photo="data:;base64,??"), 422, "bad_request", "photo: .* not base64"),
+    "letters outside of base64": (as_json(photo="şşşş"), 422, "bad_request", "photo: .* not base64"),
     "no mask in JSON": (as_json(mask=...), 422, "bad_request", "mask: Field required"),
     "null": (as_json(photo=None), 422, "bad_request", "photo: "),
     "number as photo": (as_json(photo=7), 422, "bad_request", "photo: "),
@@ -188,6 +190,24 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "request of another site": (
         {**form(), "headers": {"Sec-Fetch-Site": "cross-site"}},
         *(403, "cross_site", "other sites"),
+    ),
+    "request of another site in a browser that says little": (
+        {**form(), "headers": {"Origin": "http://elsewhere.example"}},
+        *(403, "cross_site", "other sites"),
+    ),
+    "request of another server on this computer": (
+        {**form(), "headers": {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"}},
+        *(403, "cross_site", "other sites"),
+    ),
+    "request of a page without an origin": (
+        {**form(), "headers": {"Origin": "null"}},
+        403,
+        "cross_site",
+        "other sites",
+    ),
+    "name that is not this computer's": (
+        {"method": "GET", "url": "/api/health", "headers": {"Host": "onar.attacker.example"}},
+        *(400, "unknown_host", "does not answer to this name"),
     ),
 }
 

@@ -5,13 +5,14 @@ import socket
 import subprocess
 import sys
 import time
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -90,6 +91,34 @@ def test_json_in_base64_is_answered_like_a_form(server: Server) -> None:
     assert response.content == complete(server, dilate="2", invert_mask="true").content
 
 
+def broken_into_lines(content: bytes) -> str:
+    return "\r\n".join(re.findall(".{1,76}", b64encode(content).decode()))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        broken_into_lines,
+        lambda content: encodebytes(content).decode(),
+        lambda content: "data:image/png;base64," + b64encode(content).decode(),
+        lambda content: "DATA:;name=a.png;BASE64, " + broken_into_lines(content),
+        lambda content: "data:image/png;base64," + quote(b64encode(content).decode(), safe=""),
+        lambda content: "data:image/png," + quote(content),
+    ],
+    ids=["lines", "lines of Python", "data URL", "data URL in lines", "escaped data URL", "data URL without base64"],
+)
+def test_files_in_json_may_be_written_in_every_usual_way(server: Server, written: Callable[[bytes], str]) -> None:
+    response = httpx.post(server.url + PATH, json={"photo": written(PHOTO), "mask": written(MASK)}, timeout=60)
+    assert response.content == complete(server).content
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("jpg", "JPEG"), ("jpeg", "JPEG"), ("tif", "TIFF"), ("PNG", "PNG"), ("JPG", "JPEG")]
+)
+def test_a_format_may_be_named_by_an_ending(server: Server, name: str, kind: str) -> None:
+    assert Image.open(io.BytesIO(complete(server, format=name).content)).format == kind
+
+
 @pytest.mark.parametrize("kind", sorted(set(FORMATS.values())))
 def test_the_answer_has_the_format_of_the_photo(server: Server, kind: str) -> None:
     response = complete(server, encode(a_photo(), kind))
@@ -130,7 +159,7 @@ def test_options_change_what_is_filled(server: Server) -> None:
 def test_a_photo_without_holes_comes_back_byte_for_byte(server: Server) -> None:
     response = complete(server, JPEG, encode(np.zeros((48, 64), np.uint8)))
     assert response.content == JPEG
-    assert response.headers["onar-notes"] == "the mask has no hole"
+    assert response.headers["onar-notes"].startswith("the mask has no hole: its brightest value is 0")
 
 
 def test_a_mask_that_is_mostly_hole_is_doubted(server: Server) -> None:
@@ -244,6 +273,20 @@ def test_this_computer_needs_no_key(host: str) -> None:
         ({"time_limit": 0}, "--time_limit must be above 0"),
         ({"api_key": ""}, "--api_key must not be empty"),
         ({"auth": "ada"}, "--auth takes USER:PASSWORD"),
+        ({"auth": "ada:word\n"}, "--auth may have no line breaks"),
+        ({"api_key": "şifre"}, "--api_key may have letters, digits and signs of ASCII"),
+        ({"api_key": "key\n"}, "--api_key may have"),
+        ({"api_key": " key"}, "--api_key may have"),
+        ({"allowed_hosts": ("https://photos.example.org",)}, "--allowed_hosts takes names such as photos.example.org"),
+        ({"allowed_hosts": ("photos.example.org:443",)}, "--allowed_hosts takes names"),
+        ({"allowed_hosts": ("*",)}, "--allowed_hosts takes names"),
+        ({"allowed_hosts": ("",)}, "--allowed_hosts takes names"),
+        ({"allowed_hosts": ("ş" * 99 + ".example",)}, "--allowed_hosts takes names"),
+        ({"root_path": "onar"}, "--root_path takes a path such as /onar"),
+        ({"root_path": "https://photos.example.org/onar"}, "--root_path takes a path"),
+        ({"root_path": "/onar/../api"}, "--root_path takes a path"),
+        ({"root_path": "/api"}, "--root_path must not be a path of the server's own"),
+        ({"max_page_megabytes": 0}, "--max_page_megabytes must be above 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -7,27 +7,37 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Download, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from onar.checkpoint import save_weights
 from onar.models import PConvUNet
 from tests.conftest import PHOTOS, REPOSITORY
+from tests.serve import browser as browsing
+from tests.serve.browser import (
+    DESKTOP,
+    choose_mask,
+    choose_photo,
+    download,
+    editor_tool,
+    fill,
+    keep_picture,
+    paint,
+    pixels,
+    running_browser,
+    wait_for_editor,
+)
 from tests.serve.server import COFFEE, Server, running_server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARTIFACTS = REPOSITORY / "tests" / "artifacts"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-PATIENCE = 60_000  # milliseconds; other tests share the machine
+NAME = "photos.example.org"
+MOST_MEGABYTES = 40
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(results: Path) -> Iterator[Server]:
-    with running_server("--weights", "pyramid", "--weights_dir", results, "--results_dir", results) as server:
+    flags = ("--weights", "pyramid", "--weights_dir", results, "--results_dir", results, "--allowed_hosts", NAME)
+    limits = ("--max_page_megabytes", MOST_MEGABYTES, "--max_body_megabytes", 20)
+    with running_server(*flags, *limits) as server:
         files = Path(re.search(r'"([^"]+/onar_page_\w+)/', httpx.get(f"{server.url}/config").text)[1])
         assert files.stat().st_mode & 0o077 == 0  # for nobody else
         yield server
@@ -49,34 +61,27 @@ def server(results: Path) -> Iterator[Server]:
     assert not files.exists()
 
 
+OpenPage = Callable[..., Page]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with running_browser() as browser:
         yield browser
-        browser.close()
-
-
-OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
     """Opens the page in a language; at the end, nothing may have been asked of other servers, and nothing failed."""
-    expect.set_options(timeout=PATIENCE)
     addresses, errors, contexts = [], [], []
 
     def open_page(language: str = "en-US", scheme: str = "light", size: dict[str, int] = DESKTOP) -> Page:
         context = browser.new_context(locale=language, color_scheme=scheme, viewport=size)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: addresses.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        with page.expect_request(re.compile("queue/join")):  # from then on the page listens
-            page.goto(server.url)
+        browsing.open_page(page, server.url)
         return page
 
     yield open_page
@@ -84,78 +89,6 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
         context.close()
     assert errors == []
     assert all(address.startswith((server.url, "data:", "blob:")) for address in addresses)
-
-
-# ---------------------------------------------------------------- what people do
-
-
-def choose_photo(page: Page, photo: Path) -> None:
-    page.locator("#photo input[type=file]").set_input_files(photo)
-    width, height = Image.open(photo).size
-    expect(page.locator("#status")).to_contain_text(f"{width} × {height}")
-
-
-def choose_mask(page: Page, mask: Path) -> None:
-    page.locator("#mask input[type=file]").set_input_files(mask)
-    wait_for_editor(page, painted=True)
-
-
-def paint(page: Page, left: float = 0.45, right: float = 0.55, height: float = 0.5) -> None:
-    """Draw a line over the unpainted photo, from a share of the canvas to another one."""
-    wait_for_editor(page, painted=False)
-    box = page.locator("#editor canvas").first.bounding_box()
-    down = box["y"] + height * box["height"]
-    page.mouse.move(box["x"] + left * box["width"], down)
-    page.mouse.down()
-    page.mouse.move(box["x"] + right * box["width"], down, steps=5)
-    page.mouse.up()
-    wait_for_editor(page, painted=True)
-
-
-def wait_for_editor(page: Page, painted: bool) -> None:
-    """Wait until the canvas shows a photo, with or without paint on it."""
-    canvas = page.locator("#editor canvas").first
-    canvas.scroll_into_view_if_needed()
-    give_up = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < give_up:
-        shown = np.asarray(Image.open(BytesIO(canvas.screenshot())).convert("RGB")).astype(int)
-        height, width = shown.shape[:2]
-        middle = shown[height // 3 : -height // 3, 2 * width // 5 : -2 * width // 5]
-        red, green, blue = np.moveaxis(middle, -1, 0)
-        paint = (red > 150) & (red - green > 80) & (blue > green)  # no photo here has this colour
-        if np.ptp(middle, axis=2).mean() > 5 and (paint.sum() > 50) == painted:
-            return
-    keep_picture(page, "failed")
-    pytest.fail(f"the editor shows no photo {'with' if painted else 'without'} paint")
-
-
-def editor_tool(page: Page, name: str) -> Locator:
-    return page.locator("#editor").get_by_role("button", name=name, exact=True)
-
-
-def fill(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("Fill the holes|Boşlukları doldur")).click()
-    expect(page.locator("#status")).to_contain_text(re.compile("Filled|dolduruldu"))
-    expect(page.locator("#before_after img").first).to_be_visible()
-
-
-def download(page: Page, name: str, folder: Path) -> Path:
-    with page.expect_download() as started:
-        page.get_by_role("button", name=name).click()
-    file: Download = started.value
-    file.save_as(folder / file.suggested_filename)
-    return folder / file.suggested_filename
-
-
-def pixels(file: Path) -> NDArray[np.generic]:
-    return np.asarray(Image.open(file))
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """Leave a picture of the page, which must fit its width."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 # ---------------------------------------------------------------- without a browser
@@ -166,6 +99,65 @@ def keep_picture(page: Page, name: str) -> None:
 )
 def test_no_file_but_the_page_s_own_is_served(server: Server, path: object) -> None:
     assert httpx.get(f"{server.url}/gradio_api/file={path}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/api/nothing", 404, "not_found"),
+        ("POST", "/api", 404, "not_found"),
+        ("GET", "/api/complete", 405, "method_not_allowed"),
+        ("DELETE", "/api/model", 405, "method_not_allowed"),
+        ("POST", "/metrics", 405, "method_not_allowed"),
+        ("POST", "/api/complete", 415, "bad_content_type"),
+        ("POST", "/", 405, "method_not_allowed"),
+        ("GET", "/gradio_api/file=/etc/passwd", 403, "forbidden"),
+        ("GET", "/gradio_api/file=http://example.com", 403, "forbidden"),
+        ("POST", "/gradio_api/queue/join", 422, "bad_request"),
+        ("POST", "/gradio_api/upload", 400, "bad_request"),
+    ],
+)
+def test_errors_are_the_documented_json_with_the_page_on_too(
+    server: Server, method: str, path: str, status: int, error: str
+) -> None:
+    answer = httpx.request(method, server.url + path, timeout=60)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert set(answer.json()) == {"error", "message"}
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/model", "/metrics", "/api/docs", "/api/openapi.json", "/"])
+def test_head_is_answered_like_get_without_the_content(server: Server, path: str) -> None:
+    answer = httpx.head(server.url + path, timeout=60)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == httpx.get(server.url + path, timeout=60).headers["content-type"]
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_no_other_site_may_read_the_page_whatever_the_name_of_the_server(server: Server, method: str) -> None:
+    headers = {"Host": NAME, "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+    answer = httpx.request(method, f"{server.url}/config", headers=headers, timeout=60)
+    assert answer.status_code == 200
+    assert not any(name.startswith("access-control-") for name in answer.headers)
+
+
+def test_files_uploaded_to_the_page_take_no_more_of_the_disk_than_allowed(server: Server) -> None:
+    def upload(name: bytes, size: int, count: int = 1) -> httpx.Response:
+        files = [("files", (f"{number}.png", name * size)) for number in range(count)]
+        return httpx.post(f"{server.url}/gradio_api/upload", files=files, timeout=60)
+
+    folder = Path(re.search(r'"([^"]+/onar_page_\w+)/', httpx.get(f"{server.url}/config").text)[1])
+    examples = used_bytes(folder)
+    paths = [Path(upload(name, 9_000_000).json()[0]) for name in (b"a", b"b", b"c", b"d", b"e", b"f", b"g")]
+    assert used_bytes(folder) - examples <= MOST_MEGABYTES * 1_000_000
+    assert [path.exists() for path in paths] == [False] * 3 + [True] * 4  # the newest
+    too_large = upload(b"h", 9_000_000, count=3)
+    assert (too_large.status_code, too_large.json()["error"]) == (413, "body_too_large")
+    assert used_bytes(folder) - examples <= MOST_MEGABYTES * 1_000_000
+
+
+def used_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_page_has_no_endpoints_for_programs(server: Server) -> None:

@@ -1,25 +1,37 @@
 """What the page is made of, without a browser."""
 
+import asyncio
 import json
 import math
 import re
 import string
+import threading
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
+from anyio import to_thread
+from gradio.components.image_editor import AcceptBlobs, EditorData
 from PIL import Image
+from starlette.responses import Response
+from starlette.types import Send
 
 from onar.checkpoint import save_weights
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
-from onar.imaging.images import write_image
+from onar.imaging.images import PhotoBytes, PhotoError, write_image
 from onar.imaging.losses import LOSSES, Loss
 from onar.inference.inpainter import Inpainter
-from onar.masks import fit_mask
+from onar.masks import fit_holes
 from onar.models import PConvUNet
 from onar.serve.page import complete_tab, masks_tab
+from onar.serve.page.complete_tab import CompleteTab
+from onar.serve.page.editor import HoleEditor
 from onar.serve.page.painting import (
     VIEW_SIZE,
     full_size_holes,
@@ -30,11 +42,16 @@ from onar.serve.page.painting import (
     view_size,
 )
 from onar.serve.page.runs import POINTS, count_sheets, find_runs, read_run
+from onar.serve.page.storage import RoomForUploads, Storage
 from onar.serve.page.texts import TEXTS, label, language_of, number, percent, say, translations
 from onar.serve.page.watch_tab import Seen, WatchTab
 from onar.serve.page.weights import WeightsShelf
+from onar.serve.problems import NoRoomError
+from onar.serve.worker import Worker
 from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
+from tests.runs import wait_until
+from tests.serve.server import COFFEE, a_hole, a_mask, encode
 
 PAGE = REPOSITORY / "src" / "onar" / "serve" / "page"
 
@@ -103,10 +120,12 @@ def test_a_view_keeps_the_shape_of_a_photo_and_is_never_too_large(size: tuple[in
 
 def test_layers_are_painted_where_any_of_them_is(rng: np.random.Generator) -> None:
     holes = rng.random((2, 20, 30)) < 0.3
-    layers = [paint_layer(hole) for hole in holes]
+    layers = [PhotoBytes("a layer", encode(paint_layer(hole))) for hole in holes]
     assert np.array_equal(painted_holes(layers, 20, 30), holes.any(axis=0))
     assert not painted_holes([], 20, 30).any()
     assert not painted_holes(layers, 30, 20).any()  # those of another picture
+    with pytest.raises(PhotoError, match="a layer: damaged"):
+        painted_holes([PhotoBytes("a layer", layers[0].content[:-30])], 20, 30)
 
 
 def test_a_photo_no_larger_than_its_view_is_painted_to_the_pixel(rng: np.random.Generator) -> None:
@@ -123,8 +142,8 @@ def test_a_mask_keeps_its_details_wherever_nobody_painted(rng: np.random.Generat
     painted[100:200] = False
     hole = full_size_holes(painted, 3000, 2000, mask)
     # The painting wins where it differs from what the view showed of the mask.
-    differs = fit_mask(painted != resized(mask, *painted.shape), 3000, 2000) > 0
-    assert np.array_equal(hole[differs], (fit_mask(painted, 3000, 2000) > 0)[differs])
+    differs = fit_holes(painted != resized(mask, *painted.shape), 3000, 2000)
+    assert np.array_equal(hole[differs], fit_holes(painted, 3000, 2000)[differs])
     assert np.array_equal(hole[~differs], mask[~differs])
 
 
@@ -141,6 +160,18 @@ def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path
     photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
     completed = shelf.complete(photo, hole, "run/generator_final.pth")
     assert np.array_equal(completed[~hole], photo[~hole])
+
+
+def test_a_fill_has_the_texture_and_the_try_that_were_chosen(tmp_path: Path) -> None:
+    shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", tmp_path)
+    photo, hole = np.asarray(Image.open(COFFEE).convert("RGB"))[:128, :128], np.zeros((128, 128), bool)
+    hole[40:90, 40:90] = True
+    smooth, one, other = (
+        shelf.complete(photo, hole, "pyramid", texture, seed)
+        for texture, seed in [("network", 0), ("patches", 0), ("patches", 1)]
+    )
+    assert (smooth != one).any()
+    assert (one != other).any()
 
 
 @pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", ""])
@@ -300,3 +331,107 @@ def test_the_flags_shown_give_the_settings_back(config: MaskConfig) -> None:
 
     _, bound, _ = app.parse_args(["masks", "out", *masks_tab.as_flags(config).split()], exit_on_error=False)
     assert bound.arguments["config"] == config
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_what_has_been_there_longest_makes_room_and_examples_stay(tmp_path: Path) -> None:
+    (tmp_path / "example").write_bytes(bytes(500))
+    storage = Storage(tmp_path, most_bytes=1000)
+    storage.keep()
+    for name in ("photo0", "photo1", "photo2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "photo").write_bytes(bytes(400))
+        later = time.monotonic() + 0.05  # file systems tell times apart by milliseconds
+        wait_until(lambda later=later: time.monotonic() > later)
+    storage.make_room()
+    assert [path.name for path in sorted(tmp_path.glob("photo*")) if list(path.iterdir())] == ["photo1", "photo2"]
+    storage.make_room(700)
+    assert [path.name for path in sorted(tmp_path.rglob("*")) if path.is_file()] == ["example"]
+    with pytest.raises(NoRoomError):
+        storage.make_room(1001)
+
+
+def test_uploads_on_their_way_have_room_together_and_one_that_never_fits_is_told(tmp_path: Path) -> None:
+    storage = Storage(tmp_path, most_bytes=1000)
+
+    async def test() -> None:
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def app(_scope: object, _receive: object, send: Send) -> None:
+            arrived.set()
+            await go_on.wait()
+            await Response("taken")(_scope, _receive, send)
+
+        room = RoomForUploads(app, "/upload", storage, max_bytes=400)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(room), base_url="http://localhost") as client:
+            first = asyncio.create_task(client.post("/upload", content=bytes(700)))
+            await arrived.wait()
+            for content in (bytes(400), parts()):
+                answer = await client.post("/upload", content=content)
+                assert (answer.status_code, answer.json()["error"]) == (507, "no_room")
+            go_on.set()
+            assert (await first).text == "taken"
+            assert (await client.post("/upload", content=bytes(400))).text == "taken"
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"of unknown length"
+
+    asyncio.run(asyncio.wait_for(test(), timeout=60))
+
+
+# ---------------------------------------------------------------- the turn
+
+
+def test_a_photo_is_neither_read_nor_shown_before_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that decodes or encodes a picture runs in the worker's thread, which is one at a time."""
+    threads: list[str] = []
+    decode, save = Image.Image.load, Image.Image.save
+
+    def noticed(function: Any) -> Any:
+        def notice(*args: Any, **kwargs: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return function(*args, **kwargs)
+
+        return notice
+
+    async def test() -> None:
+        worker = Worker(places=4, time_limit=60)
+        shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None)
+        with gr.Blocks():
+            tab = CompleteTab(worker, shelf, 1_000_000, Storage(tmp_path, 10**9))
+        monkeypatch.setattr(Image.Image, "load", noticed(decode))
+        monkeypatch.setattr(Image.Image, "save", noticed(save))
+        request = a_request("en")
+        session = (await to_thread.run_sync(tab.open_photo, None, str(COFFEE), request))[1]
+        (tmp_path / "mask.png").write_bytes(a_mask(session.height, session.width))
+        await to_thread.run_sync(tab.open_mask, session, str(tmp_path / "mask.png"), request)
+        layers = [PhotoBytes("a layer", encode(paint_layer(a_hole(session.height, session.width))))]
+        threads.clear()
+        await to_thread.run_sync(tab.invert_holes, session, layers, request)
+        await to_thread.run_sync(tab.fill_holes, session, layers, "pyramid", "auto", 0, request)
+        await to_thread.run_sync(tab.go_on_painting, session, request)
+
+    asyncio.run(asyncio.wait_for(test(), timeout=120))
+    assert len(threads) > 5
+    assert len(set(threads)) == 1
+
+
+def test_the_editor_keeps_what_is_painted_and_no_photo_and_decodes_neither() -> None:
+    editor = HoleEditor()
+
+    def send(kind: str, index: object = None, name: str = "painting") -> None:
+        data = {"type": kind, "index": index, "file": b"", "id": name}
+        editor.accept_blobs(AcceptBlobs.model_construct(data=data, files=[("file", b"no picture")]))
+
+    send("background")
+    send("composite")
+    assert editor.blob_storage == {}
+    send("layer", 1)
+    send("layer", 10**9)
+    assert [layer.content for layer in editor.preprocess(EditorData(id="painting"))] == [b"no picture"]
+    assert editor.preprocess(EditorData(id="painting")) == []
+    for painting in range(1000):
+        send("layer", 0, f"never asked for {painting}")
+    assert len(editor.blob_storage) < 100

@@ -19,6 +19,7 @@ import torch
 from onar import TrainConfig, train
 from onar.cli import main
 from onar.data.from_config import TrainingData, find_training_data, split_as_before
+from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import Photos
 from onar.data.streams import StreamedPhotos
 from onar.errors import OnarError
@@ -259,7 +260,12 @@ def test_without_other_photos_a_run_does_not_go_on(photos: Path, tmp_path: Path)
 
 def test_a_stream_that_begins_with_other_photos_is_refused() -> None:
     one, other = (
-        TrainingData(StreamedPhotos("hf:parquet:photos.parquet", held_out=frozenset({mark})), [])
+        TrainingData(
+            StreamedPhotos("hf:parquet:photos.parquet", held_out=frozenset({mark})),
+            [],
+            GeneratedMasks(),
+            GeneratedMasks(),
+        )
         for mark in (b"one", b"other")
     )
     assert split_as_before(one, one.record()) == (one, "")

@@ -31,9 +31,15 @@ def small_gan(**changes: object) -> GAN:
 
 def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    photo = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    photo = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
     known = (torch.rand(count, 1, 32, 32, generator=generator) < 0.7).byte()
     return photo, known
+
+
+def tensors(count: int) -> tuple[Tensor, Tensor]:
+    """A batch as networks take it: photo B×3×H×W in [0, 1], and known."""
+    photo, known = batch(count)
+    return photo.permute(0, 3, 1, 2).float() / 255, known.float()
 
 
 def weights_of(network: nn.Module) -> list[Tensor]:
@@ -44,11 +50,18 @@ def gradients(network: nn.Module) -> list[Tensor | None]:
     return [value.grad for value in network.parameters()]
 
 
+def test_photos_keep_the_order_of_their_bytes_on_the_way_to_the_networks() -> None:
+    photo, known = small_gan()._to_device(batch(2))
+    assert torch.equal(photo.mul(255).round().byte().permute(0, 2, 3, 1), batch(2)[0])
+    assert photo.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(known, batch(2)[1].float())
+
+
 def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
     gan = small_gan()
-    photo, known = (part.float() for part in batch(2))
-    whole = composite(photo / 255, gan.generator(photo / 255 * known, known), known)
-    loss, _ = gan.discriminator_step(photo / 255, whole)
+    photo, known = tensors(2)
+    whole = composite(photo, gan.generator(photo * known, known), known)
+    loss, _ = gan.discriminator_step(photo, whole)
     loss.backward()
     assert all(gradient is None for gradient in gradients(gan.generator))
     assert all(gradient is not None for gradient in gradients(gan.discriminator))
@@ -56,11 +69,11 @@ def test_the_discriminator_step_leaves_generator_gradients_untouched() -> None:
 
 def test_the_generator_step_leaves_discriminator_gradients_untouched() -> None:
     gan = small_gan()
-    photo, known = (part.float() for part in batch(2))
-    completed = gan.generator(photo / 255 * known, known)
-    whole = composite(photo / 255, completed, known)
-    _, real = gan.discriminator_step(photo / 255, whole)
-    terms = gan.generator_step(photo / 255, known, completed, whole, real)
+    photo, known = tensors(2)
+    completed = gan.generator(photo * known, known)
+    whole = composite(photo, completed, known)
+    _, real = gan.discriminator_step(photo, whole)
+    terms = gan.generator_step(photo, known, completed, whole, real)
     torch.stack(list(terms.values())).sum().backward()
     assert all(gradient is None for gradient in gradients(gan.discriminator))
     assert all(gradient is not None for gradient in gradients(gan.generator))

@@ -15,7 +15,6 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -23,12 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
+from onar.completion.matching import Source, is_same_file
 from onar.completion.plan import Job
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing
 from onar.imaging.images import FORMATS, PhotoTooLargeError, damage_told, printable, read_mask, write_image
 from onar.imaging.levels import Pixels
+from onar.imaging.listing import ending_of
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.inference.holes import (
@@ -74,6 +75,7 @@ class _Work:
     job: Job
     photo: Photo
     hole: Holes
+    questions: list[str]
     filled: Photo | None = None
 
 
@@ -96,12 +98,14 @@ def complete_files(
     limit = int(config.max_megapixels * 1_000_000)
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
-    def read_holes(path: Path) -> Holes:
-        return find_holes(read_mask(path, limit), invert=config.invert_mask, dilate=config.dilate)
+    def read_holes(path: Source) -> tuple[Holes, list[str]]:
+        mask = read_mask(path, limit)
+        hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
+        return hole, doubts(mask, hole, config.invert_mask)
 
     def read(job: Job) -> _Work:
         photo = read_photo_file(job.photo, limit)
-        work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, read_holes(job.mask))
+        work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, *read_holes(job.mask))
         _check_size(work)
         if work.hole.any():
             _refuse_to_lose(work)
@@ -159,8 +163,9 @@ def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> _Work:
     """A photo whose holes were erased, which is opaque then; raises `OnarError` when it has no transparency."""
     if photo.alpha is None:
         raise OnarError(f"{printable(job.photo)}: nothing is transparent in it, so --mask {ALPHA} finds no hole")
-    hole = find_holes(mask_of_alpha(photo.alpha), invert=config.invert_mask, dilate=config.dilate)
-    return _Work(job, replace(photo, alpha=None), hole)
+    mask = mask_of_alpha(photo.alpha)
+    hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
+    return _Work(job, replace(photo, alpha=None), hole, doubts(mask, hole, config.invert_mask))
 
 
 def _check_size(work: _Work) -> None:
@@ -177,8 +182,8 @@ def _refuse_to_lose(work: _Work) -> None:
     if not output.exists():
         return
     lost: list[str] = []
-    if output.samefile(work.job.photo):
-        lost = [*work.photo.losses, *reduced(work.photo, FORMATS[output.suffix.lower()])[1]]
+    if is_same_file(work.job.photo, output):
+        lost = [*work.photo.losses, *reduced(work.photo, FORMATS[ending_of(output.name)])[1]]
     elif (count := count_pictures(output)) > 1:
         lost = [f"it holds {count} pictures"]
     if lost:
@@ -201,7 +206,7 @@ def _fill(work: _Work, inpainter: Inpainter, config: CompletionConfig) -> _Work:
 
 def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     """Write what is asked for; returns notes."""
-    notes: list[str] = doubts(work.hole, config.invert_mask)
+    notes = [*work.questions]
     if work.filled is None:
         notes += _write_unfilled(work)
     else:
@@ -218,15 +223,14 @@ def _write_unfilled(work: _Work) -> list[str]:
     """Copy a photo without holes, byte for byte unless it is to be in another format; returns notes."""
     source, output = work.job.photo, work.job.output
     kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
-    if kind != FORMATS[output.suffix.lower()]:
-        losses = [*work.photo.losses, *write_photo_file(output, work.photo)]
-        return ["the mask has no hole: the photo is in another format, and else as it is", *losses]
-    if not (output.exists() and output.samefile(source)):
+    if kind != FORMATS[ending_of(output.name)]:
+        return [*work.photo.losses, *write_photo_file(output, work.photo)]
+    if not (output.exists() and is_same_file(source, output)):
         with damage_told(source):
             file = source.open("rb")  # before anything is written: it may be gone by now
         with file, replacing(output) as temporary, temporary.open("wb") as copy:
             shutil.copyfileobj(file, copy)
-    return ["the mask has no hole: the photo is copied as it is"]
+    return []
 
 
 def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:

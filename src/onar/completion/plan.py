@@ -9,29 +9,31 @@ from __future__ import annotations
 import glob
 import mimetypes
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
+from onar.completion.matching import Matches, Source, is_same_file, match_folder
 from onar.errors import OnarError, UsageError
-from onar.imaging.images import FORMATS, printable
-from onar.imaging.listing import find_photos
-from onar.imaging.photo_file import READABLE
+from onar.imaging.images import FORMATS, NOT_READABLE_HERE, READABLE, PhotoBytes, printable
+from onar.imaging.listing import ending_of, find_photos, some, split_pattern, tell_passed_over
 from onar.inference.holes import ALPHA
 
-SOME = 3
-"""How many names a message shows."""
+STDIN = Path("-")
+"""What a person calls standard input."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One photo to complete."""
 
-    photo: Path
-    mask: Path | Literal["alpha"]
-    """A mask file; or `alpha`, when the photo's holes were erased and its transparency says where."""
+    photo: Source
+    mask: Source | Literal["alpha"]
+    """A mask; or `alpha`, when the photo's holes were erased and its transparency says where."""
     output: Path
 
     def beside(self, word: str) -> Path:
@@ -39,65 +41,108 @@ class Job:
         return self.output.with_name(f"{self.output.stem}_{word}.png")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        jobs: the photos that have a mask.
+        without_mask: those that have none.
+        ambiguous: those that several masks fit, with a line that names them.
+    """
+
+    jobs: list[Job]
+    without_mask: list[Path]
+    ambiguous: dict[Path, str]
+
+    @property
+    def count(self) -> int:
+        """How many photos there are."""
+        return len(self.jobs) + len(self.without_mask) + len(self.ambiguous)
+
+
 def plan_jobs(
     photos: Sequence[str | Path], mask: Path, output: Path, overwrite: bool = False, extras: Sequence[str] = ()
-) -> tuple[list[Job], list[Path]]:
+) -> Plan:
     """Find the photos and their masks, and choose the files to write.
 
     Args:
-        photos: files, folders (searched with their subfolders), or patterns such as `scans/**/*.jpg`.
-        mask: a file for all photos, or a folder with a mask for each, of the same name but for the ending; or, unless
-            such a file or folder is there, `alpha` for each photo's own transparency.
+        photos: files, folders (searched with their subfolders), or patterns such as `scans/**/*.jpg`. A single one may
+            be a pipe, or `-` for standard input.
+        mask: a file for all photos, a pipe or `-`; or a folder with a mask for each, of its name; or, unless such a
+            file or folder is there, `alpha` for each photo's own transparency.
         output: a file, for one photo; or a folder, when there are several, or it is there, or has no ending.
         overwrite: replace files that are there, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
 
-    Returns:
-        The jobs, and the photos without a mask.
-
     Raises:
-        UsageError: no photo is named; a file would be overwritten, or written twice; or `output` can be neither file
-            nor folder.
-        OnarError: nothing is found.
+        UsageError: no photo is named; a photo would be its own mask; a file would be overwritten, or written twice;
+            or `output` can be neither file nor folder.
+        OnarError: nothing is found, or no photo has a mask.
     """
     if not photos:
         raise UsageError("name a photo, a folder of photos, or a pattern in quotes, such as 'scans/*.jpg'")
-    places = _find(photos, leave_out=[mask, output])
-    masks: Mapping[Path, Path | Literal["alpha"]]
-    if mask.is_dir():
-        masks = _match_masks(places, mask)
-    elif mask.is_file():
-        masks = dict.fromkeys(places, mask)
-    elif mask == Path(ALPHA):
-        masks = dict.fromkeys(places, ALPHA)
-    else:
-        raise OnarError(f"--mask {printable(mask)}: no such file or folder")
+    mask = _on_disk(mask)
+    places = _piped(photos, mask, output) or _find(photos, leave_out=[mask, output])
+    matches = _match(places, mask)
     as_file = _is_for_one_file(output, len(places))
     jobs = []
-    for photo, place in places.items():
-        if photo in masks:
-            written = place if place.suffix.lower() in FORMATS else place.with_suffix(".png")
-            jobs.append(Job(photo, masks[photo], output if as_file else output / written))
+    for photo, found in matches.masks.items():
+        place = places[photo]
+        written = place if ending_of(place.name) in FORMATS else place.with_suffix(".png")
+        jobs.append(Job(photo, found, output if as_file else output / written))
     _check_targets(jobs, overwrite, extras)
-    return jobs, [photo for photo in places if photo not in masks]
+    return Plan(jobs, matches.without, matches.ambiguous)
 
 
-def some(names: Iterable[object]) -> str:
-    """A few names and the number of the others."""
-    told = [printable(Path(str(name))) for name in names]
-    return ", ".join(told[:SOME]) + (f" and {len(told) - SOME} more" if len(told) > SOME else "")
+# ---------------------------------------------------------------- pipes
 
 
-# ---------------------------------------------------------------- finding
+def _is_pipe(name: str | Path) -> bool:
+    """Whether something is read once and has no name of its own: standard input, a FIFO, the shell's `<(...)`."""
+    if Path(name) == STDIN:
+        return True
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Path, Path]:
+def _read_pipe(name: str | Path) -> PhotoBytes:
+    """All that comes through a pipe; raises `OnarError` when that cannot be read."""
+    if Path(name) != STDIN:
+        return PhotoBytes(str(name), Path(name).read_bytes())
+    if sys.stdin is None:
+        raise OnarError("- is standard input, and there is none: name a file")
+    return PhotoBytes("standard input", sys.stdin.buffer.read())
+
+
+def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Source, Path]:
+    """The one photo that comes through a pipe, as `_find` gives photos; nothing when none does."""
+    if not any(map(_is_pipe, photos)):
+        return {}
+    if len(photos) > 1:
+        raise UsageError("- and pipes are for a single photo: name the others as files, in a call of their own")
+    if Path(photos[0]) == mask:
+        raise UsageError(f"{printable(mask)} cannot be both photo and mask: name one of them as a file")
+    if mask.is_dir():
+        raise UsageError(f"--mask {printable(mask)} is a folder, and a photo from a pipe has no name: name the mask")
+    if not _is_for_one_file(output, 1):
+        raise UsageError(f"--output {printable(output)} must name a file, such as repaired.png: the photo has no name")
+    return {_read_pipe(photos[0]): Path(output.name)}
+
+
+# ---------------------------------------------------------------- finding photos
+
+
+def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Source, Path]:
     """Find photos; each with its place under the folder it was looked for in."""
-    places: dict[Path, Path] = {}
+    places: dict[Source, Path] = {}
     for name in photos:
-        path = Path(name)
+        path = _on_disk(Path(name))
         if path.is_dir():
-            root, found = path, find_photos(path, extensions=tuple(READABLE))
+            root, found = path, find_photos(path)
         elif path.exists():  # before patterns: brackets may be part of a name
             places[path] = Path(path.name)
             continue
@@ -116,44 +161,55 @@ def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Path,
     return places
 
 
-def _expand(pattern: str) -> tuple[Path, list[Path]]:
-    """The part of a pattern without wildcards, and the photos that fit it."""
-    root = Path(pattern)
-    while glob.has_magic(str(root)):
-        root = root.parent
-    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
-    found = [path for path in found if path.suffix.lower() in READABLE and path.is_file()]
-    if not found:
-        there = sorted(os.listdir(root)) if root.is_dir() else []
-        what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"
-        raise OnarError(f"no photo fits the pattern {pattern}; {printable(root)} {what}")
-    return root, found
+def _on_disk(path: Path) -> Path:
+    """The path, or the one that is there and differs only in how its letters are put together.
 
-
-def _match_masks(places: dict[Path, Path], folder: Path) -> dict[Path, Path]:
-    """The mask of each photo that has one: of the same place and name, or else the only one of the same name.
-
-    Raises:
-        OnarError: no photo has one, or several fit a photo.
+    A Mac writes `ş` as s and a cedilla, keyboards write one letter; other file systems keep either.
     """
-    masks = find_photos(folder, "mask files")
-    by_place, by_name = defaultdict(list), defaultdict(list)
-    for mask in masks:
-        by_place[mask.relative_to(folder).with_suffix("")].append(mask)
-        by_name[mask.stem].append(mask)
-    matched = {}
-    for photo, place in places.items():
-        fitting = by_place.get(place.with_suffix("")) or by_name.get(place.stem, [])
-        if len(fitting) > 1:
-            raise OnarError(f"{printable(photo)} fits several masks: {some(fitting)}")
-        if fitting:
-            matched[photo] = fitting[0]
-    if not matched:
-        raise OnarError(
-            f"no photo has a mask of its name: the photos are {some(places.values())}; "
-            f"the masks in {printable(folder)} are {some(mask.relative_to(folder) for mask in masks)}"
-        )
-    return matched
+    if path.exists() or path.parent == path:
+        return path
+    parent, wanted = _on_disk(path.parent), normalize("NFC", path.name)
+    names = os.listdir(parent) if parent.is_dir() and os.access(parent, os.R_OK) else []
+    return next((parent / name for name in names if normalize("NFC", name) == wanted), path)
+
+
+def _composed(text: str) -> tuple[str, str]:
+    """A text with letters as keyboards and as Macs put them together."""
+    return normalize("NFC", text), normalize("NFD", text)
+
+
+def _expand(pattern: str) -> tuple[Path, list[Path]]:
+    """The part of a pattern that is a folder, and the photos that fit the pattern."""
+    folder, rest = split_pattern(pattern)
+    root = _on_disk(Path(folder))
+    # Brackets are a part of names more often than of patterns.
+    for form in (rest.replace("[", "[[]"), rest):
+        patterns = {os.path.join(glob.escape(str(root)), text) for text in (form, *_composed(form))}
+        fitting = {name for each in patterns for name in glob.glob(each, recursive=True)}
+        files = sorted(name for name in fitting if os.path.isfile(name))
+        found = [Path(name) for name in files if ending_of(name) in READABLE]
+        if found:
+            tell_passed_over(files, pattern)
+            return root, found
+    there = sorted(os.listdir(root)) if root.is_dir() else []
+    what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"
+    raise OnarError(f"no photo fits the pattern {printable(pattern)}; {printable(root)} {what}")
+
+
+def _match(places: dict[Source, Path], mask: Path) -> Matches:
+    """The mask of each photo: the one for all, or that of its name in a folder."""
+    if mask.is_dir():
+        return match_folder({photo: place for photo, place in places.items() if isinstance(photo, Path)}, mask)
+    if _is_pipe(mask):
+        return Matches(dict.fromkeys(places, _read_pipe(mask)), [], {})
+    if not mask.exists() and mask == Path(ALPHA):
+        return Matches(dict.fromkeys(places, ALPHA), [], {})
+    if not mask.is_file():
+        raise OnarError(f"--mask {printable(mask)}: no such file or folder")
+    for photo in places:
+        if is_same_file(photo, mask):
+            raise UsageError(f"{printable(photo)} is its own mask: --mask must name another picture")
+    return Matches(dict.fromkeys(places, mask), [], {})
 
 
 # ---------------------------------------------------------------- what is written
@@ -163,19 +219,23 @@ def _is_for_one_file(output: Path, count: int) -> bool:
     """Whether `output` is the file for the one photo, and not a folder; raises `UsageError` when it can be neither."""
     if output.is_dir():
         return False
+    if output == STDIN:
+        raise UsageError("--output - is no file: results are written into files, name one, or a folder")
+    ending = ending_of(output.name)
     is_picture = (mimetypes.guess_type(output.name)[0] or "").startswith("image/")
+    is_picture = is_picture or ending in READABLE or ending in NOT_READABLE_HERE
     if count > 1 and (output.is_file() or is_picture):
         raise UsageError(f"--output {printable(output)} must be a folder: there are {count} photos")
-    if output.suffix.lower() not in FORMATS and (output.is_file() or is_picture):
+    if ending not in FORMATS and (output.is_file() or is_picture):
         raise UsageError(f"--output {printable(output)} must end in one of {' '.join(FORMATS)}, or be a folder")
-    return output.suffix.lower() in FORMATS
+    return ending in FORMATS
 
 
 def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) -> None:
     """Refuse to lose a file of the user's, before anything is done."""
     targets = [(job, target) for job in jobs for target in (job.output, *(job.beside(word) for word in extras))]
-    masks = {job.mask.resolve() for job in jobs if job.mask != ALPHA}
-    photos = {job.photo.resolve(): job for job in jobs}
+    masks = {job.mask.resolve() for job in jobs if isinstance(job.mask, Path)}
+    photos = {job.photo.resolve(): job for job in jobs if isinstance(job.photo, Path)}
     written: set[Path] = set()
     for job, target in targets:
         place = target.resolve()

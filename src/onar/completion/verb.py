@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files
-from onar.completion.plan import Job, plan_jobs, some
+from onar.completion.plan import Job, Plan, plan_jobs
+from onar.console import progress_bar, say, warn
 from onar.errors import OnarError
 from onar.imaging.images import printable
+from onar.imaging.listing import some
 from onar.inference.inpainter import Inpainter
 
 
@@ -43,17 +42,19 @@ def complete(
         OnarError: nothing can be done, or some photos could not be completed; the others are.
     """
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
-    jobs, without_mask = plan_jobs(photos, mask, output, overwrite, extras)
-    outcomes: list[Outcome] = []
+    plan = plan_jobs(photos, mask, output, overwrite, extras)
+    jobs, outcomes = plan.jobs, list[Outcome]()
     description, results = _start(jobs, weights, device, config, where)
-    print(f"filling holes with {description}", flush=True)
-    with tqdm(total=len(jobs), unit="photo", disable=True if len(jobs) == 1 else None) as progress:
+    say(f"filling holes with {description}")
+    for line in plan.ambiguous.values():
+        warn(f"onar: {line}")
+    with progress_bar(total=len(jobs), unit="photo", disable=True if len(jobs) == 1 else None) as progress:
         for outcome in results:
             outcomes.append(outcome)
-            for line in (*outcome.notes, *([outcome.error] if outcome.error and len(jobs) > 1 else [])):
-                tqdm.write(f"onar: {line}", file=sys.stderr)
+            for line in (*outcome.notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
+                warn(f"onar: {line}")
             progress.update()
-    _summarise(outcomes, without_mask)
+    _summarise(outcomes, plan)
     return outcomes
 
 
@@ -70,24 +71,22 @@ def _start(
     return inpainter.description, complete_files(jobs, inpainter, config)
 
 
-def _summarise(outcomes: Sequence[Outcome], without_mask: Sequence[Path]) -> None:
+def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
     """Print what was done; raises `OnarError` when that is not all."""
     done = [outcome.job for outcome in outcomes if outcome.error is None]
-    failed = [outcome.job.photo for outcome in outcomes if outcome.error is not None]
+    failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if done:
         folders = {job.output.parent for job in done}
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
-        print(f"completed {printable(Path(place))}")
-    if len(outcomes) == 1 and outcomes[0].error is not None and not without_mask:
+        say(f"completed {printable(Path(place))}")
+    if plan.count == 1 and outcomes[0].error is not None:
         raise OnarError(outcomes[0].error) from outcomes[0].cause
     problems = []
     if failed:
         problems.append(f"not completed, for the reasons above: {some(failed)}")
-    if without_mask:
-        problems.append(f"no mask has the name of {some(without_mask)}")
+    if plan.without_mask:
+        problems.append(f"no mask has the name of {some(plan.without_mask)}")
     if problems:
-        missed = len(failed) + len(without_mask)
+        missed = len(failed) + len(plan.without_mask)
         cause = next((outcome.cause for outcome in outcomes if outcome.cause is not None), None)
-        raise OnarError(
-            f"{missed} of {len(outcomes) + len(without_mask)} photos failed; {'; '.join(problems)}"
-        ) from cause
+        raise OnarError(f"{missed} of {plan.count} photos failed; {'; '.join(problems)}") from cause

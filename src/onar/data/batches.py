@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -93,18 +95,45 @@ class PhotoLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Yield batches: the entries of `Sample`, stacked."""
-        try:
+        with naming_lost_readers():
             for batch in super().__iter__():
                 if isinstance(batch, OnarError):
                     self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
                     raise batch
                 yield batch
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
-                raise
+
+
+@contextmanager
+def naming_lost_readers() -> Iterator[None]:
+    """Turn torch's error about a reading process that has gone into one line.
+
+    Raises:
+        OnarError: a process that reads photos was stopped, or could not begin.
+    """
+    try:
+        yield
+    except (BrokenPipeError, RuntimeError) as error:
+        # With "fork" a process begins where its parent is; otherwise it runs the script again, up to the guard.
+        begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
+        if not (str(error).startswith("DataLoader worker") or (begins_anew and isinstance(error, BrokenPipeError))):
+            raise
+        if begins_anew:
             raise OnarError(
-                "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
+                "a process that reads photos could not begin: it runs this script again, so the script must start its "
+                'work under `if __name__ == "__main__":`, or with num_workers=0'
             ) from error
+        raise OnarError(
+            "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
+        ) from error
+
+
+def leave_to_main_process() -> None:
+    """End this process, without a word, when it only runs a script again that has no main guard.
+
+    It would train, too; its parent tells why it is gone (`naming_lost_readers`).
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # set while the script is run again
+        raise SystemExit(1)
 
 
 class ErrorsAsItems(Dataset[Any]):

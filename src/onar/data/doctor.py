@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from onar.config import ImageSize
-from onar.data.batches import ErrorsAsItems, start_worker
+from onar.console import progress_bar, text_list
+from onar.data.batches import ErrorsAsItems, leave_to_main_process, naming_lost_readers, start_worker
 from onar.data.samples import Photos, open_photos
 from onar.imaging.images import PhotoError, open_photo, printable
 
@@ -57,16 +57,17 @@ class PhotosReport:
         return sum(height < self.crop[0] or width < self.crop[1] for height, width in self.sizes)
 
     def __str__(self) -> str:
-        lines = [f"photos      {len(self.readable)} in {printable(self.data)}"]
+        rows = {"photos": f"{len(self.readable)} in {printable(self.data)}"}
         if self.readable:
             chosen = (self.sizes[at] for at in (0, len(self.sizes) // 2, -1))
             smallest, median, largest = (f"{height}×{width}" for height, width in chosen)
-            lines += [
-                f"kinds       {', '.join(f'{count} {kind}' for kind, count in self.kinds.items())}",
-                f"sizes       smallest {smallest}, median {median}, largest {largest} (height×width)",
-                f"too small   {self.upscaled} for crops of {self.crop[0]}×{self.crop[1]}; training enlarges them",
-            ]
-        return "\n".join([*lines, f"unreadable  {len(self.unreadable)}", *(f"  {line}" for line in self.unreadable)])
+            rows |= {
+                "kinds": ", ".join(f"{count} {kind}" for kind, count in self.kinds.items()),
+                "sizes": f"smallest {smallest}, median {median}, largest {largest} (height×width)",
+                "too small": f"{self.upscaled} for crops of {self.crop[0]}×{self.crop[1]}; training enlarges them",
+            }
+        rows["unreadable"] = str(len(self.unreadable))
+        return "\n".join([text_list(rows), *(f"  {line}" for line in self.unreadable)])
 
 
 def inspect_photos(
@@ -83,6 +84,7 @@ def inspect_photos(
     Raises:
         OnarError: there is no such folder or source, or no photo in it.
     """
+    leave_to_main_process()
     photos = open_photos(data, column)
     loader = DataLoader(
         ErrorsAsItems(_Inspections(photos)),
@@ -91,7 +93,8 @@ def inspect_photos(
         num_workers=num_workers,
         worker_init_fn=start_worker,
     )
-    found = list(tqdm(loader, unit="photo", disable=None))
+    with naming_lost_readers():
+        found = list(progress_bar(loader, unit="photo"))
     readable = [one for one in found if isinstance(one, PhotoFacts)]
     return PhotosReport(
         data=data,

@@ -10,7 +10,8 @@ import numpy as np
 
 from onar.config import TrainConfig
 from onar.data.batches import EpochBatches, photo_loader
-from onar.data.mask_sources import mask_source
+from onar.data.hub import tell_left_out
+from onar.data.mask_sources import MaskSource, mask_source
 from onar.data.samples import (
     MOST_HELD_OUT,
     ChosenPhotos,
@@ -29,16 +30,20 @@ from onar.errors import OnarError
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The photos of a run.
+    """The photos of a run, and where their holes come from.
 
     Attributes:
         training: to train on.
         held_out: for validation, perhaps none.
+        masks: the holes to train with.
+        held_out_masks: those of validation.
         found: both, where they were found together and an index tells them apart.
     """
 
     training: Photos | StreamedPhotos
     held_out: Photos
+    masks: MaskSource
+    held_out_masks: MaskSource
     found: Photos | None = None
 
     def first(self, count: int) -> Photos:
@@ -64,13 +69,23 @@ class TrainingData:
 
 
 def find_training_data(config: TrainConfig) -> TrainingData:
-    """Find the photos of a run; raises `OnarError` when there are none, or a source cannot be read."""
-    if config.stream:
-        return _find_stream(config)
+    """Find the photos and masks of a run.
+
+    Raises:
+        OnarError: there are none, a source cannot be read, or no mask file has a hole.
+    """
+    training, held_out, found = _find_stream(config) if config.stream else _find_photos(config)
+    masks = mask_source(config)
+    held_out_masks = masks if config.val_masks is None else mask_source(config, validation=True)
+    return TrainingData(training, held_out, masks, held_out_masks, found)
+
+
+def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
+    """Held out are the photos of `val_data`, or a share of those of `data`."""
     training = open_photos(config.data, config.photo_column)
     if config.val_data is not None:
-        return TrainingData(training, open_photos(config.val_data, config.photo_column))
-    return TrainingData(*hold_out(training, config.val_share, config.seed), found=training)
+        return training, open_photos(config.val_data, config.photo_column), None
+    return *hold_out(training, config.val_share, config.seed), training
 
 
 def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
@@ -106,15 +121,16 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
     return data, f"Photos came or went since this run began: it goes on with {len(data.training)}{stay}"
 
 
-def _find_stream(config: TrainConfig) -> TrainingData:
+def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
     """Held out of a stream are the first photos of `val_data`, or those of `data` itself."""
+    tell_left_out(str(config.data))
     training = StreamedPhotos(str(config.data), config.photo_column)
     if isinstance(config.val_data, str):
-        return TrainingData(training, StreamedPhotos(config.val_data, config.photo_column).first(MOST_HELD_OUT))
+        return training, StreamedPhotos(config.val_data, config.photo_column).first(MOST_HELD_OUT), None
     if config.val_data is not None:
-        return TrainingData(training, open_photos(config.val_data))
+        return training, open_photos(config.val_data), None
     held_out = training.first(count_held_out(config.photos_per_epoch or 0, config.val_share))
-    return TrainingData(training.without(held_out), held_out)
+    return training.without(held_out), held_out, None
 
 
 def start_batches(config: TrainConfig, data: TrainingData, rank: int, world_size: int) -> EpochBatches:
@@ -148,7 +164,7 @@ def open_loader(
         batches: set to an epoch before iterating.
         states: how far every process was in a stream, to go on from there.
     """
-    crops = RandomCrops(*config.height_width, mask_source(config), config.seed, config.min_crop)
+    crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop)
     if isinstance(data.training, StreamedPhotos):
         return StreamLoader(data.training, crops, batches, config.num_workers, config.shuffle_buffer, states)
     return photo_loader(TrainingPhotos(data.training, crops), batches, config.num_workers)

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from onar.config import HUB_PREFIX
+from onar.console import warn
 from onar.errors import OnarError, UsageError
-from onar.imaging.images import Photo, PhotoBytes, printable
+from onar.imaging.images import READABLE, Photo, PhotoBytes, printable
+from onar.imaging.listing import ending_of, files_in, split_pattern
 
 FORMATS = ("imagefolder", "parquet", "webdataset")
 
@@ -88,12 +90,7 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
         UsageError, OnarError: as `HubPhotos`.
     """
     path, options = _parse(data)
-    try:
-        import datasets
-    except ImportError as error:
-        raise OnarError(f'{data} needs pip install "onar[hub]"') from error
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
+    datasets = _import_datasets(data)
     with reading_told(data):
         rows = datasets.load_dataset(path, streaming=stream, **options)
     features = rows.features or {}
@@ -103,6 +100,40 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
         raise UsageError(f"{data} has {problem}: --photo_column takes one of {' '.join(features)}")
     shard = [_SHARD] if _SHARD in features else []
     return rows.cast_column(column, datasets.Image(decode=False)).select_columns([column, *shard])
+
+
+def tell_left_out(data: str) -> None:
+    """Say in one line on stderr which files of a folder are not used, where its text names no split.
+
+    `datasets` divides a folder as soon as a name in it speaks of train, test or validation. Then whatever is called
+    otherwise belongs to no split, be it "a train in the snow.jpg" that divides the others off.
+    """
+    path, options = _parse(data)
+    if "data_dir" not in options or data.endswith(f"@{options['split']}"):
+        return
+    with reading_told(data):
+        found = _import_datasets(data).load_dataset_builder(path, data_dir=options["data_dir"]).config.data_files
+    used = {os.path.realpath(file) for file in found.get(options["split"], ())}
+    endings = set(READABLE) if path == "imagefolder" else {ending_of(file) for file in used}
+    folder = os.path.expanduser(data.removeprefix(f"{HUB_PREFIX}{path}:"))
+    there = [file for file in files_in(Path(folder)) if ending_of(file) in endings]
+    left_out = [file for file in there if os.path.realpath(file) not in used]
+    if used and left_out:
+        advice = f"; --data {printable(folder)} takes all" if path == "imagefolder" else ""
+        warn(
+            f"{printable(data)}: by their names, {len(there) - len(left_out)} of {len(there)} files are of the split "
+            f"{options['split']}; left out are the others, such as {printable(left_out[0])}{advice}"
+        )
+
+
+def _import_datasets(data: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise OnarError(f'{data} needs pip install "onar[hub]"') from error
+    if sys.stderr is None or not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    return datasets
 
 
 def photo_of(row: dict[str, Any], data: str, place: str) -> Photo:
@@ -159,9 +190,14 @@ def _parse(data: str) -> tuple[str, dict[str, str]]:
     options = {"split": split or "train"}
     if kind:
         files = os.path.expanduser(name)
-        if "://" not in files and not glob.glob(files, recursive=True):
+        if "://" in files:
+            return kind, {**options, "data_files": files}
+        root, rest = split_pattern(files)
+        is_there = os.path.exists(files)  # brackets may be part of a name
+        pattern = os.path.join(glob.escape(root), glob.escape(rest) if is_there else rest)
+        if not is_there and not glob.glob(pattern, recursive=True):
             raise OnarError(f"cannot read {data}: nothing matches {files}")
-        return kind, {**options, "data_dir" if os.path.isdir(files) else "data_files": files}
+        return kind, {**options, "data_dir" if os.path.isdir(files) else "data_files": pattern}
     name, _, configuration = name.partition(":")
     return name, {**options, "name": configuration} if configuration else options
 

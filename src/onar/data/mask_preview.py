@@ -11,7 +11,7 @@ from onar.data.mask_sources import mask_source
 from onar.errors import UsageError
 from onar.imaging.images import write_image
 from onar.imaging.sheets import mask_sheet
-from onar.masks import hole_share
+from onar.masks import hole_share, mask_from_holes
 
 SHEET_COLUMNS = 8
 
@@ -33,7 +33,8 @@ def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config
     if count < 1 or min(height, width) < 1:
         raise UsageError(f"--count and --img_size must be at least 1, not {count} and {img_size}")
     source = mask_source(config)
-    masks = [source(height, width, np.random.default_rng((seed, index))) for index in range(count)]
+    rngs = [np.random.default_rng((seed, index)) for index in range(count)]
+    masks = [mask_from_holes(source(height, width, rng)) for rng in rngs]
     for index, mask in enumerate(masks):
         write_image(output / f"mask_{index:04d}.png", mask)
     write_image(output / "sheet.png", mask_sheet(masks, SHEET_COLUMNS))

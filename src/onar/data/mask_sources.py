@@ -10,17 +10,22 @@ from typing import Protocol
 import numpy as np
 
 from onar.config import MaskConfig, TrainConfig
+from onar.console import progress_bar, warn
 from onar.errors import OnarError
-from onar.imaging.images import PhotoError, Pixels, read_mask
+from onar.imaging.images import PhotoError, printable, read_mask
 from onar.imaging.listing import find_photos
-from onar.masks import augment_mask, fit_mask, random_mask
+from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
+from onar.masks import Holes, augment_mask, fit_holes, holes_from_mask, is_mostly_grey, random_mask, why_no_hole
+
+MOST_CHECKED = 200
+"""Mask files that are looked into before a training begins: a second's work."""
 
 
 class MaskSource(Protocol):
-    """Anything that makes a uint8 H×W mask of a given size; it must pickle, to reach the reading processes."""
+    """Anything that makes holes, bool H×W, of a given size; it must pickle, to reach the reading processes."""
 
-    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Pixels:
-        """Make a mask, drawing every random number from `rng`."""
+    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
+        """Make holes, drawing every random number from `rng`."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,14 @@ class GeneratedMasks:
     """Random masks; the fields are the arguments of `onar.masks.random_mask`."""
 
     mask_type: str = "irregular"
-    max_masks: int = 3
-    max_size_ratio: float = 0.3
-    max_thickness: float = 20
+    max_masks: int = MAX_MASKS
+    max_size_ratio: float = MAX_SIZE_RATIO
+    max_thickness: float = MAX_THICKNESS
     hole_ratio: tuple[float, float] | None = None
 
-    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Pixels:
-        """Draw a mask."""
-        return random_mask(height, width, rng=rng, **vars(self))
+    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
+        """Draw holes."""
+        return holes_from_mask(random_mask(height, width, rng=rng, **vars(self)))
 
 
 @dataclass(frozen=True)
@@ -50,26 +55,72 @@ class MaskFolder:
     paths: Sequence[Path]
     augment: bool = True
 
-    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Pixels:
+    def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
         """Read a mask; raises `OnarError` when the file cannot be read."""
         path = self.paths[int(rng.integers(len(self.paths)))]
         try:
-            mask = read_mask(path)
+            hole = holes_from_mask(read_mask(path))
         except PhotoError as error:  # of a mask file: other holes than those asked for would be worse than none
             raise OnarError(f"cannot use a mask file: {error}") from error
-        return fit_mask(augment_mask(mask, rng) if self.augment else mask, height, width)
+        return fit_holes(augment_mask(hole, rng) if self.augment else hole, height, width)
 
 
 def mask_source(config: MaskConfig, *, validation: bool = False) -> MaskSource:
     """Choose where the masks of a run come from; those of `val_masks` are used as they are.
 
     Raises:
-        OnarError: there are no mask files in the folder that `config` names.
+        OnarError: there are no mask files in the folder that `config` names, or they have no hole.
     """
     if validation and isinstance(config, TrainConfig) and config.val_masks is not None:
-        return MaskFolder(find_photos(config.val_masks, "mask files"), augment=False)
+        return MaskFolder(_find_masks(config.val_masks), augment=False)
     if config.masks is not None:
-        return MaskFolder(find_photos(config.masks, "mask files"))
+        return MaskFolder(_find_masks(config.masks))
     return GeneratedMasks(
         config.mask_type, config.max_masks, config.max_size_ratio, config.max_thickness, config.hole_ratio
     )
+
+
+def _find_masks(folder: Path) -> list[Path]:
+    paths = find_photos(folder, "mask files")
+    check_mask_files(paths)
+    return paths
+
+
+def read_holes(path: Path) -> Holes:
+    """The holes of a mask file, bool H×W; raises `PhotoError` when it cannot be read, or has none."""
+    mask = read_mask(path)
+    hole = holes_from_mask(mask)
+    if not hole.any():
+        raise PhotoError(f"{printable(path)}: no hole: {why_no_hole(mask)}")
+    return hole
+
+
+def check_mask_files(paths: Sequence[Path]) -> None:
+    """Look into mask files, at most `MOST_CHECKED` of them, spread evenly, and tell what is doubtful on stderr.
+
+    One that cannot be read is told when its turn comes.
+
+    Raises:
+        OnarError: those that can be read have no hole.
+    """
+    without_hole: dict[Path, str] = {}
+    grey: list[Path] = []
+    readable = 0
+    for path in progress_bar(paths[:: -(-len(paths) // MOST_CHECKED)], desc="Reading masks", unit="mask", delay=1):
+        try:
+            mask = read_mask(path)
+        except PhotoError:
+            continue
+        readable += 1
+        if not holes_from_mask(mask).any():
+            without_hole[path] = why_no_hole(mask)
+        if is_mostly_grey(mask):
+            grey.append(path)
+    if without_hole:
+        path, reason = next(iter(without_hole.items()))
+        example = f"{printable(path)}: {reason}"
+        if len(without_hole) == readable:
+            raise OnarError(f"the masks have no hole ({readable} files were looked into); {example}")
+        warn(f"{len(without_hole)} of {readable} mask files have no hole; {example}")
+    if grey:
+        warn(f"{len(grey)} of {readable} mask files are mostly neither black nor white, such as {printable(grey[0])}")

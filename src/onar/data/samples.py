@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from onar.data.hub import HubPhotos
+from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource
 from onar.errors import OnarError
 from onar.imaging.images import Box, Photo, PhotoError, centre_box, largest_crop, open_photo
 from onar.imaging.listing import list_photos
-from onar.masks import known_from_mask
+from onar.masks import known_from_holes
 
 Key: TypeAlias = tuple[int, int]
 """Number of the pass over the photos, and index of the photo."""
@@ -102,7 +102,10 @@ def open_photos(data: Path | str, column: str | None = None) -> Photos:
     Raises:
         OnarError: there are none.
     """
-    return HubPhotos(data, column) if isinstance(data, str) else PhotoPaths(list_photos(data))
+    if not isinstance(data, str):
+        return PhotoPaths(list_photos(data))
+    tell_left_out(data)
+    return HubPhotos(data, column)
 
 
 def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
@@ -136,7 +139,7 @@ class Sample(TypedDict):
     """What one sample holds; torch's default collation turns numbers into tensors and text into lists."""
 
     photo: Tensor
-    """uint8 3×H×W, RGB."""
+    """uint8 H×W×3, RGB, as it was decoded."""
     known: Tensor
     """uint8 1×H×W, 1 = known; uint8 because samples travel between processes."""
     index: int
@@ -188,10 +191,10 @@ class Crops:
             small = file.height < self.height or file.width < self.width
             pixels = file.read_crop(choose_box(file.height, file.width), self.height, self.width)
         pixels = pixels[:, ::-1] if flip else pixels
-        known = known_from_mask(self.masks(self.height, self.width, rng))
+        known = known_from_holes(self.masks(self.height, self.width, rng))
         return Sample(
-            photo=torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
-            known=torch.from_numpy(known.astype(np.uint8)),
+            photo=torch.from_numpy(pixels.copy()),
+            known=torch.from_numpy(known),
             index=index,
             upscaled=small,
             unreadable="",

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
 
+from onar.console import progress_bar
+from onar.data.mask_sources import check_mask_files, read_holes
 from onar.errors import OnarError
-from onar.imaging.images import PhotoError, Pixels, centre_box, open_photo, printable, read_mask
+from onar.imaging.images import PhotoError, Pixels, centre_box, open_photo, printable
 from onar.imaging.listing import find_photos
-from onar.masks import HOLE, HOLE_RATIO_RANGES, Mask, fit_mask, hole_share, random_mask
+from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
 
 BORDER_SHARE = 1 / 20
 """How near to the edge, as a share of the side, a hole reaches the border. In NVIDIA's test masks, holes with border
@@ -35,7 +35,6 @@ MASKS_PER_RANGE = 10
 
 _ATTEMPTS = 100
 
-Holes = NDArray[np.bool_]
 Item = TypeVar("Item")
 
 
@@ -73,8 +72,8 @@ class HoleSource(Protocol):
     def name(self) -> str:
         """What a report calls them."""
 
-    def __call__(self, height: int, width: int) -> Mask:
-        """Make the mask for a photo; the same each time."""
+    def __call__(self, height: int, width: int) -> Holes:
+        """Make the holes for a photo, bool H×W; the same each time."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,9 @@ class MaskFile:
     path: Path
     name: str
 
-    def __call__(self, height: int, width: int) -> Mask:
-        """Read and fit the mask; raises `PhotoError` when the file cannot be read."""
-        return fit_mask(read_mask(self.path), height, width)
+    def __call__(self, height: int, width: int) -> Holes:
+        """Read and fit the mask; raises `PhotoError` when the file cannot be read, or has no hole."""
+        return fit_holes(read_holes(self.path), height, width)
 
 
 @dataclass(frozen=True)
@@ -105,16 +104,16 @@ class GeneratedHoles:
         low, high = HOLE_RATIO_RANGES[self.group]
         return f"generated {percent(low, high)} {'border' if self.border else 'no border'} {self.number}"
 
-    def __call__(self, height: int, width: int) -> Mask:
-        """Draw the mask."""
+    def __call__(self, height: int, width: int) -> Holes:
+        """Draw the holes."""
         rng = np.random.default_rng((self.seed, self.group, self.border, self.number))
         if not self.border:
-            return _draw_inset(height, width, HOLE_RATIO_RANGES[self.group], rng)
+            return holes_from_mask(_draw_inset(height, width, HOLE_RATIO_RANGES[self.group], rng))
         for _ in range(_ATTEMPTS):
-            mask = random_mask(height, width, rng=rng, hole_ratio=HOLE_RATIO_RANGES[self.group])
-            if reaches_border(mask >= HOLE):
+            hole = holes_from_mask(random_mask(height, width, rng=rng, hole_ratio=HOLE_RATIO_RANGES[self.group]))
+            if reaches_border(hole):
                 break
-        return mask
+        return hole
 
 
 def _draw_inset(height: int, width: int, limits: tuple[float, float], rng: np.random.Generator) -> Mask:
@@ -140,24 +139,25 @@ def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
 
 
 def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[HoleSource], list[str]]:
-    """The mask files of a folder in the order of their paths, and a line for each that cannot be read.
+    """The mask files of a folder in the order of their paths, and a line for each that cannot be used.
 
     Args:
         folder: searched with its subfolders.
         masks_per_range: at most so many of each group are taken, spread evenly; all when None, and then a file that
-            cannot be read is noticed only when its turn comes. Here the group is that of the file as it is.
+            cannot be used is noticed only when its turn comes. Here the group is that of the file as it is.
 
     Raises:
-        OnarError: there is no mask file in the folder, or none can be read.
+        OnarError: there is no mask file in the folder, or none can be read, or none has a hole.
     """
     files = [MaskFile(path, _name(path, folder)) for path in find_photos(folder, "mask files")]
+    check_mask_files([file.path for file in files])
     if masks_per_range is None:
         return files, []
     groups: dict[Group, list[MaskFile]] = {}
     unreadable = []
-    for file in tqdm(files, desc="Reading masks", unit="mask", disable=None, leave=False):
+    for file in progress_bar(files, desc="Reading masks", unit="mask", leave=False):
         try:
-            groups.setdefault(group_of(read_mask(file.path) >= HOLE), []).append(file)
+            groups.setdefault(group_of(read_holes(file.path)), []).append(file)
         except PhotoError as error:
             unreadable.append(f"mask {error}")
     taken: list[MaskFile] = [file for group in groups.values() for file in spread(group, masks_per_range)]
@@ -229,7 +229,7 @@ class Pairs:
         path, photo = self._read_photo(index)
         source, (height, width) = self.holes[index], photo.shape[:2]
         try:
-            hole = source(height, width) >= HOLE
+            hole = source(height, width)
         except PhotoError as error:
             self.skipped[source.name] = f"mask {error}"
             return None

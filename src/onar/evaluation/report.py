@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from onar.console import text_table
 from onar.evaluation.pairs import percent
 from onar.imaging.images import Pixels
 from onar.masks import HOLE_RATIO_RANGES
@@ -272,7 +273,7 @@ def _overall_table(report: Report) -> str:
     rows = [
         [method, *(shown(scores[method][name], metric.digits) for name, metric in columns.items())] for method in scores
     ]
-    return _aligned([header, *rows])
+    return text_table(header, rows)
 
 
 def _bucket_table(report: Report, name: str) -> str:
@@ -286,15 +287,4 @@ def _bucket_table(report: Report, name: str) -> str:
         for method in report.methods
     ]
     counts = ["masks", *(str(one.count if one else 0) for one in buckets)]
-    return _aligned([[metric.title, *titles], *rows, counts])
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = (
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return text_table([metric.title, *titles], [*rows, counts])

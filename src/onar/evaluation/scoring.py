@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from onar.array_fill import Frame
+from onar.console import progress_bar
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
@@ -87,7 +87,7 @@ class Scored:
 def score_all(pairs: Pairs, fills: Mapping[str, Fill], judges: Judges) -> Scored:
     """Score every method on every pair, with a progress bar on stderr; raises `OnarError` when nothing is left."""
     scored = Scored({}, MasksHash(), [], {name: [] for name in fills})
-    with tqdm(total=len(pairs) * len(fills), unit="fill", disable=None, dynamic_ncols=True) as bar:
+    with progress_bar(total=len(pairs) * len(fills), unit="fill") as bar:
         for index in range(len(pairs)):
             pair = pairs[index]
             if pair is None:

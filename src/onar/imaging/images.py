@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias
@@ -25,7 +27,6 @@ from onar.errors import OnarError
 from onar.files import replacing
 from onar.imaging.decoding import Decoded, decode, decode_picture
 from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, read_deep, read_page, shown
-from onar.masks import HOLE, THRESHOLD
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -38,6 +39,8 @@ FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".bmp": "BMP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
@@ -58,8 +61,18 @@ _TURNS = {
 }
 """What sets a picture of each EXIF orientation upright; those from 5 on swap height and width."""
 
-PHOTO_EXTENSIONS = tuple(FORMATS)
-"""Endings of the files that are photos, in lower case; compare them with a lower-cased ending."""
+_READ_ONLY = {".gif": "GIF", ".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
+_DECODERS = {"AVIF": "PIL._avif", "HEIF": "pillow_heif"}
+"""Modules that decode what not every Pillow does."""
+_DECODER_ADVICE = {"AVIF": "pip install --upgrade pillow", "HEIF": 'pip install "onar[heic]"'}
+
+READABLE = FORMATS | {
+    ending: kind for ending, kind in _READ_ONLY.items() if kind not in _DECODERS or find_spec(_DECODERS[kind])
+}
+"""Format of each file that can be read, by its ending in lower case; those of `FORMATS` can be written, too."""
+
+NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONLY.items() if ending not in READABLE}
+"""What to install for the endings whose decoder is missing."""
 
 PIXEL_LIMIT = 175_000_000
 """Most pixels in a photo, just under the size at which Pillow itself refuses to open a file."""
@@ -202,7 +215,7 @@ def open_photo(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFil
 
 @contextmanager
 def open_picture(
-    path: Photo, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(FORMATS.values())
+    path: Photo, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(READABLE.values())
 ) -> Iterator[OpenPicture]:
     """Open a picture file; what Pillow gives is not decoded yet.
 
@@ -222,11 +235,14 @@ def open_picture(
             if file.seek(0, os.SEEK_END) == 0:
                 raise PhotoError(f"{printable(path)}: the file is empty")
             file.seek(0)
-            if is_tiff(file.read(4)):
+            start = file.read(4)
+            file.seek(0)
+            if is_tiff(start):
                 opened = _open_tiff(path, file, pixel_limit)
             else:
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
-                opened = OpenPicture(path, file, Image.open(file, formats=sorted(formats)))
+                known = sorted(set(formats) - _unknown_to_pillow(file))
+                opened = OpenPicture(path, file, Image.open(file, formats=known))
                 _check_size(path, *opened.image.size, pixel_limit)
         yield opened
 
@@ -247,6 +263,23 @@ def _check_size(path: Photo, width: int, height: int, pixel_limit: int) -> None:
         raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")
 
 
+def _unknown_to_pillow(file: BinaryIO) -> set[str]:
+    """HEIF, unless the file may be one: then Pillow learns it, which takes a moment."""
+    start = file.read(12)
+    file.seek(0)
+    if start[4:8] != b"ftyp" or "HEIF" not in READABLE.values():
+        return {"HEIF"}
+    _teach_heif()
+    return set()
+
+
+@cache
+def _teach_heif() -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+
 def read_photo(path: Path) -> Image.Image:
     """Decode a photo as an upright RGB picture.
 
@@ -258,25 +291,20 @@ def read_photo(path: Path) -> Image.Image:
 
 
 def read_mask(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
-    """Read a mask file as uint8 H×W of 0 and 255, upright.
+    """Read a mask file as its brightness, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
 
-    Colours count by their brightness, and what is transparent counts as black: picture editors leave any colour
-    under it.
+    What is transparent counts as black: picture editors leave any colour under it.
 
     Raises:
         PhotoError: as `open_photo`.
     """
     with open_photo(path, pixel_limit) as photo, damage_told(path):
-        return _mask_of(photo.opened.decode(photo.turn))
+        return photo.opened.decode(photo.turn).brightness
 
 
 def mask_of_picture(picture: Image.Image) -> Pixels:
     """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
-    return _mask_of(decode_picture(picture))
-
-
-def _mask_of(decoded: Decoded) -> Pixels:
-    return np.multiply(decoded.brightness >= THRESHOLD, HOLE, dtype=np.uint8)
+    return decode_picture(picture).brightness
 
 
 def find_turn(image: Image.Image) -> Transpose | None:
@@ -302,8 +330,10 @@ def damage_told(path: Photo) -> Iterator[None]:
         limit = f"{PIXEL_LIMIT // 1_000_000} megapixels"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {limit} ({error})") from error
     except UnidentifiedImageError as error:
-        formats = ", ".join(sorted(set(FORMATS.values())))
-        raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats})") from error
+        formats = ", ".join(sorted(set(READABLE.values())))
+        advice = NOT_READABLE_HERE.get(os.path.splitext(str(path))[1].lower())
+        more = f"; this ending needs {advice}" if advice else ""
+        raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats}){more}") from error
     except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
         raise PhotoError(f"{printable(path)}: {_reason(error)}") from error
 
@@ -329,11 +359,11 @@ def write_image(path: Path, pixels: Pixels) -> None:
     The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
 
     Raises:
-        OnarError: the ending is none of `PHOTO_EXTENSIONS`, or the file cannot be written.
+        OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
     format_name = FORMATS.get(path.suffix.lower())
     if format_name is None:
-        raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(PHOTO_EXTENSIONS)}")
+        raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
     try:
         with replacing(path) as temporary:
             Image.fromarray(pixels).save(temporary, format_name, **_WRITE_OPTIONS.get(format_name, {}))

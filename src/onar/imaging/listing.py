@@ -1,120 +1,124 @@
-"""The photos in a folder, found quickly also where there are hundreds of thousands.
-
-The listing of a large folder is kept in the user's cache folder. A folder's time of change says whether files or
-folders came into it or left it, so the next start reads again only the folders whose time is another one.
-"""
+"""The photos in a folder, and what in it is passed over."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import glob
 import os
-import sys
-import time
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
 
-from platformdirs import user_cache_path
-from tqdm import tqdm
-
+from onar.console import progress_bar, warn
 from onar.errors import OnarError
-from onar.files import write_text
-from onar.imaging.images import PHOTO_EXTENSIONS, printable
+from onar.imaging.images import NOT_READABLE_HERE, READABLE, printable
 
-Contents: TypeAlias = tuple[int, list[str], list[str]]
-"""Of one folder: its time of change in nanoseconds, or `_UNKNOWN`; the names of the folders and of the files in it."""
+SOME = 3
+"""How many names a message shows."""
 
-KEPT_FROM = 10_000
-"""Files from which a listing is kept; fewer are listed in a moment."""
-
-_UNKNOWN = -1
-
-_UNCERTAIN = 2_000_000_000
-"""Nanoseconds for which a time of change proves nothing, because a second change can fall into the same tick of the
-file system's clock: 2 s on FAT."""
+_KINDS_TOLD = 5
 
 
-def find_photos(folder: Path, what: str = "photos", extensions: tuple[str, ...] = PHOTO_EXTENSIONS) -> list[Path]:
+def find_photos(folder: Path, what: str = "photos") -> list[Path]:
     """The photos in a folder and its subfolders as paths; see `list_photos`."""
-    return [Path(photo) for photo in list_photos(folder, what, extensions)]
+    return [Path(photo) for photo in list_photos(folder, what)]
 
 
-def list_photos(folder: Path, what: str = "photos", extensions: tuple[str, ...] = PHOTO_EXTENSIONS) -> list[str]:
+def list_photos(folder: Path, what: str = "photos") -> list[str]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
 
-    They are names, because making 200,000 paths takes longer than finding the files.
+    They are names, because making 200,000 paths takes longer than finding the files. What else is there is counted in
+    one line on stderr.
 
     Args:
         folder: where to look; links to folders are followed, each folder once.
         what: what the error message says was looked for.
-        extensions: endings of photos, in lower case.
 
     Raises:
-        OnarError: there is no such folder, or no file in it ends in one of `extensions`.
+        OnarError: there is no such folder, or no file in it has an ending of `READABLE`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise OnarError(f"no {what}: {printable(folder)} is {'not a folder' if folder.exists() else 'not there'}")
-    files = _visible_files(folder)
-    photos = [file for file in files if os.path.splitext(file)[1].lower() in extensions]
+    files = files_in(folder)
+    photos = [file for file in files if ending_of(file) in READABLE]
     if not photos:
-        found = f"{len(files)} files of other kinds" if files else "no files at all"
-        wanted = " ".join(extensions)
+        found = f"{len(files)} files: {_count_kinds(files)}" if files else "no files at all"
+        wanted = " ".join(READABLE)
         raise OnarError(f"no {what} in {printable(folder)} and its subfolders: looked for {wanted}; found {found}")
+    tell_passed_over(files, folder)
     return sorted(photos)
 
 
-def _visible_files(folder: Path) -> list[str]:
-    """Paths of all files under a folder; the set of folders seen ends circles of links."""
-    kept_in = _listing_file(folder)
-    before = _read_listing(kept_in)
-    now: dict[str, Contents] = {}
+def tell_passed_over(files: Iterable[str], where: object) -> None:
+    """Count in one line on stderr the files that do not end as pictures do which can be read here, if there are any.
+
+    Args:
+        files: names, of pictures and others.
+        where: the folder or pattern that was looked in.
+    """
+    others = [file for file in files if ending_of(file) not in READABLE]
+    if others:
+        warn(f"Passed over in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
+
+
+def ending_of(file: str) -> str:
+    """The ending of a name in lower case, with its dot; empty when there is none."""
+    return os.path.splitext(file)[1].lower()
+
+
+def some(names: Iterable[object]) -> str:
+    """A few names and the number of the others."""
+    told = [printable(Path(str(name))) for name in names]
+    return ", ".join(told[:SOME]) + (f" and {len(told) - SOME} more" if len(told) > SOME else "")
+
+
+def _count_kinds(files: Iterable[str]) -> str:
+    """Such as "12 .heic, 3 .txt", the commonest first, with what to install for those that could be read."""
+    counts = Counter(ending_of(file) for file in files)
+    kinds = sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))
+    told = []
+    for kind, count in kinds[:_KINDS_TOLD]:
+        advice = f", which need {NOT_READABLE_HERE[kind]}" if kind in NOT_READABLE_HERE else ""
+        told.append(f"{count} {printable(kind) or 'without an ending'}{advice}")
+    if rest := sum(count for _, count in kinds[_KINDS_TOLD:]):
+        told.append(f"{rest} others")
+    return ", ".join(told)
+
+
+def split_pattern(pattern: str) -> tuple[str, str]:
+    """The part of a pattern that is there under that very name, brackets and all, and the rest."""
+    root, parts = "", list(Path(pattern).parts or ["."])
+    while len(parts) > 1 and (not glob.has_magic(parts[0]) or os.path.exists(os.path.join(root, parts[0]))):
+        root = os.path.join(root, parts.pop(0))
+    return root, os.path.join(*parts)
+
+
+def files_in(folder: Path) -> list[str]:
+    """Paths of all files under a folder but hidden ones; the set of folders seen ends circles of links."""
     files: list[str] = []
     seen: set[tuple[int, int]] = set()
-    waiting = [""]
-    with tqdm(desc="Looking for photos", unit=" files", delay=1, disable=None) as bar:
+    waiting = [os.fspath(folder)]
+    with progress_bar(desc="Looking for photos", unit=" files", delay=1) as bar:
         while waiting:
-            inside = waiting.pop()
-            place = os.path.join(folder, inside)
+            place = waiting.pop()
             try:
                 status = os.stat(place)
                 if (status.st_dev, status.st_ino) in seen:
                     continue
                 seen.add((status.st_dev, status.st_ino))
-                kept = before.get(inside)
-                contents = kept if kept and kept[0] == status.st_mtime_ns else _list_folder(place, status.st_mtime_ns)
+                folders, found = _list_folder(place)
             except OSError as error:
-                tqdm.write(f"Passed over {printable(Path(place))}: {error.strerror}", file=sys.stderr)
+                warn(f"Passed over {printable(place)}: {error.strerror}")
                 continue
-            now[inside] = contents
-            files += [os.path.join(place, name) for name in contents[2]]
-            waiting += [os.path.join(inside, name) for name in reversed(contents[1])]
-            bar.update(len(contents[2]))
-    if len(files) >= KEPT_FROM and now != before:
-        with suppress(OnarError):  # a cache folder that cannot be written to costs time, not the run
-            write_text(kept_in, json.dumps(now))
+            files += found
+            waiting += reversed(folders)
+            bar.update(len(found))
     return files
 
 
-def _listing_file(folder: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()
-    return user_cache_path("onar") / "listings" / f"{name}.json"
-
-
-def _list_folder(place: str, changed: int) -> Contents:
-    """Read one folder that was last changed at `changed`; hidden files and folders are left out."""
-    certain = 0 < changed < time.time_ns() - _UNCERTAIN  # 0: the file system keeps none
+def _list_folder(place: str) -> tuple[list[str], list[str]]:
+    """The folders, sorted, and the files in one folder; hidden ones are left out."""
     with os.scandir(place) as entries:
         visible = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
-    folders = sorted(name for name, is_folder in visible if is_folder)
-    return changed if certain else _UNKNOWN, folders, [name for name, is_folder in visible if not is_folder]
-
-
-def _read_listing(kept_in: Path) -> dict[str, Contents]:
-    """The listing that was kept, or an empty one when there is none that can be read."""
-    try:
-        kept = json.loads(kept_in.read_text(encoding="utf-8"))
-        return {inside: (changed, folders, files) for inside, (changed, folders, files) in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+    folders = sorted(os.path.join(place, name) for name, is_folder in visible if is_folder)
+    return folders, [os.path.join(place, name) for name, is_folder in visible if not is_folder]

@@ -36,9 +36,6 @@ from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
 from onar.imaging.png import write_png
 from onar.imaging.tiff import lost_by_pillow, write_tiff
 
-READABLE = {**FORMATS, ".gif": "GIF"}
-"""Formats of files that can be completed, by their ending; those of `FORMATS` can be written."""
-
 _MOST_IN_SEGMENT = 65_533
 """Bytes in a segment of a JPEG file."""
 _HELD = {
@@ -88,14 +85,14 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
     """Read a photo with all that belongs to it; the first picture of a file that holds several.
 
     Args:
-        path: a file in one of the formats of `READABLE`, on disk or in memory.
+        path: a file in one of the formats of `images.READABLE`, on disk or in memory.
         pixel_limit: most pixels, looked at before decoding.
 
     Raises:
         PhotoTooLargeError: the photo has more pixels.
         PhotoError: the file is missing, empty, damaged, or not a picture.
     """
-    with open_picture(path, pixel_limit, frozenset(READABLE.values())) as opened, damage_told(path):
+    with open_picture(path, pixel_limit) as opened, damage_told(path):
         image = opened.image
         stored_size = image.size
         image.load()
@@ -124,7 +121,7 @@ def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
 def count_pictures(path: Path) -> int:
     """How many pictures a file holds; 0 when it is none that can be read."""
     try:
-        with open_picture(path, formats=frozenset(READABLE.values())) as opened, damage_told(path):
+        with open_picture(path) as opened, damage_told(path):
             return opened.count
     except PhotoError:
         return 0

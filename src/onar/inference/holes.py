@@ -15,7 +15,7 @@ from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
 from onar.inference.windows import Holes
-from onar.masks import HOLE, THRESHOLD, holes_from_mask
+from onar.masks import holes_from_mask, is_mostly_grey, why_no_hole
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""
@@ -34,11 +34,11 @@ def find_holes(mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0
     """Where a photo is to be filled.
 
     Args:
-        mask: H×W of 0 and 255, as `images.read_mask` gives it.
+        mask: H×W, as `images.read_mask` gives it.
         invert: black is the hole.
         dilate: pixels by which holes are widened.
     """
-    hole = (mask < HOLE) if invert else (mask == HOLE)
+    hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
     if dilate and hole.any():
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         hole = np.asarray(distance <= dilate)
@@ -51,8 +51,8 @@ def as_holes(mask: Any) -> Holes:
 
 
 def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
-    """The mask, uint8 H×W of 0 and 255, of a photo whose holes were erased: what is more transparent than not."""
-    return np.multiply(as_8_bits(np.invert(alpha)) >= THRESHOLD, HOLE, dtype=np.uint8)
+    """The mask, uint8 H×W, of a photo whose holes were erased: they are what is more transparent than not."""
+    return as_8_bits(np.invert(alpha))
 
 
 def fill_visible(
@@ -102,16 +102,22 @@ def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:
     raise SizesDifferError(message)
 
 
-def doubts(hole: Holes, inverted: bool, option: str = "--invert_mask") -> list[str]:
-    """What a person should be asked about the holes: nothing, or one line when they are most of the photo.
+def doubts(mask: NDArray[np.uint8], hole: Holes, inverted: bool, option: str = "--invert_mask") -> list[str]:
+    """What a person should be asked about a mask, one line each: that it has no hole or much, or is perhaps a photo.
 
     Args:
+        mask: as for `find_holes`.
         hole: what will be filled.
         inverted: the mask was inverted for it.
         option: what inverts masks, as the person calls it.
     """
+    told = []
     share = float(np.count_nonzero(hole)) / hole.size
-    if share <= MUCH:
-        return []
-    advice = f"leave {option} out" if inverted else f"use {option}"
-    return [f"{share:.0%} of the photo is hole; white is filled: if the mask is inverted, {advice}"]
+    if share > MUCH:
+        advice = f"leave {option} out" if inverted else f"use {option}"
+        told.append(f"{share:.0%} of the photo is hole; white is filled: if the mask is inverted, {advice}")
+    if share == 0:
+        told.append(f"the mask has no hole: {why_no_hole(mask, inverted)}; the photo stays as it is")
+    if is_mostly_grey(mask):
+        told.append("the mask is mostly neither black nor white: is it a mask, and not a photo?")
+    return told

@@ -119,7 +119,7 @@ def load_held_out(found: Photos, height: int, width: int, masks: MaskSource, see
     # In place of a photo that cannot be read comes the next one, which is here anyway.
     kept = [sample for index, sample in enumerate(samples) if sample["index"] == index]
     photo, known = (torch.stack([sample[name] for sample in kept]) for name in ("photo", "known"))
-    return HeldOut(photo, known, tuple(unreadable))
+    return HeldOut(photo.permute(0, 3, 1, 2).contiguous(), known, tuple(unreadable))
 
 
 def complete_by(fill: Fill) -> Completer:

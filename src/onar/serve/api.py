@@ -2,6 +2,9 @@
 
 All work on pictures is done by the worker, in a thread: the event loop stays free to answer. What the API has in
 memory follows the places of the worker, because a request takes one before its body is read.
+
+What guards, counts and limits stands in front of the whole application, and not among its own middleware: so it sees
+the answers to errors that nobody expected, too.
 """
 
 from __future__ import annotations
@@ -12,25 +15,27 @@ from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from onar.inference.inpainter import Inpainter
+from onar.serve.body_limit import BodyLimit
 from onar.serve.completing import Answer, complete_upload
 from onar.serve.config import ServeConfig
-from onar.serve.guard import add_guard
+from onar.serve.guard import Guard
 from onar.serve.lingering import Lingering
-from onar.serve.monitoring import add_monitoring
-from onar.serve.problems import add_handlers, documented
+from onar.serve.monitoring import Metrics, Monitoring
+from onar.serve.paths import COMPLETE, HEALTH, ApiAndPage, UnderPath
+from onar.serve.problems import HANDLERS, documented
 from onar.serve.uploads import body_schema, read_upload
 from onar.serve.worker import Worker
 
 T = TypeVar("T")
-
-_COMPLETE = "/api/complete"
 
 
 class Model(BaseModel):
@@ -50,15 +55,30 @@ class Health(BaseModel):
     status: str
 
 
-def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str) -> FastAPI:
-    """The HTTP API as an application, to which the page can be added.
+def create_app(
+    inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str, page: ASGIApp | None = None
+) -> ASGIApp:
+    """Everything that is served, as an application behind its guard.
 
     Args:
         inpainter: fills the holes.
-        worker: does the work; others may use it, too.
-        config: limits, keys.
+        worker: does the work; the page may use it, too.
+        config: limits, keys, names and path.
         weights: what the inpainter was loaded from, as clients may know it.
+        page: answers what is not for the API.
     """
+    max_bytes = int(config.max_body_megabytes * 1_000_000)
+    metrics = Metrics(worker)
+    app: ASGIApp = ApiAndPage(_create_api(inpainter, worker, config, weights, metrics), page)
+    app = BodyLimit(app, max_bytes, config.time_limit)
+    app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
+    app = Guard(app, config)
+    app = Monitoring(app, COMPLETE, metrics)
+    app = Lingering(app, max_bytes)
+    return UnderPath(app, config.root_path.rstrip("/"))
+
+
+def _create_api(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str, metrics: Metrics) -> ASGIApp:
     app = FastAPIOffline(
         docs_url="/api/docs",
         redoc_url=None,
@@ -67,16 +87,15 @@ def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weight
         summary="Fills holes in photos.",
         version=version("onar"),
         openapi_url="/api/openapi.json",
+        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
+        redirect_slashes=False,  # they would need the address that a proxy is known by
+        exception_handlers=HANDLERS,
     )
-    max_bytes = int(config.max_body_megabytes * 1_000_000)
-    add_handlers(app)
-    add_guard(app, config)
-    add_monitoring(app, _COMPLETE, worker)
-    app.add_middleware(Lingering, max_bytes=max_bytes)
+    metrics.show(app)
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
     model = Model(weights=weights, version=version("onar"), **limits)
 
-    @app.get("/api/health", tags=["state"], summary="Whether the server answers")
+    @app.get(HEALTH, tags=["state"], summary="Whether the server answers")
     async def health() -> Health:
         return Health(status="ok")
 
@@ -85,7 +104,7 @@ def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weight
         return model
 
     @app.post(
-        _COMPLETE,
+        COMPLETE,
         tags=["photos"],
         summary="Complete a photo",
         response_class=Response,
@@ -95,7 +114,7 @@ def create_app(inpainter: Inpainter, worker: Worker, config: ServeConfig, weight
     async def complete(request: Request) -> Response:
         """Fill the holes of a photo; what is not a hole stays as it is."""
         with worker.place():
-            upload = await read_upload(request, max_bytes, config.time_limit)
+            upload = await read_upload(request)
             answer = await _while_there(request, worker, partial(complete_upload, upload, inpainter, config))
         return _photo_response(answer)
 

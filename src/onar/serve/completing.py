@@ -17,7 +17,7 @@ from onar.inference.windows import Holes
 from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 
-_OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG"}
+_OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 """What photos are written as when their own format cannot be written."""
 
 
@@ -70,13 +70,11 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
         return inpainter(pixels, unknown, **options)
 
     kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
-    notes: list[str] = [*photo.losses, *doubts(hole, upload.invert_mask, "invert_mask")]
+    notes: list[str] = [*photo.losses, *doubts(mask, hole, upload.invert_mask, "invert_mask")]
     if hole.any():
         photo = replace(photo, pixels=fill_visible(photo.pixels, photo.alpha, hole, complete))
-    else:
-        notes.append("the mask has no hole")
-        if kind == ("JPEG" if photo.kind == "MPO" else photo.kind):
-            return _answer(upload.photo, kind, ["the mask has no hole"])
+    elif kind == ("JPEG" if photo.kind == "MPO" else photo.kind):
+        return _answer(upload.photo, kind, doubts(mask, hole, upload.invert_mask, "invert_mask"))
     return _encode(photo, kind, notes)
 
 

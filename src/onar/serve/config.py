@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,13 @@ from cyclopts import Parameter
 
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, require
+
+_ABOVE_0 = ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels", "max_page_megabytes")
+_HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
+"""A name or an address without scheme, port and path; a star stands for whatever is in front."""
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
+_OWN = frozenset({"api", "assets", "config", "gradio_api", "metrics", "static"})
+"""With one of these in front, nobody could tell whether a proxy has taken its path away already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +34,11 @@ class ServeConfig(Settings):
     """USER:PASSWORD that browsers must ask for. With a key as well, either opens the door."""
     open_to_all: bool = False
     """Serve other computers without a key or password."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which browsers reach the server through a proxy, such as photos.example.org or *.example.org; may be
+    given several times. On 127.0.0.1 the server answers to other names only when they are given here."""
+    root_path: str = ""
+    """Path at which a proxy shows the server, such as /onar."""
     queue: int = 16
     """Most requests that are read, wait or are worked on at a time; others are told to come back."""
     time_limit: float = 60.0
@@ -36,6 +49,8 @@ class ServeConfig(Settings):
     """Refuse larger photos and masks before decoding them."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
+    max_page_megabytes: float = 4000.0
+    """Most that photos and results of the page may take on the disk; what has been there longest makes room."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None
@@ -47,11 +62,35 @@ class ServeConfig(Settings):
         super().__post_init__()
         require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
         at_least("queue", self.queue, 1)
-        for name in ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels"):
+        for name in _ABOVE_0:
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         for name in ("api_key", "auth"):
             require(getattr(self, name) != "", name, "must not be empty", "''")
-        if self.auth is not None:
-            user, separator, password = self.auth.partition(":")
-            if not (user and separator and password):
-                raise UsageError("--auth takes USER:PASSWORD")
+        self._check_secrets()
+        for host in self.allowed_hosts:
+            require(_is_host(host), "allowed_hosts", "takes names such as photos.example.org", repr(host))
+        self._check_root_path()
+
+    def _check_secrets(self) -> None:
+        """Refuse what no client could send in a header; the messages do not repeat it."""
+        key, auth = self.api_key or "", self.auth or ""
+        if not (key.isascii() and key.isprintable() and key == key.strip()):
+            raise UsageError("--api_key may have letters, digits and signs of ASCII, and no space at its ends")
+        user, _, password = auth.partition(":")
+        if auth and not (user and password):
+            raise UsageError("--auth takes USER:PASSWORD")
+        if not auth.isprintable():
+            raise UsageError("--auth may have no line breaks and no other control characters")
+
+    def _check_root_path(self) -> None:
+        require(bool(_PATH.fullmatch(self.root_path)), "root_path", "takes a path such as /onar", repr(self.root_path))
+        first = self.root_path.split("/")[1] if "/" in self.root_path else ""
+        require(first not in _OWN, "root_path", "must not be a path of the server's own", self.root_path)
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return _HOST.fullmatch(host) is not None

@@ -7,8 +7,10 @@ that and not the answer. So the rest is received and thrown away, up to a limit:
 from __future__ import annotations
 
 from anyio import move_on_after
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onar.serve.body_limit import has_body
 
 PATIENCE = 5
 """Seconds for the rest."""
@@ -28,7 +30,7 @@ class Lingering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http" or not {"content-length", "transfer-encoding"} & set(Headers(scope=scope)):
+        if not has_body(scope):
             await self._app(scope, receive, send)
             return
         complete = False

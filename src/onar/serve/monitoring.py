@@ -17,52 +17,64 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onar.serve.paths import METRICS, own_path
 from onar.serve.worker import Worker
 
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
+class Metrics:
+    """The numbers, shown at /metrics.
+
+    Args:
+        worker: whose queue is told.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        waiting = Gauge("onar_waiting", "Photos that wait for their turn.", registry=registry)
+        waiting.set_function(lambda: worker.waiting)
+        in_progress = Gauge("onar_in_progress", "Photos being completed.", registry=registry)
+        in_progress.set_function(lambda: worker.in_progress)
+        self.requests = Counter("onar_requests", "Requests to complete a photo.", ["status"], registry=registry)
+        self.seconds = Histogram(
+            "onar_request_seconds", "Seconds until the answer.", registry=registry, buckets=_SECONDS
+        )
+
+    def show(self, app: FastAPI) -> None:
+        """Add them to an application."""
+
+        @app.get(METRICS, tags=["state"], response_class=Response, summary="Numbers for Prometheus")
+        def metrics() -> Response:
+            return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
 class Monitoring:
-    """Counts and times the requests for one path.
+    """Counts and times the requests for one path, and every answer to them.
 
     Args:
         app: what answers them.
         path: which.
-        registry: where the numbers go.
+        metrics: where the numbers go.
     """
 
-    def __init__(self, app: ASGIApp, path: str, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, path: str, metrics: Metrics) -> None:
         self._app = app
         self._path = path
-        self._requests = Counter("onar_requests", "Requests to complete a photo.", ["status"], registry=registry)
-        self._seconds = Histogram(
-            "onar_request_seconds", "Seconds until the answer.", registry=registry, buckets=_SECONDS
-        )
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http" or scope["path"] != self._path:
+        if scope["type"] != "http" or own_path(scope) != self._path:
             await self._app(scope, receive, send)
             return
         start = time.monotonic()
 
         async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._requests.labels(str(message["status"])).inc()
-                self._seconds.observe(time.monotonic() - start)
+                self._metrics.requests.labels(str(message["status"])).inc()
+                self._metrics.seconds.observe(time.monotonic() - start)
             await send(message)
 
         await self._app(scope, receive, send_and_count)
-
-
-def add_monitoring(app: FastAPI, path: str, worker: Worker) -> None:
-    """Count what an application answers at a path, and show the numbers at /metrics."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    Gauge("onar_waiting", "Photos that wait for their turn.", registry=registry).set_function(lambda: worker.waiting)
-    Gauge("onar_in_progress", "Photos being completed.", registry=registry).set_function(lambda: worker.in_progress)
-    app.add_middleware(Monitoring, path=path, registry=registry)
-
-    @app.get("/metrics", tags=["state"], response_class=Response, summary="Numbers for Prometheus")
-    def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -11,8 +14,21 @@ from starlette.responses import JSONResponse, Response
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
-from onar.serve.uploads import BodyTooLargeError, ContentTypeError, MalformedError, SlowBodyError
+from onar.serve.uploads import ContentTypeError, MalformedError
 from onar.serve.worker import BusyError, TimeLimitError
+
+
+class BodyTooLargeError(OnarError):
+    """A body of more bytes than allowed."""
+
+
+class SlowBodyError(OnarError):
+    """A body that did not arrive in time."""
+
+
+class NoRoomError(OnarError):
+    """A file for which there is no room on the disk."""
+
 
 PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     MalformedError: (400, "malformed"),
@@ -26,9 +42,13 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     UsageError: (422, "bad_request"),
     OnarError: (500, "internal"),
     BusyError: (503, "busy"),
+    NoRoomError: (507, "no_room"),
     TimeLimitError: (504, "time_limit"),
 }
 """Status and word of each error; of several that fit, those of the most special one."""
+
+_WORDS = {403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+"""Words of the errors that are a status and nothing else."""
 
 _GONE = 499
 """The usual status, though nobody reads it, of a request whose client went away."""
@@ -47,12 +67,11 @@ def problem_response(status: int, error: str, message: str, headers: dict[str, s
     return JSONResponse(content, status, headers)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Let every error of an application be answered in one way."""
-    app.add_exception_handler(OnarError, _onar_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _unexpected)
+def answer_to(error: OnarError) -> Response:
+    """What a client is told of an error."""
+    status, word = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
+    return problem_response(status, word, str(error), headers)
 
 
 def documented() -> dict[int | str, dict[str, object]]:
@@ -64,15 +83,20 @@ def documented() -> dict[int | str, dict[str, object]]:
 
 
 async def _onar_error(_request: Request, error: Exception) -> Response:
-    status, word = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
-    return problem_response(status, word, str(error), headers)
+    assert isinstance(error, OnarError)
+    return answer_to(error)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    word = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    word = _WORDS.get(error.status_code, "bad_request")
     return problem_response(error.status_code, word, str(error.detail), dict(error.headers or {}))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    return problem_response(422, "bad_request", f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
@@ -81,3 +105,13 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
     return problem_response(500, "internal", "an error in Onar itself; the server's log says more")
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    OnarError: _onar_error,
+    HTTPException: _http_error,
+    RequestValidationError: _invalid,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}
+"""How an application answers every error in one way."""

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from onar.bundled import BUNDLED
 from onar.errors import OnarError
@@ -41,37 +41,29 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     inpainter = Inpainter.load(weights, device)
     worker = Worker(config.queue, config.time_limit)
     name = Path(weights or BUNDLED).name
-    app = create_app(inpainter, worker, config, name)
+    page = None
     if config.page and find_spec("gradio") is None:
         print('onar: the page needs pip install "onar[page]"; serving the HTTP API alone', file=sys.stderr)
     elif config.page:
-        _add_page(app, worker, inpainter, name, device, config)
+        page = _create_page(worker, inpainter, name, device, config)
     print(f"filling holes with {inpainter.description}")
     settings = uvicorn.Config(
-        app,
+        create_app(inpainter, worker, config, name, page),
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # anybody could send them, and nothing here needs them
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_SEND,
     )
     _Server(settings, worker).run(sockets=[listener])
 
 
-def _add_page(app: FastAPI, worker: Worker, inpainter: Inpainter, name: str, device: str, config: ServeConfig) -> None:
+def _create_page(worker: Worker, inpainter: Inpainter, name: str, device: str, config: ServeConfig) -> ASGIApp:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    from onar.serve.page import mount_page
+    from onar.serve.page import create_page
+    from onar.serve.page.weights import WeightsShelf
 
-    mount_page(
-        app,
-        worker,
-        inpainter,
-        name,
-        device=device,
-        weights_dir=config.weights_dir,
-        results_dirs=config.results_dir,
-        pixel_limit=int(config.max_megapixels * 1_000_000),
-        byte_limit=int(config.max_body_megabytes * 1_000_000),
-    )
+    return create_page(worker, WeightsShelf(inpainter, name, device, config.weights_dir), config)
 
 
 class _Server(uvicorn.Server):

@@ -1,25 +1,24 @@
 """What a client sends to be completed: a form with two files, or JSON with both in base64.
 
-Nothing of it touches the disk but parts of large forms, in files without a name; and no more is read than is allowed.
+Nothing of it touches the disk but parts of large forms, in files without a name.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote_to_bytes
 
-from anyio import fail_after, to_thread
+from anyio import to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
 
 from onar.errors import OnarError, UsageError
-from onar.imaging.images import printable
+from onar.imaging.images import FORMATS, printable
 
 _FORM, _JSON = "multipart/form-data", "application/json"
 _FILES = 2
@@ -31,16 +30,15 @@ class MalformedError(OnarError):
     """A body that is no form, or no JSON."""
 
 
-class BodyTooLargeError(OnarError):
-    """A body of more bytes than allowed."""
-
-
-class SlowBodyError(OnarError):
-    """A body that did not arrive in time."""
-
-
 class ContentTypeError(OnarError):
     """A body that says to be something else than a form or JSON."""
+
+
+def _usual_format(text: object) -> object:
+    """The name of a format that was named by an ending of files, such as jpg; anything else as it is."""
+    if not isinstance(text, str):
+        return text
+    return FORMATS.get(f".{text.lower()}", text).lower()
 
 
 class Options(BaseModel):
@@ -58,8 +56,10 @@ class Options(BaseModel):
         "auto", description="Deep holes: the network's fill, the photo's own texture, or that where it can be copied."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Of what is copied; another one gives another try.")
-    format: Literal["same", "png", "jpeg", "tiff", "bmp", "webp"] = Field(
-        "same", description="Format of the answer. JPEG compresses anew; the others hold known pixels exactly."
+    format: Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)] = Field(
+        "same",
+        description="Format of the answer; jpg and tif are taken, too. JPEG compresses anew; the others hold known "
+        "pixels exactly.",
     )
 
 
@@ -71,41 +71,45 @@ class Upload(Options):
 
 
 def _decode(text: object) -> object:
+    """A file from base64, which may be broken into lines, or from a data: URL (RFC 2397), as browsers write them."""
+    if not isinstance(text, str):
+        return text
+    if text[:5].lower() != "data:":
+        return _from_base64(text)
+    kind, comma, content = text.partition(",")
+    if not comma:
+        raise ValueError("not a data: URL, which has a comma before its content")
+    plain = unquote_to_bytes(content)
+    return _from_base64(plain.decode("latin-1")) if kind.rstrip().lower().endswith(";base64") else plain
+
+
+def _from_base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True) if isinstance(text, (str, bytes)) else text
-    except binascii.Error as error:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
         raise ValueError(f"not base64 ({error})") from error
 
 
 class Base64Upload(Upload):
     """The same as JSON, with the files in base64."""
 
-    photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64.")
-    mask: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The mask file in base64.")
+    photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64, or a data: URL.")
+    mask: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The mask file in base64, or a data: URL.")
 
 
-async def read_upload(request: Request, max_bytes: int, time_limit: float) -> Upload:
+async def read_upload(request: Request) -> Upload:
     """Read a request's body.
 
-    Args:
-        request: not read yet.
-        max_bytes: most bytes of the body.
-        time_limit: seconds in which it must have arrived.
-
     Raises:
-        BodyTooLargeError, SlowBodyError, ContentTypeError, MalformedError: as they say.
+        ContentTypeError, MalformedError: as they say.
         UsageError: a field is missing, unknown, given twice, or out of range.
     """
     kind = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
     read = {_FORM: _read_form, _JSON: _read_json}.get(kind)
     if read is None:
         raise ContentTypeError(f"send {_FORM} or {_JSON}, not {_shorten(kind) or 'a body without a type'}")
-    _check_announced(request, max_bytes)
     try:
-        with fail_after(time_limit):
-            return await read(Request(request.scope, _limited(request.receive, max_bytes)))
-    except TimeoutError as error:
-        raise SlowBodyError(f"the request did not arrive within {time_limit:g} s") from error
+        return await read(request)
     except ValidationError as error:
         raise _explain(error) from None  # the chain would hold the files
 
@@ -127,31 +131,6 @@ async def _read_form(request: Request) -> Upload:
 async def _read_json(request: Request) -> Upload:
     body = await request.body()
     return await to_thread.run_sync(Base64Upload.model_validate_json, body)  # tens of megabytes take a while
-
-
-def _check_announced(request: Request, max_bytes: int) -> None:
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
-        raise _too_large(max_bytes)
-
-
-def _limited(receive: Receive, max_bytes: int) -> Receive:
-    """Receive a body, and no more of it than allowed: what clients announce need not be true."""
-    received = 0
-
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > max_bytes:
-            raise _too_large(max_bytes)
-        return message
-
-    return receive_limited
-
-
-def _too_large(max_bytes: int) -> BodyTooLargeError:
-    return BodyTooLargeError(f"the request is larger than {max_bytes / 1_000_000:g} MB")
 
 
 def _explain(error: ValidationError) -> OnarError:

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from onar.config import TrainConfig
+from onar.console import progress_bar
+from onar.data.batches import leave_to_main_process
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
@@ -52,6 +52,7 @@ def train(config: TrainConfig) -> Path:
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
+    leave_to_main_process()
     processes = start_processes(config)
     with _naming_limits(config), naming_lost_processes(), closing(Results(config.results_dir)) as results:
         run = prepare(config, processes.device, results)
@@ -89,7 +90,7 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
     run.batches.start(progress.epoch, progress.images)
     steps, left = run.steps_per_epoch(), run.steps_left_in_epoch()
     run.budget.start_step()
-    with tqdm(total=steps, initial=steps - left, dynamic_ncols=True, disable=not is_main_process()) as bar:
+    with progress_bar(total=steps, initial=steps - left, disable=not is_main_process()) as bar:
         for group in _groups(run):
             losses = _step(run, group)
             shown = {name: f"{losses[name]:.4f}" for name in LOSSES if name in losses}
@@ -165,8 +166,7 @@ def _skip_or_stop(run: Run, reason: str) -> None:
     """Log a step that was not taken; raises `OnarError` when it ends the run."""
     from_main(lambda: _refuse_bad_step(run, reason))
     step = run.progress.step
-    if is_main_process():
-        tqdm.write(f"Skipped step {step}: {reason}")
+    say(f"Skipped step {step}: {reason}")
     log(run, {"kind": "bad_step", "epoch": run.progress.epoch + 1, "step": step, "reason": reason})
 
 

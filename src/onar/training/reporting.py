@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from tqdm import tqdm
-
+from onar import console
 from onar.checkpoint import kept_weights, save_weights
 from onar.data.streams import StreamLoader
 from onar.metrics.held_out import Completer, Scores, complete_with, sample_rows, score_completer
@@ -132,8 +130,7 @@ def start_record(run: Run) -> dict[str, Any]:
 def say(text: str) -> None:
     """Print a line, in the main process, past the progress bar."""
     if is_main_process():
-        tqdm.write(text)
-        sys.stdout.flush()
+        console.say(text)
 
 
 def log(run: Run, record: dict[str, Any]) -> None:

@@ -20,14 +20,13 @@ from accelerate.utils import parse_flag_from_env
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from onar.bundled import weights_file
 from onar.checkpoint import load_into
 from onar.config import Precision, TrainConfig
+from onar.console import say
 from onar.data.batches import EpochBatches
 from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
-from onar.data.mask_sources import mask_source
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.files import write_text
@@ -185,9 +184,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
         if is_main_process():
             print(f"Going on after step {progress.step} of {total_steps}")
     height, width = config.height_width
-    held_out = load_held_out(
-        data.held_out or data.first(SAMPLE_ROWS), height, width, mask_source(config, validation=True), config.seed
-    )
+    held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
     loader = open_loader(config, data, batches, progress.stream)
     from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
     accelerator.init_trackers("tensorboard")
@@ -313,7 +310,7 @@ def note_skipped(run: Run, line: str) -> None:
         return
     skipped[path] = reason
     if is_main_process():
-        tqdm.write(f"Skipped {line}")
+        say(f"Skipped {line}")
         write_text(run.results.skipped, "".join(f"{path}: {reason}\n" for path, reason in skipped.items()))
 
 

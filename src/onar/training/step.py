@@ -33,7 +33,7 @@ from onar.training.losses import (
     total_variation,
 )
 
-Batch = tuple[Tensor, Tensor]  # photo B x 3 x H x W uint8, known B x 1 x H x W uint8
+Batch = tuple[Tensor, Tensor]  # photo B×H×W×3 uint8, known B×1×H×W uint8
 LOSS_NAMES = {
     "pixel": "Pixel_loss",
     "content": "Content_loss",
@@ -245,8 +245,9 @@ class GAN:
         self._scaler.update()
 
     def _to_device(self, batch: Batch) -> Batch:
-        photo, known = (part.to(self.accelerator.device, non_blocking=True).float() for part in batch)
-        return (photo / 255).contiguous(memory_format=torch.channels_last), known
+        """Photo B×3×H×W in [0, 1], whose bytes stay in the order they came in (channels last), and known."""
+        photo, known = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
+        return photo.permute(0, 3, 1, 2).float() / 255, known.float()
 
     @contextmanager
     def _synchronised(self, last: bool) -> Iterator[None]:

@@ -1,32 +1,34 @@
 """The tab where people paint holes into a photo and have them filled.
 
 The brush works on a reduced view; what is filled is the photo itself, at its full size and depth. Between two clicks
-a photo is a file and not an array, so that the server's memory does not grow with the number of open pages.
+a photo is a file and not an array, and so is every picture on its way to and from a browser. They are decoded and
+encoded in the worker's turn alone, so that the server's memory does not grow with the number of open pages.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextvars import copy_context
+from dataclasses import replace
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import gradio as gr
-import numpy as np
 
 from onar.bundled import bundled_photos
-from onar.imaging.images import FORMATS, read_mask, write_image
-from onar.imaging.levels import Pixels
+from onar.imaging import images
+from onar.imaging.images import FORMATS, READABLE, read_mask, write_image
 from onar.imaging.losses import Loss
-from onar.imaging.metadata import Metadata
-from onar.imaging.photo_file import READABLE, Photo, read_photo_file, write_photo_file
+from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
 from onar.inference.holes import MUCH, fill_visible, find_holes
+from onar.inference.inpainter import TEXTURES
 from onar.inference.windows import Holes
-from onar.masks import HOLE
+from onar.masks import mask_from_holes
 from onar.serve.completing import usual_ending, written_kind
+from onar.serve.page.editor import HoleEditor
 from onar.serve.page.painting import (
     PAINT,
     full_size_holes,
@@ -34,83 +36,53 @@ from onar.serve.page.painting import (
     painted_holes,
     reduced_view,
     resized,
-    view_size,
 )
 from onar.serve.page.problems import PageError, telling
+from onar.serve.page.session import Session, save_picture, there
+from onar.serve.page.storage import Storage
 from onar.serve.page.texts import label, number, percent, say
 from onar.serve.page.weights import WeightsShelf
+from onar.serve.worker import Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EXAMPLES = sorted(bundled_photos().glob("*.jpg"))[::2]
 Editor: TypeAlias = Any
-"""What `gr.ImageEditor` takes and gives: a dict of background, layers and composite; here all are arrays."""
-Complete = Callable[[Pixels, Holes, str], Pixels]
-"""(photo uint8 or uint16 H×W or H×W×3, holes bool H×W, name of the weights) -> the photo completed."""
+"""What `HoleEditor` takes: a dict of background, layers and composite; here all are paths of files."""
+Layers = Sequence[images.Photo]
+"""What `HoleEditor` gives."""
 
 
-@dataclass(frozen=True)
-class Session:
-    """The photo on one open page.
+def _in_turn(
+    handler: Callable[Concatenate[CompleteTab, P], T],
+) -> Callable[Concatenate[CompleteTab, P], T]:
+    """Have a handler of the tab do all it does when its turn comes, in the worker's thread."""
 
-    Attributes:
-        folder: for the files of this photo; removed with it.
-        photo: what is painted on: the file that came in, later a copy of the filled photo that lost nothing.
-        name: the name of the file that came in.
-        ending: of the name of the filled file; it is in the format of the file that came in.
-        height: rows of the photo.
-        width: columns of the photo.
-        jpeg: how the file that came in was compressed, as in `Photo`.
-        metadata: what that file said beside its pixels.
-        losses: what of that file could not be kept.
-        mask: mask file of the photo's size that the painting started from.
-        inverted: whether that mask is meant the other way round.
-    """
+    @wraps(handler)
+    def wait(tab: CompleteTab, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        # Gradio knows by the context that components made there are messages to a browser.
+        work = partial(copy_context().run, handler, tab, *args, **kwargs)
+        return tab.worker.run_from_thread(work)
 
-    folder: Path
-    photo: Path
-    name: str
-    ending: str
-    height: int
-    width: int
-    jpeg: dict[str, Any] = field(repr=False)
-    metadata: Metadata = field(repr=False)
-    losses: tuple[Loss, ...] = ()
-    mask: Path | None = None
-    inverted: bool = False
-
-    @property
-    def view_size(self) -> tuple[int, int]:
-        """Height and width of the view that is painted on."""
-        return view_size(self.height, self.width)
-
-    @property
-    def filled(self) -> Path:
-        """A copy of the filled photo that lost nothing."""
-        return self.folder / "filled.png"
-
-    def output(self, word: str, ending: str) -> Path:
-        """A file to be downloaded, named after the photo."""
-        return self.folder / f"{Path(self.name).stem}_{word}{ending}"
-
-    def close(self) -> None:
-        """Remove the session's own files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    return wait
 
 
 class CompleteTab:
     """Builds the tab within the current `gr.Blocks`, and answers its buttons.
 
     Args:
-        complete: fills the holes.
-        shelf: the weights to choose from.
+        worker: whose turn it is.
+        shelf: fills the holes, with the weights to choose from.
         pixel_limit: most pixels of a photo or mask.
-        folder: for the files of the open pages.
+        storage: for the files of the open pages.
     """
 
-    def __init__(self, complete: Complete, shelf: WeightsShelf, pixel_limit: int, folder: Path) -> None:
-        self._complete = complete
+    def __init__(self, worker: Worker, shelf: WeightsShelf, pixel_limit: int, storage: Storage) -> None:
+        self.worker = worker
         self._shelf = shelf
         self._pixel_limit = pixel_limit
-        self._folder = folder
+        self._storage = storage
         self.session = gr.State(None, delete_callback=_close)
         self._build_photos()
         with gr.Row(visible=False) as self.panel:
@@ -135,7 +107,7 @@ class CompleteTab:
 
     def _build_painting(self) -> None:
         red, green, blue, alpha = PAINT
-        self.editor = gr.ImageEditor(
+        self.editor = HoleEditor(
             label=label("paint"),
             format="png",  # what was painted must come back as it was
             sources=(),
@@ -161,6 +133,11 @@ class CompleteTab:
             filterable=False,
             elem_id="weights",
         )
+        with gr.Row():
+            self.texture = gr.Radio(
+                list(TEXTURES), value="auto", label=label("texture"), info=label("texture_help"), scale=3
+            )
+            self.seed = gr.Number(0, label=label("seed"), minimum=0, maximum=2**32 - 1, precision=0, min_width=90)
         self.fill = gr.Button(label("complete"), variant="primary")
         self.status = gr.Markdown(elem_id="status")
         self.before_after = gr.ImageSlider(
@@ -175,22 +152,23 @@ class CompleteTab:
         painting = [self.session, self.editor]
         opened = [self.panel, *painting, self.mask, self.status, self.before_after, self.offers]
         filled = [self.status, self.before_after, self.offers, self.download, self.download_mask]
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        # How many may wait is for the worker to say, not for Gradio.
+        common: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
+        quiet = {**common, "show_progress": "hidden"}
         self.photo.upload(self.open_photo, [self.session, self.photo], opened, **quiet)
         self.examples.select(self.open_example, self.session, opened, **quiet)
         marked = [*painting, self.status]
-        self.mask.upload(self.open_mask, [*painting, self.mask], marked, **quiet)
+        self.mask.upload(self.open_mask, [self.session, self.mask], marked, **quiet)
         self.invert.click(self.invert_holes, painting, marked, **quiet)
         clearing = [self.clear.click, self.editor.clear, self.mask.clear]
         gr.on(clearing, self.clear_holes, self.session, [*painting, self.mask], **quiet)
         self.go_on.click(self.go_on_painting, self.session, opened, **quiet)
         self.fill.click(
             self.fill_holes,
-            [*painting, self.weights],
+            [*painting, self.weights, self.texture, self.seed],
             filled,
             show_progress_on=self.status,
-            concurrency_limit=None,  # how many photos may wait is for the worker to say, not for Gradio
-            api_visibility="private",
+            **common,
         )
 
     def offer_weights(self) -> gr.Dropdown:
@@ -200,88 +178,99 @@ class CompleteTab:
     # ---------------------------------------------------------------- the photo
 
     @telling
+    @_in_turn
     def open_photo(self, before: Session | None, path: str, request: gr.Request) -> list[Any]:
         """Show a photo that was uploaded."""
         return self._open(before, Path(path), request)
 
     @telling
+    @_in_turn
     def open_example(self, before: Session | None, request: gr.Request, event: gr.SelectData) -> list[Any]:
         """Show one of the photos that come with Onar."""
         return self._open(before, EXAMPLES[event.index], request)
 
     @telling
+    @_in_turn
     def go_on_painting(self, session: Session | None, request: gr.Request) -> list[Any]:
         """Show the filled photo to be painted on."""
         session = _opened(session)
-        session = replace(session, photo=session.filled, mask=None, inverted=False)
-        return _show(session, self._read(session), request)
+        photo = self._read(session.filled)
+        view = save_picture(session.folder, reduced_view(photo.in_8_bits))
+        return _show(replace(session, photo=session.filled, view=view, mask=None, inverted=False), request)
 
     def _open(self, before: Session | None, path: Path, request: gr.Request) -> list[Any]:
-        photo = read_photo_file(path, self._pixel_limit)
+        photo = self._read(path)
         _close(before)
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        folder = Path(tempfile.mkdtemp(dir=self._storage.folder))
         height, width = photo.pixels.shape[:2]
-        about = _ending(path, photo), height, width, photo.jpeg, photo.metadata, photo.losses
-        return _show(Session(folder, path, path.name, *about), photo, request)
+        view, ending = save_picture(folder, reduced_view(photo.in_8_bits)), _ending(path, photo)
+        self._storage.make_room()
+        about = ending, height, width, photo.jpeg, photo.metadata, photo.losses
+        return _show(Session(folder, path, view, path.name, *about), request)
 
-    def _read(self, session: Session) -> Photo:
-        if not session.photo.is_file():
-            raise PageError("gone")
-        return read_photo_file(session.photo, self._pixel_limit)
+    def _read(self, path: Path) -> Photo:
+        return read_photo_file(there(path), self._pixel_limit)
 
     # ---------------------------------------------------------------- the holes
 
     @telling
-    def open_mask(self, session: Session | None, editor: Editor, path: str, request: gr.Request) -> list[Any]:
+    @_in_turn
+    def open_mask(self, session: Session | None, path: str, request: gr.Request) -> list[Any]:
         """Show the holes of a mask file in place of what was painted."""
         session = _opened(session)
-        hole = find_holes(read_mask(Path(path), self._pixel_limit))
+        hole = find_holes(read_mask(there(Path(path)), self._pixel_limit))
         height, width = hole.shape
         if (height, width) != (session.height, session.width):
             raise PageError("mask_size", mask=f"{width} × {height}", photo=f"{session.width} × {session.height}")
         session = replace(session, mask=Path(path), inverted=False)
-        return _mark(session, editor, resized(hole, *session.view_size), request)
+        return _mark(session, resized(hole, *session.view_size), request)
 
     @telling
-    def invert_holes(self, session: Session | None, editor: Editor, request: gr.Request) -> list[Any]:
+    @_in_turn
+    def invert_holes(self, session: Session | None, layers: Layers, request: gr.Request) -> list[Any]:
         """Swap what is painted and what is not."""
         session = _opened(session)
-        painted = painted_holes(editor["layers"], *session.view_size)
-        return _mark(replace(session, inverted=not session.inverted), editor, ~painted, request)
+        painted = painted_holes(layers, *session.view_size)
+        return _mark(replace(session, inverted=not session.inverted), ~painted, request)
 
     @telling
-    def clear_holes(self, session: Session | None, request: gr.Request) -> tuple[Session, Editor, None]:
+    def clear_holes(self, session: Session | None, _request: gr.Request) -> tuple[Session, Editor, None]:
         """Take away all that is painted, and the mask; the photo comes back if it was cleared away, too."""
         session = replace(_opened(session), mask=None, inverted=False)
-        return session, _unpainted(self._read(session)), None
+        return session, _painting(session), None
 
     def _mask(self, session: Session) -> Holes | None:
         if session.mask is None:
             return None
-        if not session.mask.is_file():
-            raise PageError("gone")
-        return find_holes(read_mask(session.mask, self._pixel_limit), invert=session.inverted)
+        return find_holes(read_mask(there(session.mask), self._pixel_limit), invert=session.inverted)
 
     # ---------------------------------------------------------------- filling
 
     @telling
-    def fill_holes(self, session: Session | None, editor: Editor, weights: str, request: gr.Request) -> list[Any]:
+    @_in_turn
+    def fill_holes(
+        self, session: Session | None, layers: Layers, weights: str, texture: str, seed: float, request: gr.Request
+    ) -> list[Any]:
         """Fill what is painted, and offer the result."""
         session = _opened(session)
-        photo = self._read(session)
-        painted = painted_holes(editor["layers"], *session.view_size)
+        photo = self._read(session.photo)
+        painted = painted_holes(layers, *session.view_size)
         hole = full_size_holes(painted, session.height, session.width, self._mask(session))
         if not hole.any():
             raise PageError("no_hole")
         started = time.perf_counter()
         pixels = fill_visible(
-            photo.pixels, photo.alpha, hole, lambda seen, unknown: self._complete(seen, unknown, weights)
+            photo.pixels,
+            photo.alpha,
+            hole,
+            lambda seen, unknown: self._shelf.complete(seen, unknown, weights, texture, int(seed)),
         )
         seconds = time.perf_counter() - started
         filled = replace(photo, pixels=pixels, jpeg=session.jpeg, metadata=session.metadata)
         result, mask, losses = _write(session, filled, hole)
+        views = str(there(session.view)), str(save_picture(session.folder, reduced_view(filled.in_8_bits)))
+        self._storage.make_room()
         status = _describe(request, hole, seconds, [*session.losses, *losses])
-        views = reduced_view(photo.in_8_bits), reduced_view(filled.in_8_bits)
         return [status, gr.ImageSlider(views, visible=True), gr.Row(visible=True), result, mask]
 
 
@@ -302,23 +291,24 @@ def _close(session: Session | None) -> None:
         session.close()
 
 
-def _show(session: Session, photo: Photo, request: gr.Request) -> list[Any]:
+def _show(session: Session, request: gr.Request) -> list[Any]:
     """A session with its photo in the editor, no mask, and what was filled before hidden."""
     status = say(request, "opened", name=session.name, width=session.width, height=session.height)
     hidden = gr.ImageSlider(visible=False), gr.Row(visible=False)
     # An editor that thinks its canvas has another size than the picture shows what is painted in another place.
-    editor = gr.ImageEditor(_unpainted(photo), canvas_size=session.view_size[::-1])
+    editor = gr.ImageEditor(_painting(session), canvas_size=session.view_size[::-1])
     return [gr.Row(visible=True), session, editor, None, status, *hidden]
 
 
-def _unpainted(photo: Photo) -> Editor:
-    return {"background": reduced_view(photo.in_8_bits), "layers": [], "composite": None}
+def _painting(session: Session, *layers: Path) -> Editor:
+    """What the editor shows."""
+    return {"background": str(there(session.view)), "layers": [str(layer) for layer in layers], "composite": None}
 
 
-def _mark(session: Session, editor: Editor, painted: Holes, request: gr.Request) -> list[Any]:
+def _mark(session: Session, painted: Holes, request: gr.Request) -> list[Any]:
     """A session with holes painted on its view, and how much that is."""
-    marked = {**editor, "layers": [paint_layer(painted)], "composite": None}
-    return [session, marked, say(request, "marked", share=percent(request, painted.mean()))]
+    layer = save_picture(session.folder, paint_layer(painted))
+    return [session, _painting(session, layer), say(request, "marked", share=percent(request, painted.mean()))]
 
 
 def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path, list[Loss]]:
@@ -327,7 +317,7 @@ def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path, li
     mask = session.output("mask", ".png")
     losses = write_photo_file(result, filled)
     write_photo_file(session.filled, filled)
-    write_image(mask, np.multiply(hole, HOLE, dtype=np.uint8))
+    write_image(mask, mask_from_holes(hole))
     return result, mask, losses
 
 

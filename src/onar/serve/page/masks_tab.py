@@ -10,7 +10,7 @@ import numpy as np
 from onar.config import MaskConfig
 from onar.data.mask_sources import mask_source
 from onar.imaging.sheets import mask_sheet
-from onar.masks import MASK_TYPES, hole_share
+from onar.masks import MASK_TYPES, hole_share, mask_from_holes
 from onar.serve.page.problems import telling
 from onar.serve.page.texts import label, percent, say
 
@@ -85,7 +85,7 @@ def draw(
         hole_ratio=ratio,
     )
     source = mask_source(config)
-    masks = [source(SIZE, SIZE, np.random.default_rng((seed, index))) for index in range(COUNT)]
+    masks = [mask_from_holes(source(SIZE, SIZE, np.random.default_rng((seed, index)))) for index in range(COUNT)]
     shares = [hole_share(mask) for mask in masks]
     low, high, mean = (percent(request, share) for share in (min(shares), max(shares), sum(shares) / COUNT))
     return mask_sheet(masks, COLUMNS), say(request, "shares", low=low, high=high, mean=mean), as_flags(config)

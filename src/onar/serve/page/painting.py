@@ -1,6 +1,6 @@
 """From what a person paints on a reduced view of a photo to holes in the photo at its full size.
 
-The view is at most `VIEW_SIZE` pixels a side. What is painted on it comes back as layers, uint8 H×W×4, of which only
+The view is at most `VIEW_SIZE` pixels a side. What is painted on it comes back as layers, picture files of which only
 the alpha counts. Holes are bool H×W, True = hole.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from onar.imaging.images import Pixels
+from onar.imaging.images import Photo, Pixels, damage_told, open_picture
 from onar.inference.windows import Holes
-from onar.masks import fit_mask, holes_from_mask
+from onar.masks import fit_holes
 
 VIEW_SIZE = 1024
 PAINT = (255, 45, 85, 160)
@@ -35,13 +35,18 @@ def view_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def painted_holes(layers: Sequence[Pixels], height: int, width: int) -> Holes:
-    """What is painted on any of the layers of a view of height×width; without layers, nothing."""
+def painted_holes(layers: Sequence[Photo], height: int, width: int) -> Holes:
+    """What is painted on any of the layers of a view of height×width; without layers, nothing.
+
+    Raises:
+        PhotoError: a layer cannot be read.
+    """
     painted = np.zeros((height, width), bool)
     for layer in layers:
-        # An editor that has lost its picture sends layers of another size; they say nothing about this view.
-        if layer.shape[:2] == painted.shape:
-            painted |= layer[..., 3] >= PAINT[3] // 2
+        with open_picture(layer) as opened, damage_told(layer):
+            # An editor that has lost its picture sends layers of another size; they say nothing about this view.
+            if opened.image.size == (width, height):
+                painted |= np.asarray(opened.image.convert("RGBA").getchannel("A")) >= PAINT[3] // 2
     return painted
 
 
@@ -52,7 +57,7 @@ def paint_layer(holes: Holes) -> Pixels:
 
 def resized(holes: Holes, height: int, width: int) -> Holes:
     """Holes at another size, by nearest neighbour."""
-    return holes_from_mask(fit_mask(holes, height, width))
+    return fit_holes(holes, height, width)
 
 
 def full_size_holes(painted: Holes, height: int, width: int, mask: Holes | None = None) -> Holes:

@@ -78,6 +78,12 @@ TEXTS = {
         "bundled comes with Onar; pyramid fills without training.",
         "bundled Onar'la gelir; pyramid, eğitilmeden doldurur.",
     ),
+    "texture": Text("Texture", "Doku"),
+    "texture_help": Text(
+        "patches: copied from the photo; network: softer; auto: patches where they can be copied.",
+        "patches: fotoğraftan kopyalanır; network: daha yumuşak; auto: kopyalanabiliyorsa patches.",
+    ),
+    "seed": Text("Try number", "Deneme no"),
     "complete": Text("Fill the holes", "Boşlukları doldur"),
     "before_after": Text("Before and after", "Önce ve sonra"),
     "download": Text("Download the photo", "Fotoğrafı indir"),

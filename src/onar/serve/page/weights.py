@@ -41,13 +41,13 @@ class WeightsShelf:
         """What there is now, the server's own weights first."""
         return list(dict.fromkeys([self._name, *self._found(), BUNDLED, PYRAMID]))
 
-    def complete(self, photo: Pixels, hole: Holes, name: str) -> Pixels:
-        """Fill the holes of a photo, uint8 H×W or H×W×3, with the weights that are named.
+    def complete(self, photo: Pixels, hole: Holes, name: str, texture: str = "auto", seed: int = 0) -> Pixels:
+        """Fill the holes of a photo, uint8 H×W or H×W×3, with the weights that are named; see `Inpainter`.
 
         Raises:
             OnarError: there are no such weights any more, or they cannot be read.
         """
-        return self._choose(name)(photo, hole)
+        return self._choose(name)(photo, hole, texture=texture, seed=seed)
 
     def _choose(self, name: str) -> Inpainter:
         if name == self._name:
