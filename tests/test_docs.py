@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import datasets
 import pyarrow
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from pyarrow import parquet
 
 import onar
@@ -137,7 +137,15 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
     photo = Image.open(next(photos.glob("*.jpg")))
     mask = Image.new("L", photo.size)
     mask.paste(255, (30, 20, 50, 34))
-    for place, picture in (("photo.jpg", photo), ("mask.png", mask), ("scans/a.jpg", photo), ("masks/a.png", mask)):
+    erased = photo.copy()
+    erased.putalpha(ImageOps.invert(mask))
+    for place, picture in (
+        ("photo.jpg", photo),
+        ("mask.png", mask),
+        ("erased.png", erased),
+        ("scans/a.jpg", photo),
+        ("masks/a.png", mask),
+    ):
         (folder / place).parent.mkdir(exist_ok=True)
         picture.save(folder / place)
     write_shards(sorted(photos.rglob("*.jpg")), folder / "shards")

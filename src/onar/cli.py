@@ -118,7 +118,7 @@ def complete(
     Args:
         *photos: What to complete.
         mask: White is filled, black is kept. A file for all photos, or a folder with a file for each, of the photo's
-            name but for the ending, and of the photo's size.
+            name but for the ending, and of the photo's size. "alpha" for photos in which the holes were erased.
         output: File for one photo, folder for several. The ending chooses the format: png jpg bmp tif webp.
         weights: A .pth, .safetensors or .onnx file; by default the bundled weights. "pyramid" fills without any.
         device: Where the network runs.

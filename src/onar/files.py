@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from onar.errors import OnarError
+
+_LONGEST_NAME = 255
+"""Bytes."""
 
 
 @contextmanager
@@ -16,23 +21,37 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The temporary file keeps the suffix of `path`, so that writers who choose the format by it work. When the block
     fails, `path` is as it was and the temporary file is gone; `remove_partial` finds those of a process that was
-    killed. Once the block has ended, the new file survives a power cut.
+    killed. Once the block has ended, the new file survives a power cut. A file that was there keeps its mode, and a
+    link stays a link: what it points to is replaced.
 
     Raises:
         OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(_temporary_name(target))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
     except OSError as error:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def _temporary_name(path: Path) -> str:
+    """A hidden name for what will be `path`, no longer than file systems take."""
+    end = f".{os.getpid()}.partial{path.suffix}"
+    stem = os.fsencode(f".{path.stem}")
+    if len(stem) + len(os.fsencode(end)) <= _LONGEST_NAME:
+        return f".{path.stem}{end}"
+    digest = hashlib.sha256(stem).hexdigest()[:16]  # other long names may begin in the same way
+    return f".{digest}{end}"
 
 
 def remove_partial(folder: Path) -> None:

@@ -16,12 +16,13 @@ from PIL import ExifTags, Image
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.cli import main
+from onar.completion import in_process
 from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
 from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
 from onar.imaging.images import PhotoBytes
-from onar.imaging.png_tiff import write_png
+from onar.imaging.png import write_png
 from tests.conftest import PHOTOS
 from tests.imaging.test_photo_file import camera_exif, noise, png_header, read_by_opencv
 
@@ -123,7 +124,7 @@ def test_known_pixels_keep_their_16_bits(tmp_path: Path, run: Run, channels: int
     result = read_by_opencv(output, channels)
     assert result.dtype == np.uint16
     assert np.array_equal(result[~hole], pixels[~hole])
-    assert (result[hole] % 257 == 0).all()
+    assert (result[hole] % 257 != 0).any()  # and so does the fill
 
 
 def test_cmyk_is_completed_as_rgb(tmp_path: Path, run: Run) -> None:
@@ -162,6 +163,90 @@ def test_a_turned_photo_is_completed_upright(tmp_path: Path, run: Run) -> None:
     assert said.code == 1
     assert "is 36 x 24 pixels, the photo 24 x 36" in said.err
     assert "EXIF orientation: turn the mask, too" in said.err
+
+
+def a_cut_out(folder: Path, mode: str = "RGBA") -> tuple[Path, np.ndarray, np.ndarray]:
+    """A photo of which only a disc is opaque, over black; with its alpha, and a hole across the edge of the disc."""
+    photo = photo_of(96, 96, mode.removesuffix("A"))
+    rows, columns = np.mgrid[:96, :96]
+    alpha = ((rows - 48) ** 2 + (columns - 48) ** 2 < 35**2).astype(np.uint8) * 255
+    seen = Image.composite(photo, Image.new(photo.mode, photo.size), Image.fromarray(alpha))
+    seen.putalpha(Image.fromarray(alpha))
+    seen.save(folder / "a.png")
+    return folder / "a.png", alpha, (columns > 70) & (np.abs(rows - 48) < 12)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_lies_under_transparent_pixels_is_neither_seen_nor_changed(tmp_path: Path, run: Run, mode: str) -> None:
+    path, alpha, hole = a_cut_out(tmp_path, mode)
+    before = np.asarray(Image.open(path))
+    mask = save_mask(tmp_path / "m.png", hole)
+    results = []
+    for colour in (0, 255):
+        painted = before.copy()
+        painted[alpha == 0, :-1] = colour
+        Image.fromarray(painted).save(path)
+        assert run(path, "--mask", mask, "--output", tmp_path / f"{colour}.png").code == 0
+        results.append(np.asarray(Image.open(tmp_path / f"{colour}.png")))
+        changed = hole & (alpha > 0)
+        assert np.array_equal(results[-1][~changed], painted[~changed])
+        picture = Inpainter.load("pyramid")(Image.fromarray(painted), Image.open(mask))
+        assert np.array_equal(np.asarray(picture), results[-1])
+    assert np.array_equal(results[0][alpha > 0], results[1][alpha > 0])
+    truth = np.atleast_3d(np.asarray(photo_of(96, 96, mode.removesuffix("A"))))
+    error = np.abs(results[0][changed][:, :-1].astype(float) - truth[changed]).mean()
+    assert error < np.abs(truth[changed].astype(float) - truth[(alpha > 0) & ~hole].mean(axis=0)).mean()
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif", ".webp"])
+def test_the_alpha_of_a_photo_may_be_its_mask(tmp_path: Path, run: Run, extension: str) -> None:
+    photo, hole = photo_of(24, 36), hole_of(24, 36)
+    erased = np.dstack([np.asarray(photo), np.where(hole, 0, 255).astype(np.uint8)])
+    erased[hole, :3] = 0
+    erased[20, 30, 3] = 200  # the soft edge of an eraser
+    save = {"lossless": True, "exact": True} if extension == ".webp" else {}
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(erased).save(tmp_path / "photos" / f"a{extension}", **save)
+    assert run(tmp_path / "photos", "--mask", "alpha", "--output", tmp_path / "out").code == 0
+    with Image.open(tmp_path / "out" / f"a{extension}") as result:
+        assert result.mode == "RGB"
+        filled = np.asarray(result)
+    assert np.array_equal(filled[~hole], erased[~hole, :3])
+    assert filled[hole].min() > 0
+    picture = Inpainter.load("pyramid")(Image.fromarray(erased), "alpha")
+    assert np.array_equal(np.asarray(picture), np.dstack([filled, np.full((24, 36), 255, np.uint8)]))
+    job = Job(tmp_path / "photos" / f"a{extension}", "alpha", tmp_path / f"b{extension}")
+    (outcome,) = complete_files([job], Inpainter.load("pyramid"), CompletionConfig())
+    assert outcome.error is None
+    assert np.array_equal(np.asarray(Image.open(job.output)), filled)
+
+
+def test_a_photo_without_transparency_is_not_its_own_mask(tmp_path: Path, run: Run) -> None:
+    photo_of(24, 36).save(tmp_path / "a.png")
+    said = run(tmp_path / "a.png", "--mask", "alpha", "--output", tmp_path / "b.png")
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "a.png: nothing is transparent in it, so --mask alpha finds no hole" in said.err
+    with pytest.raises(OnarError, match="is for a photo with transparency"):
+        Inpainter.load("pyramid")(photo_of(24, 36), "alpha")
+    with pytest.raises(OnarError, match="not 'alhpa'"):
+        Inpainter.load("pyramid")(photo_of(24, 36, "RGBA"), "alhpa")
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+def test_the_fill_has_the_levels_that_the_photo_uses(tmp_path: Path, run: Run, extension: str, bits: int) -> None:
+    hole = hole_of(240, 360)
+    small = np.asarray(photo_of(240, 360, "L"), np.float32)
+    pixels = (cv2.GaussianBlur(small, None, 2) / 255 * (2**bits - 1)).astype(np.uint16)
+    scribbled = np.where(hole, 65535, pixels).astype(np.uint16)  # what is in a hole says nothing about the photo
+    cv2.imwrite(str(tmp_path / f"a{extension}"), scribbled)
+    mask, output = save_mask(tmp_path / "m.png", hole), tmp_path / f"b{extension}"
+    assert run(tmp_path / f"a{extension}", "--mask", mask, "--output", output).code == 0
+    result = read_by_opencv(output, 1)[..., 0]
+    assert np.array_equal(result[~hole], pixels[~hole])
+    assert result[hole].max() < 2**bits
+    assert len(np.unique(result[hole])) > min(200, 0.5 * len(np.unique(pixels[hole])))
+    assert np.abs(result[hole] - pixels[hole].astype(float)).mean() < 0.2 * 2**bits
 
 
 # ---------------------------------------------------------------- options
@@ -369,6 +454,87 @@ def test_two_masks_of_one_name_are_refused(tmp_path: Path, run: Run) -> None:
 
 
 # ---------------------------------------------------------------- nothing is lost
+
+
+def several(folder: Path, name: str) -> Path:
+    frames = [photo_of(24, 36).rotate(90 * number) for number in range(3)]
+    options = {"lossless": True} if name.endswith(".webp") else {}
+    frames[0].save(
+        folder / name, "MPO" if name.endswith(".jpg") else None, save_all=True, append_images=frames[1:], **options
+    )
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.webp", "a.png", "a.jpg"])
+@pytest.mark.parametrize("where", ["itself", "link", "hard link", "copy"])
+def test_a_file_of_several_pictures_is_never_replaced_by_one(tmp_path: Path, run: Run, name: str, where: str) -> None:
+    photo, mask = several(tmp_path, name), save_mask(tmp_path / "m.png", hole_of(24, 36))
+    output = photo
+    if where != "itself":
+        output = tmp_path / f"b{photo.suffix}"
+        {"link": output.symlink_to, "hard link": output.hardlink_to, "copy": lambda _: shutil.copy(photo, output)}[
+            where
+        ](photo)
+    before = photo.read_bytes()
+    said = run(photo, "--mask", mask, "--output", output, "--overwrite")
+    assert said.code == 1
+    assert "would be replaced by less than it holds" in said.err
+    assert "choose another --output" in said.err
+    assert photo.read_bytes() == output.read_bytes() == before
+    said = run(photo, "--mask", mask, "--output", tmp_path / "new.png")
+    assert said.code == 0
+    assert "only the first is completed" in said.err or "the second picture in the file" in said.err
+
+
+def test_a_photo_is_not_replaced_by_itself_with_less_in_it(tmp_path: Path, run: Run) -> None:
+    photo_of(24, 36, "CMYK").save(tmp_path / "a.jpg")
+    before = (tmp_path / "a.jpg").read_bytes()
+    mask = save_mask(tmp_path / "m.png", hole_of(24, 36))
+    said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / "a.jpg", "--overwrite")
+    assert said.code == 1
+    assert "replaced by less than it holds (CMYK becomes RGB)" in said.err
+    assert (tmp_path / "a.jpg").read_bytes() == before
+
+
+def test_a_photo_completed_over_itself_keeps_its_mode_and_its_link(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    photo.chmod(0o600)
+    (tmp_path / "link.png").symlink_to(photo)
+    before = photo.read_bytes()
+    assert run(tmp_path / "link.png", "--mask", mask, "--output", tmp_path / "link.png", "--overwrite").code == 0
+    assert (tmp_path / "link.png").is_symlink()
+    assert photo.read_bytes() != before
+    assert photo.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("a.jpg", "b.jpeg"), ("a.tif", "b.tiff"), ("a.JPG", "b.jpg"), ("m.jpg", "b.jpg")]
+)
+def test_what_is_said_to_be_copied_is_a_copy(tmp_path: Path, run: Run, source: str, target: str) -> None:
+    if source == "m.jpg":
+        several(tmp_path, source)
+    else:
+        photo_of(24, 36).save(tmp_path / source)
+    mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
+    said = run(tmp_path / source, "--mask", mask, "--output", tmp_path / target)
+    assert said.err.count("\n") == 1
+    assert "the mask has no hole" in said.err
+    assert (tmp_path / target).read_bytes() == (tmp_path / source).read_bytes()
+
+
+def test_a_photo_that_vanishes_is_told_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, _ = a_photo_and_its_mask(tmp_path)
+    mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
+    read = in_process.read_mask
+
+    def read_while_it_vanishes(*arguments: object) -> np.ndarray:
+        photo.unlink(missing_ok=True)
+        return read(*arguments)
+
+    monkeypatch.setattr(in_process, "read_mask", read_while_it_vanishes)
+    (outcome,) = complete_files([Job(photo, mask, tmp_path / "b.png")], Inpainter.load("pyramid"), CompletionConfig())
+    assert outcome.error == f"{photo}: no such file or directory"
+    assert not (tmp_path / "b.png").exists()
 
 
 def test_a_file_that_is_there_is_replaced_only_on_demand(tmp_path: Path, run: Run) -> None:

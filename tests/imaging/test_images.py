@@ -22,6 +22,7 @@ from onar.imaging.images import (
     read_photo,
     write_image,
 )
+from onar.inference.holes import as_holes
 from onar.masks import holes_from_mask
 from tests.conftest import PHOTOS
 
@@ -315,6 +316,24 @@ def test_a_mask_is_a_hole_where_it_is_bright_and_opaque(tmp_path: Path, mode: st
     hole = holes_from_mask(mask)
     assert not hole[:16].any()
     assert hole[16:].all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "1", "P", "I;16", "I", "F"])
+def test_a_picture_in_memory_is_the_same_mask_as_in_a_file(tmp_path: Path, mode: str) -> None:
+    if mode in ("I;16", "I", "F"):
+        dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        grey = np.linspace(0, 1 if mode == "F" else 65535, 48 * 32).reshape(32, 48).astype(dtype)
+        picture = Image.fromarray(grey)
+    else:
+        picture = quarters(0, 255, 255, 0, mode="L").convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(Image.fromarray(np.tile(np.arange(48, dtype=np.uint8) * 5, (32, 1))))
+    if mode == "P":
+        picture.info["transparency"] = 255  # white, as editors may leave it
+    picture.save(tmp_path / "mask.tif" if mode in ("I", "F") else tmp_path / "mask.png")
+    expected = holes_from_mask(read_mask(next(tmp_path.glob("mask.*"))))
+    assert np.array_equal(as_holes(picture), expected)
+    assert expected.any() == (mode != "P")
 
 
 def test_a_jpeg_mask_is_the_mask_that_was_saved(tmp_path: Path) -> None:

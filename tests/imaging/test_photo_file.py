@@ -10,10 +10,11 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from onar.errors import OnarError
-from onar.imaging import png_tiff
+from onar.imaging import png, tiff
 from onar.imaging.images import FORMATS, PhotoError, PhotoTooLargeError
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
-from onar.imaging.png_tiff import write_png, write_tiff
+from onar.imaging.png import write_png
+from onar.imaging.tiff import write_tiff
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
@@ -30,7 +31,8 @@ def camera_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Camera"
     exif[ExifTags.Base.Orientation] = orientation
-    exif.get_ifd(ExifTags.IFD.Exif).update({ExifTags.Base.ISOSpeedRatings: 400, ExifTags.Base.ExifImageWidth: 31})
+    details = {ExifTags.Base.ISOSpeedRatings: 400, ExifTags.Base.ExifImageWidth: 31, ExifTags.Base.ExifImageHeight: 20}
+    exif.get_ifd(ExifTags.IFD.Exif).update(details)
     exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (1.0, 2.0, 3.0)})
     return exif
 
@@ -64,14 +66,15 @@ def through(path: Path, output: Path) -> tuple[Photo, list[str]]:
 def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], bits: int
 ) -> None:
-    monkeypatch.setattr(png_tiff, "_BLOCK", 500)  # several blocks even here
+    for module in (png, tiff):
+        monkeypatch.setattr(module, "_BLOCK", 500)  # several blocks even here
     pixels = noise(*shape, bits=bits)
     channels = np.atleast_3d(pixels).shape[2]
     metadata = {"exif": camera_exif().tobytes(), "dpi": (300.0, 240.0)}
     if channels > 2:
         metadata["icc_profile"] = PROFILE
     for path, write in ((tmp_path / "a.png", write_png), (tmp_path / "a.tif", write_tiff)):
-        with path.open("wb") as file:
+        with path.open("wb+") as file:
             write(file, pixels, **metadata)
         if path.suffix == ".tif" and channels == 2 and bits == 16:
             continue  # neither Pillow nor OpenCV reads it
@@ -145,12 +148,6 @@ def test_16_bits_are_kept(tmp_path: Path, source: str, target: str, channels: in
     assert photo.pixels.ndim == (2 if channels == 1 else 3)
     assert not losses
     assert np.array_equal(read_by_opencv(tmp_path / f"b{target}", channels), pixels)
-    hole = np.zeros((9, 14), bool)
-    hole[2:5, 3:9] = True
-    completed = np.full(photo.pixels.shape, 200, np.uint8)
-    filled = photo.with_holes_filled(completed, hole)
-    assert np.array_equal(filled.pixels[~hole], photo.pixels[~hole])
-    assert (filled.pixels[hole] == 200 * 257).all()
 
 
 def test_16_bits_become_8_where_the_format_holds_no_more(tmp_path: Path) -> None:
@@ -172,7 +169,7 @@ def test_a_turned_photo_comes_out_upright_in_every_depth(
     stored[8] = np.rot90(upright, -1)
     write = write_png if extension == ".png" else write_tiff
     path = tmp_path / f"a{extension}"
-    with path.open("wb") as file:
+    with path.open("wb+") as file:
         write(file, stored[orientation], exif=camera_exif(orientation).tobytes())
     photo, _ = through(path, tmp_path / "b.png")
     assert np.array_equal(photo.pixels, upright)
@@ -213,14 +210,14 @@ def test_the_first_picture_of_an_animated_gif_is_taken(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     photo = read_photo_file(tmp_path / "a.gif")
     assert (photo.pixels == (255, 0, 0)).all()
-    assert photo.losses == ("of its several pictures only the first is completed",)
+    assert photo.losses == ("of its 3 pictures only the first is completed",)
 
 
-def test_the_preview_in_a_phones_jpeg_is_not_missed(tmp_path: Path) -> None:
+def test_the_second_picture_of_a_phones_jpeg_is_left_out_and_said(tmp_path: Path) -> None:
     photo = Image.open(COFFEE)
     photo.save(tmp_path / "a.jpg", "MPO", quality=60, save_all=True, append_images=[photo.resize((60, 40))])
     photo, losses = through(tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert not photo.losses
+    assert photo.losses == ("the second picture in the file, a preview or a depth map, is left out",)
     assert not losses
     with Image.open(tmp_path / "a.jpg") as before, Image.open(tmp_path / "b.jpg") as after:
         assert (before.format, after.format) == ("MPO", "JPEG")
@@ -235,7 +232,7 @@ def test_cmyk_becomes_rgb_and_says_so(tmp_path: Path, extension: str, profile: b
     photo, _ = through(tmp_path / f"a{extension}", tmp_path / "b.jpg")
     assert photo.losses == ("CMYK becomes RGB",)
     assert np.abs(np.subtract(photo.pixels, (0, 255, 0))).max() <= 3
-    assert not photo.icc_profile
+    assert not photo.metadata.icc_profile
     assert Image.open(tmp_path / "b.jpg").mode == "RGB"
 
 
@@ -287,7 +284,7 @@ def test_tags_of_a_tiffs_layout_do_not_leak_into_other_files(tmp_path: Path) -> 
 def test_damaged_exif_does_not_matter(tmp_path: Path) -> None:
     Image.fromarray(noise(20, 31, 3)).save(tmp_path / "a.png", exif=b"Exif\0\0neither byte order")
     photo, _ = through(tmp_path / "a.png", tmp_path / "b.png")
-    assert photo.exif == b""
+    assert photo.metadata.exif == b""
 
 
 def test_exif_too_large_for_a_jpeg_is_left_out_and_said(tmp_path: Path) -> None:
@@ -351,7 +348,7 @@ def test_random_damage_never_raises_anything_but_an_error_for_people(tmp_path: P
     if extension.startswith(".16"):
         write = write_png if path.suffix == ".png" else write_tiff
         metadata = {"exif": camera_exif(6).tobytes(), "dpi": (300, 300), "icc_profile": PROFILE}
-        with path.open("wb") as file:
+        with path.open("wb+") as file:
             write(file, noise(24, 24, 3, bits=16), **metadata)
     else:
         options = {} if extension == ".gif" else {"exif": camera_exif(6), "icc_profile": PROFILE, "dpi": (300, 300)}

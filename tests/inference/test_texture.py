@@ -56,6 +56,14 @@ def test_a_deep_hole_looks_like_the_rest_of_the_photo_and_known_pixels_stay(inpa
     assert distance_to_known(textured, hole) < 0.9 * distance_to_known(smooth, hole)
 
 
+def test_16_bits_get_the_same_texture_at_their_own_depth(inpainter, photo, hole) -> None:
+    deep = inpainter(photo.astype(np.uint16) * 257, hole, texture="patches")
+    assert deep.dtype == np.uint16
+    assert np.array_equal(deep[~hole], photo[~hole].astype(np.uint16) * 257)
+    assert len(np.unique(deep[hole])) > 256
+    assert np.abs(deep / 257 - inpainter(photo, hole, texture="patches")).mean() < 2
+
+
 def test_what_lies_in_the_hole_makes_no_difference(inpainter, photo, hole) -> None:
     emptied = np.where(hole[..., None], np.uint8(255), photo)
     assert np.array_equal(inpainter(photo, hole), inpainter(emptied, hole))

@@ -25,7 +25,7 @@ from onar.checkpoint import save_weights
 from onar.errors import UsageError
 from onar.imaging.images import FORMATS, PhotoBytes
 from onar.imaging.photo_file import read_photo_file
-from onar.imaging.png_tiff import write_png
+from onar.imaging.png import write_png
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
 from tests.serve import bad_requests
@@ -143,8 +143,8 @@ def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
     photo = read_photo_file(PhotoBytes("answer", complete(server, file.getvalue()).content))
     assert np.array_equal(photo.pixels[~a_hole()], stored[..., :3][~a_hole()])
     assert np.array_equal(photo.alpha, stored[..., 3])
-    assert photo.icc_profile == profile
-    assert b"Camera" in photo.exif
+    assert photo.metadata.icc_profile == profile
+    assert b"Camera" in photo.metadata.exif
 
 
 def test_options_change_what_is_filled(server: Server) -> None:

@@ -25,10 +25,11 @@ from onar.checkpoint import save_weights
 from onar.config import MaskConfig, TrainConfig
 from onar.errors import OnarError
 from onar.imaging.images import PhotoBytes, PhotoError, write_image
+from onar.imaging.losses import LOSSES, Loss
 from onar.inference.inpainter import Inpainter
 from onar.masks import fit_holes
 from onar.models import PConvUNet
-from onar.serve.page import masks_tab
+from onar.serve.page import complete_tab, masks_tab
 from onar.serve.page.complete_tab import CompleteTab
 from onar.serve.page.editor import HoleEditor
 from onar.serve.page.painting import (
@@ -71,10 +72,20 @@ def test_a_text_is_there_in_every_language_with_the_same_values_to_put_in(key: s
 
 def test_every_text_is_used_and_every_text_used_is_there() -> None:
     code = "".join(path.read_text() for path in PAGE.glob("*.py"))
-    assert {key for key in TEXTS if not key.startswith("tool_") and code.count(f'"{key}"') < 2} == set()
+    assert {key for key in TEXTS if not key.startswith(("tool_", "loss_")) and code.count(f'"{key}"') < 2} == set()
     assert set(re.findall(r'(?:label|say|PageError)\((?:request, )?"(\w+)"', code)) <= TEXTS.keys()
     with pytest.raises(KeyError):
         label("no such text")
+
+
+def test_all_that_a_result_leaves_out_is_said_in_every_language() -> None:
+    assert {key for key in TEXTS if key.startswith("loss_")} == {f"loss_{key}" for key in LOSSES}
+    for code in ("en", "tr"):
+        told = complete_tab._describe(
+            a_request(code), np.zeros((4, 4), bool), 1.0, [Loss("first_picture", count=3), Loss("no_text", kind="JPEG")]
+        )
+        assert ("3 pictures only the first" in told) == (code == "en")
+        assert ("JPEG PNG metni tutmaz." in told) == (code == "tr")
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
-from onar.completion.matching import Source
+from onar.completion.matching import Source, is_same_file
 from onar.completion.plan import Job
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.files import replacing
-from onar.imaging.images import FORMATS, PhotoBytes, PhotoTooLargeError, printable, read_mask, write_image
-from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
+from onar.imaging.images import FORMATS, PhotoTooLargeError, damage_told, printable, read_mask, write_image
+from onar.imaging.levels import Pixels
+from onar.imaging.listing import ending_of
+from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
-from onar.inference.holes import SizesDifferError, check_size, doubts, find_holes
+from onar.inference.holes import (
+    ALPHA,
+    SizesDifferError,
+    check_size,
+    doubts,
+    fill_visible,
+    find_holes,
+    mask_of_alpha,
+)
 from onar.inference.inpainter import Inpainter
 from onar.inference.windows import Holes
 
@@ -65,8 +75,8 @@ class _Work:
     job: Job
     photo: Photo
     hole: Holes
-    completed: NDArray[np.uint8] | None = None
-    notes: tuple[str, ...] = ()
+    questions: list[str]
+    filled: Photo | None = None
 
 
 def complete_files(
@@ -86,7 +96,6 @@ def complete_files(
         stop the others.
     """
     limit = int(config.max_megapixels * 1_000_000)
-    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
     def read_holes(path: Source) -> tuple[Holes, list[str]]:
@@ -96,23 +105,17 @@ def complete_files(
 
     def read(job: Job) -> _Work:
         photo = read_photo_file(job.photo, limit)
-        hole, questions = read_holes(job.mask)
-        work = _Work(job, photo, hole, notes=(*photo.losses, *questions))
+        work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, *read_holes(job.mask))
         _check_size(work)
+        if work.hole.any():
+            _refuse_to_lose(work)
         return work
-
-    def fill(work: _Work) -> _Work:
-        if not work.hole.any():
-            return work
-        pixels = work.photo.in_8_bits
-        completed = inpainter(pixels, work.hole, **options)
-        return replace(work, completed=completed)
 
     with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:
         writing: deque[tuple[Job, Future[tuple[str, ...]]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
-                work = fill(reading.result())
+                work = _fill(reading.result(), inpainter, config)
                 written = executor.submit(_write, work, config)
             except Exception as error:  # of whatever kind: the others shall not suffer
                 written = Future()
@@ -156,6 +159,15 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- one photo
 
 
+def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> _Work:
+    """A photo whose holes were erased, which is opaque then; raises `OnarError` when it has no transparency."""
+    if photo.alpha is None:
+        raise OnarError(f"{printable(job.photo)}: nothing is transparent in it, so --mask {ALPHA} finds no hole")
+    mask = mask_of_alpha(photo.alpha)
+    hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
+    return _Work(job, replace(photo, alpha=None), hole, doubts(mask, hole, config.invert_mask))
+
+
 def _check_size(work: _Work) -> None:
     """Raise `SizesDifferError`, with the names of both files, when mask and photo are not of one size."""
     try:
@@ -164,15 +176,42 @@ def _check_size(work: _Work) -> None:
         raise SizesDifferError(f"{printable(work.job.photo)}: {error}") from None
 
 
+def _refuse_to_lose(work: _Work) -> None:
+    """Raise `OnarError` when the result would replace a file that holds more: the photo itself, or other pictures."""
+    output = work.job.output
+    if not output.exists():
+        return
+    lost: list[str] = []
+    if is_same_file(work.job.photo, output):
+        lost = [*work.photo.losses, *reduced(work.photo, FORMATS[ending_of(output.name)])[1]]
+    elif (count := count_pictures(output)) > 1:
+        lost = [f"it holds {count} pictures"]
+    if lost:
+        raise OnarError(
+            f"{printable(output)} would be replaced by less than it holds ({'; '.join(lost)}): choose another --output"
+        )
+
+
+def _fill(work: _Work, inpainter: Inpainter, config: CompletionConfig) -> _Work:
+    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
+
+    def complete(pixels: Pixels, unknown: Holes) -> Pixels:
+        return inpainter(pixels, unknown, **options)
+
+    if not work.hole.any():
+        return work
+    pixels = fill_visible(work.photo.pixels, work.photo.alpha, work.hole, complete)
+    return replace(work, filled=replace(work.photo, pixels=pixels))
+
+
 def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     """Write what is asked for; returns notes."""
-    notes = [*work.notes]
-    if work.completed is None:
-        notes += _copy(work)
-        filled = work.photo
+    notes = [*work.questions]
+    if work.filled is None:
+        notes += _write_unfilled(work)
     else:
-        filled = work.photo.with_holes_filled(work.completed, work.hole)
-        notes += write_photo_file(work.job.output, filled)
+        notes += [*work.photo.losses, *write_photo_file(work.job.output, work.filled)]
+    filled = work.filled or work.photo
     if config.overlay:
         write_image(work.job.beside("overlay"), _tint(work.photo.in_8_bits, work.hole))
     if config.compare:
@@ -180,19 +219,17 @@ def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _copy(work: _Work) -> list[str]:
+def _write_unfilled(work: _Work) -> list[str]:
+    """Copy a photo without holes, byte for byte unless it is to be in another format; returns notes."""
     source, output = work.job.photo, work.job.output
-    if isinstance(source, PhotoBytes):
-        if FORMATS[output.suffix.lower()] != work.photo.kind:
-            return write_photo_file(output, work.photo)
-        with replacing(output) as temporary:
-            temporary.write_bytes(source.content)
-        return []
-    if source.suffix.lower() != output.suffix.lower():
-        return write_photo_file(output, work.photo)
-    if source.resolve() != output.resolve():
-        with replacing(output) as temporary:
-            shutil.copyfile(source, temporary)
+    kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
+    if kind != FORMATS[ending_of(output.name)]:
+        return [*work.photo.losses, *write_photo_file(output, work.photo)]
+    if not (output.exists() and is_same_file(source, output)):
+        with damage_told(source):
+            file = source.open("rb")  # before anything is written: it may be gone by now
+        with file, replacing(output) as temporary, temporary.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
     return []
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from unicodedata import normalize
 
 from onar.errors import OnarError, UsageError
@@ -25,7 +25,7 @@ _Key: TypeAlias = tuple[str, str]
 class Matches:
     """The mask of each photo that has one, and the photos that have none or, with a line, several."""
 
-    masks: dict[Source, Source]
+    masks: dict[Source, Source | Literal["alpha"]]
     without: list[Path]
     ambiguous: dict[Path, str]
 

@@ -14,12 +14,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 from onar.completion.matching import Matches, Source, is_same_file, match_folder
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import FORMATS, NOT_READABLE_HERE, READABLE, PhotoBytes, printable
 from onar.imaging.listing import ending_of, find_photos, some, split_pattern, tell_passed_over
+from onar.inference.holes import ALPHA
 
 STDIN = Path("-")
 """What a person calls standard input."""
@@ -30,7 +32,8 @@ class Job:
     """One photo to complete."""
 
     photo: Source
-    mask: Source
+    mask: Source | Literal["alpha"]
+    """A mask; or `alpha`, when the photo's holes were erased and its transparency says where."""
     output: Path
 
     def beside(self, word: str) -> Path:
@@ -66,7 +69,8 @@ def plan_jobs(
     Args:
         photos: files, folders (searched with their subfolders), or patterns such as `scans/**/*.jpg`. A single one may
             be a pipe, or `-` for standard input.
-        mask: a file for all photos, a pipe or `-`; or a folder with a mask for each, of its name.
+        mask: a file for all photos, a pipe or `-`; or a folder with a mask for each, of its name; or, unless such a
+            file or folder is there, `alpha` for each photo's own transparency.
         output: a file, for one photo; or a folder, when there are several, or it is there, or has no ending.
         overwrite: replace files that are there, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
@@ -198,6 +202,8 @@ def _match(places: dict[Source, Path], mask: Path) -> Matches:
         return match_folder({photo: place for photo, place in places.items() if isinstance(photo, Path)}, mask)
     if _is_pipe(mask):
         return Matches(dict.fromkeys(places, _read_pipe(mask)), [], {})
+    if not mask.exists() and mask == Path(ALPHA):
+        return Matches(dict.fromkeys(places, ALPHA), [], {})
     if not mask.is_file():
         raise OnarError(f"--mask {printable(mask)}: no such file or folder")
     for photo in places:

@@ -30,7 +30,7 @@ def complete(
 
     Args:
         photos: files, folders or patterns, as `plan_jobs` takes them.
-        mask: a mask file for all, or a folder with one for each.
+        mask: a mask file for all, or a folder with one for each; or `alpha`, as `plan_jobs` takes it.
         output: file or folder.
         weights: what `Inpainter.load` takes.
         device: "auto", "cpu", "cuda" or "mps".

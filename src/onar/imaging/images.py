@@ -1,8 +1,8 @@
-"""The only code between picture files, Pillow pictures and arrays.
+"""Picture files and arrays: opening, reading and writing.
 
 Arrays are uint8, H×W (grey) or H×W×3 (RGB). Photos come out upright (their EXIF rotation applied), as 8-bit RGB
-whatever the file holds: alpha is dropped, 16-bit and floating-point grey is scaled. Colour profiles are not applied.
-A file that cannot be read raises `PhotoError`, one line with the file and the reason, and never a Pillow warning.
+whatever the file holds: alpha is dropped, more bits and floats are scaled. Colour profiles are applied to CMYK and LAB
+only. A file that cannot be read raises `PhotoError`, one line with the file and the reason, and never a warning.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ from PIL.Image import Resampling, Transpose
 
 from onar.errors import OnarError
 from onar.files import replacing
+from onar.imaging.decoding import Decoded, decode, decode_picture
+from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, read_deep, read_page, shown
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -117,12 +122,38 @@ class PhotoBytes:
 
 
 @dataclass(frozen=True)
+class OpenPicture:
+    """An open picture file, of which no more is decoded than needed to know its size.
+
+    Attributes:
+        path: which file.
+        file: open for reading.
+        image: as Pillow opened it: not upright, and often not decoded yet.
+        page: what tifffile knows of a TIFF file; None for others.
+        deep: its pixels where Pillow cannot read them right; then `image` only shows them.
+    """
+
+    path: Photo
+    file: BinaryIO
+    image: Image.Image
+    page: TiffPage | None = None
+    deep: DeepTiff | None = None
+
+    def decode(self, turn: Transpose | None) -> Decoded:
+        """Decode the whole picture, setting it upright; inside `damage_told`."""
+        return decode(self.file, self.image, self.deep, turn)
+
+    @property
+    def count(self) -> int:
+        """How many pictures the file holds."""
+        return len(self.page.parent.pages) if self.page else int(getattr(self.image, "n_frames", 1))
+
+
+@dataclass(frozen=True)
 class PhotoFile:
     """An open photo; read its pixels once, with `read` or with `read_crop`."""
 
-    path: Photo
-    image: Image.Image
-    """As Pillow opened it: not upright, and for a JPEG not decoded yet."""
+    opened: OpenPicture
     turn: Transpose | None
     """What sets the decoded picture upright."""
     height: int
@@ -130,16 +161,19 @@ class PhotoFile:
     width: int
     """Columns of the upright photo."""
 
+    @property
+    def image(self) -> Image.Image:
+        """As Pillow opened it: not upright, and for a JPEG not decoded yet."""
+        return self.opened.image
+
     def read(self) -> Image.Image:
         """Decode the whole photo as an upright RGB picture.
 
         Raises:
             PhotoError: the file is damaged.
         """
-        with damage_told(self.path):
-            self.image.load()
-            upright = self.image if self.turn is None else self.image.transpose(self.turn)
-            return to_rgb(upright)
+        with damage_told(self.opened.path):
+            return self.opened.decode(self.turn).rgb
 
     def read_crop(self, box: Box, height: int, width: int) -> Pixels:
         """Decode the part of the upright photo inside `box`, resized with antialiasing to height×width.
@@ -155,7 +189,7 @@ class PhotoFile:
         left, top, right, bottom = box
         excess = min((right - left) / width, (bottom - top) / height)
         reduction = next((factor for factor in (8, 4, 2) if _DRAFT_MARGIN * factor <= excess), 1)
-        with damage_told(self.path):
+        with damage_told(self.opened.path):
             if self.image.draft(None, (self.image.width // reduction, self.image.height // reduction)) is None:
                 reduction = 1
         scaled = (left / reduction, top / reduction, right / reduction, bottom / reduction)
@@ -169,21 +203,21 @@ def open_photo(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFil
     Raises:
         PhotoError: the file is missing, empty, damaged, of more pixels than `pixel_limit`, or not a picture.
     """
-    with open_picture(path, pixel_limit) as image:
+    with open_picture(path, pixel_limit) as opened:
         with damage_told(path):
-            if image.format not in ("JPEG", "MPO"):
-                image.load()  # their size and orientation are certain only now, and there is no reduced decoding
-            turn = find_turn(image)
+            if opened.image.format not in ("JPEG", "MPO"):
+                opened.image.load()  # their size and orientation are certain only now, and there is no reduced decoding
+            turn = find_turn(opened.image)
         swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
-        width, height = reversed(image.size) if swapped else image.size
-        yield PhotoFile(path, image, turn, height, width)
+        width, height = reversed(opened.image.size) if swapped else opened.image.size
+        yield PhotoFile(opened, turn, height, width)
 
 
 @contextmanager
 def open_picture(
     path: Photo, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(READABLE.values())
-) -> Iterator[Image.Image]:
-    """Open a picture file, reading no more than its header; what Pillow gives is not decoded yet.
+) -> Iterator[OpenPicture]:
+    """Open a picture file; what Pillow gives is not decoded yet.
 
     Args:
         path: the picture file.
@@ -201,14 +235,32 @@ def open_picture(
             if file.seek(0, os.SEEK_END) == 0:
                 raise PhotoError(f"{printable(path)}: the file is empty")
             file.seek(0)
-            # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
-            image = Image.open(file, formats=sorted(set(formats) - _unknown_to_pillow(file)))
-            if image.width * image.height > pixel_limit:
-                size = f"{image.width} x {image.height}"
-                raise PhotoTooLargeError(
-                    f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})"
-                )
-        yield image
+            start = file.read(4)
+            file.seek(0)
+            if is_tiff(start):
+                opened = _open_tiff(path, file, pixel_limit)
+            else:
+                # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
+                known = sorted(set(formats) - _unknown_to_pillow(file))
+                opened = OpenPicture(path, file, Image.open(file, formats=known))
+                _check_size(path, *opened.image.size, pixel_limit)
+        yield opened
+
+
+def _open_tiff(path: Photo, file: BinaryIO, pixel_limit: int) -> OpenPicture:
+    page = read_page(file)
+    _check_size(path, page.imagewidth, page.imagelength, pixel_limit)
+    if not is_deep(page):
+        with suppress(UnidentifiedImageError):
+            return OpenPicture(path, file, Image.open(file, formats=["TIFF"]), page)
+    deep = read_deep(file, page)
+    return OpenPicture(path, file, shown(deep, page), page, deep)
+
+
+def _check_size(path: Photo, width: int, height: int, pixel_limit: int) -> None:
+    if width * height > pixel_limit:
+        size = f"{width} x {height}"
+        raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")
 
 
 def _unknown_to_pillow(file: BinaryIO) -> set[str]:
@@ -246,37 +298,13 @@ def read_mask(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
     Raises:
         PhotoError: as `open_photo`.
     """
-    with open_photo(path, pixel_limit) as file, damage_told(path):
-        picture = file.image if file.turn is None else file.image.transpose(file.turn)
-        if "A" in picture.getbands() or "transparency" in picture.info:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
-        return np.asarray(to_8_bits(picture).convert("L"))
+    with open_photo(path, pixel_limit) as photo, damage_told(path):
+        return photo.opened.decode(photo.turn).brightness
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """Convert a Pillow picture of any mode to 8-bit RGB; alpha is dropped, and grey of more bits is scaled."""
-    return to_8_bits(picture).convert("RGB")
-
-
-def to_8_bits(picture: Image.Image) -> Image.Image:
-    """Scale a Pillow picture of 16-bit, 32-bit or floating-point grey to 8 bits; others stay as they are."""
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return Image.fromarray(_scale_grey(np.asarray(picture), picture.mode))
-    return picture
-
-
-def _scale_grey(values: NDArray[Any], mode: str) -> Pixels:
-    """Scale H×W grey of Pillow's mode I;16, I or F to 8 bits (Pillow's own conversion clips at 255).
-
-    I and F do not say what white is: it is the smallest of the usual values that no pixel exceeds.
-    """
-    usual = {"I": [2.0**16 - 1, 2.0**31 - 1], "F": [1.0, 255.0, 2.0**16 - 1]}.get(mode, [2.0**16 - 1])
-    grey = np.nan_to_num(values.astype(np.float32))
-    brightest = float(grey.max())
-    white = next((value for value in usual if brightest <= value), brightest)
-    scaled: Pixels = (np.clip(grey / white, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return scaled
+def mask_of_picture(picture: Image.Image) -> Pixels:
+    """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
+    return decode_picture(picture).brightness
 
 
 def find_turn(image: Image.Image) -> Transpose | None:
@@ -296,6 +324,8 @@ def damage_told(path: Photo) -> Iterator[None]:
             yield
     except PhotoError:
         raise
+    except OnarError as error:
+        raise PhotoError(f"{printable(path)}: {error}") from error
     except Image.DecompressionBombError as error:
         limit = f"{PIXEL_LIMIT // 1_000_000} megapixels"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {limit} ({error})") from error

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from onar.array_fill import Frame, fill_frame
+from onar.imaging.levels import Pixels
 from onar.inference import rules
 from onar.inference.backends import Backend
 from onar.inference.window_plan import Planner, Window
 from onar.inference.windows import Box, Holes, blocks_with_holes, deeper_than, hole_depth
 from onar.masks import known_from_mask
-
-Pixels: TypeAlias = NDArray[np.uint8]
 
 TILE, TILE_MARGIN = 64, 16
 """Pixels a side in which the pyramid fills thin holes at once, and what it sees besides on all sides."""
@@ -37,7 +35,7 @@ class Canvas:
     Attributes:
         backend: does the network's part.
         training_size: side in pixels of the crops that the network was trained on.
-        photo: uint8 H×W×3, filled so far.
+        photo: uint8 or uint16 H×W×3, filled so far.
         unknown: bool H×W, what is still to be filled.
         feather: hole pixels from the seam over which the network's fill fades into the colours it meets there.
     """
@@ -88,7 +86,9 @@ class Canvas:
         filled = fill_frame(_to_frame(self.photo[shown.slices], known), known)
         hole = thin[tile.slices]
         rows, columns = tile.within(shown)
-        self.photo[tile.slices][hole] = _to_pixels(filled[rows, columns][: hole.shape[0], : hole.shape[1]][hole])
+        self.photo[tile.slices][hole] = to_pixels(
+            filled[rows, columns][: hole.shape[0], : hole.shape[1]][hole], self.photo.dtype
+        )
 
     # ---------------------------------------------------------------- deep holes
 
@@ -136,16 +136,24 @@ class Canvas:
             if self.feather:
                 completed = completed + _seam_correction(frames[number], known[number], completed, self.feather)
             hole = self.unknown[window.core.slices]
-            self.photo[window.core.slices][hole] = _to_pixels(completed[window.core.within(window.shown)][hole])
+            completed = completed[window.core.within(window.shown)]
+            self.photo[window.core.slices][hole] = to_pixels(completed[hole], self.photo.dtype)
+
+
+def to_frame(photo: Pixels) -> Frame:
+    """Pixels of any shape in [0, 1]."""
+    return np.divide(photo, np.iinfo(photo.dtype).max, dtype=np.float32)
 
 
 def _to_frame(photo: Pixels, known: Frame) -> Frame:
-    """uint8 …×3 in [0, 1], with holes of 0."""
-    return np.asarray(photo.astype(np.float32) / 255 * known[..., None], np.float32)
+    """Pixels …×3 in [0, 1], with holes of 0."""
+    return np.asarray(to_frame(photo) * known[..., None], np.float32)
 
 
-def _to_pixels(frame: Frame) -> Pixels:
-    return np.clip(np.rint(frame * 255), 0, 255).astype(np.uint8)
+def to_pixels(frame: Frame, kind: np.dtype[Any]) -> Pixels:
+    """Numbers about in [0, 1] as uint8 or uint16 of the same shape."""
+    white = np.iinfo(kind).max
+    return np.clip(np.rint(frame * white), 0, white).astype(kind)
 
 
 def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int) -> Frame:
@@ -175,4 +183,4 @@ def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
     size = known.shape[1] // 2, known.shape[0] // 2
     share = cv2.resize(known, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
     means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], 3)
-    return _to_pixels(means / np.maximum(share, np.float32(0.25))[..., None]), share < 0.5
+    return to_pixels(means / np.maximum(share, np.float32(0.25))[..., None], photo.dtype), share < 0.5

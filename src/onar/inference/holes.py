@@ -1,16 +1,27 @@
-"""The holes of one photo, made from its mask: what completing files and serving have in common."""
+"""The holes of one photo, made from its mask, and their filling: what files, pictures and serving have in common."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from onar.errors import OnarError
+from onar.imaging.images import mask_of_picture
+from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
 from onar.inference.windows import Holes
 from onar.masks import holes_from_mask, is_mostly_grey, why_no_hole
 
+ALPHA: Literal["alpha"] = "alpha"
+"""What names a photo's own transparency as its mask."""
+SIGHT = 512
+"""Pixels from a visible hole up to which transparent ones are unknown. No network looks further, and to fill them all
+would take as long as a hole of that size."""
 MUCH = 0.7
 """Share of holes above which a mask is probably inverted."""
 
@@ -32,6 +43,51 @@ def find_holes(mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         hole = np.asarray(distance <= dilate)
     return hole
+
+
+def as_holes(mask: Any) -> Holes:
+    """A PIL picture, read as a mask file is, or a uint8 or bool array H×W, as bool H×W, True = hole."""
+    return holes_from_mask(mask_of_picture(mask) if isinstance(mask, Image.Image) else np.asarray(mask))
+
+
+def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
+    """The mask, uint8 H×W, of a photo whose holes were erased: they are what is more transparent than not."""
+    return as_8_bits(np.invert(alpha))
+
+
+def fill_visible(
+    pixels: Pixels, alpha: Pixels | None, hole: Holes, complete: Callable[[Pixels, Holes], Pixels]
+) -> Pixels:
+    """Fill the holes of a photo that may be transparent in part.
+
+    Transparent pixels are unknown to the fill, because editors leave any colour under them, and stay as they are. Of
+    16 bits the fill sees those that the known pixels use.
+
+    Args:
+        pixels: uint8 or uint16, H×W or H×W×3.
+        alpha: H×W, 0 = transparent; None for a photo without.
+        hole: H×W.
+        complete: (pixels, holes) -> the pixels with other ones in the holes.
+
+    Returns:
+        Pixels of the same type and shape; but for visible holes, those that came.
+    """
+    transparent = np.zeros_like(hole) if alpha is None else alpha == 0
+    shown = hole & ~transparent
+    if not shown.any():
+        return pixels
+    unknown = shown | (transparent & _in_sight_of(shown)) if transparent.any() else hole
+    unused = unused_bits(pixels[~(hole | transparent)]) if pixels.dtype == np.uint16 else 0
+    completed = complete(pixels << unused if unused else pixels, unknown)
+    filled = pixels.copy()
+    filled[shown] = completed[shown] >> unused
+    return filled
+
+
+def _in_sight_of(hole: Holes) -> Holes:
+    """What lies within `SIGHT` of a hole."""
+    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
+    return np.asarray(distance <= SIGHT)
 
 
 def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:

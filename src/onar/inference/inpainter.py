@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,11 +14,12 @@ from PIL import Image
 from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
+from onar.imaging.levels import Pixels
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
-from onar.inference.canvas import Canvas, Pixels
+from onar.inference.canvas import Canvas
+from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
 from onar.inference.windows import Holes
-from onar.masks import holes_from_mask
 from onar.patchmatch import no_patchmatch
 
 if TYPE_CHECKING:
@@ -126,10 +127,12 @@ class Inpainter:
         """Fill the holes of a photo, or of several.
 
         Args:
-            photo: a PIL picture (RGB, L, or with alpha, which is kept), a uint8 array H×W×3 or H×W, or a list of
-                either; an array N×H×W×3 is a list of N photos.
+            photo: a PIL picture (RGB, L, or with alpha, which is kept; its transparent pixels are neither seen nor
+                filled), a uint8 or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N
+                photos.
             mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
-                A list of as many for several photos.
+                "alpha" for a PIL picture whose holes were erased: they are filled, and all becomes opaque. A list of
+                as many for several photos.
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
             feather: hole pixels from the seam over which the fill fades into the colours it meets there.
@@ -152,6 +155,8 @@ class Inpainter:
             raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
         if feather < 0 or seed < 0:
             raise UsageError(f"--feather and --seed must be at least 0, not {feather} and {seed}")
+        if isinstance(mask, str) and mask != ALPHA:
+            raise UsageError(f"a mask is a picture, an array, or {ALPHA!r}, not {mask!r}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
             if len(photo) != len(mask):
                 raise UsageError(f"{len(photo)} photos need as many masks, not {len(mask)}")
@@ -164,22 +169,28 @@ class Inpainter:
     def _complete_picture(self, photo: Image.Image, mask: Any, options: dict[str, Any]) -> Image.Image:
         if photo.mode not in ("RGB", "L", "RGBA", "LA"):
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
-        has_alpha = photo.mode.endswith("A")
-        colours = photo.convert(photo.mode.removesuffix("A")) if has_alpha else photo
-        completed = Image.fromarray(self._complete_array(np.asarray(colours), mask, options))
-        if has_alpha:
-            completed.putalpha(photo.getchannel("A"))
+        complete = partial(self._complete_array, options=options)
+        if not photo.mode.endswith("A"):
+            if isinstance(mask, str):
+                raise UsageError(f"a mask of {ALPHA!r} is for a photo with transparency, not for one of {photo.mode}")
+            return Image.fromarray(complete(np.asarray(photo), mask))
+        colours, alpha = np.asarray(photo.convert(photo.mode.removesuffix("A"))), np.asarray(photo.getchannel("A"))
+        if isinstance(mask, str):
+            completed = Image.fromarray(complete(colours, mask_of_alpha(alpha)))
+            completed.putalpha(255)
+        else:
+            hole = as_holes(mask)
+            _check_size(hole, colours)
+            completed = Image.fromarray(fill_visible(colours, alpha, hole, complete))
+            completed.putalpha(Image.fromarray(alpha))
         return completed
 
     def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
-        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.shape[2:] not in ((), (3,)):
-            raise UsageError("a photo is a PIL picture or a uint8 array of height x width (x 3)")
+        is_array = isinstance(photo, np.ndarray) and photo.dtype in (np.uint8, np.uint16)
+        if not is_array or photo.shape[2:] not in ((), (3,)):
+            raise UsageError("a photo is a PIL picture or a uint8 or uint16 array of height x width (x 3)")
         hole = as_holes(mask)
-        if hole.shape != photo.shape[:2]:
-            raise UsageError(
-                f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
-                "they must be the same size"
-            )
+        _check_size(hole, photo)
         rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
         completed = self.complete(rgb, hole, **options)
         if photo.ndim == 3:
@@ -197,7 +208,7 @@ class Inpainter:
         texture: str = "auto",
         seed: int = 0,
     ) -> Pixels:
-        """Fill the holes of uint8 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
+        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
         canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
         canvas.fill(strategy)
         if texture == "patches" or (texture == "auto" and self._copies):
@@ -219,6 +230,9 @@ class Inpainter:
         return self.backend.device
 
 
-def as_holes(mask: Any) -> Holes:
-    """A PIL picture, or a uint8 or bool array H×W, as bool H×W, True = hole."""
-    return holes_from_mask(np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask))
+def _check_size(hole: Holes, photo: Pixels) -> None:
+    if hole.shape != photo.shape[:2]:
+        raise UsageError(
+            f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
+            "they must be the same size"
+        )

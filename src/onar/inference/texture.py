@@ -14,11 +14,11 @@ from math import ceil, inf, log2
 import cv2
 import numpy as np
 
-from onar.array_fill import Frame
 from onar.devices import available_cpus
+from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Blend
-from onar.inference.canvas import Pixels, halve
+from onar.inference.canvas import halve, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, Holes, deeper_than, find_groups, hole_depth
 from onar.patchmatch import fill_with_patches
@@ -40,7 +40,7 @@ class Texture:
         """Give all holes texture but small ones, which show none.
 
         Args:
-            photo: uint8 H×W×3 with its holes filled; changed in place.
+            photo: uint8 or uint16 H×W×3 with its holes filled; changed in place.
             unknown: bool H×W, those holes.
         """
         bare = deeper_than(unknown, rules.SMALL)
@@ -55,17 +55,17 @@ class Texture:
                     bare[window.core.slices] = False
 
     def _fill(self, photo: Pixels, bare: Holes, window: Window) -> Pixels:
-        """What belongs into the bare holes of a window's core; uint8 H×W×3 of the core."""
+        """What belongs into the bare holes of a window's core; H×W×3 of the core."""
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copied = copy_texture(photo[window.shown.slices], hole, self.seed)
+        copied = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
         # Copying wants many surroundings, blending few.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
-        led, hole = photo[near.slices], bare[near.slices]
-        copied = np.where(hole[..., None], copied[near.within(window.shown)], led)
-        fill = self.blend(_to_frame(led), _to_frame(copied), np.logical_not(hole).astype(np.float32))
-        return np.clip(np.rint(fill[window.core.within(near)] * 255), 0, 255).astype(np.uint8)
+        led, hole = to_frame(photo[near.slices]), bare[near.slices]
+        copied_near = np.where(hole[..., None], to_frame(copied[near.within(window.shown)]), led)
+        fill = self.blend(led, copied_near, np.logical_not(hole).astype(np.float32))
+        return to_pixels(fill[window.core.within(near)], photo.dtype)
 
 
 def plan_texture(bare: Holes) -> list[list[Window]]:
@@ -99,7 +99,3 @@ def copy_texture(photo: Pixels, hole: Holes, seed: int) -> Pixels:
     small = copy_texture(*halve(photo, hole), seed)
     enlarged = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], np.uint8)
-
-
-def _to_frame(pixels: Pixels) -> Frame:
-    return np.divide(pixels, 255, dtype=np.float32)

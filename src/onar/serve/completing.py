@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
 from onar.errors import UsageError
 from onar.imaging.images import FORMATS, PhotoBytes, read_mask
+from onar.imaging.levels import Pixels
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo
-from onar.inference.holes import check_size, doubts, find_holes
+from onar.inference.holes import check_size, doubts, fill_visible, find_holes
 from onar.inference.inpainter import Inpainter
+from onar.inference.windows import Holes
 from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 
@@ -61,14 +63,18 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     check_size(hole, photo)
     if upload.strategy == "whole" and hole.size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
+
+    options = {name: getattr(upload, name) for name in ("strategy", "feather", "texture", "seed")}
+
+    def complete(pixels: Pixels, unknown: Holes) -> Pixels:
+        return inpainter(pixels, unknown, **options)
+
     kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
-    notes = [*photo.losses, *doubts(mask, hole, upload.invert_mask, "invert_mask")]
+    notes: list[str] = [*photo.losses, *doubts(mask, hole, upload.invert_mask, "invert_mask")]
     if hole.any():
-        options = {name: getattr(upload, name) for name in ("strategy", "feather", "texture", "seed")}
-        filled = inpainter(photo.in_8_bits, hole, **options)
-        photo = photo.with_holes_filled(filled, hole)
-    elif kind == photo.kind:
-        return _answer(upload.photo, kind, notes)
+        photo = replace(photo, pixels=fill_visible(photo.pixels, photo.alpha, hole, complete))
+    elif kind == ("JPEG" if photo.kind == "MPO" else photo.kind):
+        return _answer(upload.photo, kind, doubts(mask, hole, upload.invert_mask, "invert_mask"))
     return _encode(photo, kind, notes)
 
 

@@ -21,8 +21,9 @@ import gradio as gr
 from onar.bundled import bundled_photos
 from onar.imaging import images
 from onar.imaging.images import FORMATS, READABLE, read_mask, write_image
+from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
-from onar.inference.holes import MUCH, find_holes
+from onar.inference.holes import MUCH, fill_visible, find_holes
 from onar.inference.inpainter import TEXTURES
 from onar.inference.windows import Holes
 from onar.masks import mask_from_holes
@@ -204,7 +205,8 @@ class CompleteTab:
         height, width = photo.pixels.shape[:2]
         view, ending = save_picture(folder, reduced_view(photo.in_8_bits)), _ending(path, photo)
         self._storage.make_room()
-        return _show(Session(folder, path, view, path.name, ending, height, width, photo.jpeg), request)
+        about = ending, height, width, photo.jpeg, photo.metadata, photo.losses
+        return _show(Session(folder, path, view, path.name, *about), request)
 
     def _read(self, path: Path) -> Photo:
         return read_photo_file(there(path), self._pixel_limit)
@@ -257,13 +259,18 @@ class CompleteTab:
         if not hole.any():
             raise PageError("no_hole")
         started = time.perf_counter()
-        completed = self._shelf.complete(photo.in_8_bits, hole, weights, texture, int(seed))
+        pixels = fill_visible(
+            photo.pixels,
+            photo.alpha,
+            hole,
+            lambda seen, unknown: self._shelf.complete(seen, unknown, weights, texture, int(seed)),
+        )
         seconds = time.perf_counter() - started
-        filled = replace(photo.with_holes_filled(completed, hole), jpeg=session.jpeg)
-        result, mask = _write(session, filled, hole)
+        filled = replace(photo, pixels=pixels, jpeg=session.jpeg, metadata=session.metadata)
+        result, mask, losses = _write(session, filled, hole)
         views = str(there(session.view)), str(save_picture(session.folder, reduced_view(filled.in_8_bits)))
         self._storage.make_room()
-        status = _describe(request, hole, seconds)
+        status = _describe(request, hole, seconds, [*session.losses, *losses])
         return [status, gr.ImageSlider(views, visible=True), gr.Row(visible=True), result, mask]
 
 
@@ -304,21 +311,24 @@ def _mark(session: Session, painted: Holes, request: gr.Request) -> list[Any]:
     return [session, _painting(session, layer), say(request, "marked", share=percent(request, painted.mean()))]
 
 
-def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path]:
-    """Write the filled photo, and the mask of what was filled, to be downloaded."""
+def _write(session: Session, filled: Photo, hole: Holes) -> tuple[Path, Path, list[Loss]]:
+    """Write the filled photo, and the mask of what was filled, to be downloaded; and say what the photo leaves out."""
     result = session.output("completed", session.ending)
     mask = session.output("mask", ".png")
-    write_photo_file(result, filled)
+    losses = write_photo_file(result, filled)
     write_photo_file(session.filled, filled)
     write_image(mask, mask_from_holes(hole))
-    return result, mask
+    return result, mask, losses
 
 
-def _describe(request: gr.Request, hole: Holes, seconds: float) -> str:
+def _describe(request: gr.Request, hole: Holes, seconds: float, losses: Sequence[Loss]) -> str:
     height, width = hole.shape
     share = percent(request, hole.mean())
     lines = [say(request, "completed", share=share, width=width, height=height, seconds=number(request, seconds))]
     if hole.mean() > MUCH:
         doubt = say(request, "much", share=share)
         lines.append(f"**{doubt}**")
+    if losses:
+        told = "; ".join(say(request, f"loss_{loss.key}", **loss.values) for loss in losses)
+        lines.append(say(request, "left_out") + f" {told}.")
     return "\n\n".join(lines)

@@ -43,10 +43,10 @@ def painted_holes(layers: Sequence[Photo], height: int, width: int) -> Holes:
     """
     painted = np.zeros((height, width), bool)
     for layer in layers:
-        with open_picture(layer) as picture, damage_told(layer):
+        with open_picture(layer) as opened, damage_told(layer):
             # An editor that has lost its picture sends layers of another size; they say nothing about this view.
-            if picture.size == (width, height):
-                painted |= np.asarray(picture.convert("RGBA").getchannel("A")) >= PAINT[3] // 2
+            if opened.image.size == (width, height):
+                painted |= np.asarray(opened.image.convert("RGBA").getchannel("A")) >= PAINT[3] // 2
     return painted
 
 

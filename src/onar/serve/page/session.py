@@ -11,6 +11,8 @@ from typing import Any
 from PIL import Image
 
 from onar.imaging.images import Pixels
+from onar.imaging.losses import Loss
+from onar.imaging.metadata import Metadata
 from onar.serve.page.painting import view_size
 from onar.serve.page.problems import PageError
 
@@ -28,6 +30,8 @@ class Session:
         height: rows of the photo.
         width: columns of the photo.
         jpeg: how the file that came in was compressed, as in `Photo`.
+        metadata: what that file said beside its pixels.
+        losses: what of that file could not be kept.
         mask: mask file of the photo's size that the painting started from.
         inverted: whether that mask is meant the other way round.
     """
@@ -40,6 +44,8 @@ class Session:
     height: int
     width: int
     jpeg: dict[str, Any] = field(repr=False)
+    metadata: Metadata = field(repr=False)
+    losses: tuple[Loss, ...] = ()
     mask: Path | None = None
     inverted: bool = False
 

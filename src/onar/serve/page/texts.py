@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.i18n import I18nData
 
+from onar.imaging.losses import LOSSES
+
 
 class Text(NamedTuple):
     """One text in every language of the page; the fields are the languages' codes."""
@@ -21,6 +23,31 @@ class Text(NamedTuple):
     en: str
     tr: str
 
+
+_LOSSES_IN_TURKISH = {
+    "first_picture": "dosyadaki {count} resimden yalnız ilki tamamlandı",
+    "second_picture": "dosyadaki ikinci resim (önizleme ya da derinlik haritası) alınmadı",
+    "colour_model": "{model}, RGB'ye çevrildi",
+    "fewer_bits": "pikseller 8 bite indirildi",
+    "integers": "{type} türündeki değerler 16 bitlik tam sayıya çevrildi",
+    "clipped": "siyahın altındaki ya da beyazın ({white}) üstündeki değerler kırpıldı",
+    "channels": "{count} kanaldan renk ya da saydamlık olmayanlar alınmadı",
+    "layers": "katmanlar alınmadı",
+    "damaged_exif": "bozuk EXIF alınmadı",
+    "segments": "{names} blokları alınmadı",
+    "no_bits": "{kind} kanal başına yalnız 8 bit tutar",
+    "no_alpha": "{kind} saydamlık tutmaz",
+    "no_exif": "{kind} EXIF tutmaz",
+    "much_exif": "{kind} bu boyda EXIF tutmaz",
+    "no_icc_profile": "{kind} renk profili tutmaz",
+    "no_xmp": "{kind} XMP tutmaz",
+    "much_xmp": "{kind} bu boyda XMP tutmaz",
+    "no_iptc": "{kind} IPTC tutmaz",
+    "much_iptc": "{kind} bu boyda IPTC tutmaz",
+    "no_comment": "{kind} yorum tutmaz",
+    "no_text": "{kind} PNG metni tutmaz",
+    "no_colour": "{kind} gAMA, cHRM ya da cICP tutmaz: renkler başka görünebilir",
+}
 
 TEXTS = {
     # The page
@@ -72,6 +99,8 @@ TEXTS = {
         "{share} of the photo is marked to be filled. If that is the wrong way round, press Invert.",
         "Fotoğrafın {share} kadarı doldurulacak diye işaretli. Tersi olması gerekiyorsa Ters çevir'e basın.",
     ),
+    "left_out": Text("What the result leaves out:", "Sonuçta bulunmayanlar:"),
+    **{f"loss_{key}": Text(LOSSES[key], turkish) for key, turkish in _LOSSES_IN_TURKISH.items()},
     # Errors
     "no_photo": Text("Choose a photo first.", "Önce bir fotoğraf seçin."),
     "no_hole": Text(

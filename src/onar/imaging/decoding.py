@@ -1,0 +1,189 @@
+"""From an opened picture file to upright pixels: one reading for training, completing, and masks.
+
+What Pillow reads right it reads; 16-bit PNGs come from OpenCV, because Pillow has no colour of 16 bits, and TIFFs of
+more than 8 bits from `tiff`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+from PIL.Image import Transpose
+
+from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, scaled_to_16_bits, white_of
+from onar.imaging.losses import Loss
+from onar.imaging.png import PngFacts, read_facts
+from onar.imaging.tiff import DeepTiff
+
+_COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upright picture.
+
+    Attributes:
+        pixels: uint8 or uint16, H×W (grey) or H×W×3 (RGB).
+        alpha: H×W of the same type, 0 = transparent; None for a picture without.
+        icc_profile: colour profile of the pixels; empty when there is none.
+        losses: what could not be kept.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None
+    icc_profile: bytes
+    losses: tuple[Loss, ...]
+
+    @property
+    def rgb(self) -> Image.Image:
+        """The pixels as an 8-bit RGB picture, as networks see it; alpha is dropped."""
+        picture = Image.fromarray(in_used_bits(self.pixels))
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+    @property
+    def brightness(self) -> NDArray[np.uint8]:
+        """How bright each pixel is, uint8 H×W; what is transparent is black."""
+        picture = Image.fromarray(as_8_bits(self.pixels))
+        if self.alpha is not None:
+            picture.putalpha(Image.fromarray(as_8_bits(self.alpha)))
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+        return np.asarray(picture.convert("L"))
+
+
+def decode(file: BinaryIO, image: Image.Image, deep: DeepTiff | None = None, turn: Transpose | None = None) -> Decoded:
+    """Decode a picture file.
+
+    Args:
+        file: open for reading; an undamaged PNG is read from it again.
+        image: as Pillow opened it.
+        deep: the pixels where Pillow cannot read them.
+        turn: what sets it upright.
+
+    Raises:
+        As many kinds of errors as there is damage.
+    """
+    profile = image.info.get("icc_profile") or b""
+    if deep is not None:
+        return _split(_turned(deep.pixels, turn), profile, deep.losses)
+    image.load()
+    if image.format != "PNG":
+        return _decode_plain(image, profile, turn)
+    facts = read_facts(file)
+    if facts.bits == 16 or facts.transparent:
+        return _decode_png(file, image, facts, turn)
+    return _decode_plain(image, profile, turn)
+
+
+def decode_picture(image: Image.Image) -> Decoded:
+    """The pixels of a Pillow picture that need not be a file."""
+    return _decode_plain(image, b"", None)
+
+
+def _split(pixels: Pixels, profile: bytes, losses: tuple[Loss, ...]) -> Decoded:
+    """Take H×W×C apart: grey, grey and alpha, RGB, or RGB and alpha."""
+    channels = pixels.shape[2]
+    alpha = np.ascontiguousarray(pixels[..., -1]) if channels in (2, 4) else None
+    colours = np.ascontiguousarray(pixels[..., 0] if channels < 3 else pixels[..., :3])
+    return Decoded(colours, alpha, profile, losses)
+
+
+def _turned(pixels: Pixels, turn: Transpose | None) -> Pixels:
+    if turn is None:
+        return pixels
+    channels = (Image.fromarray(np.ascontiguousarray(pixels[..., at])) for at in range(pixels.shape[2]))
+    return np.dstack([np.asarray(channel.transpose(turn)) for channel in channels])
+
+
+# ---------------------------------------------------------------- by Pillow
+
+
+def _decode_plain(image: Image.Image, profile: bytes, turn: Transpose | None) -> Decoded:
+    losses = []
+    if image.mode in _COLOUR_MODELS:
+        losses.append(Loss("colour_model", model=image.mode))
+    if image.mode in ("CMYK", "LAB"):
+        image, profile = _through_profile(image, profile), b""
+    else:
+        image = _plain(image)
+    upright = image if turn is None else image.transpose(turn)
+    return _split(np.atleast_3d(np.asarray(upright)), profile, tuple(losses))
+
+
+def _plain(image: Image.Image, with_alpha: bool = True) -> Image.Image:
+    """A decoded picture as L, LA, RGB or RGBA of 8 bits."""
+    grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+    mode = ("L" if grey else "RGB") + ("A" if with_alpha and image.has_transparency_data else "")
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them at 255
+        values = np.asarray(image)
+        image = Image.fromarray(as_8_bits(scaled_to_16_bits(values, white_of(values))))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert to sRGB by the picture's own colour profile; without a usable one, by Pillow's rule of thumb."""
+    if profile:
+        try:
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted if converted is not None else image.convert("RGB")
+        except (OSError, ImageCms.PyCMSError):
+            pass
+    return image.convert("RGB")
+
+
+# ---------------------------------------------------------------- PNG
+
+
+def _decode_png(file: BinaryIO, image: Image.Image, facts: PngFacts, turn: Transpose | None) -> Decoded:
+    """A PNG of 16 bits, or with a colour that is transparent, which Pillow compares in 8 bits only."""
+    plain = _plain(image, with_alpha=image.mode.endswith("A"))
+    if facts.is_grey and plain.mode == "RGBA":  # as Pillow reads grey and alpha of 16 bits
+        plain = plain.convert("LA")
+    stored = np.atleast_3d(np.asarray(plain))
+    pixels: Pixels = _turned(stored, turn)
+    losses = []
+    if facts.bits == 16:
+        deep = _read_16_bits(file, turn, pixels)
+        if deep is None:
+            losses.append(Loss("fewer_bits"))
+        else:
+            pixels = deep
+    if facts.transparent:
+        white = np.iinfo(pixels.dtype).max
+        levels = np.array(facts.transparent) * white // (2**facts.bits - 1)
+        seen = (pixels != levels.astype(pixels.dtype)).any(axis=2)
+        pixels = np.dstack([pixels, np.multiply(seen, white, dtype=pixels.dtype)])
+    return _split(pixels, image.info.get("icc_profile") or b"", tuple(losses))
+
+
+def _read_16_bits(file: BinaryIO, turn: Transpose | None, expected: NDArray[np.uint8]) -> NDArray[np.uint16] | None:
+    """Read an upright PNG in 16 bits, with OpenCV.
+
+    OpenCV may or may not have set the photo upright, whatever it is asked, by its version. So what it reads is
+    compared with what Pillow read.
+
+    Args:
+        file: already found undamaged.
+        turn: what sets it upright.
+        expected: H×W×C, the upright photo in 8 bits; grey, grey and alpha, RGB, or RGB and alpha.
+
+    Returns:
+        H×W×C, or None when OpenCV cannot read the file or reads something else.
+    """
+    file.seek(0)
+    read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    wanted = {1: [0], 2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[expected.shape[2]]  # OpenCV's order is BGRA
+    if read is None or read.dtype != np.uint16 or np.atleast_3d(read).shape[2] <= max(wanted):
+        return None
+    stored = np.asarray(np.atleast_3d(read)[..., wanted], np.uint16)
+    for candidate in (stored, _turned(stored, turn)):
+        if candidate.shape == expected.shape and cv2.absdiff(as_8_bits(candidate), expected).max() <= 1:
+            return np.asarray(candidate, np.uint16)
+    return None

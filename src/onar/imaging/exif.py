@@ -1,0 +1,259 @@
+"""EXIF blocks, changed without being written anew: what is not understood stays as it is, byte for byte.
+
+EXIF is a small TIFF file: directories of tags, some of which point to another directory. Text is kept as bytes,
+because cameras and people write it in UTF-8 though the standard says ASCII; so are types, fractions, and makers'
+notes, whose own pointers count from the beginning of the block. `TIFF 6.0` and `Exif 2.32` describe both.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+ORIENTATION, WIDTH, HEIGHT, XMP, IPTC = 274, 256, 257, 700, 33723
+LAYERS = 37724
+"""Photoshop's layers in a TIFF file, which show the photo as it was."""
+_EXIF, _GPS, _INTEROPERABILITY, _EXIF_WIDTH, _EXIF_HEIGHT = 34665, 34853, 40965, 40962, 40963
+_THUMBNAILS = ((513, 514), (273, 279))
+"""Tags for where thumbnails begin and how long they are: of JPEGs, and of pictures that are not compressed."""
+LAYOUT = frozenset(
+    (
+        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 292, 293, 296, 301),
+        *(317, 318, 319, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 400, 512, 513, 514, 529, 530, 531),
+        *(532, XMP, IPTC, 34377, 34675, LAYERS),
+    )
+)
+"""Tags of a TIFF file that describe how its pixels are stored, and blocks that are no EXIF."""
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value of each type."""
+_BYTE, _LONG, _UNDEFINED = 1, 4, 7
+
+
+class _Form(NamedTuple):
+    """How numbers are packed: the byte order, the number of tags, a tag, an offset; and how long values in tags are."""
+
+    order: str
+    number: str
+    tag: str
+    offset: str
+    inside: int
+
+
+_FORMS = {
+    b"II*\0": _Form("<", "<H", "<HHII", "<I", 4),
+    b"MM\0*": _Form(">", ">H", ">HHII", ">I", 4),
+    b"II+\0": _Form("<", "<Q", "<HHQQ", "<Q", 8),
+    b"MM\0+": _Form(">", ">Q", ">HHQQ", ">Q", 8),
+}
+"""By the first four bytes; the last two are BigTIFF, which is read only."""
+
+_NUMBERS = {1: "B", 3: "H", 4: "I"}
+_PREFIX = b"Exif\0\0"
+
+
+class Value(NamedTuple):
+    """The value of a tag: its type, how many items there are, their bytes, and where those lie."""
+
+    type: int
+    items: int
+    content: bytes
+    position: int = 0
+
+
+@dataclass
+class Directory:
+    """Tags with their values, and the directories that tags point to; `following` is where the next one lies."""
+
+    values: dict[int, Value] = field(default_factory=dict)
+    below: dict[int, Directory] = field(default_factory=dict)
+    following: int = 0
+
+
+def undefined(content: bytes) -> Value:
+    """Bytes without a meaning that TIFF knows."""
+    return Value(_UNDEFINED, len(content), content)
+
+
+def some_bytes(content: bytes) -> Value:
+    """Bytes as numbers."""
+    return Value(_BYTE, len(content), content)
+
+
+def long_numbers(order: str, numbers: int | Sequence[int]) -> Value:
+    """One number, or several, of up to 32 bits."""
+    several = (numbers,) if isinstance(numbers, int) else tuple(numbers)
+    return Value(_LONG, len(several), struct.pack(f"{order}{len(several)}I", *several))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_first_directory(file: BinaryIO) -> tuple[str, Directory]:
+    """Read the first directory of a TIFF file or EXIF block.
+
+    Returns:
+        `<` or `>` for the byte order, and the directory with those below it. Values that lie outside are left out.
+
+    Raises:
+        ValueError: there is none; struct.error: it is cut off.
+    """
+    file.seek(0)
+    form = _FORMS.get(file.read(4))
+    if form is None:
+        raise ValueError("neither byte order")
+    file.seek(4 if form.inside == 4 else 8)
+    (at,) = struct.unpack(form.offset, file.read(form.inside))
+    return form.order, _read_directory(file, form, at, (_EXIF, _GPS))
+
+
+def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, ...] = ()) -> Directory:
+    """Read the directory there; `pointers` are the tags that point to others."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    (count,) = struct.unpack(form.number, file.read(struct.calcsize(form.number)))
+    first, step = file.tell(), struct.calcsize(form.tag)
+    entries = file.read(min(step * count, size))
+    following = file.read(form.inside).ljust(form.inside, b"\0")
+    directory = Directory(following=struct.unpack(form.offset, following)[0])
+    total = 0
+    for number, (tag, kind, items, offset) in enumerate(struct.iter_unpack(form.tag, entries)):
+        length = _SIZES.get(kind, 0) * items
+        position = first + step * (number + 1) - form.inside if length <= form.inside else offset
+        total += length
+        if not length or position + length > size or total > 2 * size:  # or else a small file could ask for much
+            continue
+        file.seek(position)
+        content = file.read(length)
+        if tag in pointers:
+            place = int.from_bytes(content, "little" if form.order == "<" else "big")
+            with suppress(struct.error):  # a pointer to nowhere
+                directory.below[tag] = _read_directory(file, form, place, (_INTEROPERABILITY,) * (tag == _EXIF))
+        else:
+            directory.values[tag] = Value(kind, items, content, position)
+    return directory
+
+
+# ---------------------------------------------------------------- writing
+
+
+def directory_bytes(directory: Directory, order: str, at: int) -> bytes:
+    """A directory with those below it as bytes that lie `at` so many bytes from the beginning, an even number."""
+    tags = sorted({*directory.values, *directory.below})
+    start = at + 2 + 12 * len(tags) + 4
+    entries, contents = struct.pack(f"{order}H", len(tags)), bytearray()
+    for tag in tags:
+        place = start + len(contents)
+        if tag in directory.below:
+            entries += struct.pack(f"{order}HHII", tag, _LONG, 1, place)
+            contents += directory_bytes(directory.below[tag], order, place)
+        else:
+            value = directory.values[tag]
+            entries += struct.pack(f"{order}HHI", tag, value.type, value.items)
+            if len(value.content) <= 4:
+                entries += value.content.ljust(4, b"\0")
+            else:
+                entries += struct.pack(f"{order}I", place)
+                contents += value.content
+        contents += bytes(len(contents) % 2)
+    return entries + bytes(4) + bytes(contents)
+
+
+def tiff_header(order: str, at: int) -> bytes:
+    """The first bytes of a TIFF file or EXIF block whose first directory lies there."""
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
+
+
+def block_from_tiff(directory: Directory, order: str) -> bytes:
+    """What a TIFF file says beside its layout, as an EXIF block; empty when that is nothing."""
+    values = {tag: value for tag, value in directory.values.items() if tag not in LAYOUT}
+    if not values and not directory.below:
+        return b""
+    return tiff_header(order, 8) + directory_bytes(Directory(values, directory.below), order, 8)
+
+
+def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value]) -> None:
+    """Put the tags of an EXIF block, and others, into a TIFF file of the block's byte order.
+
+    The file gets a new directory at its end, with the tags that were there, which win.
+
+    Args:
+        file: open for reading and writing.
+        block: may be empty.
+        more: further tags.
+    """
+    order, own = read_first_directory(file)
+    values, below = {}, {}
+    if block:
+        _, added = read_first_directory(io.BytesIO(block))
+        values = {tag: value for tag, value in added.values.items() if tag not in LAYOUT}
+        below = added.below
+    end = file.seek(0, io.SEEK_END)
+    at = end + end % 2
+    file.write(bytes(at - end) + directory_bytes(Directory({**values, **more, **own.values}, below), order, at))
+    file.seek(0)
+    file.write(tiff_header(order, at))
+    file.seek(0, io.SEEK_END)
+
+
+# ---------------------------------------------------------------- setting upright
+
+
+def without_prefix(block: bytes) -> bytes:
+    """An EXIF block from its byte order on: some files put a name before it."""
+    return block.removeprefix(_PREFIX)
+
+
+def upright(block: bytes, width: int, height: int) -> bytes:
+    """An EXIF block for the photo that was set upright, in place: nothing else in it moves.
+
+    The thumbnail is left out: it shows the photo as it was.
+
+    Args:
+        block: from its byte order on.
+        width: columns of the upright photo.
+        height: its rows.
+
+    Raises:
+        ValueError, struct.error: it is damaged.
+    """
+    order, directory = read_first_directory(io.BytesIO(block))
+    details = directory.below.get(_EXIF, Directory()).values
+    changed = bytearray(block)
+    _set_number(changed, order, directory.values.get(ORIENTATION), 1)
+    for tags, names in ((directory.values, (WIDTH, HEIGHT)), (details, (_EXIF_WIDTH, _EXIF_HEIGHT))):
+        _set_number(changed, order, tags.get(names[0]), width)
+        _set_number(changed, order, tags.get(names[1]), height)
+    return _without_thumbnail(changed, order, directory.following)
+
+
+def _set_number(block: bytearray, order: str, value: Value | None, number: int) -> None:
+    if value is None or value.type not in _NUMBERS:
+        return
+    packed = struct.pack(f"{order}{_NUMBERS[value.type]}", min(number, 256 ** _SIZES[value.type] - 1))
+    block[value.position : value.position + len(packed)] = packed
+
+
+def _without_thumbnail(block: bytearray, order: str, at: int) -> bytes:
+    """The block without the directory that follows the first, and without the thumbnail that it points to."""
+    if not at:
+        return bytes(block)
+    values = _read_directory(io.BytesIO(block), _FORMS[bytes(block[:4])], at).values
+    for place, length in _THUMBNAILS:
+        if place in values and length in values:
+            start = _number(values[place], order)
+            end = min(start + _number(values[length], order), len(block))
+            block[start:end] = bytes(max(0, end - start))
+    (first,) = struct.unpack_from(f"{order}I", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block, first)
+    struct.pack_into(f"{order}I", block, first + 2 + 12 * count, 0)
+    return bytes(block)
+
+
+def _number(value: Value, order: str) -> int:
+    number: int = struct.unpack_from(f"{order}{_NUMBERS[value.type]}", value.content)[0]
+    return number

@@ -1,0 +1,48 @@
+"""What a result leaves out of a photo, in words for people: every word of it, so that the page can translate them."""
+
+from __future__ import annotations
+
+LOSSES = {
+    # In reading
+    "first_picture": "of its {count} pictures only the first is completed",
+    "second_picture": "the second picture in the file, a preview or a depth map, is left out",
+    "colour_model": "{model} becomes RGB",
+    "fewer_bits": "its pixels are reduced to 8 bits",
+    "integers": "its values of type {type} become integers of 16 bits",
+    "clipped": "values below black or above white, {white}, are clipped",
+    "channels": "of its {count} channels, those that are neither colour nor transparency are left out",
+    "layers": "its layers are left out",
+    "damaged_exif": "its EXIF is damaged and left out",
+    "segments": "its {names} blocks are left out",
+    # In writing
+    "no_bits": "{kind} holds 8 bits per channel only",
+    "no_alpha": "{kind} holds no transparency",
+    "no_exif": "{kind} holds no EXIF",
+    "much_exif": "{kind} holds no EXIF of this size",
+    "no_icc_profile": "{kind} holds no colour profile",
+    "no_xmp": "{kind} holds no XMP",
+    "much_xmp": "{kind} holds no XMP of this size",
+    "no_iptc": "{kind} holds no IPTC",
+    "much_iptc": "{kind} holds no IPTC of this size",
+    "no_comment": "{kind} holds no comment",
+    "no_text": "{kind} holds no PNG text",
+    "no_colour": "{kind} holds no gAMA, cHRM or cICP: colours may look different",
+}
+
+
+class Loss(str):
+    """One thing that a result leaves out; as text, in English.
+
+    Attributes:
+        key: which of `LOSSES`.
+        values: what is put into its braces.
+    """
+
+    key: str
+    values: dict[str, object]
+
+    def __new__(cls, key: str, **values: object) -> Loss:
+        """The loss of that key, with values put in."""
+        loss = super().__new__(cls, LOSSES[key].format(**values))
+        loss.key, loss.values = key, values
+        return loss

@@ -1,0 +1,168 @@
+"""What a photo's file says beside the pixels, read as it is: texts are bytes, because nobody knows their encoding."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from onar.imaging import exif as exif_block
+from onar.imaging.images import OpenPicture
+from onar.imaging.losses import Loss
+from onar.imaging.png import read_facts
+
+_MOST_DPI = 65_535
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_PHOTOSHOP_IPTC = 0x0404
+_KNOWN_SEGMENTS = ("APP0", "APP1", "APP2", "APP13", "APP14", "COM")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says beside its pixels; what is empty it does not say.
+
+    Attributes:
+        exif: EXIF block from its byte order on, for the upright photo.
+        icc_profile: colour profile of the pixels.
+        dpi: pixels per inch across and down.
+        xmp: XMP packet.
+        iptc: IPTC record.
+        comment: of a JPEG or GIF.
+        text: chunks of text of a PNG, whole.
+        colour: chunks of a PNG that say which colours its values mean, whole.
+        is_srgb: without those chunks the colours are the same.
+    """
+
+    exif: bytes = b""
+    icc_profile: bytes = b""
+    dpi: tuple[float, float] | None = None
+    xmp: bytes = b""
+    iptc: bytes = b""
+    comment: bytes = b""
+    text: bytes = b""
+    colour: bytes = b""
+    is_srgb: bool = True
+
+    def without(self, name: str) -> Metadata:
+        """All but what one of the fields of bytes says."""
+        emptied: dict[str, Any] = {name: b""}
+        return replace(self, **emptied)
+
+
+def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) -> tuple[Metadata, list[Loss]]:
+    """Read what a decoded file says beside its pixels.
+
+    Args:
+        opened: the file.
+        width: columns of the upright photo.
+        height: its rows.
+        profile: colour profile of the decoded pixels.
+
+    Returns:
+        What it says, and what of it cannot be kept.
+    """
+    info = opened.image.info
+    exif, losses = _upright_exif(opened, width, height)
+    xmp = info.get("xmp") or b""
+    comment = info.get("comment") or b""
+    metadata = Metadata(
+        exif=exif,
+        icc_profile=profile,
+        dpi=_resolution(info.get("dpi")) if _says_resolution(opened.image, exif) else None,
+        xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        comment=comment.encode() if isinstance(comment, str) else bytes(comment),
+    )
+    if opened.page is not None:
+        metadata = _with_tiffs(metadata, opened)
+        losses += [Loss("layers")] if exif_block.LAYERS in opened.page.tags else []
+    elif opened.image.format == "PNG":
+        facts = read_facts(opened.file)
+        metadata = replace(metadata, text=facts.text, colour=facts.colour, is_srgb=facts.is_srgb)
+    elif opened.image.format in ("JPEG", "MPO"):
+        metadata = replace(metadata, iptc=_iptc(opened.image))
+        losses += _left_segments(opened.image)
+    return replace(metadata, xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", metadata.xmp)), losses
+
+
+def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, list[Loss]]:
+    """The EXIF block of a decoded file for the upright photo; empty when there is none, or it is damaged."""
+    try:
+        if opened.page is not None:
+            order, directory = exif_block.read_first_directory(opened.file)
+            block = exif_block.block_from_tiff(directory, order)
+        else:
+            block = exif_block.without_prefix(_exif(opened.image))
+        return (exif_block.upright(block, width, height), []) if block else (b"", [])
+    except (ValueError, KeyError, struct.error):
+        return b"", [Loss("damaged_exif")]
+
+
+def _exif(image: Image.Image) -> bytes:
+    if "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
+        return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+    return bytes(image.info.get("exif") or b"")
+
+
+def _says_resolution(image: Image.Image, exif: bytes) -> bool:
+    """Whether the resolution is the file's own: for a JPEG with EXIF but without one, Pillow makes it 72."""
+    if not exif or image.format not in ("JPEG", "MPO") or image.info.get("jfif_unit") in (1, 2):
+        return True
+    return _X_RESOLUTION in exif_block.read_first_directory(io.BytesIO(exif))[1].values
+
+
+def _resolution(dpi: Any) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across < _MOST_DPI and 0 < down < _MOST_DPI else None
+
+
+def _with_tiffs(metadata: Metadata, opened: OpenPicture) -> Metadata:
+    """With what a TIFF file holds in tags of its own."""
+    assert opened.page is not None
+    tags, values = opened.page.tags, exif_block.read_first_directory(opened.file)[1].values
+    blobs = {tag: values[tag].content for tag in (exif_block.XMP, exif_block.IPTC) if tag in values}
+    has_dpi = {_X_RESOLUTION, _Y_RESOLUTION} <= values.keys() and tags.valueof(_RESOLUTION_UNIT) in (None, 2, 3)
+    return replace(
+        metadata,
+        dpi=_resolution(opened.page.get_resolution("inch")) if has_dpi else None,
+        xmp=blobs.get(exif_block.XMP, b""),
+        iptc=blobs.get(exif_block.IPTC, b""),
+    )
+
+
+def _iptc(image: Image.Image) -> bytes:
+    return bytes(image.info.get("photoshop", {}).get(_PHOTOSHOP_IPTC, b""))
+
+
+def _left_segments(image: Image.Image) -> list[Loss]:
+    """What JPEG segments that have no place in `Metadata` a file holds."""
+    segments = getattr(image, "applist", [])
+    names = {name for name, _ in segments if name not in _KNOWN_SEGMENTS}
+    if any(name == "APP1" and content.startswith(b"http://ns.adobe.com/xmp/extension/") for name, content in segments):
+        names.add("extended XMP")
+    return [Loss("segments", names=", ".join(sorted(names)))] if names else []
+
+
+# ---------------------------------------------------------------- for JPEG
+
+
+def jpeg_segments(metadata: Metadata) -> bytes:
+    """The segments of a JPEG file for XMP, which must fit, and for IPTC."""
+    segments = _segment(0xE1, _JPEG_XMP + metadata.xmp) if metadata.xmp else b""
+    if metadata.iptc:
+        record = metadata.iptc + bytes(len(metadata.iptc) % 2)
+        resource = b"8BIM" + struct.pack(">HHI", _PHOTOSHOP_IPTC, 0, len(metadata.iptc)) + record
+        segments += _segment(0xED, b"Photoshop 3.0\0" + resource)
+    return segments
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content

@@ -1,0 +1,300 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+
+from onar.imaging import exif
+from onar.imaging.photo_file import read_photo_file, write_photo_file
+from onar.imaging.png import read_facts
+from tests.conftest import PHOTOS
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+TEXTS = {
+    ExifTags.Base.Copyright: "© 2024 Gökçe Müller".encode(),
+    ExifTags.Base.Artist: "Ζωή Παπαδοπούλου".encode(),
+    ExifTags.Base.ImageDescription: "写真, Şişli".encode(),
+    ExifTags.Base.Software: "Lightroom ™".encode("cp1252"),
+}
+IN_DETAIL = {
+    42033: "Seri № 12".encode(),  # BodySerialNumber
+    36867: b"2024:05:06 07:08:09",  # DateTimeOriginal
+}
+NOTE = b"Canon\0" + bytes(range(256))
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="Şişli"/></x:xmpmeta>'.encode()
+)
+IPTC = b"\x1c\x02\x78\x00\x07Caption"
+KEPT = [".jpg", ".png", ".tif", ".webp"]
+
+
+def text(content: bytes) -> exif.Value:
+    return exif.Value(2, len(content) + 1, content + b"\0")
+
+
+def a_block(order: str = "<", orientation: int = 6) -> bytes:
+    """EXIF with texts, types that a tag's number does not tell, fractions, and a maker's note."""
+    details = {tag: text(content) for tag, content in IN_DETAIL.items()}
+    details[37500] = exif.undefined(NOTE)
+    details[33434] = exif.Value(5, 1, struct.pack(f"{order}II", 10, 2500))  # not reduced
+    details[40962] = exif.long_numbers(order, 31)
+    details[40963] = exif.Value(3, 1, struct.pack(f"{order}H", 20))
+    first = {int(tag): text(content) for tag, content in TEXTS.items()}
+    first[274] = exif.Value(3, 1, struct.pack(f"{order}H", orientation))
+    first[50_000] = exif.Value(9, 2, struct.pack(f"{order}ii", -5, 7))  # nobody knows this tag
+    position = exif.Value(5, 3, struct.pack(f"{order}6I", 41, 1, 1, 1, 30, 1))
+    below = {34665: exif.Directory(details), 34853: exif.Directory({1: text(b"N"), 2: position})}
+    return exif.tiff_header(order, 8) + exif.directory_bytes(exif.Directory(first, below), order, 8)
+
+
+def tags_of(path: Path) -> dict[int, tuple[int, int, bytes]]:
+    """All tags of all directories of a file's EXIF, as they are stored."""
+    if path.suffix == ".tif":
+        block = io.BytesIO(path.read_bytes())
+    else:
+        with Image.open(path) as image:
+            block = io.BytesIO(exif.without_prefix(image.info["exif"]))
+    _, first = exif.read_first_directory(block)
+    values = dict(first.values)
+    for directory in first.below.values():
+        values |= directory.values
+    return {tag: tuple(value[:3]) for tag, value in values.items() if tag not in exif.LAYOUT}
+
+
+def a_photo(folder: Path, name: str, block: bytes = b"", size: tuple[int, int] = (31, 20), **options: object) -> Path:
+    picture = Image.open(COFFEE).resize(size)
+    if name.endswith(".tif"):
+        picture.save(folder / name)
+        with (folder / name).open("rb+") as file:
+            exif.add_to_tiff(file, block, {})
+    else:
+        picture.save(folder / name, **({"exif": b"Exif\0\0" + block} if block else {}), **options)
+    return folder / name
+
+
+def through(source: Path, output: Path) -> list[str]:
+    photo = read_photo_file(source)
+    return [*photo.losses, *write_photo_file(output, photo)]
+
+
+# ---------------------------------------------------------------- EXIF
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("source", KEPT)
+@pytest.mark.parametrize("target", KEPT)
+def test_every_tag_keeps_its_bytes_and_its_type(tmp_path: Path, source: str, target: str, order: str) -> None:
+    if (source, order) == (".tif", ">"):
+        pytest.skip("Pillow writes the file in the other byte order")
+    path = a_photo(tmp_path, f"a{source}", a_block(order))
+    assert not through(path, tmp_path / f"b{target}")
+    before, after = tags_of(path), tags_of(tmp_path / f"b{target}")
+    changed = {274, 40962, 40963} | ({282, 283, 296} if target == ".tif" else set())
+    assert {tag: value for tag, value in after.items() if tag not in changed} == {
+        tag: value for tag, value in before.items() if tag not in changed
+    }
+    for tag, content in {**TEXTS, **IN_DETAIL}.items():
+        assert after[tag][2] == content + b"\0"
+    numbers = [int.from_bytes(after[tag][2], "little" if order == "<" else "big") for tag in (274, 40962, 40963)]
+    assert numbers == [1, 20, 31]
+
+
+def test_makers_notes_stay_where_they_point_to(tmp_path: Path) -> None:
+    path = a_photo(tmp_path, "a.jpg", a_block())
+    through(path, tmp_path / "b.jpg")
+    with Image.open(path) as before, Image.open(tmp_path / "b.jpg") as after:
+        assert before.info["exif"].index(NOTE) == after.info["exif"].index(NOTE)
+
+
+def test_damaged_exif_is_left_out_and_said(tmp_path: Path) -> None:
+    path = a_photo(tmp_path, "a.jpg", b"II*\0\xff\xff\xff\xff")
+    assert through(path, tmp_path / "b.jpg") == ["its EXIF is damaged and left out"]
+
+
+def test_a_tag_that_points_outside_does_not_cost_the_others(tmp_path: Path) -> None:
+    block = bytearray(a_block())
+    at = block.index(struct.pack("<HHI", 37500, 7, len(NOTE))) + 8
+    block[at : at + 4] = struct.pack("<I", 1 << 31)
+    path = a_photo(tmp_path, "a.jpg", bytes(block))
+    assert not through(path, tmp_path / "b.jpg")
+    assert tags_of(tmp_path / "b.jpg")[315] == (2, len(TEXTS[315]) + 1, TEXTS[315] + b"\0")
+
+
+def test_a_resolution_that_a_photo_does_not_say_is_not_made_up(tmp_path: Path) -> None:
+    path = a_photo(tmp_path, "a.jpg", a_block(orientation=1))
+    through(path, tmp_path / "b.png")
+    assert "dpi" not in Image.open(tmp_path / "b.png").info
+
+
+# ---------------------------------------------------------------- XMP, IPTC, comments, texts
+
+
+def xmp_of(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return image.tag_v2[700] if path.suffix == ".tif" else image.info["xmp"]
+
+
+@pytest.mark.parametrize("source", KEPT)
+@pytest.mark.parametrize("target", KEPT)
+def test_xmp_is_kept_and_turns_nothing_twice(tmp_path: Path, source: str, target: str) -> None:
+    if source == ".tif":
+        path = a_photo(tmp_path, "a.tif")
+        with path.open("rb+") as file:
+            exif.add_to_tiff(file, b"", {exif.XMP: exif.some_bytes(XMP)})
+    elif source == ".png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        path = a_photo(tmp_path, "a.png", pnginfo=info)
+    else:
+        path = a_photo(tmp_path, f"a{source}", xmp=XMP)
+    assert not through(path, tmp_path / f"b{target}")
+    assert xmp_of(tmp_path / f"b{target}") == XMP.replace(b'Orientation="6"', b'Orientation="1"')
+
+
+def test_iptc_and_comments_are_kept_where_they_have_a_place_and_else_said(tmp_path: Path) -> None:
+    resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(IPTC)) + IPTC
+    path = a_photo(tmp_path, "a.jpg", comment="Şişli".encode())
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + struct.pack(">BBH", 0xFF, 0xED, len(resource) + 2) + resource + content[2:])
+    assert not through(path, tmp_path / "b.jpg")
+    with Image.open(tmp_path / "b.jpg") as result:
+        assert result.info["comment"] == "Şişli".encode()
+        assert result.info["photoshop"][0x0404] == IPTC
+    assert through(path, tmp_path / "b.tif") == ["TIFF holds no comment"]
+    assert not through(tmp_path / "b.tif", tmp_path / "c.jpg")
+    with Image.open(tmp_path / "c.jpg") as result:
+        assert result.info["photoshop"][0x0404] == IPTC
+    assert through(path, tmp_path / "b.png") == ["PNG holds no IPTC", "PNG holds no comment"]
+
+
+def test_the_texts_of_a_png_are_kept_in_a_png_and_else_said(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "a title")
+    info.add_text("Long", "words " * 99, zip=True)
+    info.add_itxt("Place", "Şişli", "tr", "Yer")
+    path = a_photo(tmp_path, "a.png", pnginfo=info)
+    assert not through(path, tmp_path / "b.png")
+    assert Image.open(tmp_path / "b.png").text == Image.open(path).text
+    assert through(path, tmp_path / "b.jpg") == ["JPEG holds no PNG text"]
+
+
+def test_bmp_says_all_that_it_cannot_hold(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = a_photo(tmp_path, "a.jpg", a_block(), xmp=XMP, icc_profile=profile)
+    said = ["BMP holds no EXIF", "BMP holds no colour profile", "BMP holds no XMP"]
+    assert through(path, tmp_path / "b.bmp") == said
+
+
+def test_blocks_that_have_no_place_are_said(tmp_path: Path) -> None:
+    path = a_photo(tmp_path, "a.jpg", extra=struct.pack(">BBH", 0xFF, 0xEB, 6) + b"JUMB")
+    assert through(path, tmp_path / "b.jpg") == ["its APP11 blocks are left out"]
+
+
+def test_the_layers_of_a_tiff_are_left_out_and_said(tmp_path: Path) -> None:
+    path = a_photo(tmp_path, "a.tif")
+    with path.open("rb+") as file:
+        exif.add_to_tiff(file, b"", {exif.LAYERS: exif.undefined(b"the photo as it was")})
+    assert through(path, tmp_path / "b.tif") == ["its layers are left out"]
+    assert b"as it was" not in (tmp_path / "b.tif").read_bytes()
+
+
+# ---------------------------------------------------------------- colours and transparency of PNG
+
+
+def with_chunks(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
+    """The PNG file with chunks after its header."""
+    content = path.read_bytes()
+    added = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    path.write_bytes(content[:33] + added + content[33:])
+    return path
+
+
+CHROMATICITIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+SRGB = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "tells"),
+    [
+        ([(b"gAMA", struct.pack(">I", 100_000))], True),
+        ([(b"gAMA", struct.pack(">I", 45455)), (b"cHRM", CHROMATICITIES)], True),
+        ([(b"cICP", bytes([9, 16, 0, 1]))], True),
+        ([(b"gAMA", struct.pack(">I", 45455)), (b"cHRM", SRGB)], False),
+        ([(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45455))], False),
+    ],
+)
+def test_what_colours_a_png_means_is_kept_in_a_png_and_else_said(
+    tmp_path: Path, chunks: list[tuple[bytes, bytes]], tells: bool
+) -> None:
+    path = with_chunks(a_photo(tmp_path, "a.png"), *chunks)
+    assert not through(path, tmp_path / "b.png")
+    for name, data in chunks:
+        assert name + data in (tmp_path / "b.png").read_bytes()
+    said = through(path, tmp_path / "b.jpg")
+    assert said == (["JPEG holds no gAMA, cHRM or cICP: colours may look different"] if tells else [])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_transparent_colour_of_a_png_stays_transparent(
+    tmp_path: Path, channels: int, bits: int, orientation: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 2**bits, (9, 14, channels)).astype(f"uint{bits}")
+    pixels[4, 5] = pixels[4, 6] = 99
+    pixels[4, 6, 0] += 1  # in 16 bits, the same in the upper eight
+    cv2.imwrite(str(tmp_path / "a.png"), pixels[..., ::-1])
+    block = exif.tiff_header("<", 8) + exif.directory_bytes(
+        exif.Directory({274: exif.Value(3, 1, struct.pack("<H", orientation))}), "<", 8
+    )
+    path = with_chunks(tmp_path / "a.png", (b"tRNS", struct.pack(f">{channels}H", *[99] * channels)), (b"eXIf", block))
+    assert not through(path, tmp_path / "b.png")
+    result = read_photo_file(tmp_path / "b.png")
+    upright = np.rot90(pixels, -1) if orientation == 6 else pixels
+    assert np.array_equal(np.atleast_3d(result.pixels), upright)
+    assert np.array_equal(result.alpha == 0, (upright == 99).all(axis=2))
+    assert result.pixels.dtype == result.alpha.dtype == pixels.dtype
+    with (tmp_path / "b.png").open("rb") as file:
+        assert read_facts(file).bits == bits
+
+
+# ---------------------------------------------------------------- JPEG
+
+
+def test_subsampling_that_cannot_be_written_loses_nothing_more(tmp_path: Path) -> None:
+    photo = cv2.imread(str(COFFEE))
+    options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440, cv2.IMWRITE_JPEG_QUALITY, 90]
+    cv2.imwrite(str(tmp_path / "a.jpg"), photo, options)
+    through(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    with Image.open(tmp_path / "a.jpg") as before:
+        before.save(tmp_path / "c.jpg", qtables=before.quantization, subsampling=2)
+    before, after, reduced = (np.asarray(Image.open(tmp_path / f"{name}.jpg"), np.float32) for name in "abc")
+    assert np.abs(before - after).mean() < 0.75 * np.abs(before - reduced).mean()
+
+
+def test_a_jpeg_of_red_green_and_blue_stays_one(tmp_path: Path) -> None:
+    Image.open(COFFEE).save(tmp_path / "a.jpg", quality=90, keep_rgb=True)
+    through(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    before, after = (np.asarray(Image.open(tmp_path / name), np.float32) for name in ("a.jpg", "b.jpg"))
+    assert np.abs(before - after).mean() < 0.1
+
+
+# ---------------------------------------------------------------- several pictures
+
+
+def test_a_file_of_several_pictures_says_how_many(tmp_path: Path) -> None:
+    pages = [Image.open(COFFEE).resize((31, 20)).rotate(90 * number) for number in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "a.webp", save_all=True, append_images=pages[1:])
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((4, 20, 31), np.float32), photometric="minisblack", metadata=None)
+    for name, count in (("a.tif", 3), ("a.webp", 3), ("b.tif", 4)):
+        photo = read_photo_file(tmp_path / name)
+        assert photo.count == count
+        assert f"of its {count} pictures only the first is completed" in photo.losses
