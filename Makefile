@@ -25,9 +25,17 @@ FIRST := weights_training/first/generator_final.pth
 SECOND := weights_training/second/generator_final.pth
 THIRD := weights_training/third/generator_final.pth
 
-weights: $(THIRD)
-	$(BIN)/onar export --weights $(THIRD) --correction_window 17 \
-		--output src/onar/assets/weights/onar.safetensors
+NETWORK := weights_training/onar.safetensors
+BLEND := weights_training/texture.safetensors
+
+weights: $(NETWORK) $(BLEND)
+	cp $^ src/onar/assets/weights
+
+$(BLEND): $(NETWORK)
+	$(BIN)/onar blend --data '$(DATA)' --weights $(NETWORK) --output $@
+
+$(NETWORK): $(THIRD)
+	$(BIN)/onar export --weights $(THIRD) --correction_window 17 --output $@
 
 $(THIRD): $(SECOND)
 	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(SECOND)

@@ -41,7 +41,7 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
 
     Args:
         path: the file.
-        generator: one of `GENERATORS`.
+        generator: one of `GENERATORS`, or another network that has an `architecture`.
         metadata: what else the file should say, beside the architecture: `format`, `training_size`, keys of `RECORD`.
     """
     state = {

@@ -20,6 +20,7 @@ from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 from onar.standard_streams import lost_output, steady_streams
+from onar.training.blend_config import BlendConfig
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}
@@ -146,6 +147,7 @@ def evaluate(
     features: str | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     texture: Literal["auto", "network", "patches"] = "auto",
+    blend: Path | None = None,
 ) -> None:
     """Score how well holes in photos are filled, by hole share, and write a report.
 
@@ -165,6 +167,7 @@ def evaluate(
         features: Also compute FID and KID on the features of this network: efficientnet_lite0 or vgg16.
         device: Where to compute; auto takes a GPU when there is one.
         texture: As for `complete`: with copied texture (patches), without (network), or with it where it can be (auto).
+        blend: As for `complete`: what `onar blend` has trained.
     """
     from onar.evaluation.report_page import missing_for_page
     from onar.evaluation.verb import evaluate
@@ -181,6 +184,7 @@ def evaluate(
         features=features,
         device=device,
         texture=texture,
+        blend=blend,
         output=output,
     )
     print(report)
@@ -229,6 +233,18 @@ def export(
         calibration=calibration,
     )
     print(exported)
+
+
+@app.command
+def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -> None:  # noqa: B008
+    """Train what blends a network's fill of deep holes with texture copied from the photo: a file for --blend.
+
+    First makes pairs of fills from the photos, which takes the most time, and then trains on them. What was stopped
+    goes on with the same command. It needs pip install "onar[train,offline]".
+    """
+    from onar.training.blend import train_blend
+
+    train_blend(config)
 
 
 @app.command

@@ -19,7 +19,7 @@ from cyclopts import Parameter
 from onar.bundled import BUNDLED
 from onar.errors import UsageError
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
-from onar.setting_checks import Settings, at_least, read_toml, require
+from onar.setting_checks import Settings, at_least, plain_settings, read_toml, require
 
 ImageSize = int | tuple[int, int]
 Precision = Literal["no", "bf16", "fp16"]
@@ -316,14 +316,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     def to_plain(self) -> dict[str, Any]:
         """The configuration as the values TOML knows; settings that are None are left out."""
-        plain: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Path):
-                value = str(value)
-            if value is not None:
-                plain[field.name] = list(value) if isinstance(value, tuple) else value
-        return plain
+        return plain_settings(self)
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` and `--config` read back."""

@@ -54,6 +54,16 @@ def _temporary_name(path: Path) -> str:
     return f".{digest}{end}"
 
 
+def check_writable(path: Path) -> None:
+    """Make the folder of a file to be written; raises `OnarError` now rather than after hours of work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OnarError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
 def remove_partial(folder: Path) -> None:
     """Remove what `replacing` left in a folder when its process was killed; nobody else may be writing there."""
     for temporary in folder.glob(".*.partial*"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from onar.errors import OnarError, UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from pydantic import TypeAdapter
 
 _KINDS: dict[Any, str] = {
@@ -98,3 +99,15 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
 def at_least(name: str, value: float, minimum: float) -> None:
     """Raise `UsageError` that names the flag when its value is below the minimum."""
     require(value >= minimum, name, f"must be at least {minimum}", value)
+
+
+def plain_settings(settings: DataclassInstance) -> dict[str, Any]:
+    """The fields of a dataclass as the values TOML knows; those that are None are left out."""
+    plain: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, Path):
+            value = str(value)
+        if value is not None:
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from onar.errors import UsageError
@@ -19,6 +20,9 @@ class CompletionConfig(Settings):
     texture: Literal["auto", "network", "patches"] = "auto"
     """What deep holes look like: the photo's own texture, copied by PatchMatch and led by the network (patches), the
     network's fill alone (network), or patches where PatchMatch is installed (auto)."""
+    blend: Path | None = None
+    """What blends the network's fill with the copied one: a file from `onar blend`, such as for a network of your own;
+    by default what comes with Onar."""
     seed: int = 0
     """Of what is copied: the same seed gives the same picture, another one another try."""
     feather: int = 0

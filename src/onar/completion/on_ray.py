@@ -72,7 +72,7 @@ class Actor:
     def __init__(self, folder: str, threads: int, weights: str | None, device: str, config: CompletionConfig) -> None:
         os.chdir(folder)
         cv2.setNumThreads(threads)
-        self.inpainter = Inpainter.load(weights, device, threads)
+        self.inpainter = Inpainter.load(weights, device, threads, config.blend)
         self.config = config
 
     def __call__(self, block: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:

@@ -7,7 +7,6 @@ What the page says is in `report_page.html.jinja`; here its numbers and pictures
 from __future__ import annotations
 
 import base64
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from onar.errors import OnarError
 from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
     Bucket,
@@ -78,16 +76,6 @@ class _Shown:
 
     heading: str
     pictures: list[_Picture]
-
-
-def check_writable(output: Path) -> None:
-    """Make the folder of the reports; raises `OnarError` now rather than after hours of work."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OnarError(f"cannot write {output}: {error.strerror or error}") from error
-    if not os.access(output.parent, os.W_OK):
-        raise OnarError(f"cannot write {output}: no permission to write in {output.parent}")
 
 
 def missing_for_page() -> str | None:

@@ -18,8 +18,9 @@ from onar.config import ImageSize
 from onar.errors import UsageError
 from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
 from onar.evaluation.report import LEARNED_DISTANCES, Report, bucket_scores, describe_metric, mean_scores
-from onar.evaluation.report_page import check_writable, write_reports
+from onar.evaluation.report_page import write_reports
 from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
+from onar.files import check_writable
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
@@ -65,6 +66,7 @@ def evaluate(
     features: str | None = None,
     device: str = "auto",
     texture: str = "auto",
+    blend: Path | None = None,
     output: Path | str | None = None,
 ) -> Report:
     """Score fills of holes in photos.
@@ -84,6 +86,7 @@ def evaluate(
         features: network of `onar.metrics.feature_networks.FEATURES` on whose features FID and KID are computed.
         device: "auto", "cpu", "cuda" or "mps".
         texture: of the fills of `weights`, as `Inpainter` takes it.
+        blend: for copied texture, as `Inpainter.load` takes it.
         output: write the report there as JSON, and beside it as an HTML page.
 
     Raises:
@@ -94,7 +97,7 @@ def evaluate(
     size, folder = (img_size, img_size) if isinstance(img_size, int) else img_size, Path(data)
     holes, unreadable = mask_files(Path(masks), masks_per_range) if masks else (None, [])
     pairs = Pairs(folder, holes or generated_holes(masks_per_range, seed), size, count)
-    inpainter = Inpainter.load(weights, device)
+    inpainter = Inpainter.load(weights, device, blend=blend)
     fills, descriptions, unavailable = _gather_methods(inpainter, texture, baselines, methods or {})
     if output is not None:
         check_writable(Path(output))

@@ -60,7 +60,13 @@ class Inpainter:
         self.weights: Path | None = None
 
     @classmethod
-    def load(cls, weights: str | Path | None = None, device: str = "auto", threads: int = 0) -> Inpainter:
+    def load(
+        cls,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        threads: int = 0,
+        blend: Path | None = None,
+    ) -> Inpainter:
         """Load weights: the bundled ones, others, or none for the pyramid fill.
 
         Args:
@@ -68,11 +74,20 @@ class Inpainter:
                 the weights that come with Onar; "pyramid" for the pyramid fill.
             device: "auto", "cpu", "cuda" or "mps".
             threads: of the CPU that compute a network; 0 for as many as the backend takes by itself.
+            blend: a `.safetensors` file from `onar blend`, for copied texture; by default the one that comes with Onar.
 
         Raises:
-            OnarError: the file cannot be read, or holds no generator.
+            OnarError: a file cannot be read, or holds no generator or no blend.
             UsageError: the device is not there.
         """
+        inpainter = cls._load_generator(weights, device, threads)
+        if blend is not None:
+            inpainter.blend = Blend(blend, threads)
+            inpainter.description += f" and the blend {blend}"
+        return inpainter
+
+    @classmethod
+    def _load_generator(cls, weights: str | Path | None, device: str, threads: int) -> Inpainter:
         if str(weights) == PYRAMID:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
         path = weights_file(weights)
@@ -212,7 +227,7 @@ class Inpainter:
         canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
         canvas.fill(strategy)
         if texture == "patches" or (texture == "auto" and self._copies):
-            Texture(self._blend, seed).apply(canvas.photo, hole)
+            Texture(self.blend, seed).apply(canvas.photo, hole)
         return canvas.photo
 
     @property
@@ -221,7 +236,8 @@ class Inpainter:
         return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
 
     @cached_property
-    def _blend(self) -> Blend:
+    def blend(self) -> Blend:
+        """What makes one fill of the generator's and the copied one."""
         return Blend(texture_weights(), self.threads)
 
     @property

@@ -9,6 +9,7 @@ each band the network may also add a little of its own, which repairs seams.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,11 @@ class TextureBlend(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(width, 4, 3, padding=1) for width in widths)
         self.fine = nn.Sequential(Layer(widths[0], widths[0]), nn.Conv2d(widths[0], 16, 3, padding=1))
         self._start_near_fixed_weights()
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Name and arguments, as a weights file says them."""
+        return {"network": "TextureBlend", "base_channels": self.base_channels}
 
     @torch.no_grad()
     def _start_near_fixed_weights(self) -> None:

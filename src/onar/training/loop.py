@@ -5,7 +5,6 @@ Read `train` for the order of things, `_train_epoch` for the loop, and `training
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from onar.devices import is_out_of_memory
 from onar.errors import OnarError
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes
 from onar.training.budget import epoch_ends, steps_that_fit
+from onar.training.interruption import interruption
 from onar.training.reporting import (
     log,
     progress_record,
@@ -58,7 +58,7 @@ def train(config: TrainConfig) -> Path:
         run = prepare(config, processes.device, results)
         accelerator = run.gan.accelerator
         log(run, start_record(run))
-        with _interruption() as interrupted:
+        with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:
             while run.progress.epoch < config.epochs and run.progress.step < run.total_steps:
                 say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
                 _train_epoch(run, interrupted)
@@ -235,27 +235,3 @@ def _naming_limits(config: TrainConfig) -> Iterator[None]:
             reason = str(error).strip().splitlines()[0]
             raise OnarError(f"--compile failed, train without it: {reason}") from error
         raise
-
-
-@contextmanager
-def _interruption() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM so that a step can finish first; a second one stops at once.
-
-    Outside the main thread signals cannot be caught, and nothing is collected.
-    """
-    received: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if received:
-            raise KeyboardInterrupt("Stopped at once; the last checkpoint is the newest one in checkpoints/")
-        received.append(number)
-
-    try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:
-        before = {}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -86,6 +86,48 @@ def gram(feature_map: Tensor) -> Tensor:
         return rows @ rows.transpose(1, 2)
 
 
+def local_statistics_loss(features: Sequence[Tensor], target: Sequence[Tensor], window_share: float = 1 / 12) -> Tensor:
+    """Distance of means and standard deviations of features in small windows; the deviations count twice.
+
+    A texture that is the same but lies elsewhere costs little, and one that is blurred costs much: with L1 it is the
+    other way round, so that what cannot be known is best left blurred.
+
+    Args:
+        features: feature maps B x C x H x W.
+        target: those of the photo.
+        window_share: side of the windows, as a share of the map's width; they overlap by half, and are at least 2.
+    """
+    ours, theirs = ([_window_statistics(one, window_share) for one in maps] for maps in (features, target))
+    means, deviations = ([[one[part] for one in maps] for maps in (ours, theirs)] for part in (0, 1))
+    return content_loss(*means) + 2 * content_loss(*deviations)
+
+
+def _window_statistics(feature_map: Tensor, window_share: float) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations in windows of a feature map B x C x H x W, each B x C x h x w."""
+    side = max(2, int(window_share * feature_map.shape[-1]))
+    values = feature_map.float()
+    mean = F.avg_pool2d(values, side, side // 2)
+    variance = F.avg_pool2d(values.square(), side, side // 2) - mean.square()
+    return mean, (variance.clamp_min(0) + 1e-4).sqrt()  # the root of 0 has no gradient
+
+
+def normalised_feature_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Sum over feature maps B x C x H x W of the mean squared distance of their vectors, each of unit length.
+
+    As LPIPS (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric") without its
+    learned weights; a mean over 2x2 vectors forgives a shift by less than one.
+    """
+    distances = [
+        (_unit_vectors(one) - _unit_vectors(other)).square().sum(1).mean()
+        for one, other in zip(features, target, strict=True)
+    ]
+    return torch.stack(distances).sum()
+
+
+def _unit_vectors(feature_map: Tensor) -> Tensor:
+    return F.avg_pool2d(F.normalize(feature_map.float(), dim=1, eps=1e-3), 2, stride=1)
+
+
 def total_variation(composite: Tensor, known: Tensor) -> Tensor:
     """Absolute differences of neighbours that both lie in the hole's 1-pixel dilation.
 

@@ -1,0 +1,174 @@
+"""A blend with what trains it, and how one step changes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel
+
+from onar.masks import composite
+from onar.models import Discriminator
+from onar.models.texture_blend import TextureBlend
+from onar.training.losses import (
+    PixelLoss,
+    local_statistics_loss,
+    normalised_feature_loss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+    style_loss,
+)
+from onar.training.step import NotFiniteError, moving_average
+
+DISCRIMINATOR_CHANNELS = 32
+LONGEST_GRADIENT = 5.0
+"""Longer gradients of the blend are shortened to this norm."""
+
+
+@dataclass
+class BlendGAN:
+    """A blend and a local discriminator with everything that trains them.
+
+    Attributes:
+        blend: (led, copied, known) -> completed.
+        discriminator: photo or composite -> logits.
+        features: image B×3×H×W in [0, 1] -> list of feature maps; frozen, on the device.
+        weights: the weight of each term by name: pixel, style, statistics, normalised, adv. With adv 0 the
+            discriminator does not learn either.
+        rates: learning rates of the blend and of the discriminator.
+        ema_decay: of the average of the blend that is kept.
+        device: where to compute.
+        bf16: compute the networks in bfloat16.
+    """
+
+    blend: TextureBlend
+    discriminator: Discriminator
+    features: nn.Module
+    weights: dict[str, float]
+    rates: tuple[float, float]
+    ema_decay: float
+    device: torch.device
+    bf16: bool
+    average: AveragedModel = field(init=False)
+    optimizers: tuple[Adam, Adam] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for network in (self.blend, self.discriminator):
+            network.to(self.device).to(memory_format=torch.channels_last)
+        self.average = AveragedModel(self.blend, multi_avg_fn=moving_average(self.ema_decay))
+        self.optimizers = (
+            Adam(self.blend.parameters(), self.rates[0], (0.9, 0.99)),
+            Adam(self.discriminator.parameters(), self.rates[1], (0.5, 0.99)),
+        )
+
+    def step(self, pairs: Tensor, factor: float) -> dict[str, float]:
+        """Take one step: first the discriminator learns, then the blend.
+
+        Args:
+            pairs: uint8 B×10×H×W, as `blend_pairs.Pair` orders the channels.
+            factor: on both learning rates.
+
+        Returns:
+            The unweighted terms by name, and the discriminator's loss as "D".
+
+        Raises:
+            NotFiniteError: a loss or the gradient of the blend is not finite; the blend has not changed.
+        """
+        for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+        photo, led, copied, known = self._unpack(pairs)
+        with self._autocast():
+            completed = self.blend(led, copied, known)
+        whole = composite(photo, completed.float(), known)
+        terms = {"pixel": PixelLoss()(whole, photo, known), **self._feature_terms(whole, photo)}
+        losses = {}
+        if self.weights["adv"]:
+            losses["D"], real = self._train_discriminator(photo, whole)
+            terms["adv"] = self._adversarial_loss(real, whole)
+        self._train_blend(terms)
+        self.average.update_parameters(self.blend)
+        return {name: float(value) for name, value in (terms | losses).items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later process needs to go on exactly here."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "blend": self.blend,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "optimizer": self.optimizers[0],
+            "optimizer_d": self.optimizers[1],
+        }
+
+    def _unpack(self, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Photo, led and copied, B×3×H×W in [0, 1], and known, B×1×H×W."""
+        values = pairs.to(self.device).float() / 255
+        photo, led, copied, hole = (
+            part.contiguous(memory_format=torch.channels_last) for part in torch.split(values, [3, 3, 3, 1], 1)
+        )
+        return photo, led, copied, 1 - hole
+
+    def _feature_terms(self, whole: Tensor, photo: Tensor) -> dict[str, Tensor]:
+        losses: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {
+            "style": style_loss,
+            "statistics": local_statistics_loss,
+            "normalised": normalised_feature_loss,
+        }
+        wanted = [name for name in losses if self.weights[name]]
+        if not wanted:
+            return {}
+        with self._autocast():
+            with torch.no_grad():
+                target = self.features(photo)
+            features = self.features(whole)
+        return {name: losses[name](features, target) for name in wanted}
+
+    def _train_discriminator(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the discriminator; returns its loss and its logits for the photos."""
+        with self._autocast():
+            real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
+        loss = relativistic_discriminator_loss(real, fake)
+        require_finite({"D": loss})
+        torch.autograd.backward(loss)
+        self.optimizers[1].step()
+        self.optimizers[1].zero_grad()
+        return loss, real.detach()
+
+    def _adversarial_loss(self, real: Tensor, whole: Tensor) -> Tensor:
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            fake = self.discriminator(whole)
+        self.discriminator.requires_grad_(True)
+        return relativistic_generator_loss(real, fake)
+
+    def _train_blend(self, terms: dict[str, Tensor]) -> None:
+        total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
+        torch.autograd.backward(total)
+        norm = clip_grad_norm_(self.blend.parameters(), LONGEST_GRADIENT)
+        require_finite(terms | {"the gradient": norm})
+        self.optimizers[0].step()
+        self.optimizers[0].zero_grad()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def require_finite(values: dict[str, Tensor]) -> None:
+    """Raise `NotFiniteError` that names the first value which is not a finite number."""
+    for name, value in values.items():
+        if not math.isfinite(number := float(value)):
+            raise NotFiniteError(f"{name} is {number}")
