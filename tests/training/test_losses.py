@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from onar.metrics.feature_networks import load_features
 from onar.training.losses import (
     PerceptualLoss,
     PixelLoss,
     content_loss,
     gram,
+    local_statistics_loss,
+    normalised_feature_loss,
     relativistic_discriminator_loss,
     relativistic_generator_loss,
     style_loss,
@@ -41,6 +45,11 @@ def known(photo: Tensor) -> Tensor:
     known = torch.ones_like(photo[:, :1])
     known[:, :, 20:40, 30:50] = 0
     return known
+
+
+@pytest.fixture(scope="module")
+def efficientnet() -> nn.Module:
+    return load_features("efficientnet_lite0")
 
 
 class TinyFeatures(nn.Module):
@@ -218,3 +227,66 @@ def test_every_loss_of_half_precision_tensors_is_a_finite_float32(
         relativistic_generator_loss(logits, logits.flip(0)),
     ]
     assert all(loss.dtype == torch.float32 and loss.isfinite() and loss.ndim == 0 for loss in losses)
+
+
+# ---------------------------------------------------------------- windows and unit vectors
+
+
+def test_losses_of_the_blend_are_0_for_equal_features(photo: Tensor) -> None:
+    features = TinyFeatures()(photo)
+    assert local_statistics_loss(features, features) == 0
+    assert normalised_feature_loss(features, features) == 0
+
+
+def test_local_statistics_prefer_the_same_texture_elsewhere_to_none_and_l1_the_other_way_round() -> None:
+    texture, another = torch.randn(2, 1, 3, 96, 96, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.5
+    blurred = torch.full_like(texture, 0.5)
+    assert local_statistics_loss([another], [texture]) < 0.25 * local_statistics_loss([blurred], [texture])
+    assert content_loss([another], [texture]) > 1.3 * content_loss([blurred], [texture])
+
+
+@pytest.mark.parametrize("name", ["pexels_105518", "budgie_perched_osprey", "skimage_coffee"])
+@pytest.mark.parametrize(("shift", "most"), [(1, 0.45), (2, 0.6)])
+def test_a_shift_of_a_photo_costs_local_statistics_less_beside_blur_than_l1(
+    efficientnet: nn.Module, name: str, shift: int, most: float
+) -> None:
+    pixels = np.asarray(Image.open(PHOTOS / f"{name}.jpg").convert("RGB"))[20:230, 20:230].copy()
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    blurry = F.avg_pool2d(image, 5, stride=1, padding=2)
+    target, blurred, shifted = (
+        efficientnet(one[..., start : start + 192, start : start + 192])
+        for one, start in ((image, 8), (blurry, 8), (image, 8 + shift))
+    )
+    costs = [loss(shifted, target) / loss(blurred, target) for loss in (local_statistics_loss, content_loss)]
+    assert costs[0] < most
+    assert costs[0] < 0.75 * costs[1]
+
+
+def test_local_statistics_are_those_of_windows_that_overlap_by_half() -> None:
+    one, other = torch.rand(2, 1, 2, 12, 12, generator=torch.Generator().manual_seed(0))
+    windows = [(slice(top, top + 4), slice(left, left + 4)) for top in range(0, 9, 2) for left in range(0, 9, 2)]
+    expected = 0.0
+    for channel in range(2):
+        for place in windows:
+            a, b = one[0, channel][place].double(), other[0, channel][place].double()
+            deviations = [(values.var(correction=0) + 1e-4).sqrt() for values in (a, b)]
+            expected += float((a.mean() - b.mean()).abs() + 2 * (deviations[0] - deviations[1]).abs())
+    loss = local_statistics_loss([one], [other], window_share=1 / 3)
+    assert float(loss) == pytest.approx(expected / (2 * len(windows)), rel=1e-4)
+
+
+def test_normalised_features_compare_directions_alone(photo: Tensor) -> None:
+    one, other = (torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert normalised_feature_loss([7 * one], [one]) < 1e-10
+    unit = [values.double() / values.double().norm(dim=1, keepdim=True) for values in (one, other)]
+    means = [sum(v[:, :, i : i + 3, j : j + 3] for i in (0, 1) for j in (0, 1)) / 4 for v in unit]
+    expected = ((means[0] - means[1]) ** 2).sum(1).mean()
+    torch.testing.assert_close(normalised_feature_loss([one], [other]).double(), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("loss", [local_statistics_loss, normalised_feature_loss])
+def test_losses_of_the_blend_have_a_gradient_also_where_features_are_flat(loss: Callable[..., Tensor]) -> None:
+    flat = torch.zeros(1, 3, 8, 8, requires_grad=True)
+    loss([flat], [torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))]).backward()
+    assert flat.grad is not None
+    assert flat.grad.isfinite().all()

@@ -109,8 +109,7 @@ def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
                     told.add(line)
                     tqdm.write(f"Skipped {line}", file=sys.stderr)
     except KeyboardInterrupt:
-        left = sum(not pair_file(maker.folder, number).exists() for number in numbers)
-        raise KeyboardInterrupt(f"Stopped with {left} pairs still to be made. The same command goes on.") from None
+        raise KeyboardInterrupt("Stopped; the pairs that are made stay. The same command goes on.") from None
 
 
 class PairMaker(Dataset[list[str]]):

@@ -94,7 +94,7 @@ class BlendGAN:
             terms["adv"] = self._adversarial_loss(real, whole)
         self._train_blend(terms)
         self.average.update_parameters(self.blend)
-        return {name: float(value) for name, value in (terms | losses).items()}
+        return {name: float(value.detach()) for name, value in (terms | losses).items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later process needs to go on exactly here."""
@@ -170,5 +170,5 @@ class BlendGAN:
 def require_finite(values: dict[str, Tensor]) -> None:
     """Raise `NotFiniteError` that names the first value which is not a finite number."""
     for name, value in values.items():
-        if not math.isfinite(number := float(value)):
+        if not math.isfinite(number := float(value.detach())):
             raise NotFiniteError(f"{name} is {number}")
