@@ -15,7 +15,7 @@ from cyclopts.config import Dict
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
-from onar.devices import keep_freed_memory, let_threads_sleep
+from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
@@ -244,6 +244,8 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     """
     from onar.training.blend import train_blend
 
+    if choose_device(config.device).type == "cpu":
+        keep_freed_memory()
     train_blend(config)
 
 

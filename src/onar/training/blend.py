@@ -20,7 +20,7 @@ from onar.bundled import weights_file
 from onar.checkpoint import save_half_precision
 from onar.config import Precision
 from onar.data.samples import open_photos
-from onar.devices import available_cpus, choose_device, is_out_of_memory, keep_freed_memory
+from onar.devices import available_cpus, choose_device, is_out_of_memory
 from onar.errors import OnarError, UsageError
 from onar.files import check_writable, replacing
 from onar.inference.inpainter import PYRAMID
@@ -36,6 +36,7 @@ from onar.training.budget import Budget, steps_that_fit
 from onar.training.interruption import interruption
 from onar.training.precision import choose_precision
 from onar.training.step import NotFiniteError, learning_rate_factor
+from onar.weights_files import FORMAT
 
 WARMUP_STEPS = 50
 
@@ -81,8 +82,6 @@ def train_blend(config: BlendConfig) -> Path:
     """
     check_writable(config.output)
     device = choose_device(config.device)
-    if device.type == "cpu":
-        keep_freed_memory()
     state = _find_checkpoint(config)
     features = load_features(config.content_network, config.content_weights).to(device)
     _complete_pairs(config)
@@ -247,7 +246,7 @@ def _save(run: BlendRun) -> None:
 def _write_blend(run: BlendRun) -> None:
     """Write the file, and remove the checkpoint."""
     recipe = run.config.recipe() | {"steps": run.step, "mixed_precision": run.precision}
-    metadata = {"recipe": tomli_w.dumps(recipe), "trained_for": _digest(run.config.weights)}
+    metadata = {"format": str(FORMAT), "recipe": tomli_w.dumps(recipe), "trained_for": _digest(run.config.weights)}
     with replacing(run.config.output) as temporary:
         save_half_precision(temporary, run.gan.average.module, metadata)
     run.config.checkpoint.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from onar.config import folder_or_source
 from onar.errors import UsageError
-from onar.setting_checks import at_least, plain_settings, require
+from onar.setting_checks import Settings, at_least, plain_settings, require
 
 _CHANGES_NO_WEIGHT = frozenset(
     {
@@ -29,10 +29,10 @@ _CHANGES_NO_WEIGHT = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlendConfig:
+class BlendConfig(Settings):
     """Which pairs of fills a blend learns from, and how.
 
-    Raises `UsageError` (a `ValueError`) with the flag's name when a value is out of range.
+    Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.
     """
 
     data: str | Path = Path("./data")
@@ -95,9 +95,9 @@ class BlendConfig:
     """Steps between lines about the losses."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if "Path" in str(field.type) and isinstance(getattr(self, field.name), str):
-                object.__setattr__(self, field.name, folder_or_source(getattr(self, field.name)))
+        super().__post_init__()
+        if isinstance(self.data, str):
+            object.__setattr__(self, "data", folder_or_source(self.data))
         if self.output.suffix.lower() != ".safetensors":
             raise UsageError(f"--output must end in .safetensors, not {self.output.name}")
         for name in ("count", "batch_size", "steps", "base_channels", "log_every"):
