@@ -22,6 +22,18 @@ SMALL = {
     "device": "cpu",
     "log_every": 1,
 }
+SMALL_BLEND = {
+    "count": 6,
+    "pair_size": 48,
+    "img_size": 32,
+    "batch_size": 2,
+    "steps": 5,
+    "base_channels": 4,
+    "num_workers": 0,
+    "mixed_precision": "no",
+    "device": "cpu",
+    "log_every": 2,
+}
 
 
 def flags(**settings: object) -> list[str]:

@@ -26,7 +26,7 @@ from pyarrow import parquet
 import onar
 from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
-from tests.runs import SMALL
+from tests.runs import SMALL, SMALL_BLEND
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
 TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
@@ -183,6 +183,8 @@ def shortened(line: list[str], number: int) -> list[str]:
             del more["base_channels"], more["depth"]
         if "--stream" in line:  # the first hundred photos are held out, and there are ten
             more["val_data"] = "photos"
+    elif line[0] == "blend":
+        more = dict(SMALL_BLEND)
     elif line[0] == "evaluate":
         more = {"masks": "masks"}
     missing = [(f"--{name}", str(value)) for name, value in more.items() if f"--{name}" not in line]

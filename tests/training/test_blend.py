@@ -33,28 +33,16 @@ from onar.training.blend_pairs import PairMaker, make_pairs, missing_pairs, pair
 from onar.training.blend_step import BlendGAN
 from onar.training.step import NotFiniteError
 from onar.weights_files import BLEND
-from tests.runs import flags, run_onar, wait_until
+from tests.runs import SMALL_BLEND, flags, run_onar, wait_until
 
-COUNT = 6
-SMALL = {
-    "count": COUNT,
-    "pair_size": 48,
-    "img_size": 32,
-    "batch_size": 2,
-    "steps": 5,
-    "base_channels": 4,
-    "num_workers": 0,
-    "mixed_precision": "no",
-    "device": "cpu",
-    "log_every": 2,
-}
+COUNT = SMALL_BLEND["count"]
 
 
 @pytest.fixture(scope="module")
 def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the command leaves: trained.safetensors and its pairs; not to be changed."""
     folder = tmp_path_factory.mktemp("blend")
-    settings = SMALL | {"num_workers": 2}
+    settings = SMALL_BLEND | {"num_workers": 2}
     run = run_onar("blend", *flags(data=photos, output=folder / "trained.safetensors", **settings))
     assert run.returncode == 0, run.stderr
     assert "step 2/5" in run.stdout
@@ -67,7 +55,7 @@ def pairs(trained: Path) -> Path:
 
 
 def config(photos: Path, folder: Path, **changes: object) -> BlendConfig:
-    return BlendConfig(**SMALL | {"data": photos, "output": folder / "blend.safetensors"} | changes)
+    return BlendConfig(**SMALL_BLEND | {"data": photos, "output": folder / "blend.safetensors"} | changes)
 
 
 def metadata(file: Path) -> dict[str, str]:
@@ -149,7 +137,7 @@ def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
 def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(
     photos: Path, pairs: Path, tmp_path: Path
 ) -> None:
-    settings = SMALL | {"count": 2000, "num_workers": 2}
+    settings = SMALL_BLEND | {"count": 2000, "num_workers": 2}
     command = ["blend", *flags(data=photos, output=tmp_path / "blend.safetensors", **settings)]
     folder = tmp_path / "blend_pairs"
     with subprocess.Popen([sys.executable, "-m", "onar", *command], stderr=subprocess.DEVNULL) as process:
@@ -236,7 +224,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_another_taken(
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        BlendConfig(**SMALL | wrong)
+        BlendConfig(**SMALL_BLEND | wrong)
 
 
 @pytest.mark.parametrize(

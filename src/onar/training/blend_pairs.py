@@ -30,7 +30,7 @@ from onar.inference.windows import Holes, hole_depth
 from onar.masks import random_mask
 from onar.patchmatch import fill_with_patches
 
-Pair: TypeAlias = NDArray[np.uint8]
+FillPair: TypeAlias = NDArray[np.uint8]
 """H×W×10: the photo, the network's fill and the copied one, three channels each, and the mask."""
 
 CHANNELS = 10
@@ -178,7 +178,7 @@ def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.ran
         rng: source of all that is random.
 
     Returns:
-        B×S×S×10, each as a `Pair`.
+        B×S×S×10, each as a `FillPair`.
 
     Raises:
         OnarError: a pair is missing or damaged.
@@ -190,7 +190,7 @@ def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.ran
     return np.stack(crops)
 
 
-def crop_near_hole(pair: Pair, side: int, rng: np.random.Generator) -> Pair:
+def crop_near_hole(pair: FillPair, side: int, rng: np.random.Generator) -> FillPair:
     """A random crop of a pair, side×side×10; a random pixel of its holes lies about in the middle."""
     rows, columns = np.nonzero(pair[..., -1])
     chosen = int(rng.integers(len(rows)))
@@ -200,9 +200,9 @@ def crop_near_hole(pair: Pair, side: int, rng: np.random.Generator) -> Pair:
     return pair[top : top + side, left : left + side]
 
 
-def _read_pair(file: Path) -> Pair:
+def _read_pair(file: Path) -> FillPair:
     try:
-        pair: Pair = np.load(file, mmap_mode="r")
+        pair: FillPair = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise OnarError(f"{file} is missing or damaged: remove it, and the same command makes it anew") from error
     if pair.dtype != np.uint8 or pair.ndim != 3 or pair.shape[2] != CHANNELS:

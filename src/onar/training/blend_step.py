@@ -71,7 +71,7 @@ class BlendGAN:
         """Take one step: first the discriminator learns, then the blend.
 
         Args:
-            pairs: uint8 B×10×H×W, as `blend_pairs.Pair` orders the channels.
+            pairs: uint8 B×10×H×W, as `blend_pairs.FillPair` orders the channels.
             factor: on both learning rates.
 
         Returns:
