@@ -193,7 +193,6 @@ def shortened(line: list[str], number: int) -> list[str]:
 
 def run_onar(words: list[str]) -> None:
     """Run a line in this process: each in one of its own would take minutes."""
-    app.config = ()  # what an earlier line's --config left
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert not ended.value.code
@@ -228,11 +227,10 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("documents", [sorted(set(DOCUMENTS) - set(TURKISH)), TURKISH], ids=["English", "Turkish"])
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
-    assert run == {"check", "complete", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
+    assert run == {"blend", "check", "complete", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
 
 
 def test_every_line_that_starts_onar_is_understood() -> None:
-    app.config = ()
     lines = onar_lines(DOCUMENTS)
     assert len(lines) > 20
     for tokens in lines:

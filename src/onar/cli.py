@@ -299,6 +299,7 @@ def _launch(
         config: TOML file with any of the verb's settings; flags win over it.
         debug: Show the traceback of an error.
     """
+    app.config = ()  # nothing of an earlier call
     if config is not None:
         if not config.is_file():
             raise UsageError(f"--config {config}: no such file")

@@ -322,11 +322,14 @@ def test_unreadable_photos_and_masks_are_listed(photos: Path, masks: Path, tmp_p
     (holes / "2.png").write_bytes((masks / "1_small_inside.png").read_bytes())
     found = evaluate(data, masks=holes)
     assert [(row.photo, row.mask) for row in found.images] == [("1.png", "2.png")]
-    assert [re.sub(r"/\S*/", "", line) for line in found.skipped] == [
-        "photo 0_broken.png: not a picture in a format Onar reads (BMP, JPEG, PNG, TIFF, WEBP)",
-        "mask 0_broken.png: not a picture in a format Onar reads (BMP, JPEG, PNG, TIFF, WEBP)",
-        "mask 1_black.png: no hole at 48 x 48 pixels (height x width)",
+    words = [
+        "photo .*0_broken.png: not a picture in a format Onar reads",
+        "mask .*0_broken.png: not a picture in a format Onar reads",
+        "mask .*1_black.png: .*0, and what is 128 or above is hole",
     ]
+    assert len(found.skipped) == len(words)
+    for said, line in zip(words, found.skipped, strict=True):
+        assert re.search(said, line), line
 
 
 @pytest.mark.parametrize(
