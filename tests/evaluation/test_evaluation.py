@@ -25,7 +25,7 @@ from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import GeneratedHoles, Group, MasksHash, generated_holes, group_of, reaches_border
 from onar.evaluation.report import Report
 from onar.evaluation.report_page import to_html
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.masks import HOLE, HOLE_RATIO_RANGES, holes_from_mask
 from onar.metrics.baselines import BASELINES, telea
 from onar.metrics.scores import MAX_PSNR
@@ -80,7 +80,7 @@ def report(photos: Path, masks: Path, tmp_path_factory: pytest.TempPathFactory) 
     return dataclasses.replace(found, protocol=found.protocol | {"written": str(output)})
 
 
-def read(folder: Path, name: str) -> Pixels:
+def read(folder: Path, name: str) -> EightBits:
     return np.array(Image.open(folder / name).convert("RGB"))
 
 
@@ -224,7 +224,7 @@ def test_scores_are_those_of_scikit_image(report: Report, photos: Path, masks: P
 def test_a_perfect_fill_gets_the_best_scores_there_are(photos: Path, masks: Path) -> None:
     originals = [read(photos, name) for name in ("a.png", "b.png", "c.png")]
 
-    def remember(photo: Pixels, mask: Pixels) -> Pixels:
+    def remember(photo: EightBits, mask: EightBits) -> EightBits:
         return next(one for one in originals if (one == photo)[mask == 0].all())
 
     found = evaluate(photos, masks=masks, methods={"perfect": remember}, features="efficientnet_lite0")
@@ -240,7 +240,7 @@ def test_a_perfect_fill_gets_the_best_scores_there_are(photos: Path, masks: Path
 def test_methods_see_empty_holes_and_cannot_change_known_pixels(photos: Path, masks: Path) -> None:
     seen = []
 
-    def paint_everything(photo: Pixels, mask: Pixels) -> Pixels:
+    def paint_everything(photo: EightBits, mask: EightBits) -> EightBits:
         seen.append((photo, mask))
         return np.full_like(photo, 10)
 

@@ -42,7 +42,7 @@ from onar.inference.holes import (
     mask_of_alpha,
 )
 from onar.inference.inpainter import Inpainter
-from onar.inference.windows import Holes
+from onar.masks import Holes
 
 TINT = (255, 0, 0)
 COMPARED_SIZE = 1024

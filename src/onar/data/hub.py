@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal
 from onar.config import HUB_PREFIX
 from onar.console import warn
 from onar.errors import OnarError, UsageError
-from onar.imaging.images import READABLE, Photo, PhotoBytes, printable
+from onar.imaging.images import READABLE, PhotoBytes, PhotoSource, printable
 from onar.imaging.listing import ending_of, files_in, split_pattern
 
 FORMATS = ("imagefolder", "parquet", "webdataset")
@@ -51,7 +51,7 @@ class HubPhotos:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int, /) -> Photo:
+    def __getitem__(self, index: int, /) -> PhotoSource:
         return photo_of(self._rows[index], self.data, f"row {index}")
 
     def __reduce__(self) -> tuple[type[HubPhotos], tuple[str, str | None]]:
@@ -136,7 +136,7 @@ def _import_datasets(data: str) -> Any:
     return datasets
 
 
-def photo_of(row: dict[str, Any], data: str, place: str) -> Photo:
+def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
     """The photo in a row; one that is missing comes out as an empty file.
 
     Args:

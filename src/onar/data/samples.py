@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource
 from onar.errors import OnarError
-from onar.imaging.images import Box, Photo, PhotoError, centre_box, largest_crop, open_photo
+from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
 from onar.imaging.listing import list_photos
 from onar.masks import known_from_holes
 
@@ -48,7 +48,7 @@ class Photos(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def __getitem__(self, index: int, /) -> Photo:
+    def __getitem__(self, index: int, /) -> PhotoSource:
         """The photo at an index, not opened yet."""
 
 
@@ -88,7 +88,7 @@ class ChosenPhotos:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int, /) -> Photo:
+    def __getitem__(self, index: int, /) -> PhotoSource:
         return self._photos[int(self._indices[index])]
 
 
@@ -168,9 +168,9 @@ class Crops:
 
     def _cut(
         self,
-        photo: Photo,
+        photo: PhotoSource,
         index: int,
-        choose_box: Callable[[int, int], Box],
+        choose_box: Callable[[int, int], Corners],
         rng: np.random.Generator,
         flip: bool = False,
     ) -> Sample:
@@ -211,7 +211,7 @@ class RandomCrops(Crops):
 
     min_crop: float = 0.5
 
-    def __call__(self, photo: Photo, key: Key) -> Sample:
+    def __call__(self, photo: PhotoSource, key: Key) -> Sample:
         """The sample of a photo in one pass; raises as `Crops._cut`."""
         rng = np.random.default_rng((self.seed, _TRAINING, *key))
         flip = bool(rng.random() < 0.5)
@@ -225,13 +225,13 @@ class RandomCrops(Crops):
 class CentreCrops(Crops):
     """The middle of each photo, with holes that depend on the seed and the index alone."""
 
-    def __call__(self, photo: Photo, index: int) -> Sample:
+    def __call__(self, photo: PhotoSource, index: int) -> Sample:
         """The sample of a photo; raises as `Crops._cut`."""
         rng = np.random.default_rng((self.seed, _VALIDATION, index))
         return self._cut(photo, index, lambda tall, wide: centre_box(tall, wide, self.height, self.width), rng)
 
 
-def _first_readable(photos: Photos, index: int, cut: Callable[[Photo], Sample]) -> Sample:
+def _first_readable(photos: Photos, index: int, cut: Callable[[PhotoSource], Sample]) -> Sample:
     """The sample of the photo at `index`, or else of the next one that can be read; after the last comes the first.
 
     Args:
@@ -284,7 +284,9 @@ class ValidationPhotos(Dataset[Sample]):
         return _first_readable(self.photos, index, lambda photo: self.crops(photo, index))
 
 
-def random_box(photo_size: tuple[int, int], size: tuple[int, int], min_crop: float, rng: np.random.Generator) -> Box:
+def random_box(
+    photo_size: tuple[int, int], size: tuple[int, int], min_crop: float, rng: np.random.Generator
+) -> Corners:
     """Choose a crop with the aspect of `size`, anywhere in the photo.
 
     Args:

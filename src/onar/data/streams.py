@@ -25,7 +25,7 @@ from onar.data.batches import EpochBatches, PhotoLoader, start_worker
 from onar.data.hub import load_rows, photo_of, reading_told
 from onar.data.samples import ORDER, RandomCrops, Sample
 from onar.errors import OnarError
-from onar.imaging.images import Photo, PhotoError, damage_told
+from onar.imaging.images import PhotoError, PhotoSource, damage_told
 
 SampleBatch = dict[str, Any]
 """The entries of `Sample`, each for all photos of a batch."""
@@ -49,7 +49,7 @@ class StreamedPhotos:
         """The source's rows as an `IterableDataset`; raises as `onar.data.hub.load_rows`."""
         return load_rows(self.data, self.column, stream=True)
 
-    def first(self, number: int) -> list[Photo]:
+    def first(self, number: int) -> list[PhotoSource]:
         """The first photos, those held out included; fewer where there are fewer.
 
         Raises:
@@ -61,12 +61,12 @@ class StreamedPhotos:
             raise OnarError(f"no photos in {self.data}")
         return photos
 
-    def without(self, photos: Sequence[Photo]) -> StreamedPhotos:
+    def without(self, photos: Sequence[PhotoSource]) -> StreamedPhotos:
         """The same source without some of its photos, wherever they come again."""
         return replace(self, held_out=self.held_out | {fingerprint(photo) for photo in photos})
 
 
-def fingerprint(photo: Photo) -> bytes:
+def fingerprint(photo: PhotoSource) -> bytes:
     """A hash of a picture file's bytes; raises `PhotoError` when they cannot be read."""
     with damage_told(photo), photo.open("rb") as file:
         return hashlib.blake2b(file.read(), digest_size=16).digest()
@@ -153,7 +153,7 @@ class _Parts(IterableDataset[Any]):
                 raise OnarError(f"a part of {self.photos.data} has no photo that can be used{example}")
             place = Place(place.number + 1)
 
-    def _photos(self, place: Place, part: int) -> Iterator[tuple[Place, int, Photo]]:
+    def _photos(self, place: Place, part: int) -> Iterator[tuple[Place, int, PhotoSource]]:
         """The photos of a pass from a place on, each with the place behind it and its number in the part."""
         for start, photos in self._blocks(place):
             order = np.random.default_rng((self.crops.seed, ORDER, start.number, part, start.before))
@@ -161,7 +161,7 @@ class _Parts(IterableDataset[Any]):
             for used, at in enumerate(shuffled[start.used :], start.used + 1):
                 yield replace(start, used=used), start.before + at, photos[at]
 
-    def _blocks(self, place: Place) -> Iterator[tuple[Place, list[Photo]]]:
+    def _blocks(self, place: Place) -> Iterator[tuple[Place, list[PhotoSource]]]:
         """The photos of a pass from a place on, block by block, each with the place where it begins."""
         # With a buffer of one photo, this shuffles shards alone. `datasets` cannot go on with what a larger one holds.
         order = np.random.default_rng((self.crops.seed, ORDER, place.number))

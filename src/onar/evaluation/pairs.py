@@ -18,7 +18,7 @@ import numpy as np
 from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
 from onar.errors import OnarError
-from onar.imaging.images import PhotoError, Pixels, centre_box, open_photo, printable
+from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo, printable
 from onar.imaging.listing import find_photos
 from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
 
@@ -187,7 +187,7 @@ class Pair:
 
     photo_name: str
     mask_name: str
-    photo: Pixels
+    photo: EightBits
     """uint8 H×W×3."""
     hole: Holes
     """bool H×W."""
@@ -238,7 +238,7 @@ class Pairs:
             return None
         return Pair(_name(path, self.folder), source.name, photo, hole)
 
-    def _read_photo(self, index: int) -> tuple[Path, Pixels]:
+    def _read_photo(self, index: int) -> tuple[Path, EightBits]:
         for step in range(len(self.paths)):
             path = self.paths[(index + step) % len(self.paths)]
             if str(path) in self.skipped:
@@ -249,7 +249,7 @@ class Pairs:
                 self.skipped[str(path)] = f"photo {error}"
         raise OnarError(f"none of the {len(self.paths)} photos can be read: {next(iter(self.skipped.values()))}")
 
-    def _read(self, path: Path) -> Pixels:
+    def _read(self, path: Path) -> EightBits:
         with open_photo(path) as photo:
             if self.size is None:
                 return np.array(photo.read())

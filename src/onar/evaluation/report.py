@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from onar.console import text_table
 from onar.evaluation.pairs import percent
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.masks import HOLE_RATIO_RANGES
 
 SCHEMA = "onar-evaluation/1"
@@ -110,9 +110,9 @@ class Example:
 
     title: str
     row: ImageScores
-    masked: Pixels
-    original: Pixels
-    completed: dict[str, Pixels]
+    masked: EightBits
+    original: EightBits
+    completed: dict[str, EightBits]
 
 
 @dataclass(frozen=True)

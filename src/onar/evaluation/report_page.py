@@ -33,7 +33,7 @@ from onar.evaluation.report import (
     shown,
 )
 from onar.files import write_text
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 
 PICTURE_SIDE = 420
 """Longest side, in pixels, of a picture in the page."""
@@ -194,7 +194,7 @@ def _example(report: Report, example: Example) -> _Shown:
     return _Shown(f"{example.title}: {row.photo} with {row.mask}, {row.hole_share:.0%} hole", pictures)
 
 
-def _jpeg(picture: Pixels) -> str:
+def _jpeg(picture: EightBits) -> str:
     """A picture as a data address, no larger than `PICTURE_SIDE`."""
     scale = min(1.0, PICTURE_SIDE / max(picture.shape[:2]))
     width, height = (max(1, round(scale * side)) for side in (picture.shape[1], picture.shape[0]))

@@ -20,7 +20,7 @@ from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
 from onar.evaluation.report import LEARNED_DISTANCES, Example, ImageScores, ScoresByMethod, SetDistances
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.masks import HOLE, hole_share
 from onar.metrics.baselines import Fill
 from onar.metrics.scores import score
@@ -104,7 +104,7 @@ def score_all(pairs: Pairs, fills: Mapping[str, Fill], judges: Judges) -> Scored
     return scored
 
 
-def fill_holes(pair: Pair, name: str, fill: Fill) -> Pixels:
+def fill_holes(pair: Pair, name: str, fill: Fill) -> EightBits:
     """The composite of one method, uint8 H×W×3; known pixels are the photo's own.
 
     Raises:
@@ -118,7 +118,7 @@ def fill_holes(pair: Pair, name: str, fill: Fill) -> Pixels:
     return np.where(hole, completed, pair.photo)
 
 
-def _score_pair(index: int, pair: Pair, composites: dict[str, Pixels], judges: Judges, scored: Scored) -> None:
+def _score_pair(index: int, pair: Pair, composites: dict[str, EightBits], judges: Judges, scored: Scored) -> None:
     """Score the composites of one photo, one after the other: photos may be large."""
     photo, known = _as_batch(pair.photo), (~pair.hole)[None, None]
     scores: ScoresByMethod = {}
@@ -149,7 +149,7 @@ def _distance(name: str, composite: Frame, photo: Frame, judges: Judges) -> floa
     return float(distance(_to_device(composite, judges), _to_device(photo, judges)))
 
 
-def _as_batch(picture: Pixels) -> Frame:
+def _as_batch(picture: EightBits) -> Frame:
     """Turn uint8 H×W×3 into float32 1×3×H×W in [0, 1]."""
     frames: Frame = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     return frames

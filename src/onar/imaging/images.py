@@ -31,8 +31,8 @@ from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, read_deep, read_page, 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-Pixels: TypeAlias = NDArray[np.uint8]
-Box: TypeAlias = tuple[int, int, int, int]
+EightBits: TypeAlias = NDArray[np.uint8]
+Corners: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, as Pillow has it: right and bottom are outside."""
 
 FORMATS = {
@@ -99,7 +99,7 @@ class NotAPhotoError(PhotoError):
 # ---------------------------------------------------------------- reading
 
 
-class Photo(Protocol):
+class PhotoSource(Protocol):
     """A picture file: a `Path`, or what stands for one that is not a file on this disk; `str` names it."""
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
@@ -133,7 +133,7 @@ class OpenPicture:
         deep: its pixels where Pillow cannot read them right; then `image` only shows them.
     """
 
-    path: Photo
+    path: PhotoSource
     file: BinaryIO
     image: Image.Image
     page: TiffPage | None = None
@@ -175,7 +175,7 @@ class PhotoFile:
         with damage_told(self.opened.path):
             return self.opened.decode(self.turn).rgb
 
-    def read_crop(self, box: Box, height: int, width: int) -> Pixels:
+    def read_crop(self, box: Corners, height: int, width: int) -> EightBits:
         """Decode the part of the upright photo inside `box`, resized with antialiasing to height×width.
 
         A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size.
@@ -197,7 +197,7 @@ class PhotoFile:
 
 
 @contextmanager
-def open_photo(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
+def open_photo(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
     """Open a photo, reading no more than needed to know its size.
 
     Raises:
@@ -215,7 +215,7 @@ def open_photo(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFil
 
 @contextmanager
 def open_picture(
-    path: Photo, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(READABLE.values())
+    path: PhotoSource, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(READABLE.values())
 ) -> Iterator[OpenPicture]:
     """Open a picture file; what Pillow gives is not decoded yet.
 
@@ -247,7 +247,7 @@ def open_picture(
         yield opened
 
 
-def _open_tiff(path: Photo, file: BinaryIO, pixel_limit: int) -> OpenPicture:
+def _open_tiff(path: PhotoSource, file: BinaryIO, pixel_limit: int) -> OpenPicture:
     page = read_page(file)
     _check_size(path, page.imagewidth, page.imagelength, pixel_limit)
     if not is_deep(page):
@@ -257,7 +257,7 @@ def _open_tiff(path: Photo, file: BinaryIO, pixel_limit: int) -> OpenPicture:
     return OpenPicture(path, file, shown(deep, page), page, deep)
 
 
-def _check_size(path: Photo, width: int, height: int, pixel_limit: int) -> None:
+def _check_size(path: PhotoSource, width: int, height: int, pixel_limit: int) -> None:
     if width * height > pixel_limit:
         size = f"{width} x {height}"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")
@@ -290,7 +290,7 @@ def read_photo(path: Path) -> Image.Image:
         return photo.read()
 
 
-def read_mask(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
+def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
     """Read a mask file as its brightness, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
 
     What is transparent counts as black: picture editors leave any colour under it.
@@ -302,7 +302,7 @@ def read_mask(path: Photo, pixel_limit: int = PIXEL_LIMIT) -> Pixels:
         return photo.opened.decode(photo.turn).brightness
 
 
-def mask_of_picture(picture: Image.Image) -> Pixels:
+def mask_of_picture(picture: Image.Image) -> EightBits:
     """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
     return decode_picture(picture).brightness
 
@@ -316,7 +316,7 @@ def find_turn(image: Image.Image) -> Transpose | None:
 
 
 @contextmanager
-def damage_told(path: Photo) -> Iterator[None]:
+def damage_told(path: PhotoSource) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
     try:
         with warnings.catch_warnings():
@@ -353,7 +353,7 @@ def printable(path: object) -> str:
 # ---------------------------------------------------------------- writing
 
 
-def write_image(path: Path, pixels: Pixels) -> None:
+def write_image(path: Path, pixels: EightBits) -> None:
     """Write a uint8 H×W or H×W×3 array whole or not at all, in the format its name ends in.
 
     The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
@@ -380,7 +380,7 @@ def largest_crop(photo_height: int, photo_width: int, height: int, width: int) -
     return max(1, round(scale * height)), max(1, round(scale * width))
 
 
-def centre_box(photo_height: int, photo_width: int, height: int, width: int) -> Box:
+def centre_box(photo_height: int, photo_width: int, height: int, width: int) -> Corners:
     """The largest crop with the aspect height:width, in the middle of the photo."""
     tall, wide = largest_crop(photo_height, photo_width, height, width)
     top, left = (photo_height - tall) // 2, (photo_width - wide) // 2

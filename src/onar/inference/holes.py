@@ -14,8 +14,7 @@ from onar.errors import OnarError
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
-from onar.inference.windows import Holes
-from onar.masks import holes_from_mask, is_mostly_grey, why_no_hole
+from onar.masks import Holes, holes_from_mask, is_mostly_grey, why_no_hole
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""

@@ -19,7 +19,7 @@ from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend,
 from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
-from onar.inference.windows import Holes
+from onar.masks import Holes
 from onar.patchmatch import no_patchmatch
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from onar.inference import rules
 from onar.inference.backends import Blend
 from onar.inference.canvas import halve, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
-from onar.inference.windows import Box, Holes, deeper_than, find_groups, hole_depth
+from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
+from onar.masks import Holes
 from onar.patchmatch import fill_with_patches
 
 

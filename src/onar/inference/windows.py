@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Holes: TypeAlias = NDArray[np.bool_]
+from onar.masks import Holes
 
 
 @dataclass(frozen=True)

@@ -16,36 +16,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.masks import holes_from_mask
 from onar.patchmatch import MID_GREY, fill_with_patches
 
-Fill = Callable[[Pixels, NDArray[Any]], Pixels]
+Fill = Callable[[EightBits, NDArray[Any]], EightBits]
 """(photo, mask) -> completed, as above."""
 
-Algorithm = Callable[[Pixels, NDArray[np.bool_]], NDArray[Any]]
+Algorithm = Callable[[EightBits, NDArray[np.bool_]], NDArray[Any]]
 """(photo whose holes have the mean colour, hole) -> what to put into the holes; elsewhere it may hold anything."""
 
 RADIUS = 3
 """Pixels around a hole pixel that OpenCV's fills look at."""
 
 
-def telea(photo: Pixels, mask: NDArray[Any]) -> Pixels:
+def telea(photo: EightBits, mask: NDArray[Any]) -> EightBits:
     """Fast marching from the hole's rim inwards (Telea 2004, "An Image Inpainting Technique...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_TELEA))
 
 
-def navier_stokes(photo: Pixels, mask: NDArray[Any]) -> Pixels:
+def navier_stokes(photo: EightBits, mask: NDArray[Any]) -> EightBits:
     """Lines of equal brightness carried into the hole like a fluid (Bertalmio et al. 2001, "Navier-Stokes...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_NS))
 
 
-def mean(photo: Pixels, mask: NDArray[Any]) -> Pixels:
+def mean(photo: EightBits, mask: NDArray[Any]) -> EightBits:
     """The mean colour of the known pixels: what any method must beat."""
     return _fill(photo, mask, lambda start, hole: start)
 
 
-def biharmonic(photo: Pixels, mask: NDArray[Any]) -> Pixels:
+def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
     """The smoothest surface through the rim (Damelin & Hoang 2018, "On Surface Completion..."), by scikit-image.
 
     Raises:
@@ -54,7 +54,7 @@ def biharmonic(photo: Pixels, mask: NDArray[Any]) -> Pixels:
     return _fill(photo, mask, _biharmonic)
 
 
-def patchmatch(photo: Pixels, mask: NDArray[Any], radius: int = 5) -> Pixels:
+def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBits:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
     By pypatchmatch, coarse to fine; the same each time.
@@ -82,7 +82,7 @@ BASELINES: dict[str, Fill] = {
 """The classical fills by name; PatchMatch with small and with large patches."""
 
 
-def _fill(photo: Pixels, mask: NDArray[Any], algorithm: Algorithm) -> Pixels:
+def _fill(photo: EightBits, mask: NDArray[Any], algorithm: Algorithm) -> EightBits:
     """Run an algorithm on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape != (*mask.shape, 3):
         raise UsageError(
@@ -90,7 +90,7 @@ def _fill(photo: Pixels, mask: NDArray[Any], algorithm: Algorithm) -> Pixels:
             f"not {photo.dtype} {photo.shape} and {mask.shape}"
         )
     hole: NDArray[np.bool_] = holes_from_mask(mask)
-    filled: Pixels = photo.copy()
+    filled: EightBits = photo.copy()
     if hole.all():
         filled[:] = MID_GREY
     elif hole.any():
@@ -108,7 +108,7 @@ def _opencv(start: NDArray[Any], hole: NDArray[np.bool_], method: int) -> NDArra
     return filled[: hole.shape[0], : hole.shape[1]]
 
 
-def _biharmonic(start: Pixels, hole: NDArray[np.bool_]) -> NDArray[Any]:
+def _biharmonic(start: EightBits, hole: NDArray[np.bool_]) -> NDArray[Any]:
     try:
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:

@@ -13,7 +13,7 @@ from onar.imaging.levels import Pixels
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo
 from onar.inference.holes import check_size, doubts, fill_visible, find_holes
 from onar.inference.inpainter import Inpainter
-from onar.inference.windows import Holes
+from onar.masks import Holes
 from onar.serve.config import ServeConfig
 from onar.serve.uploads import Upload
 

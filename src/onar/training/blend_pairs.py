@@ -23,11 +23,11 @@ from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.samples import Photos, random_box
 from onar.errors import OnarError
 from onar.files import remove_partial, replacing, write_text
-from onar.imaging.images import PhotoError, Pixels, open_photo
+from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.inference import rules
 from onar.inference.inpainter import Inpainter
-from onar.inference.windows import Holes, hole_depth
-from onar.masks import random_mask
+from onar.inference.windows import hole_depth
+from onar.masks import Holes, random_mask
 from onar.patchmatch import fill_with_patches
 
 FillPair: TypeAlias = NDArray[np.uint8]
@@ -150,7 +150,7 @@ class PairMaker(Dataset[list[str]]):
         """Loaded by each process for itself."""
         return Inpainter.load(self.weights, "cpu", threads=1)
 
-    def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[Pixels, list[str]]:
+    def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[EightBits, list[str]]:
         """A random crop of a random photo, or of the next one that can be read; and a line for each that cannot."""
         unreadable: list[str] = []
         least, most = (self.side * limit for limit in ((1.0, 1.0) if irregular else OBJECT_SIDES))

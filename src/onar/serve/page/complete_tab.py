@@ -25,8 +25,7 @@ from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
 from onar.inference.holes import MUCH, fill_visible, find_holes
 from onar.inference.inpainter import TEXTURES
-from onar.inference.windows import Holes
-from onar.masks import mask_from_holes
+from onar.masks import Holes, mask_from_holes
 from onar.serve.completing import usual_ending, written_kind
 from onar.serve.page.editor import HoleEditor
 from onar.serve.page.painting import (
@@ -50,7 +49,7 @@ T = TypeVar("T")
 EXAMPLES = sorted(bundled_photos().glob("*.jpg"))[::2]
 Editor: TypeAlias = Any
 """What `HoleEditor` takes: a dict of background, layers and composite; here all are paths of files."""
-Layers = Sequence[images.Photo]
+Layers = Sequence[images.PhotoSource]
 """What `HoleEditor` gives."""
 
 

@@ -10,7 +10,7 @@ from gradio import component_meta
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs, EditorData, EditorDataBlobs
 
-from onar.imaging.images import Photo, PhotoBytes
+from onar.imaging.images import PhotoBytes, PhotoSource
 
 _PAINTINGS = 32
 """Paintings that came in and were not asked for yet; browsers ask for each at once."""
@@ -32,7 +32,9 @@ class HoleEditor(gr.ImageEditor):
         if payload.id is None:
             return [Path(layer.path) for layer in payload.layers]
         painting = self.blob_storage.pop(payload.id, None)
-        layers: list[Photo] = [PhotoBytes("a layer", layer) for layer in painting.layers if layer] if painting else []
+        layers: list[PhotoSource] = (
+            [PhotoBytes("a layer", layer) for layer in painting.layers if layer] if painting else []
+        )
         return layers
 
     @server  # type: ignore[untyped-decorator]  # Gradio does not say

@@ -11,16 +11,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from onar.imaging.images import Photo, Pixels, damage_told, open_picture
-from onar.inference.windows import Holes
-from onar.masks import fit_holes
+from onar.imaging.images import EightBits, PhotoSource, damage_told, open_picture
+from onar.masks import Holes, fit_holes
 
 VIEW_SIZE = 1024
 PAINT = (255, 45, 85, 160)
 """Red, green, blue and alpha of the brush; the photo shows through."""
 
 
-def reduced_view(photo: Pixels) -> Pixels:
+def reduced_view(photo: EightBits) -> EightBits:
     """A photo, uint8 H×W or H×W×3, as uint8 H×W×3 of at most `VIEW_SIZE` pixels a side."""
     height, width = photo.shape[:2]
     size = view_size(height, width)
@@ -35,7 +34,7 @@ def view_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def painted_holes(layers: Sequence[Photo], height: int, width: int) -> Holes:
+def painted_holes(layers: Sequence[PhotoSource], height: int, width: int) -> Holes:
     """What is painted on any of the layers of a view of height×width; without layers, nothing.
 
     Raises:
@@ -50,7 +49,7 @@ def painted_holes(layers: Sequence[Photo], height: int, width: int) -> Holes:
     return painted
 
 
-def paint_layer(holes: Holes) -> Pixels:
+def paint_layer(holes: Holes) -> EightBits:
     """Holes of a view as a layer that can be painted on, uint8 H×W×4."""
     return np.where(holes[..., None], np.array(PAINT, np.uint8), np.uint8(0))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata
 from onar.serve.page.painting import view_size
@@ -75,7 +75,7 @@ def there(path: Path) -> Path:
     return path
 
 
-def save_picture(folder: Path, pixels: Pixels) -> Path:
+def save_picture(folder: Path, pixels: EightBits) -> Path:
     """Write a picture for a browser, under a name of its own: browsers keep what they have seen under a name."""
     folder.mkdir(exist_ok=True)
     descriptor, name = tempfile.mkstemp(suffix=".png", dir=folder)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from onar.bundled import BUNDLED
 from onar.errors import OnarError
-from onar.imaging.images import Pixels
+from onar.imaging.images import EightBits
 from onar.inference.inpainter import PYRAMID, Inpainter
-from onar.inference.windows import Holes
+from onar.masks import Holes
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 
@@ -41,7 +41,7 @@ class WeightsShelf:
         """What there is now, the server's own weights first."""
         return list(dict.fromkeys([self._name, *self._found(), BUNDLED, PYRAMID]))
 
-    def complete(self, photo: Pixels, hole: Holes, name: str, texture: str = "auto", seed: int = 0) -> Pixels:
+    def complete(self, photo: EightBits, hole: Holes, name: str, texture: str = "auto", seed: int = 0) -> EightBits:
         """Fill the holes of a photo, uint8 H×W or H×W×3, with the weights that are named; see `Inpainter`.
 
         Raises:
