@@ -66,12 +66,12 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     print("Filling holes in photos at their own size with the bundled weights")
     distances = {"st_lpips": st_lpips()}
     holes = [_with_holes(path, np.random.default_rng(number)) for number, path in enumerate(find_photos(held_out))]
-    baselines = _mean([score_baselines(photo, 1, distances) for photo in holes])
+    baselines = _mean([score_baselines(photo, MASKS_PER_PHOTO, distances) for photo in holes])
 
     def complete(weights: Path, sheet: Path) -> None:
         """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
         completer = complete_by(Inpainter.load(weights))
-        ours = _mean([{"Onar": score_completer(completer, photo, 1, distances)} for photo in holes])
+        ours = _mean([{"Onar": score_completer(completer, photo, MASKS_PER_PHOTO, distances)} for photo in holes])
         write_image(sheet, picture_grid([row for photo in holes for row in sample_rows(completer, photo, 1)]))
         print(_table(baselines | ours))
         print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
