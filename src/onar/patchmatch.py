@@ -28,8 +28,7 @@ def fill_with_patches(
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.
     """
-    if reason := no_patchmatch():
-        raise OnarError(f"PatchMatch is not there: {reason}")
+    require_patchmatch()
     from patchmatch import patch_match
 
     start = photo.copy()
@@ -40,6 +39,12 @@ def fill_with_patches(
     patch_match.set_random_seed(seed)  # each fill starts from it
     filled: NDArray[np.uint8] = patch_match.inpaint(start, hole, patch_size=radius)
     return filled
+
+
+def require_patchmatch() -> None:
+    """Raise `OnarError` where there is no PatchMatch."""
+    if reason := no_patchmatch():
+        raise OnarError(f"PatchMatch is not there: {reason}")
 
 
 def no_patchmatch() -> str | None:

@@ -14,7 +14,7 @@ from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.errors import OnarError, UsageError
 from onar.inference import rules
 from onar.inference.backends import Blend
-from onar.inference.texture import copy_texture, halvings, plan_texture
+from onar.inference.texture import copy_texture, depth_of, halvings, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
 from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
@@ -131,7 +131,7 @@ def test_very_deep_holes_are_copied_at_a_lower_scale(photo) -> None:
     large = np.asarray(Image.fromarray(photo).resize((960, 960)))
     hole = np.zeros(large.shape[:2], bool)
     hole[100:860, 100:860] = True
-    assert halvings(hole) == np.ceil(np.log2(380 / rules.TEXTURE_DEPTH))
+    assert halvings(depth_of(hole)) == np.ceil(np.log2(380 / rules.TEXTURE_DEPTH))
     copied = copy_texture(large, hole, 0)
     assert copied.shape == large.shape
     assert copied[hole].std() > 0

@@ -105,10 +105,9 @@ class Canvas:
         photo, unknown = self.photo[window.shown.slices], self.unknown[window.shown.slices]
         small = Canvas(self.backend, self.training_size, *halve(photo, unknown))
         small.fill("auto")
-        enlarged = cv2.resize(small.photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         filled = np.zeros_like(unknown)
         filled[window.core.within(window.shown)] = deep[window.core.slices]
-        photo[filled] = enlarged[: unknown.shape[0], : unknown.shape[1]][filled]
+        photo[filled] = double(small.photo, unknown)[filled]
         unknown[filled & (hole_depth(unknown) > rules.band(self.training_size))] = False
 
     # ---------------------------------------------------------------- windows
@@ -170,6 +169,12 @@ def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int)
     error = fill_frame(photo - completed * known[..., None], known)
     fade = np.clip(1 - hole_depth(known == 0) / (feather + 1), 0, 1)
     return np.asarray(error * fade[..., None], np.float32)
+
+
+def double(photo: Pixels, hole: Holes) -> Pixels:
+    """A photo that `halve` has made, enlarged to the size of the holes that it was made from, bool H×W."""
+    enlarged = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], photo.dtype)
 
 
 def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:

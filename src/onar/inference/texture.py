@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil, inf, log2
 
-import cv2
 import numpy as np
 
 from onar.devices import available_cpus
 from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Blend
-from onar.inference.canvas import halve, to_frame, to_pixels
+from onar.inference.canvas import double, halve, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks import Holes
@@ -74,7 +73,7 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     photo = Box(0, 0, *bare.shape)
     windows = []
     for group in find_groups(bare, rules.TEXTURE_NEAR):
-        side = rules.TEXTURE_SIDE * 2 ** halvings(bare[group.grown(1, photo).slices])
+        side = rules.TEXTURE_SIDE * 2 ** halvings(depth_of(bare[group.grown(1, photo).slices]))
         if group.longer_side <= side:
             margin = max(rules.TEXTURE_MARGIN, group.longer_side)
             windows.append(Window(group, group.grown(margin, photo)))
@@ -84,10 +83,14 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     return in_turns(join_windows(windows, photo, step=1, limit=3 * rules.TEXTURE_SIDE))
 
 
-def halvings(hole: Holes) -> int:
-    """How often holes, bool H×W, are halved until none is too deep for copying."""
-    deepest = float(hole_depth(hole).max())
-    return 0 if deepest == inf else max(0, ceil(log2(max(deepest, 1) / rules.TEXTURE_DEPTH)))
+def depth_of(hole: Holes) -> float:
+    """The largest depth of holes, bool H×W."""
+    return float(hole_depth(hole).max())
+
+
+def halvings(depth: float) -> int:
+    """How often holes of that depth are halved until they are not too deep for copying."""
+    return 0 if depth == inf else max(0, ceil(log2(max(depth, 1) / rules.TEXTURE_DEPTH)))
 
 
 def copy_texture(photo: Pixels, hole: Holes, seed: int) -> Pixels:
@@ -95,8 +98,7 @@ def copy_texture(photo: Pixels, hole: Holes, seed: int) -> Pixels:
 
     Patches cannot bridge any depth, and the time grows with the area.
     """
-    if not halvings(hole):
-        return fill_with_patches(photo, hole, rules.patch_radius(float(hole_depth(hole).max())), seed)
-    small = copy_texture(*halve(photo, hole), seed)
-    enlarged = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], np.uint8)
+    depth = depth_of(hole)
+    if halvings(depth):
+        return double(copy_texture(*halve(photo, hole), seed), hole)
+    return fill_with_patches(photo, hole, rules.patch_radius(depth), seed)

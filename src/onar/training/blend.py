@@ -27,7 +27,7 @@ from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
-from onar.patchmatch import no_patchmatch
+from onar.patchmatch import require_patchmatch
 from onar.tensor_files import load_state, save_state
 from onar.training.blend_config import BlendConfig
 from onar.training.blend_pairs import PairMaker, claim_folder, make_pairs, missing_pairs, read_crops
@@ -108,8 +108,7 @@ def _complete_pairs(config: BlendConfig) -> None:
     missing = missing_pairs(folder, config.count)
     if not missing:
         return
-    if reason := no_patchmatch():
-        raise OnarError(f"PatchMatch is not there: {reason}")
+    require_patchmatch()
     photos = open_photos(config.data, config.photo_column)
     if len(missing) < config.count:
         print(f"{config.count - len(missing)} of {config.count} pairs are there already")

@@ -26,7 +26,7 @@ from onar.files import remove_partial, replacing, write_text
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.inference import rules
 from onar.inference.inpainter import Inpainter
-from onar.inference.windows import hole_depth
+from onar.inference.texture import depth_of
 from onar.masks import Holes, random_mask
 from onar.patchmatch import fill_with_patches
 
@@ -212,6 +212,6 @@ def _read_pair(file: Path) -> FillPair:
 
 def _choose_radius(hole: Holes, rng: np.random.Generator) -> int:
     """Radius of the patches for holes, bool H×W: mostly the rule's, else another."""
-    usual = rules.patch_radius(float(hole_depth(hole).max()))
+    usual = rules.patch_radius(depth_of(hole))
     others = [radius for radius in RADII if radius != usual]
     return int(rng.choice(others)) if rng.random() < OTHER_RADIUS_SHARE else usual
