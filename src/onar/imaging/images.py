@@ -361,12 +361,19 @@ def write_image(path: Path, pixels: EightBits) -> None:
     Raises:
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    format_name = FORMATS.get(path.suffix.lower())
-    if format_name is None:
+    with replacing_picture(path) as (temporary, kind):
+        Image.fromarray(pixels).save(temporary, kind, **_WRITE_OPTIONS.get(kind, {}))
+
+
+@contextmanager
+def replacing_picture(path: Path) -> Iterator[tuple[Path, str]]:
+    """As `files.replacing`, with the format that the name ends in, a value of `FORMATS`; raises as `write_image`."""
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
     try:
         with replacing(path) as temporary:
-            Image.fromarray(pixels).save(temporary, format_name, **_WRITE_OPTIONS.get(format_name, {}))
+            yield temporary, kind
     except ValueError as error:  # Pillow's word for a picture too large for the format
         raise OnarError(f"cannot write {printable(path)}: {error}") from error
 

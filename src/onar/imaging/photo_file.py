@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
-from onar.errors import OnarError
-from onar.files import replacing
 from onar.imaging.decoding import Decoded
 from onar.imaging.images import (
-    FORMATS,
     PIXEL_LIMIT,
     OpenPicture,
     PhotoBytes,
@@ -28,7 +25,7 @@ from onar.imaging.images import (
     damage_told,
     find_turn,
     open_picture,
-    printable,
+    replacing_picture,
 )
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
@@ -154,14 +151,8 @@ def write_photo_file(path: Path, photo: Photo) -> list[Loss]:
     Raises:
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
-    try:
-        with replacing(path) as temporary, temporary.open("wb+") as file:
-            return write_photo(file, kind, photo)
-    except ValueError as error:  # Pillow's word for a picture too large for the format
-        raise OnarError(f"cannot write {printable(path)}: {error}") from error
+    with replacing_picture(path) as (temporary, kind), temporary.open("wb+") as file:
+        return write_photo(file, kind, photo)
 
 
 def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
