@@ -1,0 +1,98 @@
+/** What fills photos, whether a server or the browser itself: the page knows no difference. */
+
+/** A part of a photo, in pixels of the photo itself. */
+export interface Rect {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** What is to be filled. */
+export interface Hole {
+  rect: Rect;
+  /** rect.width × rect.height, row by row; 255 is to be filled, 0 is kept. */
+  mask: Uint8Array<ArrayBuffer>;
+}
+
+export type Texture = "auto" | "network" | "patches";
+
+export interface FillOptions {
+  texture: Texture;
+  /** Of what is copied; another one gives another try. */
+  seed: number;
+  /** A name of `Site.weights`. */
+  weights: string;
+}
+
+/** A photo that was opened. */
+export interface Photo {
+  /** What was opened; its name is kept for downloads. */
+  file: File;
+  /** Of the photo itself, upright as it is shown. */
+  width: number;
+  height: number;
+  /** What is shown: all of the photo, perhaps with fewer pixels. */
+  view: ImageBitmap;
+  /** What a person should know, such as what a result will leave out; in the page's language. */
+  notes: string[];
+}
+
+/** A hole that was filled. */
+export interface Fill {
+  rect: Rect;
+  /** rect.width × rect.height, transparent where nothing was filled. */
+  view: ImageBitmap;
+  /** The same for the engine, which may hold more than a screen shows. */
+  content: Blob;
+  notes: string[];
+}
+
+/** A photo to be saved. */
+export interface Saved {
+  content: Blob;
+  name: string;
+  /** What the file leaves out, a line each, in the page's language. */
+  notes: string[];
+}
+
+export interface Progress {
+  /** From 0 to 1, or null while nobody can say. */
+  share: number | null;
+}
+
+/** Raised when a photo cannot be read, filled or saved; the message is one line for people, in the page's language. */
+export class EngineError extends Error {}
+
+export interface Engine {
+  /** Open a photo. */
+  open(file: File): Promise<Photo>;
+
+  /**
+   * Fill a hole.
+   *
+   * @param earlier - what was filled before, in the order in which it lies on the photo
+   * @param signal - ends the work when it is aborted; the promise then fails with its reason
+   */
+  fill(
+    photo: Photo,
+    earlier: Fill[],
+    hole: Hole,
+    options: FillOptions,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Fill>;
+
+  /**
+   * The photo with its fills as a file.
+   *
+   * @param format - "same" for the photo's own, or a name of `formats`
+   */
+  save(photo: Photo, fills: Fill[], format: string): Promise<Saved>;
+
+  /** What photos can be saved as, besides their own format. */
+  readonly formats: string[];
+
+  /** A mask file as 255 and 0, width × height of the photo; raises `EngineError` when it has another size. */
+  readMask(file: File, photo: Photo): Promise<Uint8Array<ArrayBuffer>>;
+}

@@ -1,0 +1,6 @@
+import type { JSX } from "preact";
+import type { Site } from "../site";
+
+export function MasksView(_: { site: Site }): JSX.Element {
+  return <main />;
+}

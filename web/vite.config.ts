@@ -1,0 +1,33 @@
+import preact from "@preact/preset-vite";
+import { defineConfig, type Plugin } from "vite";
+
+/** A classic script is run whatever content type a host gives it; a module is not. */
+function classicScript(): Plugin {
+  return {
+    name: "classic-script",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) =>
+        html.replace(/<script type="module" crossorigin/g, "<script defer").replace(/ crossorigin/g, ""),
+    },
+  };
+}
+
+export default defineConfig({
+  base: "./",
+  plugins: [preact(), classicScript()],
+  build: {
+    outDir: "../src/onar/assets/page",
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    rollupOptions: {
+      output: {
+        format: "iife",
+        entryFileNames: "page.js",
+        assetFileNames: "page[extname]",
+      },
+    },
+  },
+  server: { proxy: { "/api": "http://127.0.0.1:7860", "/onar.json": "http://127.0.0.1:7860" } },
+});
