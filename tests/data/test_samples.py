@@ -331,6 +331,23 @@ train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r
 # ---------------------------------------------------------------- batches
 
 
+def test_reading_processes_are_forked_off_while_opencv_has_no_threads() -> None:
+    """With threads of OpenCV's in the parent, about every second one would wait for ever."""
+    script = """
+import os, cv2
+from onar.data.batches import EpochBatches, photo_loader
+from tests.data.test_samples import PATHS, training
+
+threads = []
+os.register_at_fork(before=lambda: threads.append(cv2.getNumThreads()))
+cv2.setNumThreads(2)
+photos = list(photo_loader(training(PATHS[:2]), EpochBatches(2, 2, seed=0), num_workers=2))
+assert threads == [1, 1], threads
+assert cv2.getNumThreads() == 2
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_samples_are_the_same_whatever_the_number_of_reading_processes() -> None:
     runs = []
     for num_workers in (0, 1, 2):

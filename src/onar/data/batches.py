@@ -96,11 +96,28 @@ class PhotoLoader(DataLoader[Any]):
     def __iter__(self) -> Any:
         """Yield batches: the entries of `Sample`, stacked."""
         with naming_lost_readers():
-            for batch in super().__iter__():
+            with opencv_alone():
+                batches = super().__iter__()
+            for batch in batches:
                 if isinstance(batch, OnarError):
                     self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
                     raise batch
                 yield batch
+
+
+@contextmanager
+def opencv_alone() -> Iterator[None]:
+    """Have OpenCV end its threads, and start them again afterwards.
+
+    A process that is forked off takes over the list of them but not the threads, and waits for ever when it is to end
+    them (`start_worker`). Whoever completed photos before they train has some.
+    """
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 @contextmanager
