@@ -1,6 +1,60 @@
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { Site } from "../site";
+import { useEffect, useRef } from "preact/hooks";
+import { Canvas } from "../editor/components/canvas";
+import { Help, Question } from "../editor/components/dialogs";
+import { Empty } from "../editor/components/empty";
+import { Messages, SplitSlider } from "../editor/components/messages";
+import { Panel } from "../editor/components/panel";
+import { LookBar, Toolbar } from "../editor/components/toolbar";
+import { receiveFiles } from "../editor/files";
+import { measure } from "../editor/frame";
+import { listenToKeys } from "../editor/keyboard";
+import { guardUnsaved } from "../editor/opening";
+import type { State } from "../editor/state";
+import { say } from "../texts/texts";
 
-export function CompleteView(_: { site: Site }): JSX.Element {
-  return <main />;
+/** Painting holes and filling them. */
+export function CompleteView({ state, hidden }: { state: State; hidden: boolean }): JSX.Element {
+  const element = useRef<HTMLElement>(null);
+  const dragging = useSignal(false);
+  useEffect(() => guardUnsaved(state), []);
+  useEffect(() => (hidden ? undefined : listenToKeys(state)), [hidden]);
+  useEffect(() => (hidden ? undefined : receiveFiles(state, dragging)), [hidden]);
+  const photo = state.photo.value;
+  useEffect(() => {
+    const main = element.current;
+    if (main === null) return;
+    const observer = new ResizeObserver(() => measure(state, main));
+    observer.observe(main);
+    for (const over of main.querySelectorAll("[data-over]")) observer.observe(over);
+    return () => observer.disconnect();
+  }, [photo === null, state.panel.value]);
+  const { mask, fills } = state.work.value;
+  return (
+    <main
+      ref={element}
+      class="complete"
+      hidden={hidden}
+      data-state={state.busy.value !== null ? "busy" : photo === null ? "empty" : "ready"}
+      data-steps={mask.length}
+      data-fills={fills.length}
+    >
+      {photo === null ? <Empty state={state} /> : <Canvas state={state} photo={photo} />}
+      <div class="bottom">
+        {state.comparison.value === "slider" && <SplitSlider state={state} />}
+        <Messages state={state} />
+        {photo !== null && <Toolbar state={state} />}
+      </div>
+      {photo !== null && (
+        <div class="side">
+          <LookBar state={state} />
+          {state.panel.value && <Panel state={state} />}
+        </div>
+      )}
+      {dragging.value && <div class="dropping">{say("complete_drop_now")}</div>}
+      <Question state={state} />
+      <Help state={state} />
+    </main>
+  );
 }

@@ -1,0 +1,33 @@
+import type { IconNode } from "lucide";
+import type { JSX } from "preact";
+import { Icon } from "./icon";
+
+interface Properties {
+  icon: IconNode;
+  /** What a screen reader says, and what is seen when the pointer rests. */
+  name: string;
+  /** A key that does the same, shown with the name. */
+  shortcut?: string;
+  disabled?: boolean;
+  /** Of a button that stays pressed. */
+  pressed?: boolean;
+  class?: string;
+  onClick(): void;
+}
+
+/** A button that is seen as a drawing. */
+export function IconButton({ icon, name, shortcut, disabled, pressed, onClick, ...rest }: Properties): JSX.Element {
+  return (
+    <button
+      type="button"
+      class={`icon-button ${rest.class ?? ""}`}
+      aria-label={name}
+      aria-pressed={pressed}
+      aria-disabled={disabled}
+      title={shortcut === undefined ? name : `${name} (${shortcut})`}
+      onClick={() => disabled || onClick()}
+    >
+      <Icon of={icon} />
+    </button>
+  );
+}

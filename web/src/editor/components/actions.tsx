@@ -1,0 +1,56 @@
+import { CircleQuestionMark, Download, FolderOpen, SlidersHorizontal } from "lucide";
+import type { JSX } from "preact";
+import { IconButton } from "../../components/button";
+import { Icon } from "../../components/icon";
+import { say } from "../../texts/texts";
+import { open } from "../opening";
+import { save } from "../saving";
+import { isReady, type State } from "../state";
+import { readable } from "./empty";
+import { FileButton } from "./file_button";
+
+/** What is done with the photo as a whole: in the header of the page. */
+export function Actions({ state }: { state: State }): JSX.Element {
+  const help = (
+    <IconButton
+      icon={CircleQuestionMark}
+      name={say("complete_help")}
+      shortcut="?"
+      onClick={() => {
+        state.help.value = true;
+      }}
+    />
+  );
+  if (state.photo.value === null) return help;
+  return (
+    <>
+      <FileButton
+        class="button plain"
+        icon={FolderOpen}
+        name={say("complete_other_photo")}
+        accept={readable(state)}
+        onFile={(file) => open(state, file)}
+      />
+      <button
+        type="button"
+        class="button plain"
+        title={`${say("complete_download")} (Ctrl+S)`}
+        aria-label={say("complete_download")}
+        aria-disabled={!isReady(state)}
+        onClick={() => save(state)}
+      >
+        <Icon of={Download} />
+        <span>{say("complete_download")}</span>
+      </button>
+      <IconButton
+        icon={SlidersHorizontal}
+        name={say("complete_options")}
+        pressed={state.panel.value}
+        onClick={() => {
+          state.panel.value = !state.panel.value;
+        }}
+      />
+      {help}
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+import { Camera, FolderOpen } from "lucide";
+import type { JSX } from "preact";
+import { Mark } from "../../components/mark";
+import { say } from "../../texts/texts";
+import { nameOf, open, openExample } from "../opening";
+import type { State } from "../state";
+import { FileButton } from "./file_button";
+
+/** What a file dialog offers. */
+export function readable({ site }: State): string {
+  return site.engine === "server" ? ["image/*", ...site.readable].join(",") : "image/*";
+}
+
+/** What is seen before there is a photo. */
+export function Empty({ state }: { state: State }): JSX.Element {
+  const { site } = state;
+  return (
+    <div class="empty">
+      <Mark size={56} />
+      <h2>{say("complete_headline")}</h2>
+      <p>{say("complete_intro")}</p>
+      <div class="empty-buttons">
+        <FileButton
+          class="button primary"
+          icon={FolderOpen}
+          name={say("complete_open")}
+          accept={readable(state)}
+          onFile={(file) => open(state, file)}
+        />
+        <FileButton
+          class="button camera"
+          icon={Camera}
+          name={say("complete_camera")}
+          accept="image/*"
+          camera
+          onFile={(file) => open(state, file)}
+        />
+      </div>
+      <p class="quiet">
+        {say("complete_drop")} {say(`complete_private_${site.engine}`)}
+      </p>
+      {site.examples.length > 0 && (
+        <section class="examples" aria-labelledby="examples">
+          <h3 id="examples">{say("complete_examples")}</h3>
+          <ul>
+            {site.examples.map((address) => (
+              <li key={address}>
+                <button type="button" onClick={() => openExample(state, address)}>
+                  <img src={address} alt={say("complete_example", { name: titleOf(address) })} loading="lazy" />
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  );
+}
+
+/** A file's name as words. */
+function titleOf(address: string): string {
+  return nameOf(address)
+    .replace(/\.[^.]+$/, "")
+    .replaceAll("_", " ");
+}

@@ -1,0 +1,37 @@
+import type { IconNode } from "lucide";
+import type { JSX } from "preact";
+import { Icon } from "../../components/icon";
+
+interface Properties {
+  name: string;
+  /** What is seen, where the name would be long. */
+  text?: string;
+  icon: IconNode;
+  accept: string;
+  /** Whether the camera is asked, where there is one. */
+  camera?: boolean;
+  class: string;
+  onFile(file: File): void;
+}
+
+/** A button that asks for a file. */
+export function FileButton({ name, text, icon, accept, camera, onFile, ...rest }: Properties): JSX.Element {
+  return (
+    <label class={rest.class} title={name}>
+      <Icon of={icon} />
+      <span>{text ?? name}</span>
+      <input
+        type="file"
+        class="unseen"
+        aria-label={name}
+        accept={accept}
+        capture={camera ? "environment" : undefined}
+        onChange={({ currentTarget }) => {
+          const [file] = currentTarget.files ?? [];
+          currentTarget.value = ""; // the same file can be chosen again
+          if (file !== undefined) onFile(file);
+        }}
+      />
+    </label>
+  );
+}

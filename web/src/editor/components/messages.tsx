@@ -1,0 +1,66 @@
+import { X } from "lucide";
+import type { JSX } from "preact";
+import { IconButton } from "../../components/button";
+import { say } from "../../texts/texts";
+import { slide } from "../looking";
+import type { Busy, State } from "../state";
+
+/** What is going on, in one line: seen, and read out. */
+export function Messages({ state }: { state: State }): JSX.Element {
+  const message = state.message.value;
+  const busy = state.busy.value;
+  const note = message?.tone === "note" ? message.text() : "";
+  const error = message?.tone === "error" ? message.text() : "";
+  return (
+    <div class={`messages floating ${busy !== null || message !== null ? "" : "silent"}`}>
+      <p role="status">{busy === null ? note : <Waiting busy={busy} />}</p>
+      <p role="alert" class="error">
+        {error}
+      </p>
+      {busy?.what === "filling" && (
+        <progress aria-label={say("complete_filling")} {...(busy.share === null ? {} : { value: busy.share })} />
+      )}
+      {busy === null && message !== null && (
+        <IconButton
+          icon={X}
+          name={say("page_close")}
+          class="dismiss"
+          onClick={() => {
+            state.message.value = null;
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** What is being waited for; read out again at every quarter. */
+function Waiting({ busy }: { busy: Busy }): JSX.Element {
+  const quarter = Math.floor((busy.share ?? 0) * 4) * 25;
+  return (
+    <>
+      {say(`complete_busy_${busy.what}`)}
+      {quarter > 0 && <span class="unseen"> {say("complete_share", { percent: quarter })}</span>}
+    </>
+  );
+}
+
+/** The line between before and after, for those who do not drag it. */
+export function SplitSlider({ state }: { state: State }): JSX.Element {
+  const percent = Math.round(state.split.value * 100);
+  return (
+    <div class="split floating">
+      <span>{say("complete_before")}</span>
+      <input
+        type="range"
+        min={0}
+        max={100}
+        value={percent}
+        aria-label={say("complete_split")}
+        aria-valuetext={say("complete_share", { percent })}
+        onInput={(event) => slide(state, event.currentTarget.valueAsNumber / 100)}
+      />
+      <span>{say("complete_after")}</span>
+    </div>
+  );
+}

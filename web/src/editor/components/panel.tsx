@@ -1,0 +1,169 @@
+import { useSignal } from "@preact/signals";
+import type { IconNode } from "lucide";
+import { Contrast, Download, Expand, ImageUp, Save, Trash2, X } from "lucide";
+import type { JSX } from "preact";
+import { IconButton } from "../../components/button";
+import { Icon } from "../../components/icon";
+import type { Texture } from "../../engine/engine";
+import type { TextKey } from "../../texts/english";
+import { say } from "../../texts/texts";
+import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
+import { save } from "../saving";
+import type { State } from "../state";
+import { FileButton } from "./file_button";
+
+const TEXTURES: Texture[] = ["auto", "network", "patches"];
+
+/** What is chosen seldom: how holes are filled, the mask as a whole, the file that is written. */
+export function Panel({ state }: { state: State }): JSX.Element {
+  return (
+    <aside class="panel floating" aria-label={say("complete_options")} data-over>
+      <div class="panel-head">
+        <h2>{say("complete_options")}</h2>
+        <IconButton
+          icon={X}
+          name={say("page_close")}
+          onClick={() => {
+            state.panel.value = false;
+          }}
+        />
+      </div>
+      <Filling state={state} />
+      <MaskActions state={state} />
+      <Saving state={state} />
+    </aside>
+  );
+}
+
+function Filling({ state }: { state: State }): JSX.Element {
+  const { site, texture, weights, fillsOnLift } = state;
+  return (
+    <section aria-labelledby="panel-filling">
+      <h3 id="panel-filling">{say("complete_filling")}</h3>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={fillsOnLift.value}
+          onChange={(event) => {
+            fillsOnLift.value = event.currentTarget.checked;
+          }}
+        />
+        <span>{say("complete_fills_on_lift")}</span>
+      </label>
+      {site.copies ? (
+        <Select
+          name={say("complete_texture")}
+          value={texture.value}
+          options={TEXTURES.map((name) => [name, say(`complete_texture_${name}`)])}
+          onChoose={(chosen) => {
+            texture.value = chosen as Texture;
+          }}
+        />
+      ) : (
+        <p class="quiet">{say("complete_no_copies")}</p>
+      )}
+      {site.weights.length > 1 && (
+        <Select
+          name={say("complete_weights")}
+          value={weights.value}
+          options={site.weights.map(({ name }) => [name, name])}
+          onChoose={(chosen) => {
+            weights.value = chosen;
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+function MaskActions({ state }: { state: State }): JSX.Element {
+  const reach = useSignal(4);
+  return (
+    <section aria-labelledby="panel-mask">
+      <h3 id="panel-mask">{say("complete_mask")}</h3>
+      <div class="pairs">
+        <FileButton
+          class="button small"
+          icon={ImageUp}
+          name={say("complete_load_mask_label")}
+          text={say("complete_load_mask")}
+          accept="image/*"
+          onFile={(file) => loadMask(state, file)}
+        />
+        <Action of="save_mask" icon={Save} onClick={() => saveMask(state)} />
+        <Action of="invert" icon={Contrast} onClick={() => invertMask(state)} />
+        <Action of="clear" icon={Trash2} onClick={() => clearMask(state)} />
+        <Action of="grow" icon={Expand} onClick={() => growMask(state, reach.value)} />
+        <label class="pixels">
+          <input
+            type="number"
+            min={1}
+            max={500}
+            value={reach.value}
+            aria-label={say("complete_grow_by")}
+            onChange={({ currentTarget }) => {
+              const wanted = Math.round(currentTarget.valueAsNumber) || 1;
+              reach.value = Math.min(500, Math.max(1, wanted));
+              currentTarget.value = String(reach.value);
+            }}
+          />
+          <span aria-hidden="true">px</span>
+        </label>
+      </div>
+      <p class="quiet">{say("complete_mask_help")}</p>
+    </section>
+  );
+}
+
+function Action({ of, icon, onClick }: { of: string; icon: IconNode; onClick(): void }): JSX.Element {
+  const name = say(`complete_${of}_label` as TextKey);
+  return (
+    <button type="button" class="button small" aria-label={name} title={name} onClick={onClick}>
+      <Icon of={icon} />
+      <span>{say(`complete_${of}` as TextKey)}</span>
+    </button>
+  );
+}
+
+function Saving({ state }: { state: State }): JSX.Element {
+  const { engine, format } = state;
+  return (
+    <section aria-labelledby="panel-saving">
+      <h3 id="panel-saving">{say("complete_saving")}</h3>
+      <Select
+        name={say("complete_format")}
+        value={format.value}
+        options={[["same", say("complete_format_same")], ...engine.formats.map((name) => [name, name.toUpperCase()])]}
+        onChoose={(chosen) => {
+          format.value = chosen;
+        }}
+      />
+      <button type="button" class="button small" onClick={() => save(state)}>
+        <Icon of={Download} />
+        <span>{say("complete_download")}</span>
+      </button>
+    </section>
+  );
+}
+
+interface SelectProperties {
+  name: string;
+  value: string;
+  options: string[][];
+  onChoose(chosen: string): void;
+}
+
+function Select({ name, value, options, onChoose }: SelectProperties): JSX.Element {
+  return (
+    <label class="field">
+      <span>{name}</span>
+      <select value={value} onChange={(event) => onChoose(event.currentTarget.value)}>
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

@@ -1,0 +1,162 @@
+import {
+  Brush,
+  Columns2,
+  Eraser,
+  Eye,
+  Hand,
+  type IconNode,
+  Lasso,
+  Maximize,
+  Redo2,
+  RefreshCw,
+  SquareDashed,
+  Undo2,
+  WandSparkles,
+  X,
+  ZoomIn,
+  ZoomOut,
+} from "lucide";
+import type { JSX } from "preact";
+import { IconButton } from "../../components/button";
+import { Icon } from "../../components/icon";
+import { say } from "../../texts/texts";
+import { canFillAgain, fill, fillAgain } from "../filling";
+import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
+import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
+
+const TOOLS: { tool: ToolName; icon: IconNode; key: string }[] = [
+  { tool: "brush", icon: Brush, key: "B" },
+  { tool: "eraser", icon: Eraser, key: "E" },
+  { tool: "rectangle", icon: SquareDashed, key: "R" },
+  { tool: "lasso", icon: Lasso, key: "L" },
+  { tool: "hand", icon: Hand, key: "H" },
+];
+
+/** What paints and fills. */
+export function Toolbar({ state }: { state: State }): JSX.Element {
+  return (
+    <div class="toolbar floating" data-over>
+      <fieldset class="tools">
+        <legend class="unseen">{say("complete_tools")}</legend>
+        {TOOLS.map(({ tool, icon, key }) => (
+          <IconButton
+            key={tool}
+            icon={icon}
+            name={say(`complete_${tool}`)}
+            shortcut={key}
+            pressed={state.tool.value === tool}
+            onClick={() => {
+              state.tool.value = tool;
+            }}
+          />
+        ))}
+      </fieldset>
+      <SizeSlider state={state} />
+      <div class="group">
+        <IconButton
+          icon={Undo2}
+          name={say("complete_undo")}
+          shortcut="Ctrl+Z"
+          disabled={state.busy.value !== null || state.history.value.past.length === 0}
+          onClick={() => undoChange(state)}
+        />
+        <IconButton
+          icon={Redo2}
+          name={say("complete_redo")}
+          shortcut="Ctrl+Shift+Z"
+          disabled={state.busy.value !== null || state.history.value.future.length === 0}
+          onClick={() => redoChange(state)}
+        />
+        <IconButton
+          icon={RefreshCw}
+          name={say("complete_again")}
+          shortcut="F"
+          disabled={!canFillAgain(state)}
+          onClick={() => fillAgain(state)}
+        />
+      </div>
+      <FillButton state={state} />
+    </div>
+  );
+}
+
+function SizeSlider({ state }: { state: State }): JSX.Element {
+  const size = state.size.value;
+  return (
+    <label class="size" title={`${say("complete_size")} ([ ])`}>
+      <input
+        type="range"
+        min={1}
+        max={largestSize(state)}
+        value={size}
+        aria-label={say("complete_size")}
+        aria-valuetext={say("complete_size_pixels", { size })}
+        onInput={(event) => resize(state, event.currentTarget.valueAsNumber)}
+      />
+      <output>{size}</output>
+    </label>
+  );
+}
+
+/** Fills what is marked; while it does, the same button cancels, so the focus stays where it is. */
+function FillButton({ state }: { state: State }): JSX.Element {
+  const isFilling = state.busy.value?.what === "filling";
+  return (
+    <button
+      type="button"
+      class={`button fill ${isFilling ? "" : "primary"}`}
+      aria-disabled={!isFilling && state.work.value.mask.length === 0}
+      title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
+      onClick={() => (isFilling ? cancel(state) : fill(state))}
+    >
+      <Icon of={isFilling ? X : WandSparkles} />
+      <span>{say(isFilling ? "complete_cancel" : "complete_fill")}</span>
+    </button>
+  );
+}
+
+/** How the photo is seen. */
+export function LookBar({ state }: { state: State }): JSX.Element {
+  const held = (down: boolean) => () => holdOriginal(state, down);
+  const isHeldBy = ({ key }: KeyboardEvent): boolean => key === " " || key === "Enter";
+  return (
+    <fieldset class="look floating" data-over>
+      <legend class="unseen">{say("complete_look")}</legend>
+      <IconButton icon={ZoomIn} name={say("complete_zoom_in")} shortcut="+" onClick={() => zoom(state, 1.25)} />
+      <button
+        type="button"
+        class="icon-button percent"
+        aria-label={say("complete_zoom_pixels")}
+        title={`${say("complete_zoom_pixels")} (1)`}
+        onClick={() => zoomToPixels(state)}
+      >
+        {say("complete_share", { percent: Math.round(state.viewport.value.scale * 100) })}
+      </button>
+      <IconButton icon={ZoomOut} name={say("complete_zoom_out")} shortcut="-" onClick={() => zoom(state, 1 / 1.25)} />
+      <IconButton icon={Maximize} name={say("complete_zoom_fit")} shortcut="0" onClick={() => zoomToFit(state)} />
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={say("complete_original")}
+        aria-pressed={state.comparison.value === "original"}
+        title={`${say("complete_original_key")} (C)`}
+        onPointerDown={held(true)}
+        onPointerUp={held(false)}
+        onPointerLeave={held(false)}
+        onPointerCancel={held(false)}
+        onBlur={held(false)}
+        onKeyDown={(event) => isHeldBy(event) && holdOriginal(state, true)}
+        onKeyUp={(event) => isHeldBy(event) && holdOriginal(state, false)}
+      >
+        <Icon of={Eye} />
+      </button>
+      <IconButton
+        icon={Columns2}
+        name={say("complete_slider")}
+        shortcut="S"
+        pressed={state.comparison.value === "slider"}
+        onClick={() => toggleSlider(state)}
+      />
+    </fieldset>
+  );
+}

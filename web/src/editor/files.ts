@@ -1,0 +1,45 @@
+/** Files that are dropped on the page or pasted. */
+
+import type { Signal } from "@preact/signals";
+import { open } from "./opening";
+import type { State } from "./state";
+
+/**
+ * Open what is dropped or pasted.
+ *
+ * @param dragging - told whether a file is held over the page
+ * @returns what ends it
+ */
+export function receiveFiles(state: State, dragging: Signal<boolean>): () => void {
+  const ends = new AbortController();
+  const { signal } = ends;
+  const holdsFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+  window.addEventListener(
+    "dragover",
+    (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      dragging.value = true;
+    },
+    { signal },
+  );
+  window.addEventListener(
+    "dragleave",
+    (event) => {
+      if (event.relatedTarget === null) dragging.value = false; // it left the window
+    },
+    { signal },
+  );
+  window.addEventListener(
+    "drop",
+    (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      dragging.value = false;
+      void open(state, event.dataTransfer?.files[0]);
+    },
+    { signal },
+  );
+  window.addEventListener("paste", (event) => void open(state, event.clipboardData?.files[0]), { signal });
+  return () => ends.abort();
+}

@@ -1,0 +1,25 @@
+/** How much of the canvas is free. */
+
+import type { State } from "./state";
+
+const GAP = 12;
+
+/**
+ * Measure the canvas and what lies over its edges.
+ *
+ * @param main - the canvas fills it; what it holds with `data-over` lies over an edge
+ */
+export function measure(state: State, main: HTMLElement): void {
+  const whole = main.getBoundingClientRect();
+  if (whole.width === 0 || whole.height === 0) return; // another view is shown
+  const insets = { top: GAP, right: GAP, bottom: GAP, left: GAP };
+  for (const element of main.querySelectorAll("[data-over]")) {
+    const { left, top, bottom, width, height } = element.getBoundingClientRect();
+    const isLow = top + bottom > whole.top + whole.bottom;
+    if (height > whole.height / 2 && width > whole.width / 2) continue; // for a moment only
+    if (width < height) insets.right = Math.max(insets.right, whole.right - left + GAP);
+    else if (isLow) insets.bottom = Math.max(insets.bottom, whole.bottom - top + GAP);
+    else insets.top = Math.max(insets.top, bottom - whole.top + GAP);
+  }
+  state.frame.value = { width: whole.width, height: whole.height, insets };
+}

@@ -1,0 +1,62 @@
+/** A mask made larger on all sides. */
+
+import type { Hole, Rect } from "../engine/engine";
+import { type Size, within } from "./steps";
+
+/**
+ * Mark every pixel of the photo that lies no farther than `reach` pixels from a marked one.
+ *
+ * The distance is that between the centres of pixels. One pass down the columns, one along the rows; the time does not
+ * depend on the reach.
+ */
+export function grow(hole: Hole, reach: number, photo: Size): Hole {
+  const wide = {
+    left: hole.rect.left - reach,
+    top: hole.rect.top - reach,
+    width: hole.rect.width + 2 * reach,
+    height: hole.rect.height + 2 * reach,
+  };
+  const rect = within(wide, photo) as Rect;
+  const distances = columnDistances(hole, rect, reach);
+  const mask = new Uint8Array(rect.width * rect.height);
+  const halfWidths = Array.from({ length: reach + 1 }, (_, down) => Math.floor(Math.sqrt(reach ** 2 - down ** 2)));
+  const changes = new Int32Array(rect.width + 1);
+  for (let y = 0; y < rect.height; y++) {
+    const row = distances.subarray(y * rect.width, (y + 1) * rect.width);
+    markRow(row, halfWidths, changes, mask.subarray(y * rect.width, (y + 1) * rect.width));
+  }
+  return { rect, mask };
+}
+
+/** Of every pixel of `rect`, how far the next marked pixel of its column is; reach + 1 where it is farther. */
+function columnDistances(hole: Hole, rect: Rect, reach: number): Uint16Array {
+  const { width, height } = rect;
+  const distances = new Uint16Array(width * height).fill(reach + 1);
+  for (let y = 0; y < hole.rect.height; y++) {
+    const from = (hole.rect.top + y - rect.top) * width + hole.rect.left - rect.left;
+    for (let x = 0; x < hole.rect.width; x++) if (hole.mask[y * hole.rect.width + x]) distances[from + x] = 0;
+  }
+  for (let at = width; at < distances.length; at++) {
+    distances[at] = Math.min(distances[at], distances[at - width] + 1);
+  }
+  for (let at = distances.length - width - 1; at >= 0; at--) {
+    distances[at] = Math.min(distances[at], distances[at + width] + 1);
+  }
+  return distances;
+}
+
+/** Each pixel of a row marks as many to both sides as the disc is wide at its distance. */
+function markRow(distances: Uint16Array, halfWidths: number[], changes: Int32Array, marked: Uint8Array): void {
+  changes.fill(0);
+  for (let x = 0; x < distances.length; x++) {
+    if (distances[x] >= halfWidths.length) continue;
+    const half = halfWidths[distances[x]];
+    changes[Math.max(0, x - half)]++;
+    changes[Math.min(distances.length, x + half + 1)]--;
+  }
+  let open = 0;
+  for (let x = 0; x < marked.length; x++) {
+    open += changes[x];
+    marked[x] = open > 0 ? 255 : 0;
+  }
+}

@@ -1,0 +1,172 @@
+/** The keyboard: what each key does, as the help shows it, and painting without a pointer. */
+
+import { letterKeys } from "../preferences";
+import type { TextKey } from "../texts/english";
+import { say } from "../texts/texts";
+import { fill, fillAgain } from "./filling";
+import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
+import { abandon, begin, extend, lift } from "./painting";
+import { save } from "./saving";
+import { cancel, redoChange, type State, type ToolName, tell, undoChange } from "./state";
+import { middle, type Point, toPhoto } from "./viewport";
+
+/** A key, with modifiers before it: "Ctrl+z". */
+type Key = string;
+
+export interface Shortcut {
+  keys: Key[];
+  text: TextKey;
+  run(state: State): void;
+  /** Whether one letter or sign does it. */
+  letter: boolean;
+}
+
+const choose =
+  (tool: ToolName) =>
+  (state: State): void => {
+    if (state.live.value === null) state.tool.value = tool;
+  };
+
+/** What keys do wherever the focus is, but in fields. */
+export const SHORTCUTS: Shortcut[] = [
+  { keys: ["b"], text: "complete_brush", run: choose("brush"), letter: true },
+  { keys: ["e"], text: "complete_eraser", run: choose("eraser"), letter: true },
+  { keys: ["r"], text: "complete_rectangle", run: choose("rectangle"), letter: true },
+  { keys: ["l"], text: "complete_lasso", run: choose("lasso"), letter: true },
+  { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
+  { keys: ["["], text: "complete_smaller_brush", run: (state) => stepSize(state, -1), letter: true },
+  { keys: ["]"], text: "complete_larger_brush", run: (state) => stepSize(state, 1), letter: true },
+  { keys: ["Enter"], text: "complete_fill", run: fill, letter: false },
+  { keys: ["f"], text: "complete_again", run: fillAgain, letter: true },
+  { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
+  { keys: ["Ctrl+Shift+z", "Ctrl+y"], text: "complete_redo", run: redoChange, letter: false },
+  { keys: ["c"], text: "complete_original_key", run: (state) => holdOriginal(state, true), letter: true },
+  { keys: ["s"], text: "complete_slider", run: toggleSlider, letter: true },
+  { keys: ["+", "="], text: "complete_zoom_in", run: (state) => zoom(state, 1.25), letter: true },
+  { keys: ["-"], text: "complete_zoom_out", run: (state) => zoom(state, 1 / 1.25), letter: true },
+  { keys: ["0"], text: "complete_zoom_fit", run: zoomToFit, letter: true },
+  { keys: ["1"], text: "complete_zoom_pixels", run: zoomToPixels, letter: true },
+  { keys: ["Ctrl+s"], text: "complete_download", run: save, letter: false },
+  { keys: ["Escape"], text: "complete_escape", run: stepBack, letter: false },
+  { keys: ["?"], text: "complete_help", run: openHelp, letter: true },
+];
+
+function openHelp(state: State): void {
+  state.help.value = true;
+}
+
+function stepBack(state: State): void {
+  if (state.live.value !== null) abandon(state);
+  else if (state.busy.value !== null) cancel(state);
+  else if (state.comparison.value !== "none") state.comparison.value = "none";
+  else state.panel.value = false;
+}
+
+/** What a key event is called among the shortcuts. */
+function keyOf(event: KeyboardEvent): Key {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const control = event.ctrlKey || event.metaKey;
+  // Where brackets are typed with AltGr, it counts as Ctrl and Alt; what was typed says enough.
+  if (event.altKey || !control) return key;
+  return `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}`;
+}
+
+/**
+ * Listen to the keyboard.
+ *
+ * @returns what ends it
+ */
+export function listenToKeys(state: State): () => void {
+  const onKey = (event: KeyboardEvent): void => {
+    if (isElsewhere(state, event)) return;
+    if (event.key === " ") state.spaceHeld.value = true;
+    const key = keyOf(event);
+    const shortcut = SHORTCUTS.find(({ keys, letter }) => keys.includes(key) && (letterKeys.value || !letter));
+    if (shortcut === undefined || event.defaultPrevented) return;
+    event.preventDefault();
+    shortcut.run(state);
+  };
+  const onRelease = (event: KeyboardEvent): void => {
+    if (event.key.toLowerCase() === "c") holdOriginal(state, false);
+    if (event.key === " ") state.spaceHeld.value = false;
+  };
+  const onBlur = (): void => {
+    holdOriginal(state, false);
+    state.spaceHeld.value = false;
+  };
+  window.addEventListener("keydown", onKey);
+  window.addEventListener("keyup", onRelease);
+  window.addEventListener("blur", onBlur);
+  return () => {
+    window.removeEventListener("keydown", onKey);
+    window.removeEventListener("keyup", onRelease);
+    window.removeEventListener("blur", onBlur);
+  };
+}
+
+/** Whether a key belongs to what has the focus, or to a dialog. */
+function isElsewhere(state: State, event: KeyboardEvent): boolean {
+  if (!(event.target instanceof Element) || document.querySelector("dialog[open]") !== null) return true;
+  if (state.photo.value === null && event.key !== "?") return true;
+  const types = event.target.matches("select, textarea, input:not([type=range], [type=checkbox])");
+  const presses = event.key === "Enter" && event.target.matches("button, a, summary, label");
+  return types || presses;
+}
+
+const DIRECTIONS: Record<string, Point> = {
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
+};
+/** Of the arrow keys, in pixels of the page. */
+const STRIDE = 8;
+const LONG_STRIDE = 48;
+
+/** Keys while the canvas has the focus: arrows move the cursor, or the photo under the hand; space paints. */
+export function paintByKey(state: State, event: KeyboardEvent): void {
+  if (state.photo.value === null || event.ctrlKey || event.metaKey || event.altKey) return;
+  const direction = DIRECTIONS[event.key];
+  if (direction !== undefined) stride(state, direction, event.shiftKey ? LONG_STRIDE : STRIDE);
+  else if (event.key === " ") putDownOrLift(state, event.repeat);
+  else return;
+  event.preventDefault();
+}
+
+function stride(state: State, { x, y }: Point, length: number): void {
+  const { scale } = state.viewport.value;
+  if (state.comparison.value === "slider") state.split.value += (x * length) / 1000;
+  else if (state.tool.value === "hand") move(state, { x: -x * length, y: -y * length });
+  else {
+    const pixels = Math.max(1, Math.round(length / scale));
+    const from = cursorOf(state);
+    const to = inside(state, { x: from.x + x * pixels, y: from.y + y * pixels });
+    state.cursor.value = to;
+    follow(state, to);
+    extend(state, [{ ...to, pressure: 1 }]);
+  }
+}
+
+/** Where the cursor is: where it was, or in the middle of what is seen. */
+function cursorOf(state: State): Point {
+  const { x, y } = state.cursor.value ?? toPhoto(state.viewport.value, middle(state.frame.value));
+  return inside(state, { x: Math.round(x), y: Math.round(y) });
+}
+
+function inside({ photo }: State, { x, y }: Point): Point {
+  const { width, height } = photo.value ?? { width: 1, height: 1 };
+  return { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
+}
+
+function putDownOrLift(state: State, repeated: boolean): void {
+  if (repeated) return;
+  const cursor = cursorOf(state);
+  if (state.live.value !== null) {
+    lift(state);
+    tell(state, () => say("complete_lifted", { x: cursor.x, y: cursor.y }));
+    return;
+  }
+  state.cursor.value = cursor;
+  begin(state, { ...cursor, pressure: 1 });
+  if (state.live.value !== null) tell(state, () => say("complete_put_down", { x: cursor.x, y: cursor.y }));
+}

@@ -1,0 +1,55 @@
+/** What is done to the mask as a whole. */
+
+import { say } from "../texts/texts";
+import { masked, painted } from "./document";
+import { grow } from "./grow";
+import { bitmapOf, holeOf, maskPicture } from "./raster";
+import { offer } from "./saving";
+import { change, complain, isReady, type State, waitFor } from "./state";
+
+/** Mark what a file marks, and nothing else. */
+export async function loadMask(state: State, file: File | undefined): Promise<void> {
+  const photo = state.photo.value;
+  if (!isReady(state) || photo === null || file === undefined) return;
+  await waitFor(
+    state,
+    "masking",
+    () => state.engine.readMask(file, photo),
+    (mask) => {
+      const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask });
+      change(state, masked(state.work.value, step));
+      if (step === null) complain(state, () => say("complete_black_mask", { name: file.name }));
+    },
+  );
+}
+
+/** Offer the mask as a file of the photo's size. */
+export async function saveMask(state: State): Promise<void> {
+  const photo = state.photo.value;
+  if (!isReady(state) || photo === null) return;
+  const name = `${photo.file.name.replace(/\.[^.]+$/, "")}_mask.png`;
+  const { mask } = state.work.value;
+  await waitFor(
+    state,
+    "masking",
+    () => maskPicture(mask, photo),
+    (content) => offer(content, name),
+  );
+}
+
+export function invertMask(state: State): void {
+  if (isReady(state)) change(state, painted(state.work.value, { kind: "inversion" }));
+}
+
+export function clearMask(state: State): void {
+  if (isReady(state) && state.work.value.mask.length > 0) change(state, masked(state.work.value, null));
+}
+
+/** Mark so many pixels more on all sides. */
+export function growMask(state: State, reach: number): void {
+  const photo = state.photo.value;
+  if (!isReady(state) || photo === null) return;
+  const hole = holeOf(state.work.value.mask, photo);
+  if (hole === null) complain(state, () => say("complete_no_hole"));
+  else change(state, masked(state.work.value, bitmapOf(grow(hole, reach, photo))));
+}

@@ -1,0 +1,62 @@
+/** From a file, an example or the clipboard to a photo on the canvas. */
+
+import { say } from "../texts/texts";
+import { complain, isUnsaved, type State, takeUp, tell, waitFor } from "./state";
+
+/** Open a photo; when that would lose work, a person is asked first. */
+export async function open(state: State, file: File | undefined): Promise<void> {
+  if (file === undefined || state.busy.value !== null) return;
+  if (isUnsaved(state)) state.waiting.value = file;
+  else await openAnyway(state, file);
+}
+
+/** Open a photo and let go what was done to the one before. */
+export async function openAnyway(state: State, file: File): Promise<void> {
+  await waitFor(
+    state,
+    "opening",
+    () => state.engine.open(file),
+    (photo) => {
+      takeUp(state, photo);
+      const { width, height, notes } = photo;
+      tell(state, () => [say("complete_opened", { name: file.name, width, height }), ...notes].join(" "));
+    },
+  );
+}
+
+/** The answer to whether work may be lost. */
+export async function answer(state: State, yes: boolean): Promise<void> {
+  const file = state.waiting.value;
+  state.waiting.value = null;
+  if (yes && file !== null) await openAnyway(state, file);
+}
+
+/** Open a photo that the page brings along. */
+export async function openExample(state: State, address: string): Promise<void> {
+  const name = nameOf(address);
+  try {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(String(response.status));
+    const content = await response.blob();
+    await open(state, new File([content], name, { type: content.type || "image/jpeg" }));
+  } catch {
+    complain(state, () => say("complete_example_failed", { name }));
+  }
+}
+
+export function nameOf(address: string): string {
+  return decodeURIComponent(address.split("/").at(-1) ?? address);
+}
+
+/**
+ * Have the browser ask before the page is left with work that is not saved.
+ *
+ * @returns what ends it
+ */
+export function guardUnsaved(state: State): () => void {
+  const ask = (event: Event): void => {
+    if (isUnsaved(state)) event.preventDefault();
+  };
+  window.addEventListener("beforeunload", ask);
+  return () => window.removeEventListener("beforeunload", ask);
+}

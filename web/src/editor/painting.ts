@@ -1,0 +1,98 @@
+/** From where a pointer or the keyboard leads a tool to a step on the mask. */
+
+import { painted } from "./document";
+import { fill } from "./filling";
+import { change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
+import { extentOf, type Step } from "./steps";
+
+type Start = (touch: Touch, erases: boolean, radius: number) => Live;
+
+const STARTS: Record<Exclude<ToolName, "hand">, Start> = {
+  brush: startStroke,
+  eraser: (touch, _, radius) => startStroke(touch, true, radius),
+  rectangle: startRectangle,
+  lasso: startLasso,
+};
+
+/** Radii are rounded, so that a stroke is few paths even where a pen presses in many ways. */
+const PRESSURES = 16;
+
+function startStroke(touch: Touch, erases: boolean, radius: number): Live {
+  const points = [touch.x, touch.y, pressed(radius, touch)];
+  return {
+    step: { kind: "stroke", erases, points },
+    extend(next) {
+      const [x, y] = points.slice(-3);
+      if (next.x === x && next.y === y) return false;
+      points.push(next.x, next.y, pressed(radius, next));
+      return true;
+    },
+  };
+}
+
+function pressed(radius: number, { pressure }: Touch): number {
+  return radius * (0.2 + (0.8 * Math.round(pressure * PRESSURES)) / PRESSURES);
+}
+
+/** Whole pixels: a rectangle has no half-covered edge. */
+function startRectangle(from: Touch, erases: boolean): Live {
+  const rect = { left: Math.round(from.x), top: Math.round(from.y), width: 0, height: 0 };
+  return {
+    step: { kind: "rectangle", erases, rect },
+    extend(to) {
+      rect.left = Math.round(Math.min(from.x, to.x));
+      rect.top = Math.round(Math.min(from.y, to.y));
+      rect.width = Math.round(Math.max(from.x, to.x)) - rect.left;
+      rect.height = Math.round(Math.max(from.y, to.y)) - rect.top;
+      return true;
+    },
+  };
+}
+
+function startLasso(from: Touch, erases: boolean): Live {
+  const points = [from.x, from.y];
+  return {
+    step: { kind: "lasso", erases, points },
+    extend(to) {
+      points.push(to.x, to.y);
+      return true;
+    },
+  };
+}
+
+/** Put the tool down. */
+export function begin(state: State, touch: Touch, erases = false): void {
+  const tool = state.tool.value;
+  if (!isReady(state) || state.comparison.value !== "none" || tool === "hand") return;
+  state.message.value = null;
+  state.live.value = STARTS[tool](touch, erases, state.size.value / 2);
+}
+
+/** Lead the tool over points. */
+export function extend(state: State, touches: Touch[]): void {
+  const live = state.live.value;
+  if (live === null) return;
+  let changed = false;
+  for (const touch of touches) changed = live.extend(touch) || changed;
+  if (changed) state.live.value = { ...live };
+}
+
+/** Lift the tool: what it drew is a step. */
+export function lift(state: State): void {
+  const step = state.live.value?.step;
+  abandon(state);
+  if (step === undefined || state.photo.value === null) return;
+  const marks = extentOf([step], state.photo.value) !== null;
+  if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
+  change(state, painted(state.work.value, step));
+  if (state.fillsOnLift.value && marks) void fill(state);
+}
+
+function isErasing(step: Step): boolean {
+  return "erases" in step && step.erases;
+}
+
+/** Lift the tool as if it had never been put down. */
+export function abandon(state: State): void {
+  state.live.value = null;
+}

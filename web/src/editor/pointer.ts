@@ -1,0 +1,134 @@
+/** Mouse, pen and fingers on the canvas. */
+
+import { move, slide, stepSize, zoom } from "./looking";
+import { abandon, begin, extend, lift } from "./painting";
+import type { State, Touch } from "./state";
+import { type Point, toPhoto } from "./viewport";
+
+const ERASING_BUTTONS = 2 | 32; // the right one, and the other end of a pen
+const MIDDLE_BUTTON = 4;
+/** By which a notch of a wheel, 100 pixels, zooms. */
+const ZOOM_OF_PIXEL = 1.0018;
+
+/** What the pointers that are down do together. */
+type Doing = "nothing" | "painting" | "moving" | "sliding" | "pinching";
+
+/**
+ * Listen to an element.
+ *
+ * One pointer uses the tool; two fingers move and zoom, and give up what the first one began.
+ *
+ * @returns what ends it
+ */
+export function listen(state: State, element: HTMLElement): () => void {
+  const down = new Map<number, Point>();
+  let doing: Doing = "nothing";
+
+  const onDown = (event: PointerEvent): void => {
+    element.setPointerCapture(event.pointerId);
+    down.set(event.pointerId, pointOf(event, element));
+    if (down.size === 2) {
+      abandon(state);
+      doing = "pinching";
+    } else if (down.size === 1) doing = start(state, event, element);
+  };
+  const onMove = (event: PointerEvent): void => {
+    const at = pointOf(event, element);
+    state.cursor.value = event.pointerType === "touch" && !down.has(event.pointerId) ? null : toPhoto(look(state), at);
+    const before = down.get(event.pointerId);
+    if (before === undefined) return;
+    if (doing === "pinching") pinch(state, down, event.pointerId, at);
+    down.set(event.pointerId, at);
+    if (doing === "painting") extend(state, touchesOf(state, event, element));
+    if (doing === "moving") move(state, { x: at.x - before.x, y: at.y - before.y });
+    if (doing === "sliding") slideTo(state, at);
+  };
+  const onUp = (event: PointerEvent): void => {
+    if (!down.delete(event.pointerId)) return;
+    if (doing === "painting") event.type === "pointerup" ? lift(state) : abandon(state);
+    if (event.pointerType === "touch") state.cursor.value = null;
+    // The finger that is left after two must not start to paint.
+    if (down.size === 0 || doing !== "pinching") doing = "nothing";
+  };
+  const onLeave = (): void => {
+    if (down.size === 0) state.cursor.value = null;
+  };
+  const listeners: [string, (event: never) => void][] = [
+    ["pointerdown", onDown],
+    ["pointermove", onMove],
+    ["pointerup", onUp],
+    ["pointercancel", onUp],
+    ["pointerleave", onLeave],
+    ["wheel", (event: WheelEvent) => turn(state, event, element)],
+    ["contextmenu", (event: Event) => event.preventDefault()],
+  ];
+  for (const [name, listener] of listeners) element.addEventListener(name, listener as EventListener);
+  return () => {
+    for (const [name, listener] of listeners) element.removeEventListener(name, listener as EventListener);
+  };
+}
+
+function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
+  if (state.photo.value === null) return "nothing";
+  if (event.buttons & MIDDLE_BUTTON || state.spaceHeld.value || state.tool.value === "hand") {
+    abandon(state); // the space bar put the tool down
+    return "moving";
+  }
+  if (state.comparison.value === "slider") {
+    slideTo(state, pointOf(event, element));
+    return "sliding";
+  }
+  const [touch] = touchesOf(state, event, element).slice(-1);
+  begin(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
+  return state.live.value === null ? "nothing" : "painting";
+}
+
+function look({ viewport }: State) {
+  return viewport.value;
+}
+
+function pointOf(event: MouseEvent, element: HTMLElement): Point {
+  const { left, top } = element.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}
+
+/** Where a pointer has been since the last event, in pixels of the photo: more points than there are events. */
+function touchesOf(state: State, event: PointerEvent, element: HTMLElement): Touch[] {
+  const events = event.getCoalescedEvents?.() ?? [];
+  return (events.length > 0 ? events : [event]).map((each) => ({
+    ...toPhoto(state.viewport.value, pointOf(each, element)),
+    pressure: each.pointerType === "pen" ? each.pressure : 1,
+  }));
+}
+
+function slideTo(state: State, at: Point): void {
+  const { photo, viewport } = state;
+  if (photo.value !== null) slide(state, toPhoto(viewport.value, at).x / photo.value.width);
+}
+
+/** Two fingers: what is between them stays between them. */
+function pinch(state: State, down: Map<number, Point>, moving: number, to: Point): void {
+  const from = down.get(moving) as Point;
+  const [, still] = [...down].find(([pointer]) => pointer !== moving) ?? [];
+  if (still === undefined) return;
+  const centre = (point: Point): Point => ({ x: (point.x + still.x) / 2, y: (point.y + still.y) / 2 });
+  const [before, after] = [centre(from), centre(to)];
+  move(state, { x: after.x - before.x, y: after.y - before.y });
+  const apart = (point: Point): number => Math.max(1, Math.hypot(point.x - still.x, point.y - still.y));
+  zoom(state, apart(to) / apart(from), after);
+}
+
+/** Alt turns the brush's size, Shift moves, and the wheel alone or two fingers on a touchpad zoom. */
+function turn(state: State, event: WheelEvent, element: HTMLElement): void {
+  if (state.photo.value === null) return;
+  event.preventDefault();
+  const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : 1;
+  const [x, y] = [event.deltaX * unit, event.deltaY * unit];
+  if (event.altKey) stepSize(state, x + y < 0 ? 1 : -1);
+  else if (event.shiftKey) move(state, { x: -x, y: -y });
+  else {
+    // Browsers tell of two fingers that part as of a wheel with Ctrl, in steps a tenth as large.
+    const finer = event.ctrlKey && Math.abs(y) < 20 ? 8 : 1;
+    zoom(state, ZOOM_OF_PIXEL ** (-y * finer), pointOf(event, element));
+  }
+}

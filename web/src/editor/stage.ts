@@ -1,0 +1,146 @@
+/** What is seen on the canvas: the photo with its fills, the mask, and what helps to paint. */
+
+import { effect } from "@preact/signals";
+import Konva from "konva/lib/Core";
+import type { State } from "./state";
+import { type Context, drawStep, type Size, type Step } from "./steps";
+
+/** The mask lies on the photo with this opacity, all of it alike. */
+const MASK_OPACITY = "0.6";
+/** From this scale on, pixels are seen as squares. */
+const SQUARES = 4;
+/** More pixels for every point of the screen are not seen, and cost time. */
+const MOST_PIXEL_RATIO = 2;
+
+/**
+ * Draw the state into an element, now and whenever it changes.
+ *
+ * A stroke that grows is drawn on, from its last point; everything else is drawn anew, at most once for every picture
+ * of the screen.
+ *
+ * @returns what ends it
+ */
+export function show(state: State, container: HTMLDivElement): () => void {
+  Konva.pixelRatio = Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
+  const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
+  const live: Drawn = { step: null, points: 0, onlyTail: false };
+  const photo = drawnBy((context) => drawPhoto(context, state));
+  const mask = drawnBy((context) => drawMask(context, state, live));
+  const aids = drawnBy((context) => drawAids(context, state));
+  for (const shape of [photo, mask, aids]) stage.add(new Konva.Layer({ listening: false }).add(shape));
+  (mask.getLayer() as Konva.Layer).getNativeCanvasElement().style.opacity = MASK_OPACITY;
+  const ends = [
+    effect(() => {
+      const { width, height } = state.frame.value;
+      if (width > 0 && height > 0) stage.size({ width, height });
+    }),
+    effect(() => {
+      const { scale, left, top } = state.viewport.value;
+      stage.setAttrs({ scaleX: scale, scaleY: scale, x: left, y: top });
+      stage.batchDraw();
+    }),
+    redrawn(photo, () => [state.photo.value, state.work.value.fills, state.comparison.value, state.split.value]),
+    redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
+    redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
+    redrawn(aids, () => [state.comparison.value, state.busy.value]),
+    effect(() => followLive(state, mask, live)),
+  ];
+  return () => {
+    for (const end of ends) end();
+    stage.destroy();
+  };
+}
+
+function drawnBy(draw: (context: Context) => void): Konva.Shape {
+  return new Konva.Shape({ sceneFunc: ({ _context }) => draw(_context), listening: false });
+}
+
+function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
+  return effect(() => {
+    depends();
+    shape.getLayer()?.batchDraw();
+  });
+}
+
+/** How much of what is being painted is on the canvas. */
+interface Drawn {
+  step: Step | null;
+  /** Of a stroke. */
+  points: number;
+  /** Whether only what is missing is to be drawn. */
+  onlyTail: boolean;
+}
+
+function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
+  const step = state.live.value?.step ?? null;
+  if (step?.kind === "stroke" && step === drawn.step) {
+    drawn.onlyTail = true;
+    mask.drawScene();
+    drawn.onlyTail = false;
+  } else mask.getLayer()?.batchDraw();
+  drawn.step = step;
+  drawn.points = step?.kind === "stroke" ? step.points.length / 3 : 0;
+}
+
+function drawMask(context: Context, { photo, comparison, work, live }: State, drawn: Drawn): void {
+  if (photo.value === null || comparison.value !== "none") return;
+  clip(context, 0, photo.value);
+  if (drawn.onlyTail && drawn.step !== null) {
+    drawStep(context, drawn.step, photo.value, drawn.points);
+    return;
+  }
+  for (const step of work.value.mask) drawStep(context, step, photo.value);
+  if (live.value !== null) drawStep(context, live.value.step, photo.value);
+}
+
+function clip(context: Context, left: number, { width, height }: Size): void {
+  context.beginPath();
+  context.rect(left, 0, width - left, height);
+  context.clip();
+}
+
+function drawPhoto(context: Context, { photo, comparison, split, viewport, work }: State): void {
+  if (photo.value === null) return;
+  const { width, height, view } = photo.value;
+  context.imageSmoothingEnabled = viewport.value.scale < SQUARES;
+  context.imageSmoothingQuality = "medium";
+  context.drawImage(view, 0, 0, width, height);
+  if (comparison.value === "original") return;
+  if (comparison.value === "slider") clip(context, split.value * width, photo.value);
+  for (const { fill } of work.value.fills) {
+    context.drawImage(fill.view, fill.rect.left, fill.rect.top, fill.rect.width, fill.rect.height);
+  }
+}
+
+function drawAids(context: Context, state: State): void {
+  const { photo, comparison, cursor, split, tool, busy, size, viewport } = state;
+  if (photo.value === null) return;
+  const { scale } = viewport.value;
+  context.beginPath();
+  if (comparison.value === "slider") {
+    context.moveTo(split.value * photo.value.width, 0);
+    context.lineTo(split.value * photo.value.width, photo.value.height);
+  } else if (comparison.value === "none" && busy.value === null && cursor.value !== null) {
+    const { x, y } = cursor.value;
+    if (tool.value === "brush" || tool.value === "eraser") context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
+    else if (tool.value !== "hand") cross(context, x, y, 9 / scale);
+  }
+  outline(context, scale);
+}
+
+function cross(context: Context, x: number, y: number, arm: number): void {
+  context.moveTo(x - arm, y);
+  context.lineTo(x + arm, y);
+  context.moveTo(x, y - arm);
+  context.lineTo(x, y + arm);
+}
+
+/** Seen on every photo: light within dark. */
+function outline(context: Context, scale: number): void {
+  context.strokeStyle = "rgb(0 0 0 / 0.65)";
+  context.lineWidth = 3.5 / scale;
+  context.stroke();
+  context.strokeStyle = "#fff";
+  context.lineWidth = 1.5 / scale;
+  context.stroke();
+}

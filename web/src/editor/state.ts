@@ -1,0 +1,178 @@
+/** The state of the editor, in one place: signals, and nothing of drawing or of elements. */
+
+import { batch, computed, signal } from "@preact/signals";
+import type { Engine, Fill, FillOptions, Photo, Texture } from "../engine/engine";
+import { stored } from "../preferences";
+import type { Site } from "../site";
+import { say } from "../texts/texts";
+import { commit, type History, redo, UNTOUCHED, undo, type Work } from "./document";
+import type { Step } from "./steps";
+import { type Frame, fitted, type Point, type Viewport } from "./viewport";
+
+export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
+
+/** What is being waited for. */
+export interface Busy {
+  what: "opening" | "filling" | "saving" | "masking";
+  /** From 0 to 1, or null while nobody can say. */
+  share: number | null;
+  /** Ends it; only filling listens. */
+  controller: AbortController;
+}
+
+/** One line for people, written anew when they change the language. */
+export interface Message {
+  tone: "note" | "error";
+  text: () => string;
+}
+
+/** What is shown in place of the photo as it is now. */
+export type Comparison = "none" | "original" | "slider";
+
+/** What is being painted, from putting a tool down to lifting it; a new object whenever it grew. */
+export interface Live {
+  step: Step;
+  /** Go on to a point; whether that changed anything. */
+  extend(touch: Touch): boolean;
+}
+
+/** Where a tool is. */
+export interface Touch extends Point {
+  /** From 0 to 1; only pens press in different ways. */
+  pressure: number;
+}
+
+export function createState(site: Site, engine: Engine) {
+  const photo = signal<Photo | null>(null);
+  const history = signal<History>(UNTOUCHED);
+  const frame = signal<Frame>({ width: 0, height: 0, insets: { top: 0, right: 0, bottom: 0, left: 0 } });
+  /** Where a person looks; null for the whole photo. */
+  const look = signal<Viewport | null>(null);
+  const weights = site.weights.find((choice) => choice.default) ?? site.weights[0];
+  return {
+    site,
+    engine,
+    photo,
+    history,
+    work: computed<Work>(() => history.value.now),
+    /** The work as it was last saved. */
+    saved: signal<Work>(UNTOUCHED.now),
+    busy: signal<Busy | null>(null),
+    message: signal<Message | null>(null),
+    /** A file that waits for a person's answer, because opening it would lose work. */
+    waiting: signal<File | null>(null),
+
+    tool: signal<ToolName>("brush"),
+    /** Diameter of the brush in pixels of the photo. */
+    size: signal(40),
+    live: signal<Live | null>(null),
+    /** Where the brush is, in pixels of the photo; null while it is nowhere. */
+    cursor: signal<Point | null>(null),
+    /** Whether the space bar is down: the pointer then moves the photo. */
+    spaceHeld: signal(false),
+
+    frame,
+    look,
+    viewport: computed<Viewport>(() => look.value ?? fitted(photo.value ?? { width: 1, height: 1 }, frame.value)),
+    comparison: signal<Comparison>("none"),
+    /** Where the original ends, as a share of the photo's width. */
+    split: signal(0.5),
+
+    texture: signal<Texture>("auto"),
+    weights: signal(weights?.name ?? ""),
+    fillsOnLift: stored<boolean>("onar.fills_on_lift", false),
+    format: signal("same"),
+    panel: signal(false),
+    help: signal(false),
+  };
+}
+
+export type State = ReturnType<typeof createState>;
+
+/** Whether there is a photo and nothing is being waited for. */
+export function isReady(state: State): boolean {
+  return state.photo.value !== null && state.busy.value === null;
+}
+
+/** Whether something would be lost with the page. */
+export function isUnsaved({ work, saved }: State): boolean {
+  return work.value !== saved.value && (work.value.fills.length > 0 || work.value.mask.length > 0);
+}
+
+export function fillsOf(work: Work): Fill[] {
+  return work.fills.map(({ fill }) => fill);
+}
+
+export function optionsOf(state: State, seed: number): FillOptions {
+  return { texture: state.texture.value, weights: state.weights.value, seed };
+}
+
+/** Do something to the work; it can be undone. */
+export function change(state: State, now: Work): void {
+  state.history.value = commit(state.history.value, now);
+}
+
+export function undoChange(state: State): void {
+  if (isReady(state)) state.history.value = undo(state.history.value);
+}
+
+export function redoChange(state: State): void {
+  if (isReady(state)) state.history.value = redo(state.history.value);
+}
+
+/** Take up a photo: nothing is done to it yet. */
+export function takeUp(state: State, photo: Photo): void {
+  batch(() => {
+    state.photo.value = photo;
+    state.history.value = UNTOUCHED;
+    state.saved.value = UNTOUCHED.now;
+    state.look.value = null;
+    state.cursor.value = null;
+    state.comparison.value = "none";
+    state.format.value = "same";
+    state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
+  });
+}
+
+export function tell(state: State, text: () => string): void {
+  state.message.value = { tone: "note", text };
+}
+
+export function complain(state: State, text: () => string): void {
+  state.message.value = { tone: "error", text };
+}
+
+/**
+ * Run what a person must wait for, and keep what comes of it before anything else can happen.
+ *
+ * What goes wrong is told in one line; `keep` is called only when nothing did.
+ */
+export async function waitFor<T>(
+  state: State,
+  what: Busy["what"],
+  work: (signal: AbortSignal) => Promise<T>,
+  keep: (result: T) => void,
+): Promise<void> {
+  const controller = new AbortController();
+  batch(() => {
+    state.busy.value = { what, share: null, controller };
+    state.message.value = null;
+  });
+  try {
+    const result = await work(controller.signal);
+    batch(() => {
+      state.busy.value = null;
+      keep(result);
+    });
+  } catch (error) {
+    state.busy.value = null;
+    const message = error instanceof Error ? error.message : String(error);
+    if (controller.signal.aborted) tell(state, () => say("complete_cancelled"));
+    else complain(state, () => message);
+  }
+}
+
+/** End what is being waited for. */
+export function cancel(state: State): void {
+  state.busy.value?.controller.abort();
+}

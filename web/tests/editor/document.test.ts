@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import {
+  commit,
+  type Filled,
+  filled,
+  masked,
+  painted,
+  redo,
+  refilled,
+  UNTOUCHED,
+  undo,
+} from "../../src/editor/document";
+import type { Step } from "../../src/editor/steps";
+
+const dot: Step = { kind: "stroke", erases: false, points: [5, 5, 2] };
+const inversion: Step = { kind: "inversion" };
+const fillOf = (seed: number): Filled => ({
+  fill: { rect: { left: 0, top: 0, width: 1, height: 1 }, view: {} as ImageBitmap, content: new Blob(), notes: [] },
+  hole: { rect: { left: 0, top: 0, width: 1, height: 1 }, mask: new Uint8Array([255]) },
+  options: { texture: "auto", weights: "bundled", seed },
+});
+
+test("undo and redo go back and forth over strokes and fills alike", () => {
+  const stroked = commit(UNTOUCHED, painted(UNTOUCHED.now, dot));
+  const done = commit(stroked, filled(stroked.now, fillOf(0)));
+  expect(done.now).toMatchObject({ mask: [], fills: [{ options: { seed: 0 } }] });
+  expect(undo(done).now).toEqual({ mask: [dot], fills: [] });
+  expect(undo(undo(done)).now).toEqual(UNTOUCHED.now);
+  expect(redo(redo(undo(undo(done))))).toEqual(done);
+});
+
+test("at either end undo and redo change nothing", () => {
+  expect(undo(UNTOUCHED)).toBe(UNTOUCHED);
+  expect(redo(UNTOUCHED)).toBe(UNTOUCHED);
+});
+
+test("what was undone is gone once something else is done", () => {
+  const stroked = commit(UNTOUCHED, painted(UNTOUCHED.now, dot));
+  const other = commit(undo(stroked), painted(UNTOUCHED.now, inversion));
+  expect(redo(other)).toBe(other);
+});
+
+test("another try takes the place of the last fill and leaves the mask and earlier fills", () => {
+  const first = filled(UNTOUCHED.now, fillOf(0));
+  const second = painted(filled(first, fillOf(0)), dot);
+  const again = refilled(second, fillOf(1));
+  expect(again.fills.map(({ options }) => options.seed)).toEqual([0, 1]);
+  expect(again.mask).toEqual([dot]);
+  expect(second.fills.map(({ options }) => options.seed)).toEqual([0, 0]);
+});
+
+test("a mask that is loaded replaces what was painted", () => {
+  expect(masked(painted(UNTOUCHED.now, dot), inversion).mask).toEqual([inversion]);
+  expect(masked(painted(UNTOUCHED.now, dot), null).mask).toEqual([]);
+});
+
+test("a long afternoon of strokes does not keep every one of them", () => {
+  let history = UNTOUCHED;
+  for (let stroke = 0; stroke < 1000; stroke++) history = commit(history, painted(history.now, dot));
+  expect(history.past.length).toBeLessThan(1000);
+  expect(history.now.mask.length).toBe(1000);
+});

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { grow } from "../../src/editor/grow";
+
+const photo = { width: 40, height: 30 };
+
+/** Every pixel looks at every marked one. */
+function slowly(marked: [number, number][], reach: number): string[] {
+  return Array.from({ length: photo.height }, (_, y) =>
+    Array.from({ length: photo.width }, (_, x) =>
+      marked.some(([left, top]) => (x - left) ** 2 + (y - top) ** 2 <= reach ** 2) ? "#" : ".",
+    ).join(""),
+  );
+}
+
+function rowsOf({ rect, mask }: ReturnType<typeof grow>): string[] {
+  return Array.from({ length: photo.height }, (_, y) =>
+    Array.from({ length: photo.width }, (_, x) => {
+      const [left, top] = [x - rect.left, y - rect.top];
+      const inside = left >= 0 && top >= 0 && left < rect.width && top < rect.height;
+      return inside && mask[top * rect.width + left] === 255 ? "#" : ".";
+    }).join(""),
+  );
+}
+
+test.each([1, 2, 5, 13])(
+  "grown by %i pixels, exactly what lies that near is marked, up to the photo's edge",
+  (reach) => {
+    const rect = { left: 4, top: 2, width: 20, height: 17 };
+    const marked: [number, number][] = [
+      [4, 2],
+      [9, 5],
+      [10, 5],
+      [23, 18],
+    ];
+    const mask = new Uint8Array(rect.width * rect.height);
+    for (const [x, y] of marked) mask[(y - rect.top) * rect.width + x - rect.left] = 255;
+    expect(rowsOf(grow({ rect, mask }, reach, photo))).toEqual(slowly(marked, reach));
+  },
+);
