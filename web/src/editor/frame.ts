@@ -15,10 +15,10 @@ export function measure(state: State, main: HTMLElement): void {
   const insets = { top: GAP, right: GAP, bottom: GAP, left: GAP };
   for (const element of main.querySelectorAll("[data-over]")) {
     const { left, top, bottom, width, height } = element.getBoundingClientRect();
-    const isLow = top + bottom > whole.top + whole.bottom;
-    if (height > whole.height / 2 && width > whole.width / 2) continue; // for a moment only
-    if (width < height) insets.right = Math.max(insets.right, whole.right - left + GAP);
-    else if (isLow) insets.bottom = Math.max(insets.bottom, whole.bottom - top + GAP);
+    const isTall = height > whole.height / 2 || height > width;
+    if (isTall && width > whole.width / 2) continue; // for a moment only
+    if (isTall) insets.right = Math.max(insets.right, whole.right - left + GAP);
+    else if (top + bottom > whole.top + whole.bottom) insets.bottom = Math.max(insets.bottom, whole.bottom - top + GAP);
     else insets.top = Math.max(insets.top, bottom - whole.top + GAP);
   }
   state.frame.value = { width: whole.width, height: whole.height, insets };

@@ -19,7 +19,8 @@ export async function openAnyway(state: State, file: File): Promise<void> {
     (photo) => {
       takeUp(state, photo);
       const { width, height, notes } = photo;
-      tell(state, () => [say("complete_opened", { name: file.name, width, height }), ...notes].join(" "));
+      const when = () => (notes.length === 0 ? [] : [say("complete_when_saved"), ...notes]);
+      tell(state, () => [say("complete_opened", { name: file.name, width, height }), ...when()].join(" "));
     },
   );
 }

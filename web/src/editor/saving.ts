@@ -15,8 +15,7 @@ export async function save(state: State): Promise<void> {
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;
-      const losses = () => (notes.length === 0 ? [] : [say("complete_left_out"), `${notes.join("; ")}.`]);
-      tell(state, () => [say("complete_saved", { name }), ...losses()].join(" "));
+      tell(state, () => [say("complete_saved", { name }), ...notes].join(" "));
     },
   );
 }

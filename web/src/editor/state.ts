@@ -59,6 +59,8 @@ export function createState(site: Site, engine: Engine) {
     saved: signal<Work>(UNTOUCHED.now),
     busy: signal<Busy | null>(null),
     message: signal<Message | null>(null),
+    /** What is read out, and seen by nobody. */
+    spoken: signal<() => string>(() => ""),
     /** A file that waits for a person's answer, because opening it would lose work. */
     waiting: signal<File | null>(null),
 
@@ -113,11 +115,17 @@ export function change(state: State, now: Work): void {
 }
 
 export function undoChange(state: State): void {
-  if (isReady(state)) state.history.value = undo(state.history.value);
+  if (!isReady(state)) return;
+  state.history.value = undo(state.history.value);
+  const steps = state.history.value.past.length;
+  state.spoken.value = () => say("complete_undone", { steps });
 }
 
 export function redoChange(state: State): void {
-  if (isReady(state)) state.history.value = redo(state.history.value);
+  if (!isReady(state)) return;
+  state.history.value = redo(state.history.value);
+  const steps = state.history.value.future.length;
+  state.spoken.value = () => say("complete_redone", { steps });
 }
 
 /** Take up a photo: nothing is done to it yet. */

@@ -117,6 +117,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
 
 /** How the photo is seen. */
 export function LookBar({ state }: { state: State }): JSX.Element {
+  const percent = Math.round(state.viewport.value.scale * 100);
   const held = (down: boolean) => () => holdOriginal(state, down);
   const isHeldBy = ({ key }: KeyboardEvent): boolean => key === " " || key === "Enter";
   return (
@@ -126,11 +127,11 @@ export function LookBar({ state }: { state: State }): JSX.Element {
       <button
         type="button"
         class="icon-button percent"
-        aria-label={say("complete_zoom_pixels")}
+        aria-label={say("complete_zoom_to_pixels", { percent })}
         title={`${say("complete_zoom_pixels")} (1)`}
         onClick={() => zoomToPixels(state)}
       >
-        {say("complete_share", { percent: Math.round(state.viewport.value.scale * 100) })}
+        {say("complete_share", { percent })}
       </button>
       <IconButton icon={ZoomOut} name={say("complete_zoom_out")} shortcut="-" onClick={() => zoom(state, 1 / 1.25)} />
       <IconButton icon={Maximize} name={say("complete_zoom_fit")} shortcut="0" onClick={() => zoomToFit(state)} />
