@@ -5,8 +5,16 @@ import { effect, type Signal, signal } from "@preact/signals";
 /** A signal that is kept in this browser. */
 export function stored<T extends string | boolean>(name: string, otherwise: T): Signal<T> {
   const kept = signal<T>(read(name) ?? otherwise);
-  effect(() => localStorage.setItem(name, JSON.stringify(kept.value)));
+  effect(() => keep(name, kept.value));
   return kept;
+}
+
+function keep(name: string, value: string | boolean): void {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // this browser keeps nothing; what was chosen holds until the page is left
+  }
 }
 
 function read<T>(name: string): T | undefined {

@@ -11,18 +11,30 @@ interface Properties {
   disabled?: boolean;
   /** Of a button that stays pressed. */
   pressed?: boolean;
+  /** Of a button that shows and hides something. */
+  expanded?: boolean;
   class?: string;
   onClick(): void;
 }
 
 /** A button that is seen as a drawing. */
-export function IconButton({ icon, name, shortcut, disabled, pressed, onClick, ...rest }: Properties): JSX.Element {
+export function IconButton({
+  icon,
+  name,
+  shortcut,
+  disabled,
+  pressed,
+  expanded,
+  onClick,
+  ...rest
+}: Properties): JSX.Element {
   return (
     <button
       type="button"
       class={`icon-button ${rest.class ?? ""}`}
       aria-label={name}
       aria-pressed={pressed}
+      aria-expanded={expanded}
       aria-disabled={disabled}
       title={shortcut === undefined ? name : `${name} (${shortcut})`}
       onClick={() => disabled || onClick()}

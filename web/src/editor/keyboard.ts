@@ -7,7 +7,7 @@ import { fill, fillAgain } from "./filling";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
 import { abandon, begin, extend, lift } from "./painting";
 import { save } from "./saving";
-import { cancel, redoChange, type State, type ToolName, tell, undoChange } from "./state";
+import { cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { middle, type Point, toPhoto } from "./viewport";
 
 /** A key, with modifiers before it: "Ctrl+z". */
@@ -24,7 +24,9 @@ export interface Shortcut {
 const choose =
   (tool: ToolName) =>
   (state: State): void => {
-    if (state.live.value === null) state.tool.value = tool;
+    if (state.live.value !== null) return;
+    state.tool.value = tool;
+    state.spoken.value = () => say(`complete_${tool}`);
   };
 
 /** What keys do wherever the focus is, but in fields. */
@@ -163,10 +165,10 @@ function putDownOrLift(state: State, repeated: boolean): void {
   const cursor = cursorOf(state);
   if (state.live.value !== null) {
     lift(state);
-    tell(state, () => say("complete_lifted", { x: cursor.x, y: cursor.y }));
+    state.spoken.value = () => say("complete_lifted", { x: cursor.x, y: cursor.y });
     return;
   }
   state.cursor.value = cursor;
   begin(state, { ...cursor, pressure: 1 });
-  if (state.live.value !== null) tell(state, () => say("complete_put_down", { x: cursor.x, y: cursor.y }));
+  if (state.live.value !== null) state.spoken.value = () => say("complete_put_down", { x: cursor.x, y: cursor.y });
 }

@@ -2,13 +2,16 @@
 
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
+import type { Photo } from "../engine/engine";
 import type { State } from "./state";
-import { type Context, drawStep, type Size, type Step } from "./steps";
+import { type Context, drawStep, type Size, type Step, within } from "./steps";
 
 /** The mask lies on the photo with this opacity, all of it alike. */
 const MASK_OPACITY = "0.6";
 /** From this scale on, pixels are seen as squares. */
 const SQUARES = 4;
+/** Large photos are drawn from a copy of this side, as long as nobody looks closer. */
+const OVERVIEW_SIDE = 2560;
 /** More pixels for every point of the screen are not seen, and cost time. */
 const MOST_PIXEL_RATIO = 2;
 
@@ -24,7 +27,8 @@ export function show(state: State, container: HTMLDivElement): () => void {
   Konva.pixelRatio = Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
   const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
   const live: Drawn = { step: null, points: 0, onlyTail: false };
-  const photo = drawnBy((context) => drawPhoto(context, state));
+  let overview: ImageBitmap | null = null;
+  const photo = drawnBy((context) => drawPhoto(context, state, overview));
   const mask = drawnBy((context) => drawMask(context, state, live));
   const aids = drawnBy((context) => drawAids(context, state));
   for (const shape of [photo, mask, aids]) stage.add(new Konva.Layer({ listening: false }).add(shape));
@@ -39,6 +43,13 @@ export function show(state: State, container: HTMLDivElement): () => void {
       stage.setAttrs({ scaleX: scale, scaleY: scale, x: left, y: top });
       stage.batchDraw();
     }),
+    effect(() =>
+      followPhoto(state, (made) => {
+        overview?.close();
+        overview = made;
+        photo.getLayer()?.batchDraw();
+      }),
+    ),
     redrawn(photo, () => [state.photo.value, state.work.value.fills, state.comparison.value, state.split.value]),
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
@@ -99,17 +110,50 @@ function clip(context: Context, left: number, { width, height }: Size): void {
   context.clip();
 }
 
-function drawPhoto(context: Context, { photo, comparison, split, viewport, work }: State): void {
+function drawPhoto(context: Context, state: State, overview: ImageBitmap | null): void {
+  const { photo, comparison, split, viewport, work } = state;
   if (photo.value === null) return;
-  const { width, height, view } = photo.value;
   context.imageSmoothingEnabled = viewport.value.scale < SQUARES;
   context.imageSmoothingQuality = "medium";
-  context.drawImage(view, 0, 0, width, height);
+  const needed = viewport.value.scale * photo.value.width * Konva.pixelRatio;
+  if (overview !== null && overview.width >= needed) {
+    context.drawImage(overview, 0, 0, photo.value.width, photo.value.height);
+  } else drawSeen(context, state, photo.value);
   if (comparison.value === "original") return;
-  if (comparison.value === "slider") clip(context, split.value * width, photo.value);
+  if (comparison.value === "slider") clip(context, split.value * photo.value.width, photo.value);
   for (const { fill } of work.value.fills) {
     context.drawImage(fill.view, fill.rect.left, fill.rect.top, fill.rect.width, fill.rect.height);
   }
+}
+
+/** Only what of a photo is on the screen: the less the closer one looks. */
+function drawSeen(context: Context, { viewport, frame }: State, { view, width, height }: Photo): void {
+  const { scale, left, top } = viewport.value;
+  const size = { width: frame.value.width / scale, height: frame.value.height / scale };
+  const seen = within({ left: -left / scale, top: -top / scale, ...size }, { width, height });
+  if (seen === null) return;
+  const [x, y] = [view.width / width, view.height / height]; // a view may have fewer pixels
+  const source = [seen.left * x, seen.top * y, seen.width * x, seen.height * y] as const;
+  context.drawImage(view, ...source, seen.left, seen.top, seen.width, seen.height);
+}
+
+/** Keep a smaller copy of a large photo at hand. */
+function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void): void {
+  const photo = state.photo.value;
+  keep(null);
+  if (photo === null || Math.max(photo.view.width, photo.view.height) <= OVERVIEW_SIDE) return;
+  const share = OVERVIEW_SIDE / Math.max(photo.view.width, photo.view.height);
+  const size = {
+    resizeWidth: Math.round(photo.view.width * share),
+    resizeHeight: Math.round(photo.view.height * share),
+    resizeQuality: "high" as const,
+  };
+  createImageBitmap(photo.view, size).then(
+    (overview) => {
+      if (state.photo.peek() === photo) keep(overview);
+    },
+    () => {}, // no memory for a copy: the photo itself is drawn
+  );
 }
 
 function drawAids(context: Context, state: State): void {

@@ -45,7 +45,7 @@ export function Actions({ state }: { state: State }): JSX.Element {
       <IconButton
         icon={SlidersHorizontal}
         name={say("complete_options")}
-        pressed={state.panel.value}
+        expanded={state.panel.value}
         onClick={() => {
           state.panel.value = !state.panel.value;
         }}

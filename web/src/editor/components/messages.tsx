@@ -17,6 +17,9 @@ export function Messages({ state }: { state: State }): JSX.Element {
       <p role="alert" class="error">
         {error}
       </p>
+      <p aria-live="polite" class="unseen">
+        {state.spoken.value()}
+      </p>
       {busy?.what === "filling" && (
         <progress aria-label={say("complete_filling")} {...(busy.share === null ? {} : { value: busy.share })} />
       )}

@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { IconNode } from "lucide";
 import { Contrast, Download, Expand, ImageUp, Save, Trash2, X } from "lucide";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
 import { Icon } from "../../components/icon";
 import type { Texture } from "../../engine/engine";
@@ -16,8 +17,14 @@ const TEXTURES: Texture[] = ["auto", "network", "patches"];
 
 /** What is chosen seldom: how holes are filled, the mask as a whole, the file that is written. */
 export function Panel({ state }: { state: State }): JSX.Element {
+  const element = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    element.current?.focus();
+    return () => before?.focus();
+  }, []);
   return (
-    <aside class="panel floating" aria-label={say("complete_options")} data-over>
+    <aside ref={element} class="panel floating" aria-label={say("complete_options")} tabIndex={-1} data-over>
       <div class="panel-head">
         <h2>{say("complete_options")}</h2>
         <IconButton
