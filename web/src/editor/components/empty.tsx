@@ -45,7 +45,7 @@ export function Empty({ state }: { state: State }): JSX.Element {
           <ul>
             {site.examples.map((address) => (
               <li key={address}>
-                <button type="button" onClick={() => openExample(state, address)}>
+                <button type="button" class="example" onClick={() => openExample(state, address)}>
                   <img src={address} alt={say("complete_example", { name: titleOf(address) })} loading="lazy" />
                 </button>
               </li>
