@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 
 import cv2
@@ -99,7 +99,8 @@ def find_groups(hole: Holes, block: int = 1) -> list[Box]:
     _, _, groups, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8))
     left, top, width, height = block * np.asarray(groups)[1:, :4].T
     corners = np.stack([top, left, top + height, left + width], axis=1) + (place.top, place.left) * 2
-    return sorted((shrink(Box(*box), hole) for box in corners.tolist()), key=lambda box: (box.top, box.left))
+    # By all four sides: boxes that begin at one corner have no order of their own.
+    return sorted((shrink(Box(*box), hole) for box in corners.tolist()), key=astuple)
 
 
 def blocks_with_holes(hole: Holes, size: int) -> Holes:

@@ -1,0 +1,200 @@
+/**
+ * A photo while its holes are being filled: what fills which, in which order, and what is kept of it.
+ *
+ * As `onar/inference/canvas.py`, which says more about it. Memory and time follow the holes, not the photo.
+ */
+
+import { Box } from "./box";
+import type { Window } from "./joining";
+import {
+  clampedView,
+  frameOf,
+  HOLE,
+  type Holes,
+  hasHole,
+  knownFromHoles,
+  type Photo,
+  putPixel,
+  without,
+} from "./pixels";
+import type { Progress } from "./progress";
+import { fillFrame } from "./pyramid";
+import * as rules from "./rules";
+import { double, halve } from "./scaling";
+import type { Generator } from "./tools";
+import { Planner } from "./window_plan";
+import { blocksWithHoles, coresDeeperThan, deeperThan } from "./windows";
+
+/** Pixels a side in which the pyramid fills thin holes at once. */
+export const TILE = 64;
+
+/** What the pyramid sees besides on all sides. */
+export const TILE_MARGIN = 16;
+
+/** What filling thin holes takes of the time, and deep ones at half the scale, where the network has other holes, too. */
+const THIN_SHARE = 0.05;
+const DEEP_SHARE = 0.25;
+
+export class Canvas {
+  private readonly all: Box;
+  private readonly planner: Planner;
+
+  /**
+   * @param photo - filled in place
+   * @param unknown - what is still to be filled; changed in place
+   */
+  constructor(
+    private readonly generator: Generator,
+    readonly photo: Photo,
+    private readonly unknown: Holes,
+  ) {
+    this.all = Box.of(photo);
+    this.planner = new Planner(this.all, generator.trainingSize, generator.step);
+  }
+
+  /** Fill all holes. */
+  async fill(progress: Progress): Promise<void> {
+    const whole = this.all.longerSide <= this.planner.limit ? { core: this.all, shown: this.all } : null;
+    const done = await this.fillThin(progress);
+    const deep = deeperThan(this.unknown, rules.deepest(this.generator.trainingSize));
+    const sketched = hasHole(deep) ? done + DEEP_SHARE : done;
+    if (hasHole(deep)) await this.fillDeep(deep, whole, progress.part(done, sketched));
+    const turns = whole ? [[whole]] : this.planner.plan(this.unknown);
+    await this.completeInTurns(turns, progress.part(sketched, 1));
+  }
+
+  // -------------------------------------------------------------- thin holes
+
+  /**
+   * Fill thin holes as the pyramid would in the whole photo, but only where they are.
+   *
+   * @returns the share of the work that is done then
+   */
+  private async fillThin(progress: Progress): Promise<number> {
+    const thick = deeperThan(this.unknown, rules.THIN);
+    const thin = without(this.unknown, thick);
+    const tiles = tilesOf(thin);
+    if (tiles.length === 0) return 0;
+    const done = hasHole(thick) ? THIN_SHARE : 1;
+    for (const [number, tile] of tiles.entries()) {
+      this.fillTile(tile, thin);
+      await progress.reach((done * (number + 1)) / tiles.length);
+    }
+    this.unknown.data.set(thick.data);
+    return done;
+  }
+
+  private fillTile(tile: Box, thin: Holes): void {
+    const shown = tile.grown(TILE_MARGIN, this.all);
+    const known = knownFromHoles(shown.cropHoles(this.unknown));
+    const filled = fillFrame(frameOf(shown.cropPhoto(this.photo), known), known, shown);
+    this.put(filled, tile.grown(0, this.all), shown, thin);
+  }
+
+  // -------------------------------------------------------------- deep holes
+
+  /** Fill deep holes at half the scale, but for a band along their seams; in that window if there is one. */
+  private async fillDeep(deep: Holes, whole: Window | null, progress: Progress): Promise<void> {
+    const planned = whole ? [whole] : this.planner.planDeep(deep);
+    const windows = planned.filter((window) => window.shown.longerSide > this.generator.trainingSize);
+    for (const [number, window] of windows.entries()) {
+      await this.sketch(window, deep, progress.part(number / windows.length, (number + 1) / windows.length));
+    }
+  }
+
+  /** Complete a window at half the scale, and put that into the deep holes of its core. */
+  private async sketch({ core, shown }: Window, deep: Holes, progress: Progress): Promise<void> {
+    const unknown = shown.cropHoles(this.unknown);
+    const small = halve(shown.cropPhoto(this.photo), unknown);
+    await new Canvas(this.generator, small.photo, small.unknown).fill(progress);
+    const sketch = double(small.photo, shown);
+    const inside = coresDeeperThan(unknown, rules.band(this.generator.trainingSize));
+    for (let row = core.top; row < core.bottom; row++) {
+      let from = (row - shown.top) * shown.width + core.left - shown.left;
+      let pixel = row * this.photo.width + core.left;
+      for (let column = core.left; column < core.right; column++, from++, pixel++) {
+        if (deep.data[pixel] !== HOLE) continue;
+        this.photo.data[3 * pixel] = sketch.data[3 * from];
+        this.photo.data[3 * pixel + 1] = sketch.data[3 * from + 1];
+        this.photo.data[3 * pixel + 2] = sketch.data[3 * from + 2];
+        if (inside.data[from] === HOLE) this.unknown.data[pixel] = 0;
+      }
+    }
+  }
+
+  // -------------------------------------------------------------- windows
+
+  /** Fill the cores of windows, turn by turn, and those of a turn from the photo as it is before. */
+  private async completeInTurns(turns: Window[][], progress: Progress): Promise<void> {
+    const total = sumOf(turns.flat().map((window) => window.shown.area));
+    let done = 0;
+    for (const turn of turns) {
+      for (const batch of this.batchesOf(turn.filter((window) => window.core.touches(this.unknown)))) {
+        await this.complete(batch);
+        done += sumOf(batch.map((window) => window.shown.area));
+        await progress.reach(done / total);
+      }
+      for (const window of turn) window.core.clear(this.unknown);
+    }
+    await progress.reach(1);
+  }
+
+  /** Windows of one shape each, and no batch takes more memory than one large window. */
+  private batchesOf(windows: Window[]): Window[][] {
+    const byShape = new Map<string, Window[]>();
+    for (const window of windows) {
+      const shape = `${window.shown.height} ${window.shown.width}`;
+      byShape.set(shape, [...(byShape.get(shape) ?? []), window]);
+    }
+    return [...byShape.values()].flatMap((alike) => {
+      const count = Math.max(1, Math.floor(this.planner.limit ** 2 / alike[0].shown.area));
+      return Array.from({ length: Math.ceil(alike.length / count) }, (_, number) =>
+        alike.slice(number * count, (number + 1) * count),
+      );
+    });
+  }
+
+  /** Fill the cores of windows of one shape. */
+  private async complete(windows: Window[]): Promise<void> {
+    const { height, width, area } = windows[0].shown;
+    const known = new Float32Array(windows.length * area);
+    const frames = new Float32Array(3 * known.length);
+    for (const [number, { shown }] of windows.entries()) {
+      const own = knownFromHoles(shown.cropHoles(this.unknown));
+      known.set(own, number * area);
+      frames.set(frameOf(shown.cropPhoto(this.photo), own), 3 * number * area);
+    }
+    const completed = await this.generator.network(frames, known, { count: windows.length, height, width });
+    for (const [number, { core, shown }] of windows.entries()) {
+      this.put(completed.subarray(3 * number * area, 3 * (number + 1) * area), core, shown, this.unknown);
+    }
+  }
+
+  /** Put what was filled, H·W·3 of `shown`, into the holes of a part of the photo. */
+  private put(filled: Float32Array, part: Box, shown: Box, holes: Holes): void {
+    const clamped = clampedView(this.photo);
+    for (let row = part.top; row < part.bottom; row++) {
+      let from = (row - shown.top) * shown.width + part.left - shown.left;
+      let pixel = row * this.photo.width + part.left;
+      for (let column = part.left; column < part.right; column++, from++, pixel++) {
+        if (holes.data[pixel] === HOLE) putPixel(clamped, 3 * pixel, filled, 3 * from);
+      }
+    }
+  }
+}
+
+/** The blocks of the whole photo that have holes. */
+function tilesOf(holes: Holes): Box[] {
+  const blocks = blocksWithHoles(holes, TILE);
+  const tiles: Box[] = [];
+  for (let block = blocks.data.indexOf(HOLE); block >= 0; block = blocks.data.indexOf(HOLE, block + 1)) {
+    const top = TILE * Math.floor(block / blocks.width);
+    const left = TILE * (block % blocks.width);
+    tiles.push(new Box(top, left, top + TILE, left + TILE));
+  }
+  return tiles;
+}
+
+function sumOf(numbers: number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

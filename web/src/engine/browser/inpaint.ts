@@ -1,0 +1,63 @@
+/** Any photo and any hole in, the completed photo out, at the photo's own size; as `Inpainter.complete` in Python. */
+
+import type { Texture } from "../engine";
+import { Canvas } from "./canvas";
+import { hasHole, type Size } from "./pixels";
+import { Progress } from "./progress";
+import * as rules from "./rules";
+import { applyTexture } from "./texture";
+import type { Tools } from "./tools";
+import { deeperThan } from "./windows";
+
+export type { Blend, CopyPatches, Network, Tools } from "./tools";
+
+/** What copying takes of the time, where there is something to copy. */
+const TEXTURE_SHARE = 0.5;
+
+/**
+ * Fill the holes of a photo.
+ *
+ * @param photo - H·W·3, 8 bits; it is left as it is
+ * @param hole - H·W, 255 = hole, 0 = known
+ * @param options - texture "patches" gives deep holes the photo's own texture, "network" does not, "auto" does where
+ *   `tools` can copy; `seed` is of what is copied
+ * @param onProgress - told the share that is done, from 0 to 1, never less than before
+ * @param signal - when it is aborted, its reason is raised between two windows
+ * @returns a new photo; known pixels are bit-identical
+ * @throws Error when "patches" are asked for and `tools` cannot copy
+ * @throws RangeError when photo, hole and shape do not fit
+ */
+export async function complete(
+  photo: Uint8Array,
+  hole: Uint8Array,
+  shape: Size,
+  tools: Tools,
+  options: { texture: Texture; seed: number },
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { height, width } = shape;
+  if (hole.length !== height * width || photo.length !== 3 * hole.length) {
+    throw new RangeError(
+      `${photo.length} and ${hole.length} bytes are no photo and hole of ${width} x ${height} pixels`,
+    );
+  }
+  const copying = copyingOf(tools, options);
+  const bare = copying && deeperThan({ height, width, data: hole }, rules.SMALL);
+  const share = bare && hasHole(bare) ? TEXTURE_SHARE : 0;
+  const progress = new Progress(onProgress, signal);
+  await progress.reach(0);
+  const completed = { height, width, data: photo.slice() };
+  const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() });
+  await canvas.fill(progress.part(0, 1 - share));
+  if (bare && share > 0) await applyTexture(completed, bare, copying, progress.part(1 - share, 1));
+  return completed.data;
+}
+
+/** What copies texture; null when nothing does. */
+function copyingOf({ copyPatches, blend }: Tools, { texture, seed }: { texture: Texture; seed: number }) {
+  if (texture === "network") return null;
+  if (copyPatches && blend) return { copyPatches, blend, seed };
+  if (texture === "patches") throw new Error("texture cannot be copied without PatchMatch and a blend");
+  return null;
+}

@@ -1,0 +1,83 @@
+/** Pictures and masks as plain arrays, row by row; and numbers in [0, 1] made of them and back. */
+
+export interface Size {
+  height: number;
+  width: number;
+}
+
+/** A photo, 3 bytes a pixel. */
+export interface Photo extends Size {
+  data: Uint8Array;
+}
+
+/** Where something holds, a byte a pixel: `HOLE` where it does, 0 elsewhere. */
+export interface Holes extends Size {
+  data: Uint8Array;
+}
+
+export const HOLE = 255;
+
+/** What 8 bits are in [0, 1]. */
+const SHARES = Float32Array.from({ length: 256 }, (_, level) => level / 255);
+
+export function noHoles({ height, width }: Size): Holes {
+  return { height, width, data: new Uint8Array(height * width) };
+}
+
+export function hasHole(holes: Holes): boolean {
+  return holes.data.includes(HOLE);
+}
+
+export function allHole(holes: Holes): boolean {
+  return !holes.data.includes(0);
+}
+
+/** Holes of `holes` that are none of `others`. */
+export function without(holes: Holes, others: Holes): Holes {
+  const data = holes.data.slice();
+  for (let pixel = 0; pixel < data.length; pixel++) data[pixel] &= ~others.data[pixel];
+  return { height: holes.height, width: holes.width, data };
+}
+
+/** Holes as numbers: 1 = known, 0 = hole. */
+export function knownFromHoles(holes: Holes): Float32Array {
+  const known = new Float32Array(holes.data.length);
+  for (let pixel = 0; pixel < known.length; pixel++) if (holes.data[pixel] === 0) known[pixel] = 1;
+  return known;
+}
+
+/** H·W·3 in [0, 1], with 0 where `known`, H·W, is 0. */
+export function frameOf(photo: Photo, known: Float32Array): Float32Array {
+  const frame = new Float32Array(photo.data.length);
+  for (let pixel = 0, at = 0; pixel < known.length; pixel++, at += 3) {
+    if (known[pixel] === 0) continue;
+    frame[at] = SHARES[photo.data[at]];
+    frame[at + 1] = SHARES[photo.data[at + 1]];
+    frame[at + 2] = SHARES[photo.data[at + 2]];
+  }
+  return frame;
+}
+
+/** All of a photo, H·W·3, in [0, 1]. */
+export function wholeFrameOf(photo: Photo): Float32Array {
+  const frame = new Float32Array(photo.data.length);
+  for (let at = 0; at < frame.length; at++) frame[at] = SHARES[photo.data[at]];
+  return frame;
+}
+
+/**
+ * Put numbers about in [0, 1] into a photo, rounded as numpy does it.
+ *
+ * @param at - of the first of the pixel's 3 values in the photo
+ * @param from - the same in the frame
+ */
+export function putPixel(clamped: Uint8ClampedArray, at: number, frame: Float32Array, from: number): void {
+  clamped[at] = Math.fround(frame[from] * 255);
+  clamped[at + 1] = Math.fround(frame[from + 1] * 255);
+  clamped[at + 2] = Math.fround(frame[from + 2] * 255);
+}
+
+/** The same memory; what is stored is rounded, halves to even numbers, and kept between 0 and 255. */
+export function clampedView({ data }: Photo): Uint8ClampedArray {
+  return new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
+}

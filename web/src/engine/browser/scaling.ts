@@ -1,0 +1,95 @@
+/** Photos at half the scale and back, as `halve` and `double` in `onar/inference/canvas.py`. */
+
+import { clampedView, HOLE, type Holes, noHoles, type Photo, type Size } from "./pixels";
+
+/** Weights of the four source pixels round one that lies a quarter before the third, in 1/2048. */
+const BEFORE = cubicWeights(0.75);
+/** The same for one that lies a quarter after the second. */
+const AFTER = cubicWeights(0.25);
+
+/**
+ * The means of the known pixels of 2×2 blocks, and the blocks that know less than half; odd sides count as hole.
+ *
+ * Only known pixels are averaged: what lies under a hole does not reach the result.
+ */
+export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Holes } {
+  const size = { height: (photo.height + 1) >> 1, width: (photo.width + 1) >> 1 };
+  const blocks = noHoles(size);
+  const means: Photo = { ...size, data: new Uint8Array(3 * blocks.data.length) };
+  const rounded = clampedView(means);
+  for (let row = 0, block = 0; row < size.height; row++) {
+    for (let column = 0; column < size.width; column++, block++) {
+      let count = 0;
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      for (let y = 2 * row; y < Math.min(2 * row + 2, photo.height); y++) {
+        for (let x = 2 * column; x < Math.min(2 * column + 2, photo.width); x++) {
+          const pixel = y * photo.width + x;
+          if (unknown.data[pixel] === HOLE) continue;
+          count++;
+          red += photo.data[3 * pixel];
+          green += photo.data[3 * pixel + 1];
+          blue += photo.data[3 * pixel + 2];
+        }
+      }
+      if (count < 2) blocks.data[block] = HOLE;
+      if (count === 0) continue;
+      rounded[3 * block] = red / count;
+      rounded[3 * block + 1] = green / count;
+      rounded[3 * block + 2] = blue / count;
+    }
+  }
+  return { photo: means, unknown: blocks };
+}
+
+/** A photo that `halve` has made, enlarged to the size of what it was made from; bicubic. */
+export function double(photo: Photo, size: Size): Photo {
+  const doubled: Photo = { ...size, data: new Uint8Array(3 * size.height * size.width) };
+  const rounded = clampedView(doubled);
+  // The last four rows of the photo that were widened; a row is in the place of its number modulo 4.
+  const lines = Array.from({ length: 4 }, () => new Int32Array(3 * size.width));
+  let widened = 0;
+  for (let row = 0; row < size.height; row++) {
+    const second = ((row + 1) >> 1) - 1; // of the four rows that the weights are for
+    for (; widened <= Math.min(second + 2, photo.height - 1); widened++) widen(photo, widened, lines[widened & 3]);
+    const [a, b, c, d] = [-1, 0, 1, 2].map(
+      (offset) => lines[Math.min(Math.max(second + offset, 0), photo.height - 1) & 3],
+    );
+    const weights = row & 1 ? AFTER : BEFORE;
+    const begin = row * 3 * size.width;
+    for (let at = 0; at < a.length; at++) {
+      const sum = weights[0] * a[at] + weights[1] * b[at] + weights[2] * c[at] + weights[3] * d[at];
+      rounded[begin + at] = Math.floor(sum / 2048 ** 2 + 0.5);
+    }
+  }
+  return doubled;
+}
+
+/** A row of a photo at twice its width, times 2048. */
+function widen({ data, width }: Photo, row: number, line: Int32Array): void {
+  const begin = 3 * row * width;
+  for (let column = 0; 3 * column < line.length; column++) {
+    const second = ((column + 1) >> 1) - 1;
+    const weights = column & 1 ? AFTER : BEFORE;
+    const a = begin + 3 * Math.max(second - 1, 0);
+    const b = begin + 3 * Math.max(second, 0);
+    const c = begin + 3 * Math.min(second + 1, width - 1);
+    const d = begin + 3 * Math.min(second + 2, width - 1);
+    for (let channel = 0; channel < 3; channel++) {
+      line[3 * column + channel] =
+        weights[0] * data[a + channel] +
+        weights[1] * data[b + channel] +
+        weights[2] * data[c + channel] +
+        weights[3] * data[d + channel];
+    }
+  }
+}
+
+/** Cubic convolution with a = -0.75 (Keys 1981), in 1/2048 as OpenCV rounds it for 8 bits. */
+function cubicWeights(x: number): number[] {
+  const a = -0.75;
+  const outer = (t: number) => ((a * t - 5 * a) * t + 8 * a) * t - 4 * a;
+  const inner = (t: number) => ((a + 2) * t - (a + 3)) * t * t + 1;
+  return [outer(x + 1), inner(x), inner(1 - x), outer(2 - x)].map((weight) => Math.round(2048 * weight));
+}

@@ -1,0 +1,42 @@
+/** What completing leaves to others: networks and PatchMatch, wherever they run. */
+
+/** A network on windows of one size: photo N·H·W·3 in [0, 1], 0 in the holes, known N·H·W (1 = known) → N·H·W·3. */
+export type Network = (
+  photo: Float32Array,
+  known: Float32Array,
+  shape: { count: number; height: number; width: number },
+) => Promise<Float32Array>;
+
+/** Makes one fill of two: led and copied H·W·3 in [0, 1], known H·W (1 = known) → H·W·3. Any height and width. */
+export type Blend = (
+  led: Float32Array,
+  copied: Float32Array,
+  known: Float32Array,
+  shape: { height: number; width: number },
+) => Promise<Float32Array>;
+
+/**
+ * PatchMatch, as `fill_with_patches` in `onar/patchmatch.py`: photo H·W·3, hole H·W (255 = hole) → H·W·3.
+ *
+ * What the photo holds inside its holes makes no difference. It may be all hole.
+ */
+export type CopyPatches = (
+  photo: Uint8Array,
+  hole: Uint8Array,
+  shape: { height: number; width: number },
+  radius: number,
+  seed: number,
+) => Promise<Uint8Array>;
+
+export interface Generator {
+  network: Network;
+  /** Side in pixels of the crops that the network was trained on. */
+  trainingSize: number;
+  /** Sides are padded inside to multiples of it, and cost what the next multiple would. */
+  step: number;
+}
+
+export interface Tools extends Generator {
+  blend: Blend | null;
+  copyPatches: CopyPatches | null;
+}

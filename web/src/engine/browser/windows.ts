@@ -1,0 +1,107 @@
+/** Where the holes of a photo are: boxes round groups of them, and how deep they are; as `onar/inference/windows.py`. */
+
+import { Box } from "./box";
+import { HOLE, type Holes, noHoles } from "./pixels";
+import { type Parts, Runs } from "./runs";
+
+/**
+ * Boxes round holes, or round groups of them that lie in blocks that touch, also at a corner; in reading order.
+ *
+ * @param block - side of a block in pixels; with more than 1, holes less than that apart are one group
+ */
+export function findGroups(holes: Holes, block = 1): Box[] {
+  const place = Box.of(holes).shrunk(holes);
+  if (place === null) return [];
+  const blocks = block === 1 ? holes : blocksWithHoles(holes, block, place);
+  const runs = new Runs(blocks);
+  const boxes = boxesOf(runs, runs.parts()).map((box) => {
+    if (block === 1) return box;
+    const { top, left, bottom, right } = box;
+    const cells = new Box(top * block, left * block, bottom * block, right * block);
+    return new Box(
+      cells.top + place.top,
+      cells.left + place.left,
+      cells.bottom + place.top,
+      cells.right + place.left,
+    ).shrunk(holes) as Box;
+  });
+  return boxes.sort((a, b) => a.top - b.top || a.left - b.left || a.bottom - b.bottom || a.right - b.right);
+}
+
+/** The box of each part. */
+function boxesOf(runs: Runs, parts: Parts): Box[] {
+  const top = new Int32Array(parts.count).fill(-1);
+  const left = new Int32Array(parts.count);
+  const bottom = new Int32Array(parts.count);
+  const right = new Int32Array(parts.count);
+  for (let row = 0; row + 1 < runs.first.length; row++) {
+    for (let run = runs.first[row]; run < runs.first[row + 1]; run++) {
+      const part = parts.of[run];
+      if (top[part] < 0) {
+        top[part] = row;
+        left[part] = runs.start[run];
+      }
+      left[part] = Math.min(left[part], runs.start[run]);
+      right[part] = Math.max(right[part], runs.end[run]);
+      bottom[part] = row + 1;
+    }
+  }
+  return Array.from(top, (_, part) => new Box(top[part], left[part], bottom[part], right[part]));
+}
+
+/** Which blocks of so many pixels a side, laid out from a box's corner, hold any hole of that box. */
+export function blocksWithHoles(holes: Holes, size: number, box = Box.of(holes)): Holes {
+  const blocks = noHoles({ height: Math.ceil(box.height / size), width: Math.ceil(box.width / size) });
+  for (let row = box.top; row < box.bottom; row++) {
+    const begin = row * holes.width;
+    const line = holes.data.subarray(begin + box.left, begin + box.right);
+    const first = Math.floor((row - box.top) / size) * blocks.width;
+    for (let at = line.indexOf(HOLE); at >= 0; ) {
+      const block = Math.floor(at / size);
+      blocks.data[first + block] = HOLE;
+      at = line.indexOf(HOLE, (block + 1) * size);
+    }
+  }
+  return blocks;
+}
+
+/** The holes that are somewhere deeper than so many pixels, whole; pixels that touch, also at a corner, are one. */
+export function deeperThan(holes: Holes, depth: number): Holes {
+  const runs = new Runs(holes);
+  const parts = runs.parts();
+  const depths = runs.depths();
+  const isDeep = new Uint8Array(parts.count);
+  for (let run = 0, at = 0; run < runs.count; run++) {
+    const end = at + runs.end[run] - runs.start[run];
+    for (; at < end; at++) if (depths[at] > depth) isDeep[parts.of[run]] = 1;
+  }
+  const deep = noHoles(holes);
+  for (let row = 0; row < holes.height; row++) {
+    const begin = row * holes.width;
+    for (let run = runs.first[row]; run < runs.first[row + 1]; run++) {
+      if (isDeep[parts.of[run]]) deep.data.fill(HOLE, begin + runs.start[run], begin + runs.end[run]);
+    }
+  }
+  return deep;
+}
+
+/** The hole pixels that are deeper than so many pixels. */
+export function coresDeeperThan(holes: Holes, depth: number): Holes {
+  const runs = new Runs(holes);
+  const depths = runs.depths();
+  const cores = noHoles(holes);
+  for (let row = 0, at = 0; row < holes.height; row++) {
+    const begin = row * holes.width;
+    for (let run = runs.first[row]; run < runs.first[row + 1]; run++) {
+      for (let column = runs.start[run]; column < runs.end[run]; column++) {
+        if (depths[at++] > depth) cores.data[begin + column] = HOLE;
+      }
+    }
+  }
+  return cores;
+}
+
+/** The largest depth of holes, of which there are some; infinite when nothing is known. */
+export function depthOf(holes: Holes): number {
+  return new Runs(holes).depths().reduce((deepest, depth) => Math.max(deepest, depth), 0);
+}

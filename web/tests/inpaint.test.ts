@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { Box } from "../src/engine/browser/box";
+import { TILE, TILE_MARGIN } from "../src/engine/browser/canvas";
+import { complete } from "../src/engine/browser/inpaint";
+import type { Window } from "../src/engine/browser/joining";
+import { HOLE, type Holes } from "../src/engine/browser/pixels";
+import * as rules from "../src/engine/browser/rules";
+import { planTexture } from "../src/engine/browser/texture";
+import { MOST_GROUPS, Planner } from "../src/engine/browser/window_plan";
+import { coresDeeperThan, deeperThan, findGroups } from "../src/engine/browser/windows";
+import { copyPixels, mix, networks, recorded } from "./stand_ins";
+import { type Case, readVectors } from "./vectors";
+
+const vectors = await readVectors();
+
+async function completed(one: Case) {
+  const { network, passes } = recorded(networks[one.network]);
+  const tools = { network, trainingSize: one.training_size, step: one.step, blend: mix, copyPatches: copyPixels };
+  const texture = one.seed === null ? "network" : "patches";
+  const shares: number[] = [];
+  const photo = await complete(
+    one.photo.data,
+    one.hole.data,
+    one.photo,
+    tools,
+    { texture, seed: one.seed ?? 0 },
+    (share) => shares.push(share),
+    new AbortController().signal,
+  );
+  return { photo, passes, shares };
+}
+
+function countOf(holes: Holes): number {
+  return holes.data.reduce((count, value) => count + (value === HOLE ? 1 : 0), 0);
+}
+
+function corners({ top, left, bottom, right }: Box): number[] {
+  return [top, left, bottom, right];
+}
+
+function numbers(windows: Window[]): number[][] {
+  return windows.map(({ core, shown }) => [...corners(core), ...corners(shown)]);
+}
+
+test("the rule is that of Python", () => {
+  const { SMALL_PHOTO, SMALL, THIN, TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE } = rules;
+  const texture = { TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE };
+  const constants = { SMALL_PHOTO, SMALL, THIN, ...texture, TILE, TILE_MARGIN, MOST_GROUPS };
+  expect(constants).toEqual(vectors.rules.constants);
+  for (const [depth, size, [margin, atLeast]] of vectors.rules.surroundings) {
+    expect(rules.surroundings(depth, size)).toEqual({ margin, atLeast });
+  }
+  for (const [size, longestSide, deepest, band] of vectors.rules.sizes) {
+    expect([rules.longestSide(size), rules.deepest(size), rules.band(size)]).toEqual([longestSide, deepest, band]);
+  }
+  for (const [depth, radius] of vectors.rules.patch_radius) expect(rules.patchRadius(depth)).toBe(radius);
+});
+
+describe.each(vectors.cases)("$name", (one) => {
+  test("holes are as deep as Python finds them", () => {
+    for (const [depth, pixels, whole] of one.depths) {
+      expect(countOf(coresDeeperThan(one.hole, depth))).toBe(pixels);
+      expect(countOf(deeperThan(one.hole, depth))).toBe(whole);
+    }
+  });
+
+  test("groups and windows are those of Python", () => {
+    const planner = new Planner(Box.of(one.hole), one.training_size, one.step);
+    expect([1, 7, 32].map((block) => findGroups(one.hole, block).map(corners))).toEqual(one.groups);
+    expect(planner.plan(one.hole).map(numbers)).toEqual(one.plan);
+    expect(numbers(planner.planDeep(deeperThan(one.hole, rules.deepest(one.training_size))))).toEqual(one.plan_deep);
+    expect(planTexture(deeperThan(one.hole, rules.SMALL)).map(numbers)).toEqual(one.plan_texture);
+  });
+
+  test("the completed photo is Python's, known pixels are the photo's own, and progress ends at 1", async () => {
+    const { photo, passes, shares } = await completed(one);
+    expect(passes).toEqual(one.passes);
+    let largest = 0;
+    let changed = 0;
+    for (let pixel = 0, at = 0; pixel < one.hole.data.length; pixel++) {
+      const isHole = one.hole.data[pixel] === HOLE;
+      for (let channel = 3 * pixel; channel < 3 * pixel + 3; channel++) {
+        if (isHole) largest = Math.max(largest, Math.abs(photo[channel] - one.completed[at++]));
+        else if (photo[channel] !== one.photo.data[channel]) changed++;
+      }
+    }
+    expect({ largest, changed }).toEqual({ largest: Math.min(largest, 1), changed: 0 });
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(shares.at(-1)).toBe(1);
+  });
+});
