@@ -268,5 +268,23 @@ def kept_cases() -> list[Case]:
     ]
 
 
+def random_case(seed: int) -> Case:
+    """A photo of any size up to 1,500 pixels a side, with few or many holes in all or in a part of it."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(20, 1500, 2).tolist()
+    repeat = 20
+    hole = random_holes(height, width, rng, count=int(10 ** rng.uniform(0, 2)), largest=int(rng.choice([20, 60, 250])))
+    return Case(
+        f"random holes, seed {seed}",
+        photo_of(-(-height // repeat), -(-width // repeat), seed % 20),
+        hole,
+        rng.choice(list(NETWORKS)),
+        training_size=int(rng.choice([64, 128, 256])),
+        step=int(rng.choice([1, 16, 64])),
+        seed=seed if seed % 2 else None,
+        repeat=repeat,
+    )
+
+
 if __name__ == "__main__":
     write(VECTORS, kept_cases())

@@ -18,7 +18,7 @@ export interface Holes extends Size {
 export const HOLE = 255;
 
 /** What 8 bits are in [0, 1]. */
-const SHARES = Float32Array.from({ length: 256 }, (_, level) => level / 255);
+export const SHARES = Float32Array.from({ length: 256 }, (_, level) => level / 255);
 
 export function noHoles({ height, width }: Size): Holes {
   return { height, width, data: new Uint8Array(height * width) };

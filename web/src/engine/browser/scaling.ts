@@ -1,6 +1,6 @@
 /** Photos at half the scale and back, as `halve` and `double` in `onar/inference/canvas.py`. */
 
-import { clampedView, HOLE, type Holes, noHoles, type Photo, type Size } from "./pixels";
+import { clampedView, HOLE, type Holes, noHoles, type Photo, SHARES, type Size } from "./pixels";
 
 /** Weights of the four source pixels round one that lies a quarter before the third, in 1/2048. */
 const BEFORE = cubicWeights(0.75);
@@ -28,16 +28,17 @@ export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Ho
           const pixel = y * photo.width + x;
           if (unknown.data[pixel] === HOLE) continue;
           count++;
-          red += photo.data[3 * pixel];
-          green += photo.data[3 * pixel + 1];
-          blue += photo.data[3 * pixel + 2];
+          // Many means lie halfway between two levels: rounding as numpy does in 32 bits decides which it is.
+          red = Math.fround(red + SHARES[photo.data[3 * pixel]]);
+          green = Math.fround(green + SHARES[photo.data[3 * pixel + 1]]);
+          blue = Math.fround(blue + SHARES[photo.data[3 * pixel + 2]]);
         }
       }
       if (count < 2) blocks.data[block] = HOLE;
       if (count === 0) continue;
-      rounded[3 * block] = red / count;
-      rounded[3 * block + 1] = green / count;
-      rounded[3 * block + 2] = blue / count;
+      rounded[3 * block] = Math.fround(Math.fround(red / count) * 255);
+      rounded[3 * block + 1] = Math.fround(Math.fround(green / count) * 255);
+      rounded[3 * block + 2] = Math.fround(Math.fround(blue / count) * 255);
     }
   }
   return { photo: means, unknown: blocks };
@@ -60,7 +61,7 @@ export function double(photo: Photo, size: Size): Photo {
     const begin = row * 3 * size.width;
     for (let at = 0; at < a.length; at++) {
       const sum = weights[0] * a[at] + weights[1] * b[at] + weights[2] * c[at] + weights[3] * d[at];
-      rounded[begin + at] = Math.floor(sum / 2048 ** 2 + 0.5);
+      rounded[begin + at] = sum / 2048 ** 2;
     }
   }
   return doubled;
