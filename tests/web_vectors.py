@@ -253,7 +253,14 @@ def kept_cases() -> list[Case]:
         Case("a photo that is all hole", photo_of(65, 97, 4), np.ones((65, 97), bool), seed=0),
         Case("a photo of one pixel", photo_of(1, 1), np.ones((1, 1), bool)),
         Case("many small holes in windows", photo_of(110, 9, 5), specks > 0, repeat=10),
-        Case("a hole to be halved twice", photo_of(70, 53, 6), box_of(700, 521, 60, 90, 600, 460), "means", 256, repeat=10),
+        Case(
+            "a hole to be halved twice",
+            photo_of(70, 53, 6),
+            box_of(700, 521, 60, 90, 600, 460),
+            "means",
+            256,
+            repeat=10,
+        ),
         Case(
             "a hole to be halved twice, by the pyramid and copied",
             photo_of(70, 53, 7),

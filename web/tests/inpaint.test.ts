@@ -56,7 +56,7 @@ test("the rule is that of Python", () => {
   for (const [depth, radius] of vectors.rules.patch_radius) expect(rules.patchRadius(depth)).toBe(radius);
 });
 
-describe.each(vectors.cases)("$name", (one) => {
+describe.each(vectors.cases)("$name", { timeout: 60_000 }, (one) => {
   test("holes are as deep as Python finds them", () => {
     for (const [depth, pixels, whole] of one.depths) {
       expect(countOf(coresDeeperThan(one.hole, depth))).toBe(pixels);

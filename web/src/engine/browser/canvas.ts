@@ -6,24 +6,14 @@
 
 import { Box } from "./box";
 import type { Window } from "./joining";
-import {
-  clampedView,
-  frameOf,
-  HOLE,
-  type Holes,
-  hasHole,
-  knownFromHoles,
-  type Photo,
-  putPixel,
-  without,
-} from "./pixels";
+import { clampedView, frameOf, HOLE, type Holes, hasHole, knownFromHoles, type Photo, putPixel } from "./pixels";
 import type { Progress } from "./progress";
 import { fillFrame } from "./pyramid";
 import * as rules from "./rules";
 import { double, halve } from "./scaling";
 import type { Generator } from "./tools";
 import { Planner } from "./window_plan";
-import { blocksWithHoles, coresDeeperThan, deeperThan } from "./windows";
+import { blocksWithHoles, coresDeeperThan, deeperThan, splitByDepth } from "./windows";
 
 /** Pixels a side in which the pyramid fills thin holes at once. */
 export const TILE = 64;
@@ -71,8 +61,7 @@ export class Canvas {
    * @returns the share of the work that is done then
    */
   private async fillThin(progress: Progress): Promise<number> {
-    const thick = deeperThan(this.unknown, rules.THIN);
-    const thin = without(this.unknown, thick);
+    const { deep: thick, shallow: thin } = splitByDepth(this.unknown, rules.THIN);
     const tiles = tilesOf(thin);
     if (tiles.length === 0) return 0;
     const done = hasHole(thick) ? THIN_SHARE : 1;

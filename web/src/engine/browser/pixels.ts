@@ -32,13 +32,6 @@ export function allHole(holes: Holes): boolean {
   return !holes.data.includes(0);
 }
 
-/** Holes of `holes` that are none of `others`. */
-export function without(holes: Holes, others: Holes): Holes {
-  const data = holes.data.slice();
-  for (let pixel = 0; pixel < data.length; pixel++) data[pixel] &= ~others.data[pixel];
-  return { height: holes.height, width: holes.width, data };
-}
-
 /** Holes as numbers: 1 = known, 0 = hole. */
 export function knownFromHoles(holes: Holes): Float32Array {
   const known = new Float32Array(holes.data.length);

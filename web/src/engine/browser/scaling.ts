@@ -57,11 +57,10 @@ export function double(photo: Photo, size: Size): Photo {
     const [a, b, c, d] = [-1, 0, 1, 2].map(
       (offset) => lines[Math.min(Math.max(second + offset, 0), photo.height - 1) & 3],
     );
-    const weights = row & 1 ? AFTER : BEFORE;
+    const [ofA, ofB, ofC, ofD] = row & 1 ? AFTER : BEFORE;
     const begin = row * 3 * size.width;
     for (let at = 0; at < a.length; at++) {
-      const sum = weights[0] * a[at] + weights[1] * b[at] + weights[2] * c[at] + weights[3] * d[at];
-      rounded[begin + at] = sum / 2048 ** 2;
+      rounded[begin + at] = (ofA * a[at] + ofB * b[at] + ofC * c[at] + ofD * d[at]) / 2048 ** 2;
     }
   }
   return doubled;
@@ -72,17 +71,14 @@ function widen({ data, width }: Photo, row: number, line: Int32Array): void {
   const begin = 3 * row * width;
   for (let column = 0; 3 * column < line.length; column++) {
     const second = ((column + 1) >> 1) - 1;
-    const weights = column & 1 ? AFTER : BEFORE;
+    const [ofA, ofB, ofC, ofD] = column & 1 ? AFTER : BEFORE;
     const a = begin + 3 * Math.max(second - 1, 0);
     const b = begin + 3 * Math.max(second, 0);
     const c = begin + 3 * Math.min(second + 1, width - 1);
     const d = begin + 3 * Math.min(second + 2, width - 1);
     for (let channel = 0; channel < 3; channel++) {
       line[3 * column + channel] =
-        weights[0] * data[a + channel] +
-        weights[1] * data[b + channel] +
-        weights[2] * data[c + channel] +
-        weights[3] * data[d + channel];
+        ofA * data[a + channel] + ofB * data[b + channel] + ofC * data[c + channel] + ofD * data[d + channel];
     }
   }
 }

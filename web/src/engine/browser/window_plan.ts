@@ -6,10 +6,10 @@
 
 import type { Box } from "./box";
 import { joinWindows, roundUp, type Window } from "./joining";
-import { HOLE, type Holes, noHoles, without } from "./pixels";
+import { HOLE, type Holes, noHoles } from "./pixels";
 import * as rules from "./rules";
 import { Runs } from "./runs";
-import { deeperThan, findGroups } from "./windows";
+import { findGroups, splitByDepth } from "./windows";
 
 /** Holes are planned for one by one up to this number: joining takes time with its square. */
 export const MOST_GROUPS = 10_000;
@@ -36,8 +36,7 @@ export class Planner {
 
   /** Windows round all that is unknown, turn by turn: those of one turn may be filled at once. */
   plan(unknown: Holes): Window[][] {
-    const large = deeperThan(unknown, rules.SMALL);
-    const small = without(unknown, large);
+    const { deep: large, shallow: small } = splitByDepth(unknown, rules.SMALL);
     const windows = this.join([...this.windows(small, rules.SMALL), ...this.windows(large, Infinity)]);
     return inTurns(findClusters(windows, this.photo).flatMap((cluster) => this.cutEvenly(cluster, unknown, large)));
   }

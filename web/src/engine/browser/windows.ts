@@ -67,6 +67,11 @@ export function blocksWithHoles(holes: Holes, size: number, box = Box.of(holes))
 
 /** The holes that are somewhere deeper than so many pixels, whole; pixels that touch, also at a corner, are one. */
 export function deeperThan(holes: Holes, depth: number): Holes {
+  return splitByDepth(holes, depth).deep;
+}
+
+/** The holes that are somewhere deeper than so many pixels, and those that are nowhere. */
+export function splitByDepth(holes: Holes, depth: number): { deep: Holes; shallow: Holes } {
   const runs = new Runs(holes);
   const parts = runs.parts();
   const depths = runs.depths();
@@ -76,13 +81,15 @@ export function deeperThan(holes: Holes, depth: number): Holes {
     for (; at < end; at++) if (depths[at] > depth) isDeep[parts.of[run]] = 1;
   }
   const deep = noHoles(holes);
+  const shallow = noHoles(holes);
   for (let row = 0; row < holes.height; row++) {
     const begin = row * holes.width;
     for (let run = runs.first[row]; run < runs.first[row + 1]; run++) {
-      if (isDeep[parts.of[run]]) deep.data.fill(HOLE, begin + runs.start[run], begin + runs.end[run]);
+      const { data } = isDeep[parts.of[run]] ? deep : shallow;
+      data.fill(HOLE, begin + runs.start[run], begin + runs.end[run]);
     }
   }
-  return deep;
+  return { deep, shallow };
 }
 
 /** The hole pixels that are deeper than so many pixels. */
