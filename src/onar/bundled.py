@@ -24,6 +24,11 @@ def texture_weights() -> Path:
     return _assets() / "weights" / "texture.safetensors"
 
 
+def bundled_page() -> Path:
+    """Folder of the page that `onar serve` shows, built from the folder web of the repository."""
+    return _assets() / "page"
+
+
 def weights_file(weights: str | Path | None) -> Path:
     """The file that `--weights` names; the bundled weights for "bundled" and for nothing."""
     return bundled_weights() if weights is None or str(weights) == BUNDLED else Path(weights)

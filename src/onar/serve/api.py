@@ -9,33 +9,30 @@ the answers to errors that nobody expected, too.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from fastapi import Request
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from onar.inference.inpainter import Inpainter
 from onar.serve.body_limit import BodyLimit
-from onar.serve.completing import Answer, complete_upload
+from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
+from onar.serve.editing_api import add_editing
 from onar.serve.guard import Guard
 from onar.serve.lingering import Lingering
 from onar.serve.monitoring import Metrics, Monitoring
-from onar.serve.paths import COMPLETE, HEALTH, ApiAndPage, UnderPath
+from onar.serve.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
 from onar.serve.problems import HANDLERS, documented
-from onar.serve.uploads import body_schema, read_upload
+from onar.serve.turns import run_while_there
+from onar.serve.uploads import read_upload, upload_schema
+from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
-
-T = TypeVar("T")
 
 
 class Model(BaseModel):
@@ -55,30 +52,27 @@ class Health(BaseModel):
     status: str
 
 
-def create_app(
-    inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str, page: ASGIApp | None = None
-) -> ASGIApp:
+def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: ASGIApp | None = None) -> ASGIApp:
     """Everything that is served, as an application behind its guard.
 
     Args:
-        inpainter: fills the holes.
-        worker: does the work; the page may use it, too.
+        shelf: fills the holes.
+        worker: does the work.
         config: limits, keys, names and path.
-        weights: what the inpainter was loaded from, as clients may know it.
         page: answers what is not for the API.
     """
     max_bytes = int(config.max_body_megabytes * 1_000_000)
     metrics = Metrics(worker)
-    app: ASGIApp = ApiAndPage(_create_api(inpainter, worker, config, weights, metrics), page)
+    app: ASGIApp = ApiAndPage(_create_api(shelf, worker, config, metrics), page)
     app = BodyLimit(app, max_bytes, config.time_limit)
     app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
     app = Guard(app, config)
-    app = Monitoring(app, COMPLETE, metrics)
+    app = Monitoring(app, (COMPLETE, FILL), metrics)
     app = Lingering(app, max_bytes)
     return UnderPath(app, config.root_path.rstrip("/"))
 
 
-def _create_api(inpainter: Inpainter, worker: Worker, config: ServeConfig, weights: str, metrics: Metrics) -> ASGIApp:
+def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metrics: Metrics) -> ASGIApp:
     app = FastAPIOffline(
         docs_url="/api/docs",
         redoc_url=None,
@@ -93,7 +87,7 @@ def _create_api(inpainter: Inpainter, worker: Worker, config: ServeConfig, weigh
     )
     metrics.show(app)
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
-    model = Model(weights=weights, version=version("onar"), **limits)
+    model = Model(weights=shelf.name, version=version("onar"), **limits)
 
     @app.get(HEALTH, tags=["state"], summary="Whether the server answers")
     async def health() -> Health:
@@ -109,39 +103,16 @@ def _create_api(inpainter: Inpainter, worker: Worker, config: ServeConfig, weigh
         summary="Complete a photo",
         response_class=Response,
         responses={200: {"description": "The completed photo.", "content": {"image/*": {}}}, **documented()},
-        openapi_extra={"requestBody": body_schema()},
+        openapi_extra={"requestBody": upload_schema()},
     )
     async def complete(request: Request) -> Response:
         """Fill the holes of a photo; what is not a hole stays as it is."""
         with worker.place():
             upload = await read_upload(request)
-            answer = await _while_there(request, worker, partial(complete_upload, upload, inpainter, config))
-        return _photo_response(answer)
+            work = partial(complete_upload, upload, shelf.choose(), config)
+            answer = await run_while_there(request, worker, work)
+        return Response(answer.content, media_type=answer.media_type, headers=answer.headers)
+
+    add_editing(app, worker, shelf, config)
 
     return app
-
-
-async def _while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
-    """Have work done; when the client goes away before, give up its turn and raise `ClientDisconnect`."""
-    result = asyncio.create_task(worker.run(work))
-    gone = asyncio.create_task(_client_gone(request))
-    try:
-        await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not result.done():
-            raise ClientDisconnect
-        return result.result()
-    finally:
-        result.cancel()
-        gone.cancel()
-
-
-async def _client_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _photo_response(answer: Answer) -> Response:
-    headers: dict[str, Any] = {"Content-Disposition": f'inline; filename="completed{answer.ending}"'}
-    if answer.notes:
-        headers["Onar-Notes"] = "; ".join(answer.notes)
-    return Response(answer.content, media_type=answer.media_type, headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -10,12 +11,13 @@ from PIL import Image
 from onar.errors import UsageError
 from onar.imaging.images import FORMATS, PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
+from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo
 from onar.inference.holes import check_size, doubts, fill_visible, find_holes
 from onar.inference.inpainter import Inpainter
 from onar.masks import Holes
 from onar.serve.config import ServeConfig
-from onar.serve.uploads import Upload
+from onar.serve.uploads import Filling, Upload
 
 _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 """What photos are written as when their own format cannot be written."""
@@ -23,29 +25,17 @@ _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 
 @dataclass(frozen=True)
 class Answer:
-    """A completed photo.
+    """A file for a client.
 
     Attributes:
-        content: a file.
+        content: of the file.
         media_type: of the file.
-        ending: of a name for the file, with its dot.
-        notes: what a person should know, one line each.
+        headers: what a client is told beside it.
     """
 
     content: bytes
     media_type: str
-    ending: str
-    notes: list[str]
-
-
-def written_kind(photo: Photo) -> str:
-    """The format in which a completed photo is written: its own, or what is nearest to one that Onar only reads."""
-    return _OTHER_KINDS.get(photo.kind, photo.kind)
-
-
-def usual_ending(kind: str) -> str:
-    """The ending, with its dot, of names of files in a format."""
-    return next(ending for ending, name in FORMATS.items() if name == kind)
+    headers: dict[str, str]
 
 
 def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -> Answer:
@@ -61,31 +51,65 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     mask = read_mask(PhotoBytes("the mask", upload.mask), limit)
     hole = find_holes(mask, invert=upload.invert_mask, dilate=upload.dilate)
     check_size(hole, photo)
-    if upload.strategy == "whole" and hole.size > config.max_whole_megapixels * 1_000_000:
-        raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
+    doubted = doubts(mask, hole, upload.invert_mask, "invert_mask")
+    if not hole.any() and is_own_kind(photo, upload.format):
+        return _with_notes(photo_answer(upload.photo, written_kind(photo)), doubted)
+    if hole.any():
+        complete = filling(upload, inpainter, config, hole.size)
+        pixels = fill_visible(photo.pixels, photo.alpha, hole, complete)
+    else:
+        pixels = photo.pixels
+    answer, losses = encode(replace(photo, pixels=pixels), upload.format)
+    return _with_notes(answer, [*photo.losses, *doubted, *losses])
 
-    options = {name: getattr(upload, name) for name in ("strategy", "feather", "texture", "seed")}
+
+def filling(
+    options: Filling, inpainter: Inpainter, config: ServeConfig, size: int
+) -> Callable[[Pixels, Holes], Pixels]:
+    """What fills holes of a photo of so many pixels as a client asked for.
+
+    Raises:
+        UsageError: the strategy asks for too much memory.
+    """
+    if options.strategy == "whole" and size > config.max_whole_megapixels * 1_000_000:
+        raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
+    asked = {name: getattr(options, name) for name in Filling.model_fields}
 
     def complete(pixels: Pixels, unknown: Holes) -> Pixels:
-        return inpainter(pixels, unknown, **options)
+        return inpainter(pixels, unknown, **asked)
 
-    kind = written_kind(photo) if upload.format == "same" else upload.format.upper()
-    notes: list[str] = [*photo.losses, *doubts(mask, hole, upload.invert_mask, "invert_mask")]
-    if hole.any():
-        photo = replace(photo, pixels=fill_visible(photo.pixels, photo.alpha, hole, complete))
-    elif kind == ("JPEG" if photo.kind == "MPO" else photo.kind):
-        return _answer(upload.photo, kind, doubts(mask, hole, upload.invert_mask, "invert_mask"))
-    return _encode(photo, kind, notes)
+    return complete
 
 
-def _encode(photo: Photo, kind: str, notes: list[str]) -> Answer:
+# ---------------------------------------------------------------- photos as answers
+
+
+def written_kind(photo: Photo, format_name: str = "same") -> str:
+    """The format a photo is written in: the one that is named; for "same" its own, or what is nearest to that."""
+    return _OTHER_KINDS.get(photo.kind, photo.kind) if format_name == "same" else format_name.upper()
+
+
+def is_own_kind(photo: Photo, format_name: str) -> bool:
+    """Whether a photo's own file is in the format it would be written in."""
+    return written_kind(photo, format_name) == ("JPEG" if photo.kind == "MPO" else photo.kind)
+
+
+def encode(photo: Photo, format_name: str) -> tuple[Answer, list[Loss]]:
+    """A photo as a file, and what the format cannot hold; raises `UsageError` when it is too large for it."""
     file = io.BytesIO()
+    kind = written_kind(photo, format_name)
     try:
         losses = write_photo(file, kind, photo)
     except ValueError as error:
         raise UsageError(f"format {kind.lower()} cannot hold this photo: {error}") from error
-    return _answer(file.getvalue(), kind, [*notes, *losses])
+    return photo_answer(file.getvalue(), kind), losses
 
 
-def _answer(content: bytes, kind: str, notes: list[str]) -> Answer:
-    return Answer(content, Image.MIME[kind], usual_ending(kind), notes)
+def photo_answer(content: bytes, kind: str) -> Answer:
+    """A photo file of a format, as Pillow names it."""
+    ending = next(ending for ending, name in FORMATS.items() if name == kind)
+    return Answer(content, Image.MIME[kind], {"Content-Disposition": f'inline; filename="completed{ending}"'})
+
+
+def _with_notes(answer: Answer, notes: list[str]) -> Answer:
+    return replace(answer, headers={**answer.headers, "Onar-Notes": "; ".join(notes)}) if notes else answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from fastapi import FastAPI
 from prometheus_client import (
@@ -37,7 +38,9 @@ class Metrics:
         waiting.set_function(lambda: worker.waiting)
         in_progress = Gauge("onar_in_progress", "Photos being completed.", registry=registry)
         in_progress.set_function(lambda: worker.in_progress)
-        self.requests = Counter("onar_requests", "Requests to complete a photo.", ["status"], registry=registry)
+        self.requests = Counter(
+            "onar_requests", "Requests to complete a photo or fill a hole.", ["status"], registry=registry
+        )
         self.seconds = Histogram(
             "onar_request_seconds", "Seconds until the answer.", registry=registry, buckets=_SECONDS
         )
@@ -51,22 +54,22 @@ class Metrics:
 
 
 class Monitoring:
-    """Counts and times the requests for one path, and every answer to them.
+    """Counts and times the requests for some paths, and every answer to them.
 
     Args:
         app: what answers them.
-        path: which.
+        paths: which.
         metrics: where the numbers go.
     """
 
-    def __init__(self, app: ASGIApp, path: str, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, paths: Collection[str], metrics: Metrics) -> None:
         self._app = app
-        self._path = path
+        self._paths = paths
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http" or own_path(scope) != self._path:
+        if scope["type"] != "http" or own_path(scope) not in self._paths:
             await self._app(scope, receive, send)
             return
         start = time.monotonic()

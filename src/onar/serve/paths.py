@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 COMPLETE = "/api/complete"
+FILL = "/api/fill"
 HEALTH = "/api/health"
 METRICS = "/metrics"
 
@@ -42,8 +43,8 @@ class UnderPath:
 class ApiAndPage:
     """Gives to the API what is the API's, and the rest to the page.
 
-    So the page, whatever it is made with, answers nothing in the API's name. HEAD is answered as GET there; the server
-    below leaves out the content.
+    So a file of the page's answers nothing in the API's name. HEAD is answered as GET there; the server below leaves
+    out the content.
 
     Args:
         api: the HTTP API.
@@ -56,7 +57,7 @@ class ApiAndPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if self._page and (scope["type"] == "lifespan" or not _is_for_the_api(own_path(scope))):
+        if self._page and scope["type"] != "lifespan" and not _is_for_the_api(own_path(scope)):
             await self._page(scope, receive, send)
         elif scope.get("method") == "HEAD":
             await self._api({**scope, "method": "GET"}, receive, send)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from onar.bundled import BUNDLED
 from onar.errors import OnarError
@@ -20,6 +17,8 @@ from onar.inference.inpainter import Inpainter
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
+from onar.serve.site import create_site, page_is_built
+from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 
 _SECONDS_TO_SEND = 5
@@ -39,16 +38,16 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     listener = _listen(config.host, config.port)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
     inpainter = Inpainter.load(weights, device)
+    shelf = WeightsShelf(inpainter, Path(weights or BUNDLED).name, device, config.weights_dir)
     worker = Worker(config.queue, config.time_limit)
-    name = Path(weights or BUNDLED).name
     page = None
-    if config.page and find_spec("gradio") is None:
-        print('onar: the page needs pip install "onar[page]"; serving the HTTP API alone', file=sys.stderr)
+    if config.page and not page_is_built():
+        print("onar: the page is not built, which make page does; serving the HTTP API alone", file=sys.stderr)
     elif config.page:
-        page = _create_page(worker, inpainter, name, device, config)
+        page = create_site(shelf, config)
     print(f"filling holes with {inpainter.description}")
     settings = uvicorn.Config(
-        create_app(inpainter, worker, config, name, page),
+        create_app(shelf, worker, config, page),
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # anybody could send them, and nothing here needs them
@@ -56,14 +55,6 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
         timeout_graceful_shutdown=_SECONDS_TO_SEND,
     )
     _Server(settings, worker).run(sockets=[listener])
-
-
-def _create_page(worker: Worker, inpainter: Inpainter, name: str, device: str, config: ServeConfig) -> ASGIApp:
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    from onar.serve.page import create_page
-    from onar.serve.page.weights import WeightsShelf
-
-    return create_page(worker, WeightsShelf(inpainter, name, device, config.weights_dir), config)
 
 
 class _Server(uvicorn.Server):

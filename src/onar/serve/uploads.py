@@ -1,4 +1,4 @@
-"""What a client sends to be completed: a form with two files, or JSON with both in base64.
+"""What a client sends: a form with files; to be completed, also JSON with the files in base64.
 
 Nothing of it touches the disk but parts of large forms, in files without a name.
 """
@@ -6,12 +6,14 @@ Nothing of it touches the disk but parts of large forms, in files without a name
 from __future__ import annotations
 
 import base64
-from collections import Counter
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -20,8 +22,11 @@ from starlette.requests import Request
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import FORMATS, printable
 
+M = TypeVar("M", bound=BaseModel)
+
 _FORM, _JSON = "multipart/form-data", "application/json"
-_FILES = 2
+_MOST_IN_A_LIST = 1000
+"""Parts of a form that may have the same name, where several may."""
 _TOLD = 100
 """Characters of a client's own words that a message repeats."""
 
@@ -41,13 +46,15 @@ def _usual_format(text: object) -> object:
     return FORMATS.get(f".{text.lower()}", text).lower()
 
 
-class Options(BaseModel):
-    """How a photo is to be completed."""
+Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)]
+"""What a photo is written as."""
+
+
+class Filling(BaseModel):
+    """How holes are to be filled."""
 
     model_config = ConfigDict(extra="forbid")
 
-    invert_mask: bool = Field(False, description="The mask has black holes.")
-    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
     feather: int = Field(0, ge=0, le=1000, description="Let the fill fade into the colours at the seam.")
     strategy: Literal["auto", "whole", "crop"] = Field(
         "auto", description="What the network sees: the whole photo, crops round the holes, or what suits the size."
@@ -56,7 +63,14 @@ class Options(BaseModel):
         "auto", description="Deep holes: the network's fill, the photo's own texture, or that where it can be copied."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Of what is copied; another one gives another try.")
-    format: Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)] = Field(
+
+
+class Options(Filling):
+    """How a photo is to be completed."""
+
+    invert_mask: bool = Field(False, description="The mask has black holes.")
+    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
+    format: Format = Field(
         "same",
         description="Format of the answer; jpg and tif are taken, too. JPEG compresses anew; the others hold known "
         "pixels exactly.",
@@ -98,39 +112,69 @@ class Base64Upload(Upload):
 
 
 async def read_upload(request: Request) -> Upload:
-    """Read a request's body.
+    """Read the body of a request to complete a photo.
 
     Raises:
         ContentTypeError, MalformedError: as they say.
         UsageError: a field is missing, unknown, given twice, or out of range.
     """
-    kind = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
-    read = {_FORM: _read_form, _JSON: _read_json}.get(kind)
-    if read is None:
-        raise ContentTypeError(f"send {_FORM} or {_JSON}, not {_shorten(kind) or 'a body without a type'}")
-    try:
-        return await read(request)
-    except ValidationError as error:
-        raise _explain(error) from None  # the chain would hold the files
+    if _kind(request) == _JSON:
+        with _explained():
+            return await _read_json(request)
+    return await read_form(request, Upload, f"{_FORM} or {_JSON}")
 
 
-async def _read_form(request: Request) -> Upload:
+async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M:
+    """Read a request's form.
+
+    Args:
+        request: whose.
+        model: what is in it: files as `bytes`; a list for what may be given several times.
+        allowed: what a body of another type is told to be.
+
+    Raises:
+        As `read_upload`.
+    """
+    if _kind(request) != _FORM:
+        raise ContentTypeError(f"send {allowed}, not {_shorten(_kind(request)) or 'a body without a type'}")
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
+    max_files = sum(_MOST_IN_A_LIST if name in lists else 1 for name in files)
+    max_fields = len(model.model_fields) - len(files) + _MOST_IN_A_LIST * len(lists)
     try:
-        async with request.form(max_files=_FILES, max_fields=len(Options.model_fields)) as form:
-            counts = Counter(name for name, _ in form.multi_items())
-            if repeated := next((name for name, count in counts.items() if count > 1), None):
-                raise UsageError(f"{_shorten(repeated)}: given more than once")
-            fields = {
-                name: await value.read() if isinstance(value, UploadFile) else value for name, value in form.items()
-            }
+        async with request.form(max_files=max_files, max_fields=max_fields) as form:
+            given: dict[str, list[bytes | str]] = {}
+            for name, value in form.multi_items():
+                given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
     except HTTPException as error:
         raise MalformedError(f"the form cannot be read: {error.detail}") from error
-    return Upload.model_validate(fields)
+    if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
+        raise UsageError(f"{_shorten(repeated)}: given more than once")
+    with _explained():
+        return model.model_validate({name: values if name in lists else values[0] for name, values in given.items()})
+
+
+def _kind(request: Request) -> str:
+    """What a body says to be."""
+    return parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
+
+
+def _types(field: FieldInfo) -> tuple[Any, ...]:
+    """What a field or its items may be."""
+    return (field.annotation, *get_args(field.annotation))
 
 
 async def _read_json(request: Request) -> Upload:
     body = await request.body()
     return await to_thread.run_sync(Base64Upload.model_validate_json, body)  # tens of megabytes take a while
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise _explain(error) from None  # the chain would hold the files
 
 
 def _explain(error: ValidationError) -> OnarError:
@@ -146,10 +190,16 @@ def _shorten(words: str) -> str:
     return printable(words if len(words) <= _TOLD else f"{words[:_TOLD]}…")
 
 
-def body_schema() -> dict[str, Any]:
-    """The body's description for OpenAPI."""
-    form, json = Upload.model_json_schema(), Base64Upload.model_json_schema()
+def body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The description of a form for OpenAPI."""
+    return {"required": True, "content": {_FORM: {"schema": model.model_json_schema()}}}
+
+
+def upload_schema() -> dict[str, Any]:
+    """The description of a photo to be completed for OpenAPI."""
+    json = Base64Upload.model_json_schema()
     for name in ("photo", "mask"):
-        form["properties"][name]["format"] = "binary"
         json["properties"][name]["format"] = "byte"
-    return {"required": True, "content": {_FORM: {"schema": form}, _JSON: {"schema": json}}}
+    schema = body_schema(Upload)
+    schema["content"][_JSON] = {"schema": json}
+    return schema

@@ -1,0 +1,231 @@
+"""What the page asks for: a photo to look at, a mask, a hole filled, and the photo with all that was filled.
+
+Nothing is kept between two requests. What was filled is with the page, as files that hold a rectangle of the photo
+each: in the photo's depth and colours, opaque where pixels were filled. Of 16 bits they hold those that the photo uses,
+moved up: so they look as the photo does, and lose nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from onar.errors import UsageError
+from onar.imaging.decoding import Decoded
+from onar.imaging.images import PhotoBytes, damage_told, open_picture, read_mask
+from onar.imaging.levels import Pixels, as_8_bits, unused_bits
+from onar.imaging.losses import Loss
+from onar.imaging.photo_file import Photo, read_photo_file, reduced
+from onar.imaging.png import write_png
+from onar.inference.holes import fill_visible, find_holes
+from onar.masks import Holes, mask_from_holes, why_no_hole
+from onar.serve.completing import Answer, encode, filling, is_own_kind, photo_answer, written_kind
+from onar.serve.config import ServeConfig
+from onar.serve.uploads import Filling, Format
+from onar.serve.weights import WeightsShelf
+
+VIEW_SIZE = 2560
+"""Most pixels of a side of a view."""
+_VIEW_QUALITY = 95
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def _as_place(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    left, comma, top = text.partition(",")
+    if not comma:
+        raise ValueError("not LEFT,TOP")
+    return left, top
+
+
+Place = Annotated[
+    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
+    BeforeValidator(_as_place),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+,\d+$", "examples": ["120,48"]}),
+]
+"""Where a rectangle begins on the upright photo: columns from the left, rows from the top; in a form, LEFT,TOP."""
+
+
+class PhotoUpload(BaseModel):
+    """A photo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: bytes = Field(description="The photo file.")
+
+
+class MaskUpload(BaseModel):
+    """A mask."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mask: bytes = Field(description="The mask file: white is the hole, black is kept.")
+
+
+class FilledUpload(PhotoUpload):
+    """A photo with what was filled before."""
+
+    earlier: list[bytes] = Field([], description="Answers to earlier fills, in the order in which they lie on it.")
+    earlier_at: list[Place] = Field([], description="Where each of them lies, as LEFT,TOP.")
+
+    @model_validator(mode="after")
+    def _check_counts(self) -> FilledUpload:
+        if len(self.earlier) != len(self.earlier_at):
+            raise ValueError(f"{len(self.earlier)} earlier fills need as many earlier_at, not {len(self.earlier_at)}")
+        return self
+
+
+class FillUpload(FilledUpload, Filling):
+    """A hole to be filled."""
+
+    mask: bytes = Field(description="A mask file of the rectangle that the hole lies in: white is filled.")
+    at: Place = Field(description="Where that rectangle lies on the upright photo, as LEFT,TOP.")
+    weights: str = Field("", description="Which of the weights that onar.json names; the server's own if nothing.")
+
+
+class SaveUpload(FilledUpload):
+    """A photo to be written with what was filled."""
+
+    format: Format = Field("same", description="Format of the answer, as for completing.")
+
+
+# ---------------------------------------------------------------- what is answered
+
+
+def view_photo(upload: PhotoUpload, config: ServeConfig) -> Answer:
+    """A photo as it is filled, upright and in 8 bits, of at most `VIEW_SIZE` pixels a side."""
+    photo = _read_photo(upload, config)
+    picture = Image.fromarray(photo.in_8_bits)
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha)))
+    picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    height, width = photo.pixels.shape[:2]
+    losses = [*photo.losses, *reduced(photo, written_kind(photo))[1]]
+    return _picture_answer(picture, photo, {"Onar-Size": f"{width}x{height}", **_losses_header(losses)})
+
+
+def read_holes(upload: MaskUpload, config: ServeConfig) -> Answer:
+    """A mask file as Onar reads it: white or black."""
+    hole = find_holes(read_mask(PhotoBytes("the mask", upload.mask), _pixel_limit(config)))
+    height, width = hole.shape
+    file = io.BytesIO()
+    write_png(file, mask_from_holes(hole))
+    return Answer(file.getvalue(), "image/png", {"Onar-Size": f"{width}x{height}"})
+
+
+def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> Answer:
+    """Fill one hole of a photo.
+
+    Returns:
+        A PNG of the hole's rectangle, transparent where nothing was filled. `Onar-Filled` is the number of pixels that
+        were: none under what is transparent in the photo.
+
+    Raises:
+        PhotoError: a file cannot be read, or has too many pixels.
+        UsageError: there is no hole, something lies outside of the photo, or there are no such weights.
+    """
+    photo = _read_photo(upload, config)
+    mask = read_mask(PhotoBytes("the mask", upload.mask), _pixel_limit(config))
+    in_rectangle = find_holes(mask)
+    if not in_rectangle.any():
+        raise UsageError(f"the mask has no hole: {why_no_hole(mask, False)}")
+    hole = np.zeros(photo.pixels.shape[:2], bool)
+    rectangle = _rectangle(hole, upload.at, in_rectangle.shape)
+    hole[rectangle] = in_rectangle
+    covered = _with_fills(photo, upload, config)
+    complete = filling(upload, shelf.choose(upload.weights), config, hole.size)
+    filled = fill_visible(covered.pixels, photo.alpha, hole, complete)[rectangle]
+    shown = in_rectangle if photo.alpha is None else in_rectangle & (photo.alpha[rectangle] > 0)
+    return Answer(_encode_fill(filled, shown, photo), "image/png", {"Onar-Filled": str(int(np.count_nonzero(shown)))})
+
+
+def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
+    """A photo with what was filled, as a file; without any of it and in the same format, the file that came.
+
+    Raises:
+        PhotoError: a file cannot be read, or has too many pixels.
+        UsageError: a fill does not fit on the photo, or the photo not into the format.
+    """
+    photo = _read_photo(upload, config)
+    if not upload.earlier and is_own_kind(photo, upload.format):
+        return photo_answer(upload.photo, written_kind(photo, upload.format))
+    answer, losses = encode(_with_fills(photo, upload, config), upload.format)
+    return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})
+
+
+def _read_photo(upload: PhotoUpload, config: ServeConfig) -> Photo:
+    return read_photo_file(PhotoBytes("the photo", upload.photo), _pixel_limit(config))
+
+
+def _pixel_limit(config: ServeConfig) -> int:
+    return int(config.max_megapixels * 1_000_000)
+
+
+def _losses_header(losses: Sequence[Loss]) -> dict[str, str]:
+    """What a result leaves out, for a page that has the sentences in its own language."""
+    told = [{"key": loss.key, "values": loss.values} for loss in losses]
+    return {"Onar-Losses": json.dumps(told, default=str)} if told else {}
+
+
+def _picture_answer(picture: Image.Image, photo: Photo, headers: dict[str, str]) -> Answer:
+    """A picture in the colours of a photo, as JPEG where that can hold it."""
+    file, metadata = io.BytesIO(), photo.metadata
+    if photo.alpha is not None or not metadata.is_srgb:
+        write_png(file, np.asarray(picture), icc_profile=metadata.icc_profile, colour=metadata.colour)
+        return Answer(file.getvalue(), "image/png", headers)
+    picture.save(file, "JPEG", quality=_VIEW_QUALITY, subsampling=0, icc_profile=metadata.icc_profile or None)
+    return Answer(file.getvalue(), "image/jpeg", headers)
+
+
+# ---------------------------------------------------------------- fills as files
+
+
+def _encode_fill(filled: Pixels, shown: Holes, photo: Photo) -> bytes:
+    """The pixels that were filled, as a PNG that is transparent elsewhere."""
+    unused = unused_bits(photo.pixels)
+    pixels = np.dstack([filled << unused if unused else filled, np.full_like(shown, 0, filled.dtype)])
+    pixels[~shown] = 0
+    pixels[shown, -1] = np.iinfo(pixels.dtype).max
+    file = io.BytesIO()
+    write_png(file, pixels, icc_profile=photo.metadata.icc_profile, colour=photo.metadata.colour)
+    return file.getvalue()
+
+
+def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Photo:
+    """A photo with earlier fills lying on it."""
+    if not upload.earlier:
+        return photo
+    pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
+    for content, place in zip(upload.earlier, upload.earlier_at, strict=True):
+        fill = _read_fill(content, config)
+        if fill.alpha is None or (fill.pixels.dtype, fill.pixels.ndim) != (pixels.dtype, pixels.ndim):
+            raise UsageError("an earlier fill is not one of this photo: it has another depth, or other colours")
+        filled = fill.alpha > 0
+        pixels[_rectangle(pixels, place, filled.shape)][filled] = fill.pixels[filled] >> unused
+    return replace(photo, pixels=pixels)
+
+
+def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
+    source = PhotoBytes("an earlier fill", content)
+    with open_picture(source, _pixel_limit(config), formats=["PNG"]) as opened, damage_told(source):
+        return opened.decode(None)
+
+
+def _rectangle(pixels: NDArray[np.generic], place: tuple[int, int], size: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a rectangle of a photo; raises `UsageError` when it lies outside."""
+    (left, top), (height, width) = place, size
+    if top + height > pixels.shape[0] or left + width > pixels.shape[1]:
+        tall, wide = pixels.shape[:2]
+        raise UsageError(f"{width} x {height} pixels at {left},{top} are not all on the photo of {wide} x {tall}")
+    return slice(top, top + height), slice(left, left + width)

@@ -1,0 +1,84 @@
+"""The endpoints of the page's editor, which programs may use, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from onar.serve.completing import Answer
+from onar.serve.config import ServeConfig
+from onar.serve.editing import (
+    FillUpload,
+    MaskUpload,
+    PhotoUpload,
+    SaveUpload,
+    fill_hole,
+    read_holes,
+    save_photo,
+    view_photo,
+)
+from onar.serve.paths import FILL
+from onar.serve.problems import documented
+from onar.serve.turns import run_while_there
+from onar.serve.uploads import body_schema, read_form
+from onar.serve.weights import WeightsShelf
+from onar.serve.worker import Worker
+
+
+def add_editing(app: FastAPI, worker: Worker, shelf: WeightsShelf, config: ServeConfig) -> None:
+    """Add them to an application.
+
+    Args:
+        app: the HTTP API.
+        worker: does all that has to do with pictures.
+        shelf: fills the holes.
+        config: limits.
+    """
+
+    async def answer(request: Request, model: type[Any], work: Callable[[Any], Answer]) -> Response:
+        with worker.place():
+            upload = await read_form(request, model)
+            done = await run_while_there(request, worker, partial(work, upload))
+        return Response(done.content, media_type=done.media_type, headers=done.headers)
+
+    @app.post("/api/view", summary="A photo as it is filled, to look at", **_about(PhotoUpload, "A PNG or JPEG."))
+    async def view(request: Request) -> Response:
+        """The whole photo, upright, in 8 bits and of at most 2560 pixels a side, in its own colours.
+
+        `Onar-Size` is the photo's own size; `Onar-Losses`, in JSON, is what a result will leave out.
+        """
+        return await answer(request, PhotoUpload, partial(view_photo, config=config))
+
+    @app.post("/api/mask", summary="A mask file as Onar reads it", **_about(MaskUpload, "A grey PNG."))
+    async def mask(request: Request) -> Response:
+        """White is hole, black is not, and there is nothing between. `Onar-Size` is the mask's size."""
+        return await answer(request, MaskUpload, partial(read_holes, config=config))
+
+    @app.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangle."))
+    async def fill(request: Request) -> Response:
+        """Fill the hole that lies in a rectangle of a photo, on which earlier fills may lie.
+
+        The answer is that rectangle in the photo's depth and colours, transparent where nothing was filled. It is the
+        `earlier` of the next request. `Onar-Filled` is the number of pixels that were filled.
+        """
+        return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
+
+    @app.post("/api/save", summary="A photo with its fills as a file", **_about(SaveUpload, "The photo.", "image/*"))
+    async def save(request: Request) -> Response:
+        """The photo with all that was filled, as completing it writes it; `Onar-Losses` is what it leaves out."""
+        return await answer(request, SaveUpload, partial(save_photo, config=config))
+
+
+def _about(model: type[BaseModel], answer: str, media_type: str = "image/png") -> dict[str, Any]:
+    """What OpenAPI says of an endpoint."""
+    return {
+        "tags": ["page"],
+        "response_class": Response,
+        "responses": {200: {"description": answer, "content": {media_type: {}}}, **documented()},
+        "openapi_extra": {"requestBody": body_schema(model)},
+    }

@@ -1,0 +1,88 @@
+"""The page: its built files, what it has to know of this server, and photos to try."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from onar.bundled import bundled_page, bundled_photos
+from onar.imaging.images import READABLE
+from onar.patchmatch import no_patchmatch
+from onar.serve.config import ServeConfig
+from onar.serve.problems import HANDLERS
+from onar.serve.weights import WeightsShelf
+
+_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' blob: data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""What the page may load: nothing from elsewhere, and no script that is not a file of it."""
+
+
+def page_is_built() -> bool:
+    """Whether the page's files are there; a copy of the repository may be without."""
+    return (bundled_page() / "index.html").is_file()
+
+
+def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
+    """The page as an application of its own.
+
+    Args:
+        shelf: the weights to choose from.
+        config: limits, and whether trainings may be watched.
+    """
+
+    def describe(_request: Request) -> Response:
+        return JSONResponse(_description(shelf, config), headers={"Cache-Control": "no-store"})
+
+    return Starlette(
+        routes=[
+            Route("/onar.json", describe),
+            Mount("/examples", StaticFiles(directory=bundled_photos())),
+            Mount("/", _PageFiles(directory=bundled_page(), html=True)),
+        ],
+        exception_handlers=dict(HANDLERS),
+    )
+
+
+def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
+    """`ServerSite` of web/src/site.ts."""
+    own, *others = shelf.names()
+    return {
+        "engine": "server",
+        "version": version("onar"),
+        "examples": [f"examples/{path.name}" for path in _examples()],
+        "weights": [{"name": own, "default": True}, *({"name": name, "default": False} for name in others)],
+        "copies": no_patchmatch() is None,
+        "readable": list(READABLE),
+        "max_body_megabytes": config.max_body_megabytes,
+        "max_megapixels": config.max_megapixels,
+        "trainings": bool(config.results_dir),
+    }
+
+
+def _examples() -> list[Path]:
+    return sorted(bundled_photos().glob("*.jpg"))[::2]
+
+
+class _PageFiles(StaticFiles):
+    """Files that browsers ask for again each time, so that nobody sees a page of an earlier version."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update({"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY})
+        return response

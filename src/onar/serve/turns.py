@@ -1,0 +1,32 @@
+"""Work for a client that waits for its answer, and only as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from onar.serve.worker import Worker
+
+T = TypeVar("T")
+
+
+async def run_while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
+    """Have work done; when the client goes away before, give up its turn and raise `ClientDisconnect`."""
+    result = asyncio.create_task(worker.run(work))
+    gone = asyncio.create_task(_client_gone(request))
+    try:
+        await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            raise ClientDisconnect
+        return result.result()
+    finally:
+        result.cancel()
+        gone.cancel()
+
+
+async def _client_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

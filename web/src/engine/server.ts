@@ -1,0 +1,237 @@
+/** The engine of `onar serve`: its HTTP API, which keeps nothing between two requests. */
+
+import type { ServerSite } from "../site";
+import type { TextKey } from "../texts/english";
+import { language, say } from "../texts/texts";
+import {
+  type Engine,
+  EngineError,
+  type Fill,
+  type FillOptions,
+  type Hole,
+  type Photo,
+  type Progress,
+  type Saved,
+} from "./engine";
+
+/** What the page says itself of an error that the server has a word for. */
+const PROBLEMS: Record<string, TextKey> = {
+  bad_picture: "server_unreadable",
+  not_a_picture: "server_unreadable",
+  too_many_pixels: "server_too_many_pixels",
+  body_too_large: "server_too_many_bytes",
+  busy: "server_busy",
+  time_limit: "server_too_slow",
+  slow_body: "server_slow_body",
+  internal: "server_internal",
+};
+
+/** Endings that a file may keep when it is written again, by its type. */
+const ENDINGS: Record<string, RegExp> = {
+  "image/jpeg": /\.(jpe?g|jpe|jfif)$/i,
+  "image/tiff": /\.tiff?$/i,
+};
+
+/** Side of the pictures by which two bitmaps are compared. */
+const COMPARED = 128;
+/** Most that levels differ on average, and in one place, where two bitmaps show the same. */
+const MEAN_DIFFERENCE = 3;
+const MOST_DIFFERENCE = 48;
+
+/** What a result leaves out, as the header `Onar-Losses` tells it. */
+interface Loss {
+  key: string;
+  values: Record<string, string | number>;
+}
+
+export class ServerEngine implements Engine {
+  readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
+  readonly #site: ServerSite;
+
+  constructor(site: ServerSite) {
+    this.#site = site;
+  }
+
+  async open(file: File): Promise<Photo> {
+    const answer = await this.#post("api/view", formOf({ photo: file }));
+    const [width, height] = sizeIn(answer);
+    const seen = await bitmapOf(await answer.blob());
+    const view = (await decodedHere(file, width, height, seen)) ?? seen;
+    return { file, width, height, view, notes: lossesIn(answer) };
+  }
+
+  async fill(
+    photo: Photo,
+    earlier: Fill[],
+    hole: Hole,
+    options: FillOptions,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Fill> {
+    onProgress({ share: null });
+    const { left, top } = hole.rect;
+    const mask = await maskFile(hole);
+    const form = withFills(formOf({ photo: photo.file, mask, at: `${left},${top}` }), earlier);
+    form.append("texture", options.texture);
+    form.append("seed", String(options.seed));
+    form.append("weights", options.weights);
+    const answer = await this.#post("api/fill", form, signal);
+    const content = await answer.blob();
+    const notes = answer.headers.get("Onar-Filled") === "0" ? [say("server_transparent")] : [];
+    return { rect: hole.rect, view: await bitmapOf(content), content, notes };
+  }
+
+  async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
+    const answer = await this.#post("api/save", withFills(formOf({ photo: photo.file, format }), fills));
+    const content = await answer.blob();
+    const offered = answer.headers.get("Content-Disposition") ?? "";
+    return { content, name: nameFor(photo.file.name, content.type, offered), notes: lossesIn(answer) };
+  }
+
+  async readMask(file: File, photo: Photo): Promise<Uint8Array<ArrayBuffer>> {
+    const answer = await this.#post("api/mask", formOf({ mask: file }));
+    const [width, height] = sizeIn(answer);
+    if (width !== photo.width || height !== photo.height) {
+      const sizes = { mask: `${width} × ${height}`, photo: `${photo.width} × ${photo.height}` };
+      throw new EngineError(say("server_mask_size", sizes));
+    }
+    const levels = levelsOf(await bitmapOf(await answer.blob()), width, height);
+    const mask = new Uint8Array(width * height);
+    for (let pixel = 0; pixel < mask.length; pixel++) mask[pixel] = levels[4 * pixel];
+    return mask;
+  }
+
+  /** Send a form; raises `EngineError` with a sentence for whoever reads the page. */
+  async #post(address: string, form: FormData, signal?: AbortSignal): Promise<Response> {
+    const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
+    const megabytes = this.#site.max_body_megabytes;
+    if (bytes > megabytes * 1_000_000) throw new EngineError(say("server_too_many_bytes", { megabytes }));
+    let answer: Response;
+    try {
+      answer = await fetch(address, { method: "POST", body: form, signal: signal ?? null });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw new EngineError(say("server_unreachable"), { cause: error });
+    }
+    if (answer.ok) return answer;
+    throw await this.#told(answer);
+  }
+
+  async #told(answer: Response): Promise<EngineError> {
+    const problem: { error?: string; message?: string } = await answer.json().catch(() => ({}));
+    const key = PROBLEMS[problem.error ?? ""] ?? "server_failed";
+    return new EngineError(
+      say(key, {
+        reason: problem.message ?? String(answer.status),
+        seconds: Number(answer.headers.get("Retry-After")),
+        megabytes: this.#site.max_body_megabytes,
+        megapixels: this.#site.max_megapixels,
+      }),
+    );
+  }
+}
+
+function formOf(fields: Record<string, Blob | string>): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  return form;
+}
+
+function withFills(form: FormData, fills: Fill[]): FormData {
+  for (const { content, rect } of fills) {
+    form.append("earlier", content);
+    form.append("earlier_at", `${rect.left},${rect.top}`);
+  }
+  return form;
+}
+
+function sizeIn(answer: Response): [number, number] {
+  const [width, height] = (answer.headers.get("Onar-Size") ?? "").split("x").map(Number);
+  return [width, height];
+}
+
+/** What a result leaves out, a sentence each. */
+function lossesIn(answer: Response): string[] {
+  const losses: Loss[] = JSON.parse(answer.headers.get("Onar-Losses") ?? "[]");
+  return losses.map(({ key, values }) => {
+    const told = say(`server_loss_${key}` as TextKey, values);
+    return `${told[0].toLocaleUpperCase(language.value)}${told.slice(1)}.`;
+  });
+}
+
+/** The name of a written photo: with its own ending where that fits, or else with the one that the server offers. */
+function nameFor(name: string, type: string, offered: string): string {
+  const ending = /\.[^.]*$/.exec(name)?.[0] ?? "";
+  const stem = name.slice(0, name.length - ending.length);
+  const usual = /\.\w+(?="?$)/.exec(offered)?.[0] ?? "";
+  return `${stem}_completed${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
+}
+
+// ---------------------------------------------------------------- pictures
+
+async function bitmapOf(content: Blob): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(content);
+  } catch (error) {
+    throw new EngineError(say("server_no_memory"), { cause: error });
+  }
+}
+
+/**
+ * A photo as the browser itself decodes it, at its full size.
+ *
+ * @param seen - the photo as the server sees it
+ * @returns null where the browser cannot decode it, or shows something else: turned otherwise, or in other colours
+ */
+async function decodedHere(file: File, width: number, height: number, seen: ImageBitmap): Promise<ImageBitmap | null> {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (bitmap?.width === width && bitmap.height === height && (await showTheSame(bitmap, seen))) return bitmap;
+  bitmap?.close();
+  return null;
+}
+
+async function showTheSame(one: ImageBitmap, other: ImageBitmap): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map(reduced));
+  let [sum, most] = [0, 0];
+  first.forEach((level, at) => {
+    const difference = Math.abs(level - second[at]);
+    sum += difference;
+    most = Math.max(most, difference);
+  });
+  return sum <= MEAN_DIFFERENCE * first.length && most <= MOST_DIFFERENCE;
+}
+
+async function reduced(bitmap: ImageBitmap): Promise<Uint8ClampedArray> {
+  const small = await createImageBitmap(bitmap, {
+    resizeWidth: COMPARED,
+    resizeHeight: COMPARED,
+    resizeQuality: "high",
+  });
+  return levelsOf(small, COMPARED, COMPARED);
+}
+
+/** Red, green, blue and alpha of each pixel of a bitmap, which is closed. */
+function levelsOf(bitmap: ImageBitmap, width: number, height: number): Uint8ClampedArray {
+  const context = contextOf(width, height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/** The mask of a hole as a file. */
+async function maskFile({ rect, mask }: Hole): Promise<Blob> {
+  const context = contextOf(rect.width, rect.height);
+  const picture = context.createImageData(rect.width, rect.height);
+  const pixels = new Uint32Array(picture.data.buffer);
+  mask.forEach((level, at) => {
+    pixels[at] = level === 0 ? 0xff000000 : 0xffffffff;
+  });
+  context.putImageData(picture, 0, 0);
+  return context.canvas.convertToBlob({ type: "image/png" });
+}
+
+function contextOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new EngineError(say("server_no_memory"));
+  return context;
+}
