@@ -21,6 +21,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     modulePreload: false,
+    cssCodeSplit: false, // or the script would write the style into the page, which its policy forbids
     rollupOptions: {
       output: {
         format: "iife",
