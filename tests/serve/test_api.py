@@ -286,7 +286,7 @@ def test_this_computer_needs_no_key(host: str) -> None:
         ({"root_path": "https://photos.example.org/onar"}, "--root_path takes a path"),
         ({"root_path": "/onar/../api"}, "--root_path takes a path"),
         ({"root_path": "/api"}, "--root_path must not be a path of the server's own"),
-        ({"max_page_megabytes": 0}, "--max_page_megabytes must be above 0"),
+        ({"max_megapixels": 0}, "--max_megapixels must be above 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from onar.inference.inpainter import Inpainter
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
+from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.serve.bad_requests import form
 
@@ -31,7 +32,7 @@ def ask_broken(*requests: dict[str, Any], **settings: Any) -> list[httpx.Respons
 
     async def ask() -> list[httpx.Response]:
         config = ServeConfig(**settings)
-        app = create_app(Broken(), Worker(4, 60), config, "none", page)
+        app = create_app(WeightsShelf(Broken(), "none", "cpu", None), Worker(4, 60), config, page)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [await client.request(**{"method": "POST", **request}) for request in requests]

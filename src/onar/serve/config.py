@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, require
 
-_ABOVE_0 = ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels", "max_page_megabytes")
+_ABOVE_0 = ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels")
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
 """A name or an address without scheme, port and path; a star stands for whatever is in front."""
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
-_OWN = frozenset({"api", "assets", "config", "gradio_api", "metrics", "static"})
+_OWN = frozenset({"api", "examples", "metrics"})
 """With one of these in front, nobody could tell whether a proxy has taken its path away already."""
 
 
@@ -49,8 +49,6 @@ class ServeConfig(Settings):
     """Refuse larger photos and masks before decoding them."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
-    max_page_megabytes: float = 4000.0
-    """Most that photos and results of the page may take on the disk; what has been there longest makes room."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None

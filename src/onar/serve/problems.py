@@ -26,10 +26,6 @@ class SlowBodyError(OnarError):
     """A body that did not arrive in time."""
 
 
-class NoRoomError(OnarError):
-    """A file for which there is no room on the disk."""
-
-
 PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     MalformedError: (400, "malformed"),
     PhotoError: (400, "bad_picture"),
@@ -42,7 +38,6 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     UsageError: (422, "bad_request"),
     OnarError: (500, "internal"),
     BusyError: (503, "busy"),
-    NoRoomError: (507, "no_room"),
     TimeLimitError: (504, "time_limit"),
 }
 """Status and word of each error; of several that fit, those of the most special one."""

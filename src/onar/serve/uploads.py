@@ -140,7 +140,7 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
     lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
     files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
     max_files = sum(_MOST_IN_A_LIST if name in lists else 1 for name in files)
-    max_fields = len(model.model_fields) - len(files) + _MOST_IN_A_LIST * len(lists)
+    max_fields = len(model.model_fields) + _MOST_IN_A_LIST * len(lists)
     try:
         async with request.form(max_files=max_files, max_fields=max_fields) as form:
             given: dict[str, list[bytes | str]] = {}

@@ -1,0 +1,379 @@
+"""The endpoints of the page's editor: what they answer, and that all of them together complete a photo as one does."""
+
+import asyncio
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from onar.checkpoint import save_weights
+from onar.imaging.decoding import Decoded
+from onar.imaging.images import PhotoBytes, open_picture
+from onar.imaging.png import write_png
+from onar.imaging.tiff import write_tiff
+from onar.inference.inpainter import Inpainter
+from onar.models import PConvUNet
+from onar.serve.api import create_app
+from onar.serve.config import ServeConfig
+from onar.serve.editing import VIEW_SIZE
+from onar.serve.weights import WeightsShelf
+from onar.serve.worker import Worker
+from tests.serve.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size
+from tests.serve.server import COFFEE, Server, a_hole, encode, running_server
+
+HEIGHT, WIDTH = 96, 128
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ORIENTATION = 0x0112
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("weights")
+    save_weights(folder / "generator_small.pth", PConvUNet(base_channels=4, depth=3))
+    flags = ("--weights", "pyramid", "--weights_dir", folder, "--no-page", "--max_megapixels", 10)
+    with running_server(*flags, "--max_body_megabytes", 20) as server:
+        yield server
+
+
+def ask(server: Server, path: str, files: list[tuple[str, bytes]], **fields: object) -> httpx.Response:
+    parts = [*((name, ("file", content)) for name, content in files)]
+    parts += [(name, (None, str(value))) for name, values in fields.items() for value in as_list(values)]
+    return httpx.post(f"{server.url}/api/{path}", files=parts, timeout=60)
+
+
+def asked(server: Server, path: str, files: list[tuple[str, bytes]], **fields: object) -> httpx.Response:
+    answer = ask(server, path, files, **fields)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def as_list(values: object) -> list[object]:
+    return values if isinstance(values, list) else [values]
+
+
+def colours() -> NDArray[np.uint8]:
+    return np.asarray(Image.open(COFFEE).convert("RGB").resize((WIDTH, HEIGHT)))
+
+
+def deep(bits: int = 16) -> NDArray[np.uint16]:
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint16)
+    return (colours().astype(np.uint16) * 256 + noise) >> (16 - bits)
+
+
+def fading() -> NDArray[np.uint8]:
+    """Alpha that is 0 on the left and 255 on the right."""
+    return np.repeat(np.linspace(-40, 300, WIDTH).clip(0, 255).astype(np.uint8)[None], HEIGHT, axis=0)
+
+
+def written(write: Callable[..., None], pixels: NDArray[np.generic], **options: Any) -> bytes:
+    file = io.BytesIO()
+    write(file, pixels, **options)
+    return file.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    exif[0x010F] = "Camera"
+    return exif
+
+
+def pages() -> bytes:
+    first, second = Image.fromarray(colours()), Image.fromarray(colours()[::-1])
+    return encode(first, "TIFF", save_all=True, append_images=[second])
+
+
+def gamma() -> bytes:
+    whole = encode(colours())
+    chunk = bytes.fromhex("0000000467414d41000186a0 31e8965f".replace(" ", ""))  # a gamma of 1
+    return whole[:33] + chunk + whole[33:]
+
+
+PHOTOS: dict[str, Callable[[], bytes]] = {
+    "JPEG": lambda: encode(colours(), "JPEG", quality=80, icc_profile=PROFILE),
+    "grey JPEG": lambda: encode(colours()[..., 0], "JPEG"),
+    "JPEG on its side": lambda: encode(colours(), "JPEG", exif=turned(6)),
+    "JPEG upside down": lambda: encode(colours(), "JPEG", exif=turned(3)),
+    "JPEG of ink": lambda: encode(Image.fromarray(colours()).convert("CMYK"), "JPEG"),
+    "PNG of 16 bits": lambda: written(write_png, np.dstack([deep(), fading() * np.uint16(257)]), icc_profile=PROFILE),
+    "PNG of 12 in 16 bits": lambda: written(write_png, deep(12)),
+    "grey PNG of 16 bits, in part transparent": lambda: written(
+        write_png, np.dstack([deep()[..., 1], fading() * np.uint16(257)])
+    ),
+    "PNG, in part transparent": lambda: encode(np.dstack([colours(), fading()])),
+    "PNG with a gamma": gamma,
+    "PNG on its side": lambda: encode(colours(), exif=turned(8)),
+    "GIF": lambda: encode(Image.fromarray(colours()).quantize(64), "GIF"),
+    "WebP": lambda: encode(colours(), "WEBP", lossless=True, exif=turned(1)),
+    "BMP": lambda: encode(colours(), "BMP"),
+    "TIFF of 16 bits": lambda: written(write_tiff, deep()),
+    "TIFF of two pages": pages,
+}
+
+
+def upright(photo: bytes) -> Decoded:
+    """A photo as it is filled."""
+    from onar.imaging.images import find_turn
+
+    with open_picture(PhotoBytes("photo", photo)) as opened:
+        return opened.decode(find_turn(opened.image))
+
+
+def rectangle(photo: bytes) -> tuple[NDArray[np.bool_], tuple[slice, slice], str]:
+    """A hole with an uneven edge, whole and as the part of the photo that it lies in."""
+    hole = np.zeros(upright(photo).pixels.shape[:2], bool)
+    hole[30:60, 40:70] = np.random.default_rng(1).random((30, 30)) < 0.8
+    hole[30, 40] = hole[59, 69] = True
+    return hole, (slice(30, 60), slice(40, 70)), "40,30"
+
+
+def fill(server: Server, photo: bytes, **fields: object) -> httpx.Response:
+    hole, place, at = rectangle(photo)
+    mask = encode(hole[place].astype(np.uint8) * 255)
+    return asked(server, "fill", [("photo", photo), ("mask", mask)], at=at, **fields)
+
+
+# ---------------------------------------------------------------- all together
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_photo_with_a_fill_is_byte_for_byte_the_completed_photo(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    hole, _, at = rectangle(photo)
+    filled = fill(server, photo).content
+    saved = asked(server, "save", [("photo", photo), ("earlier", filled)], earlier_at=at)
+    completed = asked(server, "complete", [("photo", photo), ("mask", encode(hole.astype(np.uint8) * 255))])
+    assert saved.content == completed.content
+    assert saved.content != photo
+    assert saved.headers["content-disposition"] == completed.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_fill_is_as_deep_and_as_coloured_as_the_photo_and_transparent_elsewhere(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    hole, place, _ = rectangle(photo)
+    answer = fill(server, photo)
+    with open_picture(PhotoBytes("fill", answer.content)) as opened:
+        filled = opened.decode(None)
+        profile = opened.image.info.get("icc_profile")
+        assert ORIENTATION not in opened.image.getexif()
+    source = upright(photo)
+    assert (filled.pixels.dtype, filled.pixels.ndim) == (source.pixels.dtype, source.pixels.ndim)
+    assert (profile or b"") == source.icc_profile
+    shown = hole[place] if source.alpha is None else hole[place] & (source.alpha[place] > 0)
+    assert np.array_equal(filled.alpha, shown * np.iinfo(source.pixels.dtype).max)
+    assert int(answer.headers["onar-filled"]) == np.count_nonzero(shown)
+
+
+def test_a_later_fill_sees_the_earlier_ones_as_if_they_were_in_the_photo(server: Server) -> None:
+    photo = PHOTOS["TIFF of 16 bits"]()
+    first = fill(server, photo).content
+    mask = encode(np.full((20, 40), 255, np.uint8))
+    earlier = [("photo", photo), ("earlier", first)]
+    second = asked(server, "fill", [*earlier, ("mask", mask)], earlier_at="40,30", at="60,50").content
+    with_first = asked(server, "save", earlier, earlier_at="40,30").content
+    assert second == asked(server, "fill", [("photo", with_first), ("mask", mask)], at="60,50").content
+    assert second != asked(server, "fill", [("photo", photo), ("mask", mask)], at="60,50").content
+    both = asked(server, "save", [*earlier, ("earlier", second)], earlier_at=["40,30", "60,50"]).content
+    assert both == asked(server, "save", [("photo", with_first), ("earlier", second)], earlier_at="60,50").content
+
+
+def test_without_a_fill_the_photo_comes_back_byte_for_byte_and_in_other_formats_whole(server: Server) -> None:
+    photo = PHOTOS["JPEG"]()
+    assert asked(server, "save", [("photo", photo)]).content == photo
+    as_png = asked(server, "save", [("photo", photo)], format="png")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(as_png.content))), upright(photo).pixels)
+
+
+def test_what_a_result_leaves_out_is_told_when_a_photo_is_opened_and_when_it_is_saved(server: Server) -> None:
+    opened = asked(server, "view", [("photo", pages())])
+    assert json.loads(opened.headers["onar-losses"]) == [{"key": "first_picture", "values": {"count": 2}}]
+    photo = PHOTOS["PNG of 16 bits"]()
+    assert "onar-losses" not in asked(server, "view", [("photo", photo)]).headers
+    saved = asked(server, "save", [("photo", photo)], format="jpeg")
+    assert [loss["key"] for loss in json.loads(saved.headers["onar-losses"])] == ["no_bits", "no_alpha"]
+
+
+# ---------------------------------------------------------------- one by one
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_view_shows_the_photo_as_it_is_filled(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    answer = asked(server, "view", [("photo", photo)])
+    source = upright(photo)
+    height, width = source.pixels.shape[:2]
+    assert answer.headers["onar-size"] == f"{width}x{height}"
+    view = Image.open(io.BytesIO(answer.content))
+    assert view.size == (width, height)
+    assert (view.info.get("icc_profile") or b"") == source.icc_profile
+    assert np.abs(np.asarray(view.convert("RGB")).astype(int) - np.asarray(source.rgb)).mean() < 3
+    assert ("A" in view.getbands()) == (source.alpha is not None)
+    assert (b"gAMA" in answer.content) == (b"gAMA" in photo)
+
+
+def test_a_large_photo_is_seen_smaller_and_whole(server: Server) -> None:
+    photo = encode(Image.open(COFFEE).resize((3000, 200)), "JPEG")
+    answer = asked(server, "view", [("photo", photo)])
+    assert answer.headers["onar-size"] == "3000x200"
+    assert Image.open(io.BytesIO(answer.content)).size == (VIEW_SIZE, 171)
+
+
+def test_a_mask_is_white_or_black_and_upright(server: Server) -> None:
+    levels = np.tile(np.array([0, 127, 128, 255], np.uint8), (3, 1))
+    answer = asked(server, "mask", [("mask", encode(levels))])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), np.where(levels < 128, 0, 255))
+    on_its_side = asked(server, "mask", [("mask", encode(levels, exif=turned(6)))])
+    assert (answer.headers["onar-size"], on_its_side.headers["onar-size"]) == ("4x3", "3x4")
+
+
+def test_a_fill_has_the_weights_the_texture_and_the_try_that_were_chosen(server: Server) -> None:
+    photo = encode(Image.open(COFFEE).convert("RGB").crop((0, 0, 200, 150)))
+    mask = encode(np.full((60, 60), 255, np.uint8))
+
+    def content(**fields: object) -> bytes:
+        return asked(server, "fill", [("photo", photo), ("mask", mask)], at="50,40", **fields).content
+
+    assert content(weights="pyramid") == content()
+    tries = [
+        content(),
+        content(texture="patches"),
+        content(texture="patches", seed=1),
+        content(weights="generator_small.pth"),
+        content(weights="generator_small.pth", feather=9),
+    ]
+    assert len(set(tries)) == len(tries)
+
+
+def test_what_is_transparent_is_not_filled_and_that_is_told(server: Server) -> None:
+    photo = encode(np.dstack([colours(), np.zeros((HEIGHT, WIDTH), np.uint8)]))
+    assert fill(server, photo).headers["onar-filled"] == "0"
+
+
+NOT_A_FILL = (422, "bad_request", "an earlier fill is not one of this photo")
+BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
+    "text to look at": ("view", {"photo": b"text"}, 415, "not_a_picture", "the photo: not a picture"),
+    "zip to look at": ("view", {"photo": a_zip()}, 415, "not_a_picture", "the photo: not a picture"),
+    "half a JPEG": ("view", {"photo": JPEG[:700]}, 400, "bad_picture", "the photo: damaged"),
+    "3600 megapixels": ("view", {"photo": png_of_size(60_000, 60_000)}, 413, "too_many_pixels", "larger than"),
+    "too many bytes": ("view", {"photo": bytes(21_000_000)}, 413, "body_too_large", "larger than 20 MB"),
+    "nothing to look at": ("view", {"at": "1,1"}, 422, "bad_request", "photo: Field required"),
+    "text as mask": ("mask", {"mask": b"text"}, 415, "not_a_picture", "the mask: not a picture"),
+    "large mask": ("mask", {"mask": png_of_size(9000, 9000)}, 413, "too_many_pixels", "the mask: larger than 10"),
+    "no place": ("fill", {"photo": PHOTO, "mask": MASK}, 422, "bad_request", "at: Field required"),
+    "place of words": ("fill", {"photo": PHOTO, "mask": MASK, "at": "left"}, 422, "bad_request", "at: .*LEFT,TOP"),
+    "half a place": ("fill", {"photo": PHOTO, "mask": MASK, "at": "3,"}, 422, "bad_request", r"at\.1: "),
+    "place below 0": ("fill", {"photo": PHOTO, "mask": MASK, "at": "-1,0"}, 422, "bad_request", r"at\.0: .* 0"),
+    "place without end": ("fill", {"photo": PHOTO, "mask": MASK, "at": "9" * 9000}, 422, "bad_request", "at: "),
+    "hole outside": (
+        "fill",
+        {"photo": PHOTO, "mask": MASK, "at": "1,0"},
+        *(422, "bad_request", "64 x 48 pixels at 1,0 are not all on the photo of 64 x 48"),
+    ),
+    "no hole": (
+        "fill",
+        {"photo": PHOTO, "mask": encode(np.full((9, 9), 9, np.uint8)), "at": "0,0"},
+        *(422, "bad_request", "the mask has no hole: its brightest value is 9"),
+    ),
+    "weights of another place": (
+        "fill",
+        {"photo": PHOTO, "mask": MASK, "at": "0,0", "weights": "../../etc/passwd"},
+        *(422, "bad_request", "there are no weights ../../etc/passwd any more"),
+    ),
+    "fill without its place": ("save", {"photo": PHOTO, "earlier": PHOTO}, 422, "bad_request", "1 earlier fills need"),
+    "fill that is none": ("save", {"photo": PHOTO, "earlier": PHOTO, "earlier_at": "0,0"}, *NOT_A_FILL),
+    "fill of another depth": (
+        "save",
+        {"photo": PHOTO, "earlier": written(write_png, np.zeros((9, 9, 4), np.uint16)), "earlier_at": "0,0"},
+        *NOT_A_FILL,
+    ),
+    "fill of text": (
+        "save",
+        {"photo": PHOTO, "earlier": b"text", "earlier_at": "0,0"},
+        *(415, "not_a_picture", "an earlier fill: not a picture"),
+    ),
+    "giant fill": (
+        "save",
+        {"photo": PHOTO, "earlier": png_of_size(60_000, 60_000), "earlier_at": "0,0"},
+        *(413, "too_many_pixels", "an earlier fill: larger than"),
+    ),
+    "unknown format": ("save", {"photo": PHOTO, "format": "exe"}, 422, "bad_request", "format: "),
+    "two photos": ("view", {"photo": [PHOTO, PHOTO]}, 400, "malformed", "Too many files"),
+    "two places": (
+        "fill",
+        {"photo": PHOTO, "mask": MASK, "at": ["0,0", "1,1"]},
+        *(422, "bad_request", "at: given more than once"),
+    ),
+    "unknown field": ("view", {"photo": PHOTO, "mask": "1"}, 422, "bad_request", "mask: Extra inputs"),
+    "thousands of fills": (
+        "save",
+        {"photo": PHOTO, "earlier": [b"1"] * 1100, "earlier_at": ["0,0"] * 1100},
+        *(400, "malformed", "Too many files"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_of_the_editor_is_told_in_one_line(server: Server, name: str) -> None:
+    path, parts, status, error, words = BAD[name]
+    files = [(part, content) for part, values in parts.items() for content in as_list(values) if type(content) is bytes]
+    fields = {part: values for part, values in parts.items() if type(as_list(values)[0]) is str}
+    answer = ask(server, path, files, **fields)
+    told = answer.json()
+    assert (answer.status_code, told["error"], set(told)) == (status, error, {"error", "message"}), answer.text
+    assert re.search(words, told["message"])
+    assert told["message"].isprintable()
+    assert len(told["message"]) < 300
+
+
+@pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
+def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: Server, path: str) -> None:
+    answer = httpx.post(f"{server.url}/api/{path}", json={})
+    assert (answer.status_code, answer.json()["error"]) == (415, "bad_content_type")
+    post = httpx.get(f"{server.url}/api/openapi.json").json()["paths"][f"/api/{path}"]["post"]
+    assert set(post["requestBody"]["content"]) == {"multipart/form-data"}
+    assert set(post["responses"]) >= {"200", "400", "408", "413", "415", "422", "500", "503", "504"}
+
+
+# ---------------------------------------------------------------- the turn
+
+
+def test_pictures_are_read_and_written_in_their_turn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that decodes or encodes one runs in the worker's thread, so that only one is in memory at a time."""
+    threads: list[str] = []
+    decode, save = Image.Image.load, Image.Image.save
+
+    def noticed(function: Any) -> Any:
+        def notice(*args: Any, **kwargs: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return function(*args, **kwargs)
+
+        return notice
+
+    async def test() -> None:
+        shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None)
+        app = create_app(shelf, Worker(places=8, time_limit=60), ServeConfig())
+        monkeypatch.setattr(Image.Image, "load", noticed(decode))
+        monkeypatch.setattr(Image.Image, "save", noticed(save))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            hole = {"photo": JPEG, "mask": encode(a_hole().astype(np.uint8) * 255)}
+            threads.clear()
+            answers = await asyncio.gather(
+                client.post("/api/view", files={"photo": JPEG}),
+                client.post("/api/mask", files={"mask": MASK}),
+                client.post("/api/fill", files=hole, data={"at": "0,0"}),
+                client.post("/api/save", files={"photo": JPEG}, data={"format": "tiff"}),
+            )
+        assert {answer.status_code for answer in answers} == {200}
+
+    asyncio.run(asyncio.wait_for(test(), timeout=120))
+    assert len(threads) > 5
+    assert len(set(threads)) == 1
