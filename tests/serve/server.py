@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import httpx
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from onar.serve.site import page_is_built
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
+needs_page = pytest.mark.skipif(not page_is_built(), reason="needs the page, which make page builds")
 
 
 @dataclass(frozen=True)

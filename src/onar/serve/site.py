@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from onar.bundled import bundled_page, bundled_photos
 from onar.imaging.images import READABLE
@@ -53,7 +54,7 @@ def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
         routes=[
             Route("/onar.json", describe),
             Mount("/examples", StaticFiles(directory=bundled_photos())),
-            Mount("/", _PageFiles(directory=bundled_page(), html=True)),
+            Mount("/", _PageFiles(directory=bundled_page())),
         ],
         exception_handlers=dict(HANDLERS),
     )
@@ -81,6 +82,10 @@ def _examples() -> list[Path]:
 
 class _PageFiles(StaticFiles):
     """Files that browsers ask for again each time, so that nobody sees a page of an earlier version."""
+
+    def get_path(self, scope: Scope) -> str:
+        path = super().get_path(scope)
+        return "index.html" if path == os.curdir else path
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)

@@ -1,0 +1,66 @@
+"""The weights that may be chosen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onar.checkpoint import save_weights
+from onar.errors import OnarError, UsageError
+from onar.inference.inpainter import Inpainter
+from onar.models import PConvUNet
+from onar.serve.weights import WeightsShelf
+
+
+def save_small(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    save_weights(path, PConvUNet(base_channels=4, depth=3))
+
+
+def a_shelf(folder: Path | None) -> WeightsShelf:
+    return WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", folder)
+
+
+def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path) -> None:
+    shelf = a_shelf(tmp_path)
+    assert shelf.names() == ["pyramid", "bundled"]
+    save_small(tmp_path / "run" / "generator_final.pth")
+    save_small(tmp_path / "run" / "discriminator_final.pth")
+    assert shelf.names() == ["pyramid", "run/generator_final.pth", "bundled"]
+    photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
+    completed = shelf.choose("run/generator_final.pth")(photo, hole)
+    assert np.array_equal(completed[~hole], photo[~hole])
+
+
+def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
+    shelf = a_shelf(tmp_path)
+    save_small(tmp_path / "generator_final.pth")
+    first = shelf.choose("generator_final.pth")
+    assert shelf.choose("generator_final.pth") is first
+    (tmp_path / "generator_final.pth").unlink()
+    save_small(tmp_path / "generator_final.pth")
+    assert shelf.choose("generator_final.pth") is not first
+    assert shelf.choose() is shelf.choose("pyramid")
+
+
+@pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", "."])
+def test_nothing_but_what_is_offered_is_loaded(tmp_path: Path, name: str) -> None:
+    save_small(tmp_path / "secret" / "generator_final.pth")
+    save_small(tmp_path / "weights" / "discriminator_final.pth")
+    with pytest.raises(UsageError, match="no weights"):
+        a_shelf(tmp_path / "weights").choose(name)
+
+
+def test_weights_that_cannot_be_loaded_are_told_without_their_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(b"none")
+    with pytest.raises(OnarError) as told:
+        a_shelf(tmp_path).choose("broken.safetensors")
+    assert str(told.value) == "the weights broken.safetensors cannot be loaded; the server's log says more"
+    assert str(tmp_path) in caplog.text
+
+
+def test_a_folder_of_weights_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OnarError, match=r"--weights_dir .*nowhere: no such folder"):
+        a_shelf(tmp_path / "nowhere")
