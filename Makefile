@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench weights check clean
+.PHONY: demo test soak bench weights page check check-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -48,11 +48,24 @@ $(FIRST): | $(VENV)/.installed-dev
 	@test -n '$(DATA)' || { echo "Say where the photos are: make weights DATA=FOLDER"; exit 1; }
 	$(BIN)/onar train --config configs/laptop.toml --data '$(DATA)' --results_dir $(@D)
 
+# The page that `onar serve` shows, from the folder web; needs node.
+PAGE := src/onar/assets/page
+
+page: web/node_modules/.installed
+	cd web && npm run build
+
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm > /dev/null; then $(MAKE) check-page; else echo "The page is not checked: there is no npm."; fi
+
+# The built page that is committed must be the one that its sources give.
+check-page: page
+	cd web && npm run check && npm test
+	@test -z "$$(git diff --name-only $(PAGE); git ls-files --others --exclude-standard $(PAGE))" || \
+		{ echo "The built page differs from the committed one: add $(PAGE)"; exit 1; }
 
 clean:
 	rm -rf $(VENV) onar_demo
@@ -61,6 +74,10 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Onar needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci
+	@touch $@
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,offline]'

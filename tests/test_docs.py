@@ -199,9 +199,8 @@ def run_onar(words: list[str]) -> None:
 
 
 def assert_it_serves(script: str) -> None:
-    """Run a shell script that ends in `onar serve`, until it listens; with the page, which is slow, where it counts."""
+    """Run a shell script that ends in `onar serve`, until it listens."""
     script = script.replace("onar serve", f"exec {shlex.quote(sys.executable)} -m onar serve") + " --port 0"
-    script += "" if "_dir" in script else " --no-page"
     with subprocess.Popen(["sh", "-ec", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         serving = any(line.startswith("serving at ") for line in iter(process.stdout.readline, ""))

@@ -20,8 +20,9 @@ export default defineConfig({
     outDir: "../src/onar/assets/page",
     emptyOutDir: true,
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // the first that know light-dark()
+    cssCodeSplit: false, // a file of its own: a policy that allows no inline styles lets it through
     modulePreload: false,
-    cssCodeSplit: false, // or the script would write the style into the page, which its policy forbids
     rollupOptions: {
       output: {
         format: "iife",

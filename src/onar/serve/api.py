@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from onar.serve.body_limit import BodyLimit
 from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
-from onar.serve.editing_api import add_editing
+from onar.serve.editing_routes import editing_routes
 from onar.serve.guard import Guard
 from onar.serve.lingering import Lingering
 from onar.serve.monitoring import Metrics, Monitoring
@@ -86,6 +86,7 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
         exception_handlers=HANDLERS,
     )
     metrics.show(app)
+    app.include_router(editing_routes(worker, shelf, config))
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
     model = Model(weights=shelf.name, version=version("onar"), **limits)
 
@@ -112,7 +113,5 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
             work = partial(complete_upload, upload, shelf.choose(), config)
             answer = await run_while_there(request, worker, work)
         return Response(answer.content, media_type=answer.media_type, headers=answer.headers)
-
-    add_editing(app, worker, shelf, config)
 
     return app

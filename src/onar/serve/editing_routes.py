@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -30,15 +30,15 @@ from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 
 
-def add_editing(app: FastAPI, worker: Worker, shelf: WeightsShelf, config: ServeConfig) -> None:
-    """Add them to an application.
+def editing_routes(worker: Worker, shelf: WeightsShelf, config: ServeConfig) -> APIRouter:
+    """What answers the page's editor.
 
     Args:
-        app: the HTTP API.
         worker: does all that has to do with pictures.
         shelf: fills the holes.
         config: limits.
     """
+    router = APIRouter(tags=["page"])
 
     async def answer(request: Request, model: type[Any], work: Callable[[Any], Answer]) -> Response:
         with worker.place():
@@ -46,7 +46,7 @@ def add_editing(app: FastAPI, worker: Worker, shelf: WeightsShelf, config: Serve
             done = await run_while_there(request, worker, partial(work, upload))
         return Response(done.content, media_type=done.media_type, headers=done.headers)
 
-    @app.post("/api/view", summary="A photo as it is filled, to look at", **_about(PhotoUpload, "A PNG or JPEG."))
+    @router.post("/api/view", summary="A photo as it is filled, to look at", **_about(PhotoUpload, "A PNG or JPEG."))
     async def view(request: Request) -> Response:
         """The whole photo, upright, in 8 bits and of at most 2560 pixels a side, in its own colours.
 
@@ -54,12 +54,12 @@ def add_editing(app: FastAPI, worker: Worker, shelf: WeightsShelf, config: Serve
         """
         return await answer(request, PhotoUpload, partial(view_photo, config=config))
 
-    @app.post("/api/mask", summary="A mask file as Onar reads it", **_about(MaskUpload, "A grey PNG."))
+    @router.post("/api/mask", summary="A mask file as Onar reads it", **_about(MaskUpload, "A grey PNG."))
     async def mask(request: Request) -> Response:
         """White is hole, black is not, and there is nothing between. `Onar-Size` is the mask's size."""
         return await answer(request, MaskUpload, partial(read_holes, config=config))
 
-    @app.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangle."))
+    @router.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangle."))
     async def fill(request: Request) -> Response:
         """Fill the hole that lies in a rectangle of a photo, on which earlier fills may lie.
 
@@ -68,16 +68,17 @@ def add_editing(app: FastAPI, worker: Worker, shelf: WeightsShelf, config: Serve
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
 
-    @app.post("/api/save", summary="A photo with its fills as a file", **_about(SaveUpload, "The photo.", "image/*"))
+    @router.post("/api/save", summary="A photo with its fills as a file", **_about(SaveUpload, "The photo.", "image/*"))
     async def save(request: Request) -> Response:
         """The photo with all that was filled, as completing it writes it; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
+
+    return router
 
 
 def _about(model: type[BaseModel], answer: str, media_type: str = "image/png") -> dict[str, Any]:
     """What OpenAPI says of an endpoint."""
     return {
-        "tags": ["page"],
         "response_class": Response,
         "responses": {200: {"description": answer, "content": {media_type: {}}}, **documented()},
         "openapi_extra": {"requestBody": body_schema(model)},
