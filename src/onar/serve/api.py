@@ -26,9 +26,11 @@ from onar.serve.config import ServeConfig
 from onar.serve.editing_routes import editing_routes
 from onar.serve.guard import Guard
 from onar.serve.lingering import Lingering
+from onar.serve.mask_samples import mask_routes
 from onar.serve.monitoring import Metrics, Monitoring
 from onar.serve.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
 from onar.serve.problems import HANDLERS, documented
+from onar.serve.training_routes import training_routes
 from onar.serve.turns import run_while_there
 from onar.serve.uploads import read_upload, upload_schema
 from onar.serve.weights import WeightsShelf
@@ -87,6 +89,8 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
     )
     metrics.show(app)
     app.include_router(editing_routes(worker, shelf, config))
+    app.include_router(training_routes(config.results_dir))
+    app.include_router(mask_routes())
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
     model = Model(weights=shelf.name, version=version("onar"), **limits)
 
