@@ -1,6 +1,191 @@
-import type { JSX } from "preact";
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { Site } from "../site";
+import { language, say, show } from "../texts/texts";
+import { latest } from "./mask_samples/latest";
+import {
+  type Amount,
+  addressOf,
+  DEFAULTS,
+  MASK_TYPES,
+  type MaskSamples,
+  type MaskSettings,
+  percent,
+  RANGES,
+  summary,
+} from "./mask_samples/settings";
+import { problemIn } from "./trainings/answers";
+import "./masks.css";
 
+const MOMENT_MS = 150;
+
+/** What settings of generated masks do, before anything is trained. */
 export function MasksView(_: { site: Site }): JSX.Element {
-  return <main />;
+  const settings = useSignal<MaskSettings>(DEFAULTS);
+  const samples = useSignal<MaskSamples | null>(null);
+  const problem = useSignal("");
+  useDrawing(settings, samples, problem);
+  return (
+    <main class="masks">
+      <p class="masks-help">{say("masks_help")}</p>
+      <div class="masks-columns">
+        <Settings settings={settings} />
+        <div class="masks-drawn">
+          {problem.value && (
+            <p class="masks-problem" role="alert">
+              {problem.value}
+            </p>
+          )}
+          {samples.value && <Drawn samples={samples.value} type={settings.value.mask_type} />}
+        </div>
+      </div>
+    </main>
+  );
+}
+
+/** Have masks drawn whenever the settings change. */
+function useDrawing(
+  settings: Signal<MaskSettings>,
+  samples: Signal<MaskSamples | null>,
+  problem: Signal<string>,
+): void {
+  useEffect(() => {
+    const drawing = latest(async (wanted: MaskSettings, signal: AbortSignal) => {
+      try {
+        const answer = await fetch(addressOf(wanted), { signal });
+        if (!answer.ok) throw new Error(await problemIn(answer));
+        samples.value = await answer.json();
+        problem.value = "";
+      } catch (error) {
+        signal.throwIfAborted();
+        problem.value = error instanceof TypeError ? say("watch_no_answer") : (error as Error).message;
+      }
+    }, MOMENT_MS);
+    const unsubscribe = settings.subscribe(drawing.ask);
+    return () => {
+      unsubscribe();
+      drawing.stop();
+    };
+  }, [settings, samples, problem]);
+}
+
+function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element {
+  const now = settings.value;
+  const set = (change: Partial<MaskSettings>) => {
+    settings.value = { ...settings.value, ...change };
+  };
+  const slider = (name: Amount, children: ComponentChildren, format: (value: number) => string = show) => (
+    <Slider name={name} value={now[name]} format={format} onInput={(value) => set({ [name]: value })}>
+      {children}
+    </Slider>
+  );
+  return (
+    <form class="masks-settings" aria-label={say("masks_settings")} onSubmit={(event) => event.preventDefault()}>
+      <fieldset>
+        <legend>{say("masks_type")}</legend>
+        {MASK_TYPES.map((type) => (
+          <label key={type}>
+            <input
+              type="radio"
+              name="mask_type"
+              checked={now.mask_type === type}
+              onChange={() => set({ mask_type: type })}
+            />
+            {say(`masks_${type}`)}
+          </label>
+        ))}
+      </fieldset>
+      {!now.by_share && slider("max_masks", say("masks_most"))}
+      {slider("max_size_ratio", say("masks_size"), percent)}
+      {slider("max_thickness", say("masks_thickness"))}
+      <label>
+        <input
+          type="checkbox"
+          checked={now.by_share}
+          onChange={(event) => set({ by_share: event.currentTarget.checked })}
+        />
+        {say("masks_by_share")}
+      </label>
+      {now.by_share && slider("lowest", say("masks_lowest"), percent)}
+      {now.by_share && slider("highest", say("masks_highest"), percent)}
+      <button type="button" onClick={() => set({ seed: now.seed + 1 })}>
+        {say("masks_another")}
+      </button>
+    </form>
+  );
+}
+
+interface SliderOf {
+  name: Amount;
+  value: number;
+  format: (value: number) => string;
+  onInput: (value: number) => void;
+  children: ComponentChildren;
+}
+
+function Slider({ name, value, format, onInput, children }: SliderOf): JSX.Element {
+  const id = useId();
+  return (
+    <p class="masks-slider">
+      <label for={id}>{children}</label>
+      <output for={id}>{format(value)}</output>
+      <input
+        id={id}
+        type="range"
+        {...RANGES[name]}
+        value={value}
+        aria-valuetext={format(value)}
+        onInput={(event) => onInput(event.currentTarget.valueAsNumber)}
+      />
+    </p>
+  );
+}
+
+function Drawn({ samples, type }: { samples: MaskSamples; type: string }): JSX.Element {
+  const { low, high, mean } = summary(samples.shares);
+  return (
+    <>
+      <figure>
+        <figcaption>{say("masks_sheet")}</figcaption>
+        <img src={samples.sheet} alt={say("masks_picture", { count: samples.shares.length, type })} />
+      </figure>
+      <p role="status">{say("masks_shares", { low: percent(low), high: percent(high), mean: percent(mean) })}</p>
+      <Flags flags={samples.flags} />
+    </>
+  );
+}
+
+function Flags({ flags }: { flags: string }): JSX.Element {
+  const id = useId();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const told = useSignal("");
+  return (
+    <div class="masks-flags">
+      <label for={id}>{say("masks_flags")}</label>
+      <textarea id={id} ref={field} readOnly rows={2} value={flags} />
+      <button
+        type="button"
+        onClick={async () => {
+          told.value = say((await copied(flags)) ? "masks_copied" : "masks_not_copied");
+          if (told.value !== say("masks_copied")) field.current?.select();
+        }}
+      >
+        {say("masks_copy")}
+      </button>
+      <span role="status" key={language.value}>
+        {told.value}
+      </span>
+    </div>
+  );
+}
+
+/** Put a text on the clipboard, which browsers allow on this computer and over HTTPS; says whether they did. */
+async function copied(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,39 @@
+/** How far a training is, in words. */
+
+import { language, say } from "../../texts/texts";
+import type { Training } from "./answers";
+
+/** A number with so many digits as the reader writes it. */
+export function digits(value: number | null, count = 4): string {
+  return value === null ? "–" : value.toLocaleString(language.value, { maximumSignificantDigits: count });
+}
+
+/** An epoch, which may be a broken number. */
+export function epochs(value: number): string {
+  return value.toLocaleString(language.value, { maximumFractionDigits: 2 });
+}
+
+/** How far a training is, in one line; `now` is the server's clock in seconds. */
+export function progressLine(training: Training, now: number): string {
+  const { progress, problem } = training;
+  if (problem !== null) return say("watch_problem", { reason: problem });
+  if (progress === null) return say(training.finished ? "watch_finished" : "watch_starting");
+  const parts = [
+    say("watch_progress", { epoch: progress.epoch, epochs: Math.ceil(progress.epochs), step: progress.step }),
+    say("watch_speed", { speed: progress.images_per_second }),
+  ];
+  if (training.finished) parts.push(say("watch_finished"));
+  else {
+    parts.push(say("watch_time_left", { time: duration(progress.seconds_left) }));
+    parts.push(say("watch_last_logged", { time: duration(now - training.changed) }));
+  }
+  return parts.join(" · ");
+}
+
+/** A time in the largest unit of which there are at least two. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, seconds);
+  if (whole >= 2 * 3600) return say("watch_hours", { number: Math.round(whole / 3600) });
+  if (whole >= 2 * 60) return say("watch_minutes", { number: Math.round(whole / 60) });
+  return say("watch_seconds", { number: Math.round(whole) });
+}
