@@ -1,8 +1,8 @@
 import { type Signal, useSignal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import { type ComponentChildren, Fragment, type JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import type { Site } from "../site";
-import { language, say, show } from "../texts/texts";
+import { say, show } from "../texts/texts";
 import { latest } from "./mask_samples/latest";
 import {
   type Amount,
@@ -157,26 +157,36 @@ function Drawn({ samples, type }: { samples: MaskSamples; type: string }): JSX.E
 }
 
 function Flags({ flags }: { flags: string }): JSX.Element {
-  const id = useId();
-  const field = useRef<HTMLTextAreaElement>(null);
+  const text = useRef<HTMLElement>(null);
   const told = useSignal("");
+  useEffect(() => {
+    told.value = "";
+  }, [flags, told]);
+  const copy = async () => {
+    if (await copied(flags)) told.value = say("masks_copied");
+    else {
+      getSelection()?.selectAllChildren(text.current as HTMLElement);
+      told.value = say("masks_not_copied");
+    }
+  };
   return (
-    <div class="masks-flags">
-      <label for={id}>{say("masks_flags")}</label>
-      <textarea id={id} ref={field} readOnly rows={2} value={flags} />
-      <button
-        type="button"
-        onClick={async () => {
-          told.value = say((await copied(flags)) ? "masks_copied" : "masks_not_copied");
-          if (told.value !== say("masks_copied")) field.current?.select();
-        }}
-      >
-        {say("masks_copy")}
-      </button>
-      <span role="status" key={language.value}>
-        {told.value}
-      </span>
-    </div>
+    <figure class="masks-flags">
+      <figcaption>{say("masks_flags")}</figcaption>
+      <code ref={text}>
+        {flags.split(/ (?=--)/).map((flag, index) => (
+          <Fragment key={flag}>
+            {index > 0 && " "}
+            <span>{flag}</span>
+          </Fragment>
+        ))}
+      </code>
+      <p>
+        <button type="button" onClick={copy}>
+          {say("masks_copy")}
+        </button>{" "}
+        <span role="status">{told.value}</span>
+      </p>
+    </figure>
   );
 }
 

@@ -40,7 +40,7 @@ export function Chart({ title, lines }: { title: string; lines: Line[] }): JSX.E
 }
 
 /** A piece of a line, as a key to it. */
-export function Swatch({ colour, dash = 0 }: { colour: number; dash?: number }): JSX.Element {
+export function Swatch({ colour, dash = 0 }: { colour: number | null; dash?: number }): JSX.Element {
   return (
     <svg class={`watch-swatch ${colourClass(colour)}`} viewBox="0 0 24 4" aria-hidden="true">
       <line x1="0" y1="2" x2="24" y2="2" stroke-dasharray={dashOf(dash).join(" ")} />
@@ -110,7 +110,7 @@ function usePlot(
   const shape = JSON.stringify([lines.map(({ label, colour, dash }) => [label, colour, dash]), language.value]);
   const look = looks.value;
   const data = useRef(lines);
-  data.current = lines;
+  data.current = [...lines].reverse(); // the first one is drawn last, on top of the others
   useEffect(() => {
     noticeLooks();
     const element = host.current as HTMLDivElement;
@@ -123,7 +123,7 @@ function usePlot(
       made.destroy();
     };
   }, [shape, look]);
-  useEffect(() => plot.current?.setData(joined(lines)), [lines]);
+  useEffect(() => plot.current?.setData(joined(data.current)), [lines]);
 }
 
 function optionsOf(host: HTMLElement, lines: Line[], onCursor: (epoch: number | null) => void): uPlot.Options {
@@ -166,7 +166,7 @@ function optionsOf(host: HTMLElement, lines: Line[], onCursor: (epoch: number | 
 }
 
 /** The colour of a class of `watch.css`, for a canvas, which knows no classes. */
-function colourIn(host: HTMLElement, colour: number): string {
+function colourIn(host: HTMLElement, colour: number | null): string {
   const probe = document.createElement("span");
   probe.className = colourClass(colour);
   host.append(probe);
@@ -175,8 +175,8 @@ function colourIn(host: HTMLElement, colour: number): string {
   return found;
 }
 
-function colourClass(colour: number): string {
-  return `watch-colour-${colour % COLOURS}`;
+function colourClass(colour: number | null): string {
+  return colour === null ? "watch-colour-common" : `watch-colour-${colour % COLOURS}`;
 }
 
 function dashOf(dash: number): number[] {

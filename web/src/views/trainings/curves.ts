@@ -10,7 +10,8 @@ export const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 /** One curve of a chart. */
 export interface Line {
   label: string;
-  colour: number;
+  /** null for what belongs to no training in particular. */
+  colour: number | null;
   dash: number;
   curve: Curve;
 }
@@ -32,17 +33,22 @@ export function lossLines(watched: Watched[], loss: string): Line[] {
 /**
  * The curves of a score, one for each training and method.
  *
- * One training has a colour for each method; several have a colour each, and a dash for each method.
+ * One training has a colour for each method; several have a colour each, and a dash for each method. What scores the
+ * same in all of them, as a method that learns nothing does on the same photos, is one line.
  */
 export function scoreLines(watched: Watched[], score: string): Line[] {
-  const methods = methodsOf(watched);
-  return watched.flatMap(({ colour, training }) =>
-    Object.entries(training.scores[score] ?? {}).map(([method, curve]) => {
-      const number = methods.indexOf(method);
-      if (watched.length === 1) return { label: method, colour: number, dash: number === 0 ? 0 : 1, curve };
-      return { label: `${training.name}: ${method}`, colour, dash: number, curve };
-    }),
-  );
+  return methodsOf(watched).flatMap((method, number): Line[] => {
+    const lines = watched.flatMap(({ colour, training }) => {
+      const curve = training.scores[score]?.[method];
+      return curve ? [{ label: `${training.name}: ${method}`, colour, dash: number, curve }] : [];
+    });
+    if (watched.length === 1) return lines.map((line) => ({ ...line, label: method, colour: number }));
+    const [first] = lines;
+    const values = new Set(lines.flatMap(({ curve }) => curve.values));
+    if (!first || lines.length === 1 || values.size > 1) return lines;
+    const longest = lines.reduce((one, other) => (lastEpoch([other]) > lastEpoch([one]) ? other : one));
+    return [{ ...longest, label: method, colour: null }];
+  });
 }
 
 /** The methods that are scored, each once. */
