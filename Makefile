@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench weights page check check-page clean
+.PHONY: demo test soak bench weights page patchmatch check check-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -53,6 +53,10 @@ PAGE := src/onar/assets/page
 
 page: web/node_modules/.installed
 	cd web && npm run build
+
+# PatchMatch for browsers; needs Emscripten.
+patchmatch: $(VENV)/.installed-dev
+	PYTHON=$(CURDIR)/$(BIN)/python web/native/build.sh
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
