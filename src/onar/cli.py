@@ -197,20 +197,24 @@ def export(
     *,
     weights: str,
     output: Path,
+    format: Literal["onnx", "safetensors", "web"] | None = None,
     blend: Path | None = None,
     blend_share: float = 0.2,
     correction_window: int | None = None,
     int8: bool = False,
     calibration: Path | None = None,
+    texture_blend: Path | None = None,
 ) -> None:
-    """Write a generator as a file to pass on: ONNX, or safetensors in half precision.
+    """Write a generator to pass on: as ONNX, as safetensors in half precision, or as a page for any static host.
 
-    The file is compared with the original on photos of three sizes before it is kept. Both kinds complete photos
-    without PyTorch. This verb needs pip install "onar[train]", and --int8 needs pip install "onar[export]".
+    It is compared with the original on photos of three sizes before it is kept. Files of both kinds complete photos
+    without PyTorch, the page in the browser. This verb needs pip install "onar[train]", and --int8 needs
+    pip install "onar[export]".
 
     Args:
         weights: A .pth or .safetensors file, "bundled" or "pyramid".
-        output: The file, such as model.onnx or model.safetensors.
+        output: The file, such as model.onnx or model.safetensors, or the folder of the page.
+        format: web for the page; otherwise the ending of the file says it.
         blend: Weights that these were fine-tuned from; the file gets a mean of both. So a network with much texture can
             be brought some way back to a smoother, more cautious one.
         blend_share: Share of `blend` in that mean, from 0 to 1.
@@ -220,17 +224,20 @@ def export(
         int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
+        texture_blend: What `onar blend` has trained, for copied texture on the page; what comes with Onar otherwise.
     """
     from onar.export.verb import export
 
     exported = export(
         weights,
         output,
+        format=format,
         blend=blend,
         blend_share=blend_share,
         correction_window=correction_window,
         int8=int8,
         calibration=calibration,
+        texture_blend=texture_blend,
     )
     print(exported)
 

@@ -1,9 +1,10 @@
-"""Writing a file whole or not at all."""
+"""Writing a file, or a folder, whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,34 @@ def replacing(path: Path) -> Iterator[Path]:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new, empty folder beside `path` that takes its place when the block ends well.
+
+    When the block fails, `path` is as it was and the new folder is gone.
+
+    Raises:
+        OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(_temporary_name(target))
+    earlier = temporary.with_suffix(".earlier")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if target.exists():
+            os.replace(target, earlier)
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if earlier.exists() and not target.exists():
+            os.replace(earlier, target)
+        for left in (temporary, earlier):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _temporary_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The verb `export`: a generator as a file to pass on, kept only if it computes the same."""
+"""The verb `export`: a generator as a file or folder to pass on, kept only if it computes the same."""
 
 from __future__ import annotations
 
@@ -10,33 +10,26 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from torch import nn
 
-from onar.bundled import bundled_photos, weights_file
+from onar.bundled import bundled_photos, texture_weights, weights_file
 from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
-from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
+from onar.export.comparison import HOLES, SEED, largest_difference, run_onnx, say_difference
+from onar.export.web import ExportedFolder, export_web
 from onar.files import replacing
-from onar.inference.backends import OnnxBackend
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.inference.onnx_graph import build_model
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
 from onar.weights_files import FORMAT
 
-SIZES = ((96, 128), (256, 256), (333, 517))
-"""Height and width of the photos on which an export is compared."""
-
 MOST_INT8_COST = 1.0
 """Decibels of PSNR; INT8 that costs more is refused."""
 
 MOST_PHOTOS = 80
 """Photos that INT8 is calibrated and scored on; a quarter of them are scored."""
-
-_HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -77,9 +70,8 @@ class Exported:
     cost: Int8Cost | None
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
         lines = [
-            f"compared with the original at {sizes}, in batches of 1 and 2: differs by {self.difference:.1e} at most",
+            say_difference(self.difference),
             *([str(self.cost)] if self.cost else []),
             f"{self.path}: {self.path.stat().st_size / 1e6:.2f} MB",
         ]
@@ -90,47 +82,44 @@ def export(
     weights: str,
     output: Path,
     *,
+    format: str | None = None,
     blend: Path | None = None,
     blend_share: float = 0.2,
     correction_window: int | None = None,
     int8: bool = False,
     calibration: Path | None = None,
-) -> Exported:
-    """Write a generator as another file, after comparing the two on bundled photos.
+    texture_blend: Path | None = None,
+) -> Exported | ExportedFolder:
+    """Write a generator as another file or as a folder, after comparing the two on bundled photos.
 
     Args:
         weights: a `.pth` or `.safetensors` file, "bundled" or "pyramid".
-        output: the file, its format chosen by its ending: a key of `EXPORTERS`.
+        output: the file, or the folder.
+        format: one of `FORMATS`; None for the one that the ending of `output` says.
         blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
             two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
         blend_share: share of `blend` in the mean, in [0, 1].
         correction_window: see `PConvUNet`; None leaves it as it is.
         int8: convolutions in 8-bit integers.
         calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
+        texture_blend: what `onar blend` trained, for copied texture on the page; the bundled one when None.
 
     Raises:
         UsageError: the format is not known, or the options do not go together.
         OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
             Then nothing is written.
     """
-    ending = output.suffix.lower()
-    exporter = EXPORTERS.get(ending)
-    if exporter is None:
-        raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, not {output.name}")
-    if int8 and ending != ".onnx":
-        raise UsageError("--int8 is for .onnx files")
-    if int8 and find_spec("onnx") is None:
-        raise OnarError('--int8 needs pip install "onar[export]"')
-    if calibration is not None and not int8:
-        raise UsageError("--calibration is for --int8")
-    if not 0 <= blend_share <= 1:
-        raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
+    chosen = _choose_format(format, output)
+    _check_options(chosen, int8=int8, calibration=calibration, texture_blend=texture_blend, blend_share=blend_share)
     generator, size, record = _load(weights)
     if blend is not None:
         _blend(generator, blend, blend_share)
         record |= {"blend": f"{blend_share:g} of {blend.name}"}
     if correction_window is not None:
         _set_correction_window(generator, correction_window)
+    if chosen == WEB:
+        return export_web(generator, size, output, Path(weights).stem, texture_blend or texture_weights())
+    exporter = EXPORTERS[f".{chosen}"]
     if int8 and not list(generator.parameters()):
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
@@ -143,6 +132,34 @@ def export(
     return Exported(output, difference, cost)
 
 
+def _choose_format(format: str | None, output: Path) -> str:
+    """One of `FORMATS`; raises `UsageError` when `output` has not the ending of the format."""
+    ending = output.suffix.lower()
+    if format == WEB or (format is None and ending in EXPORTERS):
+        return format or ending.removeprefix(".")
+    if format is None:
+        raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, or be a folder with --format {WEB}: {output}")
+    if ending != f".{format}":
+        raise UsageError(f"--output must end in .{format} with --format {format}, not {output.name}")
+    return format
+
+
+def _check_options(
+    chosen: str, *, int8: bool, calibration: Path | None, texture_blend: Path | None, blend_share: float
+) -> None:
+    """Raise `UsageError` when options do not go together, and `OnarError` when a package is missing."""
+    if int8 and chosen != "onnx":
+        raise UsageError("--int8 is for .onnx files")
+    if int8 and find_spec("onnx") is None:
+        raise OnarError('--int8 needs pip install "onar[export]"')
+    if calibration is not None and not int8:
+        raise UsageError("--calibration is for --int8")
+    if texture_blend is not None and chosen != WEB:
+        raise UsageError(f"--texture_blend is for --format {WEB}")
+    if not 0 <= blend_share <= 1:
+        raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
+
+
 def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
     """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, and return what runs it.
 
@@ -151,7 +168,7 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> C
     """
     weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
     path.write_bytes(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
-    return _run_onnx(path)
+    return run_onnx(path)
 
 
 def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
@@ -175,17 +192,8 @@ EXPORTERS = {
 }
 """By ending."""
 
-
-def largest_difference(exported: Completer, generator: nn.Module) -> float:
-    """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
-    complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
-    differences = [
-        (exported(photo, known) - complete(photo, known)).abs().max()
-        for height, width in SIZES
-        for batch_size in (1, 2)
-        for photo, known in load_held_out(photos, height, width, _HOLES, _SEED).batches(batch_size)
-    ]
-    return float(torch.stack(differences).max())  # NaN if one of them is
+WEB = "web"
+FORMATS = (*(ending.removeprefix(".") for ending in EXPORTERS), WEB)
 
 
 def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
@@ -220,21 +228,16 @@ def _open_calibration_photos(folder: Path) -> Photos:
     photos = open_photos(folder)
     if len(photos) < 2:
         raise OnarError(f"INT8 needs 2 photos at least, to calibrate on and to score: {folder} has {len(photos)}")
-    return ChosenPhotos(photos, np.random.default_rng(_SEED).permutation(len(photos))[:MOST_PHOTOS])
-
-
-def _run_onnx(path: Path) -> Completer:
-    backend = OnnxBackend(path, "cpu")
-    return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))
+    return ChosenPhotos(photos, np.random.default_rng(SEED).permutation(len(photos))[:MOST_PHOTOS])
 
 
 def _quantise(path: Path, float32: Completer, photos: Photos, size: int) -> Int8Cost:
     """Turn an ONNX file into INT8; raises `OnarError` when that costs too much."""
     from onar.export.int8 import quantise
 
-    calibrated, scored = (load_held_out(part, size, size, _HOLES, _SEED) for part in hold_out(photos, 0.25, _SEED))
+    calibrated, scored = (load_held_out(part, size, size, HOLES, SEED) for part in hold_out(photos, 0.25, SEED))
     quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
-    before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, _run_onnx(path)))
+    before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, run_onnx(path)))
     cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
     if not before - after <= MOST_INT8_COST:
         raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave --int8 out")

@@ -213,6 +213,20 @@ export const english = {
   masks_copy: "Copy",
   masks_copied: "Copied.",
   masks_not_copied: "The browser does not allow copying: the text is selected, press Ctrl+C.",
+  // The engine in the browser
+  browser_unreadable: "{name} is damaged, or of a kind that this browser does not read. Try a JPEG, PNG or WebP file.",
+  browser_too_large:
+    "This photo is too large for the memory that this browser has. Close other tabs, or make the photo smaller.",
+  browser_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",
+  browser_failed: "That did not work ({reason}). Try again, or load the page anew.",
+  browser_first_picture: "Of the pictures in the file, only the first is filled.",
+  browser_loses_depth: "Its 16 bits per channel become 8.",
+  browser_loses_profile: "Its colours become those of sRGB.",
+  browser_loses_metadata: "What the file says beside its pixels, such as when it was taken, is left out or in part.",
+  browser_loses_transparency: "JPEG holds no transparency.",
+  browser_compresses:
+    "The whole photo is compressed anew, so what was not filled changes a little, too. PNG keeps it as it is.",
+  browser_saved_as_png: "It becomes a PNG file, because browsers do not write its format.",
 };
 
 export type TextKey = keyof typeof english;

@@ -216,4 +216,19 @@ export const turkish: Record<TextKey, string> = {
   masks_copy: "Kopyala",
   masks_copied: "Kopyalandı.",
   masks_not_copied: "Tarayıcı kopyalamaya izin vermiyor: metin seçildi, Ctrl+C'ye basın.",
+  // The engine in the browser
+  browser_unreadable: "{name} bozuk ya da bu tarayıcının okumadığı bir türde. JPEG, PNG ya da WebP dosyası deneyin.",
+  browser_too_large:
+    "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
+  browser_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",
+  browser_failed: "Olmadı ({reason}). Yeniden deneyin ya da sayfayı yeniden yükleyin.",
+  browser_first_picture: "Dosyadaki resimlerin yalnızca ilki doldurulur.",
+  browser_loses_depth: "Kanal başına 16 biti 8'e iner.",
+  browser_loses_profile: "Renkleri sRGB renklerine dönüşür.",
+  browser_loses_metadata:
+    "Dosyanın piksellerden başka söyledikleri, örneğin çekim tarihi, bütünüyle ya da kısmen dışarıda kalır.",
+  browser_loses_transparency: "JPEG saydamlık tutmaz.",
+  browser_compresses:
+    "Fotoğrafın tümü yeniden sıkıştırılır; doldurulmayan yerler de biraz değişir. PNG onları olduğu gibi korur.",
+  browser_saved_as_png: "PNG dosyası olur, çünkü tarayıcılar kendi biçimini yazmaz.",
 };

@@ -1,1 +1,110 @@
-export {};
+/** The worker of the browser's engine: decodes, fills and encodes photos, one request after the other. */
+
+import { decode, LastDecoded, readMask, view } from "./decoding";
+import { readFacts } from "./facts";
+import { fillVisible, shownFill, withFills } from "./filling";
+import { complete, type Tools } from "./inpaint";
+import { loadPatchMatch } from "./patchmatch";
+import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import { NotedError } from "./protocol";
+import { loadBytes } from "./resources";
+import { startNetworks } from "./runtime";
+import { encode, lossesOf } from "./saving";
+
+/** What a call gets besides its argument. */
+interface Circumstances {
+  onProgress: (share: number | null) => void;
+  signal: AbortSignal;
+}
+
+const decoded = new LastDecoded();
+const wanted = new Map<number, AbortController>();
+let place: Place;
+let tools: Promise<Tools> | null = null;
+let last: Promise<void> = Promise.resolve();
+
+const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circumstances) => Promise<Calls[Name][1]> } =
+  {
+    async open({ source }) {
+      const picture = await decode(source.file);
+      const { width, height } = picture;
+      const shown = await view(picture);
+      if (shown !== picture) picture.close();
+      loadTools().catch(() => {}); // whoever opens a photo will fill it; a fill tells what went wrong
+      return { width, height, view: shown, notes: lossesOf(await bytesOf(source.file)) };
+    },
+
+    async fill({ source, earlier, hole, options }, { onProgress, signal }) {
+      onProgress(null);
+      const [loaded, original] = [await loadTools(), await decoded.of(source)];
+      const photo = await withFills(original, earlier);
+      const { grey } = readFacts(await bytesOf(source.file));
+      const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
+        complete(rgb, unknown, photo, loaded, options, onProgress, signal),
+      );
+      const shown = await createImageBitmap(shownFill(filled, hole.rect, photo));
+      return { view: shown, content: new Blob([filled]) };
+    },
+
+    async save({ source, fills, format }) {
+      return encode(await withFills(await decoded.of(source), fills), source.file, format);
+    },
+
+    readMask: ({ file, width, height }) => readMask(file, width, height),
+  };
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.kind === "start") place = data.place;
+  else if (data.kind === "cancel") wanted.get(data.number)?.abort();
+  else {
+    wanted.set(data.number, new AbortController());
+    last = last.then(() => answer(data.number, data.name, data.argument));
+  }
+};
+
+async function answer<Name extends Call>(number: number, name: Name, argument: Calls[Name][0]): Promise<void> {
+  const { signal } = wanted.get(number) as AbortController;
+  const onProgress = (share: number | null) => tell({ kind: "progress", number, share });
+  try {
+    signal.throwIfAborted();
+    tell({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
+  } catch (error) {
+    tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error) });
+  } finally {
+    wanted.delete(number);
+  }
+}
+
+function tell(message: FromWorker): void {
+  const view = message.kind === "done" && (message.result as { view?: ImageBitmap } | null)?.view;
+  self.postMessage(message, view ? [view] : []);
+}
+
+/** What a person is told. */
+function noteOf(error: unknown): Note {
+  if (error instanceof NotedError) return error.note;
+  if (error instanceof RangeError) return { key: "browser_too_large" }; // memory, or a canvas of that size
+  return { key: "browser_failed", values: { reason: error instanceof Error ? error.message : String(error) } };
+}
+
+/** What fills holes, loaded once; once more when that failed. */
+function loadTools(): Promise<Tools> {
+  tools ??= startTools().catch((error: Error) => {
+    tools = null;
+    throw error;
+  });
+  return tools;
+}
+
+async function startTools(): Promise<Tools> {
+  const { trainingSize, step } = place;
+  const load = (name: string) => loadBytes(new URL(name, place.base));
+  const networks = await startNetworks(new URL(place.base), await load(place.model));
+  const blend = place.blend === null ? null : await networks.blend(await load(place.blend));
+  const copyPatches = place.copies ? await loadPatchMatch(await load("patchmatch.wasm")) : null;
+  return { network: networks.network, trainingSize, step, blend, copyPatches };
+}
+
+async function bytesOf(file: File): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}

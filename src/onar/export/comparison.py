@@ -1,0 +1,45 @@
+"""Whether an exported generator computes what the original does: both complete the same photos with the same holes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from onar.bundled import bundled_photos
+from onar.data.mask_sources import GeneratedMasks
+from onar.data.samples import ChosenPhotos, open_photos
+from onar.inference.backends import OnnxBackend
+from onar.metrics.held_out import Completer, complete_with, load_held_out
+
+SIZES = ((96, 128), (256, 256), (333, 517))
+"""Height and width of the photos on which an export is compared."""
+
+HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
+SEED = 0
+
+
+def largest_difference(exported: Completer, generator: nn.Module) -> float:
+    """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
+    complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
+    differences = [
+        (exported(photo, known) - complete(photo, known)).abs().max()
+        for height, width in SIZES
+        for batch_size in (1, 2)
+        for photo, known in load_held_out(photos, height, width, HOLES, SEED).batches(batch_size)
+    ]
+    return float(torch.stack(differences).max())  # NaN if one of them is
+
+
+def say_difference(difference: float) -> str:
+    """The largest difference, for people."""
+    sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
+    return f"compared with the original at {sizes}, in batches of 1 and 2: differs by {difference:.1e} at most"
+
+
+def run_onnx(path: Path) -> Completer:
+    """What an ONNX file of a generator computes, on the CPU."""
+    backend = OnnxBackend(path, "cpu")
+    return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))

@@ -1,0 +1,229 @@
+"""The format web: a folder for any static host, whose page fills holes in the browser of whoever opens it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image
+from torch import nn
+
+from onar.bundled import bundled_page, bundled_photos, bundled_weights
+from onar.errors import OnarError
+from onar.export.comparison import largest_difference, run_onnx, say_difference
+from onar.files import replacing_folder
+from onar.inference.blend_graph import build_blend
+from onar.inference.onnx_graph import build_model
+from onar.inference.onnx_messages import in_half_precision
+from onar.models import PyramidFill
+from onar.weights_files import read_blend_file, read_depth
+
+TOLERANCE = 2 / 255
+"""Largest difference from the original, in [0, 1]: weights are rounded to half precision."""
+
+EXAMPLES = 12
+"""Photos to try, of the bundled ones."""
+
+SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
+_FOR_GPUS = "ort-gpu.wasm.gz"
+_STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./(page\.css)"[^>]*>')
+
+
+@dataclass(frozen=True)
+class ExportedFolder:
+    """What was written; printed, it is what a person should know.
+
+    Attributes:
+        path: the folder.
+        difference: largest difference of its generator from the original in [0, 1].
+        size: bytes of all its files.
+    """
+
+    path: Path
+    difference: float
+    size: int
+
+    def __str__(self) -> str:
+        size = f"{self.size / 1e6:.1f} MB"
+        return f"{say_difference(self.difference)}\n{self.path}: {size}; its {README} says how to host it"
+
+
+def export_web(generator: nn.Module, training_size: int, output: Path, name: str, blend: Path) -> ExportedFolder:
+    """Write the folder.
+
+    Args:
+        generator: in `onnx_graph.GRAPHS`.
+        training_size: side in pixels of the crops it was trained on.
+        output: the folder; an earlier one of the kind is replaced.
+        name: of the weights, as the page says it.
+        blend: what `onar blend` trained.
+
+    Raises:
+        OnarError: the page is not built, `output` holds something else, a file cannot be read or written, or the
+            generator would not compute the same. Then nothing is written.
+    """
+    page = bundled_page()
+    if not (page / "index.html").is_file():
+        raise OnarError(
+            f"{page} holds no page: build it with npm ci && npm run build in the folder web of the repository"
+        )
+    if output.exists() and not _may_be_replaced(output):
+        raise OnarError(f"{output} is not empty and no earlier export: name another folder, or move it away")
+    with replacing_folder(output) as folder:
+        shutil.copytree(page, folder, dirs_exist_ok=True)
+        difference = _write_generator(generator, training_size, folder)
+        site = _site(generator, training_size, name)
+        if site["copies"]:
+            _write_blend(blend, folder / BLEND)
+        site["examples"] = _copy_examples(folder)
+        (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
+        _copy_licences(folder / "licences", name)
+        _write_readme(folder / README, site)
+        _finish_page(folder)
+        _write_worker(folder)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return ExportedFolder(output, difference, size)
+
+
+def _may_be_replaced(output: Path) -> bool:
+    """Whether a folder is empty, or one that this module wrote."""
+    if not output.is_dir():
+        return False
+    try:
+        return not any(output.iterdir()) or json.loads((output / SITE).read_bytes())["engine"] == "browser"
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]:
+    """What the page reads first: `BrowserSite` of web/src/site.ts."""
+    copies = not isinstance(generator, PyramidFill)  # which stays what its name says
+    return {
+        "engine": "browser",
+        "version": version("onar"),
+        "examples": [],
+        "weights": [{"name": name, "default": True}],
+        "copies": copies,
+        "model": GENERATOR,
+        "blend": BLEND if copies else None,
+        "training_size": training_size,
+        "step": 1 << read_depth({"architecture": json.dumps(generator.architecture)}),
+    }
+
+
+def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
+    """Write the generator, and return its largest difference from the original; raises `OnarError` when it is large."""
+    weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
+    metadata = {"training_size": str(training_size)}
+    content = in_half_precision(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
+    plain = folder / Path(GENERATOR).stem
+    plain.write_bytes(content)
+    difference = largest_difference(run_onnx(plain), generator)
+    plain.unlink()
+    if not difference <= TOLERANCE:
+        raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
+    _compress(content, folder / GENERATOR)
+    return difference
+
+
+def _write_blend(blend: Path, path: Path) -> None:
+    """Write what blends fills; raises `OnarError` when it cannot be read, or does not compute the same."""
+    weights, _ = read_blend_file(blend)
+    try:
+        content = build_blend(weights)
+    except LookupError as error:
+        raise OnarError(f"{blend} does not hold what blends fills: it lacks {error}") from error
+    smaller = in_half_precision(content)
+    one, other = (_blend_photo(model) for model in (content, smaller))
+    difference = float(np.abs(one - other).max())
+    if not difference <= TOLERANCE:
+        raise OnarError(f"nothing is written: the blend of the export differs by {difference:.1e}")
+    _compress(smaller, path)
+
+
+def _blend_photo(model: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """What a blend makes of a bundled photo and its mirror image, with a hole in the middle."""
+    import onnxruntime
+
+    photo = Image.open(_examples()[0]).convert("RGB").resize((256, 192))
+    led = np.asarray(photo, np.float32).transpose(2, 0, 1)[None] / 255
+    known = np.ones_like(led[:, :1])
+    known[..., 64:128, 64:192] = 0
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    blended: np.ndarray[Any, np.dtype[np.float32]]
+    (blended,) = session.run(None, {"led": led, "copied": np.flip(led, 3).copy(), "known": known})
+    return blended
+
+
+def _compress(content: bytes, path: Path) -> None:
+    path.write_bytes(gzip.compress(content, 9, mtime=0))
+
+
+def _examples() -> list[Path]:
+    """Some of the bundled photos, from all over the list."""
+    photos = sorted(bundled_photos().glob("*.jpg"))
+    return photos[:: max(1, len(photos) // EXAMPLES)][:EXAMPLES]
+
+
+def _copy_examples(folder: Path) -> list[str]:
+    """Copy photos to try, and who made them; their addresses."""
+    (folder / "examples").mkdir()
+    shutil.copy(bundled_photos() / "ATTRIBUTION.md", folder / "examples")
+    return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in _examples()]
+
+
+def _copy_licences(folder: Path, name: str) -> None:
+    """Add what the page did not bring: the terms of ONNX Runtime, and of the bundled weights where they are used."""
+    folder.mkdir(exist_ok=True)
+    found = find_spec("onnxruntime")
+    assert found is not None
+    assert found.origin is not None
+    for notice in ("LICENSE", "ThirdPartyNotices.txt"):
+        shutil.copy(Path(found.origin).with_name(notice), folder / f"onnxruntime-{Path(notice).stem}.txt")
+    for terms in ("MODEL_CARD.md", "texture_credits.tsv"):
+        shutil.copy(bundled_weights().with_name(terms), folder)
+
+
+def _finish_page(folder: Path) -> None:
+    """Name the manifest in the page, and put its style inside: browsers refuse one that a host gives another type."""
+    index = folder / "index.html"
+    text = index.read_text(encoding="utf-8")
+    if style := _STYLE.search(text):
+        sheet = folder / style[1]
+        text = text.replace(style[0], f"<style>{sheet.read_text(encoding='utf-8')}</style>")
+        sheet.unlink()
+    text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>')
+    index.write_text(text, encoding="utf-8")
+    icons = [{"src": icon.name, "sizes": "any"} for icon in sorted(folder.glob("icon.*"))]
+    manifest = {"name": "Onar", "short_name": "Onar", "start_url": "./", "display": "standalone", "icons": icons}
+    (folder / "manifest.webmanifest").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
+def _write_worker(folder: Path) -> None:
+    """Tell the service worker which files there are, and a version that changes with any of them."""
+    script = folder / WORKER
+    code = script.read_text(encoding="utf-8")
+    script.unlink()
+    files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    digest = hashlib.sha256(code.encode())
+    for name in files:
+        digest.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
+    needed = [name for name in files if not name.startswith("licences/") and name not in (README, _FOR_GPUS)]
+    lists = {"always": ["./", *needed], "gpu": [_FOR_GPUS] if _FOR_GPUS in files else []}
+    head = f"const ONAR_VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst ONAR_FILES = {json.dumps(lists)};\n"
+    script.write_text(head + code, encoding="utf-8")
+
+
+def _write_readme(path: Path, site: dict[str, Any]) -> None:
+    """Write what whoever hosts the folder should know."""
+    text = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
+    path.write_text(text.format(version=site["version"], weights=site["weights"][0]["name"]), encoding="utf-8")

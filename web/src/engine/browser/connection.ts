@@ -1,0 +1,109 @@
+/** The worker as the page sees it: a call is a promise, and what does not end when it is cancelled is ended. */
+
+import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+
+/** Milliseconds that a worker has to give up what was cancelled; one that computes hears nothing. */
+const GRACE = 400;
+
+interface Pending {
+  message: ToWorker;
+  resolve: (result: never) => void;
+  reject: (reason: unknown) => void;
+  onProgress: ((share: number | null) => void) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** A call that failed, in no language yet. */
+export class CallError extends Error {
+  constructor(readonly note: Note) {
+    super(note.key);
+  }
+}
+
+export class Connection {
+  private readonly pending = new Map<number, Pending>();
+  private worker: Promise<Worker> | null = null;
+  private script: Promise<string> | null = null;
+  private calls = 0;
+
+  constructor(private readonly place: Place) {}
+
+  call<Name extends Call>(
+    name: Name,
+    argument: Calls[Name][0],
+    onProgress?: (share: number | null) => void,
+    signal?: AbortSignal,
+  ): Promise<Calls[Name][1]> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const number = this.calls++;
+    const message = { kind: "call", number, name, argument } as ToWorker;
+    return new Promise((resolve, reject) => {
+      this.pending.set(number, { message, resolve, reject, onProgress, signal });
+      signal?.addEventListener("abort", () => this.cancel(number), { once: true });
+      this.post(message);
+    });
+  }
+
+  private post(message: ToWorker): void {
+    this.worker ??= this.start();
+    this.worker.then(
+      (worker) => worker.postMessage(message),
+      (error: Error) => this.fail(error.message),
+    );
+  }
+
+  private async start(): Promise<Worker> {
+    this.script ??= loadScript(new URL("worker.js", this.place.base));
+    const worker = new Worker(await this.script);
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.hear(data);
+    worker.onerror = (event) => this.fail(event.message);
+    worker.postMessage({ kind: "start", place: this.place } satisfies ToWorker);
+    return worker;
+  }
+
+  private hear(message: FromWorker): void {
+    const call = this.pending.get(message.number);
+    if (call === undefined) return;
+    if (message.kind === "progress") {
+      call.onProgress?.(message.share);
+      return;
+    }
+    this.pending.delete(message.number);
+    if (call.signal?.aborted) call.reject(call.signal.reason);
+    else if (message.kind === "done") call.resolve(message.result as never);
+    else if (message.kind === "failed") call.reject(new CallError(message.note));
+  }
+
+  private cancel(number: number): void {
+    const call = this.pending.get(number);
+    if (call === undefined) return;
+    this.post({ kind: "cancel", number });
+    setTimeout(() => {
+      if (!this.pending.delete(number)) return;
+      call.reject(call.signal?.reason);
+      this.end();
+      for (const { message } of this.pending.values()) this.post(message); // others begin anew
+    }, GRACE);
+  }
+
+  private end(): void {
+    this.worker?.then((worker) => worker.terminate());
+    this.worker = null;
+  }
+
+  /** The worker is gone, or never came. */
+  private fail(reason: string): void {
+    this.end();
+    this.script = null;
+    for (const { reject } of this.pending.values())
+      reject(new CallError({ key: "browser_failed", values: { reason } }));
+    this.pending.clear();
+  }
+}
+
+/** An address of the worker's code that has the right type, whatever type a host gives it. */
+async function loadScript(address: URL): Promise<string> {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address.pathname}: ${answer.status}`);
+  return URL.createObjectURL(new Blob([await answer.arrayBuffer()], { type: "text/javascript" }));
+}

@@ -1,0 +1,87 @@
+/** Picture files as pixels, as this browser decodes them: upright, in 8 bits, and in the colours of sRGB. */
+
+import type { Source } from "./protocol";
+import { NotedError } from "./protocol";
+
+/** Pixels whose rows are read at once: some browsers refuse larger canvases. */
+const MOST_PIXELS = 4_000_000;
+
+/** Longest side of what is shown of a photo. */
+const VIEW_SIDE = 2560;
+
+/** A photo, row by row, 4 bytes a pixel. */
+export interface Decoded {
+  width: number;
+  height: number;
+  rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** Decode a picture; the caller closes it. */
+export async function decode(file: File): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    throw new NotedError({ key: "browser_unreadable", values: { name: file.name } });
+  }
+}
+
+/** A picture with as many pixels as are shown of it. */
+export async function view(picture: ImageBitmap): Promise<ImageBitmap> {
+  const scale = Math.min(1, VIEW_SIDE / Math.max(picture.width, picture.height));
+  if (scale === 1) return picture;
+  const resizeWidth = Math.max(1, Math.round(scale * picture.width));
+  const resizeHeight = Math.max(1, Math.round(scale * picture.height));
+  return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
+}
+
+export function readPixels(picture: ImageBitmap): Decoded {
+  const { width, height } = picture;
+  const rgba = new Uint8ClampedArray(4 * width * height);
+  const rows = Math.min(height, Math.max(1, Math.floor(MOST_PIXELS / width)));
+  const context = contextOf(new OffscreenCanvas(width, rows), true);
+  for (let top = 0; top < height; top += rows) {
+    context.clearRect(0, 0, width, rows);
+    context.drawImage(picture, 0, -top);
+    const strip = context.getImageData(0, 0, width, Math.min(rows, height - top));
+    rgba.set(strip.data, 4 * width * top);
+  }
+  return { width, height, rgba };
+}
+
+export function contextOf(canvas: OffscreenCanvas, read: boolean): OffscreenCanvasRenderingContext2D {
+  const context = canvas.getContext("2d", { willReadFrequently: read });
+  if (context === null) throw new RangeError("no canvas of this size");
+  return context;
+}
+
+/** The photo that was asked for last stays decoded. */
+export class LastDecoded {
+  private last: { id: number; decoded: Decoded } | null = null;
+
+  async of({ id, file }: Source): Promise<Decoded> {
+    if (this.last?.id !== id) {
+      this.last = null; // never two in memory
+      const picture = await decode(file);
+      this.last = { id, decoded: readPixels(picture) };
+      picture.close();
+    }
+    return this.last.decoded;
+  }
+}
+
+/** A mask file as 255 and 0: white, 128 and above, is the hole, and so not what is transparent. */
+export async function readMask(file: File, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
+  const picture = await decode(file);
+  if (picture.width !== width || picture.height !== height) {
+    const values = { mask: `${picture.width} × ${picture.height}`, photo: `${width} × ${height}` };
+    throw new NotedError({ key: "browser_mask_size", values });
+  }
+  const { rgba } = readPixels(picture);
+  picture.close();
+  const mask = new Uint8Array(width * height);
+  for (let pixel = 0, at = 0; pixel < mask.length; pixel++, at += 4) {
+    const brightness = (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16; // as Pillow's
+    if (brightness * rgba[at + 3] >= 128 * 255) mask[pixel] = 255;
+  }
+  return mask;
+}

@@ -1,0 +1,90 @@
+/** Fills photos in the browser: nothing of them leaves the device. */
+
+import type { BrowserSite } from "../../site";
+import { say } from "../../texts/texts";
+import {
+  type Engine,
+  EngineError,
+  type Fill,
+  type FillOptions,
+  type Hole,
+  type Photo,
+  type Progress,
+  type Saved,
+} from "../engine";
+import { CallError, Connection } from "./connection";
+import type { Note, Patch, Source } from "./protocol";
+
+export class BrowserEngine implements Engine {
+  readonly formats = encodedFormats();
+  private readonly connection: Connection;
+  private readonly numbers = new WeakMap<File, number>();
+  private opened = 0;
+
+  constructor(site: BrowserSite) {
+    const { model, blend, copies, training_size: trainingSize, step } = site;
+    this.connection = new Connection({ base: document.baseURI, model, blend, copies, trainingSize, step });
+  }
+
+  async open(file: File): Promise<Photo> {
+    const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }));
+    return { file, ...opened, notes: notes.map(inWords) };
+  }
+
+  async fill(
+    photo: Photo,
+    earlier: Fill[],
+    hole: Hole,
+    options: FillOptions,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Fill> {
+    const argument = { source: this.source(photo.file), earlier: patches(earlier), hole, options };
+    const filled = await told(this.connection.call("fill", argument, (share) => onProgress({ share }), signal));
+    return { rect: hole.rect, ...filled, notes: [] };
+  }
+
+  async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
+    const { file } = photo;
+    if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
+    const argument = { source: this.source(file), fills: patches(fills), format };
+    const { content, ending, notes } = await told(this.connection.call("save", argument));
+    return { content, name: file.name.replace(/\.[^.]*$/, "") + ending, notes: notes.map(inWords) };
+  }
+
+  readMask(file: File, { width, height }: Photo): Promise<Uint8Array<ArrayBuffer>> {
+    return told(this.connection.call("readMask", { file, width, height }));
+  }
+
+  /** The number under which the worker keeps what is decoded of a file. */
+  private source(file: File): Source {
+    const id = this.numbers.get(file) ?? this.opened++;
+    this.numbers.set(file, id);
+    return { id, file };
+  }
+}
+
+/** What this browser can write. */
+function encodedFormats(): string[] {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const writes = (format: string) => canvas.toDataURL(`image/${format}`).startsWith(`data:image/${format}`);
+  return ["png", "jpeg", "webp"].filter(writes);
+}
+
+function patches(fills: Fill[]): Patch[] {
+  return fills.map(({ rect, content }) => ({ rect, content }));
+}
+
+/** What a call gives, or its failure in the language of the page. */
+async function told<Result>(call: Promise<Result>): Promise<Result> {
+  try {
+    return await call;
+  } catch (error) {
+    throw error instanceof CallError ? new EngineError(inWords(error.note)) : error;
+  }
+}
+
+function inWords({ key, values }: Note): string {
+  return say(key, values);
+}

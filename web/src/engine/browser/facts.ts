@@ -1,0 +1,86 @@
+/** What the first bytes of a picture file say that no browser tells: its format, depth, and what is beside the pixels. */
+
+import { latin, startsWith, viewOf } from "./bytes";
+import { COMMENT, EXIF_OR_XMP, IPTC, PROFILE, readSegments } from "./jpeg";
+
+export type Kind = "jpeg" | "png" | "webp" | "gif" | "other";
+
+export interface Facts {
+  kind: Kind;
+  /** Whether its pixels have one channel, besides transparency. */
+  grey: boolean;
+  /** Whether they have more than 8 bits. */
+  deep: boolean;
+  /** Whether it has a colour profile of another space than sRGB. */
+  profile: boolean;
+  /** Whether it says more, such as when it was taken. */
+  metadata: boolean;
+  /** Whether it holds several pictures. */
+  animated: boolean;
+}
+
+const NOTHING = { grey: false, deep: false, profile: false, metadata: false, animated: false };
+
+/** As in "sRGB IEC61966-2.1", the description in nearly every profile of it. */
+const SRGB = /s\0?R\0?G\0?B/;
+
+/** Bytes at the beginning in which a GIF or WebP says what it holds. */
+const HEAD = 4096;
+
+export function readFacts(file: Uint8Array): Facts {
+  if (startsWith(file, "\xff\xd8")) return readJpeg(file);
+  if (startsWith(file, "\x89PNG")) return readPng(file);
+  if (startsWith(file, "RIFF") && startsWith(file, "WEBP", 8)) return readWebp(file);
+  if (startsWith(file, "GIF8")) return { ...NOTHING, kind: "gif", animated: headHolds(file, "NETSCAPE2.0") };
+  return { ...NOTHING, kind: "other", metadata: true };
+}
+
+function readJpeg(file: Uint8Array): Facts {
+  const { segments, frame } = readSegments(file);
+  const profiles = segments.filter(({ marker }) => marker === PROFILE);
+  const profile = profiles.some(({ content }) => startsWith(content, "ICC_PROFILE"));
+  return {
+    ...NOTHING,
+    kind: "jpeg",
+    grey: frame !== null && frame[5] === 1,
+    profile: profile && !profiles.some(({ content }) => SRGB.test(latin(content))),
+    metadata: segments.some(({ marker }) => [EXIF_OR_XMP, IPTC, COMMENT].includes(marker)),
+  };
+}
+
+function readPng(file: Uint8Array): Facts {
+  const chunks = new Set<string>();
+  const view = viewOf(file);
+  let profile = false;
+  for (let at = 8; at + 8 <= file.length; at += 12 + view.getUint32(at)) {
+    const name = latin(file.subarray(at + 4, at + 8));
+    if (name === "IDAT") break;
+    chunks.add(name);
+    // What is compressed in it begins after a name, which is the description of the profile or "ICC Profile".
+    if (name === "iCCP") profile = !SRGB.test(latin(file.subarray(at + 8, at + 88)));
+  }
+  const ofPixels = ["IHDR", "PLTE", "tRNS", "iCCP", "sRGB", "gAMA", "cHRM", "acTL"];
+  return {
+    kind: "png",
+    deep: file[24] === 16,
+    grey: file[25] === 0 || file[25] === 4,
+    profile,
+    metadata: [...chunks].some((name) => !ofPixels.includes(name)),
+    animated: chunks.has("acTL"),
+  };
+}
+
+function readWebp(file: Uint8Array): Facts {
+  const flags = startsWith(file, "VP8X", 12) ? file[20] : 0;
+  return {
+    ...NOTHING,
+    kind: "webp",
+    profile: (flags & 0x20) !== 0 && !headHolds(file, "sRGB"),
+    metadata: (flags & 0x0c) !== 0,
+    animated: (flags & 0x02) !== 0,
+  };
+}
+
+function headHolds(file: Uint8Array, text: string): boolean {
+  return latin(file.subarray(0, HEAD)).includes(text);
+}

@@ -1,0 +1,129 @@
+/** One fill of a photo that may be transparent in part: the counterpart of `fill_visible` in onar/inference/holes.py. */
+
+import type { Hole, Rect } from "../engine";
+import type { Decoded } from "./decoding";
+import type { Patch } from "./protocol";
+
+/** Pixels from a visible hole up to which transparent ones are unknown. */
+const SIGHT = 512;
+
+const OPAQUE = 255;
+const HOLE = 255;
+
+/** Photo H·W·3 and hole H·W (255 = hole) in, the photo with its holes filled out. */
+export type Complete = (photo: Uint8Array, hole: Uint8Array) => Promise<Uint8Array>;
+
+/**
+ * Fill a hole.
+ *
+ * @param photo - with everything that was filled before
+ * @param grey - whether the fill is grey, too
+ * @returns rect.width · rect.height · 4 bytes; alpha is 255 where something was filled, 0 elsewhere
+ */
+export async function fillVisible(
+  photo: Decoded,
+  { rect, mask }: Hole,
+  grey: boolean,
+  complete: Complete,
+): Promise<Uint8ClampedArray<ArrayBuffer>> {
+  const { width, height, rgba } = photo;
+  const filled = new Uint8ClampedArray(4 * rect.width * rect.height);
+  const shown = new Uint8Array(width * height);
+  let any = false;
+  for (let place = 0; place < mask.length; place++) {
+    const at = placeIn(rect, width, place);
+    if (mask[place] === 0 || rgba[4 * at + 3] === 0) continue; // what is transparent is not seen
+    shown[at] = HOLE;
+    any = true;
+  }
+  if (!any) return filled;
+  const completed = await complete(rgbOf(rgba), unknownTo(photo, shown));
+  for (let place = 0, to = 0; place < mask.length; place++, to += 4) {
+    const at = placeIn(rect, width, place);
+    if (shown[at] === 0) continue;
+    for (let channel = 0; channel < 3; channel++) filled[to + channel] = completed[3 * at + channel];
+    filled[to + 3] = OPAQUE;
+    if (grey) filled.fill(greyOf(filled, to), to, to + 3);
+  }
+  return filled;
+}
+
+/** Where in a photo of that width a pixel of a rectangle lies. */
+function placeIn(rect: Rect, width: number, place: number): number {
+  const row = Math.floor(place / rect.width);
+  return (rect.top + row) * width + rect.left + place - row * rect.width;
+}
+
+function rgbOf(rgba: Uint8ClampedArray): Uint8Array {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    rgb[to] = rgba[from];
+    rgb[to + 1] = rgba[from + 1];
+    rgb[to + 2] = rgba[from + 2];
+  }
+  return rgb;
+}
+
+/** The holes, and what is transparent in sight of them: editors leave any colour under it. */
+function unknownTo({ width, height, rgba }: Decoded, shown: Uint8Array): Uint8Array {
+  let sight: Uint8Array | null = null;
+  const unknown = shown.slice();
+  for (let at = 0; at < unknown.length; at++) {
+    if (rgba[4 * at + 3] !== 0) continue;
+    sight ??= inSightOf(shown, width, height);
+    if (sight[at] !== 0) unknown[at] = HOLE;
+  }
+  return unknown;
+}
+
+/** What lies within `SIGHT` rows and columns of a hole. */
+function inSightOf(hole: Uint8Array, width: number, height: number): Uint8Array {
+  const across = new Uint8Array(hole.length);
+  for (let row = 0; row < height; row++) spread(hole, across, row * width, 1, width);
+  const all = new Uint8Array(hole.length);
+  for (let column = 0; column < width; column++) spread(across, all, column, width, height);
+  return all;
+}
+
+/** Widen holes on one line of `count` pixels, `step` apart, by `SIGHT`. */
+function spread(from: Uint8Array, to: Uint8Array, start: number, step: number, count: number): void {
+  for (const [first, stride] of [
+    [start, step],
+    [start + (count - 1) * step, -step],
+  ]) {
+    let left = 0; // pixels that are still in sight of the last hole
+    for (let index = 0, at = first; index < count; index++, at += stride) {
+      left = from[at] !== 0 ? SIGHT + 1 : left - 1;
+      if (left > 0) to[at] = HOLE;
+    }
+  }
+}
+
+/** As OpenCV makes colours grey. */
+function greyOf(rgba: Uint8ClampedArray, at: number): number {
+  return (9798 * rgba[at] + 19235 * rgba[at + 1] + 3735 * rgba[at + 2] + 16384) >> 15;
+}
+
+/** A photo with fills lying on it, in order; the photo itself when there are none. */
+export async function withFills(photo: Decoded, fills: Patch[]): Promise<Decoded> {
+  if (fills.length === 0) return photo;
+  const rgba = photo.rgba.slice();
+  for (const { rect, content } of fills) {
+    const filled = new Uint8Array(await content.arrayBuffer());
+    for (let place = 0; place < filled.length / 4; place++) {
+      if (filled[4 * place + 3] === 0) continue;
+      const at = 4 * placeIn(rect, photo.width, place);
+      for (let channel = 0; channel < 3; channel++) rgba[at + channel] = filled[4 * place + channel];
+    }
+  }
+  return { ...photo, rgba };
+}
+
+/** A fill as it is shown: as transparent as the photo there. */
+export function shownFill(filled: Uint8ClampedArray<ArrayBuffer>, rect: Rect, photo: Decoded): ImageData {
+  const shown = filled.slice();
+  for (let place = 0; place < shown.length / 4; place++) {
+    if (shown[4 * place + 3] !== 0) shown[4 * place + 3] = photo.rgba[4 * placeIn(rect, photo.width, place) + 3];
+  }
+  return new ImageData(shown, rect.width, rect.height);
+}

@@ -1,0 +1,82 @@
+/** What the page and its worker say to each other. Every request stands for itself, so a new worker can take it up. */
+
+import type { TextKey } from "../../texts/english";
+import type { FillOptions, Hole, Rect } from "../engine";
+
+/** What the worker is told once. */
+export interface Place {
+  /** Address of the folder that holds the page. */
+  base: string;
+  /** Of `BrowserSite`. */
+  model: string;
+  blend: string | null;
+  copies: boolean;
+  trainingSize: number;
+  step: number;
+}
+
+/** A photo's file; what is decoded of it is kept for the next request with the same number. */
+export interface Source {
+  id: number;
+  file: File;
+}
+
+/** A fill that lies on a photo: rect.width · rect.height · 4 bytes, of which those with alpha 0 were not filled. */
+export interface Patch {
+  rect: Rect;
+  content: Blob;
+}
+
+export interface Opened {
+  width: number;
+  height: number;
+  view: ImageBitmap;
+  notes: Note[];
+}
+
+export interface Filled {
+  view: ImageBitmap;
+  content: Blob;
+}
+
+export interface Encoded {
+  content: Blob;
+  /** Of the file's name, with its dot. */
+  ending: string;
+  notes: Note[];
+}
+
+/** What can be asked for: arguments and result. */
+export interface Calls {
+  open: [{ source: Source }, Opened];
+  fill: [{ source: Source; earlier: Patch[]; hole: Hole; options: FillOptions }, Filled];
+  save: [{ source: Source; fills: Patch[]; format: string }, Encoded];
+  readMask: [{ file: File; width: number; height: number }, Uint8Array<ArrayBuffer>];
+}
+
+export type Call = keyof Calls;
+
+export type ToWorker =
+  | { kind: "start"; place: Place }
+  | { kind: "cancel"; number: number }
+  | { [Name in Call]: { kind: "call"; number: number; name: Name; argument: Calls[Name][0] } }[Call];
+
+export type FromWorker = { number: number } & (
+  | { kind: "done"; result: unknown }
+  | { kind: "failed"; note: Note }
+  | { kind: "cancelled" }
+  | { kind: "progress"; share: number | null }
+);
+
+/** A sentence of the page, in no language yet. */
+export interface Note {
+  key: TextKey;
+  values?: Record<string, string | number>;
+}
+
+/** What a person can cause, in the worker. */
+export class NotedError extends Error {
+  constructor(readonly note: Note) {
+    super(note.key);
+  }
+}

@@ -1,0 +1,218 @@
+/** Networks, run by ONNX Runtime: on the processor, or on the GPU where that gives the same picture. */
+
+import * as onGpu from "onnxruntime-web/jspi";
+import gpuGlue from "onnxruntime-web/ort-wasm-simd-threaded.jspi.mjs?raw";
+import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?raw";
+import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import * as onProcessor from "onnxruntime-web/wasm";
+import type { Blend, Network } from "./inpaint";
+import { loadBytes } from "./resources";
+
+/** Of 255: a GPU that differs more from the processor is not used. */
+const MOST_DIFFERENCE = 2;
+
+/** More threads wait for each other more than they compute. */
+const MOST_THREADS = 8;
+
+/** Sides of what blends are multiples of it; `BLEND_MULTIPLE` of onar/inference/blend_graph.py. */
+const BLEND_MULTIPLE = 16;
+
+/** Side in pixels of what GPU and processor are compared on. */
+const CHECKED_SIDE = 128;
+
+type Inputs = Record<string, { data: Float32Array; channels: number }>;
+
+/** What the networks of a folder are run by. */
+export interface Networks {
+  network: Network;
+  /** Open what makes one fill of two, an ONNX file (led, copied, known) -> completed. */
+  blend(content: Uint8Array): Promise<Blend>;
+  /** "wasm" or "webgpu". */
+  device: string;
+}
+
+/**
+ * Start ONNX Runtime.
+ *
+ * @param base - where its files lie
+ * @param content - a generator as an ONNX file, (photo, known) -> completed, on which a GPU is tried
+ */
+export async function startNetworks(base: URL, content: Uint8Array): Promise<Networks> {
+  if (!(await mayUseGpu())) {
+    await prepare(onProcessor, new URL("ort.wasm.gz", base), glue);
+    return networksOf(new Model(onProcessor, await openSession(onProcessor, content, "wasm"), "wasm"));
+  }
+  await prepare(onGpu, new URL("ort-gpu.wasm.gz", base), gpuGlue);
+  const processor = new Model(onGpu, await openSession(onGpu, content, "wasm"), "wasm");
+  const gpu = await gpuLike(processor, content);
+  if (gpu) await processor.close();
+  return networksOf(gpu ?? processor);
+}
+
+function networksOf(generator: Model): Networks {
+  return {
+    network: (photo, known, shape) => complete(generator, photo, known, shape),
+    blend: async (content) => blendOf(await generator.another(content)),
+    device: generator.device,
+  };
+}
+
+/** A graph that is ready to run. */
+class Model {
+  constructor(
+    private readonly ort: typeof onProcessor,
+    private readonly session: InferenceSession,
+    readonly device: string,
+  ) {}
+
+  /** Another graph, run in the same way. */
+  async another(content: Uint8Array): Promise<Model> {
+    return new Model(this.ort, await openSession(this.ort, content, this.device), this.device);
+  }
+
+  async run(inputs: Inputs, count: number, height: number, width: number): Promise<Float32Array> {
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, { data, channels }] of Object.entries(inputs)) {
+      feeds[name] = new this.ort.Tensor("float32", data, [count, channels, height, width]);
+    }
+    const { completed } = await this.session.run(feeds);
+    const data = (await completed.getData()) as Float32Array;
+    completed.dispose();
+    return data;
+  }
+
+  close(): Promise<void> {
+    return this.session.release();
+  }
+}
+
+function openSession(ort: typeof onProcessor, content: Uint8Array, device: string): Promise<InferenceSession> {
+  return ort.InferenceSession.create(content, { executionProviders: [device] });
+}
+
+async function complete(generator: Model, ...[photo, known, shape]: Parameters<Network>): Promise<Float32Array> {
+  const { count, height, width } = shape;
+  const inputs = { photo: { data: planes(photo, 3, count), channels: 3 }, known: { data: known, channels: 1 } };
+  return pixels(await generator.run(inputs, count, height, width), 3, count);
+}
+
+function blendOf(model: Model): Blend {
+  return async (led, copied, known, { height, width }) => {
+    const size = { height, width, tall: roundUp(height), wide: roundUp(width) };
+    const inputs = {
+      led: { data: planes(pad(led, 3, size), 3, 1), channels: 3 },
+      copied: { data: planes(pad(copied, 3, size), 3, 1), channels: 3 },
+      known: { data: pad(known, 1, size), channels: 1 },
+    };
+    return cut(pixels(await model.run(inputs, 1, size.tall, size.wide), 3, 1), 3, size);
+  };
+}
+
+/** Tell a build of ONNX Runtime where its code is; the glue is a module, which hosts often give the wrong type. */
+async function prepare(ort: typeof onProcessor, binary: URL, module: string): Promise<void> {
+  ort.env.logLevel = "error"; // errors are raised as well
+  ort.env.wasm.wasmBinary = await loadBytes(binary);
+  ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([module], { type: "text/javascript" })) };
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
+}
+
+/** Whether there is a GPU, and what ONNX Runtime needs to wait for it. */
+async function mayUseGpu(): Promise<boolean> {
+  const { gpu } = navigator as Navigator & { gpu?: { requestAdapter(): Promise<object | null> } };
+  if (gpu === undefined || !("Suspending" in WebAssembly)) return false;
+  return (await gpu.requestAdapter().catch(() => null)) !== null;
+}
+
+/** The generator on the GPU, where it completes a small picture as the processor does; null otherwise. */
+async function gpuLike(processor: Model, content: Uint8Array): Promise<Model | null> {
+  const shape = { count: 1, height: CHECKED_SIDE, width: CHECKED_SIDE };
+  const { photo, known } = pictureWithHole(CHECKED_SIDE);
+  try {
+    const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
+    const expected = await complete(processor, photo, known, shape);
+    const completed = await complete(gpu, photo, known, shape);
+    if (completed.every((value, at) => Math.abs(value - expected[at]) * 255 <= MOST_DIFFERENCE)) return gpu;
+    await gpu.close();
+  } catch {
+    // drivers fail in many ways
+  }
+  return null;
+}
+
+/** Waves of several lengths and colours, with a square hole of a third of the side. */
+function pictureWithHole(side: number): { photo: Float32Array; known: Float32Array } {
+  const known = new Float32Array(side * side);
+  const photo = new Float32Array(3 * known.length);
+  const inHole = (at: number) => 3 * at > side && 3 * at < 2 * side;
+  for (let pixel = 0; pixel < known.length; pixel++) {
+    const [x, y] = [pixel % side, Math.floor(pixel / side)];
+    if (inHole(x) && inHole(y)) continue;
+    known[pixel] = 1;
+    for (let channel = 0; channel < 3; channel++) {
+      photo[3 * pixel + channel] = 0.5 + 0.25 * (Math.sin((x * (channel + 1)) / 9) + Math.cos((y * x) / 500));
+    }
+  }
+  return { photo, known };
+}
+
+/** N·H·W·C as N·C·H·W. */
+function planes(data: Float32Array, channels: number, count: number): Float32Array {
+  const result = new Float32Array(data.length);
+  const area = data.length / channels / count;
+  for (let image = 0, from = 0; image < count; image++) {
+    for (let pixel = 0; pixel < area; pixel++) {
+      for (let channel = 0; channel < channels; channel++) {
+        result[(image * channels + channel) * area + pixel] = data[from++];
+      }
+    }
+  }
+  return result;
+}
+
+/** N·C·H·W as N·H·W·C. */
+function pixels(data: Float32Array, channels: number, count: number): Float32Array {
+  const result = new Float32Array(data.length);
+  const area = data.length / channels / count;
+  for (let image = 0, to = 0; image < count; image++) {
+    for (let pixel = 0; pixel < area; pixel++) {
+      for (let channel = 0; channel < channels; channel++) {
+        result[to++] = data[(image * channels + channel) * area + pixel];
+      }
+    }
+  }
+  return result;
+}
+
+interface Padding {
+  height: number;
+  width: number;
+  tall: number;
+  wide: number;
+}
+
+function roundUp(side: number): number {
+  return Math.ceil(side / BLEND_MULTIPLE) * BLEND_MULTIPLE;
+}
+
+/** height·width·C enlarged to tall·wide·C by repeating the last row and column. */
+function pad(data: Float32Array, channels: number, { height, width, tall, wide }: Padding): Float32Array {
+  const result = new Float32Array(tall * wide * channels);
+  for (let y = 0; y < tall; y++) {
+    const begin = Math.min(y, height - 1) * width * channels;
+    const to = y * wide * channels;
+    result.set(data.subarray(begin, begin + width * channels), to);
+    const last = data.subarray(begin + (width - 1) * channels, begin + width * channels);
+    for (let x = width; x < wide; x++) result.set(last, to + x * channels);
+  }
+  return result;
+}
+
+/** The top left height·width·C of tall·wide·C. */
+function cut(data: Float32Array, channels: number, { height, width, wide }: Padding): Float32Array {
+  const result = new Float32Array(height * width * channels);
+  for (let y = 0; y < height; y++) {
+    const from = y * wide * channels;
+    result.set(data.subarray(from, from + width * channels), y * width * channels);
+  }
+  return result;
+}

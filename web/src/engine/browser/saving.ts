@@ -1,0 +1,60 @@
+/** A photo with its fills as a file, by what the browser encodes. */
+
+import { contextOf, type Decoded } from "./decoding";
+import { type Kind, readFacts } from "./facts";
+import { withMetadata } from "./jpeg";
+import { type Encoded, type Note, NotedError } from "./protocol";
+
+/** "same" is the photo's own format, or PNG where browsers cannot write that. */
+const OF_KINDS: Record<Kind, string> = { jpeg: "jpeg", png: "png", webp: "webp", gif: "png", other: "png" };
+const ENDINGS: Record<string, string> = { jpeg: ".jpg", png: ".png", webp: ".webp" };
+const QUALITY = 0.95;
+
+/** Encode a photo that was made from a file. */
+export async function encode(photo: Decoded, file: File, format: string): Promise<Encoded> {
+  const original = new Uint8Array(await file.arrayBuffer());
+  const facts = readFacts(original);
+  const chosen = format === "same" ? OF_KINDS[facts.kind] : format;
+  const notes: Note[] = lossesOf(original);
+  if (format === "same" && chosen !== facts.kind) notes.push({ key: "browser_saved_as_png" });
+  const written = await write(photo, chosen);
+  const name = written.type.slice("image/".length); // PNG, where the browser does not know the format
+  let content: Uint8Array<ArrayBuffer> = new Uint8Array(await written.arrayBuffer());
+  let lost = facts.metadata;
+  if (name === "jpeg" && facts.kind === "jpeg") ({ file: content, lost } = withMetadata(content, original));
+  if (lost) notes.push({ key: "browser_loses_metadata" });
+  if (name === "jpeg" && isTransparent(photo)) notes.push({ key: "browser_loses_transparency" });
+  if (name !== "png") notes.push({ key: "browser_compresses" });
+  return { content: new Blob([content], { type: written.type }), ending: ENDINGS[name], notes };
+}
+
+/** What no file leaves a browser with. */
+export function lossesOf(original: Uint8Array): Note[] {
+  const facts = readFacts(original);
+  const notes: Note[] = [];
+  if (facts.animated) notes.push({ key: "browser_first_picture" });
+  if (facts.deep) notes.push({ key: "browser_loses_depth" });
+  if (facts.profile) notes.push({ key: "browser_loses_profile" });
+  return notes;
+}
+
+async function write({ width, height, rgba }: Decoded, format: string): Promise<Blob> {
+  const canvas = new OffscreenCanvas(width, height);
+  const pixels = format === "jpeg" ? opaque(rgba) : rgba;
+  contextOf(canvas, true).putImageData(new ImageData(pixels, width, height), 0, 0);
+  const blob = await canvas.convertToBlob({ type: `image/${format}`, quality: QUALITY });
+  if (blob.size === 0) throw new NotedError({ key: "browser_too_large" });
+  return blob;
+}
+
+/** The same colours without transparency, as Onar writes files that hold none. */
+function opaque(rgba: Uint8ClampedArray<ArrayBuffer>): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = rgba.slice();
+  for (let alpha = 3; alpha < pixels.length; alpha += 4) pixels[alpha] = 255;
+  return pixels;
+}
+
+function isTransparent({ rgba }: Decoded): boolean {
+  for (let alpha = 3; alpha < rgba.length; alpha += 4) if (rgba[alpha] !== 255) return true;
+  return false;
+}
