@@ -71,7 +71,10 @@ export class Connection {
     this.pending.delete(message.number);
     if (call.signal?.aborted) call.reject(call.signal.reason);
     else if (message.kind === "done") call.resolve(message.result as never);
-    else if (message.kind === "failed") call.reject(new CallError(message.note));
+    else if (message.kind === "failed") {
+      call.reject(new CallError(message.note));
+      if (message.broken) this.startAnew();
+    }
   }
 
   private cancel(number: number): void {
@@ -81,9 +84,14 @@ export class Connection {
     setTimeout(() => {
       if (!this.pending.delete(number)) return;
       call.reject(call.signal?.reason);
-      this.end();
-      for (const { message } of this.pending.values()) this.post(message); // others begin anew
+      this.startAnew();
     }, GRACE);
+  }
+
+  /** Replace the worker; what was asked of the old one is asked again. */
+  private startAnew(): void {
+    this.end();
+    for (const { message } of this.pending.values()) this.post(message);
   }
 
   private end(): void {

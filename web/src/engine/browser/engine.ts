@@ -24,6 +24,7 @@ export class BrowserEngine implements Engine {
   constructor(site: BrowserSite) {
     const { model, blend, copies, training_size: trainingSize, step } = site;
     this.connection = new Connection({ base: document.baseURI, model, blend, copies, trainingSize, step });
+    workOffline();
   }
 
   async open(file: File): Promise<Photo> {
@@ -62,6 +63,13 @@ export class BrowserEngine implements Engine {
     this.numbers.set(file, id);
     return { id, file };
   }
+}
+
+/** Keep the page for when there is no network, where browsers allow it: by HTTPS, and for a script of the right type. */
+function workOffline(): void {
+  navigator.serviceWorker
+    ?.register("sw.js")
+    .catch((error: Error) => console.info(`Onar: not offline: ${error.message}`));
 }
 
 /** What this browser can write. */

@@ -63,7 +63,7 @@ export type ToWorker =
 
 export type FromWorker = { number: number } & (
   | { kind: "done"; result: unknown }
-  | { kind: "failed"; note: Note }
+  | { kind: "failed"; note: Note; broken: boolean } // who is broken is replaced
   | { kind: "cancelled" }
   | { kind: "progress"; share: number | null }
 );

@@ -69,7 +69,8 @@ async function answer<Name extends Call>(number: number, name: Name, argument: C
     signal.throwIfAborted();
     tell({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
   } catch (error) {
-    tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error) });
+    const broken = !(error instanceof NotedError); // memory that ran out, or a GPU that went away
+    tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
   } finally {
     wanted.delete(number);
   }
@@ -100,6 +101,7 @@ async function startTools(): Promise<Tools> {
   const { trainingSize, step } = place;
   const load = (name: string) => loadBytes(new URL(name, place.base));
   const networks = await startNetworks(new URL(place.base), await load(place.model));
+  console.info(`Onar: networks run on ${networks.description}`);
   const blend = place.blend === null ? null : await networks.blend(await load(place.blend));
   const copyPatches = place.copies ? await loadPatchMatch(await load("patchmatch.wasm")) : null;
   return { network: networks.network, trainingSize, step, blend, copyPatches };

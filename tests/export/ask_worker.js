@@ -1,0 +1,49 @@
+// Run in the exported page: asks its worker as the page does, and turns files and pixels into text for Python.
+
+const fromText = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+const toText = (bytes) => {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return btoa(text);
+};
+
+window.startWorker = async () => {
+  const site = await (await fetch("onar.json")).json();
+  const script = new Blob([await (await fetch("worker.js")).arrayBuffer()], { type: "text/javascript" });
+  const worker = new Worker(URL.createObjectURL(script));
+  const calls = new Map();
+  worker.onmessage = ({ data }) => {
+    const call = calls.get(data.number);
+    if (data.kind === "progress") call.shares.push(data.share);
+    else if (data.kind === "done") call.resolve({ result: data.result, shares: call.shares });
+    else call.reject(new Error(data.kind === "failed" ? JSON.stringify(data.note) : data.kind));
+  };
+  const { model, blend, copies, training_size: trainingSize, step } = site;
+  worker.postMessage({ kind: "start", place: { base: document.baseURI, model, blend, copies, trainingSize, step } });
+  window.ask = (name, argument) =>
+    new Promise((resolve, reject) => {
+      const number = calls.size;
+      calls.set(number, { resolve, reject, shares: [] });
+      worker.postMessage({ kind: "call", number, name, argument });
+    });
+};
+
+window.openFile = async (name, content) => {
+  window.source = { id: (window.source?.id ?? 0) + 1, file: new File([fromText(content)], name) };
+  const { result } = await window.ask("open", { source: window.source });
+  return { width: result.width, height: result.height, notes: result.notes.map(({ key }) => key) };
+};
+
+window.fillHole = async (rect, mask, texture, earlier = []) => {
+  const argument = { source: window.source, earlier, hole: { rect, mask: fromText(mask) }, options: { texture, seed: 0 } };
+  const { result, shares } = await window.ask("fill", argument);
+  window.filled = [...earlier, { rect, content: result.content }];
+  return { pixels: toText(new Uint8Array(await result.content.arrayBuffer())), shares };
+};
+
+window.saveAs = async (format) => {
+  const { result } = await window.ask("save", { source: window.source, fills: window.filled, format });
+  const content = toText(new Uint8Array(await result.content.arrayBuffer()));
+  return { content, ending: result.ending, notes: result.notes.map(({ key }) => key) };
+};

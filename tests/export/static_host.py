@@ -1,0 +1,50 @@
+"""A host for a folder, as simple as they come: it calls every file but pages and, where told so, scripts just bytes.
+
+Run as a program it takes the folder, and then any of "scripts" and "isolated", and prints its port.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+
+
+class Handler(SimpleHTTPRequestHandler):
+    scripts = isolated = False
+
+    def guess_type(self, path: str) -> str:
+        if path.endswith((".html", "/")):
+            return "text/html"
+        return "text/javascript" if self.scripts and path.endswith(".js") else "application/octet-stream"
+
+    def end_headers(self) -> None:
+        for name, value in ISOLATION.items() if self.isolated else ():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def hosting(folder: Path, *options: str) -> Iterator[str]:
+    """The address of a host for the folder, in a process of its own."""
+    process = subprocess.Popen([sys.executable, __file__, str(folder), *options], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    Handler.scripts, Handler.isolated = "scripts" in sys.argv[2:], "isolated" in sys.argv[2:]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=sys.argv[1]))
+    print(server.server_port, flush=True)
+    server.serve_forever()

@@ -1,0 +1,293 @@
+"""The folder of `onar export --format web`, in a real browser: it fills as Python does, and nothing leaves it."""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from playwright.sync_api import Browser, Page
+
+from onar import Inpainter, OnarError, PConvUNet, UsageError
+from onar.bundled import bundled_page
+from onar.checkpoint import save_weights
+from onar.cli import main
+from onar.export.verb import export
+from onar.export.web import GENERATOR
+from tests.conftest import PHOTOS
+from tests.export.static_host import hosting
+from tests.serve.browser import PATIENCE, running_browser
+
+pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), reason="needs the built page")
+
+COFFEE = PHOTOS / "skimage_coffee.jpg"
+ASK_WORKER = Path(__file__).with_name("ask_worker.js")
+MOST_BYTES = 25_000_000
+EXIF_ORIENTATION, EXIF_DESCRIPTION, EXIF_WIDTH = 274, 270, 40962
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export("bundled", tmp_path_factory.mktemp("hosts") / "site", format="web").path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "small.pth"
+    save_weights(path, PConvUNet(4, 3, "pyramid"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, site: Path) -> Iterator[Page]:
+    """The exported page, with a worker, on a host that calls nearly everything just bytes."""
+    with hosting(site) as address:
+        yield open_site(browser, address)
+
+
+def open_site(browser: Browser, address: str) -> Page:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    start_worker(page)
+    return page
+
+
+def start_worker(page: Page) -> None:
+    page.add_script_tag(content=ASK_WORKER.read_text())
+    page.evaluate("startWorker()")
+
+
+def as_text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def open_file(page: Page, name: str, content: bytes) -> Any:
+    return page.evaluate("([name, content]) => openFile(name, content)", [name, as_text(content)])
+
+
+def fill(page: Page, hole: NDArray[np.bool_], texture: str = "network") -> NDArray[np.uint8]:
+    """What the page fills in a photo of that size: H×W×4."""
+    height, width = hole.shape
+    rect = {"left": 0, "top": 0, "width": width, "height": height}
+    mask = as_text((255 * hole).astype(np.uint8).tobytes())
+    answer = page.evaluate("([rect, mask, texture]) => fillHole(rect, mask, texture)", [rect, mask, texture])
+    assert answer["shares"][0] is None
+    assert answer["shares"][1:] == sorted(answer["shares"][1:])
+    assert answer["shares"][-1] == 1
+    return np.frombuffer(base64.b64decode(answer["pixels"]), np.uint8).reshape(height, width, 4)
+
+
+def holes_of(photo: Image.Image) -> NDArray[np.bool_]:
+    """A deep hole, a small one and a scratch."""
+    hole = np.zeros((photo.height, photo.width), bool)
+    hole[60:130, 90:180] = hole[150:160, 20:30] = hole[170:173, 5:150] = True
+    return hole
+
+
+def png(photo: Image.Image) -> bytes:
+    file = BytesIO()
+    photo.save(file, "PNG")
+    return file.getvalue()
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+@pytest.mark.parametrize("texture", ["network", "patches"])
+def test_the_page_fills_as_python_does(page: Page, texture: str) -> None:
+    photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
+    hole = holes_of(photo)
+    assert open_file(page, "coffee.png", png(photo)) == {"width": 320, "height": 240, "notes": []}
+    filled = fill(page, hole, texture)
+    expected = Inpainter.load()(np.asarray(photo), hole, texture=texture)
+    assert ((filled[..., 3] == 255) == hole).all()
+    assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 2
+
+
+def test_what_is_transparent_is_neither_seen_nor_filled(page: Page) -> None:
+    photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
+    hole, alpha = holes_of(photo), np.full((240, 320), 255, np.uint8)
+    alpha[40:100, 150:300] = 0
+    photo.putalpha(Image.fromarray(alpha))
+    open_file(page, "coffee.png", png(photo))
+    filled = fill(page, hole)
+    expected = np.asarray(Inpainter.load()(photo, (255 * hole).astype(np.uint8), texture="network"))
+    assert ((filled[..., 3] == 255) == hole & (alpha == 255)).all()
+    assert np.abs(filled.astype(int) - expected)[filled[..., 3] == 255].max() <= 2
+
+
+def test_a_saved_jpeg_keeps_what_its_file_said_and_not_what_it_showed(page: Page) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION], exif[EXIF_DESCRIPTION] = 6, "a cup"
+    exif.get_ifd(0x8769)[EXIF_WIDTH] = 480
+    stored = BytesIO()
+    photo = Image.open(COFFEE)
+    photo.save(stored, "JPEG", quality=95, exif=exif, comment=b"stirred")
+    upright = ImageOps.exif_transpose(Image.open(stored)).convert("RGB")
+    assert open_file(page, "coffee.jpg", stored.getvalue())["width"] == upright.width == 320
+    hole = holes_of(upright)
+    filled = fill(page, hole)
+    saved = page.evaluate("saveAs('same')")
+    assert saved["ending"] == ".jpg"
+    assert saved["notes"] == ["browser_loses_metadata", "browser_compresses"]  # the comment, for one
+    result = Image.open(BytesIO(base64.b64decode(saved["content"])))
+    assert result.size == upright.size
+    assert result.getexif()[EXIF_ORIENTATION] == 1
+    assert result.getexif()[EXIF_DESCRIPTION] == "a cup"
+    assert result.getexif().get_ifd(0x8769)[EXIF_WIDTH] == 320
+    difference = np.abs(np.asarray(result.convert("RGB")).astype(int) - np.asarray(upright))
+    assert difference[~hole].mean() < 2
+    assert np.abs(np.asarray(result.convert("RGB"))[hole].astype(int) - filled[hole][:, :3]).mean() < 4
+
+
+def test_a_saved_png_has_the_same_known_pixels_and_the_filled_ones(page: Page) -> None:
+    photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
+    open_file(page, "coffee.png", png(photo))
+    filled = fill(page, holes_of(photo))
+    saved = page.evaluate("saveAs('same')")
+    assert (saved["ending"], saved["notes"]) == (".png", [])
+    result = np.asarray(Image.open(BytesIO(base64.b64decode(saved["content"]))).convert("RGB"))
+    assert (result == np.where(filled[..., 3:] == 255, filled[..., :3], np.asarray(photo))).all()
+
+
+def test_a_grey_photo_is_filled_with_grey(page: Page) -> None:
+    photo = Image.open(COFFEE).convert("L").crop((0, 0, 320, 240))
+    hole = holes_of(photo)
+    open_file(page, "coffee.png", png(photo))
+    filled = fill(page, hole)
+    expected = np.asarray(Inpainter.load()(photo, (255 * hole).astype(np.uint8), texture="network"))
+    assert (filled[hole][:, :3] == filled[hole][:, :1]).all()
+    assert np.abs(filled[..., 0].astype(int) - expected)[hole].max() <= 2
+
+
+def test_a_file_that_is_no_picture_is_named(page: Page) -> None:
+    with pytest.raises(Exception, match=r'browser_unreadable.*"name":"notes\.png"'):
+        open_file(page, "notes.png", b"what I think of coffee")
+
+
+def test_threads_come_with_the_headers(browser: Browser, site: Path, page: Page) -> None:
+    assert not page.evaluate("crossOriginIsolated")
+    with hosting(site, "isolated") as address:
+        isolated = open_site(browser, address)
+        assert isolated.evaluate("crossOriginIsolated")
+        said: list[str] = []
+        isolated.on("console", lambda message: said.append(message.text))
+        open_file(isolated, "coffee.jpg", COFFEE.read_bytes())
+        fill(isolated, holes_of(Image.open(COFFEE)))
+        cores = isolated.evaluate("navigator.hardwareConcurrency")
+    assert f"Onar: networks run on the processor, {min(cores, 8)} threads" in said
+
+
+def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(browser: Browser, site: Path) -> None:
+    context, asked = browser.new_context(), []
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    with hosting(site, "scripts") as address:
+        page.goto(address)
+        page.evaluate("navigator.serviceWorker.register('sw.js')")
+        page.evaluate("navigator.serviceWorker.ready")
+    page.goto(address)  # the host is gone
+    assert page.evaluate("crossOriginIsolated"), "the service worker gives the headers"
+    start_worker(page)
+    open_file(page, "coffee.jpg", COFFEE.read_bytes())
+    hole = holes_of(Image.open(COFFEE))
+    assert ((fill(page, hole, "patches")[..., 3] == 255) == hole).all()
+    assert asked
+    assert all(url.startswith((address, "blob:")) for url in asked)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> None:
+    files = [file for file in site.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    names = {file.relative_to(site).as_posix() for file in files}
+    assert {"licences/pypatchmatch.txt", "licences/onnxruntime-LICENSE.txt", "examples/ATTRIBUTION.md"} <= names
+    said = json.loads((site / "onar.json").read_bytes())
+    assert set(said["examples"]) <= names
+    assert len(said["examples"]) == 12
+    readme = (site / "README.md").read_text()
+    assert "Cross-Origin-Opener-Policy: same-origin" in readme
+    assert "Cross-Origin-Embedder-Policy: require-corp" in readme
+
+
+def test_ones_own_weights_go_into_the_folder(weights: Path, tmp_path: Path) -> None:
+    exported = export(str(weights), tmp_path / "site", format="web")
+    said = json.loads((exported.path / "onar.json").read_bytes())
+    assert said["weights"] == [{"name": "small", "default": True}]
+    assert (said["training_size"], said["step"]) == (Inpainter.load(weights).training_size, 8)
+    onnx.checker.check_model(onnx.load_from_string(gzip.decompress((exported.path / GENERATOR).read_bytes())))
+
+
+def test_an_earlier_export_is_replaced_and_anything_else_is_not(weights: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    first = export("pyramid", site, format="web")
+    (site / "left.txt").write_text("from before")
+    export(str(weights), site, format="web")
+    assert not (site / "left.txt").exists()
+    assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "small"
+    assert str(first).startswith("compared with the original")
+    diary = tmp_path / "diary"
+    diary.mkdir()
+    (diary / "today.txt").write_text("coffee")
+    with pytest.raises(OnarError, match="not empty and no earlier export"):
+        export(str(weights), diary, format="web")
+    assert [file.name for file in diary.iterdir()] == ["today.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["diary", "site"]
+
+
+def test_an_export_that_computes_something_else_leaves_the_earlier_one(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    export("pyramid", site, format="web")
+    monkeypatch.setattr("onar.export.web.TOLERANCE", -1.0)
+    with pytest.raises(OnarError, match="differs from the original"):
+        export(str(weights), site, format="web")
+    assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "pyramid"
+    assert [file.name for file in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--output", "site"], "or be a folder with --format web"),
+        (["--output", "model.onnx", "--format", "safetensors"], "must end in .safetensors"),
+        (["--output", "site", "--format", "web", "--int8"], "--int8 is for .onnx files"),
+        (["--output", "model.onnx", "--texture_blend", "blend.safetensors"], "--texture_blend is for --format web"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    flags: list[str], said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "--weights", str(weights), *flags])
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_is_not_built_is_told(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onar.export.web.bundled_page", lambda: tmp_path / "nothing")
+    with pytest.raises(OnarError, match="build it with npm"):
+        export(str(weights), tmp_path / "site", format="web")
+    with pytest.raises(UsageError, match="must end in"):
+        export(str(weights), tmp_path / "site")
