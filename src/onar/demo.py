@@ -19,7 +19,7 @@ from onar.imaging.listing import find_photos
 from onar.imaging.sheets import picture_grid
 from onar.inference.inpainter import Inpainter
 from onar.masks import known_from_mask, random_mask
-from onar.metrics.held_out import HeldOut, Scores, complete_by, sample_rows, score_baselines, score_completer
+from onar.metrics.held_out import Completer, HeldOut, Scores, complete_by, sample_rows, score_baselines, score_completer
 from onar.metrics.learned_distances import st_lpips
 from onar.training.loop import train
 from onar.training.results_folder import Results
@@ -70,9 +70,14 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
 
     def complete(weights: Path, sheet: Path) -> None:
         """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
-        completer = complete_by(Inpainter.load(weights))
-        ours = _mean([{"Onar": score_completer(completer, photo, MASKS_PER_PHOTO, distances)} for photo in holes])
-        write_image(sheet, picture_grid([row for photo in holes for row in sample_rows(completer, photo, 1)]))
+        fill = complete_by(Inpainter.load(weights))
+        scores, rows = [], []
+        for photo in holes:
+            completer = _filled_once(fill, photo)
+            scores.append({"Onar": score_completer(completer, photo, MASKS_PER_PHOTO, distances)})
+            rows += sample_rows(completer, photo, 1)
+        ours = _mean(scores)
+        write_image(sheet, picture_grid(rows))
         print(_table(baselines | ours))
         print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
         print(f"trained on what people see finds; judge yourself, masked, completed and original: {sheet}")
@@ -115,6 +120,13 @@ def _with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
     masks = [random_mask(*photo.shape[1:], rng=rng, hole_ratio=(0.05, 0.4)) for _ in range(MASKS_PER_PHOTO)]
     known = torch.from_numpy(np.stack([known_from_mask(mask) for mask in masks]))
     return HeldOut(photo.expand(MASKS_PER_PHOTO, -1, -1, -1), known.byte())
+
+
+def _filled_once(fill: Completer, photo: HeldOut) -> Completer:
+    """What gives, for the first holes of one photo, the fills that it has made of all."""
+    ((pixels, known),) = photo.batches(MASKS_PER_PHOTO)
+    completed = fill(pixels * known, known)
+    return lambda pixels, _known: completed[: len(pixels)]
 
 
 def _mean(photos: list[dict[str, Scores]]) -> dict[str, Scores]:
