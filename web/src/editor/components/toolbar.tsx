@@ -93,7 +93,7 @@ function SizeSlider({ state }: { state: State }): JSX.Element {
         aria-valuetext={say("complete_size_pixels", { size })}
         onInput={(event) => resize(state, event.currentTarget.valueAsNumber)}
       />
-      <output>{size}</output>
+      <span aria-hidden="true">{size}</span>
     </label>
   );
 }
@@ -104,8 +104,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
   return (
     <button
       type="button"
-      class={`button fill ${isFilling ? "" : "primary"}`}
-      aria-disabled={!isFilling && state.work.value.mask.length === 0}
+      class={`button fill ${isFilling || state.work.value.mask.length === 0 ? "" : "primary"}`}
       title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
       onClick={() => (isFilling ? cancel(state) : fill(state))}
     >
