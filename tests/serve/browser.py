@@ -1,21 +1,20 @@
 """A real browser for tests, and what people do on the page with it.
 
-Pictures of the page are left in tests/artifacts, to be looked at.
+What is there is found by its role and its name, as a screen reader finds it. Pictures of the page are left in
+tests/artifacts, to be looked at.
 """
 
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Download, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.conftest import REPOSITORY
 
@@ -39,66 +38,91 @@ def running_browser(*flags: str) -> Iterator[Browser]:
 
 def open_page(page: Page, url: str) -> None:
     page.set_default_timeout(PATIENCE)
-    with page.expect_request(re.compile("queue/join")):  # from then on the page listens
-        page.goto(url)
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Onar")).to_be_visible()
 
 
-def choose_photo(page: Page, photo: Path) -> None:
-    page.locator("#photo input[type=file]").set_input_files(photo)
-    width, height = Image.open(photo).size
-    expect(page.locator("#status")).to_contain_text(f"{width} × {height}")
+def choose_photo(page: Page, photo: Path, size: tuple[int, int] | None = None) -> None:
+    """Open a photo, which may have another size when it is upright."""
+    page.get_by_label(re.compile("^(Open a photo|Another photo|Fotoğraf aç|Başka fotoğraf)$")).set_input_files(photo)
+    expect(canvas(page)).to_have_accessible_name(re.compile(re.escape(photo.name)))
+    width, height = (f"{side:,}".replace(",", "[.,]") for side in size or Image.open(photo).size)
+    expect(page.get_by_role("status").first).to_contain_text(re.compile(f"{width} × {height}"))
 
 
-def choose_mask(page: Page, mask: Path) -> None:
-    page.locator("#mask input[type=file]").set_input_files(mask)
-    wait_for_editor(page, painted=True)
+def canvas(page: Page) -> Locator:
+    return page.get_by_role("application")
+
+
+def button(page: Page, english: str, turkish: str = "") -> Locator:
+    return page.get_by_role("button", name=re.compile(f"^({english}|{turkish or english})$")).first
 
 
 def paint(page: Page, left: float = 0.45, right: float = 0.55, height: float = 0.5) -> None:
-    """Draw a line over the unpainted photo, from a share of the canvas to another one."""
-    wait_for_editor(page, painted=False)
-    box = page.locator("#editor canvas").first.bounding_box()
+    """Draw a line over the photo, from a share of its width to another one."""
+    box, steps = photo_box(page), steps_on(page)
     down = box["y"] + height * box["height"]
     page.mouse.move(box["x"] + left * box["width"], down)
     page.mouse.down()
     page.mouse.move(box["x"] + right * box["width"], down, steps=5)
     page.mouse.up()
-    wait_for_editor(page, painted=True)
+    expect(page.get_by_role("main")).to_have_attribute("data-steps", str(steps + 1))
 
 
-def wait_for_editor(page: Page, painted: bool) -> None:
-    """Wait until the canvas shows a photo, with or without paint on it."""
-    canvas = page.locator("#editor canvas").first
-    canvas.scroll_into_view_if_needed()
-    give_up = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < give_up:
-        shown = np.asarray(Image.open(BytesIO(canvas.screenshot())).convert("RGB")).astype(int)
-        height, width = shown.shape[:2]
-        middle = shown[height // 3 : -height // 3, 2 * width // 5 : -2 * width // 5]
-        red, green, blue = np.moveaxis(middle, -1, 0)
-        paint = (red > 150) & (red - green > 80) & (blue > green)  # no photo here has this colour
-        if np.ptp(middle, axis=2).mean() > 5 and (paint.sum() > 50) == painted:
-            return
-    keep_picture(page, "failed")
-    pytest.fail(f"the editor shows no photo {'with' if painted else 'without'} paint")
+def photo_box(page: Page) -> dict[str, float]:
+    """Where the photo is on the page."""
+    found = canvas(page)
+    numbers = re.findall(r"\d[\d.,]*", found.get_attribute("aria-label"))
+    width, height = (int(re.sub(r"\D", "", number)) for number in numbers[-2:])
+    scale, left, top = (float(found.get_attribute(f"data-{name}")) for name in ("scale", "left", "top"))
+    box = found.bounding_box()
+    return {"x": box["x"] + left, "y": box["y"] + top, "width": width * scale, "height": height * scale}
 
 
-def editor_tool(page: Page, name: str) -> Locator:
-    return page.locator("#editor").get_by_role("button", name=name, exact=True)
+def steps_on(page: Page) -> int:
+    """How many strokes there are on the photo that are not filled."""
+    return int(page.get_by_role("main").get_attribute("data-steps"))
 
 
 def fill(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("Fill the holes|Boşlukları doldur")).click()
-    expect(page.locator("#status")).to_contain_text(re.compile("Filled|dolduruldu"))
-    expect(page.locator("#before_after img").first).to_be_visible()
+    fills = int(page.get_by_role("main").get_attribute("data-fills"))
+    button(page, "Fill", "Doldur").click()
+    expect(page.get_by_role("main")).to_have_attribute("data-fills", str(fills + 1))
+    expect(page.get_by_role("status").first).to_contain_text(re.compile("Filled in|dolduruldu"))
 
 
-def download(page: Page, name: str, folder: Path) -> Path:
+def open_options(page: Page) -> None:
+    options = button(page, "Options", "Seçenekler")
+    if options.get_attribute("aria-expanded") != "true":
+        options.click()
+    expect(page.get_by_role("complementary")).to_be_visible()
+
+
+def choose_mask(page: Page, mask: Path) -> None:
+    open_options(page)
+    page.get_by_label(re.compile("^(Load a mask|Maske yükle)$")).set_input_files(mask)
+    expect(page.get_by_role("main")).to_have_attribute("data-state", "ready")
+
+
+def save_mask(page: Page, folder: Path) -> NDArray[np.bool_]:
+    """What is marked now, as the page saves it."""
+    open_options(page)
+    levels = np.asarray(
+        Image.open(keep_download(page, button(page, "Save the mask", "Maskeyi kaydet"), folder)).convert("L")
+    )
+    assert set(np.unique(levels)) <= {0, 255}
+    return levels == 255
+
+
+def save_photo(page: Page, folder: Path) -> Path:
+    return keep_download(page, button(page, "Download", "İndir"), folder)
+
+
+def keep_download(page: Page, control: Locator, folder: Path) -> Path:
     with page.expect_download() as started:
-        page.get_by_role("button", name=name).click()
-    file: Download = started.value
-    file.save_as(folder / file.suggested_filename)
-    return folder / file.suggested_filename
+        control.click()
+    started.value.save_as(folder / started.value.suggested_filename)
+    return folder / started.value.suggested_filename
 
 
 def pixels(file: Path) -> NDArray[np.generic]:
@@ -107,7 +131,7 @@ def pixels(file: Path) -> NDArray[np.generic]:
 
 def keep_picture(page: Page, name: str) -> None:
     """Leave a picture of the page, which must fit its width."""
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    page.wait_for_function("[...document.images].every(image => image.complete || image.loading === 'lazy')")
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
