@@ -14,9 +14,9 @@ from playwright.sync_api import Browser
 
 from tests.serve import browser as browsing
 from tests.serve.bad_requests import MASK, PATH, PHOTO
-from tests.serve.browser import choose_photo, download, fill, keep_picture, paint, pixels, running_browser
+from tests.serve.browser import choose_photo, fill, keep_picture, paint, pixels, running_browser, save_mask, save_photo
 from tests.serve.proxies import DOCUMENTED, NAME, ask, documented, running_caddy, running_nginx
-from tests.serve.server import COFFEE, Server, a_photo, encode, running_server
+from tests.serve.server import COFFEE, Server, a_photo, encode, needs_page, running_server
 
 HOST = "proxy_set_header Host $host;\n"
 WAYS = {
@@ -57,6 +57,7 @@ def way(request: pytest.FixtureRequest, servers: dict[str, Server], tmp_path: Pa
         yield stack.enter_context(run(lines, f"{host}:{port}", tmp_path)), path
 
 
+@needs_page
 # In all ways the page asks for the same; each of these differs from the others in what it can get wrong.
 @pytest.mark.parametrize(
     "way",
@@ -77,10 +78,10 @@ def test_the_page_works_behind_a_proxy(
     Image.open(COFFEE).resize((1200, 800)).save(photo)  # more than a megabyte
     choose_photo(page, photo)
     paint(page)
+    hole = save_mask(page, tmp_path)
     fill(page)
     keep_picture(page, f"behind_{request.node.callspec.id}")
-    hole = pixels(download(page, "Download the mask", tmp_path)) == 255
-    before, after = pixels(photo), pixels(download(page, "Download the photo", tmp_path))
+    before, after = pixels(photo), pixels(save_photo(page, tmp_path))
     context.close()
     assert np.array_equal(before[~hole], after[~hole])
     assert (before[hole] != after[hole]).any()
@@ -105,6 +106,7 @@ def test_the_api_works_behind_a_proxy(way: tuple[str, str]) -> None:
             assert client.get(address + file.removeprefix(path), **about).status_code == 200
 
 
+@needs_page
 @pytest.mark.parametrize("way", ["nginx_under_a_path", "caddy_under_a_path"], indirect=True)
 def test_a_path_without_its_slash_leads_to_the_page(way: tuple[str, str]) -> None:
     url, path = way
@@ -120,6 +122,7 @@ def test_a_server_under_a_path_sends_there_itself(servers: dict[str, Server]) ->
     assert httpx.get(f"{servers['/onar'].url}/api/health").json() == {"status": "ok"}
 
 
+@needs_page
 @pytest.mark.parametrize("path", ["/", "/onar.json", "/api/openapi.json"])
 def test_what_a_stranger_says_about_addresses_is_on_no_page(servers: dict[str, Server], path: str) -> None:
     headers = dict.fromkeys(("X-Forwarded-Host", "Forwarded", "X-Original-URL"), "attacker.example")
