@@ -109,7 +109,7 @@ function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element
       </label>
       {now.by_share && slider("lowest", say("masks_lowest"), percent)}
       {now.by_share && slider("highest", say("masks_highest"), percent)}
-      <button type="button" onClick={() => set({ seed: now.seed + 1 })}>
+      <button type="button" class="button" onClick={() => set({ seed: now.seed + 1 })}>
         {say("masks_another")}
       </button>
     </form>
@@ -181,7 +181,7 @@ function Flags({ flags }: { flags: string }): JSX.Element {
         ))}
       </code>
       <p>
-        <button type="button" onClick={copy}>
+        <button type="button" class="button" onClick={copy}>
           {say("masks_copy")}
         </button>{" "}
         <span role="status">{told.value}</span>

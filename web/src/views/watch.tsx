@@ -42,9 +42,12 @@ function useLooking(view: { current: HTMLElement | null }): { current: Looking |
     const started = keepLooking(look, isSeen);
     looking.current = started;
     const again = () => document.hidden || started.again();
+    // Whoever comes back may have begun a training meanwhile.
     document.addEventListener("visibilitychange", again);
+    addEventListener("focus", again);
     return () => {
       document.removeEventListener("visibilitychange", again);
+      removeEventListener("focus", again);
       started.stop();
     };
   }, [view]);
@@ -94,7 +97,7 @@ function Choice({ list, onAgain }: { list: Training[]; onAgain: () => void }): J
         ))}
       </ul>
       {list.every((training) => training.finished) && (
-        <button type="button" onClick={onAgain}>
+        <button type="button" class="button" onClick={onAgain}>
           {say("watch_again")}
         </button>
       )}

@@ -33,7 +33,7 @@ export function lossLines(watched: Watched[], loss: string): Line[] {
 /**
  * The curves of a score, one for each training and method.
  *
- * One training has a colour for each method; several have a colour each, and a dash for each method. What scores the
+ * One training has a colour for each method, its own for the first; several have a colour each, and a dash for each method. What scores the
  * same in all of them, as a method that learns nothing does on the same photos, is one line.
  */
 export function scoreLines(watched: Watched[], score: string): Line[] {
@@ -42,7 +42,7 @@ export function scoreLines(watched: Watched[], score: string): Line[] {
       const curve = training.scores[score]?.[method];
       return curve ? [{ label: `${training.name}: ${method}`, colour, dash: number, curve }] : [];
     });
-    if (watched.length === 1) return lines.map((line) => ({ ...line, label: method, colour: number }));
+    if (watched.length === 1) return lines.map((line) => ({ ...line, label: method, colour: line.colour + number }));
     const [first] = lines;
     const values = new Set(lines.flatMap(({ curve }) => curve.values));
     if (!first || lines.length === 1 || values.size > 1) return lines;
