@@ -165,6 +165,7 @@ export const english = {
   watch_none_help: "Start the server with the folder that trainings write into, and train into it:",
   watch_folder: "FOLDER",
   watch_photos: "PHOTOS",
+  watch_choose: "Choose a training, or several to compare them.",
   watch_again: "Look again",
   watch_no_answer: "The server does not answer. The page goes on asking.",
   watch_problem: "Cannot be read: {reason}",

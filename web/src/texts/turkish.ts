@@ -168,6 +168,7 @@ export const turkish: Record<TextKey, string> = {
   watch_none_help: "Sunucuyu eğitimlerin yazdığı klasörle başlatın ve o klasöre eğitin:",
   watch_folder: "KLASÖR",
   watch_photos: "FOTOĞRAFLAR",
+  watch_choose: "Bir eğitim seçin; karşılaştırmak için birkaçını.",
   watch_again: "Yeniden bak",
   watch_no_answer: "Sunucu yanıt vermiyor. Sayfa sormayı sürdürüyor.",
   watch_problem: "Okunamıyor: {reason}",

@@ -83,7 +83,7 @@ function Choice({ list, onAgain }: { list: Training[]; onAgain: () => void }): J
             <label>
               <input
                 type="checkbox"
-                checked={chosen.value.has(training.name)}
+                checked={chosen.value?.has(training.name) ?? false}
                 onChange={() => {
                   chosen.value = toggled(chosen.value, training.name);
                   onAgain();
@@ -106,7 +106,7 @@ function Choice({ list, onAgain }: { list: Training[]; onAgain: () => void }): J
 }
 
 function Key({ name }: { name: string }): JSX.Element {
-  const colour = chosen.value.get(name);
+  const colour = chosen.value?.get(name);
   return colour === undefined ? <span class="watch-swatch" /> : <Swatch colour={colour} />;
 }
 
@@ -128,12 +128,13 @@ function Chosen(): JSX.Element {
   const [colours, known] = [chosen.value, shown.value];
   const watched = useMemo(
     () =>
-      [...colours].flatMap(([name, colour]) => {
+      [...(colours ?? [])].flatMap(([name, colour]) => {
         const training = known.get(name);
         return training && training.problem === null ? [{ colour, training }] : [];
       }),
     [colours, known],
   );
+  if (colours?.size === 0) return <p class="watch-quiet">{say("watch_choose")}</p>;
   return (
     <>
       <Charts title={say("watch_losses")} watched={watched} names={lossesOf(watched)} linesOf={lossLines} />

@@ -100,12 +100,13 @@ describe("curves", () => {
 describe("choices", () => {
   const list = (...names: string[]): Training[] => names.map((name) => aTraining(name));
 
-  test("the newest training is watched until others are chosen", () => {
-    expect([...stillThere(new Map(), list("new", "old"))]).toEqual([["new", 0]]);
+  test("the newest training is watched until others are chosen, or none", () => {
+    expect([...(stillThere(null, list("new", "old")) ?? [])]).toEqual([["new", 0]]);
     const chosen = new Map([["old", 3]]);
     expect(stillThere(chosen, list("new", "old"))).toBe(chosen);
-    expect([...stillThere(chosen, list("new"))]).toEqual([["new", 0]]);
-    expect(stillThere(new Map(), []).size).toBe(0);
+    expect([...(stillThere(chosen, list("new")) ?? [])]).toEqual([["new", 0]]);
+    expect(stillThere(new Map(), list("new"))?.size).toBe(0);
+    expect(stillThere(null, [])).toBe(null);
   });
 
   test("a training keeps its colour, and the next takes the first that is free", () => {

@@ -6,8 +6,11 @@ import { type Answer, ask, type Training, type TrainingInFull } from "./answers"
 /** The trainings, the newest first; null before the first answer. */
 export const trainings = signal<Training[] | null>(null);
 
-/** Those that are watched, each with the number of its colour, which it keeps. */
-export const chosen = signal<ReadonlyMap<string, number>>(new Map());
+/** Trainings that are watched, each with the number of its colour, which it keeps. */
+export type Choice = ReadonlyMap<string, number>;
+
+/** Those that are watched; null before there is any. */
+export const chosen = signal<Choice | null>(null);
 
 /** What is known of those. */
 export const shown = signal<ReadonlyMap<string, TrainingInFull>>(new Map());
@@ -28,7 +31,7 @@ export async function look(): Promise<boolean> {
     now.value = list.now;
     if (isNew("", list)) trainings.value = list.content;
     chosen.value = stillThere(chosen.value, list.content);
-    const known = await Promise.all([...chosen.value.keys()].map(lookAt));
+    const known = await Promise.all([...(chosen.value ?? new Map()).keys()].map(lookAt));
     // The same objects say that there is nothing to draw anew.
     const after = new Map(known.flatMap((training) => (training ? [[training.name, training] as const] : [])));
     if (!isSame(shown.value, after)) shown.value = after;
@@ -58,16 +61,21 @@ function isSame<T>(one: ReadonlyMap<string, T>, other: ReadonlyMap<string, T>): 
   return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
 }
 
-/** Those of the chosen trainings that are still there; when there are none, the newest. */
-export function stillThere(chosen: ReadonlyMap<string, number>, list: Training[]): ReadonlyMap<string, number> {
+/**
+ * Those of the chosen trainings that are still there; when all are gone, the newest.
+ *
+ * @param chosen - null while nobody has chosen; an empty choice is a choice, too
+ */
+export function stillThere(chosen: Choice | null, list: Training[]): Choice | null {
   const names = new Set(list.map((training) => training.name));
-  const kept = [...chosen].filter(([name]) => names.has(name));
-  if (kept.length === 0 && list[0]) return new Map([[list[0].name, 0]]);
-  return kept.length === chosen.size ? chosen : new Map(kept);
+  const kept = [...(chosen ?? [])].filter(([name]) => names.has(name));
+  if (chosen && kept.length === chosen.size) return chosen;
+  if (kept.length > 0) return new Map(kept);
+  return list[0] ? new Map([[list[0].name, 0]]) : null;
 }
 
 /** The chosen trainings with one more, or without one; a new one takes the first colour that is free. */
-export function toggled(chosen: ReadonlyMap<string, number>, name: string): ReadonlyMap<string, number> {
+export function toggled(chosen: Choice | null, name: string): Choice {
   const after = new Map(chosen);
   if (after.delete(name)) return after;
   const taken = new Set(after.values());
