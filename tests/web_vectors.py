@@ -198,8 +198,9 @@ def rule_numbers() -> dict[str, Any]:
 
 
 def write(path: Path, cases: Sequence[Case]) -> None:
-    """Write cases and what Python makes of them."""
-    path.write_text(json.dumps({"rules": rule_numbers(), "cases": [case.solved() for case in cases]}) + "\n")
+    """Write cases, a line each, and what Python makes of them."""
+    lines = ",\n".join(json.dumps(case.solved()) for case in cases)
+    path.write_text(f'{{"rules": {json.dumps(rule_numbers())},\n"cases": [\n{lines}\n]}}\n')
 
 
 # ---------------------------------------------------------------- photos and holes
