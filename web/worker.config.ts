@@ -1,12 +1,13 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { gzipSync } from "node:zlib";
+import { gzipSync } from "fflate"; // the same bytes everywhere, unlike node's
 import { defineConfig, type Plugin } from "vite";
+import metadata from "./package.json" with { type: "json" };
 
 /** Scripts beside the page: `--mode` names the one that is built. */
 const SCRIPTS = {
   /** The engine that runs in the browser. */
-  worker: { entry: "src/engine/browser/worker.ts", plugins: [onnxRuntime()] },
+  worker: { entry: "src/engine/browser/worker.ts", plugins: [onnxRuntime(), licences()] },
   /** What makes a folder on a static host work offline. */
   sw: { entry: "src/offline/sw.ts", plugins: [] },
 };
@@ -22,8 +23,22 @@ function onnxRuntime(): Plugin {
     generateBundle() {
       const { resolve } = createRequire(import.meta.url);
       for (const [fileName, name] of Object.entries(files)) {
-        const source = gzipSync(readFileSync(resolve(`onnxruntime-web/${name}`)), { level: 9 });
+        const source = gzipSync(readFileSync(resolve(`onnxruntime-web/${name}`)), { level: 9, mtime: 0 });
         this.emitFile({ type: "asset", fileName, source });
+      }
+    },
+  };
+}
+
+/** The terms of the packages that the page is made of; public/licences has those that bring no file. */
+function licences(): Plugin {
+  return {
+    name: "licences",
+    generateBundle() {
+      for (const name of Object.keys(metadata.dependencies)) {
+        const file = `node_modules/${name}/LICENSE`;
+        const fileName = `licences/${name.replace("@", "").replace("/", "-")}.txt`;
+        if (existsSync(file)) this.emitFile({ type: "asset", fileName, source: readFileSync(file) });
       }
     },
   };

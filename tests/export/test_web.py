@@ -218,7 +218,8 @@ def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> N
     files = [file for file in site.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MOST_BYTES
     names = {file.relative_to(site).as_posix() for file in files}
-    assert {"licences/pypatchmatch.txt", "licences/onnxruntime-LICENSE.txt", "examples/ATTRIBUTION.md"} <= names
+    terms = {"pypatchmatch", "onnxruntime-web", "onnxruntime-notices", "preact"}
+    assert {"examples/ATTRIBUTION.md", *(f"licences/{name}.txt" for name in terms)} <= names
     said = json.loads((site / "onar.json").read_bytes())
     assert set(said["examples"]) <= names
     assert len(said["examples"]) == 12

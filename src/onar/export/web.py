@@ -86,7 +86,7 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
             _write_blend(blend, folder / BLEND)
         site["examples"] = _copy_examples(folder)
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
-        _copy_licences(folder / "licences", name)
+        _copy_licences(folder / "licences")
         _write_readme(folder / README, site)
         _finish_page(folder)
         _write_worker(folder)
@@ -181,14 +181,12 @@ def _copy_examples(folder: Path) -> list[str]:
     return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in _examples()]
 
 
-def _copy_licences(folder: Path, name: str) -> None:
-    """Add what the page did not bring: the terms of ONNX Runtime, and of the bundled weights where they are used."""
-    folder.mkdir(exist_ok=True)
-    found = find_spec("onnxruntime")
-    assert found is not None
-    assert found.origin is not None
-    for notice in ("LICENSE", "ThirdPartyNotices.txt"):
-        shutil.copy(Path(found.origin).with_name(notice), folder / f"onnxruntime-{Path(notice).stem}.txt")
+def _copy_licences(folder: Path) -> None:
+    """Add the terms that the page does not bring: of what ONNX Runtime is made of, and of the bundled weights."""
+    runtime = find_spec("onnxruntime")
+    assert runtime is not None
+    assert runtime.origin is not None
+    shutil.copy(Path(runtime.origin).with_name("ThirdPartyNotices.txt"), folder / "onnxruntime-notices.txt")
     for terms in ("MODEL_CARD.md", "texture_credits.tsv"):
         shutil.copy(bundled_weights().with_name(terms), folder)
 
@@ -203,7 +201,7 @@ def _finish_page(folder: Path) -> None:
         sheet.unlink()
     text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>')
     index.write_text(text, encoding="utf-8")
-    icons = [{"src": icon.name, "sizes": "any"} for icon in sorted(folder.glob("icon.*"))]
+    icons = [{"src": icon.name, "sizes": "any", "type": "image/svg+xml"} for icon in folder.glob("favicon.svg")]
     manifest = {"name": "Onar", "short_name": "Onar", "start_url": "./", "display": "standalone", "icons": icons}
     (folder / "manifest.webmanifest").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
