@@ -37,15 +37,23 @@ def save_weights(path: Path, network: nn.Module) -> None:
 
 
 def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
-    """Write a generator as safetensors in float16, half as large.
+    """What `save_safetensors` does, in float16 and half as large."""
+    save_safetensors(path, generator, metadata, torch.float16)
+
+
+def save_safetensors(
+    path: Path, generator: nn.Module, metadata: dict[str, str], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a generator as safetensors.
 
     Args:
         path: the file.
         generator: one of `GENERATORS`, or another network that has an `architecture`.
         metadata: what else the file should say, beside the architecture: `format`, `training_size`, keys of `RECORD`.
+        dtype: of its floating-point numbers.
     """
     state = {
-        key: value.half() if value.is_floating_point() else value for key, value in _plain_state(generator).items()
+        key: value.to(dtype) if value.is_floating_point() else value for key, value in _plain_state(generator).items()
     }
     # Not `save_file`, whose files only their owner may read.
     path.write_bytes(save(state, {"architecture": json.dumps(generator.architecture), **metadata}))
@@ -199,6 +207,7 @@ def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
         "base_channels": first.shape[0],
         "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", str(key)) is not None for key in state),
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
+        "normalised": "colour_mean" in state,
     }
 
 

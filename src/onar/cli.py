@@ -243,6 +243,27 @@ def export(
 
 
 @app.command
+def convert(file: Path, *, output: Path, colours: Literal["imagenet", "symmetric", "unit"] | None = None) -> None:
+    """Turn weights that another program has trained into a file for Onar.
+
+    Reads state dicts of partial-convolution U-Nets as naoto0804's pytorch-inpainting-with-partial-conv and MMagic save
+    them, and those made of layers of NVIDIA/partialconv. Every tensor is accounted for: one that is unknown, missing or
+    of another shape is named, and nothing is written. This verb needs pip install "onar[train]".
+
+    Args:
+        file: A file of PyTorch, read without running code from it; the state dict may lie under the key state_dict,
+            model or ckpt.
+        output: The file, such as model.safetensors, for `complete`, `serve`, `evaluate`, `export` and
+            `train --init_weights`.
+        colours: The numbers in which the network sees colours: normalised by ImageNet's means and deviations, from -1
+            to 1, or from 0 to 1. Needed where the layout does not say it.
+    """
+    from onar.conversion.verb import convert
+
+    print(convert(file, output, colours))
+
+
+@app.command
 def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -> None:  # noqa: B008
     """Train what blends a network's fill of deep holes with texture copied from the photo: a file for --blend.
 

@@ -53,6 +53,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
         "depth": _is_depth,
         "base_fill": lambda value: value in ("none", "pyramid"),
         "correction_window": _is_window,
+        "normalised": lambda value: type(value) is bool,
     },
     "PyramidFill": {},
 }

@@ -123,7 +123,10 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     missing = graph.add("Mod", graph.add("Neg", size), [2**depth])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
-    photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
+    photo = graph.add("Pad", photo, padding)
+    if architecture.get("normalised"):
+        return _cut(graph, _complete_normalised(graph, weights, depth, photo, known), size)
+    photo = graph.add("Mul", photo, known)
     decoded = _u_net(graph, weights, depth, photo, known)
     if architecture["base_fill"] == "none":
         return _cut(graph, graph.add("Sigmoid", decoded), size)
@@ -133,6 +136,14 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     if window := architecture.get("correction_window"):
         correction = graph.add("Mul", correction, _hole_share(graph, known, window))
     return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
+
+
+def _complete_normalised(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:
+    """What the U-Net answers in the numbers in which it sees colours, as colours in [0, 1]."""
+    mean, std = (weights[f"colour_{name}"][:, None, None] for name in ("mean", "std"))
+    seen = graph.add("Mul", graph.add("Div", graph.add("Sub", photo, mean), std), known)
+    answer = _u_net(graph, weights, depth, seen, known)
+    return graph.add("Clip", graph.add("Add", graph.add("Mul", answer, std), mean), 0.0, 1.0)
 
 
 def _u_net(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:

@@ -115,21 +115,35 @@ class PConvUNet(nn.Module):
         correction_window: with the pyramid, the correction counts by the share of holes in a window of so many pixels
             a side round each pixel, an odd number: along the seam and in thin holes the fill is hard to better. 0: it
             counts in full everywhere. No weights depend on it, so it can be chosen after training.
+        normalised: the network sees (photo - colour_mean) / colour_std and answers in the same numbers, as other
+            programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
+            0 and 1 at first. They are part of the state dict, because weights mean nothing without their own.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
             gradients (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
 
     Raises:
-        ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid.
+        ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid, or
+            `normalised` is with one.
     """
 
+    colour_mean: Tensor
+    colour_std: Tensor
+
     def __init__(
-        self, base_channels: int = 64, depth: int = 8, base_fill: str = "none", correction_window: int = 0
+        self,
+        base_channels: int = 64,
+        depth: int = 8,
+        base_fill: str = "none",
+        correction_window: int = 0,
+        normalised: bool = False,
     ) -> None:
         super().__init__()
         if base_fill not in BASE_FILLS:
             raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
+        if normalised and base_fill != "none":
+            raise ValueError("normalised is for networks with base_fill none: the pyramid fill is in [0, 1]")
         self.base_channels, self.depth, self.base_fill = base_channels, depth, base_fill
         self.correction_window = correction_window
         widths = [3, *(base_channels * min(2**level, 8) for level in range(depth))]
@@ -142,6 +156,10 @@ class PConvUNet(nn.Module):
             for i in reversed(range(depth))
         )
         self.head = self._build_head() if base_fill == "pyramid" else None
+        self.normalised = normalised
+        if normalised:
+            self.register_buffer("colour_mean", torch.zeros(3))
+            self.register_buffer("colour_std", torch.ones(3))
         self.encoder_norm_frozen = False
         self.gradient_checkpointing = False
 
@@ -179,6 +197,8 @@ class PConvUNet(nn.Module):
             "depth": self.depth,
             "base_fill": self.base_fill,
             "correction_window": self.correction_window,
+            # Said only where it holds, so that earlier versions go on reading the files of other networks.
+            **({"normalised": True} if self.normalised else {}),
         }
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
@@ -196,7 +216,10 @@ class PConvUNet(nn.Module):
         step = 2**self.depth
         padding = (0, -width % step, 0, -height % step)
         known = functional.pad(known.to(photo.dtype), padding)
-        photo = functional.pad(photo, padding) * known
+        photo = functional.pad(photo, padding)
+        if self.normalised:
+            return self._complete_normalised(photo, known)[..., :height, :width]
+        photo = photo * known
         decoded = self._decode(photo, known)
         if self.head is None:
             return torch.sigmoid(decoded)[..., :height, :width]
@@ -205,6 +228,10 @@ class PConvUNet(nn.Module):
         if self.correction_window:
             correction = correction * _hole_share(known, self.correction_window)
         return _clamp_straight_through(fill + correction)[..., :height, :width]
+
+    def _complete_normalised(self, photo: Tensor, known: Tensor) -> Tensor:
+        mean, std = self.colour_mean[:, None, None], self.colour_std[:, None, None]
+        return _clamp_straight_through(self._decode((photo - mean) / std * known, known) * std + mean)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips = [(photo, known)]

@@ -1,0 +1,1 @@
+"""The verb `convert`: weights that other programs have trained, as weights of Onar."""

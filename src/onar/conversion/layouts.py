@@ -1,0 +1,296 @@
+"""How other programs name and compute the U-Net of Liu et al. 2018, and their state dicts as one of `PConvUNet`.
+
+The programs share the network: encoder kernels 7, 5, 5, 3, ..., nearest upsampling before concat[low, skip], batch norm
+except in the first and the last level, ReLU and LeakyReLU 0.2, no sigmoid. They differ in names, in the ratio of the
+partial convolution, in the order of colours, and in the numbers in which the network sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from onar.errors import OnarError
+from onar.models import PConvUNet
+from onar.weights_files import MOST_LEVELS
+
+BATCH_NORM_EPSILON = 1e-5  # the default of torch, which all of them keep
+NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The numbers in which a network sees colours: (value in [0, 1] - mean) / std, for red, green and blue."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+COLOURS = {
+    "imagenet": Colours((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "symmetric": Colours((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": Colours((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and deviation of ImageNet's photos; -1 to 1; 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What one program calls its tensors, and in what it differs from `PConvUNet`.
+
+    Attributes:
+        title: how it is told to a person.
+        encoder: name of an encoder level, counted from 1 from the outside in.
+        decoder: name of the decoder level that gives out the size of that encoder level's input.
+        convolution: name of the convolution in a level.
+        ones: name of the tensor of ones that counts known values, in a level.
+        counts_window: the ratio is window / known values, as in the paper; without it, it is 1 / known values.
+        colours: key of `COLOURS`; None where nothing says it.
+        blue_first: the order of colours is blue, green, red.
+        beside: beginnings of the names of tensors that belong to its training alone.
+    """
+
+    title: str
+    encoder: str
+    decoder: str
+    convolution: str
+    ones: str
+    counts_window: bool
+    colours: str | None
+    blue_first: bool = False
+    beside: tuple[str, ...] = ()
+
+
+LAYOUTS = (
+    # https://github.com/naoto0804/pytorch-inpainting-with-partial-conv: net.py (PartialConv, PConvUNet), opt.py
+    Layout(
+        title="naoto0804/pytorch-inpainting-with-partial-conv",
+        encoder="enc_{}",
+        decoder="dec_{}",
+        convolution="conv.input_conv",
+        ones="conv.mask_conv.weight",
+        counts_window=False,
+        colours="imagenet",
+    ),
+    # https://github.com/open-mmlab/mmagic: mmagic/models/editors/pconv, configs/_base_/models/base_pconv.py; photos are
+    # read with channel_order "bgr" and reach the network in it
+    Layout(
+        title="MMagic (MMEditing)",
+        encoder="encoder.enc{}",
+        decoder="decoder.dec{}",
+        convolution="conv",
+        ones="conv.weight_mask_updater",
+        counts_window=True,
+        colours="symmetric",
+        blue_first=True,
+        beside=("loss_percep.", "data_preprocessor."),
+    ),
+    # https://github.com/NVIDIA/partialconv: models/partialconv2d.py. The layer is published, the U-Net is not: its
+    # levels are named as in the first layout, and the numbers of its colours are not said.
+    Layout(
+        title="layers of NVIDIA/partialconv",
+        encoder="enc_{}",
+        decoder="dec_{}",
+        convolution="conv",
+        ones="conv.weight_maskUpdater",
+        counts_window=True,
+        colours=None,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A state dict and the layout it is in.
+
+    Attributes:
+        layout: the layout.
+        prefix: what stands before every name, such as "module." or "generator.".
+    """
+
+    layout: Layout
+    prefix: str
+
+
+def recognise(state: dict[Any, Any]) -> Recognised | None:
+    """Tell the layout of a state dict by the name of its first kernel; None when it is in none of `LAYOUTS`."""
+    for layout in LAYOUTS:
+        first = f"{layout.encoder.format(1)}.{layout.convolution}.weight"
+        for name in state:
+            if isinstance(name, str) and (name == first or name.endswith(f".{first}")):
+                return Recognised(layout, name.removesuffix(first))
+    return None
+
+
+@dataclass
+class Converted:
+    """A generator of Onar, and what has become of the tensors it was made of.
+
+    Attributes:
+        generator: in evaluation mode.
+        ones: tensors of ones, which Onar does without.
+        beside: tensors of the training alone.
+    """
+
+    generator: PConvUNet
+    ones: int = 0
+    beside: int = 0
+
+
+def convert_state(state: dict[Any, Any], recognised: Recognised, colours: Colours) -> Converted:
+    """Turn a state dict into a generator that computes the same in evaluation mode.
+
+    Args:
+        state: names and tensors, all of which are accounted for.
+        recognised: its layout.
+        colours: the numbers in which the network sees colours.
+
+    Raises:
+        OnarError: a tensor is unknown, missing, or of a wrong shape or kind; the message begins with its name.
+    """
+    layout, prefix = recognised.layout, recognised.prefix
+    beside = [name for name in state if isinstance(name, str) and name.startswith(layout.beside)]
+    tensors = _Tensors({name: value for name, value in state.items() if name not in beside}, prefix)
+    base_channels, depth = _measure(tensors, layout)
+    with torch.device("meta"):  # names and shapes without memory, which a wrong file may ask for more of than there is
+        generator = PConvUNet(base_channels, depth, normalised=True)
+    weights: dict[str, Tensor] = {}
+    for ours, theirs in _levels(layout, depth):
+        level = _Level(tensors, layout, theirs, generator.get_submodule(ours).state_dict())
+        weights |= {f"{ours}.{name}": value for name, value in level.convert().items()}
+    tensors.refuse_rest()
+    if layout.blue_first:
+        _exchange_red_and_blue(weights, depth)
+    weights |= {"colour_mean": torch.tensor(colours.mean), "colour_std": torch.tensor(colours.std)}
+    single = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    generator.load_state_dict(single, assign=True)
+    return Converted(generator.eval(), tensors.ones, len(beside))
+
+
+@dataclass
+class _Tensors:
+    """The tensors of a state dict that are not yet accounted for.
+
+    Attributes:
+        left: by their whole names.
+        prefix: what stands before every name that is asked for.
+        ones: how many tensors of ones were taken.
+    """
+
+    left: dict[Any, Any]
+    prefix: str
+    ones: int = field(default=0)
+
+    def has(self, name: str) -> bool:
+        return self.prefix + name in self.left
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A tensor in double precision; raises `OnarError` when it is missing or has another shape."""
+        whole = self.prefix + name
+        if whole not in self.left:
+            raise OnarError(f"{whole} is missing")
+        value = self.left.pop(whole)
+        if not isinstance(value, Tensor):
+            raise OnarError(f"{whole} is a {type(value).__name__}, not a tensor")
+        if value.dtype not in NUMBERS or value.layout != torch.strided:
+            raise OnarError(f"{whole} holds {value.dtype} in {value.layout}, not plain numbers")
+        if tuple(value.shape) != shape:
+            raise OnarError(f"{whole} is {tuple(value.shape)}, not {shape}")
+        return value.detach().double()
+
+    def take_ones(self, name: str, shape: tuple[int, ...]) -> None:
+        """Account for a tensor of ones, where there is one; raises `OnarError` when it holds anything else."""
+        if not self.has(name):
+            return
+        if not bool((self.take(name, shape) == 1).all()):
+            raise OnarError(f"{self.prefix + name} is not all ones: it counts known values in another way")
+        self.ones += 1
+
+    def refuse_rest(self) -> None:
+        """Raise `OnarError` that names a tensor which was not taken, if there is any."""
+        for name in self.left:
+            raise OnarError(f"{name} is unknown: it belongs to another network")
+
+
+def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
+    """Base channels and depth by the kernels of the encoder."""
+    depth = 0
+    while depth < MOST_LEVELS and tensors.has(f"{layout.encoder.format(depth + 1)}.{layout.convolution}.weight"):
+        depth += 1
+    first = f"{tensors.prefix}{layout.encoder.format(1)}.{layout.convolution}.weight"
+    shape = getattr(tensors.left[first], "shape", None)
+    if shape is None or len(shape) != 4:
+        raise OnarError(f"{first} is no kernel of four dimensions")
+    return int(shape[0]), depth
+
+
+def _levels(layout: Layout, depth: int) -> Iterator[tuple[str, str]]:
+    """Our name and theirs of every level."""
+    for level in range(depth):
+        yield f"encoder.{level}", layout.encoder.format(level + 1)
+    for level in range(depth):
+        yield f"decoder.{level}", layout.decoder.format(depth - level)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One level of theirs, and what ours expects."""
+
+    tensors: _Tensors
+    layout: Layout
+    name: str
+    expected: dict[str, Tensor]
+
+    def convert(self) -> dict[str, Tensor]:
+        """Our tensors of the level, by their names in it."""
+        kernel = self._take(f"{self.layout.convolution}.weight", "conv.weight")
+        out_channels, window = kernel.shape[0], kernel[0].numel()
+        self.tensors.take_ones(f"{self.name}.{self.layout.ones}", tuple(kernel.shape))
+        bias = torch.zeros(out_channels, dtype=torch.float64)
+        if self.tensors.has(f"{self.name}.{self.layout.convolution}.bias"):
+            bias = self.tensors.take(f"{self.name}.{self.layout.convolution}.bias", (out_channels,))
+        factor = torch.ones_like(bias) if self.layout.counts_window else torch.full_like(bias, 1 / window)
+        if "norm.weight" in self.expected:
+            return self._convert_normalised(kernel, bias, factor)
+        return {"conv.weight": kernel * factor[:, None, None, None], "conv.bias": bias}
+
+    def _convert_normalised(self, kernel: Tensor, bias: Tensor, factor: Tensor) -> dict[str, Tensor]:
+        """Fold the bias, and a factor on the convolution, into the batch norm.
+
+        A small factor in the kernel would leave half precision nothing of it. It goes into the statistics, and these
+        are scaled to a variance of 1 together with the kernel, so that their squares fit, too.
+        """
+        norm = {name: self._take(f"bn.{name}", f"norm.{name}") for name in ("weight", "bias", "running_mean")}
+        variance = self._take("bn.running_var", "norm.running_var")
+        if self.tensors.has(f"{self.name}.bn.num_batches_tracked"):  # PyTorch has it since 0.4.1
+            batches = self.tensors.take(f"{self.name}.bn.num_batches_tracked", ())
+        else:
+            batches = torch.zeros(())
+        norm["running_mean"] = norm["running_mean"] - bias
+        if not self.layout.counts_window:
+            deviation = (variance + BATCH_NORM_EPSILON).sqrt()
+            kernel = kernel * (factor / deviation)[:, None, None, None]
+            norm["running_mean"] = norm["running_mean"] / deviation
+            variance = torch.full_like(variance, 1 - BATCH_NORM_EPSILON)
+        return {
+            "conv.weight": kernel,
+            **{f"norm.{name}": value for name, value in norm.items()},
+            "norm.running_var": variance,
+            "norm.num_batches_tracked": batches.long(),
+        }
+
+    def _take(self, theirs: str, ours: str) -> Tensor:
+        return self.tensors.take(f"{self.name}.{theirs}", tuple(self.expected[ours].shape))
+
+
+def _exchange_red_and_blue(weights: dict[str, Tensor], depth: int) -> None:
+    """Reverse the colours that the first level sees, and those that the last one sees and gives out."""
+    first, last = "encoder.0.conv.weight", f"decoder.{depth - 1}.conv"
+    weights[first] = weights[first].flip(1)
+    low, photo = weights[f"{last}.weight"].flip(0).split([weights[f"{last}.weight"].shape[1] - 3, 3], dim=1)
+    weights[f"{last}.weight"] = torch.cat([low, photo.flip(1)], dim=1)
+    weights[f"{last}.bias"] = weights[f"{last}.bias"].flip(0)

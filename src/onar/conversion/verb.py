@@ -1,0 +1,109 @@
+"""The verb `convert`: a file of weights of another program, read safely, as a file of Onar's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onar.checkpoint import save_safetensors
+from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
+from onar.errors import OnarError, UsageError
+from onar.files import replacing
+from onar.tensor_files import load_state
+from onar.weights_files import FORMAT, usual_training_size
+
+WRAPPERS = ("state_dict", "model", "ckpt")
+"""Keys under which programs keep a state dict beside other things; one may hold another."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written; printed, it is what a person should know.
+
+    Attributes:
+        output: the file.
+        title: of the layout that was found.
+        colours: key of `COLOURS`.
+        converted: the generator and what was left out of it.
+        beside: keys of the file beside the state dict, which are left out.
+    """
+
+    output: Path
+    title: str
+    colours: str
+    converted: Converted
+    beside: tuple[str, ...]
+
+    def __str__(self) -> str:
+        generator, lines = self.converted.generator, []
+        lines.append(
+            f"{self.title}: {generator.depth} levels, {generator.base_channels} channels in the first, "
+            f"colours {self.colours}"
+        )
+        if self.converted.ones:
+            lines.append(f"left out: {self.converted.ones} tensors of ones, which count known values")
+        if self.converted.beside:
+            lines.append(f"left out: {self.converted.beside} tensors of its training alone")
+        if self.beside:
+            lines.append(f"left out, beside the network: {', '.join(self.beside)}")
+        lines.append(f"{self.output}: {self.output.stat().st_size / 1e6:.2f} MB")
+        return "\n".join(lines)
+
+
+def convert(weights: Path, output: Path, colours: str | None = None) -> Conversion:
+    """Turn weights of another program's partial-convolution U-Net into a safetensors file of Onar.
+
+    Args:
+        weights: a file of PyTorch with a state dict in one of `LAYOUTS`, bare or under keys of `WRAPPERS`.
+        output: the file, which ends in `.safetensors`.
+        colours: key of `COLOURS`, the numbers in which the network sees colours; None takes those of the layout.
+
+    Raises:
+        UsageError: the ending is another, or the layout does not say its colours and nobody does.
+        OnarError: the file cannot be read, or a tensor in it is unknown, missing or of a wrong shape. Then nothing is
+            written.
+    """
+    if output.suffix.lower() != ".safetensors":
+        raise UsageError(f"--output must end in .safetensors, not {output.name}")
+    if colours is not None and colours not in COLOURS:
+        raise UsageError(f"--colours must be one of {', '.join(COLOURS)}, not {colours!r}")
+    state, beside = _unwrap(load_state(weights), weights)
+    recognised = recognise(state)
+    if recognised is None:
+        raise OnarError(_say_unknown(state, weights))
+    chosen = colours or recognised.layout.colours
+    if chosen is None:
+        raise UsageError(
+            f"{weights} has {recognised.layout.title}, which do not say in which numbers the network sees colours: add "
+            f"--colours {', --colours '.join(COLOURS)}"
+        )
+    try:
+        converted = convert_state(state, recognised, COLOURS[chosen])
+    except OnarError as error:
+        raise OnarError(f"nothing is written: in {weights}, read as {recognised.layout.title}, {error}") from error
+    metadata = {"format": str(FORMAT), "training_size": str(usual_training_size(converted.generator.depth))}
+    with replacing(output) as temporary:
+        save_safetensors(temporary, converted.generator, metadata)
+    return Conversion(output, recognised.layout.title, chosen, converted, beside)
+
+
+def _unwrap(content: dict[Any, Any], path: Path) -> tuple[dict[Any, Any], tuple[str, ...]]:
+    """The state dict in a file, and the keys that lie beside it; raises `OnarError` when there may be several."""
+    beside: list[str] = []
+    for _ in WRAPPERS:  # so many deep at most: a dictionary may hold itself
+        inner = [key for key in WRAPPERS if isinstance(content.get(key), dict)]
+        if len(inner) > 1:
+            raise OnarError(f"{path} holds several networks, {' and '.join(inner)}: save one of them alone")
+        if inner:
+            beside += [str(key) for key in content if key != inner[0]]
+            content = content[inner[0]]
+    return content, tuple(beside)
+
+
+def _say_unknown(state: dict[Any, Any], path: Path) -> str:
+    if "encoder.0.conv.weight" in state or "gan" in state:
+        return f"{path} is Onar's own: use it as it is, or turn it into another file with `onar export`"
+    some = ", ".join(map(str, list(state)[:3])) or "nothing"
+    titles = ", ".join(layout.title for layout in LAYOUTS)
+    return f"{path} is in none of the layouts that are known ({titles}): it has {some}"
