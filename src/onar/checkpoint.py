@@ -127,7 +127,11 @@ def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Mod
 
 def load_into(generator: nn.Module, path: Path) -> None:
     """Load weights into a generator; raises `OnarError` when they do not fit it or cannot be read."""
-    loaded = load_generator(path)
+    copy_into(generator, load_generator(path), path)
+
+
+def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:
+    """Copy the weights of a generator that a file holds; raises `OnarError` when they do not fit."""
     if _settings_of_weights(loaded) != _settings_of_weights(generator):
         raise OnarError(
             f"{path} holds a {_describe(loaded)}; this run has a {_describe(generator)}: give it the settings of "

@@ -215,6 +215,11 @@ class OptimizerConfig(Settings):
     """Adam's beta 1, for both networks."""
     adam_beta2: float = 0.999
     """Adam's beta 2, for both networks."""
+    finetune_share: float = 0.0
+    """Second stage of Liu et al. 2018: in this last share of the steps the encoder's batch norm is frozen, and the
+    generator learns at `finetune_learning_rate_g`. 0: one stage."""
+    finetune_learning_rate_g: float = 5e-5
+    """Adam's learning rate for the generator in the second stage."""
     lr_schedule: Literal["constant", "cosine"] = "constant"
     """Learning rates stay, or fall to zero along half a cosine by the last step."""
     warmup_steps: int = 0
@@ -248,7 +253,8 @@ class OptimizerConfig(Settings):
             at_least("max_steps", self.max_steps, 1)
         if self.max_minutes is not None:
             require(self.max_minutes > 0, "max_minutes", "must be above 0", self.max_minutes)
-        for name in ("learning_rate_g", "learning_rate_d"):
+        require(0 <= self.finetune_share < 1, "finetune_share", "must be at least 0 and below 1", self.finetune_share)
+        for name in ("learning_rate_g", "learning_rate_d", "finetune_learning_rate_g"):
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
             require(0 <= getattr(self, name) < 1, name, "must be at least 0 and below 1", getattr(self, name))

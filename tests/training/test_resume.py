@@ -81,7 +81,7 @@ def kill_once(command: list[str], results: Path, rng: random.Random, *, writing:
 def kill_and_go_on(kills: int, seed: int, photos: Path, folder: Path) -> str:
     """Kill a training so many times, every other time while it writes a checkpoint, and compare what it ends with."""
     # Eight steps to an epoch, two epochs to four kills: most lives end in the middle of an epoch.
-    settings = {**KILLED, "data": photos, "photos_per_epoch": 32, "epochs": kills // 2}
+    settings = {**KILLED, "data": photos, "photos_per_epoch": 32, "epochs": kills // 2, "finetune_share": 0.5}
     results, rng = folder / "killed", random.Random(seed)
     command = train_command(**settings, results_dir=results)
     killed = torn = 0

@@ -250,10 +250,14 @@ class PConvUNet(nn.Module):
 
     def freeze_encoder_norm(self) -> None:
         """Freeze the encoder's batch norm, statistics and affine terms, for good (Liu et al. 2018, section 4.1)."""
+        for weight in self.hold_encoder_norm():
+            weight.requires_grad_(False)
+
+    def hold_encoder_norm(self) -> list[nn.Parameter]:
+        """Freeze the statistics of the encoder's batch norm, for good; returns its affine terms, for the caller to."""
         self.encoder_norm_frozen = True
-        for norm in self._encoder_norms():
-            norm.requires_grad_(False)
         self.train(self.training)
+        return [weight for norm in self._encoder_norms() for weight in norm.parameters()]
 
     def _encoder_norms(self) -> list[nn.Module]:
         return [module for module in self.encoder.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -92,6 +92,9 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
     run.budget.start_step()
     with progress_bar(total=steps, initial=steps - left, disable=not is_main_process()) as bar:
         for group in _groups(run):
+            if run.begin_finetuning():
+                rate = config.finetune_learning_rate_g
+                say(f"Second stage after step {progress.step}: encoder batch norm frozen, learning rate {rate:g}")
             losses = _step(run, group)
             shown = {name: f"{losses[name]:.4f}" for name in LOSSES if name in losses}
             bar.set_postfix(shown | {"img/s": f"{progress.images_per_second:.1f}"})

@@ -278,7 +278,8 @@ def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: fr
     known = {field.name for part in (TrainConfig, Progress) for field in fields(part)}
     for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
         raise OnarError(f"{path} has {key!r}, which this version does not know{NEWER}")
-    before, now = state["config"], config.to_plain()
+    # An earlier version lacks settings that have come since; it did what their defaults do.
+    before, now = TrainConfig().to_plain() | state["config"], config.to_plain()
     if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
         now["mixed_precision"] = before["mixed_precision"]
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]

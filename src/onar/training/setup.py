@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from onar.bundled import weights_file
-from onar.checkpoint import load_into
+from onar.checkpoint import copy_into, load_generator
 from onar.config import Precision, TrainConfig
 from onar.console import say
 from onar.data.batches import EpochBatches
@@ -92,9 +92,13 @@ class Run:
     def end_after(self, steps: int) -> None:
         """Let the run have so many steps in all, and its learning rates end with the last one."""
         self.total_steps = self.progress.planned_steps = steps
-        factor = learning_rate_factor(self.config.lr_schedule, self.config.warmup_steps, steps)
-        for schedule in self.gan.schedules:
+        for schedule, factor in zip(self.gan.schedules, _learning_rate_factors(self.config, steps), strict=True):
             schedule.lr_lambdas = [factor]
+
+    def begin_finetuning(self) -> bool:
+        """Freeze the encoder's batch norm when the next step is the first one of the second stage; whether it is."""
+        is_due = self.config.finetune_share > 0 and self.progress.step >= _finetune_start(self.config, self.total_steps)
+        return is_due and self.gan.freeze_encoder_norm()
 
     def note_score(self, psnr: float) -> None:
         """Remember this step when it has the highest PSNR of those whose checkpoints are in the results folder."""
@@ -250,15 +254,7 @@ def build_gan(
     config: TrainConfig, accelerator: Accelerator, perceptual_loss: PerceptualLoss | None, total_steps: int
 ) -> GAN:
     """Build both networks with their optimisers; the first weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        generator = PConvUNet(config.base_channels, config.depth, config.base_fill)
-        discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
-    if config.init_weights is not None:
-        load_into(generator, weights_file(config.init_weights))
-    if config.freeze_batch_norm:
-        generator.freeze_encoder_norm()
-    generator.gradient_checkpointing = config.gradient_checkpointing
+    generator, discriminator = _build_networks(config)
     networks = [
         network.to(accelerator.device).to(memory_format=torch.channels_last) for network in (generator, discriminator)
     ]
@@ -276,8 +272,8 @@ def build_gan(
     if config.compile:  # in place: the names of the weights stay, and the average and validation are not compiled
         for network in networks:
             network.compile()
-    factor = learning_rate_factor(config.lr_schedule, config.warmup_steps, total_steps)
-    schedules = [LambdaLR(optimizer, factor) for optimizer in optimizers]
+    factors = _learning_rate_factors(config, total_steps)
+    schedules = [LambdaLR(optimizer, factor) for optimizer, factor in zip(optimizers, factors, strict=True)]
     generator, discriminator, optimizer_g, optimizer_d = accelerator.prepare(*networks, *optimizers)
     return GAN(
         accelerator=accelerator,
@@ -292,6 +288,37 @@ def build_gan(
         average=average,
         max_grad_norm=config.max_grad_norm,
     )
+
+
+def _build_networks(config: TrainConfig) -> tuple[PConvUNet, Discriminator]:
+    """Generator and discriminator as they are before the first step."""
+    path = None if config.init_weights is None else weights_file(config.init_weights)
+    start = None if path is None else load_generator(path)
+    normalised = config.base_fill == "none" and getattr(start, "normalised", False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        generator = PConvUNet(config.base_channels, config.depth, config.base_fill, normalised=normalised)
+        discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
+    if path is not None and start is not None:
+        copy_into(generator, start, path)
+    if config.freeze_batch_norm:
+        generator.freeze_encoder_norm()
+    generator.gradient_checkpointing = config.gradient_checkpointing
+    return generator, discriminator
+
+
+def _finetune_start(config: TrainConfig, total_steps: int) -> int:
+    """Steps before the second stage; all of them where there is none."""
+    return total_steps - round(config.finetune_share * total_steps)
+
+
+def _learning_rate_factors(config: TrainConfig, total_steps: int) -> tuple[Callable[[int], float], ...]:
+    """Factors on the learning rates of the generator and of the discriminator after so many steps."""
+    factor = learning_rate_factor(config.lr_schedule, config.warmup_steps, total_steps)
+    if not config.finetune_share:
+        return factor, factor
+    start, second = _finetune_start(config, total_steps), config.finetune_learning_rate_g / config.learning_rate_g
+    return lambda step: factor(step) * (second if step >= start else 1.0), factor
 
 
 def _build_perceptual_loss(config: TrainConfig, device: torch.device) -> PerceptualLoss | None:

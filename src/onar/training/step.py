@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -78,6 +78,7 @@ class GAN:
     perceptual_loss: PerceptualLoss | None
     average: AveragedModel | None = None
     max_grad_norm: float = 0.0
+    _held: Sequence[nn.Parameter] = field(default=(), init=False)  # weights that no longer learn
 
     def step(self, group: Sequence[Batch]) -> dict[str, float]:
         """Take one optimiser step on a group of batches, in which each photo of each process counts the same.
@@ -131,6 +132,18 @@ class GAN:
         if self.weights["tv"]:
             terms["tv"] = total_variation(whole, known)
         return terms
+
+    def freeze_encoder_norm(self) -> bool:
+        """Freeze the encoder's batch norm, statistics and affine terms, from the next step on; False when it is frozen.
+
+        The affine terms go on getting gradients, which `step` drops: processes that train together have agreed on
+        the weights whose gradients they wait for.
+        """
+        generator = self.accelerator.unwrap_model(self.generator)
+        if generator.encoder_norm_frozen:
+            return False
+        self._held = generator.hold_encoder_norm()
+        return True
 
     @property
     def kept_generator(self) -> nn.Module:
@@ -219,6 +232,8 @@ class GAN:
     def _clip_gradients(self) -> dict[str, Tensor]:
         """Shorten gradients to `max_grad_norm`; returns their norms before that."""
         norms = {}
+        for weight in self._held:
+            weight.grad = None
         for name, (network, optimizer, _) in zip(GRADIENT_NORMS, self._learners, strict=False):
             # Not accelerate's call, which unscales all optimisers each time and so fails for the second network.
             self._scaler.unscale_(optimizer)
