@@ -21,7 +21,11 @@ from onar.tensor_files import DamagedFileError, load_state, save_state
 from onar.weights_files import ARGUMENTS
 from tests.runs import SMALL
 
-OPTIONS = [{"base_channels": 8, "depth": 3}, {"base_channels": 4, "depth": 5, "base_fill": "pyramid"}]
+OPTIONS = [
+    {"base_channels": 8, "depth": 3},
+    {"base_channels": 4, "depth": 5, "base_fill": "pyramid"},
+    {"base_channels": 4, "depth": 4, "normalised": True},
+]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -188,11 +192,13 @@ def test_weights_say_how_they_were_trained_without_the_names_of_files_here(tmp_p
 
 def test_what_is_said_of_generators_is_what_they_take() -> None:
     assert ARGUMENTS.keys() == GENERATORS.keys()
+    said: dict[str, set[str]] = {name: set() for name in ARGUMENTS}
     for network in (*(PConvUNet(**options) for options in OPTIONS), PyramidFill()):
         arguments = dict(network.architecture)
-        takes = ARGUMENTS[arguments.pop("generator")]
-        assert arguments.keys() == takes.keys()
-        assert all(takes[name](value) for name, value in arguments.items())
+        name = arguments.pop("generator")
+        said[name] |= arguments.keys()
+        assert all(ARGUMENTS[name][key](value) for key, value in arguments.items())
+    assert said == {name: set(takes) for name, takes in ARGUMENTS.items()}
     assert all(ARGUMENTS["PConvUNet"]["base_fill"](fill) for fill in BASE_FILLS)
 
 

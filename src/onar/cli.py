@@ -10,7 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, convert
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token
+from cyclopts import convert as convert_tokens
 from cyclopts.config import Dict
 
 from onar.completion.config import CompletionConfig, EngineConfig
@@ -34,7 +35,7 @@ _TRAINING_ONLY = (
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
     """Convert as cyclopts does, but refuse a broken number for a whole one, which it rounds."""
-    value = convert(hint, tokens)
+    value = convert_tokens(hint, tokens)
     if type(value) is int and "." in (given := tokens[0].value) and float(given) != value:
         raise ValueError(f"takes a whole number, not {given}")
     return value

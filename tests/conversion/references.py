@@ -145,28 +145,22 @@ def randomise(network: nn.Module, photo: Tensor, known: Tensor, deviation: float
 
     The statistics are near those of a photo, because behind random ones nothing would be left of the photo.
     """
+    kernels = {name: value for name, value in network.named_parameters() if value.ndim == 4 and "mask_conv" not in name}
     for name, value in network.named_parameters():
-        if "mask_conv" in name:
-            continue
-        if value.ndim == 4:
-            nn.init.kaiming_normal_(value)
-            if "input_conv" in name:  # as after a training: without the window in the ratio, kernels are larger
-                value.data *= value[0].numel() / 4
-        else:
+        if value.ndim == 1:
             nn.init.uniform_(value, -0.3, 0.3)
-            if ".bn.weight" in name:
-                value.data += 1
-    network.train()
+            value.data += 1 if name.endswith("bn.weight") else 0
+    for name, value in kernels.items():
+        nn.init.kaiming_normal_(value)
+        if "input_conv" in name:  # as after a training: without the window in the ratio, kernels are larger
+            value.data *= value[0].numel() / 4
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the plain mean
+    last = next(value for name, value in kernels.items() if name.split(".conv")[0].endswith(("dec1", "dec_1")))
     with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # plain mean
-        network(photo, known)
+        network.train()(photo, known)
         for name, value in network.named_buffers():
             if "running_" in name:
                 value.mul_(torch.rand_like(value) + 0.5)
-        last = next(module for name, module in network.named_modules() if name.endswith(("dec1", "dec_1")))
-        answer = network.eval()(photo, known)
-        for name, value in last.named_parameters():
-            if name.endswith("conv.weight") and "mask_conv" not in name:
-                value.mul_(deviation / answer.std())
+        last.mul_(deviation / network.eval()(photo, known).std())

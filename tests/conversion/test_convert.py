@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from onar import Inpainter, OnarError, TrainConfig, UsageError, random_mask, train
+from onar import OnarError, TrainConfig, UsageError, random_mask, train
 from onar.bundled import bundled_photos
-from onar.checkpoint import load_generator, load_weights, save_weights
-from onar.conversion.layouts import LAYOUTS
+from onar.checkpoint import load_generator, load_weights
 from onar.conversion.verb import convert
 from onar.export.verb import export
 from onar.inference.backends import OnnxBackend
@@ -30,6 +31,7 @@ from tests.conversion.references import (
     randomise,
 )
 from tests.runs import SMALL, run_onar
+from tests.serve.server import a_mask, a_photo, encode, running_server
 
 IMAGENET = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
 
@@ -83,7 +85,7 @@ PROGRAMS = {
 
 
 def photos_with_holes(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Real photos with irregular holes; the last one is all hole on one side, so that deep levels know nothing there."""
+    """Real photos with irregular holes; the last one is all hole on one side: deep levels know nothing there."""
     files = sorted(bundled_photos().glob("*.jpg"))[:4]
     pictures = [np.asarray(Image.open(file).convert("RGB").resize((width, height))) for file in files]
     photo = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
@@ -148,3 +150,174 @@ def test_half_precision_is_near_where_the_network_is_calm(name: str, tmp_path: P
     with torch.no_grad():
         completed = half(photo * known, known)
     assert (completed - case.program.complete(case.network, photo, known)).abs().max() < 2 / 255
+
+
+# ---------------------------------------------------------------- every way in which Onar runs it
+
+
+def test_a_converted_file_completes_and_is_served(tmp_path: Path) -> None:
+    case = make_case("naoto0804", tmp_path)
+    converted = run_onar("convert", case.theirs, "--output", tmp_path / "again.safetensors")
+    assert converted.returncode == 0, converted.stderr
+    assert "colours imagenet" in converted.stdout
+    again, before = (load_generator(path).state_dict() for path in (tmp_path / "again.safetensors", case.ours))
+    assert all(torch.equal(value, again[name]) for name, value in before.items())
+
+    photo, mask = encode(a_photo(96, 128)), a_mask(96, 128)
+    (tmp_path / "photo.png").write_bytes(photo)
+    (tmp_path / "mask.png").write_bytes(mask)
+    weights = ("--weights", case.ours, "--device", "cpu")
+    done = run_onar(
+        *("complete", tmp_path / "photo.png", "--mask", tmp_path / "mask.png", "--output", tmp_path / "out.png"),
+        *(*weights, "--strategy", "whole", "--texture", "network"),
+    )
+    assert done.returncode == 0, done.stderr
+    pixels = torch.from_numpy(np.array(a_photo(96, 128))).permute(2, 0, 1)[None].float() / 255
+    known = torch.from_numpy(known_from_mask(np.asarray(Image.open(tmp_path / "mask.png"))))[None]
+    expected = case.program.complete(case.network, pixels, known) * (1 - known) + pixels * known
+    found = np.asarray(Image.open(tmp_path / "out.png")).astype(float)
+    assert np.abs(found - 255 * expected[0].permute(1, 2, 0).numpy()).max() <= 0.51
+
+    with running_server(*weights, "--no-page") as server:
+        fields = {"strategy": "whole", "texture": "network"}
+        files = {"photo": ("photo.png", photo), "mask": ("mask.png", mask)}
+        response = httpx.post(f"{server.url}/api/complete", data=fields, files=files, timeout=60)
+    assert response.status_code == 200, response.text
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(response.content))), found)
+
+
+def test_training_goes_on_from_a_converted_file(photos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(FlatUNet(RatioOfKnownValues, 4, 3, "last").state_dict(), tmp_path / "theirs.pth")
+    start = convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors").output
+    settings = {**SMALL, "lambda_content": 0.0, "val_share": 0.0, "max_steps": 1, "learning_rate_g": 1e-9}
+    trained = train(TrainConfig(data=photos, results_dir=tmp_path / "run", init_weights=start, **settings))
+    bare = tmp_path / "moved.pth"
+    trained.rename(bare)  # away from its run's configuration
+    before, after = load_generator(start), load_generator(bare)
+    assert after.normalised
+    for (name, one), other in zip(before.state_dict().items(), after.state_dict().values(), strict=True):
+        if not name.rpartition(".")[2].startswith(("running", "num")):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+# ---------------------------------------------------------------- what a file may hold
+
+SMALLEST = FlatUNet(RatioOfKnownValues, 4, 3, "last")
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda state: {"ckpt": {"state_dict": state, "lr": 0.1}, "epoch": 3}])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.module."])
+def test_prefixes_and_nested_dictionaries_are_the_same_file(
+    wrap: Callable[[dict], dict], prefix: str, tmp_path: Path
+) -> None:
+    torch.save(SMALLEST.state_dict(), tmp_path / "plain.pth")
+    torch.save(wrap({prefix + name: value for name, value in SMALLEST.state_dict().items()}), tmp_path / "wrapped.pth")
+    plain, wrapped = (
+        load_generator(convert(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").output).state_dict()
+        for name in ("plain", "wrapped")
+    )
+    assert all(torch.equal(value, wrapped[name]) for name, value in plain.items())
+
+
+def test_files_of_old_pytorch_and_without_what_can_be_done_without_are_read(tmp_path: Path) -> None:
+    spare = ("mask_conv.weight", "num_batches_tracked")
+    state = {name: value for name, value in SMALLEST.state_dict().items() if not name.endswith(spare)}
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(SMALLEST.state_dict(), tmp_path / "new.pth")
+    old, new = (
+        load_generator(convert(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").output).state_dict()
+        for name in ("old", "new")
+    )
+    assert all(torch.equal(value, new[name]) for name, value in old.items())
+
+
+def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+    case = make_case("MMagic", tmp_path)
+    assert "4 levels, 8 channels in the first, colours symmetric" in case.said
+    assert "8 tensors of ones" in case.said
+    assert "1 tensors of its training alone" in case.said
+    assert "beside the network: meta" in case.said
+
+
+def test_the_size_of_its_training_is_that_of_the_published_files(tmp_path: Path) -> None:
+    torch.save(FlatUNet(RatioOfKnownValues, 4, 7, "last").state_dict(), tmp_path / "theirs.pth")
+    convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
+    assert load_weights(tmp_path / "ours.safetensors").training_size == 256
+
+
+ZEROS = torch.zeros(3)
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"dec_1.bn.weight": ZEROS}, r"dec_1\.bn\.weight is unknown"),
+    "unknown level": ({"enc_5.conv.input_conv.weight": ZEROS}, r"enc_5\.conv\.input_conv\.weight is unknown"),
+    "no name": ({7: ZEROS}, "7 is unknown"),
+    "missing": ({"enc_2.bn.running_var": None}, r"enc_2\.bn\.running_var is missing"),
+    "missing kernel": ({"dec_2.conv.input_conv.weight": None}, r"dec_2\.conv\.input_conv\.weight is missing"),
+    "shape": ({"enc_2.bn.bias": torch.zeros(9)}, r"enc_2\.bn\.bias is \(9,\), not \(8,\)"),
+    "kernel size": (
+        {"enc_3.conv.input_conv.weight": torch.zeros(16, 8, 3, 3)},
+        r"enc_3\.conv\.input_conv\.weight is \(16, 8, 3, 3\), not \(16, 8, 5, 5\)",
+    ),
+    "grey photos": (
+        {"enc_1.conv.input_conv.weight": torch.zeros(4, 1, 7, 7)},
+        r"enc_1\.conv\.input_conv\.weight is \(4, 1, 7, 7\), not \(4, 3, 7, 7\)",
+    ),
+    "first kernel": ({"enc_1.conv.input_conv.weight": torch.zeros(4)}, "kernel of four dimensions"),
+    "other counts": ({"dec_3.conv.mask_conv.weight": torch.rand(16, 32, 3, 3)}, r"dec_3\.conv\.mask_conv\.weight"),
+    "counts of one channel": (
+        {"dec_3.conv.mask_conv.weight": torch.ones(1, 1, 3, 3)},
+        r"dec_3\.conv\.mask_conv\.weight is \(1, 1, 3, 3\), not",
+    ),
+    "no tensor": ({"enc_2.bn.bias": [0.0] * 8}, r"enc_2\.bn\.bias is a list, not a tensor"),
+    "no numbers": ({"enc_2.bn.bias": torch.zeros(8, dtype=torch.complex64)}, r"enc_2\.bn\.bias holds torch\.complex64"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    changes, said = WRONG[name]
+    state = {key: value for key, value in {**SMALLEST.state_dict(), **changes}.items() if value is not None}
+    torch.save({"model": state}, tmp_path / "theirs.pth")
+    with pytest.raises(OnarError, match=said) as refusal:
+        convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
+    assert str(refusal.value).startswith("nothing is written: in ")
+    assert "\n" not in str(refusal.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs.pth"]
+
+
+def itself() -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    content["model"] = content
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"conv1.weight": ZEROS}, "none of the layouts that are known .* it has conv1.weight"),
+        ({}, "it has nothing"),
+        (itself(), "it has model"),
+        ({"model": {}, "state_dict": {}}, "holds several networks, state_dict and model"),
+        ({"module.encoder.0.conv.weight": ZEROS}, "none of the layouts"),
+        (PConvUNet(4, 3).state_dict(), "is Onar's own"),
+    ],
+)
+def test_a_file_in_no_known_layout_is_one_line(content: dict[str, Any], said: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "theirs.pth")
+    with pytest.raises(OnarError, match=said):
+        convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
+
+
+def test_colours_that_nothing_says_are_asked_for(tmp_path: Path) -> None:
+    torch.save(FlatUNet(RatioOfWindow, 4, 3, "all").state_dict(), tmp_path / "theirs.pth")
+    with pytest.raises(UsageError, match="add --colours imagenet, --colours symmetric or --colours unit"):
+        convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
+    with pytest.raises(UsageError, match=r"--output must end in \.safetensors, not ours\.pth"):
+        convert(tmp_path / "theirs.pth", tmp_path / "ours.pth", "unit")
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs.pth"]
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save(SMALLEST, tmp_path / "theirs.pth")  # the network itself, which only its own program may open
+    with pytest.raises(OnarError, match="holds more than tensors and plain values"):
+        convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")

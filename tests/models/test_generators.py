@@ -10,7 +10,11 @@ from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.pyramid_fill import pyramid_fill
 
 SMALL: dict[str, list[dict[str, int | str]]] = {
-    "PConvUNet": [{"base_channels": 8, "depth": 4}, {"base_channels": 8, "depth": 4, "base_fill": "pyramid"}],
+    "PConvUNet": [
+        {"base_channels": 8, "depth": 4},
+        {"base_channels": 8, "depth": 4, "base_fill": "pyramid"},
+        {"base_channels": 8, "depth": 4, "normalised": True},
+    ],
     "PyramidFill": [{}],
 }
 EVERY_GENERATOR = [pytest.param(name, options, id=f"{name}{options}") for name in GENERATORS for options in SMALL[name]]
@@ -109,6 +113,11 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
 def test_a_correction_window_is_odd_and_needs_the_pyramid(base_fill: str, window: int) -> None:
     with pytest.raises(ValueError, match="correction_window"):
         PConvUNet(8, 4, base_fill, window)
+
+
+def test_a_normalised_network_needs_no_pyramid() -> None:
+    with pytest.raises(ValueError, match="normalised is for networks with base_fill none"):
+        PConvUNet(8, 4, "pyramid", normalised=True)
 
 
 @pytest.mark.parametrize("training", [True, False])

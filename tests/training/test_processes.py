@@ -151,11 +151,12 @@ def test_the_processes_share_out_every_photo_once(count: int, photos: Path, tmp_
 
 def train_with_every_option(settings: dict[str, Any], folder: Path) -> None:
     options = {"mixed_precision": "bf16", "accumulation_steps": 2, "ema_decay": 0.9, "base_fill": "pyramid"}
-    train(TrainConfig(**settings, **options, max_steps=3, freeze_batch_norm=True, results_dir=folder))
+    train(TrainConfig(**settings, **options, max_steps=3, results_dir=folder))
 
 
-def test_options_of_training_work_in_two_processes(photos: Path, tmp_path: Path) -> None:
-    in_processes(2, train_with_every_option, {**SETTINGS, "data": photos}, tmp_path)
+@pytest.mark.parametrize("frozen", [{"freeze_batch_norm": True}, {"finetune_share": 0.7}])
+def test_options_of_training_work_in_two_processes(frozen: dict[str, Any], photos: Path, tmp_path: Path) -> None:
+    in_processes(2, train_with_every_option, {**SETTINGS, "data": photos, **frozen}, tmp_path)
     steps = records(tmp_path, "step")
     assert len(steps) == 3
     assert all(np.isfinite(step["G_loss"]) for step in steps)

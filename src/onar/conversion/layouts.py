@@ -291,6 +291,6 @@ def _exchange_red_and_blue(weights: dict[str, Tensor], depth: int) -> None:
     """Reverse the colours that the first level sees, and those that the last one sees and gives out."""
     first, last = "encoder.0.conv.weight", f"decoder.{depth - 1}.conv"
     weights[first] = weights[first].flip(1)
-    low, photo = weights[f"{last}.weight"].flip(0).split([weights[f"{last}.weight"].shape[1] - 3, 3], dim=1)
-    weights[f"{last}.weight"] = torch.cat([low, photo.flip(1)], dim=1)
+    low, photo = weights[f"{last}.weight"][:, :-3], weights[f"{last}.weight"][:, -3:]
+    weights[f"{last}.weight"] = torch.cat([low, photo.flip(1)], dim=1).flip(0)
     weights[f"{last}.bias"] = weights[f"{last}.bias"].flip(0)

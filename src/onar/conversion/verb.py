@@ -74,9 +74,10 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
         raise OnarError(_say_unknown(state, weights))
     chosen = colours or recognised.layout.colours
     if chosen is None:
+        *most, last = (f"--colours {name}" for name in COLOURS)
         raise UsageError(
             f"{weights} has {recognised.layout.title}, which do not say in which numbers the network sees colours: add "
-            f"--colours {', --colours '.join(COLOURS)}"
+            f"{', '.join(most)} or {last}"
         )
     try:
         converted = convert_state(state, recognised, COLOURS[chosen])
