@@ -20,12 +20,14 @@ from urllib.parse import unquote
 import datasets
 import pyarrow
 import pytest
+import torch
 from PIL import Image, ImageOps
 from pyarrow import parquet
 
 import onar
 from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
+from tests.conversion.references import FlatUNet, RatioOfKnownValues
 from tests.runs import SMALL, SMALL_BLEND
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
@@ -149,6 +151,8 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
         (folder / place).parent.mkdir(exist_ok=True)
         picture.save(folder / place)
     write_shards(sorted(photos.rglob("*.jpg")), folder / "shards")
+    torch.save(FlatUNet(RatioOfKnownValues, 4, 3, "last").state_dict(), folder / "snapshot.pth")
+    run_onar(["convert", str(folder / "snapshot.pth"), "--output", str(folder / "converted.safetensors")])
     run_onar(["export", "--weights", str(finished / "generator_final.pth"), "--output", str(folder / "model.onnx")])
     return folder
 
@@ -226,10 +230,11 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("documents", [sorted(set(DOCUMENTS) - set(TURKISH)), TURKISH], ids=["English", "Turkish"])
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
-    assert run == {"blend", "check", "complete", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
+    assert run == {"blend", "check", "complete", "convert", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
 
 
-def test_every_line_that_starts_onar_is_understood() -> None:
+def test_every_line_that_starts_onar_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "config", ())  # nothing of a line that was run before
     lines = onar_lines(DOCUMENTS)
     assert len(lines) > 20
     for tokens in lines:

@@ -137,6 +137,7 @@ class PConvUNet(nn.Module):
         depth: int = 8,
         base_fill: str = "none",
         correction_window: int = 0,
+        *,
         normalised: bool = False,
     ) -> None:
         super().__init__()
