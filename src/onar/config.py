@@ -138,6 +138,28 @@ class DataConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentationConfig(Settings):
+    """How training photos are changed, beyond being cropped and mirrored; those of validation never are."""
+
+    augment_colour: float | None = None
+    """Change brightness, contrast and saturation by up to this share (such as 0.2), and hues a little."""
+    augment_blur: float | None = None
+    """Blur by a Gaussian of up to this standard deviation (such as 1), in pixels of the crop."""
+    augment_jpeg: int | None = None
+    """Compress as JPEG, with qualities from this one (such as 50) to 100."""
+    augment_rotation: float | None = None
+    """Turn by up to so many degrees (such as 10), either way; what is shown becomes a little less, never empty."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, limit in (("augment_colour", 1), ("augment_blur", 16), ("augment_rotation", 45)):
+            if (value := getattr(self, name)) is not None:
+                require(0 < value <= limit, name, f"must be above 0 and at most {limit}", value)
+        if self.augment_jpeg is not None:
+            require(1 <= self.augment_jpeg <= 100, "augment_jpeg", "must be from 1 to 100", self.augment_jpeg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkConfig(Settings):
     """The two networks that are trained, and the frozen one they are judged by."""
 
@@ -291,7 +313,7 @@ class RunConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskConfig, DataConfig):
+class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskConfig, AugmentationConfig, DataConfig):
     """Everything one training run depends on.
 
     Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.

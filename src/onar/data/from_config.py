@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from onar.config import TrainConfig
+from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import tell_left_out
 from onar.data.mask_sources import MaskSource, mask_source
@@ -164,7 +165,10 @@ def open_loader(
         batches: set to an epoch before iterating.
         states: how far every process was in a stream, to go on from there.
     """
-    crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop)
+    augmentation = Augmentation(
+        config.augment_colour, config.augment_blur, config.augment_jpeg, config.augment_rotation
+    )
+    crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop, augmentation)
     if isinstance(data.training, StreamedPhotos):
         return StreamLoader(data.training, crops, batches, config.num_workers, config.shuffle_buffer, states)
     return photo_loader(TrainingPhotos(data.training, crops), batches, config.num_workers)

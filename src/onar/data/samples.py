@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource
 from onar.errors import OnarError
@@ -33,7 +34,7 @@ Key: TypeAlias = tuple[int, int]
 
 # Without these, numpy would start the order of pass 3 and the crop of pass 3, photo 0 from the same state: missing
 # numbers of a seed count as zeros.
-ORDER, _TRAINING, _VALIDATION, _HOLD_OUT = range(4)
+ORDER, _TRAINING, _VALIDATION, _HOLD_OUT, _AUGMENTATION = range(5)
 
 
 MOST_HELD_OUT = 100
@@ -139,7 +140,7 @@ class Sample(TypedDict):
     """What one sample holds; torch's default collation turns numbers into tensors and text into lists."""
 
     photo: Tensor
-    """uint8 H×W×3, RGB, as it was decoded."""
+    """uint8 H×W×3, RGB, as it was decoded and, in training, changed."""
     known: Tensor
     """uint8 1×H×W, 1 = known; uint8 because samples travel between processes."""
     index: int
@@ -173,6 +174,7 @@ class Crops:
         choose_box: Callable[[int, int], Corners],
         rng: np.random.Generator,
         flip: bool = False,
+        change: Change = UNCHANGED,
     ) -> Sample:
         """The sample of a photo.
 
@@ -182,6 +184,7 @@ class Crops:
             choose_box: height and width of a photo -> the crop to read.
             rng: source of the mask.
             flip: mirror the crop.
+            change: what else happens to its pixels.
 
         Raises:
             PhotoError: the photo cannot be read.
@@ -189,8 +192,9 @@ class Crops:
         """
         with open_photo(photo) as file:
             small = file.height < self.height or file.width < self.width
-            pixels = file.read_crop(choose_box(file.height, file.width), self.height, self.width)
-        pixels = pixels[:, ::-1] if flip else pixels
+            size = change.size_to_read(self.height, self.width)
+            pixels = file.read_crop(choose_box(file.height, file.width), *size)
+        pixels = change(pixels[:, ::-1] if flip else pixels, self.height, self.width)
         known = known_from_holes(self.masks(self.height, self.width, rng))
         return Sample(
             photo=torch.from_numpy(pixels.copy()),
@@ -203,21 +207,24 @@ class Crops:
 
 @dataclass(frozen=True)
 class RandomCrops(Crops):
-    """Crops for training, mirrored or not, with holes: all at random.
+    """Crops for training, mirrored or not, changed or not, with holes: all at random.
 
     Attributes:
         min_crop: smallest crop before resizing, as a share of the largest one that fits; above 0, at most 1.
+        augmentation: how they are changed; the crops and the holes are the same with any.
     """
 
     min_crop: float = 0.5
+    augmentation: Augmentation = NO_AUGMENTATION
 
     def __call__(self, photo: PhotoSource, key: Key) -> Sample:
         """The sample of a photo in one pass; raises as `Crops._cut`."""
         rng = np.random.default_rng((self.seed, _TRAINING, *key))
         flip = bool(rng.random() < 0.5)
         size = self.height, self.width
+        change = self.augmentation.draw(np.random.default_rng((self.seed, _AUGMENTATION, *key)))
         return self._cut(
-            photo, key[1], lambda tall, wide: random_box((tall, wide), size, self.min_crop, rng), rng, flip
+            photo, key[1], lambda tall, wide: random_box((tall, wide), size, self.min_crop, rng), rng, flip, change
         )
 
 

@@ -1,0 +1,131 @@
+"""Changes of training photos beyond crops and mirroring: colours, blur, JPEG's traces and rotation.
+
+A photo is changed before its holes are cut, so what is known and what is to be found stay one picture. The changes are
+torchvision's, but for Pillow's JPEG; amounts are drawn evenly between none and the setting, from the sample's own
+random numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from onar.imaging.images import EightBits
+
+HUE_SHARE = 0.25
+"""How far hues turn, as a share of `colour` of half a turn: sky stays sky sooner than brightness stays the same."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one photo, with its amounts.
+
+    Attributes:
+        brightness: factor, as are the next two; 1 changes nothing.
+        contrast: towards or from the mean brightness.
+        saturation: towards or from grey.
+        hue: share of a whole turn of the colour circle, from -0.5 to 0.5.
+        blur: standard deviation of a Gaussian, in pixels of the crop.
+        jpeg: quality to compress with, from 1 to 100; None does not.
+        rotation: degrees, counter-clockwise.
+    """
+
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+    blur: float = 0.0
+    jpeg: int | None = None
+    rotation: float = 0.0
+
+    def size_to_read(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of a crop that, once turned, still fills a photo of that size in its middle."""
+        if not self.rotation:
+            return height, width
+        angle = math.radians(abs(self.rotation))
+        scale = math.cos(angle) + math.sin(angle) * max(height / width, width / height)
+        return math.ceil(scale * height) + 1, math.ceil(scale * width) + 1  # the middle may be half a pixel off
+
+    def __call__(self, pixels: EightBits, height: int, width: int) -> EightBits:
+        """Change a photo.
+
+        Args:
+            pixels: uint8 H×W×3 of `size_to_read`.
+            height: rows of the result.
+            width: columns of the result.
+
+        Returns:
+            uint8 height×width×3, without a pixel from outside of what was given.
+        """
+        if self == UNCHANGED:
+            return pixels
+        from torchvision.transforms.v2 import functional
+
+        photo = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+        if self.rotation:
+            photo = functional.rotate(photo, self.rotation, interpolation=functional.InterpolationMode.BILINEAR)
+            photo = functional.center_crop(photo, [height, width])
+        if self.brightness != 1:
+            photo = functional.adjust_brightness(photo, self.brightness)
+        if self.contrast != 1:
+            photo = functional.adjust_contrast(photo, self.contrast)
+        if self.saturation != 1:
+            photo = functional.adjust_saturation(photo, self.saturation)
+        if self.hue:
+            photo = functional.adjust_hue(photo, self.hue)
+        if self.blur:
+            reach = min(math.ceil(3 * self.blur), height - 1, width - 1)
+            photo = functional.gaussian_blur(photo, [2 * reach + 1, 2 * reach + 1], [self.blur, self.blur])
+        changed: EightBits = photo.permute(1, 2, 0).numpy()
+        return changed if self.jpeg is None else _compressed(changed, self.jpeg)
+
+
+def _compressed(pixels: EightBits, quality: int) -> EightBits:
+    """What is left of uint8 H×W×3 after JPEG, with the halved colours that cameras write."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.array(Image.open(file))
+
+
+UNCHANGED = Change()
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far photos may be changed; None leaves that as it is.
+
+    Attributes:
+        colour: most by which brightness, contrast and saturation change, as a share, above 0 and at most 1; hues turn
+            by a share of it.
+        blur: largest standard deviation of a Gaussian, in pixels of the crop, above 0.
+        jpeg: lowest quality, from 1 to 100.
+        rotation: most degrees either way, above 0 and at most 45.
+    """
+
+    colour: float | None = None
+    blur: float | None = None
+    jpeg: int | None = None
+    rotation: float | None = None
+
+    def draw(self, rng: np.random.Generator) -> Change:
+        """Choose the change of one photo. What is drawn for one kind does not depend on whether others are on."""
+        *factors, hue, blur, quality, angle = rng.uniform(size=7)
+        colour = self.colour or 0.0
+        brightness, contrast, saturation = (1 + colour * (2 * factor - 1) for factor in factors)
+        return Change(
+            brightness=brightness,
+            contrast=contrast,
+            saturation=saturation,
+            hue=HUE_SHARE * colour * (hue - 0.5),
+            blur=(self.blur or 0.0) * blur,
+            jpeg=None if self.jpeg is None else self.jpeg + math.floor((101 - self.jpeg) * quality),
+            rotation=(self.rotation or 0.0) * (2 * angle - 1),
+        )
+
+
+NO_AUGMENTATION = Augmentation()
