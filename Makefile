@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench weights page patchmatch check check-page clean
+.PHONY: demo test soak bench ablations weights page patchmatch check check-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -18,6 +18,13 @@ soak: $(VENV)/.installed-dev
 # Side-by-side timings, about ten minutes on two idle cores; writes benchmarks/results.md.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+
+# What each setting of the training gains, from photos in DATA, scored on those in VAL, and with mask files in MASKS when
+# given: three hours on two idle cores; writes docs/ablations.md. What was stopped goes on from where it was.
+ablations: $(VENV)/.installed-dev
+	@test -n '$(DATA)' -a -n '$(VAL)' || \
+		{ echo "Say where the photos are: make ablations DATA=FOLDER VAL=FOLDER [MASKS=FOLDER]"; exit 1; }
+	$(BIN)/python -m benchmarks.ablations --data '$(DATA)' --val '$(VAL)' $(if $(MASKS),--masks '$(MASKS)')
 
 # The weights that come with Onar, from the photos in DATA: hours on two cores. What was stopped goes on from where it
 # was, and a stage that is done is not done again.

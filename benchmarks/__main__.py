@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.machine import processor
 from benchmarks.table import Table
 
 TOPICS = ("layers", "generator", "training_step", "data", "completing", "holes", "peers", "growth")
@@ -42,18 +43,10 @@ def main() -> None:
 def _machine() -> str:
     """What the times belong to."""
     return (
-        f"Measured with `make bench` on {_processor()}, {torch.get_num_threads()} threads, "
+        f"Measured with `make bench` on {processor()}, {torch.get_num_threads()} threads, "
         f"PyTorch {torch.__version__}, Python {platform.python_version()}. What is compared was timed in turns in one "
         "process, after a warm-up, at least five times."
     )
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    description = Path("/proc/cpuinfo")
-    lines = description.read_text(encoding="utf-8").splitlines() if description.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

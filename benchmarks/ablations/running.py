@@ -1,0 +1,123 @@
+"""Making the runs: `onar train` and `onar evaluate` as processes, one at a time; what is there is not made again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ablations.study import Study, folder_of, report_of
+from benchmarks.ablations.variants import Variant
+from onar.config import TrainConfig
+from onar.errors import OnarError
+from onar.training.results_folder import FREE_KEYS, Results
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of a study: photos to train on, photos and mask files to score on, and its results."""
+
+    data: Path
+    validation: Path
+    masks: Path | None
+    results: Path
+
+
+def is_scored(study: Study, places: Places, variant: Variant, seed: int) -> bool:
+    """Whether all scores of a run are there."""
+    return not _train_is_due(study, places, variant, seed) and not _unscored(study, places, variant, seed)
+
+
+def make_run(study: Study, places: Places, variant: Variant, seed: int) -> None:
+    """Train and score as far as it has not been done; a training that was stopped goes on.
+
+    Raises:
+        OnarError: the training or the scoring failed, with the last line it printed.
+        KeyboardInterrupt: the study is to stop; what was running has been saved.
+    """
+    folder = folder_of(places.results, variant, seed)
+    if _train_is_due(study, places, variant, seed):
+        settings = study.settings(variant, seed) | {"data": places.data, "results_dir": folder}
+        _run("train", {"config": study.base, **settings}, folder.with_suffix(".log"))
+        shutil.rmtree(Results(folder).checkpoints)  # of a finished run: ten times the weights, and never read again
+    height, width = TrainConfig.from_toml(Path(study.base)).height_width
+    for mask_set in _unscored(study, places, variant, seed):
+        masks = {"masks": places.masks} if mask_set == "files" else {}
+        settings = {
+            "data": places.validation,
+            **masks,
+            "weights": Results(folder).generator,
+            "img_size": f"{height}x{width}",
+            "masks_per_range": study.masks_per_range,
+            "texture": "network",
+            "output": report_of(places.results, variant, seed, mask_set),
+        }
+        _run("evaluate", settings, folder.with_suffix(".log"))
+
+
+def _train_is_due(study: Study, places: Places, variant: Variant, seed: int) -> bool:
+    """Whether the run's final weights are missing; raises `OnarError` when they are those of other settings."""
+    results = Results(folder_of(places.results, variant, seed))
+    if not results.generator.exists():
+        return True
+    wanted = TrainConfig.from_toml(Path(study.base), **study.settings(variant, seed), data=places.data).to_plain()
+    found = tomllib.loads(results.config.read_text(encoding="utf-8"))
+    keys = sorted((wanted.keys() | found.keys()) - FREE_KEYS)
+    if other := [key for key in keys if wanted.get(key) != found.get(key)]:
+        raise OnarError(
+            f"{results.folder} was trained with other settings ({', '.join(other)}): choose another --results, or "
+            "remove it"
+        )
+    return False
+
+
+def _unscored(study: Study, places: Places, variant: Variant, seed: int) -> list[str]:
+    """The sets of masks for which a run has no scores, or scores on other photos or masks."""
+    return [
+        mask_set
+        for mask_set in study.mask_sets
+        if not _is_scored_on(study, places, report_of(places.results, variant, seed, mask_set), mask_set)
+    ]
+
+
+def _is_scored_on(study: Study, places: Places, report: Path, mask_set: str) -> bool:
+    if not report.exists():
+        return False
+    protocol: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["protocol"]
+    wanted = {
+        "data": str(places.validation),
+        "masks": "generated" if mask_set == "generated" else str(places.masks),
+        "masks_per_range": study.masks_per_range,
+    }
+    return all(protocol[name] == value for name, value in wanted.items())
+
+
+def _run(verb: str, settings: dict[str, Any], log: Path) -> None:
+    """Run a verb of `onar` to its end, what it prints added to a log file; raises as `make_run`.
+
+    It gets no Ctrl-C of its own: the second signal would end a training before it has saved.
+    """
+    flags = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "onar", verb, *flags], stdout=file, stderr=file, start_new_session=True
+        )
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if code:
+        raise OnarError(f"onar {verb} ended with {code}: {_last_line(log)} (all of it: {log})")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")

@@ -1,0 +1,104 @@
+"""What the runs scored: means, spreads, and what an option gains."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+from benchmarks.ablations.study import SEEDS, Study, folder_of, report_of
+from benchmarks.ablations.variants import BASE, Variant
+from onar.evaluation.report import KNOWN_METRICS
+from onar.training.results_folder import Results
+
+METRICS = ("psnr_hole", "ssim", "st_lpips")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that was scored on a set of masks.
+
+    Attributes:
+        scores: mean over the masks, by metric; without those that could not be computed.
+        minutes: of training.
+        images: photos that it was trained on, each as often as it was seen.
+        masks: masks it was scored with.
+        photos: different photos among them.
+    """
+
+    scores: Mapping[str, float]
+    minutes: float
+    images: int
+    masks: int
+    photos: int
+
+
+@dataclass(frozen=True)
+class ScoredSet:
+    """All runs of a study on one set of masks, by the name of the variant and in the order of the seeds."""
+
+    runs: Mapping[str, Sequence[Run]]
+
+    def metrics(self) -> list[str]:
+        """Those of `METRICS` that any run has."""
+        found = {metric for runs in self.runs.values() for run in runs for metric in run.scores}
+        return [metric for metric in METRICS if metric in found]
+
+    def values(self, variant: str, metric: str) -> list[float]:
+        """The score of each run of a variant that is there."""
+        return [run.scores[metric] for run in self.runs[variant] if metric in run.scores]
+
+    def mean(self, variant: str, metric: str) -> float | None:
+        """Over the seeds; None without a run."""
+        values = self.values(variant, metric)
+        return fmean(values) if values else None
+
+    def spread(self, variant: str, metric: str) -> float | None:
+        """Half the difference of both seeds; None before both are there."""
+        values = self.values(variant, metric)
+        return pstdev(values) if len(values) == len(SEEDS) else None
+
+    def pooled_spread(self, metric: str) -> float | None:
+        """Root mean square of the spreads of all variants with both seeds; None without any."""
+        spreads = [spread for variant in self.runs if (spread := self.spread(variant, metric)) is not None]
+        return math.sqrt(fmean(spread**2 for spread in spreads)) if spreads else None
+
+    def change(self, variant: str, metric: str) -> float | None:
+        """By how much the mean differs from the base recipe's; None before both seeds of both are there."""
+        if self.spread(variant, metric) is None or self.spread(BASE, metric) is None:
+            return None
+        return fmean(self.values(variant, metric)) - fmean(self.values(BASE, metric))
+
+    def gain(self, variant: Variant, metric: str) -> float | None:
+        """What the option is worth, above 0 for better, whichever way the metric goes and whichever run has it."""
+        change = self.change(variant.name, metric)
+        if change is None:
+            return None
+        return change if KNOWN_METRICS[metric].higher_is_better != variant.removes else -change
+
+
+def read_scores(study: Study, results: Path, mask_set: str) -> ScoredSet:
+    """The runs of a study that are there."""
+    runs: dict[str, list[Run]] = {variant.name: [] for variant in study.chosen()}
+    for variant, seed in study.runs():
+        report = report_of(results, variant, seed, mask_set)
+        if report.exists():
+            runs[variant.name].append(_read_run(folder_of(results, variant, seed), report))
+    return ScoredSet(runs)
+
+
+def _read_run(folder: Path, report: Path) -> Run:
+    content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    scores = content["overall"]["scores"]["onar"]
+    *_, end = (record for record in Results(folder).records() if record["kind"] == "epoch")
+    return Run(
+        scores={metric: scores[metric] for metric in METRICS if scores[metric] is not None},
+        minutes=end["seconds"] / 60,
+        images=round(end["images_per_second"] * end["seconds"]),
+        masks=content["overall"]["count"],
+        photos=len({row["photo"] for row in content["images"]}),
+    )

@@ -1,0 +1,101 @@
+"""One study: which runs there are, with which settings and masks, and where they lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ablations.variants import BASE, VARIANTS, Variant
+from onar.config import TrainConfig
+from onar.errors import OnarError, UsageError
+from onar.files import write_text
+
+SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, and how; kept in the results folder as `study.json`, for the page.
+
+    Attributes:
+        base: recipe that the runs differ from in one setting.
+        steps: of each run.
+        batch_size: photos in a step.
+        masks_per_range: masks in each of the twelve groups of an evaluation.
+        mask_sets: names of the sets of masks that are scored: "generated", and "files" where there are any.
+        variants: names of the runs, the base recipe first.
+        processor: where it was measured.
+    """
+
+    base: str
+    steps: int
+    batch_size: int
+    masks_per_range: int
+    mask_sets: Sequence[str]
+    variants: Sequence[str]
+    processor: str
+
+    def chosen(self) -> list[Variant]:
+        """The variants in their order."""
+        return [variant for variant in VARIANTS if variant.name in self.variants]
+
+    def runs(self) -> Iterator[tuple[Variant, int]]:
+        """Every variant with every seed, in the order they are made: the base recipe first, then pair by pair."""
+        return ((variant, seed) for variant in self.chosen() for seed in SEEDS)
+
+    def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
+        """What a run has beside the base recipe: its own setting, and what makes all runs equally long."""
+        batch_size = self.batch_size // variant.settings.get("accumulation_steps", 1)
+        return variant.settings | {
+            "seed": seed,
+            "batch_size": batch_size,
+            "max_steps": self.steps,
+            "epochs": 1,
+            "photos_per_epoch": self.steps * self.batch_size,
+            "val_share": 0.0,
+            "checkpoint_minutes": 2.0,
+        }
+
+    def write(self, results: Path) -> None:
+        """Keep it in the results folder."""
+        write_text(results / "study.json", json.dumps(asdict(self), indent=1) + "\n")
+
+
+def read_study(results: Path) -> Study:
+    """The study whose runs are in a folder; raises `OnarError` when there is none."""
+    try:
+        return Study(**json.loads((results / "study.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise OnarError(f"no ablations in {results}: start them with make ablations DATA=FOLDER VAL=FOLDER") from error
+
+
+def check_study(study: Study) -> None:
+    """Find what is wrong with a study before its first run.
+
+    Raises:
+        UsageError: a number or name cannot be used, or the base recipe has a setting that is to be compared with it.
+    """
+    if study.steps < 1:
+        raise UsageError(f"--steps must be at least 1, not {study.steps}")
+    if study.batch_size < 2 or study.batch_size % 2:
+        raise UsageError(f"--batch_size must be even and at least 2, to be halved once, not {study.batch_size}")
+    names = [variant.name for variant in VARIANTS]
+    if unknown := sorted(set(study.variants) - set(names)):
+        raise UsageError(f"--variants takes names out of {', '.join(names)}, not {unknown[0]!r}")
+    base = TrainConfig.from_toml(Path(study.base)).to_plain()
+    for variant in study.chosen():
+        if variant.name != BASE and all(base.get(name) == value for name, value in variant.settings.items()):
+            raise UsageError(f"{study.base} has {variant.change} already: leave {variant.name} out of --variants")
+
+
+def folder_of(results: Path, variant: Variant, seed: int) -> Path:
+    """The results folder of a run."""
+    return results / variant.name / f"seed_{seed}"
+
+
+def report_of(results: Path, variant: Variant, seed: int, mask_set: str) -> Path:
+    """The scores of a run on a set of masks, as `onar evaluate` writes them."""
+    return folder_of(results, variant, seed) / f"scores_{mask_set}.json"
