@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,9 +28,16 @@ from onar.files import write_text
 REPOSITORY = Path(__file__).parent.parent.parent
 
 
-def main() -> int:
-    """Make what is missing; returns the exit code: 0, 1 after a failure, 130 when it was stopped."""
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make what is missing.
+
+    Args:
+        arguments: of the command line; by default those of the process.
+
+    Returns:
+        The exit code: 0, 1 after a failure, 130 when it was stopped.
+    """
+    options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
         if options.data is None and options.val is None:
@@ -56,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=500, help="steps of each run")
     parser.add_argument("--batch_size", type=int, default=8, help="photos in a step")
     parser.add_argument("--masks_per_range", type=int, default=10, help="masks in each of the twelve groups")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="each run is made with all of them")
     parser.add_argument(
         "--variants", nargs="*", help="names of the runs to make beside the base recipe; by default all"
     )
@@ -79,6 +87,7 @@ def _make_all(options: argparse.Namespace) -> int:
         masks_per_range=options.masks_per_range,
         mask_sets=["generated"] if options.masks is None else ["generated", "files"],
         variants=names,
+        seeds=options.seeds,
         processor=f"{processor()}, {torch.get_num_threads()} threads",
     )
     check_study(study)

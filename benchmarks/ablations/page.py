@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.ablations.scores import METRICS, ScoredSet, read_scores
-from benchmarks.ablations.study import SEEDS, Study, report_of
+from benchmarks.ablations.study import Study, report_of
 from benchmarks.ablations.variants import BASE, Variant
 from benchmarks.table import Table
 from onar.evaluation.report import KNOWN_METRICS
@@ -42,12 +42,12 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         "What a setting of the training gains, by equal short runs that differ from one recipe in one setting.\n\n"
         f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
         f"weights: `--init_weights bundled` would favour the recipe that these come from. Each run is made with "
-        f"{len(SEEDS)} seeds, which decide on first weights, crops and holes. Measured on {study.processor}.\n"
+        f"{len(study.seeds)} seeds, which decide on first weights, crops and holes. Measured on {study.processor}.\n"
         "- **Scores.** Those of `onar evaluate` on photos that no run has seen, at the size of the training crops, "
         "the same photos with the same masks for all, without copied texture. What `onar complete` fills with the "
         f"pyramid alone, thin strokes, is the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
-        "\n- **Spread.** Half the difference of both seeds. The pooled spread is the root mean square over all pairs. "
-        "A change counts when it is larger than that.\n"
+        "\n- **Spread.** The standard deviation over the seeds; of two, half their difference. The pooled spread is "
+        "the root mean square over all rows. A change counts when it is larger than that.\n"
         "- **Short runs** tell what helps at the beginning. What a long training would gain, such as from changes of "
         "the photos that keep it from learning them by heart, they may not tell.\n\n"
         "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; stopped, it goes on."
@@ -89,7 +89,8 @@ def _cell(scored: ScoredSet, variant: Variant, metric: str) -> str:
     if mean is None:
         return "missing"
     if spread is None:
-        return f"{_shown(mean, metric)}, one seed"
+        incomplete = len(scored.values(variant.name, metric)) < scored.seeds
+        return f"{_shown(mean, metric)}{' (a seed is missing)' if incomplete else ''}"
     beside = "" if change is None or variant.name == BASE else f" ({_signed(change, metric)})"
     return f"{_shown(mean, metric)} ± {_shown(spread, metric)}{beside}"
 
@@ -135,10 +136,10 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     lines = [
         "## What an option gains",
         "",
-        "The change of each score by having the option, whether the base recipe has it, and its run is the one without "
-        "it, or not. Scores that change by no more than the pooled spread are left out. Where a seed does not move both "
-        "runs alike, chance makes a change larger than one pooled spread about every second time, than two every "
-        "sixth, and than three every thirtieth.",
+        "The change of each score by having the option; where the base recipe has it, its run is the one without it. "
+        "Scores that change by no more than the pooled spread are left out. Where a seed does not move both runs "
+        "alike, chance makes a change of two seeds' means larger than one pooled spread about every second time, than "
+        "two every sixth, and than three every thirtieth.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
@@ -150,7 +151,7 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
 
 
 def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
-    """The gain in every score; empty before both seeds of the option and of the base recipe have them all."""
+    """The gain in every score; empty before all seeds of the option and of the base recipe have them all."""
     gains = []
     for mask_set, one in scored.items():
         for metric in one.metrics() or METRICS:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from benchmarks.ablations.study import SEEDS, Study, folder_of, report_of
+from benchmarks.ablations.study import Study, folder_of, report_of
 from benchmarks.ablations.variants import BASE, Variant
 from onar.evaluation.report import KNOWN_METRICS
 from onar.training.results_folder import Results
@@ -39,9 +39,15 @@ class Run:
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """All runs of a study on one set of masks, by the name of the variant and in the order of the seeds."""
+    """All runs of a study on one set of masks.
+
+    Attributes:
+        runs: those that are there, by the name of the variant and in the order of the seeds.
+        seeds: how many there will be of each variant.
+    """
 
     runs: Mapping[str, Sequence[Run]]
+    seeds: int
 
     def metrics(self) -> list[str]:
         """Those of `METRICS` that any run has."""
@@ -58,17 +64,17 @@ class ScoredSet:
         return fmean(values) if values else None
 
     def spread(self, variant: str, metric: str) -> float | None:
-        """Half the difference of both seeds; None before both are there."""
+        """Standard deviation over the seeds, of two half their difference; None before two or more are all there."""
         values = self.values(variant, metric)
-        return pstdev(values) if len(values) == len(SEEDS) else None
+        return pstdev(values) if len(values) == self.seeds > 1 else None
 
     def pooled_spread(self, metric: str) -> float | None:
-        """Root mean square of the spreads of all variants with both seeds; None without any."""
+        """Root mean square of the spreads of all variants that have one; None without any."""
         spreads = [spread for variant in self.runs if (spread := self.spread(variant, metric)) is not None]
         return math.sqrt(fmean(spread**2 for spread in spreads)) if spreads else None
 
     def change(self, variant: str, metric: str) -> float | None:
-        """By how much the mean differs from the base recipe's; None before both seeds of both are there."""
+        """By how much the mean differs from the base recipe's; None before all seeds of both are there."""
         if self.spread(variant, metric) is None or self.spread(BASE, metric) is None:
             return None
         return fmean(self.values(variant, metric)) - fmean(self.values(BASE, metric))
@@ -88,7 +94,7 @@ def read_scores(study: Study, results: Path, mask_set: str) -> ScoredSet:
         report = report_of(results, variant, seed, mask_set)
         if report.exists():
             runs[variant.name].append(_read_run(folder_of(results, variant, seed), report))
-    return ScoredSet(runs)
+    return ScoredSet(runs, len(study.seeds))
 
 
 def _read_run(folder: Path, report: Path) -> Run:

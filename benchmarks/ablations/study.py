@@ -13,8 +13,6 @@ from onar.config import TrainConfig
 from onar.errors import OnarError, UsageError
 from onar.files import write_text
 
-SEEDS = (0, 1)
-
 
 @dataclass(frozen=True)
 class Study:
@@ -27,6 +25,7 @@ class Study:
         masks_per_range: masks in each of the twelve groups of an evaluation.
         mask_sets: names of the sets of masks that are scored: "generated", and "files" where there are any.
         variants: names of the runs, the base recipe first.
+        seeds: each run is made with every one of them.
         processor: where it was measured.
     """
 
@@ -36,6 +35,7 @@ class Study:
     masks_per_range: int
     mask_sets: Sequence[str]
     variants: Sequence[str]
+    seeds: Sequence[int]
     processor: str
 
     def chosen(self) -> list[Variant]:
@@ -44,7 +44,7 @@ class Study:
 
     def runs(self) -> Iterator[tuple[Variant, int]]:
         """Every variant with every seed, in the order they are made: the base recipe first, then pair by pair."""
-        return ((variant, seed) for variant in self.chosen() for seed in SEEDS)
+        return ((variant, seed) for variant in self.chosen() for seed in self.seeds)
 
     def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
         """What a run has beside the base recipe: its own setting, and what makes all runs equally long."""
@@ -82,6 +82,8 @@ def check_study(study: Study) -> None:
         raise UsageError(f"--steps must be at least 1, not {study.steps}")
     if study.batch_size < 2 or study.batch_size % 2:
         raise UsageError(f"--batch_size must be even and at least 2, to be halved once, not {study.batch_size}")
+    if len(set(study.seeds)) != len(study.seeds):
+        raise UsageError(f"--seeds takes different numbers, not {' '.join(map(str, study.seeds))}")
     names = [variant.name for variant in VARIANTS]
     if unknown := sorted(set(study.variants) - set(names)):
         raise UsageError(f"--variants takes names out of {', '.join(names)}, not {unknown[0]!r}")

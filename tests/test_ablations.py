@@ -1,0 +1,154 @@
+"""The ablations: what was stopped goes on, and the page says what the scores say and no more."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from benchmarks.ablations.__main__ import main
+from benchmarks.ablations.page import write_page
+from benchmarks.ablations.study import Study, check_study, folder_of, report_of
+from benchmarks.ablations.variants import VARIANTS
+from onar import TrainConfig, train
+from onar.errors import UsageError
+from onar.training.results_folder import Results
+from tests.conftest import REPOSITORY
+from tests.runs import SMALL, assert_same_weights, wait_until
+
+LAPTOP = str(REPOSITORY / "configs" / "laptop.toml")
+
+
+def study(*variants: str, base: str = LAPTOP, mask_sets: Sequence[str] = ("generated",), **settings: object) -> Study:
+    defaults = {"steps": 4, "batch_size": 2, "masks_per_range": 1, "seeds": (0, 1), "processor": "a processor"}
+    return Study(base=base, mask_sets=mask_sets, variants=("base", *variants), **{**defaults, **settings})
+
+
+def write_scores(results: Path, name: str, pairs: Sequence[tuple[float, float, float]]) -> None:
+    """What one variant's runs leave, a run for each (PSNR in holes, SSIM, ST-LPIPS)."""
+    variant = next(one for one in VARIANTS if one.name == name)
+    for seed, (psnr_hole, ssim, st_lpips) in enumerate(pairs):
+        scores = {"psnr_hole": psnr_hole, "ssim": ssim, "st_lpips": st_lpips}
+        images = [{"photo": f"{number}.jpg"} for number in range(3)]
+        report = {"overall": {"count": 3, "scores": {"onar": scores}}, "images": images}
+        path = report_of(results, variant, seed, "generated")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(report))
+        log = Results(folder_of(results, variant, seed)).log
+        log.write_text(json.dumps({"kind": "epoch", "seconds": 120.0, "images_per_second": 0.5}) + "\n")
+
+
+def section(page: str, heading: str) -> str:
+    return page.split(f"**{heading}")[1].split("**")[1].split("\n\n")[1].strip()
+
+
+def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
+    write_scores(tmp_path, "base", [(20.0, 0.80, 0.30), (20.2, 0.80, 0.30)])
+    write_scores(tmp_path, "colour", [(20.9, 0.80, 0.30), (20.7, 0.80, 0.30)])  # better with it
+    write_scores(tmp_path, "no_average", [(19.1, 0.80, 0.31), (19.3, 0.80, 0.29)])  # worse without it
+    write_scores(tmp_path, "style", [(18.0, 0.80, 0.10), (18.0, 0.80, 0.10)])  # less like the photo, nicer
+    write_scores(tmp_path, "blur", [(19.9, 0.70, 0.30), (20.3, 0.70, 0.30)])  # worse with it
+    write_scores(tmp_path, "jpeg", [(20.1, 0.80, 0.30), (20.1, 0.80, 0.30)])
+    page = write_page(study("colour", "no_average", "style", "blur", "jpeg"), tmp_path)
+    assert "Not finished" not in page
+    assert "| `base` | as it is | 20.10 ± 0.10 | 0.8000 ± 0.0000 | 0.3000 ± 0.0000 | 60 | 2.0 |" in page
+    assert "| `no_average` | `ema_decay` 0.0 | 19.20 ± 0.10 (-0.90) |" in page
+    pooled = ((0.1**2 * 3 + 0.2**2) / 6) ** 0.5
+    assert f"| pooled spread |  | {pooled:.2f} | 0.0000 | {(0.01**2 / 6) ** 0.5:.4f} |" in page
+    gains = section(page, "Gains more")
+    assert (
+        f"changed colours (`augment_colour` 0.2): PSNR in holes (dB) with generated masks +0.70 ({0.7 / pooled:.1f}"
+        in gains
+    )
+    assert "average of the weights over time (without it: `ema_decay` 0.0): PSNR in holes (dB)" in gains
+    assert "+0.90" in gains
+    assert section(page, "Gains in one").startswith("- style loss")
+    assert "ST-LPIPS with generated masks -0.2000" in section(page, "Gains in one")
+    assert section(page, "Loses").startswith("- blurred photos")
+    assert section(page, "Differs") == "- compressed photos (`augment_jpeg` 50)"
+
+
+def test_the_page_says_what_is_missing_and_does_not_judge_it(tmp_path: Path) -> None:
+    chosen = study("colour", "style")
+    empty = write_page(chosen, tmp_path)
+    assert "Missing are 6 of 6 runs" in empty
+    assert "Not judged yet, for want of runs: style loss, changed colours." in empty
+    write_scores(tmp_path, "base", [(20.0, 0.8, 0.3), (20.2, 0.8, 0.3)])
+    write_scores(tmp_path, "colour", [(25.0, 0.8, 0.3)])
+    page = write_page(chosen, tmp_path)
+    assert "Missing are 3 of 6 runs: `style` seed 0, `style` seed 1, `colour` seed 1." in page
+    assert "| `style` | `lambda_style` 10.0 | missing | missing | missing |" in page
+    assert "| 25.00 (a seed is missing) |" in page
+    assert "Not judged yet, for want of runs: style loss, changed colours." in page
+    assert section(page, "Gains more") == "- none"
+
+
+def test_each_variant_differs_from_the_base_recipe_in_one_setting_and_sees_the_same_photos_in_a_step() -> None:
+    everything = study(*(variant.name for variant in VARIANTS[1:]))
+    check_study(everything)
+    base, *others = (
+        TrainConfig.from_toml(Path(LAPTOP), **everything.settings(variant, 0)) for variant in everything.chosen()
+    )
+    for variant, config in zip(VARIANTS[1:], others, strict=True):
+        before, after = base.to_plain(), config.to_plain()
+        differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        assert differing - {"batch_size"} == set(variant.settings)
+        assert len(variant.settings) == 1
+        assert config.batch_size * config.accumulation_steps == base.batch_size
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('mask_type = "mixed"\n')
+    with pytest.raises(UsageError, match=r"has `mask_type` mixed already: leave mixed_masks out of --variants"):
+        check_study(study("mixed_masks", base=str(recipe)))
+    with pytest.raises(UsageError, match="not 'nothing'"):
+        check_study(study("nothing"))
+    with pytest.raises(UsageError, match="--batch_size must be even"):
+        check_study(study(batch_size=3))
+    assert main(["--results", str(tmp_path / "nowhere")]) == 1
+    assert "no ablations in" in capsys.readouterr().err
+    assert main(["--data", "photos"]) == 1
+    assert "--val FOLDER" in capsys.readouterr().err
+
+
+def test_ablations_that_were_stopped_go_on_and_what_is_done_is_not_done_again(photos: Path, tmp_path: Path) -> None:
+    recipe, results, page = tmp_path / "recipe.toml", tmp_path / "results", tmp_path / "page.md"
+    recipe.write_text(tomli_w.dumps({**SMALL, "ema_decay": 0.9}))
+    places = {"data": photos, "val": photos, "results": results, "output": page, "base": recipe}
+    flags = [text for name, value in places.items() for text in (f"--{name}", str(value))]
+    flags += ["--steps", "40", "--batch_size", "4", "--masks_per_range", "1", "--seeds", "3"]
+    flags += ["--variants", "no_average"]
+    command = [sys.executable, "-m", "benchmarks.ablations", *flags]
+    base, other = results / "base" / "seed_3", results / "no_average" / "seed_3"
+
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: process.poll() is not None or any(one["kind"] == "step" for one in Results(base).records()))
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (130, "Stopped; the same command goes on.\n")
+    assert not Results(other).folder.exists()
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(flags) == 0
+        scores = [folder / "scores_generated.json" for folder in (base, other)]
+        written = [path.stat().st_mtime_ns for path in scores]
+        text = page.read_text()
+        assert "Not finished" not in text
+        assert text.count("| 160 |") == 2
+        page.unlink()
+        assert main(flags) == 0  # nothing is left to do but the page
+        assert [path.stat().st_mtime_ns for path in scores] == written
+        assert page.read_text() == text
+        assert main([*flags, "--steps", "41"]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    settings = {**SMALL, "ema_decay": 0.9, "epochs": 1, "photos_per_epoch": 160, "max_steps": 40, "val_share": 0}
+    train(TrainConfig(data=photos, results_dir=tmp_path / "reference", seed=3, **settings))
+    assert_same_weights(base, tmp_path / "reference")
