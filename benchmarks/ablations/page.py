@@ -48,6 +48,7 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         f"pyramid alone, thin strokes, is the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
         "\n- **Spread.** The standard deviation over the seeds; of two, half their difference. The pooled spread is "
         "the root mean square over all rows. A change counts when it is larger than that.\n"
+        "- **Minutes** are those of the training as they passed, whatever else the processor had to do.\n"
         "- **Short runs** tell what helps at the beginning. What a long training would gain, such as from changes of "
         "the photos that keep it from learning them by heart, they may not tell.\n\n"
         "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; stopped, it goes on."
