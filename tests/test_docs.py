@@ -230,7 +230,17 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("documents", [sorted(set(DOCUMENTS) - set(TURKISH)), TURKISH], ids=["English", "Turkish"])
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
-    assert run == {"blend", "check", "complete", "convert", "evaluate", "export", "masks", "serve", "train"}  # and `make demo`
+    assert run == {
+        "blend",
+        "check",
+        "complete",
+        "convert",
+        "evaluate",
+        "export",
+        "masks",
+        "serve",
+        "train",
+    }  # and `make demo`
 
 
 def test_every_line_that_starts_onar_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
