@@ -17,6 +17,11 @@ interface Properties {
   onClick(): void;
 }
 
+/** A mouse that presses a button leaves the focus where it is: on the photo, where the keys go on. */
+export function keepFocus(event: Event): void {
+  event.preventDefault();
+}
+
 /** A button that is seen as a drawing. */
 export function IconButton({
   icon,
@@ -37,6 +42,7 @@ export function IconButton({
       aria-expanded={expanded}
       aria-disabled={disabled}
       title={shortcut === undefined ? name : `${name} (${shortcut})`}
+      onMouseDown={keepFocus}
       onClick={() => disabled || onClick()}
     >
       <Icon of={icon} />

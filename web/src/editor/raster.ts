@@ -22,23 +22,36 @@ export function rasterise(steps: readonly Step[], rect: Rect, photo: Size): Uint
   const rows = Math.max(1, Math.floor(BAND_PIXELS / rect.width));
   for (let top = 0; top < rect.height; top += rows) {
     const height = Math.min(rows, rect.height - top);
-    const band = drawn(steps, { left: rect.left, top: rect.top + top, width: rect.width, height }, photo);
-    const from = top * rect.width;
-    for (let at = 0; at < rect.width * height; at++) mask[from + at] = band[4 * at + 3] >= HALF ? 255 : 0;
+    const band = { left: rect.left, top: rect.top + top, width: rect.width, height };
+    mask.set(rasteriseBand(steps, band, photo), top * rect.width);
   }
   return mask;
 }
 
-/** RGBA of a band. */
-function drawn(steps: readonly Step[], band: Rect, photo: Size): Uint8ClampedArray {
+function rasteriseBand(steps: readonly Step[], band: Rect, photo: Size): Uint8Array<ArrayBuffer> {
   const canvas = new OffscreenCanvas(band.width, band.height);
   const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
   context.translate(-band.left, -band.top);
   for (const step of steps) {
     if (step.kind === "bitmap") putBitmap(context, step, band);
+    else if (step.kind === "inversion") invert(context, band);
     else drawStep(context, step, photo);
   }
-  return context.getImageData(0, 0, band.width, band.height).data;
+  return marked(context, band);
+}
+
+/** 255 for every pixel of a canvas that is covered by half or more, else 0. */
+function marked(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Uint8Array<ArrayBuffer> {
+  const { data } = context.getImageData(0, 0, width, height);
+  const mask = new Uint8Array(width * height);
+  for (let at = 0; at < mask.length; at++) mask[at] = data[4 * at + 3] >= HALF ? 255 : 0;
+  return mask;
+}
+
+/** Whole pixels change sides: of one that is half covered, both halves would be half. */
+function invert(context: OffscreenCanvasRenderingContext2D, size: Size): void {
+  const mask = marked(context, size).map((level) => 255 - level);
+  context.putImageData(new ImageData(coloured(mask), size.width), 0, 0);
 }
 
 /** A bitmap's own pixels, which its image may have fewer of. */

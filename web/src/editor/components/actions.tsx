@@ -1,6 +1,6 @@
 import { CircleQuestionMark, Download, FolderOpen, SlidersHorizontal } from "lucide";
 import type { JSX } from "preact";
-import { IconButton } from "../../components/button";
+import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
 import { open } from "../opening";
@@ -37,6 +37,7 @@ export function Actions({ state }: { state: State }): JSX.Element {
         title={`${say("complete_download")} (Ctrl+S)`}
         aria-label={say("complete_download")}
         aria-disabled={!isReady(state)}
+        onMouseDown={keepFocus}
         onClick={() => save(state)}
       >
         <Icon of={Download} />

@@ -6,7 +6,6 @@ import { useEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
 import { Icon } from "../../components/icon";
 import type { Texture } from "../../engine/engine";
-import type { TextKey } from "../../texts/english";
 import { say } from "../../texts/texts";
 import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
 import { save } from "../saving";
@@ -122,12 +121,18 @@ function MaskActions({ state }: { state: State }): JSX.Element {
   );
 }
 
-function Action({ of, icon, onClick }: { of: string; icon: IconNode; onClick(): void }): JSX.Element {
-  const name = say(`complete_${of}_label` as TextKey);
+interface ActionProperties {
+  of: "save_mask" | "invert" | "clear" | "grow";
+  icon: IconNode;
+  onClick(): void;
+}
+
+function Action({ of, icon, onClick }: ActionProperties): JSX.Element {
+  const name = say(`complete_${of}_label`);
   return (
     <button type="button" class="button small" aria-label={name} title={name} onClick={onClick}>
       <Icon of={icon} />
-      <span>{say(`complete_${of}` as TextKey)}</span>
+      <span>{say(`complete_${of}`)}</span>
     </button>
   );
 }

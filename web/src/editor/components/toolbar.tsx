@@ -17,7 +17,7 @@ import {
   ZoomOut,
 } from "lucide";
 import type { JSX } from "preact";
-import { IconButton } from "../../components/button";
+import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
 import { canFillAgain, fill, fillAgain } from "../filling";
@@ -106,6 +106,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
       type="button"
       class={`button fill ${isFilling || state.work.value.mask.length === 0 ? "" : "primary"}`}
       title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
+      onMouseDown={keepFocus}
       onClick={() => (isFilling ? cancel(state) : fill(state))}
     >
       <Icon of={isFilling ? X : WandSparkles} />
@@ -128,6 +129,7 @@ export function LookBar({ state }: { state: State }): JSX.Element {
         class="icon-button percent"
         aria-label={say("complete_zoom_to_pixels", { percent })}
         title={`${say("complete_zoom_pixels")} (1)`}
+        onMouseDown={keepFocus}
         onClick={() => zoomToPixels(state)}
       >
         {say("complete_share", { percent })}
@@ -140,6 +142,7 @@ export function LookBar({ state }: { state: State }): JSX.Element {
         aria-label={say("complete_original")}
         aria-pressed={state.comparison.value === "original"}
         title={`${say("complete_original_key")} (C)`}
+        onMouseDown={keepFocus}
         onPointerDown={held(true)}
         onPointerUp={held(false)}
         onPointerLeave={held(false)}
