@@ -180,7 +180,7 @@ def test_a_mask_can_be_inverted_grown_loaded_and_cleared(page: Page, tmp_path: P
 
     np.testing.assert_array_equal(after("Invert the mask"), ~marked)
     np.testing.assert_array_equal(after("Invert the mask"), marked)
-    actions.get_by_label("Pixels to grow by").fill("7")
+    actions.get_by_label("Pixels to grow or shrink by").fill("7")
     rows, columns = np.mgrid[-7:8, -7:8]
     disc = (rows**2 + columns**2 <= 49).astype(np.uint8)
     np.testing.assert_array_equal(after("Grow the mask"), cv2.dilate(marked.astype(np.uint8), disc) > 0)

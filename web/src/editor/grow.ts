@@ -1,4 +1,4 @@
-/** A mask made larger on all sides. */
+/** A mask made larger or smaller on all sides. */
 
 import type { Hole, Rect } from "../engine/engine";
 import { type Size, within } from "./steps";
@@ -26,6 +26,19 @@ export function grow(hole: Hole, reach: number, photo: Size): Hole {
     markRow(row, halfWidths, changes, mask.subarray(y * rect.width, (y + 1) * rect.width));
   }
   return { rect, mask };
+}
+
+/** Mark no pixel that lies `reach` pixels or less from one of the photo that is not marked. */
+export function shrink(hole: Hole, reach: number, photo: Size): Hole {
+  const { left, top, width, height } = hole.rect;
+  const rect = within({ left: left - 1, top: top - 1, width: width + 2, height: height + 2 }, photo) as Rect;
+  const around = new Uint8Array(rect.width * rect.height).fill(255);
+  for (let y = 0; y < height; y++) {
+    const from = (top + y - rect.top) * rect.width + left - rect.left;
+    for (let x = 0; x < width; x++) around[from + x] = 255 - hole.mask[y * width + x];
+  }
+  const inside = { left: 0, top: 0, width: rect.width, height: rect.height };
+  return { rect, mask: grow({ rect: inside, mask: around }, reach, rect).mask.map((level) => 255 - level) };
 }
 
 /** Of every pixel of `rect`, how far the next marked pixel of its column is; reach + 1 where it is farther. */

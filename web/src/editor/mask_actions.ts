@@ -2,7 +2,7 @@
 
 import { say } from "../texts/texts";
 import { masked, painted } from "./document";
-import { grow } from "./grow";
+import { grow, shrink } from "./grow";
 import { bitmapOf, holeOf, maskPicture } from "./raster";
 import { offer } from "./saving";
 import { change, complain, isReady, type State, waitFor } from "./state";
@@ -45,11 +45,14 @@ export function clearMask(state: State): void {
   if (isReady(state) && state.work.value.mask.length > 0) change(state, masked(state.work.value, null));
 }
 
-/** Mark so many pixels more on all sides. */
+/** Mark so many pixels more on all sides, or fewer where that is negative. */
 export function growMask(state: State, reach: number): void {
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
   const hole = holeOf(state.work.value.mask, photo);
   if (hole === null) complain(state, () => say("complete_no_hole"));
-  else change(state, masked(state.work.value, bitmapOf(grow(hole, reach, photo))));
+  else {
+    const grown = reach > 0 ? grow(hole, reach, photo) : shrink(hole, -reach, photo);
+    change(state, masked(state.work.value, bitmapOf(grown)));
+  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { grow } from "../../src/editor/grow";
+import { grow, shrink } from "../../src/editor/grow";
 
 const photo = { width: 40, height: 30 };
 
@@ -37,3 +37,17 @@ test.each([1, 2, 5, 13])(
     expect(rowsOf(grow({ rect, mask }, reach, photo))).toEqual(slowly(marked, reach));
   },
 );
+
+test.each([1, 3, 6])("shrunk by %i pixels, what is left is that far from all that is not marked", (reach) => {
+  const rect = { left: 0, top: 3, width: 30, height: 27 }; // at two edges of the photo, beyond which nothing is known
+  const mask = new Uint8Array(rect.width * rect.height).fill(255);
+  mask[10 * rect.width + 12] = 0;
+  const unmarked: [number, number][] = [];
+  for (let y = 0; y < photo.height; y++) {
+    for (let x = 0; x < photo.width; x++) {
+      if (x >= rect.width || y < rect.top || (x === 12 && y === 13)) unmarked.push([x, y]);
+    }
+  }
+  const left = slowly(unmarked, reach).map((row) => row.replace(/[#.]/g, (sign) => (sign === "#" ? "." : "#")));
+  expect(rowsOf(shrink({ rect, mask }, reach, photo))).toEqual(left);
+});

@@ -1,6 +1,6 @@
 import { X } from "lucide";
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
 import { letterKeys } from "../../preferences";
 import type { TextKey } from "../../texts/english";
@@ -19,7 +19,7 @@ interface Properties {
 /** A dialog that is open for as long as it is drawn; Escape closes it, and the focus goes back to where it was. */
 function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
     return () => before?.focus();

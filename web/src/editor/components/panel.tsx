@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { IconNode } from "lucide";
-import { Contrast, Download, Expand, ImageUp, Save, Trash2, X } from "lucide";
+import { Contrast, Download, Expand, ImageUp, Save, Shrink, Trash2, X } from "lucide";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
@@ -100,29 +100,29 @@ function MaskActions({ state }: { state: State }): JSX.Element {
         <Action of="invert" icon={Contrast} onClick={() => invertMask(state)} />
         <Action of="clear" icon={Trash2} onClick={() => clearMask(state)} />
         <Action of="grow" icon={Expand} onClick={() => growMask(state, reach.value)} />
-        <label class="pixels">
-          <input
-            type="number"
-            min={1}
-            max={500}
-            value={reach.value}
-            aria-label={say("complete_grow_by")}
-            onChange={({ currentTarget }) => {
-              const wanted = Math.round(currentTarget.valueAsNumber) || 1;
-              reach.value = Math.min(500, Math.max(1, wanted));
-              currentTarget.value = String(reach.value);
-            }}
-          />
-          <span aria-hidden="true">px</span>
-        </label>
+        <Action of="shrink" icon={Shrink} onClick={() => growMask(state, -reach.value)} />
       </div>
+      <label class="field">
+        <span>{say("complete_grow_by")}</span>
+        <input
+          type="number"
+          min={1}
+          max={500}
+          value={reach.value}
+          onChange={({ currentTarget }) => {
+            const wanted = Math.round(currentTarget.valueAsNumber) || 1;
+            reach.value = Math.min(500, Math.max(1, wanted));
+            currentTarget.value = String(reach.value);
+          }}
+        />
+      </label>
       <p class="quiet">{say("complete_mask_help")}</p>
     </section>
   );
 }
 
 interface ActionProperties {
-  of: "save_mask" | "invert" | "clear" | "grow";
+  of: "save_mask" | "invert" | "clear" | "grow" | "shrink";
   icon: IconNode;
   onClick(): void;
 }
