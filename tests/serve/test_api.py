@@ -317,11 +317,12 @@ def test_a_full_queue_is_told_at_once_and_the_server_still_answers(server: Serve
     assert server.measure('onar_requests_total{status="503"}') >= 1
 
 
-def test_a_client_that_goes_away_frees_its_place(server: Server) -> None:
-    request = httpx.Client().build_request("POST", server.url + PATH, **slow_form())
+@pytest.mark.parametrize(("path", "options"), [(PATH, {}), ("/api/fill", {"at": "0,0"})])
+def test_a_client_that_goes_away_frees_its_place(server: Server, path: str, options: dict[str, str]) -> None:
+    request = httpx.Client().build_request("POST", server.url + path, **{**slow_form(), "data": options})
     with slow_requests(server, 1) as results:
         with socket.create_connection(server.address) as connection:
-            lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
+            lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + request.read())
             wait_until(lambda: server.measure("onar_waiting") == 1)
         wait_until(lambda: server.measure("onar_waiting") == 0)

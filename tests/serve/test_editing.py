@@ -346,6 +346,20 @@ def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: S
 # ---------------------------------------------------------------- the turn
 
 
+@pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
+def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
+    async def test() -> httpx.Response:
+        worker = Worker(places=1, time_limit=60)
+        app = create_app(WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None), worker, ServeConfig())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            with worker.place():
+                return await client.post(f"/api/{path}", content=b"no form")
+
+    answer = asyncio.run(asyncio.wait_for(test(), timeout=60))
+    assert (answer.status_code, answer.json()["error"]) == (503, "busy")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
 def test_pictures_are_read_and_written_in_their_turn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that decodes or encodes one runs in the worker's thread, so that only one is in memory at a time."""
     threads: list[str] = []
