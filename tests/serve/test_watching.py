@@ -1,0 +1,129 @@
+"""Watching trainings on the page, in a real browser. Pictures of it are left in tests/artifacts, to be looked at."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from onar.training.results_folder import Results
+from tests.serve.browser import DESKTOP, PATIENCE, keep_picture, running_browser
+from tests.serve.server import Server, needs_page, running_server
+from tests.serve.test_trainings import a_run, a_sheet, log_more
+
+pytestmark = needs_page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[Server]:
+    with running_server("--weights", "pyramid", "--results_dir", root) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    with browser.new_context(locale="en-US", viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(server.url)
+        page.get_by_role("button", name="Watch a training").click()
+        yield page
+        assert errors == []
+
+
+def log_a_step(folder: Path, step: int) -> None:
+    last = json.loads(Results(folder).log.read_text().splitlines()[-1])
+    log_more(folder, {**last, "kind": "step", "step": step, "epochs_done": step / 10, "epoch": step // 10 + 1})
+
+
+def end(folder: Path) -> None:
+    Results(folder).generator.touch()
+
+
+def test_a_training_is_followed_while_it_runs_and_its_newest_sheet_until_another_is_chosen(
+    page: Page, root: Path
+) -> None:
+    expect(page.get_by_role("heading", name="No training to watch")).to_be_visible()
+    folder = a_run(root / "first", steps=12)
+    for epoch in (1, 2):
+        a_sheet(folder, epoch)
+    expect(page.get_by_role("checkbox", name="runs/first")).to_be_checked()
+    expect(page.get_by_text("Epoch 2 of 10, step 12")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^D_loss.*first: from 0.7 to 0.7 at epoch 1.2"))).to_be_visible()
+    samples = page.get_by_role("img", name=re.compile("^Samples of runs.first after epoch"))
+    expect(samples).to_have_accessible_name(re.compile("after epoch 2:"))
+    a_sheet(folder, 3)
+    log_a_step(folder, 31)
+    expect(page.get_by_text("step 31")).to_be_visible()
+    expect(samples).to_have_accessible_name(re.compile("after epoch 3:"))
+    page.get_by_role("slider", name="Epoch").press("Home")
+    expect(samples).to_have_accessible_name(re.compile("after epoch 1:"))
+    a_sheet(folder, 4)
+    log_a_step(folder, 41)
+    expect(page.get_by_text("step 41")).to_be_visible()
+    expect(samples).to_have_accessible_name(re.compile("after epoch 1:"))
+    assert samples.evaluate("image => image.complete && image.naturalWidth") == 8
+
+
+def test_the_server_is_asked_until_all_trainings_have_ended_and_when_somebody_wants_to_know(
+    page: Page, root: Path
+) -> None:
+    folder = a_run(root / "first")
+    page.clock.install()
+    page.reload()
+    page.get_by_role("button", name="Watch a training").click()
+    expect(page.get_by_role("checkbox", name="runs/first")).to_be_checked()
+    with page.expect_request("**/api/trainings"):
+        page.clock.run_for(10_000)
+    end(folder)
+    again = page.get_by_role("button", name="Look again")
+    expect(again).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert asked == []
+    a_run(root / "second", steps=3)
+    again.click()
+    expect(page.get_by_role("checkbox", name="runs/second")).to_be_visible()
+
+
+def test_several_trainings_share_a_chart_and_lie_side_by_side(page: Page, root: Path) -> None:
+    for name, steps in (("first", 40), ("second", 25)):
+        a_sheet(a_run(root / name, steps=steps), 2)
+        end(root / name)
+    for name in ("runs/first", "runs/second"):
+        page.get_by_role("checkbox", name=name).check()
+    chart = page.get_by_role("figure", name=re.compile("^D_loss"))
+    expect(chart.get_by_role("listitem")).to_have_text([re.compile("runs/.*0.7")] * 2)
+    expect(page.get_by_role("img", name=re.compile("^Samples of runs"))).to_have_count(2)
+    chart.get_by_text("D_loss as a table").click()
+    expect(chart.get_by_role("columnheader")).to_have_count(3)
+    expect(chart.get_by_role("row").last).to_contain_text("4")
+    keep_picture(page, "watch_en_light")
+    page.get_by_role("checkbox", name="runs/first").uncheck()
+    expect(chart.get_by_role("listitem")).to_have_text([re.compile("runs/second")])
+
+
+def test_files_that_are_no_training_are_told_and_so_is_a_server_that_has_gone(
+    page: Page, root: Path, server: Server
+) -> None:
+    Results(a_run(root / "broken")).config.write_text('epochs = "many"\n')
+    expect(page.get_by_text(re.compile("Cannot be read: .*is not the configuration of a training"))).to_be_visible()
+    server.process.terminate()
+    server.process.wait()
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer. The page goes on asking.")
