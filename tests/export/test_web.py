@@ -13,7 +13,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from onar import Inpainter, OnarError, PConvUNet, UsageError
 from onar.bundled import bundled_page
@@ -199,7 +199,6 @@ def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(
     page.set_default_timeout(PATIENCE)
     with hosting(site, "scripts") as address:
         page.goto(address)
-        page.evaluate("navigator.serviceWorker.register('sw.js')")
         page.evaluate("navigator.serviceWorker.ready")
     page.goto(address)  # the host is gone
     assert page.evaluate("crossOriginIsolated"), "the service worker gives the headers"
@@ -209,6 +208,68 @@ def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(
     assert ((fill(page, hole, "patches")[..., 3] == 255) == hole).all()
     assert asked
     assert all(url.startswith((address, "blob:")) for url in asked)
+
+
+# ---------------------------------------------------------------- as people use it
+
+
+def paint(page: Page, left: float, top: float, right: float, bottom: float) -> None:
+    """Mark a rectangle, in shares of what the photo takes of the page."""
+    page.get_by_role("button", name="Rectangle").click()
+    canvas = page.get_by_role("application")
+    canvas.wait_for()
+    box = canvas.locator("canvas").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + left * box["width"], box["y"] + top * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + right * box["width"], box["y"] + bottom * box["height"], steps=3)
+    page.mouse.up()
+
+
+def test_a_person_fills_and_keeps_a_photo_and_no_other_host_is_asked(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    context, asked = browser.new_context(), []
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    with hosting(site) as address:
+        page.goto(address)
+        page.get_by_role("button", name="Example").last.click()
+        paint(page, 0.45, 0.45, 0.55, 0.55)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator("p[role=status]")).to_contain_text("Filled in")
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download").click()
+        started.value.save_as(tmp_path / started.value.suggested_filename)
+    assert {url for url in asked if not url.startswith((address, "blob:", "data:"))} == set()
+    result, original = (
+        Image.open(tmp_path / "skimage_chelsea_completed.jpg"),
+        Image.open(site / "examples/skimage_chelsea.jpg"),
+    )
+    assert result.size == original.size
+    difference = np.abs(np.asarray(result).astype(int) - np.asarray(original)).max(axis=2)
+    assert (difference > 40).any()
+    assert np.median(difference) < 4
+
+
+def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, site: Path, tmp_path: Path) -> None:
+    Image.open(COFFEE).resize((2400, 1600)).save(tmp_path / "large.jpg")
+    page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
+    status = page.locator("p[role=status]")
+    with hosting(site) as address:
+        page.goto(address)
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
+        paint(page, 0.2, 0.2, 0.8, 0.8)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        page.locator("progress[value]").wait_for()  # the network computes
+        page.get_by_role("button", name="Cancel").click()
+        expect(status).to_contain_text("Cancelled")
+        page.keyboard.press("Control+z")
+        paint(page, 0.5, 0.5, 0.52, 0.52)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(status).to_contain_text("Filled in")
 
 
 # ---------------------------------------------------------------- the folder

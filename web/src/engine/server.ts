@@ -13,6 +13,7 @@ import {
   type Progress,
   type Saved,
 } from "./engine";
+import { nameFor } from "./naming";
 
 /** What the page says itself of an error that the server has a word for. */
 const PROBLEMS: Record<string, TextKey> = {
@@ -24,12 +25,6 @@ const PROBLEMS: Record<string, TextKey> = {
   time_limit: "server_too_slow",
   slow_body: "server_slow_body",
   internal: "server_internal",
-};
-
-/** Endings that a file may keep when it is written again, by its type. */
-const ENDINGS: Record<string, RegExp> = {
-  "image/jpeg": /\.(jpe?g|jpe|jfif)$/i,
-  "image/tiff": /\.tiff?$/i,
 };
 
 /** Side of the pictures by which two bitmaps are compared. */
@@ -84,8 +79,8 @@ export class ServerEngine implements Engine {
   async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
     const answer = await this.#post("api/save", withFills(formOf({ photo: photo.file, format }), fills));
     const content = await answer.blob();
-    const offered = answer.headers.get("Content-Disposition") ?? "";
-    return { content, name: nameFor(photo.file.name, content.type, offered), notes: lossesIn(answer) };
+    const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";
+    return { content, name: nameFor(photo.file.name, content.type, usual), notes: lossesIn(answer) };
   }
 
   async readMask(file: File, photo: Photo): Promise<Uint8Array<ArrayBuffer>> {
@@ -157,14 +152,6 @@ function lossesIn(answer: Response): string[] {
     const told = say(`server_loss_${key}` as TextKey, values);
     return `${told[0].toLocaleUpperCase(language.value)}${told.slice(1)}.`;
   });
-}
-
-/** The name of a written photo: with its own ending where that fits, or else with the one that the server offers. */
-function nameFor(name: string, type: string, offered: string): string {
-  const ending = /\.[^.]*$/.exec(name)?.[0] ?? "";
-  const stem = name.slice(0, name.length - ending.length);
-  const usual = /\.\w+(?="?$)/.exec(offered)?.[0] ?? "";
-  return `${stem}_completed${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
 }
 
 // ---------------------------------------------------------------- pictures

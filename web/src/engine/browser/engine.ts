@@ -12,6 +12,7 @@ import {
   type Progress,
   type Saved,
 } from "../engine";
+import { nameFor } from "../naming";
 import { CallError, Connection } from "./connection";
 import type { Note, Patch, Source } from "./protocol";
 
@@ -41,8 +42,10 @@ export class BrowserEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Fill> {
     const argument = { source: this.source(photo.file), earlier: patches(earlier), hole, options };
-    const filled = await told(this.connection.call("fill", argument, (share) => onProgress({ share }), signal));
-    return { rect: hole.rect, ...filled, notes: [] };
+    const { notes, ...filled } = await told(
+      this.connection.call("fill", argument, (share) => onProgress({ share }), signal),
+    );
+    return { rect: hole.rect, ...filled, notes: notes.map(inWords) };
   }
 
   async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
@@ -50,7 +53,7 @@ export class BrowserEngine implements Engine {
     if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
     const argument = { source: this.source(file), fills: patches(fills), format };
     const { content, ending, notes } = await told(this.connection.call("save", argument));
-    return { content, name: file.name.replace(/\.[^.]*$/, "") + ending, notes: notes.map(inWords) };
+    return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(inWords) };
   }
 
   readMask(file: File, { width, height }: Photo): Promise<Uint8Array<ArrayBuffer>> {

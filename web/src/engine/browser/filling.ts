@@ -48,6 +48,12 @@ export async function fillVisible(
   return filled;
 }
 
+/** Whether nothing was filled. */
+export function isEmpty(filled: Uint8ClampedArray): boolean {
+  for (let alpha = 3; alpha < filled.length; alpha += 4) if (filled[alpha] !== 0) return false;
+  return true;
+}
+
 /** Where in a photo of that width a pixel of a rectangle lies. */
 function placeIn(rect: Rect, width: number, place: number): number {
   const row = Math.floor(place / rect.width);

@@ -37,6 +37,7 @@ export interface Opened {
 export interface Filled {
   view: ImageBitmap;
   content: Blob;
+  notes: Note[];
 }
 
 export interface Encoded {

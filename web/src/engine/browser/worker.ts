@@ -2,7 +2,7 @@
 
 import { decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
-import { fillVisible, shownFill, withFills } from "./filling";
+import { fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { complete, type Tools } from "./inpaint";
 import { loadPatchMatch } from "./patchmatch";
 import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
@@ -43,7 +43,8 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
         complete(rgb, unknown, photo, loaded, options, onProgress, signal),
       );
       const shown = await createImageBitmap(shownFill(filled, hole.rect, photo));
-      return { view: shown, content: new Blob([filled]) };
+      const notes: Note[] = isEmpty(filled) ? [{ key: "server_transparent" }] : [];
+      return { view: shown, content: new Blob([filled]), notes };
     },
 
     async save({ source, fills, format }) {
