@@ -67,7 +67,7 @@ def open_site(browser: Browser, address: str) -> Page:
 
 
 def start_worker(page: Page) -> None:
-    page.add_script_tag(content=ASK_WORKER.read_text())
+    page.evaluate(f"(() => {{ {ASK_WORKER.read_text()} }})()")
     page.evaluate("startWorker()")
 
 
@@ -177,6 +177,16 @@ def test_a_grey_photo_is_filled_with_grey(page: Page) -> None:
 def test_a_file_that_is_no_picture_is_named(page: Page) -> None:
     with pytest.raises(Exception, match=r'browser_unreadable.*"name":"notes\.png"'):
         open_file(page, "notes.png", b"what I think of coffee")
+
+
+def test_browsers_keep_the_page_from_asking_another_host(page: Page) -> None:
+    blocked = page.evaluate(
+        """new Promise((resolve) => {
+            document.addEventListener("securitypolicyviolation", ({ blockedURI }) => resolve(blockedURI));
+            fetch("https://example.org/", { mode: "no-cors" }).catch(() => {});
+        })"""
+    )
+    assert blocked.startswith("https://example.org")
 
 
 def test_threads_come_with_the_headers(browser: Browser, site: Path, page: Page) -> None:

@@ -35,6 +35,19 @@ EXAMPLES = 12
 
 SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
 _FOR_GPUS = "ort-gpu.wasm.gz"
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "connect-src 'self'",
+        "img-src 'self' blob: data:",
+        "manifest-src 'self'",
+        "script-src 'self' blob: 'wasm-unsafe-eval'",
+        "style-src 'unsafe-inline'",
+        "worker-src 'self' blob:",
+    )
+)
+"""What browsers let the page do: it cannot send anything anywhere but to its own host, which answers with files."""
+
 _STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./(page\.css)"[^>]*>')
 
 
@@ -192,14 +205,16 @@ def _copy_licences(folder: Path) -> None:
 
 
 def _finish_page(folder: Path) -> None:
-    """Name the manifest in the page, and put its style inside: browsers refuse one that a host gives another type."""
+    """Give the page its policy and manifest, and put its style inside: with another type browsers refuse a file."""
     index = folder / "index.html"
     text = index.read_text(encoding="utf-8")
     if style := _STYLE.search(text):
         sheet = folder / style[1]
         text = text.replace(style[0], f"<style>{sheet.read_text(encoding='utf-8')}</style>")
         sheet.unlink()
-    text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>')
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}" />'
+    text = text.replace("<head>", f"<head>{policy}", 1)
+    text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>', 1)
     index.write_text(text, encoding="utf-8")
     icons = [{"src": icon.name, "sizes": "any", "type": "image/svg+xml"} for icon in folder.glob("favicon.svg")]
     manifest = {"name": "Onar", "short_name": "Onar", "start_url": "./", "display": "standalone", "icons": icons}
