@@ -40,7 +40,7 @@ _VIEW_QUALITY = 95
 # ---------------------------------------------------------------- what is asked
 
 
-def _as_place(text: object) -> object:
+def _as_corner(text: object) -> object:
     if not isinstance(text, str):
         return text
     left, comma, top = text.partition(",")
@@ -49,9 +49,9 @@ def _as_place(text: object) -> object:
     return left, top
 
 
-Place = Annotated[
+Corner = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
-    BeforeValidator(_as_place),
+    BeforeValidator(_as_corner),
     WithJsonSchema({"type": "string", "pattern": r"^\d+,\d+$", "examples": ["120,48"]}),
 ]
 """Where a rectangle begins on the upright photo: columns from the left, rows from the top; in a form, LEFT,TOP."""
@@ -77,7 +77,7 @@ class FilledUpload(PhotoUpload):
     """A photo with what was filled before."""
 
     earlier: list[bytes] = Field([], description="Answers to earlier fills, in the order in which they lie on it.")
-    earlier_at: list[Place] = Field([], description="Where each of them lies, as LEFT,TOP.")
+    earlier_at: list[Corner] = Field([], description="Where each of them lies, as LEFT,TOP.")
 
     @model_validator(mode="after")
     def _check_counts(self) -> FilledUpload:
@@ -90,7 +90,7 @@ class FillUpload(FilledUpload, Filling):
     """A hole to be filled."""
 
     mask: bytes = Field(description="A mask file of the rectangle that the hole lies in: white is filled.")
-    at: Place = Field(description="Where that rectangle lies on the upright photo, as LEFT,TOP.")
+    at: Corner = Field(description="Where that rectangle lies on the upright photo, as LEFT,TOP.")
     weights: str = Field("", description="Which of the weights that onar.json names; the server's own if nothing.")
 
 

@@ -141,7 +141,7 @@ def _in_short(name: str, folder: Path, state: files.State) -> Training:
         name=name,
         changed=state.changed / 1e9,
         finished=state.finished,
-        progress=TrainingProgress(**vars(progress)) if isinstance(progress, files.Progress) else None,
+        progress=TrainingProgress(**vars(progress)) if isinstance(progress, files.RunProgress) else None,
         problem=problem,
     )
 
@@ -159,7 +159,7 @@ def _in_full(name: str, folder: Path, state: files.State, sheets: dict[int, floa
     )
 
 
-def _curve(points: files.Curve) -> Curve:
+def _curve(points: files.Series) -> Curve:
     return Curve(epochs=[epoch for epoch, _ in points], values=[value for _, value in points])
 
 

@@ -24,8 +24,8 @@ PROGRESS = ("epoch", "epochs_done", "step", "seconds", "images_per_second")
 _TOO_MUCH = 1e40
 """More than any loss of 32 bits; products of such numbers are still finite."""
 
-Curve = list[tuple[float, float]]
-"""Points (epoch, value), by rising epoch."""
+Series = list[tuple[float, float]]
+"""Series (epoch, value), by rising epoch."""
 
 
 class State(NamedTuple):
@@ -43,7 +43,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is.
 
     Attributes:
@@ -73,9 +73,9 @@ class LoggedRun:
         scores: a curve for each validation score and method.
     """
 
-    progress: Progress | None
-    losses: dict[str, Curve] = field(default_factory=dict)
-    scores: dict[str, dict[str, Curve]] = field(default_factory=dict)
+    progress: RunProgress | None
+    losses: dict[str, Series] = field(default_factory=dict)
+    scores: dict[str, dict[str, Series]] = field(default_factory=dict)
 
 
 def find_runs(roots: Sequence[Path]) -> dict[str, Path]:
@@ -135,7 +135,7 @@ def read_run(folder: Path, _state: State) -> LoggedRun:
 
 
 @lru_cache(maxsize=10_000)
-def summary(folder: Path, state: State) -> Progress | str | None:
+def summary(folder: Path, state: State) -> RunProgress | str | None:
     """How far a run is, or in one line why that cannot be told; None before its first step is logged."""
     try:
         return read_run(folder, state).progress
@@ -184,10 +184,10 @@ def _cut_short(plan: _Plan, records: list[Record], lines: list[Record]) -> float
     return min(float(plan.epochs), steps / steps_per_epoch)
 
 
-def _progress(records: list[Record], epochs: float) -> Progress:
+def _progress(records: list[Record], epochs: float) -> RunProgress:
     last = records[-1]
     share_of_epoch = last["epochs_done"] - (last["epoch"] - 1)
-    return Progress(
+    return RunProgress(
         epoch=int(last["epoch"]),
         epochs=epochs,
         epochs_done=last["epochs_done"],
@@ -197,7 +197,7 @@ def _progress(records: list[Record], epochs: float) -> Progress:
     )
 
 
-def _losses(records: list[Record]) -> dict[str, Curve]:
+def _losses(records: list[Record]) -> dict[str, Series]:
     steps = [record for record in records if record.get("kind") == "step"]
     epochs = [record for record in records if record.get("kind") == "epoch"]
     curves = {}
@@ -211,8 +211,8 @@ def _losses(records: list[Record]) -> dict[str, Curve]:
     return curves
 
 
-def _scores(records: list[Record]) -> dict[str, dict[str, Curve]]:
-    curves: dict[str, dict[str, Curve]] = {}
+def _scores(records: list[Record]) -> dict[str, dict[str, Series]]:
+    curves: dict[str, dict[str, Series]] = {}
     for record in records:
         validation = record.get("validation")
         for method, scores in validation.items() if isinstance(validation, dict) else ():
@@ -227,7 +227,7 @@ def _scores(records: list[Record]) -> dict[str, dict[str, Curve]]:
     }
 
 
-def thinned(points: Curve) -> Curve:
+def thinned(points: Series) -> Series:
     """A curve of at most `POINTS` points, which are the means of as many neighbours each as it takes."""
     if len(points) <= POINTS:
         return points
@@ -235,7 +235,7 @@ def thinned(points: Curve) -> Curve:
     return [_mean([point for _, point in group]) for _, group in groups]
 
 
-def _mean(points: Curve) -> tuple[float, float]:
+def _mean(points: Series) -> tuple[float, float]:
     epochs, values = zip(*points, strict=True)
     return sum(epochs) / len(points), sum(values) / len(points)
 
