@@ -96,7 +96,8 @@ def test_the_server_is_asked_until_all_trainings_have_ended_and_when_somebody_wa
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(60_000)
-    assert asked == []
+    # What was asked about the training itself may still be on its way.
+    assert [address for address in asked if address.endswith("/api/trainings")] == []
     a_run(root / "second", steps=3)
     again.click()
     expect(page.get_by_role("checkbox", name="runs/second")).to_be_visible()
