@@ -31,5 +31,5 @@ export default defineConfig({
       },
     },
   },
-  server: { proxy: { "/api": "http://127.0.0.1:7860", "/onar.json": "http://127.0.0.1:7860" } },
+  server: { proxy: { "^/(api|examples)/|^/onar.json": "http://127.0.0.1:7860" } },
 });
