@@ -262,6 +262,25 @@ def test_one_finger_paints_and_two_zoom_without_leaving_a_mark(page: Page) -> No
     expect_work(page, steps=1, fills=0)
 
 
+def test_a_pen_that_presses_less_paints_thinner(page: Page, tmp_path: Path) -> None:
+    session = page.context.new_cdp_session(page)
+    heights = []
+    for force, y in ((1.0, 300), (0.25, 500)):
+        for kind, x in (("mousePressed", 400), ("mouseMoved", 500), ("mouseMoved", 600), ("mouseReleased", 600)):
+            at = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "pointerType": "pen", "force": force}
+            session.send("Input.dispatchMouseEvent", at)
+        heights.append(mask_of(page, tmp_path)[:, column_at(page, 500)].sum() - sum(heights))
+    size = int(page.get_by_role("slider", name="Brush size").input_value())
+    assert heights[0] == pytest.approx(size, abs=1)
+    assert heights[1] == pytest.approx(0.4 * size, abs=1)
+
+
+def column_at(page: Page, x: float) -> int:
+    """The photo's column under a place on the screen."""
+    scale, left, _ = view(page)
+    return int((x - left) / scale)
+
+
 def test_a_new_photo_asks_once_before_work_is_lost(page: Page) -> None:
     draw(page, STROKE)
     other = COFFEE.with_name("skimage_chelsea.jpg")

@@ -44,6 +44,11 @@ export function redo(history: History): History {
   return { past: [...history.past, history.now], now: after, future };
 }
 
+/** Every fill that is on the photo or can come back to it, once. */
+export function fillsIn({ past, now, future }: History): Set<Fill> {
+  return new Set([...past, now, ...future].flatMap(({ fills }) => fills.map(({ fill }) => fill)));
+}
+
 /** A step more on the mask. */
 export function painted(work: Work, step: Step): Work {
   return { ...work, mask: [...work.mask, step] };

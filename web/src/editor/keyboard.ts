@@ -3,9 +3,9 @@
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
-import { fill, fillAgain } from "./filling";
+import { fillAgain } from "./filling";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
-import { abandon, begin, extend, lift } from "./painting";
+import { abandon, begin, extend, lift, liftAndFill } from "./painting";
 import { save } from "./saving";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { middle, type Point, toPhoto } from "./viewport";
@@ -38,7 +38,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
   { keys: ["["], text: "complete_smaller_brush", run: (state) => stepSize(state, -1), letter: true },
   { keys: ["]"], text: "complete_larger_brush", run: (state) => stepSize(state, 1), letter: true },
-  { keys: ["Enter"], text: "complete_fill", run: fill, letter: false },
+  { keys: ["Enter"], text: "complete_fill", run: liftAndFill, letter: false },
   { keys: ["f"], text: "complete_again", run: fillAgain, letter: true },
   { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], text: "complete_redo", run: redoChange, letter: false },

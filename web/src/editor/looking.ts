@@ -37,8 +37,8 @@ export function follow(state: State, cursor: Point): void {
 /** Show the original for as long as a key or a button is held. */
 export function holdOriginal(state: State, held: boolean): void {
   if (state.photo.value === null || state.live.value !== null) return;
-  if (held) state.comparison.value = "original";
-  else if (state.comparison.value === "original") state.comparison.value = "none";
+  if (held && state.comparison.value === "none") state.comparison.value = "original";
+  if (!held && state.comparison.value === "original") state.comparison.value = "none";
 }
 
 /** Show the original beside the result, with a line to be moved between them. */

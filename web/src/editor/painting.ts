@@ -81,11 +81,17 @@ export function extend(state: State, touches: Touch[]): void {
 export function lift(state: State): void {
   const step = state.live.value?.step;
   abandon(state);
-  if (step === undefined || state.photo.value === null) return;
+  if (step === undefined || state.photo.value === null || !isReady(state)) return;
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
   change(state, painted(state.work.value, step));
   if (state.fillsOnLift.value && marks) void fill(state);
+}
+
+/** Fill what is marked, and what a tool that is still down marks. */
+export async function liftAndFill(state: State): Promise<void> {
+  lift(state);
+  await fill(state);
 }
 
 function isErasing(step: Step): boolean {

@@ -151,6 +151,7 @@ function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void)
   createImageBitmap(photo.view, size).then(
     (overview) => {
       if (state.photo.peek() === photo) keep(overview);
+      else overview.close();
     },
     () => {}, // no memory for a copy: the photo itself is drawn
   );

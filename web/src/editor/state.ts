@@ -5,7 +5,7 @@ import type { Engine, Fill, FillOptions, Photo, Texture } from "../engine/engine
 import { stored } from "../preferences";
 import type { Site } from "../site";
 import { say } from "../texts/texts";
-import { commit, type History, redo, UNTOUCHED, undo, type Work } from "./document";
+import { commit, fillsIn, type History, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Step } from "./steps";
 import { type Frame, fitted, type Point, type Viewport } from "./viewport";
 
@@ -130,6 +130,7 @@ export function redoChange(state: State): void {
 
 /** Take up a photo: nothing is done to it yet. */
 export function takeUp(state: State, photo: Photo): void {
+  const before = [...fillsIn(state.history.value), ...(state.photo.value === null ? [] : [state.photo.value])];
   batch(() => {
     state.photo.value = photo;
     state.history.value = UNTOUCHED;
@@ -140,6 +141,7 @@ export function takeUp(state: State, photo: Photo): void {
     state.format.value = "same";
     state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
   });
+  for (const { view } of before) view.close(); // they are large, and nobody counts on when they are collected
 }
 
 export function tell(state: State, text: () => string): void {

@@ -20,8 +20,9 @@ import type { JSX } from "preact";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
-import { canFillAgain, fill, fillAgain } from "../filling";
+import { canFillAgain, fillAgain } from "../filling";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
+import { liftAndFill } from "../painting";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
 
 const TOOLS: { tool: ToolName; icon: IconNode; key: string }[] = [
@@ -107,7 +108,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
       class={`button fill ${isFilling || state.work.value.mask.length === 0 ? "" : "primary"}`}
       title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
       onMouseDown={keepFocus}
-      onClick={() => (isFilling ? cancel(state) : fill(state))}
+      onClick={() => (isFilling ? cancel(state) : liftAndFill(state))}
     >
       <Icon of={isFilling ? X : WandSparkles} />
       <span>{say(isFilling ? "complete_cancel" : "complete_fill")}</span>
