@@ -28,7 +28,7 @@ export const turkish: Record<TextKey, string> = {
   complete_example: "Örnek: {name}",
   complete_example_failed: "{name} yüklenemedi: kendi fotoğrafınızı açın.",
   complete_opened: "{name}: {width} × {height} piksel.",
-  complete_canvas: "Fotoğraf {name}, {width}'e {height} piksel",
+  complete_canvas: "Fotoğraf {name}, {width} × {height} piksel",
   complete_canvas_keys:
     "Ok tuşları fırçayı götürür, Shift ile uzun adımlarla; boşluk tuşu fırçayı indirir ve kaldırır. Soru işareti bütün tuşları gösterir.",
   complete_tools: "Araçlar",
