@@ -60,23 +60,47 @@ def button(page: Page, english: str, turkish: str = "") -> Locator:
 
 def paint(page: Page, left: float = 0.45, right: float = 0.55, height: float = 0.5) -> None:
     """Draw a line over the photo, from a share of its width to another one."""
-    box, steps = photo_box(page), steps_on(page)
-    down = box["y"] + height * box["height"]
-    page.mouse.move(box["x"] + left * box["width"], down)
+    width, tall = photo_size(page)
+    draw(page, (left * width, height * tall), (right * width, height * tall))
+
+
+def choose_brush(page: Page, size: int) -> None:
+    """Take a brush of so many pixels of the photo."""
+    page.get_by_role("slider", name=re.compile("^(Brush size|Fırça boyu)$")).fill(str(size))
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a stroke through points in pixels of the photo."""
+    steps = steps_on(page)
+    first, *others = (on_page(page, point) for point in points)
+    page.mouse.move(*first)
     page.mouse.down()
-    page.mouse.move(box["x"] + right * box["width"], down, steps=5)
+    for point in others:
+        page.mouse.move(*point, steps=5)
     page.mouse.up()
     expect(page.get_by_role("main")).to_have_attribute("data-steps", str(steps + 1))
+
+
+def on_page(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a point of the photo is on the page."""
+    box, scale = photo_box(page), float(canvas(page).get_attribute("data-scale"))
+    return box["x"] + scale * point[0], box["y"] + scale * point[1]
 
 
 def photo_box(page: Page) -> dict[str, float]:
     """Where the photo is on the page."""
     found = canvas(page)
-    numbers = re.findall(r"\d[\d.,]*", found.get_attribute("aria-label"))
-    width, height = (int(re.sub(r"\D", "", number)) for number in numbers[-2:])
+    width, height = photo_size(page)
     scale, left, top = (float(found.get_attribute(f"data-{name}")) for name in ("scale", "left", "top"))
     box = found.bounding_box()
     return {"x": box["x"] + left, "y": box["y"] + top, "width": width * scale, "height": height * scale}
+
+
+def photo_size(page: Page) -> tuple[int, int]:
+    """Width and height of the photo that is open."""
+    numbers = re.findall(r"\d[\d.,]*", canvas(page).get_attribute("aria-label"))
+    width, height = (int(re.sub(r"\D", "", number)) for number in numbers[-2:])
+    return width, height
 
 
 def steps_on(page: Page) -> int:
