@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench ablations weights page patchmatch check check-page clean
+.PHONY: demo test soak bench bench-page ablations weights page pictures patchmatch check check-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -18,6 +18,10 @@ soak: $(VENV)/.installed-dev
 # Side-by-side timings, about ten minutes on two idle cores; writes benchmarks/results.md.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+
+# From the photo that is dropped on the page to the hole that is filled, about ten minutes; needs Chromium.
+bench-page: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.page
 
 # What each setting of the training gains, from photos in DATA, scored on those in VAL, and with mask files in MASKS when
 # given: three hours on two idle cores; writes docs/ablations.md. What was stopped goes on from where it was.
@@ -60,6 +64,10 @@ PAGE := src/onar/assets/page
 
 page: web/node_modules/.installed
 	cd web && npm run build
+
+# The pictures of the page in docs/images, with a short training; needs Chromium.
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m docs.pictures
 
 # PatchMatch for browsers; needs Emscripten.
 patchmatch: $(VENV)/.installed-dev
