@@ -5,8 +5,6 @@ Pictures of the page are left in tests/artifacts, to be looked at.
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from onar.checkpoint import save_weights
 from onar.imaging.tiff import write_tiff
 from onar.models import PConvUNet
-from tests.conftest import PHOTOS
 from tests.serve import browser as browsing
 from tests.serve.browser import (
     DESKTOP,
@@ -44,17 +41,11 @@ pytestmark = needs_page
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for trainings, with weights of another one in it."""
-    folder = tmp_path_factory.mktemp("results")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("weights")
     (folder / "small").mkdir()
     save_weights(folder / "small" / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(results: Path) -> Iterator[Server]:
-    with running_server("--weights", "pyramid", "--weights_dir", results, "--results_dir", results) as server:
+    with running_server("--weights", "pyramid", "--weights_dir", folder) as server:
         yield server
     assert server.process.returncode == 0
 
@@ -264,28 +255,6 @@ def test_other_weights_in_the_folder_can_be_chosen(open_page: OpenPage, tmp_path
         expect(page.get_by_role("main")).to_have_attribute("data-steps", "0")
     keep_picture(page, "complete_tr_phone")
     assert results[0] != results[1]
-
-
-def test_a_training_is_watched_while_it_runs_and_when_it_is_over(open_page: OpenPage, results: Path) -> None:
-    page = open_page(scheme="dark")
-    button(page, "Watch a training").click()
-    expect(page.get_by_role("heading", name="No training to watch")).to_be_visible()
-    settings = {"img_size": 32, "depth": 3, "base_channels": 4, "discriminator_channels": 4, "batch_size": 4}
-    settings |= {"lambda_content": 0, "num_workers": 0, "log_every": 1, "val_share": 0.2, "epochs": 3}
-    flags = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-    command = [sys.executable, "-m", "onar", "train", "--data", PHOTOS, "--results_dir", results / "run", *flags]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as training:
-        expect(page.get_by_text(re.compile("Epoch [123] of 3"))).to_be_visible()
-        assert training.wait(timeout=240) == 0
-    expect(page.get_by_text(re.compile("Epoch 3 of 3.*finished"))).to_be_visible()
-    for curve in ("D_loss", "G_loss", "PSNR (dB)"):
-        expect(page.get_by_text(curve).first).to_be_visible()
-    sheet, slider = page.get_by_role("img", name=re.compile("Samples of")), page.get_by_role("slider", name="Epoch")
-    expect(slider).to_have_attribute("aria-valuetext", "epoch 3")
-    newest = sheet.get_attribute("src")
-    slider.press("ArrowLeft")
-    expect(sheet).not_to_have_attribute("src", newest)
-    keep_picture(page, "watch_en_dark")
 
 
 def test_masks_follow_their_settings(open_page: OpenPage) -> None:
