@@ -1,6 +1,6 @@
 """A host for a folder, as simple as they come: it calls every file but pages and, where told so, scripts just bytes.
 
-Run as a program it takes the folder, and then any of "scripts" and "isolated", and prints its port.
+Run as a program it takes the folder, and then any of "scripts" and "isolated", and prints its port and what it is sent.
 """
 
 import subprocess
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO, NamedTuple
 
 ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 
@@ -22,6 +23,11 @@ class Handler(SimpleHTTPRequestHandler):
             return "text/html"
         return "text/javascript" if self.scripts and path.endswith(".js") else "application/octet-stream"
 
+    def do_POST(self) -> None:
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        self.send_response(204)
+        self.end_headers()
+
     def end_headers(self) -> None:
         for name, value in ISOLATION.items() if self.isolated else ():
             self.send_header(name, value)
@@ -31,13 +37,19 @@ class Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class Host(NamedTuple):
+    address: str
+    sent: IO[str]
+    """What the host was sent, a line each."""
+
+
 @contextmanager
-def hosting(folder: Path, *options: str) -> Iterator[str]:
-    """The address of a host for the folder, in a process of its own."""
+def hosting(folder: Path, *options: str) -> Iterator[Host]:
+    """A host for the folder, in a process of its own."""
     process = subprocess.Popen([sys.executable, __file__, str(folder), *options], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+        yield Host(f"http://127.0.0.1:{process.stdout.readline().strip()}/", process.stdout)
     finally:
         process.kill()
         process.wait()

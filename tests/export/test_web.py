@@ -3,6 +3,9 @@
 import base64
 import gzip
 import json
+import select
+import shutil
+import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +32,7 @@ pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), re
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 ASK_WORKER = Path(__file__).with_name("ask_worker.js")
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 MOST_BYTES = 25_000_000
 EXIF_ORIENTATION, EXIF_DESCRIPTION, EXIF_WIDTH = 274, 270, 40962
 
@@ -46,6 +50,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def small_site(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of one's own weights."""
+    return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
@@ -54,7 +64,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, site: Path) -> Iterator[Page]:
     """The exported page, with a worker, on a host that calls nearly everything just bytes."""
-    with hosting(site) as address:
+    with hosting(site) as (address, _):
         yield open_site(browser, address)
 
 
@@ -191,7 +201,7 @@ def test_browsers_keep_the_page_from_asking_another_host(page: Page) -> None:
 
 def test_threads_come_with_the_headers(browser: Browser, site: Path, page: Page) -> None:
     assert not page.evaluate("crossOriginIsolated")
-    with hosting(site, "isolated") as address:
+    with hosting(site, "isolated") as (address, _):
         isolated = open_site(browser, address)
         assert isolated.evaluate("crossOriginIsolated")
         said: list[str] = []
@@ -207,7 +217,7 @@ def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    with hosting(site, "scripts") as address:
+    with hosting(site, "scripts") as (address, _):
         page.goto(address)
         page.evaluate("navigator.serviceWorker.ready")
     page.goto(address)  # the host is gone
@@ -218,6 +228,46 @@ def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(
     assert ((fill(page, hole, "patches")[..., 3] == 255) == hole).all()
     assert asked
     assert all(url.startswith((address, "blob:")) for url in asked)
+
+
+FILLED_IN_FIREFOX = """<!doctype html><meta charset="utf-8"><script>
+{script}
+(async () => {{
+    const send = (result) => fetch("result", {{ method: "POST", body: JSON.stringify(result) }});
+    try {{
+        await startWorker();
+        await openFile("photo.png", "{photo}");
+        const {{ pixels }} = await fillHole({{ left: 0, top: 0, width: 320, height: 240 }}, "{mask}", "patches");
+        await send({{ pixels, threads: crossOriginIsolated }});
+    }} catch (error) {{
+        await send({{ error: String(error) }});
+    }}
+}})();
+</script>"""
+"""No driver for the Firefox of a distribution is needed where the page itself tells what came out."""
+
+
+@pytest.mark.skipif(FIREFOX is None, reason="needs Firefox: apt-get install firefox-esr")
+def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
+    assert FIREFOX is not None
+    photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
+    hole = holes_of(photo)
+    parts = {"photo": as_text(png(photo)), "mask": as_text((255 * hole).astype(np.uint8).tobytes())}
+    folder = shutil.copytree(site, tmp_path / "site")
+    (folder / "fill.html").write_text(FILLED_IN_FIREFOX.format(script=ASK_WORKER.read_text(), **parts))
+    with hosting(folder, "isolated") as (address, sent):
+        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(tmp_path), f"{address}fill.html"]
+        firefox = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert select.select([sent], [], [], 2 * PATIENCE / 1000)[0], "Firefox says nothing"
+            result = json.loads(sent.readline())
+        finally:
+            firefox.terminate()
+            firefox.wait()
+    assert result.get("threads"), result
+    filled = np.frombuffer(base64.b64decode(result["pixels"]), np.uint8).reshape(240, 320, 4)
+    expected = Inpainter.load()(np.asarray(photo), hole, texture="patches")
+    assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 2
 
 
 # ---------------------------------------------------------------- as people use it
@@ -243,7 +293,7 @@ def test_a_person_fills_and_keeps_a_photo_and_no_other_host_is_asked(
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    with hosting(site) as address:
+    with hosting(site) as (address, _):
         page.goto(address)
         page.get_by_role("button", name="Example").last.click()
         paint(page, 0.45, 0.45, 0.55, 0.55)
@@ -268,7 +318,7 @@ def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, 
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE)
     status = page.locator("p[role=status]")
-    with hosting(site) as address:
+    with hosting(site) as (address, _):
         page.goto(address)
         page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
         paint(page, 0.2, 0.2, 0.8, 0.8)
@@ -299,40 +349,38 @@ def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> N
     assert "Cross-Origin-Embedder-Policy: require-corp" in readme
 
 
-def test_ones_own_weights_go_into_the_folder(weights: Path, tmp_path: Path) -> None:
-    exported = export(str(weights), tmp_path / "site", format="web")
-    said = json.loads((exported.path / "onar.json").read_bytes())
+def test_ones_own_weights_go_into_the_folder(small_site: Path, weights: Path) -> None:
+    said = json.loads((small_site / "onar.json").read_bytes())
     assert said["weights"] == [{"name": "small", "default": True}]
     assert (said["training_size"], said["step"]) == (Inpainter.load(weights).training_size, 8)
-    onnx.checker.check_model(onnx.load_from_string(gzip.decompress((exported.path / GENERATOR).read_bytes())))
+    onnx.checker.check_model(onnx.load_from_string(gzip.decompress((small_site / GENERATOR).read_bytes())))
 
 
-def test_an_earlier_export_is_replaced_and_anything_else_is_not(weights: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    first = export("pyramid", site, format="web")
+def test_an_earlier_export_is_replaced_and_anything_else_is_not(small_site: Path, tmp_path: Path) -> None:
+    site = shutil.copytree(small_site, tmp_path / "site")
     (site / "left.txt").write_text("from before")
-    export(str(weights), site, format="web")
+    assert str(export("pyramid", site, format="web")).startswith("compared with the original")
     assert not (site / "left.txt").exists()
-    assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "small"
-    assert str(first).startswith("compared with the original")
+    said = json.loads((site / "onar.json").read_bytes())
+    assert said["weights"][0]["name"] == "pyramid"
+    assert (said["copies"], said["blend"]) == (False, None), "the pyramid fill stays what its name says"
     diary = tmp_path / "diary"
     diary.mkdir()
     (diary / "today.txt").write_text("coffee")
     with pytest.raises(OnarError, match="not empty and no earlier export"):
-        export(str(weights), diary, format="web")
+        export("pyramid", diary, format="web")
     assert [file.name for file in diary.iterdir()] == ["today.txt"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["diary", "site"]
 
 
 def test_an_export_that_computes_something_else_leaves_the_earlier_one(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = tmp_path / "site"
-    export("pyramid", site, format="web")
+    site = shutil.copytree(small_site, tmp_path / "site")
     monkeypatch.setattr("onar.export.web.TOLERANCE", -1.0)
     with pytest.raises(OnarError, match="differs from the original"):
-        export(str(weights), site, format="web")
-    assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "pyramid"
+        export("pyramid", site, format="web")
+    assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "small"
     assert [file.name for file in tmp_path.iterdir()] == ["site"]
 
 
