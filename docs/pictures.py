@@ -25,6 +25,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from onar.bundled import bundled_photos
+from tests.runs import wait_until
 from tests.serve.browser import (
     CHROMIUM,
     button,
@@ -43,6 +44,7 @@ IMAGES = Path(__file__).parent / "images"
 MOST_BYTES = 150_000
 QUALITY = 85
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 1360}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 760},
     "device_scale_factor": 2,
@@ -72,15 +74,11 @@ WREN = Removal("budgie_canyon_wren.jpg", 46, ((266, 72), (242, 84), (226, 104), 
 WALKERS = Removal("budgie_extreme_desert_hike.jpg", 32, ((140, 276), (170, 272), (202, 260)))
 TOY = Removal("budgie_oakland_zoo_otters.jpg", 44, ((76, 44), (160, 48)))
 
-TRAININGS: dict[str, dict[str, object]] = {
-    "pixel_loss_alone": {"lambda_content": 0, "lambda_adv": 0},
-    "all_losses": {},
-}
+TRAININGS: dict[str, dict[str, object]] = {"narrow": {"base_channels": 8}, "wide": {"base_channels": 24}}
 """What two trainings differ in; the last one still runs when it is looked at."""
 SHORT_TRAINING: dict[str, object] = {
     "config": "configs/laptop.toml",
     "img_size": 64,
-    "base_channels": 16,
     "depth": 5,
     "batch_size": 8,
     "photos_per_epoch": 64,
@@ -91,8 +89,8 @@ SHORT_TRAINING: dict[str, object] = {
 }
 SEEN_EPOCH = 8
 """In which the picture of the running training is taken."""
-TRAINING_PATIENCE = 900_000
-"""Milliseconds until it gets there, on a machine that does other things."""
+STARTING_PATIENCE, TRAINING_PATIENCE = 300, 900
+"""Seconds until it has started, and until it gets there, on a machine that does other things."""
 
 
 def main() -> None:
@@ -207,6 +205,9 @@ def take_watching(browser: Browser, path: Path) -> None:
         for name in earlier:
             subprocess.run(training(results, name), check=True, stdout=subprocess.DEVNULL)
         with subprocess.Popen(training(results, last), stdout=subprocess.DEVNULL) as running:
+            wait_until(
+                (results / last / "log.jsonl").exists, STARTING_PATIENCE
+            )  # the page looks once at what has ended
             watch(browser, results, path)
             running.terminate()
 
@@ -220,13 +221,13 @@ def training(results: Path, name: str) -> list[str]:
 
 def watch(browser: Browser, results: Path, path: Path) -> None:
     """Take the picture when the training that runs has come far enough."""
-    with shown(browser, "--results_dir", results, **DESKTOP) as page:
+    with shown(browser, "--results_dir", results, **TALL) as page:
         button(page, "Watch a training").click()
-        expect(page.get_by_role("checkbox")).to_have_count(len(TRAININGS), timeout=TRAINING_PATIENCE)
+        expect(page.get_by_role("checkbox")).to_have_count(len(TRAININGS))
         for choice in page.get_by_role("checkbox").all():
             choice.check()
         progress = re.compile(rf"Epoch {SEEN_EPOCH} of")
-        expect(page.get_by_text(progress)).to_be_visible(timeout=TRAINING_PATIENCE)
+        expect(page.get_by_text(progress)).to_be_visible(timeout=1000 * TRAINING_PATIENCE)
         keep(page, path)
 
 
