@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token
 from cyclopts import convert as convert_tokens
 from cyclopts.config import Dict
 
+from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
 from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
@@ -196,8 +197,8 @@ def evaluate(
 @app.command
 def export(
     *,
-    weights: str,
     output: Path,
+    weights: str = BUNDLED,
     format: Literal["onnx", "safetensors", "web"] | None = None,
     blend: Path | None = None,
     blend_share: float = 0.2,
@@ -213,8 +214,8 @@ def export(
     pip install "onar[export]".
 
     Args:
-        weights: A .pth or .safetensors file, "bundled" or "pyramid".
         output: The file, such as model.onnx or model.safetensors, or the folder of the page.
+        weights: A .pth or .safetensors file, or "pyramid"; by default those that come with Onar.
         format: web for the page; otherwise the ending of the file says it.
         blend: Weights that these were fine-tuned from; the file gets a mean of both. So a network with much texture can
             be brought some way back to a smoother, more cautious one.
