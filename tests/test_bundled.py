@@ -67,7 +67,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_weights_their_card_and_photos_with_their_terms(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for file in ("weights/onar.safetensors", "weights/MODEL_CARD.md", "photos/ATTRIBUTION.md", f"photos/{COFFEE.name}"):
+    for file in ("weights/onar.safetensors", "weights/MODEL_CARD.md", "photos_attribution.md", f"photos/{COFFEE.name}"):
         assert f"onar/assets/{file}" in names
     assert not [name for name in names if name.startswith("tests/")]
 

@@ -14,6 +14,11 @@ def bundled_photos() -> Path:
     return _assets() / "photos"
 
 
+def photo_sources() -> Path:
+    """Who made the bundled photos; not among them, where a listing would pass it over."""
+    return _assets() / "photos_attribution.md"
+
+
 def bundled_weights() -> Path:
     """The bundled weights; MODEL_CARD.md beside them says what they were trained on and what they reach."""
     return _assets() / "weights" / "onar.safetensors"

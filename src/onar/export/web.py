@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from onar.bundled import bundled_page, bundled_photos, bundled_weights
+from onar.bundled import bundled_page, bundled_photos, bundled_weights, photo_sources
 from onar.errors import OnarError
 from onar.export.comparison import largest_difference, run_onnx, say_difference
 from onar.files import replacing_folder
@@ -190,7 +190,7 @@ def _examples() -> list[Path]:
 def _copy_examples(folder: Path) -> list[str]:
     """Copy photos to try, and who made them; their addresses."""
     (folder / "examples").mkdir()
-    shutil.copy(bundled_photos() / "ATTRIBUTION.md", folder / "examples")
+    shutil.copy(photo_sources(), folder / "examples" / "ATTRIBUTION.md")
     return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in _examples()]
 
 
