@@ -44,7 +44,7 @@ IMAGES = Path(__file__).parent / "images"
 MOST_BYTES = 150_000
 QUALITY = 85
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 1360}}
+TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 880}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 760},
     "device_scale_factor": 2,
@@ -122,7 +122,7 @@ def keep(page: Page, path: Path) -> None:
     """Write what is seen as a JPEG; one that is too large for a document is refused."""
     page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
     file = io.BytesIO()
-    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(
+    Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB").save(
         file, "JPEG", quality=QUALITY, optimize=True, progressive=True
     )
     if len(file.getvalue()) > MOST_BYTES:
