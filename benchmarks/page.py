@@ -101,7 +101,7 @@ def measure() -> list[Table]:
         rows = [
             [size, place, *_cells(rounds)]
             for size, (height, width) in SIZES.items()
-            for place, rounds in _in_turns(_write_photo(folder, height, width), places).items()
+            for place, rounds in _in_turns(write_photo(folder, height, width), places).items()
         ]
     return [Table("From drop to filled", NOTE, HEADER, rows)]
 
@@ -111,7 +111,7 @@ def _in_turns(photo: Path, places: Places) -> dict[str, list[Round]]:
     for _ in range(REPEATS):
         for name, place in places.items():
             with place() as opened:
-                measured[name].append(_fill_twice(opened, photo))
+                measured[name].append(fill_twice(opened, photo))
     return measured
 
 
@@ -141,7 +141,8 @@ def _on_host(folder: Path, *options: str) -> Iterator[Place]:
         yield Place(url)
 
 
-def _write_photo(folder: Path, height: int, width: int) -> Path:
+def write_photo(folder: Path, height: int, width: int) -> Path:
+    """A bundled photo, enlarged; its sides are at least four times `BRUSH`, the largest that the page offers."""
     path = folder / f"{width}x{height}.jpg"
     with Image.open(bundled_photos() / PHOTO) as picture:
         picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
@@ -151,7 +152,7 @@ def _write_photo(folder: Path, height: int, width: int) -> Path:
 # ---------------------------------------------------------------- one browser
 
 
-def _fill_twice(place: Place, photo: Path) -> Round:
+def fill_twice(place: Place, photo: Path) -> Round:
     """Drop a photo, and fill two holes of it."""
     with running_browser() as browser:
         page = browser.new_page()

@@ -1,10 +1,14 @@
 """What the benchmarks compare must be comparable."""
 
+from pathlib import Path
+
 import torch
 
 from benchmarks.networks import PlainUNet, photo_with_holes
+from benchmarks.page import Place, fill_twice, write_photo
 from benchmarks.timing import Times, interleave
 from onar import PConvUNet
+from tests.serve.server import needs_page, running_server
 
 
 def test_the_plain_twin_has_the_generators_parameters_and_sizes() -> None:
@@ -35,3 +39,12 @@ def test_functions_are_timed_in_turns_and_the_warm_up_does_not_count() -> None:
 def test_a_ratio_compares_what_was_timed_in_the_same_turn() -> None:
     # The machine was ten times slower in the second turn, for both.
     assert Times([1.0, 10.0, 1.0]).ratio(Times([2.0, 20.0, 2.0])) == 0.5
+
+
+@needs_page
+def test_a_photo_that_is_dropped_on_the_page_is_timed_until_both_of_its_holes_are_filled(tmp_path: Path) -> None:
+    with running_server("--weights", "pyramid") as server:
+        measured = fill_twice(Place(server.url, server.process.pid), write_photo(tmp_path, 800, 800))
+        assert server.measure('onar_requests_total{status="200"}') == 2
+    assert min(measured.open, measured.first, measured.next) > 0
+    assert min(measured.tab, measured.server) > 10_000_000  # bytes, whatever the pages are counted in

@@ -25,6 +25,7 @@ from PIL import Image, ImageOps
 from pyarrow import parquet
 
 import onar
+from docs.pictures import IMAGES, MOST_BYTES, PICTURES
 from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.conversion.references import FlatUNet, RatioOfKnownValues
@@ -343,6 +344,14 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert target.exists(), address
         if heading:
             assert heading in headings(target), address
+
+
+def test_the_pictures_of_the_page_are_those_that_the_script_takes_and_all_are_shown() -> None:
+    taken = {f"page_{name}.jpg" for name in PICTURES}
+    assert {path.name for path in IMAGES.glob("page_*")} == taken
+    shown = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    assert all(f"images/{name})" in shown for name in taken)
+    assert all((IMAGES / name).stat().st_size <= MOST_BYTES for name in taken)
 
 
 def headings(document: Path) -> set[str]:
