@@ -33,8 +33,8 @@ from tests.serve.server import running_server
 REPEATS = 3
 PHOTO = "pexels_315998.jpg"
 BRUSH, LENGTH = 200, 100
-HOLES = {"first": 0.4, "next": 0.7}
-"""How far down the photo each of them lies, as a share of its height."""
+HOLES = (0.4, 0.7)
+"""How far down the photo the first hole and the next one lie, as shares of its height."""
 NOTE = (
     f"A JPEG is dropped on the empty page of a new browser, a stroke of {BRUSH + LENGTH} × {BRUSH} pixels is painted "
     "in it at once, and filled; then another one. Open: from the drop until there is something to paint on. First "
@@ -94,9 +94,9 @@ def measure() -> list[Table]:
         folder = Path(name)
         site = export("bundled", folder / "site", format="web").path
         places: Places = {
-            "server": _on_server,
-            "browser, several cores": partial(_on_host, site, "isolated"),
-            "browser, one core": partial(_on_host, site),
+            "server": on_server,
+            "browser, several cores": partial(on_host, site, "isolated"),
+            "browser, one core": partial(on_host, site),
         }
         rows = [
             [size, place, *_cells(rounds)]
@@ -129,16 +129,17 @@ def _cells(rounds: list[Round]) -> list[str]:
 
 
 @contextmanager
-def _on_server() -> Iterator[Place]:
-    with running_server() as server:
+def on_server(*flags: str) -> Iterator[Place]:
+    """A server of its own."""
+    with running_server(*flags) as server:
         yield Place(server.url, server.process.pid)
 
 
 @contextmanager
-def _on_host(folder: Path, *options: str) -> Iterator[Place]:
+def on_host(folder: Path, *options: str) -> Iterator[Place]:
     """A static host, without a service worker: every visit is a first one, but nothing is copied meanwhile."""
-    with hosting(folder, *options) as url:
-        yield Place(url)
+    with hosting(folder, *options) as host:
+        yield Place(host.address)
 
 
 def write_photo(folder: Path, height: int, width: int) -> Path:
@@ -159,7 +160,7 @@ def fill_twice(place: Place, photo: Path) -> Round:
         open_page(page, place.url)
         opened = _seconds(page, lambda: _drop(page, photo), "data-state", "ready")
         choose_brush(page, BRUSH)
-        first, following = (_fill(page, down, number) for number, down in enumerate(HOLES.values(), 1))
+        first, following = (_fill(page, down, number) for number, down in enumerate(HOLES, 1))
         return Round(opened, first, following, _tab_memory(), _most_memory(place.server) if place.server else 0)
 
 
