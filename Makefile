@@ -19,7 +19,7 @@ soak: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
-# From the photo that is dropped on the page to the hole that is filled, about ten minutes; needs Chromium.
+# From the photo that is dropped on the page to the hole that is filled, some minutes; needs Chromium.
 bench-page: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.page
 
