@@ -10,9 +10,11 @@ export function zoom(state: State, factor: number, at?: Point): void {
   look.value = zoomed(viewport.value, factor, at ?? middle(frame.value), photo.value, frame.value);
 }
 
-/** One pixel of the photo for one of the page. */
+/** One pixel of the photo for one of the page, and not on two of them: nothing is blurred. */
 export function zoomToPixels(state: State): void {
   zoom(state, 1 / state.viewport.value.scale);
+  const { left, top } = state.viewport.value;
+  state.look.value = { scale: 1, left: Math.round(left), top: Math.round(top) };
 }
 
 /** The whole photo. */
