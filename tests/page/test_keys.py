@@ -1,0 +1,343 @@
+"""Every key and every use of the pointer that the help names does what it says, and no key disturbs who writes."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Visit
+from tests.page.painting import choose_tool, drag, expect_work, on_page, scale_of, shown
+from tests.serve.browser import button, canvas, choose_photo, open_options, photo_box
+from tests.serve.server import needs_page
+
+pytestmark = needs_page
+
+A_STROKE = ((100, 80), (180, 120))
+
+
+@pytest.fixture
+def page(visit: Visit, served: str, photo: Path) -> Page:
+    """The page with a photo on it."""
+    page = visit(served)
+    choose_photo(page, photo)
+    return page
+
+
+def paint(page: Page, button: str = "left") -> None:
+    drag(page, *A_STROKE, button=button)
+
+
+def brush_size(page: Page) -> int:
+    return int(page.get_by_role("slider", name="Brush size").input_value())
+
+
+def place(page: Page) -> tuple[float, float]:
+    """Where the photo's first pixel is."""
+    box = photo_box(page)
+    return box["x"], box["y"]
+
+
+# ---------------------------------------------------------------- what the help says of keys
+
+
+def chooses(page: Page, key: str, tool: str) -> None:
+    page.keyboard.press("b" if key == "h" else "h")
+    page.keyboard.press(key)
+    expect(button(page, tool)).to_have_attribute("aria-pressed", "true")
+
+
+def resizes(page: Page, key: str, larger: bool) -> None:
+    before = brush_size(page)
+    page.keyboard.press(key)
+    assert brush_size(page) != before
+    assert (brush_size(page) > before) == larger
+
+
+def zooms(page: Page, keys: str, closer: bool) -> None:
+    for key in keys:
+        before = scale_of(page)
+        page.keyboard.press(key)
+        assert scale_of(page) == pytest.approx(before * (1.25 if closer else 0.8))
+
+
+def shows_the_whole_photo(page: Page) -> None:
+    before = (scale_of(page), place(page))
+    page.keyboard.press("+")
+    page.keyboard.press("0")
+    assert (scale_of(page), place(page)) == before
+
+
+def shows_pixels_as_they_are(page: Page) -> None:
+    assert scale_of(page) != 1
+    page.keyboard.press("1")
+    assert scale_of(page) == pytest.approx(1)
+
+
+def fills(page: Page) -> None:
+    paint(page)
+    page.keyboard.press("Enter")
+    expect_work(page, steps=0, fills=1)
+
+
+def fills_again(page: Page) -> None:
+    open_options(page)
+    page.get_by_label("Texture").select_option("patches")
+    page.keyboard.press("Escape")
+    fills(page)
+    first = shown(page, 0)
+    with page.expect_response("**/api/fill"):
+        page.keyboard.press("f")
+    expect_work(page, steps=0, fills=1)
+    assert shown(page, 0) != first
+
+
+def undoes(page: Page) -> None:
+    fills(page)
+    for steps in (1, 0):
+        page.keyboard.press("Control+z")
+        expect_work(page, steps=steps, fills=0)
+
+
+def redoes(page: Page) -> None:
+    fills(page)
+    filled = shown(page, 0)
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Shift+z")
+    expect_work(page, steps=1, fills=0)
+    page.keyboard.press("Control+y")
+    expect_work(page, steps=0, fills=1)
+    assert shown(page, 0) == filled
+
+
+def shows_the_original_while_held(page: Page) -> None:
+    original = shown(page, 0)
+    fills(page)
+    filled = shown(page, 0)
+    page.keyboard.down("c")
+    assert shown(page, 0) == original
+    page.keyboard.up("c")
+    assert shown(page, 0) == filled != original
+
+
+def compares_by_a_slider(page: Page) -> None:
+    slider = page.get_by_role("slider", name="Where the original ends")
+    original = shown(page, 0)
+    fills(page)
+    page.keyboard.press("s")
+    slider.press("End")
+    assert shown(page, 0) == original
+    slider.press("Home")
+    assert shown(page, 0) != original
+    page.keyboard.press("s")
+    expect(slider).to_have_count(0)
+
+
+def downloads(page: Page) -> None:
+    with page.expect_download() as started:
+        page.keyboard.press("Control+s")
+    assert started.value.suggested_filename == "coffee_completed.png"
+
+
+def cancels_and_closes(page: Page) -> None:
+    page.mouse.move(*on_page(page, 100, 80))
+    page.mouse.down()
+    page.keyboard.press("Escape")  # what was begun
+    page.mouse.up()
+    expect_work(page, steps=0)
+    paint(page)
+    page.route("**/api/fill", lambda _: None)  # a server that never answers
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_have_text("Filling…")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status").first).to_have_text("Cancelled; nothing was changed.")
+    expect_work(page, steps=1, fills=0)
+    open_options(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+
+
+def opens_the_help(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help and keys")).to_be_visible()
+
+
+# ---------------------------------------------------------------- what it says of the photo and the pointer
+
+
+def spoken_place(page: Page, word: str) -> tuple[int, int]:
+    said = page.get_by_text(re.compile(rf"^{word} at \d+, \d+\.$"))
+    expect(said).to_have_count(1)
+    x, y = re.findall(r"\d+", said.text_content())
+    return int(x), int(y)
+
+
+def paints_and_moves_the_brush(page: Page) -> None:
+    strides = {"ArrowRight": (1, 0), "ArrowLeft": (-1, 0), "ArrowDown": (0, 1), "ArrowUp": (0, -1)}
+    for key, (right, down) in strides.items():
+        lengths = []
+        for pressed in (key, f"Shift+{key}"):
+            page.keyboard.press("Space")
+            x, y = spoken_place(page, "Down")
+            page.keyboard.press(pressed)
+            page.keyboard.press("Space")
+            to_x, to_y = spoken_place(page, "Lifted")
+            lengths.append(max(abs(to_x - x), abs(to_y - y)))
+            assert (to_x - x, to_y - y) == (right * lengths[-1], down * lengths[-1])
+        assert 0 < lengths[0] < lengths[1]
+    expect_work(page, steps=8)
+
+
+def zooms_by_wheel(page: Page) -> None:
+    page.mouse.move(*on_page(page, 100, 80))
+    held, scale = on_page(page, 100, 80), scale_of(page)
+    page.mouse.wheel(0, -200)
+    page.wait_for_function("(scale) => document.querySelector('[data-scale]').dataset.scale > scale", arg=scale)
+    assert on_page(page, 100, 80) == pytest.approx(held, abs=1)  # wheels turn at whole pixels of the page
+
+
+def resizes_by_wheel(page: Page) -> None:
+    size, scale = brush_size(page), scale_of(page)
+    page.mouse.move(*on_page(page, 100, 80))
+    page.keyboard.down("Alt")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Alt")
+    expect(page.get_by_role("slider", name="Brush size")).not_to_have_value(str(size))
+    assert brush_size(page) > size
+    assert scale_of(page) == scale
+
+
+def moves_by_wheel(page: Page) -> None:
+    (x, y), left = place(page), canvas(page).get_attribute("data-left")
+    page.mouse.move(*on_page(page, 100, 80))
+    page.keyboard.down("Shift")
+    page.mouse.wheel(60, 0)
+    page.keyboard.up("Shift")
+    expect(canvas(page)).not_to_have_attribute("data-left", left)
+    assert place(page) == pytest.approx((x - 60, y))
+
+
+def moves_by_drag(page: Page) -> None:
+    for button_, key in (("left", "Space"), ("middle", None)):
+        x, y = place(page)
+        start = on_page(page, 100, 80)
+        if key:
+            page.keyboard.down(key)
+        page.mouse.move(*start)
+        page.mouse.down(button=button_)
+        page.mouse.move(start[0] + 30, start[1] + 20)
+        page.mouse.up(button=button_)
+        if key:
+            page.keyboard.up(key)
+        assert place(page) == pytest.approx((x + 30, y + 20))
+    expect_work(page, steps=0)
+
+
+def erases(page: Page) -> None:
+    empty = shown(page, 1)
+    paint(page)
+    assert shown(page, 1) != empty
+    page.keyboard.press("]")
+    drag(page, (90, 75), *A_STROKE, (190, 125), button="right")
+    expect_work(page, steps=2)
+    assert shown(page, 1) == empty
+
+
+def pinches(page: Page) -> None:
+    session, scale = page.context.new_cdp_session(page), scale_of(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    left, right = on_page(page, 160, 120), on_page(page, 200, 120)
+    touch("touchStart", left, right)
+    touch("touchMove", left, (2 * right[0] - left[0], right[1] + 50))
+    touch("touchEnd")
+    assert scale_of(page) > 1.5 * scale
+    expect_work(page, steps=0)
+
+
+SAID: dict[str, Callable[[Page], None]] = {
+    "B": partial(chooses, key="b", tool="Brush"),
+    "E": partial(chooses, key="e", tool="Eraser"),
+    "R": partial(chooses, key="r", tool="Rectangle"),
+    "L": partial(chooses, key="l", tool="Lasso"),
+    "H": partial(chooses, key="h", tool="Hand: move the photo"),
+    "[": partial(resizes, key="[", larger=False),
+    "]": partial(resizes, key="]", larger=True),
+    "Enter": fills,
+    "F": fills_again,
+    "Ctrl+Z": undoes,
+    "Ctrl+Shift+Z / Ctrl+Y": redoes,
+    "C": shows_the_original_while_held,
+    "S": compares_by_a_slider,
+    "+ / =": partial(zooms, keys="+=", closer=True),
+    "-": partial(zooms, keys="-", closer=False),
+    "0": shows_the_whole_photo,
+    "1": shows_pixels_as_they_are,
+    "Ctrl+S": downloads,
+    "Esc": cancels_and_closes,
+    "?": opens_the_help,
+    "Arrow keys": paints_and_moves_the_brush,
+    "Space": paints_and_moves_the_brush,
+    "Wheel": zooms_by_wheel,
+    "Alt and wheel": resizes_by_wheel,
+    "Shift and wheel": moves_by_wheel,
+    "Space and drag, or middle button": moves_by_drag,
+    "Right button, or the pen's other end": erases,
+    "Two fingers": pinches,
+}
+
+
+def test_the_help_names_exactly_what_is_tested_here(page: Page) -> None:
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").locator("kbd").all_text_contents() == list(SAID)
+
+
+@pytest.mark.parametrize("key", [key for key in SAID if key != "Space"])
+def test_what_the_help_says_of_a_key_is_true(page: Page, key: str) -> None:
+    SAID[key](page)
+
+
+# ---------------------------------------------------------------- where keys are not for the photo
+
+
+def test_keys_do_nothing_to_the_photo_while_somebody_writes_or_chooses(page: Page) -> None:
+    paint(page)
+    open_options(page)
+    size, scale = brush_size(page), scale_of(page)
+    for field in (page.get_by_role("spinbutton"), page.get_by_label("Texture"), page.get_by_label("File format")):
+        field.focus()
+        for key in ("e", "]", "+", "c", "s", "Control+z", "Enter"):
+            page.keyboard.press(key)
+        expect_work(page, steps=1, fills=0)
+    expect(canvas(page)).to_have_attribute("data-tool", "brush")
+    assert (brush_size(page), scale_of(page)) == (size, scale)
+
+
+def test_keys_do_nothing_to_the_photo_behind_a_dialog(page: Page) -> None:
+    paint(page)
+    opens_the_help(page)
+    for key in ("e", "Control+z", "f"):
+        page.keyboard.press(key)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_work(page, steps=1, fills=0)
+    expect(canvas(page)).to_have_attribute("data-tool", "brush")
+
+
+def test_keys_of_one_letter_can_be_switched_off_and_stay_off(page: Page, photo: Path) -> None:
+    opens_the_help(page)
+    page.get_by_label("Keys of one letter or sign").uncheck()
+    page.reload()
+    choose_photo(page, photo)
+    choose_tool(page, "Rectangle")
+    for key in ("e", "?", "]", "1"):
+        page.keyboard.press(key)
+    expect(canvas(page)).to_have_attribute("data-tool", "rectangle")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    fills(page)

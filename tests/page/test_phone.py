@@ -1,0 +1,113 @@
+"""The page on a phone: all of it is in reach of a thumb, and one finger paints."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.page.conftest import Visit
+from tests.page.painting import expect_work, on_page, scale_of
+from tests.page.views import problems_by_view
+from tests.serve.browser import choose_photo, keep_picture, photo_box, save_mask
+from tests.serve.server import needs_page
+
+pytestmark = needs_page
+
+FINGERTIP = 44
+"""Pixels of the page that what is touched has at least, either way."""
+
+TOO_SMALL = """(least) => {
+    const kinds = "button, select, input, a, summary, label:has(input), [tabindex='0']";
+    const touched = [...document.querySelectorAll(kinds)];
+    const top = document.querySelector("dialog[open]");
+    const problems = [];
+    for (const element of touched) {
+        const { left, right, width, height } = element.getBoundingClientRect();
+        const inLabel = element.matches("input") && element.closest("label");
+        if (inLabel || !element.checkVisibility() || (top && !top.contains(element))) continue;
+        const name = element.ariaLabel ?? (element.textContent.trim() || element.outerHTML);
+        if (Math.round(width) < least || Math.round(height) < least) problems.push(`${name}: ${width} × ${height}`);
+        if (left < 0 || right > innerWidth) problems.push(`${name}: from ${left} to ${right}`);
+    }
+    const { scrollWidth } = document.documentElement;
+    if (scrollWidth > innerWidth) problems.push(`${scrollWidth} pixels wide`);
+    return problems;
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_all_that_is_touched_is_as_large_as_a_fingertip_and_nothing_is_wider_than_the_phone(
+    visit: Visit, served: str, photo: Path, width: int
+) -> None:
+    page = visit(served, viewport={"width": width, "height": 700}, has_touch=True, is_mobile=True)
+
+    def look(page: Page) -> list[str]:
+        keep_picture(page, f"phone_{width}_{len(seen)}")
+        seen.append(page.url)
+        return page.evaluate(TOO_SMALL, FINGERTIP)
+
+    seen: list[str] = []
+    assert problems_by_view(page, photo, look) == {}
+
+
+def test_one_finger_paints_and_two_move_the_photo_between_them(
+    visit: Visit, served: str, photo: Path, tmp_path: Path
+) -> None:
+    page = visit(served, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2)
+    choose_photo(page, photo)
+    fingers = Fingers(page)
+    (x, y), (to_x, to_y) = on_page(page, 120, 120), on_page(page, 240, 120)
+    box, scale = photo_box(page), scale_of(page)
+    fingers.lead((x, y), (to_x, to_y))
+    expect_work(page, steps=1)
+    mask = save_mask(page, tmp_path)
+    page.keyboard.press("Escape")
+    assert mask[120, 120:240].all()
+    assert not mask[:, :90].any()
+    fingers.lead_two(((x, y), (to_x, y)), ((x - 30, y + 50), (to_x - 30, y + 50)))  # as far apart: they only move
+    expect_work(page, steps=1)
+    assert scale_of(page) == pytest.approx(scale, rel=0.01)
+    assert photo_box(page)["y"] == pytest.approx(box["y"] + 50, abs=1)
+    assert photo_box(page)["x"] == pytest.approx(box["x"] - 30, abs=1)
+    held = on_page(page, 180, 120)
+    fingers.lead_two(
+        ((held[0] - 40, held[1]), (held[0] + 40, held[1])), ((held[0] - 80, held[1]), (held[0] + 80, held[1]))
+    )
+    assert scale_of(page) == pytest.approx(2 * scale, rel=0.02)
+    assert on_page(page, 180, 120) == pytest.approx(held, abs=2)
+    expect_work(page, steps=1)
+    assert np.array_equal(save_mask(page, tmp_path), mask)
+
+
+Point = tuple[float, float]
+
+
+class Fingers:
+    """Touches as a screen sends them."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+
+    def _send(self, kind: str, *points: Point) -> None:
+        touches = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def lead(self, start: Point, end: Point) -> None:
+        """One finger."""
+        self._send("touchStart", start)
+        for share in (0.25, 0.5, 0.75, 1):
+            self._send("touchMove", _between(start, end, share))
+        self._send("touchEnd")
+
+    def lead_two(self, starts: tuple[Point, Point], ends: tuple[Point, Point]) -> None:
+        """Two fingers, of which the second comes a moment later, as it always does."""
+        self._send("touchStart", starts[0])
+        self._send("touchStart", *starts)
+        for share in (0.25, 0.5, 0.75, 1):
+            self._send("touchMove", *(_between(*way, share) for way in zip(starts, ends, strict=True)))
+        self._send("touchEnd")
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
