@@ -59,7 +59,7 @@ def _other_views(page: Page) -> Iterator[str]:
     expect(trainings).to_have_count(2)
     for training in trainings.all():
         training.check()
-    expect(page.get_by_role("img").last).to_be_visible()
+    expect(page.locator(".watch-sheets img")).to_be_visible()
     yield "watch"
     views.nth(2).click()
     expect(page.get_by_role("img")).to_be_visible()
