@@ -31,7 +31,8 @@ export async function look(): Promise<boolean> {
     now.value = list.now;
     if (isNew("", list)) trainings.value = list.content;
     chosen.value = stillThere(chosen.value, list.content);
-    const known = await Promise.all([...(chosen.value ?? new Map()).keys()].map(lookAt));
+    const watched = list.content.filter((training) => chosen.value?.has(training.name));
+    const known = await Promise.all(watched.map(lookAt));
     // The same objects say that there is nothing to draw anew.
     const after = new Map(known.flatMap((training) => (training ? [[training.name, training] as const] : [])));
     if (!isSame(shown.value, after)) shown.value = after;
@@ -43,9 +44,10 @@ export async function look(): Promise<boolean> {
   }
 }
 
-async function lookAt(name: string): Promise<TrainingInFull | null> {
+async function lookAt({ name, changed, finished }: Training): Promise<TrainingInFull | null> {
   const known = shown.value.get(name);
-  if (known?.finished) return known;
+  // One that has ended may have begun anew in the same folder.
+  if (known?.finished && finished && known.changed === changed) return known;
   const answer = await ask<TrainingInFull>(name);
   if (answer === null) return null;
   return isNew(name, answer) || !known ? answer.content : known;
