@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def hosted(folder: Path) -> Iterator[str]:
     """The address of a host for the folder; it gives scripts a type by which no service worker starts."""
-    with hosting(folder) as address:
+    with hosting(folder) as (address, _):
         yield address
 
 

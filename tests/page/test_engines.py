@@ -98,7 +98,7 @@ def test_the_server_s_policy_stops_scripts_and_styles_that_are_no_files_of_the_p
 def test_after_the_first_visit_the_folder_fills_and_saves_without_its_host(
     visit: Visit, folder: Path, tmp_path: Path
 ) -> None:
-    with hosting(folder, "scripts") as address:
+    with hosting(folder, "scripts") as (address, _):
         page = visit(address)
         page.evaluate("navigator.serviceWorker.ready")
     page.reload()  # the host is gone
