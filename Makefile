@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench bench-page ablations weights page pictures patchmatch check check-page clean
+.PHONY: demo test soak bench bench-page ablations weights page pictures patchmatch docs release-check check check-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onar demo
@@ -72,6 +72,15 @@ pictures: $(VENV)/.installed-dev
 # PatchMatch for browsers; needs Emscripten.
 patchmatch: $(VENV)/.installed-dev
 	PYTHON=$(CURDIR)/$(BIN)/python web/native/build.sh
+
+# The documents as a site, in build/site.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "To read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
+
+# Builds the release in dist and tries it as those who install it will: minutes, and 6 GB for a while.
+release-check: $(VENV)/.installed-dev
+	$(BIN)/python -m release
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

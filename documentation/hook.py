@@ -4,6 +4,7 @@ Pages from outside `docs`, links that lead somewhere on the site as well as on t
 navigation each, and formulas as MathML, which browsers draw without a script.
 """
 
+import json
 import posixpath
 import re
 from dataclasses import dataclass
@@ -189,3 +190,19 @@ def _without(items: Any, page: str) -> Any:
 
 def _values(item: Any) -> list[Any]:
     return [value for value in item.values() if isinstance(value, str)] if isinstance(item, dict) else []
+
+
+# ---------------------------------------------------------------- search
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Let search find Turkish words that begin a sentence.
+
+    JavaScript makes of İ an i with a second dot, which no one types: with it, İndirme would not be found by indirme.
+    What is typed is mended in theme/assets/search.js.
+    """
+    path = Path(config.site_dir) / "search" / "search_index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    for entry in index["docs"]:
+        entry["text"] = entry["text"].replace("İ", "i")
+    path.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
