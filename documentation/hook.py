@@ -1,7 +1,7 @@
 """What MkDocs does not do by itself, for the site in mkdocs.yml.
 
-Pages from outside `docs`, links that lead somewhere on the site as well as on the repository's host, two languages with a
-navigation each, and formulas as MathML, which browsers draw without a script.
+Pages from outside `docs`, links that lead somewhere on the site as well as on the repository's host, two languages with
+a navigation each, and formulas as MathML, which browsers draw without a script.
 """
 
 import json
@@ -119,7 +119,7 @@ def _on_site(address: str, from_folder: str, from_place: str) -> str:
 
 
 def on_nav(nav: Navigation, **_: Any) -> Navigation:
-    """Make a navigation of its own of each language: nothing leads from the last English page to the first Turkish one."""
+    """Make a navigation of each language: the last English page does not lead on to the first Turkish one."""
     for section in nav.items:
         assert isinstance(section, Section)
         for item in section.children:

@@ -78,7 +78,8 @@ def no_faults(faults: list[str]) -> str:
 
 def metadata() -> str:
     """The long description renders, and no field is wrong."""
-    return run([sys.executable, "-m", "twine", "check", "--strict", *DIST.glob("onar-*")], DIST).splitlines()[-1]
+    run([sys.executable, "-m", "twine", "check", "--strict", *DIST.glob("onar-*")], DIST)
+    return "twine check passes for both"
 
 
 # ---------------------------------------------------------------- an installation
@@ -99,7 +100,8 @@ def completes(environment: Environment, folder: Path) -> str:
     photos = environment.run("python", "-c", "from onar.bundled import bundled_photos; print(bundled_photos())")
     photo = Path(photos) / "skimage_coffee.jpg"
     width, height = Image.open(photo).size
-    environment.run("onar", "masks", "--output", folder / "masks", "--count", 1, "--img_size", f"{height}x{width}")
+    size_and_holes = ["--img_size", f"{height}x{width}", "--hole_ratio", 0.05, 0.2]
+    environment.run("onar", "masks", "--output", folder / "masks", "--count", 1, *size_and_holes)
     mask, result = folder / "masks" / "mask_0000.png", folder / "completed.png"
     environment.run("onar", "complete", photo, "--mask", mask, "--output", result)
     hole = np.asarray(Image.open(mask)) >= 128

@@ -20,9 +20,7 @@ WEIGHTS = ("onar.safetensors", "texture.safetensors", "MODEL_CARD.md", "texture_
 _FOREIGN = re.compile(
     r"(^|/)(tests|benchmarks|node_modules|__pycache__|shared|\.git|\.venv|site|build|dist)/|\.(py[co]|map|pth|pt|tsx?)$"
 )
-_FOREIGN_TO_SOURCES = re.compile(
-    r"(^|/)(node_modules|__pycache__|shared|\.git|\.venv|build|dist)/|\.(py[co]|pth|pt)$"
-)
+_FOREIGN_TO_SOURCES = re.compile(r"(^|/)(node_modules|__pycache__|shared|\.git|\.venv|build|dist)/|\.(py[co]|pth|pt)$")
 
 
 def faults_of_wheel(wheel: Path) -> list[str]:

@@ -30,16 +30,20 @@ class Python:
 
 
 def oldest_and_newest() -> list[Python]:
-    """Of the Pythons here that Onar works with: on the PATH, and those of pyenv. One when there is one."""
+    """Of the Pythons here that Onar works with: on the PATH, and those of pyenv. One when there is one.
+
+    The shims of pyenv stand for these, and are slow.
+    """
     lowest = _lowest_version()
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     folders += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))
-    programs = [program for folder in folders for program in sorted(folder.glob("python3.[0-9]*"))]
     found: dict[tuple[int, ...], Python] = {}
-    for program in programs:
-        version = _version(program) if program.name.removeprefix("python3.").isdecimal() else None
-        if version and version >= lowest:
-            found.setdefault(version, Python(program, version))
+    for program in (program for folder in folders for program in sorted(folder.glob("python3.[0-9]*"))):
+        minor = program.name.removeprefix("python3.")
+        if minor.isdecimal() and (3, int(minor)) >= lowest and program.parent.name != "shims":
+            version = _version(program)
+            if version:
+                found.setdefault(version, Python(program, version))
     return [found[version] for version in sorted({min(found), max(found)})] if found else []
 
 
