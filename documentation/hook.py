@@ -30,7 +30,7 @@ PLACES = {
     "benchmarks/results.md": "timings.md",
     "configs": "recipes.md",
     "examples/model_script.py": "script.md",
-    "src/onar/assets/photos/ATTRIBUTION.md": "photos.md",
+    "src/onar/assets/photos_attribution.md": "photos.md",
     "src/onar/assets/weights/MODEL_CARD.md": "model_card.md",
     "web/public/favicon.svg": "favicon.svg",
 }

@@ -49,9 +49,10 @@ def _wanted_in_wheel(information: str) -> list[str]:
         "onar/assets/page/licences/onnxruntime-web.txt",
         *(f"onar/assets/weights/{name}" for name in WEIGHTS),
         *(f"onar/assets/photos/{photo.name}" for photo in photos),
+        "onar/assets/photos_attribution.md",
         f"{information}/entry_points.txt",
         f"{information}/licenses/LICENSE",
-        f"{information}/licenses/src/onar/assets/photos/ATTRIBUTION.md",
+        f"{information}/licenses/src/onar/assets/photos_attribution.md",
     ]
 
 
