@@ -38,7 +38,7 @@ MODEL_CARD = PHOTOS.parent / "weights" / "MODEL_CARD.md"
 
 NOT_RUN = {
     r"pip install ": "would change the environment that the tests run in",
-    r"make (demo|test|check|page|pictures|bench|ablations|soak|docs|release)\b": "installs what it needs, and takes minutes",
+    r"make (demo|test|check|page|pictures|bench|ablations|soak|docs|release)\b": "installs things, and takes minutes",
     r"\.venv/bin/python -m benchmarks ": "takes minutes; tests/test_benchmarks.py runs the topics small",
     r"python model_script\.py": "tests/training/test_training.py runs the script with smaller constants",
     r"curl ": "needs a server at that address; tests/serve/test_documents.py runs it against one",
