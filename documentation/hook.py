@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure import StructureItem
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Link, Navigation, Section
 from mkdocs.structure.pages import Page
@@ -129,11 +130,14 @@ def on_nav(nav: Navigation, **_: Any) -> Navigation:
     return nav
 
 
-def _pages(items: list[Any]) -> list[Page]:
+def _pages(items: list[StructureItem]) -> list[Page]:
     """The pages of a part of the navigation, those in sections included."""
     pages: list[Page] = []
     for item in items:
-        pages += _pages(item.children) if isinstance(item, Section) else [item] * isinstance(item, Page)
+        if isinstance(item, Section):
+            pages += _pages(item.children)
+        elif isinstance(item, Page):
+            pages.append(item)
     return pages
 
 
@@ -154,7 +158,7 @@ def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, n
     return context
 
 
-def _links_to_untranslated(english: Any) -> list[Link]:
+def _links_to_untranslated(english: Any) -> list[StructureItem]:
     pages = [page for page in _pages(english.children) if page.file.src_uri not in TRANSLATIONS]
     return [Link(str(page.title), page.url) for page in pages]
 
