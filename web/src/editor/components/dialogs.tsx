@@ -20,9 +20,9 @@ interface Properties {
 function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    element.current?.showModal();
-    return () => before?.focus();
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close(); // which gives the focus back: behind an open dialog nothing takes it
   }, []);
   return (
     <dialog ref={element} class={rest.class} aria-labelledby="dialog-title" onClose={onClose}>
