@@ -98,8 +98,11 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     assert names == [*views, *actions, *choices, *photo_and_message, *tools, *work, *look]
 
 
+@pytest.mark.parametrize("way", ["Escape", "button"])
 @pytest.mark.parametrize("dialog", ["Help and keys", "Your work is not saved"])
-def test_a_dialog_keeps_the_focus_and_gives_it_back(visit: Visit, served: str, photo: Path, dialog: str) -> None:
+def test_a_dialog_keeps_the_focus_and_gives_it_back(
+    visit: Visit, served: str, photo: Path, dialog: str, way: str
+) -> None:
     page = visit(served)
     choose_photo(page, photo)
     drag(page, (100, 80), (180, 120))
@@ -117,7 +120,10 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(visit: Visit, served: str, p
         focused = page.evaluate(FOCUSED)
         assert focused["isInDialog"] or page.evaluate("document.activeElement === document.body"), focused
         page.keyboard.press("Tab")
-    page.keyboard.press("Escape")
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        opened.get_by_role("button").first.press("Enter")
     expect(opened).to_have_count(0)
     expect(before).to_be_focused()
     expect_work(page, steps=1)
