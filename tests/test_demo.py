@@ -28,7 +28,9 @@ def scores_by_method(printed: str, column: int) -> dict[str, float]:
 def test_the_demo_completes_with_the_bundled_weights_then_trains_and_compares(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onar.demo.MASKS_PER_PHOTO", 1)  # scoring them takes most of the time
+    # Scoring them takes most of the time.
+    monkeypatch.setattr("onar.demo.HELD_OUT_EVERY", 8)
+    monkeypatch.setattr("onar.demo.MASKS_PER_PHOTO", 1)
     demo(tmp_path / "demo", SMALL)
     printed = capsys.readouterr().out
     assert "Trained for 1 of 1 steps, 1.0 of 1 epochs\n" in printed
@@ -41,8 +43,8 @@ def test_the_demo_completes_with_the_bundled_weights_then_trains_and_compares(
     # Hardly trained, the network is still the fill it began as.
     assert trained["Onar"] == pytest.approx(trained["pyramid fill"], abs=1)
     training, held_out = ({path.name for path in (tmp_path / "demo" / name).iterdir()} for name in FOLDERS)
-    assert len(training) == 18
-    assert len(held_out) == 6
+    assert len(training) == 21
+    assert len(held_out) == 3
     assert not training & held_out
     for sheet in ("completed_bundled.png", "completed.png"):
         assert Image.open(tmp_path / "demo" / sheet).width > 3 * 320

@@ -155,7 +155,8 @@ def pixels(file: Path) -> NDArray[np.generic]:
 
 def keep_picture(page: Page, name: str) -> None:
     """Leave a picture of the page, which must fit its width."""
-    page.wait_for_function("[...document.images].every(image => image.complete || image.loading === 'lazy')")
+    shown = "[...document.images].filter(image => image.loading !== 'lazy')"
+    page.evaluate(f"Promise.allSettled({shown}.map(image => image.decode()))")
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
