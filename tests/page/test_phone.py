@@ -91,6 +91,7 @@ class Fingers:
     """Touches as a screen sends them."""
 
     def __init__(self, page: Page) -> None:
+        self.page = page
         self.session = page.context.new_cdp_session(page)
 
     def _send(self, kind: str, *points: Point) -> None:
@@ -108,7 +109,8 @@ class Fingers:
         """Two fingers, of which the second comes a moment later, as it always does."""
         self._send("touchStart", starts[0])
         self._send("touchStart", *starts)
-        for share in (0.25, 0.5, 0.75, 1):
+        for share in (0.25, 0.5, 0.75, 1, 1, 1):  # browsers guess where fingers that move are between two pictures
+            self.page.evaluate("new Promise(requestAnimationFrame)")
             self._send("touchMove", *(_between(*way, share) for way in zip(starts, ends, strict=True)))
         self._send("touchEnd")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.page.painting import drag, expect_work
-from tests.serve.browser import choose_photo, fill, open_options
+from tests.serve.browser import canvas, choose_photo, fill, open_options
 
 
 def walk(page: Page, photo: Path) -> Iterator[str]:
@@ -47,6 +47,7 @@ def _dialogs(page: Page, photo: Path) -> Iterator[str]:
     yield "question"
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    canvas(page).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).not_to_be_empty()
     yield "problem"

@@ -48,6 +48,13 @@ def choose_photo(page: Page, photo: Path, size: tuple[int, int] | None = None) -
     expect(canvas(page)).to_have_accessible_name(re.compile(re.escape(photo.name)))
     width, height = (f"{side:,}".replace(",", "[.,]") for side in size or Image.open(photo).size)
     expect(page.get_by_role("status").first).to_contain_text(re.compile(f"{width} × {height}"))
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until a photo that was opened has the focus, and its place among the tools."""
+    expect(canvas(page)).to_be_focused()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def canvas(page: Page) -> Locator:
