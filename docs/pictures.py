@@ -185,7 +185,7 @@ def slide_to(page: Page, point: Point) -> None:
     box = photo_box(page)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
     page.mouse.down()
-    page.mouse.move(*on_page(page, point), steps=5)
+    page.mouse.move(*on_page(page, *point), steps=5)
     page.mouse.up()
 
 

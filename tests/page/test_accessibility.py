@@ -7,9 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import REPOSITORY
 from tests.page.conftest import Visit
-from tests.page.painting import drag, expect_work
 from tests.page.views import problems_by_view
-from tests.serve.browser import button, canvas, choose_photo
+from tests.serve.browser import button, canvas, choose_photo, drag, expect_work
 from tests.serve.server import needs_page
 
 pytestmark = needs_page

@@ -9,11 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.export.static_host import hosting
 from tests.page.conftest import Visit
-from tests.page.painting import choose_tool, drag, expect_work
 from tests.serve.browser import (
     button,
     canvas,
     choose_photo,
+    choose_tool,
+    drag,
+    expect_work,
     fill,
     keep_picture,
     open_options,

@@ -9,8 +9,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.page.painting import choose_tool, drag, expect_work, on_page, scale_of, shown
-from tests.serve.browser import button, canvas, choose_photo, open_options, photo_box
+from tests.serve.browser import (
+    Fingers,
+    button,
+    canvas,
+    choose_photo,
+    choose_tool,
+    drag,
+    expect_work,
+    on_page,
+    open_options,
+    photo_box,
+    scale_of,
+    shown,
+)
 from tests.serve.server import needs_page
 
 pytestmark = needs_page
@@ -248,12 +260,7 @@ def erases(page: Page) -> None:
 
 
 def pinches(page: Page) -> None:
-    session, scale = page.context.new_cdp_session(page), scale_of(page)
-
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-
+    touch, scale = Fingers(page).send, scale_of(page)
     left, right = on_page(page, 160, 120), on_page(page, 200, 120)
     touch("touchStart", left, right)
     touch("touchMove", left, (2 * right[0] - left[0], right[1] + 50))

@@ -8,9 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import REPOSITORY
 from tests.page.conftest import Visit
-from tests.page.painting import drag
 from tests.page.views import problems_by_view
-from tests.serve.browser import button, choose_photo, fill, keep_picture, open_options
+from tests.serve.browser import button, choose_photo, drag, fill, keep_picture, open_options
 from tests.serve.server import needs_page
 
 pytestmark = needs_page

@@ -8,9 +8,17 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.page.conftest import Visit
-from tests.page.painting import expect_work, on_page, scale_of
 from tests.page.views import problems_by_view
-from tests.serve.browser import choose_photo, keep_picture, photo_box, save_mask
+from tests.serve.browser import (
+    Fingers,
+    choose_photo,
+    expect_work,
+    keep_picture,
+    on_page,
+    photo_box,
+    save_mask,
+    scale_of,
+)
 from tests.serve.server import needs_page
 
 pytestmark = needs_page
@@ -82,38 +90,3 @@ def test_one_finger_paints_and_two_move_the_photo_between_them(
     assert on_page(page, 180, 120) == pytest.approx(held, abs=2)
     expect_work(page, steps=1)
     assert np.array_equal(save_mask(page, tmp_path), mask)
-
-
-Point = tuple[float, float]
-
-
-class Fingers:
-    """Touches as a screen sends them."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.session = page.context.new_cdp_session(page)
-
-    def _send(self, kind: str, *points: Point) -> None:
-        touches = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
-        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-
-    def lead(self, start: Point, end: Point) -> None:
-        """One finger."""
-        self._send("touchStart", start)
-        for share in (0.25, 0.5, 0.75, 1):
-            self._send("touchMove", _between(start, end, share))
-        self._send("touchEnd")
-
-    def lead_two(self, starts: tuple[Point, Point], ends: tuple[Point, Point]) -> None:
-        """Two fingers, of which the second comes a moment later, as it always does."""
-        self._send("touchStart", starts[0])
-        self._send("touchStart", *starts)
-        for share in (0.25, 0.5, 0.75, 1, 1, 1):  # browsers guess where fingers that move are between two pictures
-            self.page.evaluate("new Promise(requestAnimationFrame)")
-            self._send("touchMove", *(_between(*way, share) for way in zip(starts, ends, strict=True)))
-        self._send("touchEnd")
-
-
-def _between(start: Point, end: Point, share: float) -> Point:
-    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])

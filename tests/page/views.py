@@ -6,8 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.page.painting import drag, expect_work
-from tests.serve.browser import canvas, choose_photo, fill, open_options
+from tests.serve.browser import canvas, choose_photo, drag, expect_work, fill, open_options
 
 
 def walk(page: Page, photo: Path) -> Iterator[str]:

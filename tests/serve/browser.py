@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.conftest import REPOSITORY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+Point = tuple[float, float]
 ARTIFACTS = REPOSITORY / "tests" / "artifacts"
 DESKTOP = {"width": 1280, "height": 900}
 PATIENCE = 60_000  # milliseconds; other tests share the machine
@@ -76,29 +77,77 @@ def choose_brush(page: Page, size: int) -> None:
     page.get_by_role("slider", name=re.compile("^(Brush size|Fırça boyu)$")).fill(str(size))
 
 
-def draw(page: Page, *points: tuple[float, float]) -> None:
+def choose_tool(page: Page, name: str) -> None:
+    button(page, name).click()
+    expect(button(page, name)).to_have_attribute("aria-pressed", "true")
+
+
+def draw(page: Page, *points: Point) -> None:
     """Draw a stroke through points in pixels of the photo."""
     steps = steps_on(page)
-    first, *others = (on_page(page, point) for point in points)
-    page.mouse.move(*first)
-    page.mouse.down()
-    for point in others:
-        page.mouse.move(*point, steps=5)
-    page.mouse.up()
+    drag(page, *points)
     expect(page.get_by_role("main")).to_have_attribute("data-steps", str(steps + 1))
 
 
-def on_page(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+def drag(page: Page, *points: Point, button: str = "left") -> None:
+    """Lead the pointer over points of the photo with a button down."""
+    first, *others = (on_page(page, x, y) for x, y in points)
+    page.mouse.move(*first)
+    page.mouse.down(button=button)
+    for place in others:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up(button=button)
+
+
+class Fingers:
+    """Touches as a screen sends them, at places of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._session = page.context.new_cdp_session(page)
+
+    def send(self, kind: str, *places: Point) -> None:
+        """One event: touchStart, touchMove or touchEnd, with where each finger is."""
+        touches = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def lead(self, start: Point, end: Point) -> None:
+        """One finger."""
+        self.send("touchStart", start)
+        for share in (0.25, 0.5, 0.75, 1):
+            self.send("touchMove", _between(start, end, share))
+        self.send("touchEnd")
+
+    def lead_two(self, starts: tuple[Point, Point], ends: tuple[Point, Point]) -> None:
+        """Two fingers, of which the second comes a moment later, as it always does."""
+        self.send("touchStart", starts[0])
+        self.send("touchStart", *starts)
+        for share in (0.25, 0.5, 0.75, 1, 1, 1):  # browsers guess where fingers that move are between two pictures
+            self._page.evaluate("new Promise(requestAnimationFrame)")
+            self.send("touchMove", *(_between(*way, share) for way in zip(starts, ends, strict=True)))
+        self.send("touchEnd")
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+
+
+def on_page(page: Page, x: float, y: float) -> Point:
     """Where a point of the photo is on the page."""
-    box, scale = photo_box(page), float(canvas(page).get_attribute("data-scale"))
-    return box["x"] + scale * point[0], box["y"] + scale * point[1]
+    box, scale = photo_box(page), scale_of(page)
+    return box["x"] + x * scale, box["y"] + y * scale
+
+
+def scale_of(page: Page) -> float:
+    """Pixels of the page for one of the photo."""
+    return float(canvas(page).get_attribute("data-scale"))
 
 
 def photo_box(page: Page) -> dict[str, float]:
     """Where the photo is on the page."""
-    found = canvas(page)
+    found, scale = canvas(page), scale_of(page)
     width, height = photo_size(page)
-    scale, left, top = (float(found.get_attribute(f"data-{name}")) for name in ("scale", "left", "top"))
+    left, top = (float(found.get_attribute(f"data-{name}")) for name in ("left", "top"))
     box = found.bounding_box()
     return {"x": box["x"] + left, "y": box["y"] + top, "width": width * scale, "height": height * scale}
 
@@ -110,9 +159,28 @@ def photo_size(page: Page) -> tuple[int, int]:
     return width, height
 
 
+def shown(page: Page, layer: int) -> str:
+    """One layer of what is drawn, as a file: 0 the photo with its fills, 1 the mask, 2 brush and lines."""
+    return page.evaluate(
+        """(layer) => new Promise((resolve) => {
+            const canvas = document.querySelectorAll("[role=application] canvas")[layer];
+            requestAnimationFrame(() => requestAnimationFrame(() => resolve(canvas.toDataURL())));
+        })""",
+        layer,
+    )
+
+
 def steps_on(page: Page) -> int:
     """How many strokes there are on the photo that are not filled."""
     return int(page.get_by_role("main").get_attribute("data-steps"))
+
+
+def expect_work(page: Page, steps: int | None = None, fills: int | None = None) -> None:
+    """So many strokes that are not filled, and so many fills."""
+    for name, count in (("data-steps", steps), ("data-fills", fills)):
+        if count is not None:
+            expect(page.get_by_role("main")).to_have_attribute(name, str(count))
+    expect(page.get_by_role("main")).to_have_attribute("data-state", "ready")
 
 
 def fill(page: Page) -> None:

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.serve.browser import DESKTOP, running_browser, settle
+from tests.serve.browser import (
+    DESKTOP,
+    Fingers,
+    button,
+    expect_work,
+    photo_box,
+    running_browser,
+    save_mask,
+    scale_of,
+    settle,
+)
 from tests.serve.server import COFFEE, Server, needs_page, running_server
 
 pytestmark = needs_page
@@ -65,13 +75,6 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     context.close()
 
 
-def expect_work(page: Page, steps: int, fills: int) -> None:
-    main = page.get_by_role("main")
-    expect(main).to_have_attribute("data-steps", str(steps))
-    expect(main).to_have_attribute("data-fills", str(fills))
-    expect(main).to_have_attribute("data-state", "ready")
-
-
 def draw(page: Page, points: list[tuple[float, float]]) -> None:
     page.mouse.move(*points[0])
     page.mouse.down()
@@ -82,23 +85,15 @@ def draw(page: Page, points: list[tuple[float, float]]) -> None:
 
 def view(page: Page) -> tuple[float, float, float]:
     """Scale, and where on the screen the photo's first pixel begins."""
-    canvas = page.get_by_role("application")
-    scale, left, top = (float(canvas.get_attribute(f"data-{name}")) for name in ("scale", "left", "top"))
-    box = canvas.bounding_box()
-    return scale, box["x"] + left, box["y"] + top
+    box = photo_box(page)
+    return scale_of(page), box["x"], box["y"]
 
 
 def mask_of(page: Page, folder: Path) -> NDArray[np.bool_]:
-    """What is marked, as the page saves it."""
-    options = page.get_by_role("button", name="Options")
-    options.click()
-    with page.expect_download() as started:
-        page.get_by_role("button", name="Save the mask").click()
-    options.click()
-    started.value.save_as(folder / "mask.png")
-    mask = np.asarray(Image.open(folder / "mask.png").convert("L"))
-    assert set(np.unique(mask)) <= {0, 255}
-    return mask > 0
+    """What is marked, as the page saves it; the options are closed again."""
+    mask = save_mask(page, folder)
+    button(page, "Options").click()
+    return mask
 
 
 def distances_from_stroke(page: Page, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -243,13 +238,7 @@ def test_a_brush_that_is_lifted_fills_when_that_is_wanted(page: Page) -> None:
 
 
 def test_one_finger_paints_and_two_zoom_without_leaving_a_mark(page: Page) -> None:
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[int, int]) -> None:
-        at = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
-
-    scale = view(page)[0]
+    touch, scale = Fingers(page).send, scale_of(page)
     touch("touchStart", (500, 400))
     touch("touchStart", (500, 400), (600, 400))
     touch("touchMove", (450, 400), (650, 400))
@@ -258,7 +247,7 @@ def test_one_finger_paints_and_two_zoom_without_leaving_a_mark(page: Page) -> No
         page.evaluate("new Promise(requestAnimationFrame)")
     touch("touchEnd")
     expect_work(page, steps=0, fills=0)
-    assert view(page)[0] == pytest.approx(3 * scale, rel=0.02)
+    assert scale_of(page) == pytest.approx(3 * scale, rel=0.02)
     touch("touchStart", (500, 400))
     touch("touchMove", (560, 420))
     touch("touchEnd")
