@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from onar.patchmatch import fill_with_patches
-from tests.conftest import PHOTOS, REPOSITORY
-
-WEB = REPOSITORY / "web"
-VITEST = WEB / "node_modules" / "vitest" / "vitest.mjs"
+from tests.conftest import PHOTOS
+from tests.front_end import needs_vitest, run_vitest
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node 20 or newer")
-@pytest.mark.skipif(not VITEST.is_file(), reason="needs the packages of the front end: npm ci in web/")
+@needs_vitest
 def test_the_browser_copies_the_patches_that_python_copies(tmp_path: Path) -> None:
     fills = []
     for name, radius, seed in [("skimage_coffee.jpg", 4, 0), ("pexels_286758.jpg", 2, 7)]:
@@ -33,12 +26,5 @@ def test_the_browser_copies_the_patches_that_python_copies(tmp_path: Path) -> No
         texts = {key: base64.b64encode(array.tobytes()).decode() for key, array in arrays.items()}
         fills.append({"height": 150, "width": 200, "radius": radius, "seed": seed, **texts})
     (tmp_path / "fills.json").write_text(json.dumps(fills))
-    result = subprocess.run(
-        ["node", VITEST, "run", "tests/patchmatch.test.ts", "--reporter=verbose"],
-        cwd=WEB,
-        env=os.environ | {"VITE_PATCHMATCH": str(tmp_path / "fills.json"), "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "skipped" not in result.stdout
+    printed = run_vitest("patchmatch.test.ts", "VITE_PATCHMATCH", tmp_path / "fills.json")
+    assert "skipped" not in printed

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import REPOSITORY
+from tests.front_end import WEB
 from tests.page.conftest import Visit
 from tests.page.views import problems_by_view
 from tests.serve.browser import button, canvas, choose_photo, drag, expect_work
@@ -13,7 +13,7 @@ from tests.serve.server import needs_page
 
 pytestmark = needs_page
 
-AXE = REPOSITORY / "web" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: cd web && npm ci")
 
 RUN_AXE = """async () => {
