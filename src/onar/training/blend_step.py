@@ -24,7 +24,7 @@ from onar.training.losses import (
     relativistic_generator_loss,
     style_loss,
 )
-from onar.training.step import NotFiniteError, moving_average
+from onar.training.step import NotFiniteError, Resumable, moving_average
 
 DISCRIMINATOR_CHANNELS = 32
 LONGEST_GRADIENT = 5.0
@@ -32,7 +32,7 @@ LONGEST_GRADIENT = 5.0
 
 
 @dataclass
-class BlendGAN:
+class BlendGAN(Resumable):
     """A blend and a local discriminator with everything that trains them.
 
     Attributes:
@@ -95,15 +95,6 @@ class BlendGAN:
         self._train_blend(terms)
         self.average.update_parameters(self.blend)
         return {name: float(value.detach()) for name, value in (terms | losses).items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything a later process needs to go on exactly here."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -48,8 +49,25 @@ class NotFiniteError(Exception):
     """A loss or a gradient is not a number or infinite; the message says which."""
 
 
+class Resumable(ABC):
+    """Networks with everything that trains them, whose training can go on in a later process."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later process needs to go on exactly here."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    @abstractmethod
+    def _parts(self) -> dict[str, Any]:
+        """What has a state, by a name that stays the same."""
+
+
 @dataclass
-class GAN:
+class GAN(Resumable):
     """Generator and discriminator with everything that trains them.
 
     Attributes:
@@ -156,15 +174,6 @@ class GAN:
         assert isinstance(network, nn.Module)
         network.__dict__.pop("forward", None)
         return network
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything a later process needs to go on exactly here."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         parts = {
