@@ -177,27 +177,20 @@ function pictureWithHole(side: number): { photo: Float32Array; known: Float32Arr
 
 /** N·H·W·C as N·C·H·W. */
 function planes(data: Float32Array, channels: number, count: number): Float32Array {
-  const result = new Float32Array(data.length);
-  const area = data.length / channels / count;
-  for (let image = 0, from = 0; image < count; image++) {
-    for (let pixel = 0; pixel < area; pixel++) {
-      for (let channel = 0; channel < channels; channel++) {
-        result[(image * channels + channel) * area + pixel] = data[from++];
-      }
-    }
-  }
-  return result;
+  return transposed(data, data.length / channels / count, channels);
 }
 
 /** N·C·H·W as N·H·W·C. */
 function pixels(data: Float32Array, channels: number, count: number): Float32Array {
+  return transposed(data, channels, data.length / channels / count);
+}
+
+/** N matrices of so many rows and columns, each with its rows as columns. */
+function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(data.length);
-  const area = data.length / channels / count;
-  for (let image = 0, to = 0; image < count; image++) {
-    for (let pixel = 0; pixel < area; pixel++) {
-      for (let channel = 0; channel < channels; channel++) {
-        result[to++] = data[(image * channels + channel) * area + pixel];
-      }
+  for (let start = 0, from = 0; start < data.length; start += rows * columns) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) result[start + column * rows + row] = data[from++];
     }
   }
   return result;
