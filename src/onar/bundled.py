@@ -8,10 +8,19 @@ from pathlib import Path
 BUNDLED = "bundled"
 """What `--weights` calls the bundled weights; the same as to name none."""
 
+EXAMPLES = 12
+"""Photos that the page offers."""
+
 
 def bundled_photos() -> Path:
     """Folder of the bundled photos, CC0, which no bundled weights were trained on."""
     return _assets() / "photos"
+
+
+def example_photos() -> list[Path]:
+    """Some of the bundled photos, from all over the list, for the page to offer."""
+    photos = sorted(bundled_photos().glob("*.jpg"))
+    return photos[:: max(1, len(photos) // EXAMPLES)][:EXAMPLES]
 
 
 def photo_sources() -> Path:

@@ -65,9 +65,8 @@ def _start(
     if where.engine == "ray":
         from onar.completion.on_ray import complete_on_ray
 
-        description = Inpainter.load(
-            weights, "cpu", blend=config.blend
-        ).description  # bad weights are told here, not by every worker
+        # Bad weights are told here, not by every worker.
+        description = Inpainter.load(weights, "cpu", blend=config.blend).description
         return description, complete_on_ray(jobs, weights, device, config, where)
     inpainter = Inpainter.load(weights, device, where.threads, config.blend)
     return inpainter.description, complete_files(jobs, inpainter, config)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -11,7 +9,6 @@ from torch import nn
 from onar.bundled import bundled_photos
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import ChosenPhotos, open_photos
-from onar.inference.backends import OnnxBackend
 from onar.metrics.held_out import Completer, complete_with, load_held_out
 
 SIZES = ((96, 128), (256, 256), (333, 517))
@@ -37,9 +34,3 @@ def say_difference(difference: float) -> str:
     """The largest difference, for people."""
     sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
     return f"compared with the original at {sizes}, in batches of 1 and 2: differs by {difference:.1e} at most"
-
-
-def run_onnx(path: Path) -> Completer:
-    """What an ONNX file of a generator computes, on the CPU."""
-    backend = OnnxBackend(path, "cpu")
-    return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
@@ -16,11 +16,11 @@ from onar.bundled import bundled_photos, texture_weights, weights_file
 from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
 from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
-from onar.export.comparison import HOLES, SEED, largest_difference, run_onnx, say_difference
+from onar.export.comparison import HOLES, SEED, largest_difference, say_difference
+from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import ExportedFolder, export_web
 from onar.files import replacing
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
-from onar.inference.onnx_graph import build_model
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
 from onar.weights_files import FORMAT
@@ -166,8 +166,7 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> C
     Raises:
         OnarError: the network is too large for the format.
     """
-    weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
-    path.write_bytes(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
+    path.write_bytes(onnx_of(generator, metadata))
     return run_onnx(path)
 
 

@@ -11,27 +11,24 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import nn
 
-from onar.bundled import bundled_page, bundled_photos, bundled_weights, photo_sources
+from onar.bundled import bundled_page, bundled_weights, example_photos, photo_sources
 from onar.errors import OnarError
-from onar.export.comparison import largest_difference, run_onnx, say_difference
+from onar.export.comparison import largest_difference, say_difference
+from onar.export.onnx_files import onnx_of, run_onnx
 from onar.files import replacing_folder
 from onar.inference.blend_graph import build_blend
-from onar.inference.onnx_graph import build_model
 from onar.inference.onnx_messages import in_half_precision
 from onar.models import PyramidFill
 from onar.weights_files import read_blend_file, read_depth
 
 TOLERANCE = 2 / 255
 """Largest difference from the original, in [0, 1]: weights are rounded to half precision."""
-
-EXAMPLES = 12
-"""Photos to try, of the bundled ones."""
 
 SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
 _FOR_GPUS = "ort-gpu.wasm.gz"
@@ -135,9 +132,7 @@ def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]
 
 def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
     """Write the generator, and return its largest difference from the original; raises `OnarError` when it is large."""
-    weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
-    metadata = {"training_size": str(training_size)}
-    content = in_half_precision(build_model(cast(dict[str, Any], generator.architecture), weights, metadata))
+    content = in_half_precision(onnx_of(generator, {"training_size": str(training_size)}))
     plain = folder / Path(GENERATOR).stem
     plain.write_bytes(content)
     difference = largest_difference(run_onnx(plain), generator)
@@ -167,7 +162,7 @@ def _blend_photo(model: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
     """What a blend makes of a bundled photo and its mirror image, with a hole in the middle."""
     import onnxruntime
 
-    photo = Image.open(_examples()[0]).convert("RGB").resize((256, 192))
+    photo = Image.open(example_photos()[0]).convert("RGB").resize((256, 192))
     led = np.asarray(photo, np.float32).transpose(2, 0, 1)[None] / 255
     known = np.ones_like(led[:, :1])
     known[..., 64:128, 64:192] = 0
@@ -181,17 +176,11 @@ def _compress(content: bytes, path: Path) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
 
 
-def _examples() -> list[Path]:
-    """Some of the bundled photos, from all over the list."""
-    photos = sorted(bundled_photos().glob("*.jpg"))
-    return photos[:: max(1, len(photos) // EXAMPLES)][:EXAMPLES]
-
-
 def _copy_examples(folder: Path) -> list[str]:
     """Copy photos to try, and who made them; their addresses."""
     (folder / "examples").mkdir()
     shutil.copy(photo_sources(), folder / "examples" / "ATTRIBUTION.md")
-    return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in _examples()]
+    return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in example_photos()]
 
 
 def _copy_licences(folder: Path) -> None:

@@ -46,9 +46,8 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
         SizesDifferError: they are not of one size.
         UsageError: the strategy asks for too much memory.
     """
-    limit = int(config.max_megapixels * 1_000_000)
-    photo = read_photo_file(PhotoBytes("the photo", upload.photo), limit)
-    mask = read_mask(PhotoBytes("the mask", upload.mask), limit)
+    photo = read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
+    mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
     hole = find_holes(mask, invert=upload.invert_mask, dilate=upload.dilate)
     check_size(hole, photo)
     doubted = doubts(mask, hole, upload.invert_mask, "invert_mask")

@@ -69,6 +69,11 @@ class ServeConfig(Settings):
             require(_is_host(host), "allowed_hosts", "takes names such as photos.example.org", repr(host))
         self._check_root_path()
 
+    @property
+    def pixel_limit(self) -> int:
+        """`max_megapixels` in pixels."""
+        return int(self.max_megapixels * 1_000_000)
+
     def _check_secrets(self) -> None:
         """Refuse what no client could send in a header; the messages do not repeat it."""
         key, auth = self.api_key or "", self.auth or ""

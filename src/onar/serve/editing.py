@@ -117,7 +117,7 @@ def view_photo(upload: PhotoUpload, config: ServeConfig) -> Answer:
 
 def read_holes(upload: MaskUpload, config: ServeConfig) -> Answer:
     """A mask file as Onar reads it: white or black."""
-    hole = find_holes(read_mask(PhotoBytes("the mask", upload.mask), _pixel_limit(config)))
+    hole = find_holes(read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit))
     height, width = hole.shape
     file = io.BytesIO()
     write_png(file, mask_from_holes(hole))
@@ -136,7 +136,7 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
         UsageError: there is no hole, something lies outside of the photo, or there are no such weights.
     """
     photo = _read_photo(upload, config)
-    mask = read_mask(PhotoBytes("the mask", upload.mask), _pixel_limit(config))
+    mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
     in_rectangle = find_holes(mask)
     if not in_rectangle.any():
         raise UsageError(f"the mask has no hole: {why_no_hole(mask, False)}")
@@ -165,11 +165,7 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
 
 
 def _read_photo(upload: PhotoUpload, config: ServeConfig) -> Photo:
-    return read_photo_file(PhotoBytes("the photo", upload.photo), _pixel_limit(config))
-
-
-def _pixel_limit(config: ServeConfig) -> int:
-    return int(config.max_megapixels * 1_000_000)
+    return read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
 
 
 def _losses_header(losses: Sequence[Loss]) -> dict[str, str]:
@@ -218,7 +214,7 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
 
 def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
     source = PhotoBytes("an earlier fill", content)
-    with open_picture(source, _pixel_limit(config), formats=["PNG"]) as opened, damage_told(source):
+    with open_picture(source, config.pixel_limit, formats=["PNG"]) as opened, damage_told(source):
         return opened.decode(None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from onar.bundled import bundled_page, bundled_photos
+from onar.bundled import bundled_page, bundled_photos, example_photos
 from onar.imaging.images import READABLE
 from onar.patchmatch import no_patchmatch
 from onar.serve.config import ServeConfig
@@ -66,7 +65,7 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
     return {
         "engine": "server",
         "version": version("onar"),
-        "examples": [f"examples/{path.name}" for path in _examples()],
+        "examples": [f"examples/{path.name}" for path in example_photos()],
         "weights": [{"name": own, "default": True}, *({"name": name, "default": False} for name in others)],
         "copies": no_patchmatch() is None,
         "readable": list(READABLE),
@@ -74,10 +73,6 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
         "max_megapixels": config.max_megapixels,
         "trainings": bool(config.results_dir),
     }
-
-
-def _examples() -> list[Path]:
-    return sorted(bundled_photos().glob("*.jpg"))[::2]
 
 
 class _PageFiles(StaticFiles):

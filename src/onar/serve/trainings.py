@@ -25,7 +25,7 @@ _TOO_MUCH = 1e40
 """More than any loss of 32 bits; products of such numbers are still finite."""
 
 Series = list[tuple[float, float]]
-"""Series (epoch, value), by rising epoch."""
+"""Points (epoch, value) of a curve, by rising epoch."""
 
 
 class State(NamedTuple):
