@@ -55,6 +55,11 @@ def choose_photo(page: Page, photo: Path, size: tuple[int, int] | None = None) -
 def settle(page: Page) -> None:
     """Wait until a photo that was opened has the focus, and its place among the tools."""
     expect(canvas(page)).to_be_focused()
+    let_draw(page)
+
+
+def let_draw(page: Page) -> None:
+    """Wait until what has changed is drawn, and what follows from its size too."""
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -195,6 +200,7 @@ def open_options(page: Page) -> None:
     if options.get_attribute("aria-expanded") != "true":
         options.click()
     expect(page.get_by_role("complementary")).to_be_visible()
+    let_draw(page)
 
 
 def choose_mask(page: Page, mask: Path) -> None:

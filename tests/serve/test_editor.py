@@ -17,6 +17,7 @@ from tests.serve.browser import (
     Fingers,
     button,
     expect_work,
+    let_draw,
     photo_box,
     running_browser,
     save_mask,
@@ -131,7 +132,7 @@ def test_what_is_painted_is_what_is_marked_however_near_one_looks(page: Page, tm
     draw(page, STROKE)
     expect_work(page, steps=1, fills=0)
     radius = int(page.get_by_role("slider", name="Brush size").input_value()) / 2
-    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    let_draw(page)
     width, height = Image.open(COFFEE).size
     distances = distances_from_stroke(page, (height, width))
     clear = np.abs(distances - radius) > EDGE

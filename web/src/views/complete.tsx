@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Canvas } from "../editor/components/canvas";
 import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
@@ -22,9 +22,11 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
   useEffect(() => (hidden ? undefined : listenToKeys(state)), [hidden]);
   useEffect(() => (hidden ? undefined : receiveFiles(state, dragging)), [hidden]);
   const photo = state.photo.value;
-  useEffect(() => {
+  // Before the browser draws: the photo is never seen in its old place beside a panel that has just opened.
+  useLayoutEffect(() => {
     const main = element.current;
     if (main === null) return;
+    measure(state, main);
     const observer = new ResizeObserver(() => measure(state, main));
     observer.observe(main);
     for (const over of main.querySelectorAll("[data-over]")) observer.observe(over);
