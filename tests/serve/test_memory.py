@@ -1,13 +1,17 @@
 """What a long day leaves in the memory of a server process."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
-from tests.serve.server import COFFEE, Server, encode, running_server
+from tests.serve.browser import PATIENCE, button, choose_photo, expect_work, paint, running_browser
+from tests.serve.server import COFFEE, Server, encode, needs_page, running_server
 
 CLIENTS, FILLS = 16, 208
 MASK = encode(np.full((90, 120), 255, np.uint8))
@@ -50,8 +54,41 @@ def test_memory_is_flat_over_200_fills_by_16_clients() -> None:
         megabytes = []
         while len(megabytes) * CLIENTS < FILLS:
             list(at_once.map(Client.fill, clients))
-            megabytes.append(server.measure("process_resident_memory_bytes") / 1e6)
-            print(f"memory after {len(megabytes) * CLIENTS} fills: {megabytes[-1]:.0f} MB", flush=True)
+            megabytes.append(memory_of(server, len(megabytes) + 1))
         list(at_once.map(Client.save, clients))
+    assert_flat(megabytes)
+
+
+@needs_page
+@pytest.mark.soak
+def test_memory_is_flat_over_200_fills_on_16_open_pages(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    Image.open(COFFEE).convert("RGB").resize((1200, 800)).save(photo)
+    with running_server("--time_limit", 600) as server, running_browser() as browser:
+        pages = [browser.new_page(locale="en-US") for _ in range(CLIENTS)]
+        for page in pages:
+            page.set_default_timeout(10 * PATIENCE)
+            page.goto(server.url)
+            choose_photo(page, photo)
+            paint(page)
+        megabytes = []
+        while len(megabytes) * CLIENTS < FILLS:
+            for page in pages:
+                button(page, "Fill again" if megabytes else "Fill").click()
+                expect(page.get_by_role("main")).to_have_attribute("data-state", "busy")
+            for page in pages:
+                expect(page.get_by_role("main")).to_have_attribute("data-state", "ready", timeout=10 * PATIENCE)
+                expect_work(page, steps=0, fills=1)
+            megabytes.append(memory_of(server, len(megabytes) + 1))
+    assert_flat(megabytes)
+
+
+def memory_of(server: Server, rounds: int) -> float:
+    megabytes = server.measure("process_resident_memory_bytes") / 1e6
+    print(f"memory after {rounds * CLIENTS} fills: {megabytes:.0f} MB", flush=True)
+    return megabytes
+
+
+def assert_flat(megabytes: Sequence[float]) -> None:
     settled = megabytes[3:]
     assert max(settled) < 1.05 * settled[0]
