@@ -87,3 +87,16 @@ def test_at_100_percent_every_pixel_of_the_photo_is_one_of_the_screen(
     left, top = round(box["x"]), round(box["y"])
     pixels = np.asarray(Image.open(photo))
     assert np.array_equal(picture[top : top + pixels.shape[0], left : left + pixels.shape[1]], pixels)
+
+
+def test_a_page_that_is_zoomed_is_drawn_with_as_many_pixels_as_the_screen_has(
+    visit: Visit, served: str, photo: Path
+) -> None:
+    page = visit(served)
+    choose_photo(page, photo)
+    zoomed = {"width": 640, "height": 450, "deviceScaleFactor": 2, "mobile": False}
+    page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", zoomed)
+    page.wait_for_function("""() => {
+        const canvases = [...document.querySelectorAll("[role=application] canvas")];
+        return canvases.length === 3 && canvases.every(({ width, clientWidth }) => width === 2 * clientWidth);
+    }""")

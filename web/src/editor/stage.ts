@@ -24,7 +24,6 @@ const MOST_PIXEL_RATIO = 2;
  * @returns what ends it
  */
 export function show(state: State, container: HTMLDivElement): () => void {
-  Konva.pixelRatio = Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
   const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
   const live: Drawn = { step: null, points: 0, onlyTail: false };
   let overview: ImageBitmap | null = null;
@@ -34,6 +33,7 @@ export function show(state: State, container: HTMLDivElement): () => void {
   for (const shape of [photo, mask, aids]) stage.add(new Konva.Layer({ listening: false }).add(shape));
   (mask.getLayer() as Konva.Layer).getNativeCanvasElement().style.opacity = MASK_OPACITY;
   const ends = [
+    followScreen(stage),
     effect(() => {
       const { width, height } = state.frame.value;
       if (width > 0 && height > 0) stage.size({ width, height });
@@ -60,6 +60,21 @@ export function show(state: State, container: HTMLDivElement): () => void {
     for (const end of ends) end();
     stage.destroy();
   };
+}
+
+/** As many pixels as the screen has: others when somebody zooms the page, or takes it to another screen. */
+function followScreen(stage: Konva.Stage): () => void {
+  const ends = new AbortController();
+  const follow = (): void => {
+    const ratio = window.devicePixelRatio;
+    Konva.pixelRatio = Math.min(ratio, MOST_PIXEL_RATIO);
+    for (const layer of stage.getLayers()) layer.getCanvas().setPixelRatio(Konva.pixelRatio);
+    stage.batchDraw();
+    const screen = window.matchMedia(`(resolution: ${ratio}dppx)`);
+    screen.addEventListener("change", follow, { once: true, signal: ends.signal });
+  };
+  follow();
+  return () => ends.abort();
 }
 
 function drawnBy(draw: (context: Context) => void): Konva.Shape {
