@@ -92,17 +92,18 @@ export function listenToKeys(state: State): () => void {
     if (event.key.toLowerCase() === "c") holdOriginal(state, false);
     if (event.key === " ") state.spaceHeld.value = false;
   };
-  const onBlur = (): void => {
+  const releaseAll = (): void => {
     holdOriginal(state, false);
     state.spaceHeld.value = false;
   };
   window.addEventListener("keydown", onKey);
   window.addEventListener("keyup", onRelease);
-  window.addEventListener("blur", onBlur);
+  window.addEventListener("blur", releaseAll);
   return () => {
     window.removeEventListener("keydown", onKey);
     window.removeEventListener("keyup", onRelease);
-    window.removeEventListener("blur", onBlur);
+    window.removeEventListener("blur", releaseAll);
+    releaseAll(); // while another view is shown, nobody hears of it
   };
 }
 

@@ -16,6 +16,8 @@ const STARTS: Record<Exclude<ToolName, "hand">, Start> = {
 
 /** Radii are rounded, so that a stroke is few paths even where a pen presses in many ways. */
 const PRESSURES = 16;
+/** A radius in pixels of the photo: less would mark none of the four between which a point lies. */
+const THINNEST = 0.85;
 
 function startStroke(touch: Touch, erases: boolean, radius: number): Live {
   const points = [touch.x, touch.y, pressed(radius, touch)];
@@ -31,7 +33,7 @@ function startStroke(touch: Touch, erases: boolean, radius: number): Live {
 }
 
 function pressed(radius: number, { pressure }: Touch): number {
-  return radius * (0.2 + (0.8 * Math.round(pressure * PRESSURES)) / PRESSURES);
+  return Math.max(THINNEST, radius * (0.2 + (0.8 * Math.round(pressure * PRESSURES)) / PRESSURES));
 }
 
 /** Whole pixels: a rectangle has no half-covered edge. */
