@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.conftest import REPOSITORY
 from tests.page.conftest import Visit
 from tests.page.views import problems_by_view
-from tests.serve.browser import button, choose_photo, drag, fill, keep_picture, open_options
+from tests.serve.browser import button, choose_photo, drag, fill, keep_picture, open_options, open_page
 from tests.serve.server import needs_page
 
 pytestmark = needs_page
@@ -31,6 +32,11 @@ ALL_TEXTS = """() => {
     texts.push(document.title);
     return texts.map((text) => text.trim()).filter(Boolean);
 }"""
+
+
+FORBID_STORAGE = """Object.defineProperty(window, "localStorage", {
+    get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+});"""
 
 
 def sentences(language: str) -> dict[str, str]:
@@ -80,6 +86,24 @@ def test_all_is_english_again_when_english_is_chosen_in_the_midst_of_work(
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
+@pytest.mark.parametrize("place", ["served", "hosted"])
+def test_what_was_said_is_said_in_the_language_that_is_chosen_then(
+    visit: Visit, place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = visit(request.getfixturevalue(place))
+    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / "moving.webp", save_all=True, append_images=[second])
+    choose_photo(page, tmp_path / "moving.webp")
+    expect(page.get_by_role("status").first).to_contain_text("only the first")
+    page.get_by_label("Language").select_option("Türkçe")
+    expect(page.get_by_role("status").first).to_contain_text("yalnız")
+    (tmp_path / "broken.png").write_bytes(b"")
+    page.get_by_label("Başka fotoğraf").set_input_files(tmp_path / "broken.png")
+    expect(page.get_by_role("alert")).to_contain_text("bozuk")
+    page.get_by_label("Dil").select_option("English")
+    expect(page.get_by_role("alert")).to_contain_text("damaged")
+
+
 def test_nothing_is_english_in_the_folder_s_page_in_turkish(visit: Visit, hosted: str, photo: Path) -> None:
     page = visit(hosted, locale="tr-TR")
     found = english_on(page)
@@ -104,6 +128,14 @@ def test_a_language_that_was_chosen_is_kept_and_until_then_the_browser_s_is_spok
     page.get_by_label(re.compile("^(Language|Dil)$")).select_option(other)
     page.reload()
     expect(page.locator("html")).to_have_attribute("lang", {"tr": "en", "en": "tr"}[spoken])
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_and_speaks_what_is_chosen(visit: Visit, served: str) -> None:
+    page = visit(served)
+    page.add_init_script(FORBID_STORAGE)
+    open_page(page, served)
+    page.get_by_label("Language").select_option("Türkçe")
+    expect(page.locator("html")).to_have_attribute("lang", "tr")
 
 
 # ---------------------------------------------------------------- light and dark

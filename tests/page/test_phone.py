@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
 from tests.page.views import problems_by_view
@@ -14,6 +14,7 @@ from tests.serve.browser import (
     choose_photo,
     expect_work,
     keep_picture,
+    let_draw,
     on_page,
     photo_box,
     save_mask,
@@ -24,6 +25,7 @@ from tests.serve.server import needs_page
 pytestmark = needs_page
 
 PHONES = [{"width": 390, "height": 844}, {"width": 320, "height": 568}]
+LYING = [{"width": 667, "height": 375}, {"width": 640, "height": 360}, {"width": 568, "height": 320}]
 FINGERTIP = 44
 """Pixels of the page that what is touched has at least, either way."""
 
@@ -61,6 +63,32 @@ def test_all_that_is_touched_is_as_large_as_a_fingertip_and_nothing_is_wider_tha
         return problems
 
     assert problems_by_view(page, photo, look) == {}
+
+
+@pytest.mark.parametrize("phone", LYING)
+def test_all_controls_are_on_the_screen_of_a_phone_that_lies(
+    visit: Visit, served: str, photo: Path, phone: dict[str, int]
+) -> None:
+    page = visit(served, viewport=phone, has_touch=True, is_mobile=True, locale="tr-TR")  # whose words are the longer
+    choose_photo(page, photo)
+    keep_picture(page, f"phone_{phone['width']}")
+    bars = page.locator("header, .look, .toolbar")
+    for control in bars.locator("button, label, select").all():
+        control.scroll_into_view_if_needed()
+        expect(control).to_be_in_viewport(ratio=0.95)
+    assert photo_box(page)["height"] > phone["height"] / 4
+
+
+def test_a_photo_stays_on_the_screen_when_the_phone_is_turned(visit: Visit, served: str, photo: Path) -> None:
+    page = visit(served, viewport=LYING[0], has_touch=True, is_mobile=True)
+    choose_photo(page, photo)
+    page.keyboard.press("h")
+    y = photo_box(page)["y"] + 50
+    for _ in range(3):
+        Fingers(page).lead((200, y), (500, y))
+    page.set_viewport_size({"width": LYING[0]["height"], "height": LYING[0]["width"]})
+    let_draw(page)
+    assert photo_box(page)["x"] < LYING[0]["height"] / 2 + 1
 
 
 def test_one_finger_paints_and_two_move_the_photo_between_them(

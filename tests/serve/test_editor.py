@@ -16,8 +16,10 @@ from tests.serve.browser import (
     DESKTOP,
     Fingers,
     button,
+    choose_brush,
     expect_work,
     let_draw,
+    open_options,
     photo_box,
     running_browser,
     save_mask,
@@ -212,6 +214,31 @@ def test_the_keyboard_alone_marks_fills_compares_and_undoes(page: Page) -> None:
     page.keyboard.press("Control+Shift+z")
     page.keyboard.press("Control+y")
     expect_work(page, steps=0, fills=1)
+
+
+def test_the_thinnest_brush_marks_what_it_is_led_over(page: Page, tmp_path: Path) -> None:
+    choose_brush(page, 1)
+    page.get_by_role("application").focus()
+    page.keyboard.press("Space")  # the keyboard puts it down between four pixels
+    page.keyboard.press("Space")
+    assert 1 <= save_mask(page, tmp_path).sum() <= 4
+
+
+def test_whoever_marks_nearly_all_of_a_photo_is_asked_whether_that_was_meant(page: Page) -> None:
+    open_options(page)
+    button(page, "Invert the mask").click()
+    button(page, "Fill").click()
+    expect_work(page, steps=0, fills=1)
+    expect(page.get_by_role("status").first).to_contain_text("100 % of the photo was marked")
+
+
+def test_the_original_is_not_held_on_by_a_key_that_is_let_go_in_another_view(page: Page) -> None:
+    page.keyboard.down("c")
+    expect(page.get_by_role("application")).to_have_attribute("data-tool", "original")
+    button(page, "Masks").click()
+    page.keyboard.up("c")
+    button(page, "Fill holes").click()
+    expect(page.get_by_role("application")).to_have_attribute("data-tool", "brush")
 
 
 def test_another_try_takes_the_place_of_the_last_fill_and_can_be_undone(page: Page) -> None:

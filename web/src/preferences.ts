@@ -9,7 +9,8 @@ export function stored<T extends string | boolean>(name: string, otherwise: T): 
   return kept;
 }
 
-function keep(name: string, value: string | boolean): void {
+/** Keep something in this browser, as far as it does. */
+export function keep(name: string, value: string | boolean): void {
   try {
     localStorage.setItem(name, JSON.stringify(value));
   } catch {
@@ -17,7 +18,8 @@ function keep(name: string, value: string | boolean): void {
   }
 }
 
-function read<T>(name: string): T | undefined {
+/** What was kept under a name. */
+export function read<T>(name: string): T | undefined {
   try {
     return JSON.parse(localStorage.getItem(name) ?? "") as T;
   } catch {

@@ -1,10 +1,13 @@
 /** Filling what is marked, and filling it again. */
 
-import type { Fill, FillOptions, Hole, Photo, Progress } from "../engine/engine";
+import type { Fill, FillOptions, Hole, Line, Photo, Progress } from "../engine/engine";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { change, complain, fillsOf, isReady, optionsOf, type State, tell, waitFor } from "./state";
+
+/** Percent of a photo of which a fill has little left to go by: `onar complete` asks from there on, too. */
+const MUCH = 70;
 
 /** Fill what is marked. */
 export async function fill(state: State): Promise<void> {
@@ -40,6 +43,13 @@ function isSame({ site }: State, one: FillOptions, other: FillOptions): boolean 
   return !copies && one.texture === other.texture && one.weights === other.weights;
 }
 
+/** What a person is asked about a hole: whether so much of the photo was meant. */
+function doubts({ mask }: Hole, { width, height }: Photo): Line[] {
+  const marked = mask.reduce((count, level) => count + (level === 0 ? 0 : 1), 0);
+  const percent = Math.round((100 * marked) / (width * height));
+  return percent > MUCH ? [() => say("complete_much", { percent })] : [];
+}
+
 async function run(
   state: State,
   photo: Photo,
@@ -60,7 +70,7 @@ async function run(
     (fill) => {
       change(state, after(fill));
       const seconds = (performance.now() - started) / 1000;
-      tell(state, () => [say("complete_filled", { seconds }), ...fill.notes].join(" "));
+      tell(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubts(hole, photo));
     },
   );
 }

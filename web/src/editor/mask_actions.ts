@@ -3,6 +3,7 @@
 import { say } from "../texts/texts";
 import { masked, painted } from "./document";
 import { grow, shrink } from "./grow";
+import { held } from "./opening";
 import { bitmapOf, holeOf, maskPicture } from "./raster";
 import { offer } from "./saving";
 import { change, complain, isReady, type State, waitFor } from "./state";
@@ -14,7 +15,7 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
   await waitFor(
     state,
     "masking",
-    () => state.engine.readMask(file, photo),
+    async () => state.engine.readMask(await held(file), photo),
     (mask) => {
       const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask });
       change(state, masked(state.work.value, step));

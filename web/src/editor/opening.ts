@@ -1,5 +1,6 @@
 /** From a file, an example or the clipboard to a photo on the canvas. */
 
+import { EngineError } from "../engine/engine";
 import { say } from "../texts/texts";
 import { complain, isUnsaved, type State, takeUp, tell, waitFor } from "./state";
 
@@ -15,14 +16,27 @@ export async function openAnyway(state: State, file: File): Promise<void> {
   await waitFor(
     state,
     "opening",
-    () => state.engine.open(file),
+    async () => state.engine.open(await held(file)),
     (photo) => {
       takeUp(state, photo);
       const { width, height, notes } = photo;
-      const when = () => (notes.length === 0 ? [] : [say("complete_when_saved"), ...notes]);
-      tell(state, () => [say("complete_opened", { name: file.name, width, height }), ...when()].join(" "));
+      const losses = notes.length === 0 ? [] : [() => say("complete_when_saved"), ...notes];
+      tell(state, () => say("complete_opened", { name: file.name, width, height }), ...losses);
     },
   );
+}
+
+/**
+ * A file with its content in memory: what was chosen may be changed or taken away while somebody works on it.
+ *
+ * Raises `EngineError` when it cannot be read, as a folder cannot.
+ */
+export async function held(file: File): Promise<File> {
+  try {
+    return new File([await file.arrayBuffer()], file.name, { type: file.type });
+  } catch (error) {
+    throw new EngineError(() => say("complete_no_file", { name: file.name }), { cause: error });
+  }
 }
 
 /** The answer to whether work may be lost. */

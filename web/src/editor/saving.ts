@@ -15,7 +15,7 @@ export async function save(state: State): Promise<void> {
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;
-      tell(state, () => [say("complete_saved", { name }), ...notes].join(" "));
+      tell(state, () => say("complete_saved", { name }), ...notes);
     },
   );
 }

@@ -1,13 +1,21 @@
 /** The state of the editor, in one place: signals, and nothing of drawing or of elements. */
 
 import { batch, computed, signal } from "@preact/signals";
-import type { Engine, Fill, FillOptions, Photo, Texture } from "../engine/engine";
+import {
+  type Engine,
+  EngineError,
+  type Fill,
+  type FillOptions,
+  type Line,
+  type Photo,
+  type Texture,
+} from "../engine/engine";
 import { stored } from "../preferences";
 import type { Site } from "../site";
 import { say } from "../texts/texts";
 import { commit, fillsIn, type History, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Step } from "./steps";
-import { type Frame, fitted, type Point, type Viewport } from "./viewport";
+import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
 export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
 
@@ -23,7 +31,7 @@ export interface Busy {
 /** One line for people, written anew when they change the language. */
 export interface Message {
   tone: "note" | "error";
-  text: () => string;
+  text: Line;
 }
 
 /** What is shown in place of the photo as it is now. */
@@ -75,7 +83,10 @@ export function createState(site: Site, engine: Engine) {
 
     frame,
     look,
-    viewport: computed<Viewport>(() => look.value ?? fitted(photo.value ?? { width: 1, height: 1 }, frame.value)),
+    viewport: computed<Viewport>(() => {
+      const size = photo.value ?? { width: 1, height: 1 };
+      return look.value === null ? fitted(size, frame.value) : clamped(look.value, size, frame.value);
+    }),
     comparison: signal<Comparison>("none"),
     /** Where the original ends, as a share of the photo's width. */
     split: signal(0.5),
@@ -144,11 +155,11 @@ export function takeUp(state: State, photo: Photo): void {
   for (const { view } of before) view.close(); // they are large, and nobody counts on when they are collected
 }
 
-export function tell(state: State, text: () => string): void {
-  state.message.value = { tone: "note", text };
+export function tell(state: State, ...lines: Line[]): void {
+  state.message.value = { tone: "note", text: () => lines.map((line) => line()).join(" ") };
 }
 
-export function complain(state: State, text: () => string): void {
+export function complain(state: State, text: Line): void {
   state.message.value = { tone: "error", text };
 }
 
@@ -178,7 +189,7 @@ export async function waitFor<T>(
     state.busy.value = null;
     const message = error instanceof Error ? error.message : String(error);
     if (controller.signal.aborted) tell(state, () => say("complete_cancelled"));
-    else complain(state, () => message);
+    else complain(state, error instanceof EngineError ? error.line : () => message);
   }
 }
 

@@ -68,8 +68,8 @@ export function middle({ width, height, insets }: Frame): Point {
   return { x: (insets.left + width - insets.right) / 2, y: (insets.top + height - insets.bottom) / 2 };
 }
 
-/** The photo never leaves the screen: some of it is always over the middle. */
-function clamped({ scale, left, top }: Viewport, photo: Size, frame: Frame): Viewport {
+/** The photo never leaves the screen, even when that becomes smaller: some of it is always over the middle. */
+export function clamped({ scale, left, top }: Viewport, photo: Size, frame: Frame): Viewport {
   const centre = middle(frame);
   return {
     scale,

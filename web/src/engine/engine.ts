@@ -25,6 +25,9 @@ export interface FillOptions {
   weights: string;
 }
 
+/** One line for people, in the language that the page speaks when it is asked for. */
+export type Line = () => string;
+
 /** A photo that was opened. */
 export interface Photo {
   /** What was opened; its name is kept for downloads. */
@@ -34,8 +37,8 @@ export interface Photo {
   height: number;
   /** What is shown: all of the photo, perhaps with fewer pixels. */
   view: ImageBitmap;
-  /** What a person should know, such as what a result will leave out; in the page's language. */
-  notes: string[];
+  /** What a person should know, such as what a result will leave out. */
+  notes: Line[];
 }
 
 /** A hole that was filled. */
@@ -45,15 +48,15 @@ export interface Fill {
   view: ImageBitmap;
   /** The same for the engine, which may hold more than a screen shows. */
   content: Blob;
-  notes: string[];
+  notes: Line[];
 }
 
 /** A photo to be saved. */
 export interface Saved {
   content: Blob;
   name: string;
-  /** What the file leaves out, a line each, in the page's language. */
-  notes: string[];
+  /** What the file leaves out. */
+  notes: Line[];
 }
 
 export interface Progress {
@@ -61,8 +64,15 @@ export interface Progress {
   share: number | null;
 }
 
-/** Raised when a photo cannot be read, filled or saved; the message is one line for people, in the page's language. */
-export class EngineError extends Error {}
+/** Raised when a photo cannot be read, filled or saved. */
+export class EngineError extends Error {
+  constructor(
+    readonly line: Line,
+    options?: ErrorOptions,
+  ) {
+    super(line(), options);
+  }
+}
 
 export interface Engine {
   /** Open a photo. */

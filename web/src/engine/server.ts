@@ -9,6 +9,7 @@ import {
   type Fill,
   type FillOptions,
   type Hole,
+  type Line,
   type Photo,
   type Progress,
   type Saved,
@@ -72,7 +73,7 @@ export class ServerEngine implements Engine {
     form.append("weights", options.weights);
     const answer = await this.#post("api/fill", form, signal);
     const content = await answer.blob();
-    const notes = answer.headers.get("Onar-Filled") === "0" ? [say("server_transparent")] : [];
+    const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say("server_transparent")] : [];
     return { rect: hole.rect, view: await bitmapOf(content), content, notes };
   }
 
@@ -88,7 +89,7 @@ export class ServerEngine implements Engine {
     const [width, height] = sizeIn(answer);
     if (width !== photo.width || height !== photo.height) {
       const sizes = { mask: `${width} × ${height}`, photo: `${photo.width} × ${photo.height}` };
-      throw new EngineError(say("server_mask_size", sizes));
+      throw new EngineError(() => say("server_mask_size", sizes));
     }
     const levels = levelsOf(await bitmapOf(await answer.blob()), width, height);
     const mask = new Uint8Array(width * height);
@@ -100,13 +101,13 @@ export class ServerEngine implements Engine {
   async #post(address: string, form: FormData, signal?: AbortSignal): Promise<Response> {
     const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
     const megabytes = this.#site.max_body_megabytes;
-    if (bytes > megabytes * 1_000_000) throw new EngineError(say("server_too_many_bytes", { megabytes }));
+    if (bytes > megabytes * 1_000_000) throw new EngineError(() => say("server_too_many_bytes", { megabytes }));
     let answer: Response;
     try {
       answer = await fetch(address, { method: "POST", body: form, signal: signal ?? null });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw new EngineError(say("server_unreachable"), { cause: error });
+      throw new EngineError(() => say("server_unreachable"), { cause: error });
     }
     if (answer.ok) return answer;
     throw await this.#told(answer);
@@ -115,7 +116,7 @@ export class ServerEngine implements Engine {
   async #told(answer: Response): Promise<EngineError> {
     const problem: { error?: string; message?: string } = await answer.json().catch(() => ({}));
     const key = PROBLEMS[problem.error ?? ""] ?? "server_failed";
-    return new EngineError(
+    return new EngineError(() =>
       say(key, {
         reason: problem.message ?? String(answer.status),
         seconds: Number(answer.headers.get("Retry-After")),
@@ -146,9 +147,9 @@ function sizeIn(answer: Response): [number, number] {
 }
 
 /** What a result leaves out, a sentence each. */
-function lossesIn(answer: Response): string[] {
+function lossesIn(answer: Response): Line[] {
   const losses: Loss[] = JSON.parse(answer.headers.get("Onar-Losses") ?? "[]");
-  return losses.map(({ key, values }) => {
+  return losses.map(({ key, values }) => () => {
     const told = say(`server_loss_${key}` as TextKey, values);
     return `${told[0].toLocaleUpperCase(language.value)}${told.slice(1)}.`;
   });
@@ -160,7 +161,7 @@ async function bitmapOf(content: Blob): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(content);
   } catch (error) {
-    throw new EngineError(say("server_no_memory"), { cause: error });
+    throw new EngineError(() => say("server_no_memory"), { cause: error });
   }
 }
 
@@ -219,6 +220,6 @@ async function maskFile({ rect, mask }: Hole): Promise<Blob> {
 
 function contextOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new EngineError(say("server_no_memory"));
+  if (context === null) throw new EngineError(() => say("server_no_memory"));
   return context;
 }

@@ -23,6 +23,7 @@ export const english = {
   complete_drop_now: "Drop the photo here",
   complete_examples: "Or try one of these",
   complete_example: "Example: {name}",
+  complete_no_file: "{name} cannot be read: choose a file that is there, and no folder.",
   complete_example_failed: "{name} could not be loaded: open a photo of your own.",
   complete_opened: "{name}: {width} × {height} pixels.",
   complete_canvas: "Photo {name}, {width} by {height} pixels",
@@ -93,6 +94,8 @@ export const english = {
   complete_busy_masking: "Reading the mask…",
   complete_share: "{percent} %",
   complete_filled: "Filled in {seconds} s.",
+  complete_much:
+    "{percent} % of the photo was marked, so little of it was left to go by: if that was not meant, undo, and invert the mask.",
   complete_cancelled: "Cancelled; nothing was changed.",
   complete_no_hole: "Nothing is marked: paint what should be filled first.",
   complete_always_same: "Every try is the same without copied texture: choose another texture first.",

@@ -1,6 +1,7 @@
 /** Every sentence of the page, in every language: by the browser's language, or by choice. */
 
 import { signal } from "@preact/signals";
+import { keep, read } from "../preferences";
 import { english, type TextKey } from "./english";
 import { turkish } from "./turkish";
 
@@ -20,7 +21,7 @@ export function say(key: TextKey, values: Record<string, string | number> = {}):
 /** Speak another language, now and the next time. */
 export function speak(chosen: Language): void {
   language.value = chosen;
-  localStorage.setItem(STORED, chosen);
+  keep(STORED, chosen);
 }
 
 /** A number as the reader writes it. */
@@ -30,6 +31,6 @@ export function show(value: string | number | undefined): string {
 }
 
 function firstLanguage(): Language {
-  const wanted = [localStorage.getItem(STORED), ...navigator.languages].map((tag) => tag?.split("-")[0]);
+  const wanted = [read<string>(STORED), ...navigator.languages].map((tag) => tag?.split("-")[0]);
   return wanted.find((tag): tag is Language => tag !== undefined && tag in LANGUAGES) ?? "en";
 }

@@ -26,6 +26,7 @@ export const turkish: Record<TextKey, string> = {
   complete_drop_now: "Fotoğrafı buraya bırakın",
   complete_examples: "Ya da bunlardan birini deneyin",
   complete_example: "Örnek: {name}",
+  complete_no_file: "{name} okunamıyor: klasör değil, yerinde duran bir dosya seçin.",
   complete_example_failed: "{name} yüklenemedi: kendi fotoğrafınızı açın.",
   complete_opened: "{name}: {width} × {height} piksel.",
   complete_canvas: "Fotoğraf {name}, {width} × {height} piksel",
@@ -96,6 +97,8 @@ export const turkish: Record<TextKey, string> = {
   complete_busy_masking: "Maske işleniyor…",
   complete_share: "%{percent}",
   complete_filled: "{seconds} saniyede dolduruldu.",
+  complete_much:
+    "Fotoğrafın %{percent} kadarı işaretliydi, yararlanılacak pek az yeri kaldı: istediğiniz bu değilse geri alıp maskeyi ters çevirin.",
   complete_cancelled: "Vazgeçildi; hiçbir şey değişmedi.",
   complete_no_hole: "Hiçbir yer işaretli değil: önce doldurulacak yeri boyayın.",
   complete_always_same: "Kopyalanan doku olmadan her deneme aynı çıkar: önce başka bir doku seçin.",

@@ -8,6 +8,7 @@ import {
   type Fill,
   type FillOptions,
   type Hole,
+  type Line,
   type Photo,
   type Progress,
   type Saved,
@@ -30,7 +31,7 @@ export class BrowserEngine implements Engine {
 
   async open(file: File): Promise<Photo> {
     const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }));
-    return { file, ...opened, notes: notes.map(inWords) };
+    return { file, ...opened, notes: notes.map(lineOf) };
   }
 
   async fill(
@@ -45,7 +46,7 @@ export class BrowserEngine implements Engine {
     const { notes, ...filled } = await told(
       this.connection.call("fill", argument, (share) => onProgress({ share }), signal),
     );
-    return { rect: hole.rect, ...filled, notes: notes.map(inWords) };
+    return { rect: hole.rect, ...filled, notes: notes.map(lineOf) };
   }
 
   async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
@@ -53,7 +54,7 @@ export class BrowserEngine implements Engine {
     if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
     const argument = { source: this.source(file), fills: patches(fills), format };
     const { content, ending, notes } = await told(this.connection.call("save", argument));
-    return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(inWords) };
+    return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }
 
   readMask(file: File, { width, height }: Photo): Promise<Uint8Array<ArrayBuffer>> {
@@ -87,15 +88,15 @@ function patches(fills: Fill[]): Patch[] {
   return fills.map(({ rect, content }) => ({ rect, content }));
 }
 
-/** What a call gives, or its failure in the language of the page. */
+/** What a call gives, or its failure as one that people can read. */
 async function told<Result>(call: Promise<Result>): Promise<Result> {
   try {
     return await call;
   } catch (error) {
-    throw error instanceof CallError ? new EngineError(inWords(error.note)) : error;
+    throw error instanceof CallError ? new EngineError(lineOf(error.note)) : error;
   }
 }
 
-function inWords({ key, values }: Note): string {
-  return say(key, values);
+function lineOf({ key, values }: Note): Line {
+  return () => say(key, values);
 }
