@@ -6,9 +6,18 @@ const ENDINGS: Record<string, RegExp> = {
   "image/tiff": /\.tiff?$/i,
 };
 
+/** A name without its ending; of "Minutes 12.03.2024", all of it. */
+export function stemOf(name: string): string {
+  return name.slice(0, name.length - endingOf(name).length);
+}
+
+/** With its dot; nothing where there is none. */
+function endingOf(name: string): string {
+  return /\.[a-z][^.]*$/i.exec(name)?.[0] ?? "";
+}
+
 /** The name of a written photo: with its own ending where that fits its type, or else with the usual one. */
 export function nameFor(name: string, type: string, usual: string): string {
-  const ending = /\.[^.]*$/.exec(name)?.[0] ?? "";
-  const stem = name.slice(0, name.length - ending.length);
-  return `${stem}_completed${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
+  const ending = endingOf(name);
+  return `${stemOf(name)}_completed${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
 }
