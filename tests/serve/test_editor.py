@@ -52,6 +52,15 @@ WATCH_SEEDS = """() => {
     };
 }"""
 
+HOLD_FILLS = """() => {
+    const send = window.fetch;
+    const released = new Promise((resolve) => { window.letGo = resolve; });
+    window.fetch = async (address, request) => {
+        if (address === "api/fill") await released;
+        return send(address, request);
+    };
+}"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -239,6 +248,29 @@ def test_the_original_is_not_held_on_by_a_key_that_is_let_go_in_another_view(pag
     page.keyboard.up("c")
     button(page, "Fill holes").click()
     expect(page.get_by_role("application")).to_have_attribute("data-tool", "brush")
+
+
+def test_a_double_click_fills_and_does_not_cancel(page: Page) -> None:
+    page.evaluate(HOLD_FILLS)
+    page.keyboard.press("Space")
+    page.keyboard.press("Space")
+    button(page, "Fill").dblclick()
+    expect(button(page, "Cancel")).to_be_visible()
+    page.evaluate("window.letGo()")
+    expect_work(page, steps=0, fills=1)
+
+
+def test_a_file_that_comes_while_a_hole_is_filled_is_not_lost_without_a_word(page: Page) -> None:
+    page.evaluate(HOLD_FILLS)
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(button(page, "Cancel")).to_be_visible()
+    open_options(page)
+    for name, file in (("Another photo", COFFEE), ("Load a mask", COFFEE.with_name("skimage_chelsea.jpg"))):
+        page.get_by_label(name).set_input_files(file)
+        expect(page.get_by_role("alert")).to_contain_text(f"{file.name} was not opened")
+    page.evaluate("window.letGo()")
+    expect_work(page, steps=0, fills=1)
 
 
 def test_another_try_takes_the_place_of_the_last_fill_and_can_be_undone(page: Page) -> None:

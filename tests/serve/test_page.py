@@ -24,6 +24,8 @@ from tests.serve.browser import (
     canvas,
     choose_mask,
     choose_photo,
+    drag,
+    expect_work,
     fill,
     keep_picture,
     open_options,
@@ -197,6 +199,30 @@ def test_what_is_wrong_with_a_file_is_said_in_words(open_page: OpenPage, tmp_pat
     choose_mask(page, tmp_path / "small.png")
     expect(page.get_by_role("alert")).to_contain_text("Maske 30 × 20, fotoğraf 480 × 320 piksel")
     keep_picture(page, "problem_tr_phone")
+
+
+def test_fills_that_grow_too_many_for_the_server_are_told_and_what_was_done_can_be_saved(
+    browser: Browser, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (550, 550, 3), np.uint8)  # 0.9 MB: nothing can be compressed
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    page = browser.new_page(locale="en-US")
+    with running_server("--weights", "pyramid", "--max_body_megabytes", "1") as server:
+        browsing.open_page(page, server.url)
+        choose_photo(page, tmp_path / "noise.png")
+        open_options(page)
+        page.get_by_label("Texture").select_option("patches")
+        page.keyboard.press("Escape")
+        canvas(page).press("r")
+        drag(page, (50, 50), (500, 300))
+        button(page, "Fill").click()
+        expect_work(page, fills=1)
+        button(page, "Download").click()
+        expect(page.get_by_role("alert")).to_contain_text("undo the last fill, download")
+        canvas(page).press("Control+z")
+        expect_work(page, steps=1, fills=0)
+        assert np.array_equal(pixels(save_photo(page, tmp_path)), noise)
+    page.close()
 
 
 def test_a_server_that_has_gone_is_told_and_nothing_on_the_page_is_lost(browser: Browser, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 /** What is done to the mask as a whole. */
 
+import { stemOf } from "../engine/naming";
 import { say } from "../texts/texts";
 import { masked, painted } from "./document";
 import { grow, shrink } from "./grow";
@@ -11,7 +12,8 @@ import { change, complain, isReady, type State, waitFor } from "./state";
 /** Mark what a file marks, and nothing else. */
 export async function loadMask(state: State, file: File | undefined): Promise<void> {
   const photo = state.photo.value;
-  if (!isReady(state) || photo === null || file === undefined) return;
+  if (photo === null || file === undefined) return;
+  if (!isReady(state)) return complain(state, () => say("complete_not_now", { name: file.name }));
   await waitFor(
     state,
     "masking",
@@ -28,7 +30,7 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
 export async function saveMask(state: State): Promise<void> {
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
-  const name = `${photo.file.name.replace(/\.[^.]+$/, "")}_mask.png`;
+  const name = `${stemOf(photo.file.name)}_mask.png`;
   const { mask } = state.work.value;
   await waitFor(
     state,

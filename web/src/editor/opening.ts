@@ -6,8 +6,9 @@ import { complain, isUnsaved, type State, takeUp, tell, waitFor } from "./state"
 
 /** Open a photo; when that would lose work, a person is asked first. */
 export async function open(state: State, file: File | undefined): Promise<void> {
-  if (file === undefined || state.busy.value !== null) return;
-  if (isUnsaved(state)) state.waiting.value = file;
+  if (file === undefined) return;
+  if (state.busy.value !== null) complain(state, () => say("complete_not_now", { name: file.name }));
+  else if (isUnsaved(state)) state.waiting.value = file;
   else await openAnyway(state, file);
 }
 

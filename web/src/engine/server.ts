@@ -101,7 +101,7 @@ export class ServerEngine implements Engine {
   async #post(address: string, form: FormData, signal?: AbortSignal): Promise<Response> {
     const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
     const megabytes = this.#site.max_body_megabytes;
-    if (bytes > megabytes * 1_000_000) throw new EngineError(() => say("server_too_many_bytes", { megabytes }));
+    if (bytes > megabytes * 1_000_000) throw new EngineError(() => say(tooMuch(form), { megabytes }));
     let answer: Response;
     try {
       answer = await fetch(address, { method: "POST", body: form, signal: signal ?? null });
@@ -125,6 +125,11 @@ export class ServerEngine implements Engine {
       }),
     );
   }
+}
+
+/** How it is said that a form is too large: a photo that was opened can still be saved with fewer fills. */
+function tooMuch(form: FormData): TextKey {
+  return form.has("earlier") ? "server_too_many_fills" : "server_too_many_bytes";
 }
 
 function formOf(fields: Record<string, Blob | string>): FormData {

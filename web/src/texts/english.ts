@@ -23,6 +23,7 @@ export const english = {
   complete_drop_now: "Drop the photo here",
   complete_examples: "Or try one of these",
   complete_example: "Example: {name}",
+  complete_not_now: "{name} was not opened: let what is under way end first, or cancel it.",
   complete_no_file: "{name} cannot be read: choose a file that is there, and no folder.",
   complete_example_failed: "{name} could not be loaded: open a photo of your own.",
   complete_opened: "{name}: {width} × {height} pixels.",
@@ -134,6 +135,8 @@ export const english = {
   server_unreadable: "This file is damaged, or not a picture: choose a PNG, JPEG, WebP, TIFF, BMP or GIF file.",
   server_too_many_pixels: "This picture has more than {megapixels} megapixels: choose a smaller one.",
   server_too_many_bytes: "This is more than the {megabytes} MB that the server takes at once: choose a smaller photo.",
+  server_too_many_fills:
+    "The photo and its fills are more than the {megabytes} MB that the server takes at once: undo the last fill, download the photo, and go on with that.",
   server_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",
   server_busy: "Many photos are waiting: try again in {seconds} s.",
   server_too_slow: "Filling took too long: mark less.",

@@ -26,6 +26,7 @@ export const turkish: Record<TextKey, string> = {
   complete_drop_now: "Fotoğrafı buraya bırakın",
   complete_examples: "Ya da bunlardan birini deneyin",
   complete_example: "Örnek: {name}",
+  complete_not_now: "{name} açılmadı: önce süren iş bitsin ya da iptal edin.",
   complete_no_file: "{name} okunamıyor: klasör değil, yerinde duran bir dosya seçin.",
   complete_example_failed: "{name} yüklenemedi: kendi fotoğrafınızı açın.",
   complete_opened: "{name}: {width} × {height} piksel.",
@@ -137,6 +138,8 @@ export const turkish: Record<TextKey, string> = {
   server_unreadable: "Bu dosya bozuk ya da resim değil: PNG, JPEG, WebP, TIFF, BMP ya da GIF dosyası seçin.",
   server_too_many_pixels: "Bu resim {megapixels} megapikselden büyük: daha küçüğünü seçin.",
   server_too_many_bytes: "Bu, sunucunun bir kerede aldığı {megabytes} MB'tan büyük: daha küçük bir fotoğraf seçin.",
+  server_too_many_fills:
+    "Fotoğraf ve doldurulanlar, sunucunun bir kerede aldığı {megabytes} MB'tan fazla: son doldurmayı geri alın, fotoğrafı indirin ve onunla sürdürün.",
   server_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",
   server_busy: "Bekleyen çok fotoğraf var: {seconds} sn sonra deneyin.",
   server_too_slow: "Doldurma çok uzun sürdü: daha az yer işaretleyin.",

@@ -99,7 +99,11 @@ function SizeSlider({ state }: { state: State }): JSX.Element {
   );
 }
 
-/** Fills what is marked; while it does, the same button cancels, so the focus stays where it is. */
+/**
+ * Fills what is marked; while it does, the same button cancels, so the focus stays where it is.
+ *
+ * The second press of a double click does nothing: who is in a hurry must not cancel what was just begun.
+ */
 function FillButton({ state }: { state: State }): JSX.Element {
   const isFilling = state.busy.value?.what === "filling";
   return (
@@ -108,7 +112,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
       class={`button fill ${isFilling || state.work.value.mask.length === 0 ? "" : "primary"}`}
       title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
       onMouseDown={keepFocus}
-      onClick={() => (isFilling ? cancel(state) : liftAndFill(state))}
+      onClick={({ detail: presses }) => presses > 1 || (isFilling ? cancel(state) : liftAndFill(state))}
     >
       <Icon of={isFilling ? X : WandSparkles} />
       <span>{say(isFilling ? "complete_cancel" : "complete_fill")}</span>
