@@ -16,6 +16,7 @@ from tests.serve.browser import (
     keep_picture,
     let_draw,
     on_page,
+    open_options,
     photo_box,
     save_mask,
     scale_of,
@@ -63,6 +64,15 @@ def test_all_that_is_touched_is_as_large_as_a_fingertip_and_nothing_is_wider_tha
         return problems
 
     assert problems_by_view(page, photo, look) == {}
+
+
+def test_letters_of_twice_the_size_make_nothing_wider_than_the_phone(visit: Visit, served: str, photo: Path) -> None:
+    page = visit(served, viewport=PHONES[0], has_touch=True, is_mobile=True, locale="tr-TR")
+    page.evaluate("document.documentElement.style.fontSize = '30px'")
+    choose_photo(page, photo)
+    open_options(page)
+    keep_picture(page, "phone_large_letters")
+    assert page.evaluate(TOO_SMALL, FINGERTIP) == []
 
 
 @pytest.mark.parametrize("phone", LYING)
