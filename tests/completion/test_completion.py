@@ -496,6 +496,31 @@ def test_a_photo_is_not_replaced_by_itself_with_less_in_it(tmp_path: Path, run: 
     assert (tmp_path / "a.jpg").read_bytes() == before
 
 
+def test_a_photo_without_a_hole_replaces_nothing_by_less_either(tmp_path: Path, run: Run) -> None:
+    pages, mask = several(tmp_path, "pages.tif"), save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
+    photo_of(24, 36).save(tmp_path / "one.tif")
+    photo_of(24, 36, "RGBA").save(tmp_path / "cutout.jpg", "PNG")  # as some programs name what they save
+    for photo, target in (("one.tif", pages), ("cutout.jpg", tmp_path / "cutout.jpg")):
+        before = target.read_bytes()
+        said = run(tmp_path / photo, "--mask", mask, "--output", target, "--overwrite")
+        assert said.code == 1
+        assert "would be replaced by less than it holds" in said.err
+        assert target.read_bytes() == before
+    shutil.copy(pages, tmp_path / "others.tif")
+    assert run(pages, "--mask", mask, "--output", tmp_path / "others.tif", "--overwrite").code == 0
+
+
+def test_a_file_of_several_pictures_is_not_replaced_by_an_overlay_either(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    several(tmp_path, "pages.png").replace(tmp_path / "new_overlay.png")
+    before = (tmp_path / "new_overlay.png").read_bytes()
+    said = run(photo, "--mask", mask, "--output", tmp_path / "new.png", "--overlay", "--overwrite")
+    assert said.code == 1
+    assert "new_overlay.png would be replaced by less than it holds (it holds" in said.err
+    assert (tmp_path / "new_overlay.png").read_bytes() == before
+    assert not (tmp_path / "new.png").exists()
+
+
 def test_a_photo_completed_over_itself_keeps_its_mode_and_its_link(tmp_path: Path, run: Run) -> None:
     photo, mask = a_photo_and_its_mask(tmp_path)
     photo.chmod(0o600)

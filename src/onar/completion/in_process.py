@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -107,8 +108,7 @@ def complete_files(
         photo = read_photo_file(job.photo, limit)
         work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, *read_holes(job.mask))
         _check_size(work)
-        if work.hole.any():
-            _refuse_to_lose(work)
+        _refuse_to_lose(work, config)
         return work
 
     with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:
@@ -176,20 +176,40 @@ def _check_size(work: _Work) -> None:
         raise SizesDifferError(f"{printable(work.job.photo)}: {error}") from None
 
 
-def _refuse_to_lose(work: _Work) -> None:
-    """Raise `OnarError` when the result would replace a file that holds more: the photo itself, or other pictures."""
+def _refuse_to_lose(work: _Work, config: CompletionConfig) -> None:
+    """Raise `OnarError` when a result would replace a file that holds more: the photo itself, or other pictures."""
     output = work.job.output
-    if not output.exists():
-        return
-    lost: list[str] = []
-    if is_same_file(work.job.photo, output):
-        lost = [*work.photo.losses, *reduced(work.photo, FORMATS[ending_of(output.name)])[1]]
-    elif (count := count_pictures(output)) > 1:
-        lost = [f"it holds {count} pictures"]
-    if lost:
-        raise OnarError(
-            f"{printable(output)} would be replaced by less than it holds ({'; '.join(lost)}): choose another --output"
-        )
+    if output.exists() and is_same_file(work.job.photo, output):
+        lost = [] if _is_copied(work) else [*work.photo.losses, *reduced(work.photo, _format_of(output))[1]]
+    else:
+        lost = _other_pictures(output, work.photo.count if _is_copied(work) else 1)
+    pictures = {output: lost} | {beside: _other_pictures(beside, 1) for beside in _pictures_beside(work.job, config)}
+    for target, losses in pictures.items():
+        if losses:
+            reason = "; ".join(losses)
+            raise OnarError(
+                f"{printable(target)} would be replaced by less than it holds ({reason}): choose another --output"
+            )
+
+
+def _other_pictures(target: Path, kept: int) -> list[str]:
+    """What a file holds, in words, if that is more pictures than are kept."""
+    count = count_pictures(target) if target.exists() else 0
+    return [f"it holds {count} pictures"] if count > kept else []
+
+
+def _pictures_beside(job: Job, config: CompletionConfig) -> list[Path]:
+    return [job.beside(word) for word in ("overlay", "compare") if getattr(config, word)]
+
+
+def _is_copied(work: _Work) -> bool:
+    """Whether a photo has no holes and stays in its format, so that its file is copied."""
+    kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
+    return not work.hole.any() and kind == _format_of(work.job.output)
+
+
+def _format_of(output: Path) -> str:
+    return FORMATS[ending_of(output.name)]
 
 
 def _fill(work: _Work, inpainter: Inpainter, config: CompletionConfig) -> _Work:
@@ -222,8 +242,7 @@ def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
 def _write_unfilled(work: _Work) -> list[str]:
     """Copy a photo without holes, byte for byte unless it is to be in another format; returns notes."""
     source, output = work.job.photo, work.job.output
-    kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
-    if kind != FORMATS[ending_of(output.name)]:
+    if not _is_copied(work):
         return [*work.photo.losses, *write_photo_file(output, work.photo)]
     if not (output.exists() and is_same_file(source, output)):
         with damage_told(source):
