@@ -159,8 +159,7 @@ def test_xmp_is_kept_and_turns_nothing_twice(tmp_path: Path, source: str, target
 def test_iptc_and_comments_are_kept_where_they_have_a_place_and_else_said(tmp_path: Path) -> None:
     resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(IPTC)) + IPTC
     path = a_photo(tmp_path, "a.jpg", comment="Şişli".encode())
-    content = path.read_bytes()
-    path.write_bytes(content[:2] + struct.pack(">BBH", 0xFF, 0xED, len(resource) + 2) + resource + content[2:])
+    with_segments(path, (0xED, resource))
     assert not through(path, tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as result:
         assert result.info["comment"] == "Şişli".encode()
@@ -193,6 +192,75 @@ def test_bmp_says_all_that_it_cannot_hold(tmp_path: Path) -> None:
 def test_blocks_that_have_no_place_are_said(tmp_path: Path) -> None:
     path = a_photo(tmp_path, "a.jpg", extra=struct.pack(">BBH", 0xFF, 0xEB, 6) + b"JUMB")
     assert through(path, tmp_path / "b.jpg") == ["its APP11 blocks are left out"]
+
+
+def with_segments(path: Path, *segments: tuple[int, bytes]) -> Path:
+    """The JPEG file with segments after its first bytes."""
+    content = path.read_bytes()
+    added = b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
+    path.write_bytes(content[:2] + added + content[2:])
+    return path
+
+
+PATH = b"8BIM" + struct.pack(">H", 2000) + b"\x07Outline" + struct.pack(">I", 26) + bytes(26)
+
+
+@pytest.mark.parametrize(
+    ("segments", "told"),
+    [
+        ([(0xE2, b"FPXR\0" + bytes(30))], "APP2"),
+        ([(0xFE, b"one"), (0xFE, b"two")], "earlier comment"),
+        ([(0xED, b"Photoshop 3.0\0" + PATH)], "Photoshop path"),
+    ],
+)
+def test_segments_of_kinds_that_are_kept_are_said_where_they_are_others(
+    tmp_path: Path, segments: list[tuple[int, bytes]], told: str
+) -> None:
+    path = with_segments(a_photo(tmp_path, "a.jpg"), *segments)
+    assert through(path, tmp_path / "b.jpg") == [f"its {told} blocks are left out"]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
+def test_a_video_behind_a_jpeg_is_left_out_and_said(tmp_path: Path, options: dict[str, object]) -> None:
+    path = a_photo(tmp_path, "a.jpg", a_block(), size=(310, 200), **options)
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(64))  # as some cameras fill their files up
+    assert not through(path, tmp_path / "b.jpg")
+    video = b"\0\0\0\x18ftypmp42" + bytes(range(1, 256)) * 9
+    path.write_bytes(whole + video)
+    said = f"the {len(video)} bytes that follow the picture in the file, such as a video, are left out"
+    assert through(path, tmp_path / "b.jpg") == [said]
+    assert b"ftyp" not in (tmp_path / "b.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_pictures_and_paths_within_a_tiff_are_left_out_and_said(tmp_path: Path, bits: int) -> None:
+    pixels = np.asarray(Image.open(COFFEE).resize((64, 48))).astype(f"uint{bits}")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(pixels, photometric="rgb", subifds=2, extratags=[(34377, 1, len(PATH), PATH, True)])
+        for step in (2, 4):
+            writer.write(pixels[::step, ::step], photometric="rgb", subfiletype=1)
+    assert through(tmp_path / "a.tif", tmp_path / "b.tif") == [
+        "the 2 pictures below it in the file, such as smaller copies, are left out",
+        "its Photoshop path blocks are left out",
+    ]
+
+
+def test_chunks_of_a_png_that_nobody_here_knows_are_said(tmp_path: Path) -> None:
+    path = with_chunks(a_photo(tmp_path, "a.png"), (b"tIME", bytes(7)), (b"caBX", b"where it comes from"))
+    assert through(path, tmp_path / "b.png") == ["its caBX blocks are left out"]
+
+
+def test_exif_in_the_texts_of_a_png_is_kept(tmp_path: Path) -> None:
+    block = b"Exif\0\0" + a_block(orientation=1)
+    for keyword in ("exif", "APP1"):  # as ImageMagick wrote it in its time
+        info = PngImagePlugin.PngInfo()
+        info.add_text(f"Raw profile type {keyword}", f"\n{keyword}\n{len(block):8}\n{block.hex()}\n", zip=True)
+        through(a_photo(tmp_path, "a.png", pnginfo=info), tmp_path / "b.png")
+        with Image.open(tmp_path / "b.png") as result:
+            kept = result.info.get("exif") or bytes.fromhex(result.text[f"Raw profile type {keyword}"].split("\n")[3])
+        assert exif.without_prefix(kept).startswith(block[6:14])
+        assert TEXTS[315] in kept
 
 
 def test_the_layers_of_a_tiff_are_left_out_and_said(tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ def _check_size(work: _Work) -> None:
 def _refuse_to_lose(work: _Work, config: CompletionConfig) -> None:
     """Raise `OnarError` when a result would replace a file that holds more: the photo itself, or other pictures."""
     output = work.job.output
+    lost: list[str]
     if output.exists() and is_same_file(work.job.photo, output):
         lost = [] if _is_copied(work) else [*work.photo.losses, *reduced(work.photo, _format_of(output))[1]]
     else:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-ORIENTATION, WIDTH, HEIGHT, XMP, IPTC = 274, 256, 257, 700, 33723
+ORIENTATION, WIDTH, HEIGHT, XMP, IPTC, PHOTOSHOP = 274, 256, 257, 700, 33723, 34377
 LAYERS = 37724
 """Photoshop's layers in a TIFF file, which show the photo as it was."""
 _EXIF, _GPS, _INTEROPERABILITY, _EXIF_WIDTH, _EXIF_HEIGHT = 34665, 34853, 40965, 40962, 40963
@@ -24,7 +24,7 @@ LAYOUT = frozenset(
     (
         *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 292, 293, 296, 301),
         *(317, 318, 319, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 400, 512, 513, 514, 529, 530, 531),
-        *(532, XMP, IPTC, 34377, 34675, LAYERS),
+        *(532, XMP, IPTC, PHOTOSHOP, 34675, LAYERS),
     )
 )
 """Tags of a TIFF file that describe how its pixels are stored, and blocks that are no EXIF."""

@@ -12,6 +12,8 @@ LOSSES = {
     "clipped": "values below black or above white, {white}, are clipped",
     "channels": "of its {count} channels, those that are neither colour nor transparency are left out",
     "layers": "its layers are left out",
+    "inner_pictures": "the {count} pictures below it in the file, such as smaller copies, are left out",
+    "appended": "the {count} bytes that follow the picture in the file, such as a video, are left out",
     "damaged_exif": "its EXIF is damaged and left out",
     "segments": "its {names} blocks are left out",
     # In writing

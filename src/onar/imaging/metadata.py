@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -15,12 +16,20 @@ from onar.imaging.images import OpenPicture
 from onar.imaging.losses import Loss
 from onar.imaging.png import read_facts
 
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
 _MOST_DPI = 65_535
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_IPTC = 0x0404
-_KNOWN_SEGMENTS = ("APP0", "APP1", "APP2", "APP13", "APP14", "COM")
+_KNOWN_SEGMENTS = ("APP0", "APP1", "APP13", "APP14", "COM")
+_KNOWN_APP2 = (b"ICC_PROFILE\0", b"MPF\0")
+_PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
+"""Of a JPEG file, those that are neither stuffing nor restarts."""
+_PADDING = b"\0\xff\r\n"
 
 
 @dataclass(frozen=True)
@@ -80,13 +89,15 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
     )
     if opened.page is not None:
         metadata = _with_tiffs(metadata, opened)
-        losses += [Loss("layers")] if exif_block.LAYERS in opened.page.tags else []
+        losses += _left_in_tiff(opened.page)
     elif opened.image.format == "PNG":
         facts = read_facts(opened.file)
         metadata = replace(metadata, text=facts.text, colour=facts.colour, is_srgb=facts.is_srgb)
+        losses += [Loss("segments", names=", ".join(facts.others))] if facts.others else []
     elif opened.image.format in ("JPEG", "MPO"):
         metadata = replace(metadata, iptc=_iptc(opened.image))
         losses += _left_segments(opened.image)
+        losses += _appended(opened) if opened.count == 1 else []
     return replace(metadata, xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", metadata.xmp)), losses
 
 
@@ -104,9 +115,10 @@ def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, 
 
 
 def _exif(image: Image.Image) -> bytes:
-    if "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
+    block = bytes(image.info.get("exif") or b"")
+    if not block and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
         return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    return bytes(image.info.get("exif") or b"")
+    return block
 
 
 def _says_resolution(image: Image.Image, exif: bytes) -> bool:
@@ -145,10 +157,50 @@ def _iptc(image: Image.Image) -> bytes:
 def _left_segments(image: Image.Image) -> list[Loss]:
     """What JPEG segments that have no place in `Metadata` a file holds."""
     segments = getattr(image, "applist", [])
-    names = {name for name, _ in segments if name not in _KNOWN_SEGMENTS}
+    names = {name for name, _ in segments if name not in (*_KNOWN_SEGMENTS, "APP2")}
+    if any(name == "APP2" and not content.startswith(_KNOWN_APP2) for name, content in segments):
+        names.add("APP2")
     if any(name == "APP1" and content.startswith(b"http://ns.adobe.com/xmp/extension/") for name, content in segments):
         names.add("extended XMP")
+    if [name for name, _ in segments].count("COM") > 1:
+        names.add("earlier comment")
+    if _PHOTOSHOP_PATHS & image.info.get("photoshop", {}).keys():
+        names.add("Photoshop path")
     return [Loss("segments", names=", ".join(sorted(names)))] if names else []
+
+
+def _appended(opened: OpenPicture) -> list[Loss]:
+    """What follows the picture in a JPEG file, such as the video of a phone: it shows the photo as it was."""
+    opened.file.seek(0)
+    content, at = opened.file.read(), 2
+    while found := _MARKER.search(content, at):
+        at = found.end()
+        if found[1] == b"\xd9":
+            rest = content[at:]
+            return [Loss("appended", count=len(rest))] if rest.strip(_PADDING) else []
+        at += int.from_bytes(content[at : at + 2])
+    return []
+
+
+def _left_in_tiff(page: TiffPage) -> list[Loss]:
+    """What a TIFF file holds below its first picture, or in blocks that have no place in `Metadata`."""
+    losses = [Loss("layers")] if exif_block.LAYERS in page.tags else []
+    if page.subifds:
+        losses.append(Loss("inner_pictures", count=len(page.subifds)))
+    resources = page.tags.valueof(exif_block.PHOTOSHOP, default=b"")
+    if _PHOTOSHOP_PATHS & set(_photoshop_numbers(bytes(resources))):
+        losses.append(Loss("segments", names="Photoshop path"))
+    return losses
+
+
+def _photoshop_numbers(resources: bytes) -> Iterator[int]:
+    """The numbers of the resources in a block of Photoshop's."""
+    at = 0
+    while resources[at : at + 4] == b"8BIM" and len(resources) > at + 6:
+        yield int.from_bytes(resources[at + 4 : at + 6])
+        at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name of even length, its own length included
+        size = int.from_bytes(resources[at : at + 4])
+        at += 4 + size + size % 2
 
 
 # ---------------------------------------------------------------- for JPEG

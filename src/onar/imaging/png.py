@@ -30,8 +30,13 @@ _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 _UP = 2
 _COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-_TOLD_OTHERWISE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_TOLD_OTHERWISE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 """Keywords of texts that hold XMP or EXIF, which have a place of their own."""
+_HARMLESS = (
+    *(b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"IEND", *_COLOUR_CHUNKS, *_TEXT_CHUNKS),
+    *(b"bKGD", b"hIST", b"sBIT", b"sPLT", b"tIME", b"oFFs", b"vpAg", b"iDOT", b"CgBI", b"acTL", b"fcTL"),
+)
+"""Chunks that are kept or told of otherwise, and those that say nothing of a photo whose pixels are written anew."""
 _XMP = b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0"
 _SRGB = {
     b"gAMA": struct.pack(">I", 45455),
@@ -52,6 +57,7 @@ class PngFacts:
         colour: chunks that say which colours the values mean, whole.
         is_srgb: those are the colours of sRGB, or of a colour profile: what holds no such chunks loses nothing.
         text: chunks of text, whole.
+        others: names of further chunks, which nobody here understands.
     """
 
     bits: int
@@ -60,6 +66,7 @@ class PngFacts:
     colour: bytes
     is_srgb: bool
     text: bytes
+    others: tuple[str, ...]
 
 
 # ---------------------------------------------------------------- reading
@@ -83,6 +90,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
         colour=b"".join(_chunk(*chunk) for chunk in colour),
         is_srgb=all(named.get(name, _SRGB[name]) == _SRGB[name] for name in deciding),
         text=b"".join(_chunk(*chunk) for chunk in text),
+        others=tuple(sorted({name.decode("latin-1") for name in named if name not in _HARMLESS})),
     )
 
 

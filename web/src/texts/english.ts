@@ -154,6 +154,8 @@ export const english = {
   server_loss_clipped: "values below black or above white, {white}, are clipped",
   server_loss_channels: "of its {count} channels, those that are neither colour nor transparency are left out",
   server_loss_layers: "its layers are left out",
+  server_loss_inner_pictures: "the {count} pictures below it in the file, such as smaller copies, are left out",
+  server_loss_appended: "the {count} bytes that follow the picture in the file, such as a video, are left out",
   server_loss_damaged_exif: "its EXIF is damaged and left out",
   server_loss_segments: "its {names} blocks are left out",
   server_loss_no_bits: "{kind} holds 8 bits per channel only",

@@ -157,6 +157,8 @@ export const turkish: Record<TextKey, string> = {
   server_loss_clipped: "siyahın altındaki ya da beyazın ({white}) üstündeki değerler kırpıldı",
   server_loss_channels: "{count} kanaldan renk ya da saydamlık olmayanlar alınmadı",
   server_loss_layers: "katmanlar alınmadı",
+  server_loss_inner_pictures: "dosyada resmin altındaki {count} resim (küçük kopyalar gibi) alınmadı",
+  server_loss_appended: "dosyada resimden sonra gelen {count} bayt (video gibi) alınmadı",
   server_loss_damaged_exif: "bozuk EXIF alınmadı",
   server_loss_segments: "{names} blokları alınmadı",
   server_loss_no_bits: "{kind} kanal başına yalnız 8 bit tutar",
