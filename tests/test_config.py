@@ -74,6 +74,7 @@ def test_every_field_has_its_help() -> None:
         ({"hole_ratio": (0.6, 0.1)}, "--hole_ratio"),
         ({"learning_rate_g": 0.0}, "--learning_rate_g"),
         ({"lambda_adv": -0.01}, "--lambda_adv"),
+        ({"seed": 2**64}, "--seed must be at least 0 and below 2^63, not 18446744073709551616"),
         ({"ema_decay": 1.0}, "--ema_decay"),
         ({"val_share": 1.0}, "--val_share"),
         ({"img_size": 128}, "--depth 7 or less"),

@@ -19,7 +19,7 @@ from cyclopts import Parameter
 from onar.bundled import BUNDLED
 from onar.errors import UsageError
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
-from onar.setting_checks import Settings, at_least, plain_settings, read_toml, require
+from onar.setting_checks import Settings, at_least, check_seed, plain_settings, read_toml, require
 
 ImageSize = int | tuple[int, int]
 Precision = Literal["no", "bf16", "fp16"]
@@ -306,7 +306,7 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("seed", self.seed, 0)
+        check_seed(self.seed)
         at_least("log_every", self.log_every, 1)
         for name in ("checkpoint_minutes", "process_timeout"):
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))

@@ -33,6 +33,8 @@ TensorOrArray = TypeVar("TensorOrArray", "torch.Tensor", NDArray[Any])
 THRESHOLD = 128
 _GREY = range(32, 224)
 """What is neither black nor white, give or take the noise of a JPEG and a soft edge."""
+_MUCH = 0.7
+"""Share of holes above which a mask is probably inverted."""
 REFERENCE_SIZE = 512
 """Shorter side, in pixels, of the photo in which `max_thickness` is measured."""
 
@@ -157,6 +159,11 @@ def why_no_hole(mask: Mask, inverted: bool = False) -> str:
 def is_mostly_grey(mask: Mask) -> bool:
     """Whether most of a uint8 H×W mask is neither black nor white: then it is perhaps no mask, but a photo."""
     return bool(np.count_nonzero((mask >= _GREY.start) & (mask < _GREY.stop)) > mask.size / 2)
+
+
+def is_mostly_hole(hole: Holes) -> bool:
+    """Whether so much is hole that the mask was probably meant the other way round."""
+    return bool(np.count_nonzero(hole) > _MUCH * hole.size)
 
 
 def fit_holes(hole: Holes, height: int, width: int) -> Holes:

@@ -101,6 +101,11 @@ def at_least(name: str, value: float, minimum: float) -> None:
     require(value >= minimum, name, f"must be at least {minimum}", value)
 
 
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` for a seed that no generator of random numbers takes."""
+    require(0 <= seed < 2**63, "seed", "must be at least 0 and below 2^63", seed)
+
+
 def plain_settings(settings: DataclassInstance) -> dict[str, Any]:
     """The fields of a dataclass as the values TOML knows; those that are None are left out."""
     plain: dict[str, Any] = {}

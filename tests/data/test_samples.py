@@ -182,6 +182,16 @@ def test_doubtful_masks_among_others_are_told(tmp_path: Path, capsys: pytest.Cap
     assert grey.endswith("2.png")
 
 
+@pytest.mark.parametrize("hole", [np.ones((16, 16), np.uint8), 1 - HOLES])
+def test_masks_that_are_probably_inverted_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hole: np.ndarray
+) -> None:
+    mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, hole * 255)))
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("1 of 2 mask files are mostly hole, such as ")
+    assert told.endswith("1.png: white is the hole")
+
+
 # ---------------------------------------------------------------- samples
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, require
+from onar.setting_checks import Settings, at_least, check_seed, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class CompletionConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("seed", self.seed, 0)
+        check_seed(self.seed)
         at_least("feather", self.feather, 0)
         at_least("dilate", self.dilate, 0)
         at_least("workers", self.workers, 0)

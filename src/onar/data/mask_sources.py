@@ -15,7 +15,16 @@ from onar.errors import OnarError
 from onar.imaging.images import PhotoError, printable, read_mask
 from onar.imaging.listing import find_photos
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
-from onar.masks import Holes, augment_mask, fit_holes, holes_from_mask, is_mostly_grey, random_mask, why_no_hole
+from onar.masks import (
+    Holes,
+    augment_mask,
+    fit_holes,
+    holes_from_mask,
+    is_mostly_grey,
+    is_mostly_hole,
+    random_mask,
+    why_no_hole,
+)
 
 MOST_CHECKED = 200
 """Mask files that are looked into before a training begins: a second's work."""
@@ -105,6 +114,7 @@ def check_mask_files(paths: Sequence[Path]) -> None:
     """
     without_hole: dict[Path, str] = {}
     grey: list[Path] = []
+    inverted: list[Path] = []
     readable = 0
     for path in progress_bar(paths[:: -(-len(paths) // MOST_CHECKED)], desc="Reading masks", unit="mask", delay=1):
         try:
@@ -112,10 +122,13 @@ def check_mask_files(paths: Sequence[Path]) -> None:
         except PhotoError:
             continue
         readable += 1
-        if not holes_from_mask(mask).any():
+        hole = holes_from_mask(mask)
+        if not hole.any():
             without_hole[path] = why_no_hole(mask)
         if is_mostly_grey(mask):
             grey.append(path)
+        elif is_mostly_hole(hole):
+            inverted.append(path)
     if without_hole:
         path, reason = next(iter(without_hole.items()))
         example = f"{printable(path)}: {reason}"
@@ -124,3 +137,6 @@ def check_mask_files(paths: Sequence[Path]) -> None:
         warn(f"{len(without_hole)} of {readable} mask files have no hole; {example}")
     if grey:
         warn(f"{len(grey)} of {readable} mask files are mostly neither black nor white, such as {printable(grey[0])}")
+    if inverted:
+        example = printable(inverted[0])
+        warn(f"{len(inverted)} of {readable} mask files are mostly hole, such as {example}: white is the hole")

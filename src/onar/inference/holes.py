@@ -14,15 +14,13 @@ from onar.errors import OnarError
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
-from onar.masks import Holes, holes_from_mask, is_mostly_grey, why_no_hole
+from onar.masks import Holes, holes_from_mask, is_mostly_grey, is_mostly_hole, why_no_hole
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""
 SIGHT = 512
 """Pixels from a visible hole up to which transparent ones are unknown. No network looks further, and to fill them all
 would take as long as a hole of that size."""
-MUCH = 0.7
-"""Share of holes above which a mask is probably inverted."""
 
 
 class SizesDifferError(OnarError):
@@ -112,7 +110,7 @@ def doubts(mask: NDArray[np.uint8], hole: Holes, inverted: bool, option: str = "
     """
     told = []
     share = float(np.count_nonzero(hole)) / hole.size
-    if share > MUCH:
+    if is_mostly_hole(hole):
         advice = f"leave {option} out" if inverted else f"use {option}"
         told.append(f"{share:.0%} of the photo is hole; white is filled: if the mask is inverted, {advice}")
     if share == 0:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from onar.config import folder_or_source
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, plain_settings, require
+from onar.setting_checks import Settings, at_least, check_seed, plain_settings, require
 
 _CHANGES_NO_WEIGHT = frozenset(
     {
@@ -102,7 +102,8 @@ class BlendConfig(Settings):
             raise UsageError(f"--output must end in .safetensors, not {self.output.name}")
         for name in ("count", "batch_size", "steps", "base_channels", "log_every"):
             at_least(name, getattr(self, name), 1)
-        for name in ("seed", *(field.name for field in fields(self) if field.name.startswith("lambda_"))):
+        check_seed(self.seed)
+        for name in (field.name for field in fields(self) if field.name.startswith("lambda_")):
             at_least(name, getattr(self, name), 0)
         if self.num_workers is not None:
             at_least("num_workers", self.num_workers, 0)
