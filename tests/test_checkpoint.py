@@ -239,6 +239,17 @@ def test_what_this_version_does_not_know_of_a_weights_file_is_one_line(
     assert re.search("newer Onar|does not know|does not say", said)
 
 
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"format": "np"}, None])
+def test_weights_of_another_program_are_not_taken_for_those_of_a_newer_onar(
+    device: str, metadata: dict[str, str] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"conv.weight": torch.zeros(3)}, path, metadata)
+    with pytest.raises(OnarError, match="does not say its architecture in its metadata"):
+        load_generator(path) if device == "torch" else Inpainter.load(path, "cpu")
+
+
 def test_a_value_that_no_network_takes_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "newer.safetensors"
     architecture = {**USUAL, "base_fill": "none", "correction_window": 3}

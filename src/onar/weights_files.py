@@ -100,7 +100,8 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
         OnarError: the file is missing or damaged, or holds something else.
     """
     weights, metadata = _read_file(path)
-    refuse_newer(metadata.get("format", FORMAT), path)
+    if "architecture" in metadata:  # other programs say "pt" or "np" there, which is no version
+        refuse_newer(metadata.get("format", FORMAT), path)
     try:
         architecture = json.loads(metadata["architecture"])
         if architecture["network"] != BLEND:
@@ -125,7 +126,8 @@ def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
 
 def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:
     """The generator's name and arguments in the metadata of an exported file; raises as `read_generator_file`."""
-    refuse_newer(metadata.get("format", FORMAT), path)
+    if "architecture" in metadata:  # other programs say "pt" or "np" there, which is no version
+        refuse_newer(metadata.get("format", FORMAT), path)
     try:
         architecture = json.loads(metadata["architecture"])
         name = architecture["generator"]
