@@ -14,9 +14,9 @@ from onar.masks import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
 
 
-def run_onar(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run_onar(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "onar", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input=stdin)
 
 
 def test_help_answers_without_loading_the_heavy_libraries() -> None:
@@ -99,6 +99,14 @@ def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> Non
     run = run_onar("masks", "--config", recipe, "--output", tmp_path, "--count", 1)
     assert run.returncode == 0, run.stderr
     assert read_mask(tmp_path / "mask_0000.png").shape == (128, 128)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
+def test_a_recipe_may_come_through_a_pipe(tmp_path: Path) -> None:
+    run = run_onar("masks", "--config", "/dev/stdin", "--output", tmp_path, "--count", 1, stdin="img_size = 96")
+    assert run.returncode == 0, run.stderr
+    assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
+    assert "no such file" in run_onar("masks", "--config", tmp_path, "--output", tmp_path).stderr
 
 
 def test_masks_of_a_folder_are_previewed(tmp_path: Path) -> None:

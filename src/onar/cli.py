@@ -331,7 +331,7 @@ def _launch(
     """
     app.config = ()  # nothing of an earlier call
     if config is not None:
-        if not config.is_file():
+        if not config.exists() or config.is_dir():  # it may be a pipe
             raise UsageError(f"--config {config}: no such file")
         values = read_toml(config)
         if tokens[:1] == ("masks",):  # a training recipe also says which masks to draw
