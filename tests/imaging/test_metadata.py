@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from onar.imaging import exif
+from onar.imaging import exif, heif
 from onar.imaging.photo_file import read_photo_file, write_photo_file
 from onar.imaging.png import read_facts
 from tests.conftest import PHOTOS
@@ -271,7 +271,7 @@ def test_the_layers_of_a_tiff_are_left_out_and_said(tmp_path: Path) -> None:
     assert b"as it was" not in (tmp_path / "b.tif").read_bytes()
 
 
-# ---------------------------------------------------------------- colours and transparency of PNG
+# ---------------------------------------------------------------- colours of PNG
 
 
 def with_chunks(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
@@ -307,6 +307,51 @@ def test_what_colours_a_png_means_is_kept_in_a_png_and_else_said(
         assert name + data in (tmp_path / "b.png").read_bytes()
     said = through(path, tmp_path / "b.jpg")
     assert said == (["JPEG holds no gAMA, cHRM or cICP: colours may look different"] if tells else [])
+
+
+# ---------------------------------------------------------------- HEIC and AVIF
+
+
+@pytest.mark.parametrize(("codes", "kept"), [((9, 16), bytes([9, 16, 0, 1])), ((1, 13), b"")])
+def test_bits_and_colours_of_a_heic_are_kept_or_said(tmp_path: Path, codes: tuple[int, int], kept: bytes) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pixels = np.asarray(Image.open(COFFEE).resize((64, 48))).astype(np.uint16) * 257
+    picture = pillow_heif.from_bytes("RGB;16", (64, 48), pixels.tobytes())
+    named = dict(zip(("color_primaries", "transfer_characteristics"), codes, strict=True))
+    picture.save(tmp_path / "a.heic", quality=90, **named)
+    assert through(tmp_path / "a.heic", tmp_path / "b.png") == ["its pixels are reduced to 8 bits"]
+    assert (b"cICP" + kept in (tmp_path / "b.png").read_bytes()) == bool(kept)
+    said = ["JPEG holds no gAMA, cHRM or cICP: colours may look different"] if kept else []
+    assert through(tmp_path / "a.heic", tmp_path / "b.jpg") == ["its pixels are reduced to 8 bits", *said]
+
+
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", len(content) + 8, name) + content
+
+
+DEPTH, ALPHA = b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"
+
+
+@pytest.mark.parametrize(
+    ("properties", "is_deep", "holds_others"),
+    [
+        (box(b"av1C", b"\x81\x00\x0c\0"), False, False),
+        (box(b"av1C", b"\x81\x00\x4c\0"), True, False),
+        (box(b"hvcC", bytes(17) + b"\xfa"), True, False),
+        (box(b"hvcC", bytes(17) + b"\xf8") + box(b"auxC", bytes(4) + ALPHA), False, False),
+        (box(b"hvcC", bytes(17) + b"\xf8") + box(b"auxC", bytes(4) + DEPTH), False, True),
+    ],
+)
+def test_boxes_tell_bits_and_what_is_no_picture_of_its_own(
+    properties: bytes, is_deep: bool, holds_others: bool
+) -> None:
+    pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 40) + b"av1C\xff\xff\xff\xff".ljust(40)
+    meta = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", properties)))
+    facts = heif.read_facts(io.BytesIO(box(b"ftyp", b"avif") + pixels + meta))
+    assert (facts.is_deep, facts.holds_others) == (is_deep, holds_others)
+
+
+# ---------------------------------------------------------------- transparency of PNG
 
 
 @pytest.mark.parametrize("bits", [8, 16])

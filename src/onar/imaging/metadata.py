@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from onar.imaging import exif as exif_block
+from onar.imaging import heif
 from onar.imaging.images import OpenPicture
 from onar.imaging.losses import Loss
 from onar.imaging.png import read_facts
@@ -94,6 +95,11 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         facts = read_facts(opened.file)
         metadata = replace(metadata, text=facts.text, colour=facts.colour, is_srgb=facts.is_srgb)
         losses += [Loss("segments", names=", ".join(facts.others))] if facts.others else []
+    elif opened.image.format in ("HEIF", "AVIF"):
+        in_boxes = heif.read_facts(opened.file)
+        metadata = replace(metadata, colour=in_boxes.colour, is_srgb=not in_boxes.colour)
+        losses += [Loss("fewer_bits")] if in_boxes.is_deep else []
+        losses += [Loss("second_picture")] if in_boxes.holds_others else []
     elif opened.image.format in ("JPEG", "MPO"):
         metadata = replace(metadata, iptc=_iptc(opened.image))
         losses += _left_segments(opened.image)

@@ -38,10 +38,12 @@ _HARMLESS = (
 )
 """Chunks that are kept or told of otherwise, and those that say nothing of a photo whose pixels are written anew."""
 _XMP = b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0"
+SRGB_CODES = 1, 13
+"""Primaries and transfer function of sRGB in the numbers of ITU-T H.273."""
 _SRGB = {
     b"gAMA": struct.pack(">I", 45455),
     b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
-    b"cICP": b"\x01\x0d\x00\x01",
+    b"cICP": bytes([*SRGB_CODES, 0, 1]),
 }
 """What says in a roundabout way that a picture is sRGB, as all are that say nothing."""
 
@@ -150,6 +152,11 @@ def write_png(
         above = lines[-1:]
         file.write(_chunk(b"IDAT", compressor.compress(filtered.data)))
     file.write(_chunk(b"IDAT", compressor.flush()) + _chunk(b"IEND", b""))
+
+
+def colour_codes(primaries: int, transfer: int) -> bytes:
+    """The chunk cICP, which says in the numbers of ITU-T H.273 which colours RGB values mean."""
+    return _chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
 
 
 def _blocks(pixels: Pixels) -> Iterator[Pixels]:
