@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import torch
@@ -247,6 +248,23 @@ def test_no_photo_that_was_trained_on_is_held_out_later(come: int, gone: str, ph
     again, told = split_as_before(find_training_data(config), after.record())
     assert names(again.held_out) == names(after.held_out)
     assert told == ""
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_what_is_held_out_stays_so_when_a_folder_comes_from_a_mac(
+    photos: Path, tmp_path: Path, forms: tuple[str, str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, path in enumerate(sorted(photos.rglob("*.jpg"))):
+        shutil.copy(path, folder / normalize(forms[0], f"şölen {number}.jpg"))
+    config = TrainConfig(data=folder, val_share=0.3)
+    before = find_training_data(config)
+    for path in list(folder.iterdir()):
+        path.rename(folder / normalize(forms[1], path.name))
+    after, _ = split_as_before(find_training_data(config), before.record())
+    assert len(before.held_out) > 0
+    assert {normalize(forms[0], name) for name in names(after.held_out)} == names(before.held_out)
 
 
 def test_without_other_photos_a_run_does_not_go_on(photos: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -123,8 +124,12 @@ def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
 
 
 def hold_out_named(photos: Photos, names: Collection[str]) -> tuple[Photos, Photos]:
-    """Split photos into those to train on and those that are named, as far as they are there; both keep their order."""
-    named = np.array([str(photos[index]) in names for index in range(len(photos))], bool)
+    """Split photos into those to train on and those that are named, as far as they are there; both keep their order.
+
+    Letters match however they are put together: a folder that comes from a Mac or goes to one is the same folder.
+    """
+    composed = {normalize("NFC", name) for name in names}
+    named = np.array([normalize("NFC", str(photos[index])) in composed for index in range(len(photos))], bool)
     return ChosenPhotos(photos, np.flatnonzero(~named)), ChosenPhotos(photos, np.flatnonzero(named))
 
 
