@@ -364,3 +364,9 @@ def test_a_folder_that_names_divide_says_what_it_leaves_out(
     report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
     assert len(report.sizes) == 4
     assert capsys.readouterr().err == ""
+    (folder / "a.jpg").rename(folder / "a test.jpg")
+    with pytest.raises(OnarError, match='Unknown split "train"'):
+        inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "0 of 4 files are of the split train" in line
+    assert line.endswith(f"--data {folder} takes all")

@@ -118,7 +118,7 @@ def tell_left_out(data: str) -> None:
     folder = os.path.expanduser(data.removeprefix(f"{HUB_PREFIX}{path}:"))
     there = [file for file in files_in(Path(folder)) if ending_of(file) in endings]
     left_out = [file for file in there if os.path.realpath(file) not in used]
-    if used and left_out:
+    if left_out:
         advice = f"; --data {printable(folder)} takes all" if path == "imagefolder" else ""
         warn(
             f"{printable(data)}: by their names, {len(there) - len(left_out)} of {len(there)} files are of the split "
