@@ -194,12 +194,19 @@ def test_groups_are_boxes_round_holes_that_lie_together() -> None:
         (np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.float32), "a mask is"),
         (np.zeros((8, 9, 4), np.uint8), np.zeros((8, 9), np.uint8), "height x width"),
         ("photo.jpg", np.zeros((8, 9), np.uint8), "PIL picture"),
+        (np.zeros((8, 9, 3), np.uint8), np.eye(8, 9, dtype=np.uint8), "brightest value is 1, .* as bool, or times 255"),
+        (Image.new("RGB", (9, 8)), Image.fromarray(np.eye(8, 9, dtype=np.uint8)), "the mask has no hole"),
         ([np.zeros((8, 9, 3), np.uint8)], [], "as many masks"),
     ],
 )
 def test_input_that_does_not_fit_is_refused(photo: object, mask: object, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Inpainter.load("pyramid")(photo, mask)
+
+
+def test_a_photo_that_is_hardly_transparent_has_no_hole() -> None:
+    photo = Image.new("RGBA", (9, 8), (1, 2, 3, 254))
+    assert Inpainter.load("pyramid")(photo, "alpha").getpixel((0, 0)) == (1, 2, 3, 255)
 
 
 def test_options_out_of_range_are_refused() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
@@ -43,8 +43,16 @@ def find_holes(mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0
 
 
 def as_holes(mask: Any) -> Holes:
-    """A PIL picture, read as a mask file is, or a uint8 or bool array H×W, as bool H×W, True = hole."""
-    return holes_from_mask(mask_of_picture(mask) if isinstance(mask, Image.Image) else np.asarray(mask))
+    """A PIL picture, read as a mask file is, or a uint8 or bool array H×W, as bool H×W, True = hole.
+
+    Raises:
+        UsageError: it is something else; or its values are 0 and 1, which programs write for False and True.
+    """
+    values = mask_of_picture(mask) if isinstance(mask, Image.Image) else np.asarray(mask)
+    hole = holes_from_mask(values)
+    if values.dtype == np.uint8 and values.max() == 1:
+        raise UsageError(f"the mask has no hole: {why_no_hole(values)}; give 0 and 1 as bool, or times 255")
+    return hole
 
 
 def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend,
 from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
-from onar.masks import Holes
+from onar.masks import Holes, holes_from_mask
 from onar.patchmatch import no_patchmatch
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Inpainter:
             return Image.fromarray(complete(np.asarray(photo), mask))
         colours, alpha = np.asarray(photo.convert(photo.mode.removesuffix("A"))), np.asarray(photo.getchannel("A"))
         if isinstance(mask, str):
-            completed = Image.fromarray(complete(colours, mask_of_alpha(alpha)))
+            completed = Image.fromarray(complete(colours, holes_from_mask(mask_of_alpha(alpha))))
             completed.putalpha(255)
         else:
             hole = as_holes(mask)
