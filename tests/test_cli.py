@@ -51,6 +51,33 @@ def test_a_flag_used_wrongly_is_told_what_it_takes(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["complete", "a.png", "--mask", "m.png", "--output", "", "--overwrite"],
+        ["complete", "a.png", "--mask", "", "--output", "b.png"],
+        ["complete", "", "--mask", "m.png", "--output", "b.png"],
+        ["train", "--data", ""],
+        ["serve", "--results_dir", ""],
+        ["check", ""],
+    ],
+)
+def test_a_variable_that_is_not_set_is_no_name_of_this_folder(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    Image.new("L", (20, 20), 255).save(tmp_path / "m.png")
+    before = (tmp_path / "a.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "empty" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "m.png"]
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
 @pytest.mark.parametrize("line", ["epochs = 2.5", "hole_ratio = [0.1]", 'on_nan = "Skip"', "lambda_pixel = inf"])
 def test_a_wrong_value_in_a_recipe_is_refused_by_its_name(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

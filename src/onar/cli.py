@@ -35,8 +35,11 @@ _TRAINING_ONLY = (
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
-    """Convert as cyclopts does, but refuse a broken number for a whole one, which it rounds."""
+    """Convert as cyclopts does, but refuse a broken number for a whole one, which it rounds, and an empty path."""
     value = convert_tokens(hint, tokens)
+    paths = value if isinstance(value, list | tuple) else [value]
+    if Path() in paths and "" in (token.value for token in tokens):  # as of a shell's variable that is not set
+        raise ValueError("takes a path, not an empty text")
     if type(value) is int and "." in (given := tokens[0].value) and float(given) != value:
         raise ValueError(f"takes a whole number, not {given}")
     return value

@@ -29,7 +29,13 @@ HUB_PREFIX = "hf:"
 
 
 def folder_or_source(text: str) -> Path | str:
-    """What a person wrote for photos: a folder becomes a path, the text of a Hugging Face source stays."""
+    """What a person wrote for photos: a folder becomes a path, the text of a Hugging Face source stays.
+
+    Raises:
+        UsageError: there is none, as of a shell's variable that is not set.
+    """
+    if not text:
+        raise UsageError(f"the photos' folder is empty text: name a folder, or a source ({HUB_PREFIX}...)")
     return text if text.startswith(HUB_PREFIX) else Path(text)
 
 

@@ -60,6 +60,8 @@ def _fitting(settings: type, name: str, value: Any) -> Any:
     """A value as the type of its field has it; raises `UsageError` when it cannot be."""
     from pydantic import ValidationError
 
+    if value == "" and Path in (_types(settings)[name], *get_args(_types(settings)[name])):  # it would be this folder
+        raise UsageError(f"--{name} takes {_describe(_types(settings)[name])}, not an empty text")
     try:
         return _adapter(settings, name).validate_python(value, strict=isinstance(value, bool))
     except ValidationError:

@@ -140,6 +140,8 @@ def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Sourc
     """Find photos; each with its place under the folder it was looked for in."""
     places: dict[Source, Path] = {}
     for name in photos:
+        if name == "":  # as of a shell's variable that is not set; it would be this folder
+            raise UsageError("a photo's name is empty: name a photo, a folder of photos, or a pattern in quotes")
         path = _on_disk(Path(name))
         if path.is_dir():
             root, found = path, find_photos(path)
