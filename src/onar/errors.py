@@ -16,3 +16,8 @@ def extra_for_training(error: ModuleNotFoundError) -> str | None:
     """How to install what an import did not find, when that is a package of the extra `train`."""
     missing = (error.name or "").partition(".")[0]
     return f'pip install "onar[train]" ({missing} is missing)' if missing in _TRAINING_PACKAGES else None
+
+
+def printable(path: object) -> str:
+    """A path on one line, with `?` for line breaks and bytes that are not text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(path))

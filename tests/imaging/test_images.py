@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageFile
 
 from onar.errors import OnarError
-from onar.imaging import images
+from onar.imaging import formats
+from onar.imaging.formats import FORMATS
 from onar.imaging.images import (
-    FORMATS,
     PIXEL_LIMIT,
     PhotoError,
     centre_box,
@@ -350,14 +350,14 @@ def test_a_damaged_mask_is_a_photo_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".avif", ".heic", ".heif", ".hif", ".gif", ".jfif", ".jpe"])
 def test_what_phones_and_browsers_save_is_read_as_photo_and_as_mask(tmp_path: Path, ending: str) -> None:
-    if ending in images.NOT_READABLE_HERE:
-        pytest.skip(f"needs {images.NOT_READABLE_HERE[ending]}")
+    if ending in formats.NOT_READABLE_HERE:
+        pytest.skip(f"needs {formats.NOT_READABLE_HERE[ending]}")
     photo = Image.open(PHOTO).resize((96, 64))
     hole = np.zeros((64, 96), bool)
     hole[16:48, 16:48] = True
     mask = Image.fromarray(hole.astype(np.uint8) * 255)
     for picture, name in ((photo, "photo"), (mask, "mask")):
-        kind = images.READABLE[ending]
+        kind = formats.READABLE[ending]
         if kind == "HEIF":
             from pillow_heif import from_pillow
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from onar.errors import OnarError
-from onar.imaging import images
+from onar.imaging import formats, images
 from onar.imaging.listing import find_photos
 
 
@@ -50,8 +50,8 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pyte
 def test_what_a_missing_decoder_would_read_is_told_with_its_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(images.READABLE, ".heic", raising=False)
-    monkeypatch.setitem(images.NOT_READABLE_HERE, ".heic", 'pip install "onar[heic]"')
+    monkeypatch.delitem(formats.READABLE, ".heic", raising=False)
+    monkeypatch.setitem(formats.NOT_READABLE_HERE, ".heic", 'pip install "onar[heic]"')
     touch(tmp_path, "a.heic", "b.HEIC")
     with pytest.raises(OnarError, match=r'found 2 files: 2 \.heic, which need pip install "onar\[heic\]"'):
         find_photos(tmp_path)

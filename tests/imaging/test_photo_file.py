@@ -11,7 +11,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from onar.errors import OnarError
 from onar.imaging import png, tiff
-from onar.imaging.images import FORMATS, PhotoError, PhotoTooLargeError
+from onar.imaging.formats import FORMATS
+from onar.imaging.images import PhotoError, PhotoTooLargeError
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
 from onar.imaging.png import write_png
 from onar.imaging.tiff import write_tiff

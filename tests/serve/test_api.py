@@ -23,7 +23,8 @@ from PIL import Image, ImageCms
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.errors import UsageError
-from onar.imaging.images import FORMATS, PhotoBytes
+from onar.imaging.formats import FORMATS
+from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
 from onar.imaging.png import write_png
 from onar.serve.config import ServeConfig

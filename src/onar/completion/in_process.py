@@ -26,11 +26,11 @@ from onar.completion.config import CompletionConfig
 from onar.completion.matching import Source, is_same_file
 from onar.completion.plan import Job
 from onar.devices import is_out_of_memory
-from onar.errors import OnarError
+from onar.errors import OnarError, printable
 from onar.files import replacing
-from onar.imaging.images import FORMATS, PhotoTooLargeError, damage_told, printable, read_mask, write_image
+from onar.imaging.formats import FORMATS, ending_of
+from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask, write_image
 from onar.imaging.levels import Pixels
-from onar.imaging.listing import ending_of
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.inference.holes import (

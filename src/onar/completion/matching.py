@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from unicodedata import normalize
 
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import PhotoBytes, printable
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.images import PhotoBytes
 from onar.imaging.listing import SOME, find_photos, some
 
 Source: TypeAlias = Path | PhotoBytes

@@ -26,8 +26,7 @@ from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files
 from onar.completion.plan import Job
 from onar.devices import available_cpus
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import printable
+from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import Inpainter
 
 QUIET = {

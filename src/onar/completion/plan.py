@@ -18,9 +18,10 @@ from typing import Literal
 from unicodedata import normalize
 
 from onar.completion.matching import Matches, Source, is_same_file, match_folder
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import FORMATS, NOT_READABLE_HERE, READABLE, PhotoBytes, printable
-from onar.imaging.listing import ending_of, find_photos, some, split_pattern, tell_passed_over
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, READABLE, ending_of
+from onar.imaging.images import PhotoBytes
+from onar.imaging.listing import find_photos, some, split_pattern, tell_passed_over
 from onar.inference.holes import ALPHA
 
 STDIN = Path("-")

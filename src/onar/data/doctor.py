@@ -12,7 +12,8 @@ from onar.config import ImageSize
 from onar.console import progress_bar, text_list
 from onar.data.batches import ErrorsAsItems, leave_to_main_process, naming_lost_readers, start_worker
 from onar.data.samples import Photos, open_photos
-from onar.imaging.images import PhotoError, open_photo, printable
+from onar.errors import printable
+from onar.imaging.images import PhotoError, open_photo
 
 
 @dataclass(frozen=True)

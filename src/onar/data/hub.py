@@ -20,9 +20,10 @@ from typing import Any, BinaryIO, Literal
 
 from onar.config import HUB_PREFIX
 from onar.console import warn
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import READABLE, PhotoBytes, PhotoSource, printable
-from onar.imaging.listing import ending_of, files_in, split_pattern
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.formats import READABLE, ending_of
+from onar.imaging.images import PhotoBytes, PhotoSource
+from onar.imaging.listing import files_in, split_pattern
 
 FORMATS = ("imagefolder", "parquet", "webdataset")
 

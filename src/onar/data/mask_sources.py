@@ -11,8 +11,8 @@ import numpy as np
 
 from onar.config import MaskConfig, TrainConfig
 from onar.console import progress_bar, warn
-from onar.errors import OnarError
-from onar.imaging.images import PhotoError, printable, read_mask
+from onar.errors import OnarError, printable
+from onar.imaging.images import PhotoError, read_mask
 from onar.imaging.listing import find_photos
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.masks import (

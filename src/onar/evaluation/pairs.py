@@ -17,8 +17,8 @@ import numpy as np
 
 from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
-from onar.errors import OnarError
-from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo, printable
+from onar.errors import OnarError, printable
+from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
 from onar.imaging.listing import find_photos
 from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
 

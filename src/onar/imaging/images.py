@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias
@@ -23,9 +22,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
-from onar.errors import OnarError
+from onar.errors import OnarError, printable
 from onar.files import replacing
 from onar.imaging.decoding import Decoded, decode, decode_picture
+from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, READABLE, ending_of
 from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, read_deep, read_page, shown
 
 if TYPE_CHECKING:
@@ -35,17 +35,6 @@ EightBits: TypeAlias = NDArray[np.uint8]
 Corners: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, as Pillow has it: right and bottom are outside."""
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -60,19 +49,6 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 """What sets a picture of each EXIF orientation upright; those from 5 on swap height and width."""
-
-_READ_ONLY = {".gif": "GIF", ".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
-_DECODERS = {"AVIF": "PIL._avif", "HEIF": "pillow_heif"}
-"""Modules that decode what not every Pillow does."""
-_DECODER_ADVICE = {"AVIF": "pip install --upgrade pillow", "HEIF": 'pip install "onar[heic]"'}
-
-READABLE = FORMATS | {
-    ending: kind for ending, kind in _READ_ONLY.items() if kind not in _DECODERS or find_spec(_DECODERS[kind])
-}
-"""Format of each file that can be read, by its ending in lower case; those of `FORMATS` can be written, too."""
-
-NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONLY.items() if ending not in READABLE}
-"""What to install for the endings whose decoder is missing."""
 
 PIXEL_LIMIT = 175_000_000
 """Most pixels in a photo, just under the size at which Pillow itself refuses to open a file."""
@@ -331,7 +307,7 @@ def damage_told(path: PhotoSource) -> Iterator[None]:
         raise PhotoTooLargeError(f"{printable(path)}: larger than {limit} ({error})") from error
     except UnidentifiedImageError as error:
         formats = ", ".join(sorted(set(READABLE.values())))
-        advice = NOT_READABLE_HERE.get(os.path.splitext(str(path))[1].lower())
+        advice = NOT_READABLE_HERE.get(ending_of(str(path)))
         more = f"; this ending needs {advice}" if advice else ""
         raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats}){more}") from error
     except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
@@ -343,11 +319,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"
-
-
-def printable(path: object) -> str:
-    """A path on one line, with `?` for line breaks and bytes that are not text."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(path))
 
 
 # ---------------------------------------------------------------- writing
@@ -368,7 +339,7 @@ def write_image(path: Path, pixels: EightBits) -> None:
 @contextmanager
 def replacing_picture(path: Path) -> Iterator[tuple[Path, str]]:
     """As `files.replacing`, with the format that the name ends in, a value of `FORMATS`; raises as `write_image`."""
-    kind = FORMATS.get(path.suffix.lower())
+    kind = FORMATS.get(ending_of(path.name))
     if kind is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
     try:

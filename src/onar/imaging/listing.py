@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from onar.console import progress_bar, warn
-from onar.errors import OnarError
-from onar.imaging.images import NOT_READABLE_HERE, READABLE, printable
+from onar.errors import OnarError, printable
+from onar.imaging.formats import NOT_READABLE_HERE, READABLE, ending_of
 
 SOME = 3
 """How many names a message shows."""
@@ -59,11 +59,6 @@ def tell_passed_over(files: Iterable[str], where: object) -> None:
     others = [file for file in files if ending_of(file) not in READABLE]
     if others:
         warn(f"Passed over in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
-
-
-def ending_of(file: str) -> str:
-    """The ending of a name in lower case, with its dot; empty when there is none."""
-    return os.path.splitext(file)[1].lower()
 
 
 def some(names: Iterable[object]) -> str:

@@ -82,7 +82,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
     """Read a photo with all that belongs to it; the first picture of a file that holds several.
 
     Args:
-        path: a file in one of the formats of `images.READABLE`, on disk or in memory.
+        path: a file in one of the formats of `formats.READABLE`, on disk or in memory.
         pixel_limit: most pixels, looked at before decoding.
 
     Raises:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from onar.errors import UsageError
-from onar.imaging.images import FORMATS, PhotoBytes, read_mask
+from onar.imaging.formats import FORMATS
+from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo

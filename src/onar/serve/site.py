@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from onar.bundled import bundled_page, bundled_photos, example_photos
-from onar.imaging.images import READABLE
+from onar.imaging.formats import READABLE
 from onar.patchmatch import no_patchmatch
 from onar.serve.config import ServeConfig
 from onar.serve.problems import HANDLERS

@@ -10,8 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from onar.errors import OnarError
-from onar.imaging.images import printable
+from onar.errors import OnarError, printable
 from onar.setting_checks import read_toml
 from onar.training.results_folder import LOSSES, VALIDATION_SCORES, Record, Results
 

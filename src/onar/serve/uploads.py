@@ -19,8 +19,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import FORMATS, printable
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.formats import FORMATS
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from onar.bundled import BUNDLED
-from onar.errors import OnarError, UsageError
-from onar.imaging.images import printable
+from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
