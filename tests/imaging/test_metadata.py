@@ -29,6 +29,10 @@ NOTE = b"Canon\0" + bytes(range(256))
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="Şişli"/></x:xmpmeta>'.encode()
 )
+THUMBNAILS = (
+    b"<xmp:Thumbnails><rdf:Alt><rdf:li xmpGImg:width='256'>\n<xmpGImg:image>/9j/4AAQ&#xA;SkZJ</xmpGImg:image></rdf:li>"
+    b"</rdf:Alt></xmp:Thumbnails>"
+)
 IPTC = b"\x1c\x02\x78\x00\x07Caption"
 KEPT = [".jpg", ".png", ".tif", ".webp"]
 
@@ -154,6 +158,14 @@ def test_xmp_is_kept_and_turns_nothing_twice(tmp_path: Path, source: str, target
         path = a_photo(tmp_path, f"a{source}", xmp=XMP)
     assert not through(path, tmp_path / f"b{target}")
     assert xmp_of(tmp_path / f"b{target}") == XMP.replace(b'Orientation="6"', b'Orientation="1"')
+
+
+def test_the_thumbnails_in_xmp_are_left_out(tmp_path: Path) -> None:
+    end = b"</rdf:Description>"
+    packet = XMP.replace(b"/></x", b">" + end + b"</x")
+    path = a_photo(tmp_path, "a.jpg", xmp=packet.replace(end, THUMBNAILS + end))
+    assert not through(path, tmp_path / "b.jpg")
+    assert xmp_of(tmp_path / "b.jpg") == packet.replace(b'Orientation="6"', b'Orientation="1"')
 
 
 def test_iptc_and_comments_are_kept_where_they_have_a_place_and_else_said(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_DPI = 65_535
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
+_XMP_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails\s*>", re.DOTALL)
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_IPTC = 0x0404
 _KNOWN_SEGMENTS = ("APP0", "APP1", "APP13", "APP14", "COM")
@@ -104,7 +105,12 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         metadata = replace(metadata, iptc=_iptc(opened.image))
         losses += _left_segments(opened.image)
         losses += _appended(opened) if opened.count == 1 else []
-    return replace(metadata, xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", metadata.xmp)), losses
+    return replace(metadata, xmp=_upright_xmp(metadata.xmp)), losses
+
+
+def _upright_xmp(packet: bytes) -> bytes:
+    """An XMP packet for the upright photo, without thumbnails: they show the photo as it was."""
+    return _XMP_THUMBNAILS.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", packet))
 
 
 def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, list[Loss]]:

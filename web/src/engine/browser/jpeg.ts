@@ -15,6 +15,7 @@ const FRAMES = [0xc0, 0xc1, 0xc2];
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const XMP_ORIENTATION = /(tiff:Orientation\s*(?:=\s*["']|>\s*))[2-8]/;
+const XMP_THUMBNAILS = /<(xmp|xap):Thumbnails\b[\s\S]*?<\/\1:Thumbnails\s*>/g;
 
 export interface Segment {
   marker: number;
@@ -73,7 +74,8 @@ function forUpright(content: Uint8Array, width: number, height: number): Uint8Ar
   const head = content.subarray(0, XMP.length);
   const packet = new TextDecoder()
     .decode(content.subarray(XMP.length))
-    .replace(XMP_ORIENTATION, (_, name: string) => `${name}1`);
+    .replace(XMP_ORIENTATION, (_, name: string) => `${name}1`)
+    .replace(XMP_THUMBNAILS, ""); // they show the photo as it was
   return joined([head, new TextEncoder().encode(packet)]);
 }
 
