@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { readFacts } from "../src/engine/browser/facts";
 import { EXIF_OR_XMP, readSegments, withMetadata } from "../src/engine/browser/jpeg";
 
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
@@ -11,7 +12,7 @@ function aFile(...segments: [number, string][]): Uint8Array {
     const content = new TextEncoder().encode(text);
     return [0xff, marker, 0, content.length + 2, ...content];
   });
-  return Uint8Array.from([0xff, 0xd8, ...written, 0xff, 0xda, 0, 2]);
+  return Uint8Array.from([0xff, 0xd8, ...written, 0xff, 0xda, 0, 2, 17, 0xff, 0, 0xff, 0xd0, 0xff, 0xff, 0xd9]);
 }
 
 describe("the metadata of a photo that is filled in the browser", () => {
@@ -21,5 +22,21 @@ describe("the metadata of a photo that is filled in the browser", () => {
     const texts = readSegments(file).segments.map(({ content }) => new TextDecoder().decode(content));
     expect(texts).toContain(`${XMP}<a tiff:Orientation="1">Şişli</a>`);
     expect(lost).toBe(false);
+  });
+
+  it.each([
+    ["a comment", aFile([0xfe, "Şişli"])],
+    ["whatever a program wrote for itself", aFile([0xeb, "JP: who made it"])],
+    ["a list of further pictures", aFile([0xe2, "MPF\0"])],
+    ["the video behind a phone's photo", Uint8Array.from([...aFile(), 0, 0, 0, 24, 102, 116, 121, 112])],
+  ])("says that it lost %s", (_, original) => {
+    expect(withMetadata(aFile(), original).lost).toBe(true);
+    expect(readFacts(original).metadata).toBe(true);
+  });
+
+  it("says nothing where nothing is lost", () => {
+    const padded = Uint8Array.from([...aFile([0xe2, "ICC_PROFILE\0sRGB"], [0xee, "Adobe"], [0xdb, "\0"]), 0, 0]);
+    expect(withMetadata(aFile(), padded).lost).toBe(false);
+    expect(readFacts(padded).metadata).toBe(false);
   });
 });

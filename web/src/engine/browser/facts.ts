@@ -1,7 +1,7 @@
 /** What the first bytes of a picture file say that no browser tells: its format, depth, and what is beside the pixels. */
 
 import { latin, startsWith, viewOf } from "./bytes";
-import { COMMENT, EXIF_OR_XMP, IPTC, PROFILE, readSegments } from "./jpeg";
+import { EXIF_OR_XMP, holdsMore, isProfile, readSegments } from "./jpeg";
 
 export type Kind = "jpeg" | "png" | "webp" | "gif" | "other";
 
@@ -37,14 +37,13 @@ export function readFacts(file: Uint8Array): Facts {
 
 function readJpeg(file: Uint8Array): Facts {
   const { segments, frame } = readSegments(file);
-  const profiles = segments.filter(({ marker }) => marker === PROFILE);
-  const profile = profiles.some(({ content }) => startsWith(content, "ICC_PROFILE"));
+  const profiles = segments.filter(isProfile);
   return {
     ...NOTHING,
     kind: "jpeg",
     grey: frame !== null && frame[5] === 1,
-    profile: profile && !profiles.some(({ content }) => SRGB.test(latin(content))),
-    metadata: segments.some(({ marker }) => [EXIF_OR_XMP, IPTC, COMMENT].includes(marker)),
+    profile: profiles.length > 0 && !profiles.some(({ content }) => SRGB.test(latin(content))),
+    metadata: segments.some(({ marker }) => marker === EXIF_OR_XMP) || holdsMore(file),
   };
 }
 

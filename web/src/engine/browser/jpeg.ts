@@ -4,13 +4,17 @@ import { joined, startsWith, viewOf } from "./bytes";
 import { upright } from "./exif";
 
 export const EXIF_OR_XMP = 0xe1;
-export const PROFILE = 0xe2;
-export const IPTC = 0xed;
-export const COMMENT = 0xfe;
+const PROFILE = 0xe2;
 const JFIF = 0xe0;
+const ADOBE = 0xee;
 const SCAN = 0xda;
+const END = 0xd9;
 /** Markers of segments that say how large the picture is. */
 const FRAMES = [0xc0, 0xc1, 0xc2];
+/** Those of tables that its pixels are decoded by. */
+const TABLES = [0xc4, 0xdb, 0xdd];
+/** What may follow a picture and is nothing. */
+const PADDING = [0x00, 0xff, 0x0d, 0x0a];
 
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
@@ -40,6 +44,33 @@ export function readSegments(file: Uint8Array): Segments {
   return { segments, frame: segments.find(({ marker }) => FRAMES.includes(marker))?.content ?? null };
 }
 
+/** Whether a segment is about the pixels themselves, as every program writes it anew. */
+function isOfPixels({ marker, content }: Segment): boolean {
+  return [JFIF, ADOBE, ...FRAMES, ...TABLES].includes(marker) || isProfile({ marker, content });
+}
+
+export function isProfile({ marker, content }: Segment): boolean {
+  return marker === PROFILE && startsWith(content, "ICC_PROFILE");
+}
+
+/** Whether a file says or holds more than its pixels, their colours, EXIF and XMP: comments, a phone's video, and so on. */
+export function holdsMore(file: Uint8Array): boolean {
+  const { segments } = readSegments(file);
+  return segments.some((one) => one.marker !== EXIF_OR_XMP && !isOfPixels(one)) || isFollowed(file);
+}
+
+/** Whether something follows the picture in its file. */
+function isFollowed(file: Uint8Array): boolean {
+  const view = viewOf(file);
+  for (let at = file.indexOf(0xff, 2); at >= 0 && at + 4 <= file.length; at = file.indexOf(0xff, at)) {
+    const marker = file[at + 1];
+    if (marker === END) return file.subarray(at + 2).some((byte) => !PADDING.includes(byte));
+    const isAlone = marker === 0xff || marker < 0xc0 || (marker >= 0xd0 && marker < END);
+    at += isAlone ? (marker === 0xff ? 1 : 2) : 2 + view.getUint16(at + 2);
+  }
+  return false;
+}
+
 /**
  * A JPEG file with the EXIF and XMP of another one, for the photo set upright.
  *
@@ -52,9 +83,8 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
   if (frame === null) throw new RangeError("not a JPEG file");
   const [height, width] = [viewOf(frame).getUint16(1), viewOf(frame).getUint16(3)];
   const kept: Uint8Array[] = [];
-  let lost = false;
+  let lost = holdsMore(original);
   for (const { marker, content } of readSegments(original).segments) {
-    if (marker === IPTC || marker === COMMENT) lost = true;
     if (marker !== EXIF_OR_XMP) continue;
     const changed = forUpright(content, width, height);
     if (changed === null) lost = true;
