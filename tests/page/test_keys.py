@@ -327,6 +327,17 @@ def test_keys_do_nothing_to_the_photo_while_somebody_writes_or_chooses(page: Pag
     assert (brush_size(page), scale_of(page)) == (size, scale)
 
 
+def test_a_button_of_a_mouse_that_goes_forward_in_the_history_paints_nothing(page: Page) -> None:
+    page.evaluate("addEventListener('pointerdown', ({buttons}) => { window.pressed = buttons; })")
+    session, (x, y) = page.context.new_cdp_session(page), on_page(page, 100, 80)
+    for kind, held in (("mousePressed", 16), ("mouseReleased", 0)):
+        event = {"type": kind, "x": x, "y": y, "button": "forward", "buttons": held, "clickCount": 1}
+        session.send("Input.dispatchMouseEvent", event)
+    assert page.evaluate("window.pressed") == 16
+    paint(page)
+    expect_work(page, steps=1)
+
+
 def test_keys_do_nothing_to_the_photo_behind_a_dialog(page: Page) -> None:
     paint(page)
     opens_the_help(page)

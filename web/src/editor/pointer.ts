@@ -7,6 +7,7 @@ import { type Point, toPhoto } from "./viewport";
 
 const ERASING_BUTTONS = 2 | 32; // the right one, and the other end of a pen
 const MIDDLE_BUTTON = 4;
+const OUR_BUTTONS = 1 | ERASING_BUTTONS | MIDDLE_BUTTON; // others go back and forward in the history
 /** By which a notch of a wheel, 100 pixels, zooms. */
 const ZOOM_OF_PIXEL = 1.0018;
 
@@ -69,7 +70,7 @@ export function listen(state: State, element: HTMLElement): () => void {
 }
 
 function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
-  if (state.photo.value === null) return "nothing";
+  if (state.photo.value === null || (event.buttons & OUR_BUTTONS) === 0) return "nothing";
   if (event.buttons & MIDDLE_BUTTON || state.spaceHeld.value || state.tool.value === "hand") {
     abandon(state); // the space bar put the tool down
     return "moving";
