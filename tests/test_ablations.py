@@ -87,18 +87,34 @@ def test_the_page_says_what_is_missing_and_does_not_judge_it(tmp_path: Path) -> 
     assert section(page, "Gains more") == "- none"
 
 
-def test_each_variant_differs_from_the_base_recipe_in_one_setting_and_sees_the_same_photos_in_a_step() -> None:
+def test_an_option_is_judged_beside_the_run_that_it_differs_from(tmp_path: Path) -> None:
+    write_scores(tmp_path, "base", [(20.0, 0.80, 0.30), (20.2, 0.80, 0.30)])
+    write_scores(tmp_path, "strong_adversarial", [(18.0, 0.80, 0.30), (18.2, 0.80, 0.30)])
+    write_scores(tmp_path, "strong_local", [(19.0, 0.80, 0.30), (19.2, 0.80, 0.30)])
+    page = write_page(study("strong_adversarial", "strong_local"), tmp_path)
+    changed = "`discriminator` local, beside `strong_adversarial`"
+    assert f"| `strong_local` | {changed} | 19.10 ± 0.10 (+1.00) |" in page
+    assert f"a verdict for each patch, with more adversarial loss ({changed}): PSNR in holes (dB)" in section(
+        page, "Gains more"
+    )
+    alone = write_page(study("strong_local"), tmp_path)
+    assert "Not judged yet, for want of runs: a verdict for each patch, with more adversarial loss." in alone
+
+
+def test_each_variant_differs_from_the_run_beside_in_one_setting_and_sees_the_same_photos_in_a_step() -> None:
     everything = study(*(variant.name for variant in VARIANTS[1:]))
     check_study(everything)
-    base, *others = (
-        TrainConfig.from_toml(Path(LAPTOP), **everything.settings(variant, 0)) for variant in everything.chosen()
-    )
-    for variant, config in zip(VARIANTS[1:], others, strict=True):
-        before, after = base.to_plain(), config.to_plain()
+    configs = {
+        variant.name: TrainConfig.from_toml(Path(LAPTOP), **everything.settings(variant, 0))
+        for variant in everything.chosen()
+    }
+    for variant in VARIANTS[1:]:
+        beside, config = configs[variant.compared_with], configs[variant.name]
+        before, after = beside.to_plain(), config.to_plain()
         differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        assert differing - {"batch_size"} == set(variant.settings)
-        assert len(variant.settings) == 1
-        assert config.batch_size * config.accumulation_steps == base.batch_size
+        assert differing - {"batch_size"} == set(variant.own)
+        assert len(variant.own) == 1
+        assert config.batch_size * config.accumulation_steps == beside.batch_size
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

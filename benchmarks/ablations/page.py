@@ -39,7 +39,7 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         if (run := next((run for runs in one.runs.values() for run in runs), None))
     ]
     return (
-        "What a setting of the training gains, by equal short runs that differ from one recipe in one setting.\n\n"
+        "What a setting of the training gains, by equal short runs that differ in one setting.\n\n"
         f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
         f"weights: `--init_weights bundled` would favour the recipe that these come from. Each run is made with "
         f"{len(study.seeds)} seeds, which decide on first weights, crops and holes. Measured on {study.processor}.\n"
@@ -76,7 +76,10 @@ def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
     ]
     pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics), "", ""]
     better = (f"{KNOWN_METRICS[one].title} {_direction(one)}" for one in metrics)
-    note = f"Mean ± spread, and in brackets the change from the base recipe. Better is: {', '.join(better)}."
+    note = (
+        "Mean ± spread, and in brackets the change from the base recipe, or from the run named in the second column. "
+        f"Better is: {', '.join(better)}."
+    )
     header = ["run", "differs in", *titles, "photos seen", "minutes"]
     return Table(f"Scores with {MASK_SETS[mask_set]}", note, header, [*rows, pooled])
 
@@ -86,12 +89,13 @@ def _direction(metric: str) -> str:
 
 
 def _cell(scored: ScoredSet, variant: Variant, metric: str) -> str:
-    mean, spread, change = (of(variant.name, metric) for of in (scored.mean, scored.spread, scored.change))
+    mean, spread = (of(variant.name, metric) for of in (scored.mean, scored.spread))
     if mean is None:
         return "missing"
     if spread is None:
         incomplete = len(scored.values(variant.name, metric)) < scored.seeds
         return f"{_shown(mean, metric)}{' (a seed is missing)' if incomplete else ''}"
+    change = scored.change(variant, metric)
     beside = "" if change is None or variant.name == BASE else f" ({_signed(change, metric)})"
     return f"{_shown(mean, metric)} ± {_shown(spread, metric)}{beside}"
 
@@ -137,7 +141,7 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     lines = [
         "## What an option gains",
         "",
-        "The change of each score by having the option; where the base recipe has it, its run is the one without it. "
+        "The change of each score by having the option; where the run beside has it, this is the one without it. "
         "Scores that change by no more than the pooled spread are left out. Where a seed does not move both runs "
         "alike, chance makes a change of two seeds' means larger than one pooled spread about every second time, than "
         "two every sixth, and than three every thirtieth.",

@@ -11,7 +11,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from benchmarks.ablations.study import Study, folder_of, report_of
-from benchmarks.ablations.variants import BASE, Variant
+from benchmarks.ablations.variants import Variant
 from onar.evaluation.report import KNOWN_METRICS
 from onar.training.results_folder import Results
 
@@ -56,7 +56,7 @@ class ScoredSet:
 
     def values(self, variant: str, metric: str) -> list[float]:
         """The score of each run of a variant that is there."""
-        return [run.scores[metric] for run in self.runs[variant] if metric in run.scores]
+        return [run.scores[metric] for run in self.runs.get(variant, ()) if metric in run.scores]
 
     def mean(self, variant: str, metric: str) -> float | None:
         """Over the seeds; None without a run."""
@@ -73,15 +73,17 @@ class ScoredSet:
         spreads = [spread for variant in self.runs if (spread := self.spread(variant, metric)) is not None]
         return math.sqrt(fmean(spread**2 for spread in spreads)) if spreads else None
 
-    def change(self, variant: str, metric: str) -> float | None:
-        """By how much the mean differs from the base recipe's; None before all seeds of both are there."""
-        if self.spread(variant, metric) is None or self.spread(BASE, metric) is None:
+    def change(self, variant: Variant, metric: str) -> float | None:
+        """By how much the mean differs from that of the run beside; None before all seeds of both are there."""
+        names = variant.name, variant.compared_with
+        if any(self.spread(name, metric) is None for name in names):
             return None
-        return fmean(self.values(variant, metric)) - fmean(self.values(BASE, metric))
+        mean, beside = (fmean(self.values(name, metric)) for name in names)
+        return mean - beside
 
     def gain(self, variant: Variant, metric: str) -> float | None:
         """What the option is worth, above 0 for better, whichever way the metric goes and whichever run has it."""
-        change = self.change(variant.name, metric)
+        change = self.change(variant, metric)
         if change is None:
             return None
         return change if KNOWN_METRICS[metric].higher_is_better != variant.removes else -change

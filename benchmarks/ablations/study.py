@@ -19,7 +19,7 @@ class Study:
     """What is compared, and how; kept in the results folder as `study.json`, for the page.
 
     Attributes:
-        base: recipe that the runs differ from in one setting.
+        base: recipe that the runs differ from.
         steps: of each run.
         batch_size: photos in a step.
         masks_per_range: masks in each of the twelve groups of an evaluation.
@@ -47,7 +47,7 @@ class Study:
         return ((variant, seed) for variant in self.chosen() for seed in self.seeds)
 
     def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
-        """What a run has beside the base recipe: its own setting, and what makes all runs equally long."""
+        """What a run has beside the base recipe: what differs, and what makes all runs equally long."""
         batch_size = self.batch_size // variant.settings.get("accumulation_steps", 1)
         return variant.settings | {
             "seed": seed,
@@ -89,7 +89,7 @@ def check_study(study: Study) -> None:
         raise UsageError(f"--variants takes names out of {', '.join(names)}, not {unknown[0]!r}")
     base = TrainConfig.from_toml(Path(study.base)).to_plain()
     for variant in study.chosen():
-        if variant.name != BASE and all(base.get(name) == value for name, value in variant.settings.items()):
+        if variant.name != BASE and all(base.get(name) == value for name, value in variant.own.items()):
             raise UsageError(f"{study.base} has {variant.change} already: leave {variant.name} out of --variants")
 
 
