@@ -48,12 +48,12 @@ def section(page: str, heading: str) -> str:
 
 def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
     write_scores(tmp_path, "base", [(20.0, 0.80, 0.30), (20.2, 0.80, 0.30)])
-    write_scores(tmp_path, "colour", [(20.9, 0.80, 0.30), (20.7, 0.80, 0.30)])  # better with it
+    write_scores(tmp_path, "rotation", [(20.9, 0.80, 0.30), (20.7, 0.80, 0.30)])  # better with it
     write_scores(tmp_path, "no_average", [(19.1, 0.80, 0.31), (19.3, 0.80, 0.29)])  # worse without it
     write_scores(tmp_path, "style", [(18.0, 0.80, 0.10), (18.0, 0.80, 0.10)])  # less like the photo, nicer
     write_scores(tmp_path, "blur", [(19.9, 0.70, 0.30), (20.3, 0.70, 0.30)])  # worse with it
     write_scores(tmp_path, "jpeg", [(20.1, 0.80, 0.30), (20.1, 0.80, 0.30)])
-    page = write_page(study("colour", "no_average", "style", "blur", "jpeg"), tmp_path)
+    page = write_page(study("rotation", "no_average", "style", "blur", "jpeg"), tmp_path)
     assert "Not finished" not in page
     assert "| `base` | as it is | 20.10 ± 0.10 | 0.8000 ± 0.0000 | 0.3000 ± 0.0000 | 60 | 2.0 |" in page
     assert "| `no_average` | `ema_decay` 0.0 | 19.20 ± 0.10 (-0.90) |" in page
@@ -61,7 +61,7 @@ def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
     assert f"| pooled spread |  | {pooled:.2f} | 0.0000 | {(0.01**2 / 6) ** 0.5:.4f} |" in page
     gains = section(page, "Gains more")
     assert (
-        f"changed colours (`augment_colour` 0.2): PSNR in holes (dB) with generated masks +0.70 ({0.7 / pooled:.1f}"
+        f"turned photos (`augment_rotation` 10.0): PSNR in holes (dB) with generated masks +0.70 ({0.7 / pooled:.1f}"
         in gains
     )
     assert "average of the weights over time (without it: `ema_decay` 0.0): PSNR in holes (dB)" in gains
@@ -73,17 +73,17 @@ def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
 
 
 def test_the_page_says_what_is_missing_and_does_not_judge_it(tmp_path: Path) -> None:
-    chosen = study("colour", "style")
+    chosen = study("rotation", "style")
     empty = write_page(chosen, tmp_path)
     assert "Missing are 6 of 6 runs" in empty
-    assert "Not judged yet, for want of runs: style loss, changed colours." in empty
+    assert "Not judged yet, for want of runs: style loss, turned photos." in empty
     write_scores(tmp_path, "base", [(20.0, 0.8, 0.3), (20.2, 0.8, 0.3)])
-    write_scores(tmp_path, "colour", [(25.0, 0.8, 0.3)])
+    write_scores(tmp_path, "rotation", [(25.0, 0.8, 0.3)])
     page = write_page(chosen, tmp_path)
-    assert "Missing are 3 of 6 runs: `style` seed 0, `style` seed 1, `colour` seed 1." in page
+    assert "Missing are 3 of 6 runs: `style` seed 0, `style` seed 1, `rotation` seed 1." in page
     assert "| `style` | `lambda_style` 10.0 | missing | missing | missing |" in page
     assert "| 25.00 (a seed is missing) |" in page
-    assert "Not judged yet, for want of runs: style loss, changed colours." in page
+    assert "Not judged yet, for want of runs: style loss, turned photos." in page
     assert section(page, "Gains more") == "- none"
 
 

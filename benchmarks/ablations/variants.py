@@ -71,7 +71,6 @@ VARIANTS = (
         beside=_STRONG_ADVERSARIAL,
     ),
     Variant("no_base_fill", "start from the pyramid fill", {"base_fill": "none"}, removes=True),
-    Variant("colour", "changed colours", {"augment_colour": 0.2}),
     Variant("blur", "blurred photos", {"augment_blur": 1.0}),
     Variant("jpeg", "compressed photos", {"augment_jpeg": 50}),
     Variant("rotation", "turned photos", {"augment_rotation": 10.0}),

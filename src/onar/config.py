@@ -147,8 +147,6 @@ class DataConfig(Settings):
 class AugmentationConfig(Settings):
     """How training photos are changed, beyond being cropped and mirrored; those of validation never are."""
 
-    augment_colour: float | None = None
-    """Change brightness, contrast and saturation by up to this share (such as 0.2), and hues a little."""
     augment_blur: float | None = None
     """Blur by a Gaussian of up to this standard deviation (such as 1), in pixels of the crop."""
     augment_jpeg: int | None = None
@@ -158,7 +156,7 @@ class AugmentationConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, limit in (("augment_colour", 1), ("augment_blur", 16), ("augment_rotation", 45)):
+        for name, limit in (("augment_blur", 16), ("augment_rotation", 45)):
             if (value := getattr(self, name)) is not None:
                 require(0 < value <= limit, name, f"must be above 0 and at most {limit}", value)
         if self.augment_jpeg is not None:

@@ -1,4 +1,4 @@
-"""Changes of training photos beyond crops and mirroring: colours, blur, JPEG's traces and rotation.
+"""Changes of training photos beyond crops and mirroring: blur, JPEG's traces and rotation.
 
 A photo is changed before its holes are cut, so what is known and what is to be found stay one picture. The changes are
 torchvision's, but for Pillow's JPEG; amounts are drawn evenly between none and the setting, from the sample's own
@@ -17,28 +17,17 @@ from PIL import Image
 
 from onar.imaging.images import EightBits
 
-HUE_SHARE = 0.25
-"""How far hues turn, as a share of `colour` of half a turn: sky stays sky sooner than brightness stays the same."""
-
 
 @dataclass(frozen=True)
 class Change:
     """What happens to one photo, with its amounts.
 
     Attributes:
-        brightness: factor, as are the next two; 1 changes nothing.
-        contrast: towards or from the mean brightness.
-        saturation: towards or from grey.
-        hue: share of a whole turn of the colour circle, from -0.5 to 0.5.
         blur: standard deviation of a Gaussian, in pixels of the crop.
         jpeg: quality to compress with, from 1 to 100; None does not.
         rotation: degrees, counter-clockwise.
     """
 
-    brightness: float = 1.0
-    contrast: float = 1.0
-    saturation: float = 1.0
-    hue: float = 0.0
     blur: float = 0.0
     jpeg: int | None = None
     rotation: float = 0.0
@@ -70,14 +59,6 @@ class Change:
         if self.rotation:
             photo = functional.rotate(photo, self.rotation, interpolation=functional.InterpolationMode.BILINEAR)
             photo = functional.center_crop(photo, [height, width])
-        if self.brightness != 1:
-            photo = functional.adjust_brightness(photo, self.brightness)
-        if self.contrast != 1:
-            photo = functional.adjust_contrast(photo, self.contrast)
-        if self.saturation != 1:
-            photo = functional.adjust_saturation(photo, self.saturation)
-        if self.hue:
-            photo = functional.adjust_hue(photo, self.hue)
         if self.blur:
             reach = min(math.ceil(3 * self.blur), height - 1, width - 1)
             photo = functional.gaussian_blur(photo, [2 * reach + 1, 2 * reach + 1], [self.blur, self.blur])
@@ -100,28 +81,19 @@ class Augmentation:
     """How far photos may be changed; None leaves that as it is.
 
     Attributes:
-        colour: most by which brightness, contrast and saturation change, as a share, above 0 and at most 1; hues turn
-            by a share of it.
         blur: largest standard deviation of a Gaussian, in pixels of the crop, above 0.
         jpeg: lowest quality, from 1 to 100.
         rotation: most degrees either way, above 0 and at most 45.
     """
 
-    colour: float | None = None
     blur: float | None = None
     jpeg: int | None = None
     rotation: float | None = None
 
     def draw(self, rng: np.random.Generator) -> Change:
         """Choose the change of one photo. What is drawn for one kind does not depend on whether others are on."""
-        *factors, hue, blur, quality, angle = rng.uniform(size=7)
-        colour = self.colour or 0.0
-        brightness, contrast, saturation = (1 + colour * (2 * factor - 1) for factor in factors)
+        blur, quality, angle = rng.uniform(size=3)
         return Change(
-            brightness=brightness,
-            contrast=contrast,
-            saturation=saturation,
-            hue=HUE_SHARE * colour * (hue - 0.5),
             blur=(self.blur or 0.0) * blur,
             jpeg=None if self.jpeg is None else self.jpeg + math.floor((101 - self.jpeg) * quality),
             rotation=(self.rotation or 0.0) * (2 * angle - 1),

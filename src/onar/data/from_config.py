@@ -165,9 +165,7 @@ def open_loader(
         batches: set to an epoch before iterating.
         states: how far every process was in a stream, to go on from there.
     """
-    augmentation = Augmentation(
-        config.augment_colour, config.augment_blur, config.augment_jpeg, config.augment_rotation
-    )
+    augmentation = Augmentation(config.augment_blur, config.augment_jpeg, config.augment_rotation)
     crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop, augmentation)
     if isinstance(data.training, StreamedPhotos):
         return StreamLoader(data.training, crops, batches, config.num_workers, config.shuffle_buffer, states)
