@@ -45,9 +45,6 @@ TRANSLATIONS = {
 }
 """English pages that are there in Turkish."""
 
-MADE_LATER = "ablations.md"
-"""A page of `docs` that `make ablations` writes, in hours; the site does without it."""
-
 LANGUAGES = {"en": "English", "tr": "Türkçe"}
 
 
@@ -176,24 +173,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     fence = {"name": "math", "class": "formula", "format": _formula}
     config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
-    if not (Path(config.docs_dir) / MADE_LATER).exists():
-        config.nav = _without(config.nav, MADE_LATER)
     return config
 
 
 def _formula(source: str, *_: Any, **__: Any) -> str:
     return f'<div class="formula">{convert(source, display="block")}</div>'
-
-
-def _without(items: Any, page: str) -> Any:
-    """A part of the navigation as mkdocs.yml has it, without a page."""
-    if isinstance(items, list):
-        return [_without(item, page) for item in items if page not in (item, *_values(item))]
-    return {title: _without(below, page) for title, below in items.items()} if isinstance(items, dict) else items
-
-
-def _values(item: Any) -> list[Any]:
-    return [value for value in item.values() if isinstance(value, str)] if isinstance(item, dict) else []
 
 
 # ---------------------------------------------------------------- search
