@@ -1,6 +1,7 @@
 """The ablations: what was stopped goes on, and the page says what the scores say and no more."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,7 @@ def test_an_option_is_judged_beside_the_run_that_it_differs_from(tmp_path: Path)
         page, "Gains more"
     )
     alone = write_page(study("strong_local"), tmp_path)
+    assert re.search("Not compared here: .*VGG16 as the content network, style loss, .*more adversarial loss, ", alone)
     assert "Not judged yet, for want of runs: a verdict for each patch, with more adversarial loss." in alone
 
 

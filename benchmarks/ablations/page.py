@@ -10,7 +10,7 @@ from statistics import fmean
 
 from benchmarks.ablations.scores import METRICS, ScoredSet, read_scores
 from benchmarks.ablations.study import Study, report_of
-from benchmarks.ablations.variants import BASE, Variant
+from benchmarks.ablations.variants import BASE, VARIANTS, Variant
 from benchmarks.table import Table
 from onar.evaluation.report import KNOWN_METRICS
 
@@ -26,7 +26,7 @@ VERDICTS = {
 def write_page(study: Study, results: Path) -> str:
     """The whole page as Markdown, also when some or all runs are missing."""
     scored = {mask_set: read_scores(study, results, mask_set) for mask_set in study.mask_sets}
-    parts = ["# Ablations", _introduction(study, scored), _missing(study, results)]
+    parts = ["# Ablations", _introduction(study, scored), _left_out(study), _missing(study, results)]
     parts += [str(_scores_table(study, mask_set, one)) for mask_set, one in scored.items()]
     parts += [_verdicts(study, scored)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -53,6 +53,12 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         "the photos that keep it from learning them by heart, they may not tell.\n\n"
         "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; stopped, it goes on."
     )
+
+
+def _left_out(study: Study) -> str:
+    """Which options were not asked about; empty when all were."""
+    left_out = [variant.option for variant in VARIANTS if variant.name not in study.variants]
+    return f"Not compared here: {', '.join(left_out)}." if left_out else ""
 
 
 def _missing(study: Study, results: Path) -> str:
