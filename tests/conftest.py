@@ -23,12 +23,6 @@ def pytest_configure() -> None:
     cv2.setNumThreads(1)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    # Tests wait for servers, browsers and trainings a quarter of their time.
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
