@@ -209,7 +209,7 @@ def interrupt_one_process(settings: dict[str, Any], folder: Path) -> str:
 
 
 def interrupt_after_a_step(results: Path) -> None:
-    wait_for(results, "log.jsonl")
+    wait_until(lambda: any(record["kind"] == "step" for record in Results(results).records()))
     os.kill(os.getpid(), signal.SIGINT)
 
 
