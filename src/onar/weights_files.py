@@ -100,8 +100,7 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
         OnarError: the file is missing or damaged, or holds something else.
     """
     weights, metadata = _read_file(path)
-    if "architecture" in metadata:  # other programs say "pt" or "np" there, which is no version
-        refuse_newer(metadata.get("format", FORMAT), path)
+    _refuse_newer_export(metadata, path)
     try:
         architecture = json.loads(metadata["architecture"])
         if architecture["network"] != BLEND:
@@ -126,8 +125,7 @@ def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
 
 def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:
     """The generator's name and arguments in the metadata of an exported file; raises as `read_generator_file`."""
-    if "architecture" in metadata:  # other programs say "pt" or "np" there, which is no version
-        refuse_newer(metadata.get("format", FORMAT), path)
+    _refuse_newer_export(metadata, path)
     try:
         architecture = json.loads(metadata["architecture"])
         name = architecture["generator"]
@@ -166,6 +164,12 @@ def refuse_newer(version: object, path: Path) -> None:
             f"{path} has format {version}, written by a newer Onar; this version reads up to {FORMAT}: "
             "pip install --upgrade onar"
         )
+
+
+def _refuse_newer_export(metadata: Mapping[str, str], path: Path) -> None:
+    """As `refuse_newer`, of an exported file's metadata; other programs say "pt" or "np" there, which is no version."""
+    if "architecture" in metadata:
+        refuse_newer(metadata.get("format", FORMAT), path)
 
 
 def usual_training_size(depth: int | None) -> int:
