@@ -26,7 +26,7 @@ _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
 _XMP_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails\s*>", re.DOTALL)
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_IPTC = 0x0404
-_KNOWN_SEGMENTS = ("APP0", "APP1", "APP13", "APP14", "COM")
+_KNOWN_SEGMENTS = ("APP0", "APP1", "APP2", "APP13", "APP14", "COM")
 _KNOWN_APP2 = (b"ICC_PROFILE\0", b"MPF\0")
 _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
@@ -169,7 +169,7 @@ def _iptc(image: Image.Image) -> bytes:
 def _left_segments(image: Image.Image) -> list[Loss]:
     """What JPEG segments that have no place in `Metadata` a file holds."""
     segments = getattr(image, "applist", [])
-    names = {name for name, _ in segments if name not in (*_KNOWN_SEGMENTS, "APP2")}
+    names = {name for name, _ in segments if name not in _KNOWN_SEGMENTS}
     if any(name == "APP2" and not content.startswith(_KNOWN_APP2) for name, content in segments):
         names.add("APP2")
     if any(name == "APP1" and content.startswith(b"http://ns.adobe.com/xmp/extension/") for name, content in segments):
