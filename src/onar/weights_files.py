@@ -29,6 +29,8 @@ RECORD = ("recipe", "log", "blend")
 """Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended."""
 
 BLEND = "TextureBlend"
+FILLS = 3
+"""That a blend makes one of."""
 """What the metadata call the network that blends a generator's fill with copied texture."""
 
 Arrays = dict[str, NDArray[Any]]
@@ -105,9 +107,12 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
         architecture = json.loads(metadata["architecture"])
         if architecture["network"] != BLEND:
             raise ValueError
-        return weights, int(architecture["base_channels"])
+        fills, base_channels = int(architecture.get("fills", 2)), int(architecture["base_channels"])
     except (KeyError, TypeError, ValueError) as error:
         raise OnarError(f"{path} does not hold what blends fills, a {BLEND}") from error
+    if fills != FILLS:
+        raise OnarError(f"{path} blends {fills} fills, this version {FILLS}: train it anew by onar blend")
+    return weights, base_channels
 
 
 def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 
 from onar import Inpainter
 from onar.bundled import bundled_photos, bundled_weights, texture_weights
@@ -100,6 +102,11 @@ def test_other_weights_are_refused_as_a_blend(tmp_path) -> None:
     cut.write_bytes(texture_weights().read_bytes()[:-100])
     with pytest.raises(OnarError, match="damaged"):
         Blend(cut)
+    earlier = tmp_path / "earlier.safetensors"
+    architecture = {"network": "TextureBlend", "base_channels": 32}
+    save_file({"weight": np.zeros(1)}, earlier, {"architecture": json.dumps(architecture)})
+    with pytest.raises(OnarError, match="blends 2 fills, this version 3: train it anew"):
+        Blend(earlier)
 
 
 @pytest.mark.parametrize("options", [{"texture": "wood"}, {"seed": -1}])
@@ -110,6 +117,13 @@ def test_what_cannot_be_is_refused(inpainter, photo, hole, options) -> None:
 
 def test_a_photo_without_a_known_pixel_is_filled(inpainter, photo) -> None:
     assert inpainter(photo, np.ones(photo.shape[:2], bool)).shape == photo.shape
+
+
+def test_a_rim_that_half_the_scale_does_not_show_is_copied_from(photo) -> None:
+    hole = np.ones((41, 41), bool)
+    hole[0] = hole[:, 0] = False
+    _, coarse = copy_texture(photo[:41, :41], hole, 0)
+    assert coarse[hole].std() > 0
 
 
 def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:
@@ -132,9 +146,9 @@ def test_very_deep_holes_are_copied_at_a_lower_scale(photo) -> None:
     hole = np.zeros(large.shape[:2], bool)
     hole[100:860, 100:860] = True
     assert halvings(depth_of(hole)) == np.ceil(np.log2(380 / rules.TEXTURE_DEPTH))
-    copied = copy_texture(large, hole, 0)
-    assert copied.shape == large.shape
-    assert copied[hole].std() > 0
+    for copied in copy_texture(large, hole, 0):
+        assert copied.shape == large.shape
+        assert copied[hole].std() > 0
 
 
 def test_the_graph_computes_what_the_network_does() -> None:
@@ -142,15 +156,15 @@ def test_the_graph_computes_what_the_network_does() -> None:
     network = TextureBlend(base_channels).eval()
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     rng = np.random.default_rng(0)
-    led, copied = rng.random((2, 80, 112, 3), np.float32)
+    fills = rng.random((3, 80, 112, 3), np.float32)
     known = (random_mask(80, 112, rng=rng) == 0).astype(np.float32)
     with torch.no_grad():
-        tensors = (torch.from_numpy(fill).permute(2, 0, 1)[None] for fill in (led, copied))
+        tensors = (torch.from_numpy(fill).permute(2, 0, 1)[None] for fill in fills)
         expected = network(*tensors, torch.from_numpy(known)[None, None])[0].permute(1, 2, 0).numpy()
     blend = Blend(texture_weights())
-    assert np.abs(blend(led, copied, known) - expected).max() < 1e-4
+    assert np.abs(blend(*fills, known) - expected).max() < 1e-4
     # Sides of any length: the edge is repeated, which is seen near it alone.
-    assert blend(led[:77, :101], copied[:77, :101], known[:77, :101]).shape == (77, 101, 3)
+    assert blend(*fills[:, :77, :101], known[:77, :101]).shape == (77, 101, 3)
 
 
 def test_bands_add_up_to_the_image() -> None:
@@ -163,11 +177,30 @@ def test_bands_add_up_to_the_image() -> None:
     assert torch.allclose(total, image, atol=1e-6)
 
 
+def test_mixed_texture_can_keep_its_contrast() -> None:
+    """Two textures that have nothing in common lose contrast in their mean; the gain of a band brings it back."""
+    torch.manual_seed(0)
+    copied, coarse = 0.5 + 0.1 * torch.randn(2, 1, 3, 64, 64)
+    network = TextureBlend().eval()
+    with torch.no_grad():
+        for layer in (network.fine[1], *network.heads):
+            layer.weight.zero_()
+            layer.bias.view(6, -1)[:3] = torch.tensor([-9.0, 0.0, 0.0])[:, None]  # half of each copy
+        contrast = []
+        for gain in (0.0, 0.88):  # once, 1.41 times
+            for layer in (network.fine[1], *network.heads):
+                layer.bias.view(6, -1)[2] = gain
+            contrast.append(network(coarse, copied, coarse, torch.zeros(1, 1, 64, 64)).std() / copied.std())
+    assert contrast[0] < 0.75
+    assert contrast[1] == pytest.approx(1, abs=0.05)
+
+
 def test_before_training_texture_is_copied_and_colours_are_the_networks() -> None:
     torch.manual_seed(0)
     texture = torch.rand(1, 3, 64, 64) * 0.2
     led, copied = torch.full((1, 3, 64, 64), 0.7), 0.3 + texture
+    coarse = torch.full_like(led, 0.3)
     with torch.no_grad():
-        blended = TextureBlend().eval()(led, copied, torch.zeros(1, 1, 64, 64))
+        blended = TextureBlend().eval()(led, copied, coarse, torch.zeros(1, 1, 64, 64))
     assert blended.mean() > (led.mean() + copied.mean()) / 2
     assert blended.std() > texture.std() / 2

@@ -43,9 +43,9 @@ function numbers(windows: Window[]): number[][] {
 }
 
 test("the rule is that of Python", () => {
-  const { SMALL_PHOTO, SMALL, THIN, TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE } = rules;
+  const { SMALL_PHOTO, SMALL, THIN, COARSE_RADIUS, TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE } = rules;
   const texture = { TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE };
-  const constants = { SMALL_PHOTO, SMALL, THIN, ...texture, TILE, TILE_MARGIN, MOST_GROUPS };
+  const constants = { SMALL_PHOTO, SMALL, THIN, COARSE_RADIUS, ...texture, TILE, TILE_MARGIN, MOST_GROUPS };
   expect(constants).toEqual(vectors.rules.constants);
   for (const [depth, size, [margin, atLeast]] of vectors.rules.surroundings) {
     expect(rules.surroundings(depth, size)).toEqual({ margin, atLeast });

@@ -40,13 +40,13 @@ export const copyPixels: CopyPatches = async (photo, hole, _shape, radius, seed)
 };
 
 /** In the place of the blend; the more is known in the row, the more is copied. */
-export const mix: Blend = async (led, copied, known, { height, width }) => {
+export const mix: Blend = async (led, copied, coarse, known, { height, width }) => {
   const mixed = new Float32Array(led.length);
   for (let row = 0; row < height; row++) {
     const line = known.subarray(row * width, (row + 1) * width);
     const share = 0.5 + 0.25 * (line.reduce((total, one) => total + one, 0) / width);
     for (let at = 3 * row * width; at < 3 * (row + 1) * width; at++) {
-      mixed[at] = led[at] + share * Math.fround(copied[at] - led[at]);
+      mixed[at] = led[at] + share * Math.fround(copied[at] - led[at]) + 0.125 * Math.fround(coarse[at] - copied[at]);
     }
   }
   return mixed;

@@ -159,7 +159,7 @@ def _write_blend(blend: Path, path: Path) -> None:
 
 
 def _blend_photo(model: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """What a blend makes of a bundled photo and its mirror image, with a hole in the middle."""
+    """What a blend makes of a bundled photo and its mirror images, with a hole in the middle."""
     import onnxruntime
 
     photo = Image.open(example_photos()[0]).convert("RGB").resize((256, 192))
@@ -168,7 +168,8 @@ def _blend_photo(model: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
     known[..., 64:128, 64:192] = 0
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     blended: np.ndarray[Any, np.dtype[np.float32]]
-    (blended,) = session.run(None, {"led": led, "copied": np.flip(led, 3).copy(), "known": known})
+    copied, coarse = (np.flip(led, axis).copy() for axis in (3, 2))
+    (blended,) = session.run(None, {"led": led, "copied": copied, "coarse": coarse, "known": known})
     return blended
 
 

@@ -182,12 +182,13 @@ class Blend:
         except LookupError as error:
             raise OnarError(f"{path} does not hold what blends fills: it lacks {error}") from error
 
-    def __call__(self, led: Frame, copied: Frame, known: Frame, /) -> Frame:
-        """Blend two fills of the same holes.
+    def __call__(self, led: Frame, copied: Frame, coarse: Frame, known: Frame, /) -> Frame:
+        """Blend three fills of the same holes.
 
         Args:
             led: H×W×3 in [0, 1], what a generator filled.
             copied: H×W×3 in [0, 1], what was copied from the photo.
+            coarse: H×W×3 in [0, 1], what was copied at half the scale.
             known: H×W, 1 = known, 0 = hole.
 
         Returns:
@@ -197,7 +198,7 @@ class Blend:
         padding = ((0, -height % BLEND_MULTIPLE), (0, -width % BLEND_MULTIPLE))
         fills = {
             name: np.pad(fill, (*padding, (0, 0)), mode="edge").transpose(2, 0, 1)[None]
-            for name, fill in (("led", led), ("copied", copied))
+            for name, fill in (("led", led), ("copied", copied), ("coarse", coarse))
         }
         inputs = fills | {"known": np.pad(known, padding, mode="edge")[None, None]}
         (completed,) = self._session.run(None, inputs)[0]

@@ -16,7 +16,7 @@ HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
 def build_blend(weights: Weights) -> bytes:
-    """Build the model (led, copied, known) -> completed of a `TextureBlend`, as the bytes of an ONNX file.
+    """Build the model (led, copied, coarse, known) -> completed of a `TextureBlend`, as the bytes of an ONNX file.
 
     Args:
         weights: its state dict, as float arrays.
@@ -25,30 +25,47 @@ def build_blend(weights: Weights) -> bytes:
         A model of float32 tensors, NCHW in [0, 1], with any batch, and height and width that are multiples of 16.
     """
     graph = Graph()
-    difference = graph.add("Sub", "led", "copied")
-    heads = _heads(graph, weights, _describe(graph, difference))
+    differences = [graph.add("Sub", fill, "copied") for fill in ("led", "coarse")]
+    heads = _heads(graph, weights, _describe(graph, differences))
+    fills = [_bands(graph, fill) for fill in ("led", "coarse", "copied")]
     total = ""
-    for part, head in zip(reversed(_bands(graph, difference)), reversed(heads), strict=True):
-        weight = graph.add("Sigmoid", graph.add("Slice", head, [0], [1], [1]))
-        own = graph.add("Mul", graph.add("Slice", head, [1], [4], [1]), OWN_SHARE)
-        band = graph.add("Add", graph.add("Mul", weight, part), own)
+    for *parts, head in reversed(list(zip(*fills, heads, strict=True))):
+        band = _mix(graph, parts, graph.add("Slice", head, [0], [2], [1]))
+        if total:
+            gain = graph.add("Mul", graph.add("Sigmoid", graph.add("Slice", head, [2], [3], [1])), 2.0)
+            band = graph.add("Mul", gain, band)
+        band = graph.add("Add", band, graph.add("Mul", graph.add("Slice", head, [3], [6], [1]), OWN_SHARE))
         total = graph.add("Add", graph.enlarge(total, **LINEAR), band) if total else band
-    return graph.finish({"led": 3, "copied": 3, "known": 1}, graph.add("Add", "copied", total), {})
+    return graph.finish({"led": 3, "copied": 3, "coarse": 3, "known": 1}, total, {})
 
 
-def _describe(graph: Graph, difference: str) -> str:
+def _mix(graph: Graph, parts: list[str], logits: str) -> str:
+    """The sum of the parts by their weights; the last one's logit is 0, the others' are B×2×h×w."""
+    weights = graph.add("Softmax", graph.add("Pad", logits, [0, 0, 0, 0, 0, 1, 0, 0]), axis=1)
+    shares = [
+        graph.add("Mul", graph.add("Slice", weights, [index], [index + 1], [1]), part)
+        for index, part in enumerate(parts)
+    ]
+    return graph.add("Sum", *shares)
+
+
+def _describe(graph: Graph, differences: list[str]) -> str:
     """See `onar.models.texture_blend.describe`."""
     hole = graph.add("Sub", 1.0, "known")
-    apart = graph.add("ReduceMean", graph.add("Abs", difference), [1], keepdims=1)
-    eighth = graph.add("AveragePool", hole, kernel_shape=[8, 8], strides=[8, 8])
-    share = graph.add("AveragePool", eighth, kernel_shape=[5, 5], pads=[2] * 4)
-    depth = graph.add("Resize", share, "", [1.0, 1.0, 8.0, 8.0], **LINEAR)
-    fills = (graph.add("Sub", fill, 0.5) for fill in ("led", "copied"))
-    return graph.add("Concat", *fills, graph.add("Mul", apart, 2.0), hole, depth, axis=1)
+    apart = [
+        graph.add("Mul", graph.add("ReduceMean", graph.add("Abs", one), [1], keepdims=1), 2.0) for one in differences
+    ]
+    shares = [graph.add("AveragePool", hole, kernel_shape=[8, 8], strides=[8, 8])]
+    for _ in range(4):
+        shares.append(graph.add("AveragePool", shares[-1], kernel_shape=[5, 5], pads=[2] * 4))
+    near_and_far = graph.add("Concat", shares[1], shares[4], axis=1)
+    depth = graph.add("Resize", near_and_far, "", [1.0, 1.0, 8.0, 8.0], **LINEAR)
+    fills = (graph.add("Sub", fill, 0.5) for fill in ("led", "copied", "coarse"))
+    return graph.add("Concat", *fills, *apart, hole, depth, axis=1)
 
 
 def _heads(graph: Graph, weights: Weights, described: str) -> list[str]:
-    """What the U-Net says for each band, fine to coarse: B×4×h×w."""
+    """What the U-Net says for each band, fine to coarse: B×6×h×w."""
 
     def layer(name: str, x: str, stride: int = 1) -> str:
         return graph.add("LeakyRelu", graph.convolve(weights, f"{name}.0", x, stride), alpha=0.1)

@@ -54,3 +54,7 @@ TEXTURE_NEAR = 32
 def patch_radius(depth: float) -> int:
     """Radius of the patches for holes of that depth: large ones follow shapes, small ones fit into strokes."""
     return 2 if depth <= 32 else 4
+
+
+COARSE_RADIUS = 3
+"""Radius of the patches at half the scale."""

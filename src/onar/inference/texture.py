@@ -1,8 +1,9 @@
 """Copied texture: holes get the photo's own texture, led by what a network put there.
 
-A network knows where the colours go, PatchMatch what the photo's texture is. So a hole that is filled already is filled
-once more with patches of the photo, at the photo's own scale, and a small network says pixel by pixel and scale by
-scale what to believe of the two.
+A network knows where the colours go, PatchMatch what the photo's texture is. So a hole that is filled already is
+filled twice more with patches of the photo, at the photo's own scale and at half of it, and a small network says pixel
+by pixel and scale by scale what to believe of the three. What both copies agree on is more likely right, and shapes go
+on more often in the coarse one, which takes a third of the other's time and is made beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Texture:
     """Gives fills the photo's texture.
 
     Attributes:
-        blend: makes one fill of the network's and the copied one.
+        blend: makes one fill of the network's and the two copied ones.
         seed: of PatchMatch.
     """
 
@@ -59,12 +60,12 @@ class Texture:
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copied = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
+        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
         # Copying wants many surroundings, blending few.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
         led, hole = to_frame(photo[near.slices]), bare[near.slices]
-        copied_near = np.where(hole[..., None], to_frame(copied[near.within(window.shown)]), led)
-        fill = self.blend(led, copied_near, np.logical_not(hole).astype(np.float32))
+        copied, coarse = (np.where(hole[..., None], to_frame(copy[near.within(window.shown)]), led) for copy in copies)
+        fill = self.blend(led, copied, coarse, np.logical_not(hole).astype(np.float32))
         return to_pixels(fill[window.core.within(near)], photo.dtype)
 
 
@@ -93,12 +94,25 @@ def halvings(depth: float) -> int:
     return 0 if depth == inf else max(0, ceil(log2(max(depth, 1) / rules.TEXTURE_DEPTH)))
 
 
-def copy_texture(photo: Pixels, hole: Holes, seed: int) -> Pixels:
-    """Fill holes, bool H×W, with patches of the photo; very deep ones at half the scale, or less.
+def copy_texture(photo: Pixels, hole: Holes, seed: int) -> tuple[Pixels, Pixels]:
+    """Fill holes, bool H×W, with patches of the photo, and once more at half the scale.
 
-    Patches cannot bridge any depth, and the time grows with the area.
+    Very deep holes are filled at half the scale, or less, to begin with: patches cannot bridge any depth, and the time
+    grows with the area.
     """
     depth = depth_of(hole)
     if halvings(depth):
-        return double(copy_texture(*halve(photo, hole), seed), hole)
-    return fill_with_patches(photo, hole, rules.patch_radius(depth), seed)
+        copied, coarse = copy_texture(*halve(photo, hole), seed)
+        return double(copied, hole), double(coarse, hole)
+    with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
+        coarse_copy = beside.submit(copy_coarsely, photo, hole, seed)
+        copied = fill_with_patches(photo, hole, rules.patch_radius(depth), seed)
+    return copied, coarse_copy.result()
+
+
+def copy_coarsely(photo: Pixels, hole: Holes, seed: int) -> Pixels:
+    """Fill holes, bool H×W, with patches of the photo at half the scale: they follow shapes twice as large."""
+    small, unknown = halve(photo, hole)
+    if unknown.all():  # nothing is left to copy from
+        return fill_with_patches(photo, hole, rules.COARSE_RADIUS, seed)
+    return double(fill_with_patches(small, unknown, rules.COARSE_RADIUS, seed), hole)

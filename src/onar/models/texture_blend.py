@@ -1,9 +1,12 @@
-"""TextureBlend: a small U-Net that makes one fill of two, a network's and one copied from the photo.
+"""TextureBlend: a small U-Net that makes one fill of three, a network's and two copied from the photo.
 
-The two are blended as Burt & Adelson 1983 ("A Multiresolution Spline With Application to Image Mosaics") blend
-photos: their difference is taken apart into bands, from fine to coarse, and each band counts with a weight of its own,
-here one for each pixel of the band. Colours and large shapes are mostly the network's, texture is mostly copied. At
-each band the network may also add a little of its own, which repairs seams.
+They are blended as Burt & Adelson 1983 ("A Multiresolution Spline With Application to Image Mosaics") blend photos:
+each is taken apart into bands, from fine to coarse, and each band counts with a weight of its own, here one for each
+pixel of the band. Colours and large shapes are mostly the network's, texture is mostly copied; what was copied at half
+the scale follows larger shapes, and where both copies agree they are more likely right. A mean of textures that have
+nothing in common has less contrast than each, so each band has a gain, too (Heitz & Neyret 2018, "High-Performance
+By-Example Noise using a Histogram-Preserving Blending Operator", section 3, divide by the norm of the weights; here it
+is learned). At each band the network may also add a little of its own, which repairs seams.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BANDS = 5
-"""Bands of the difference; each next one has half the size."""
+"""Bands of a fill; each next one has half the size."""
+
+DESCRIBED = 14
+"""Channels that the network sees, see `describe`."""
 
 OWN_SHARE = 0.1
 """Scale of what the network adds of its own, so that it starts near nothing."""
 
-FIRST_WEIGHTS = (0.23, 0.31, 0.45, 0.69, 0.77)
-"""How much of the difference to the network's fill counts in each band before training, fine to coarse."""
+FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
+"""How much the network's fill and the coarse copy count in each band before training, fine to coarse; the rest is the
+copy's."""
 
 
 class Layer(nn.Sequential):
@@ -33,7 +40,7 @@ class Layer(nn.Sequential):
 
 
 class TextureBlend(nn.Module):
-    """Blends two fills of the same holes.
+    """Blends three fills of the same holes.
 
     Args:
         base_channels: of the first level, which has half the photo's size; the deeper ones have more.
@@ -47,40 +54,41 @@ class TextureBlend(nn.Module):
         self.base_channels = base_channels
         widths = [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
         # The first level sees 2×2 pixels as channels: convolutions at full size would cost the most and see the least.
-        self.encoder = nn.ModuleList([Layer(4 * 9, widths[0])])
+        self.encoder = nn.ModuleList([Layer(4 * DESCRIBED, widths[0])])
         self.encoder.extend(nn.Sequential(Layer(one, two, stride=2), Layer(two, two)) for one, two in pairwise(widths))
         self.decoder = nn.ModuleList(Layer(low + skip, skip) for skip, low in pairwise(widths))
-        # A weight and three colours for each band; four pixels of the finest are one of the first level.
-        self.heads = nn.ModuleList(nn.Conv2d(width, 4, 3, padding=1) for width in widths)
-        self.fine = nn.Sequential(Layer(widths[0], widths[0]), nn.Conv2d(widths[0], 16, 3, padding=1))
+        # For each band two weights, a gain and three colours; four pixels of the finest are one of the first level.
+        self.heads = nn.ModuleList(nn.Conv2d(width, 6, 3, padding=1) for width in widths)
+        self.fine = nn.Sequential(Layer(widths[0], widths[0]), nn.Conv2d(widths[0], 4 * 6, 3, padding=1))
         self._start_near_fixed_weights()
 
     @property
     def architecture(self) -> dict[str, Any]:
         """Name and arguments, as a weights file says them."""
-        return {"network": "TextureBlend", "base_channels": self.base_channels}
+        return {"network": "TextureBlend", "fills": 3, "base_channels": self.base_channels}
 
     @torch.no_grad()
     def _start_near_fixed_weights(self) -> None:
         last_layers = [self.fine[1], *self.heads]
-        for layer, weight in zip(last_layers, FIRST_WEIGHTS, strict=True):
+        for layer, (led, coarse) in zip(last_layers, FIRST_WEIGHTS, strict=True):
             layer.weight.mul_(0.1)
             layer.bias.zero_()
-            layer.bias[: len(layer.bias) // 4] = torch.logit(torch.tensor(weight))
+            logits = (torch.tensor([led, coarse]) / (1 - led - coarse)).log()
+            layer.bias.view(6, -1)[:2] = logits[:, None]
 
-    def forward(self, led: Tensor, copied: Tensor, known: Tensor) -> Tensor:
+    def forward(self, led: Tensor, copied: Tensor, coarse: Tensor, known: Tensor) -> Tensor:
         """Blend.
 
         Args:
             led: B×3×H×W in [0, 1], the photo with its holes filled by a network; H and W multiples of `multiple`.
             copied: B×3×H×W in [0, 1], the photo with its holes filled by patches of it.
+            coarse: B×3×H×W in [0, 1], the same at half the scale, enlarged.
             known: B×1×H×W, 1 = known, 0 = hole.
 
         Returns:
             B×3×H×W, about in [0, 1]; only what lies in the holes counts.
         """
-        difference = led - copied
-        levels = [self.encoder[0](functional.pixel_unshuffle(describe(led, copied, known), 2))]
+        levels = [self.encoder[0](functional.pixel_unshuffle(describe(led, copied, coarse, known), 2))]
         for level in list(self.encoder)[1:]:
             levels.append(level(levels[-1]))
         decoded = [levels.pop()]
@@ -88,16 +96,22 @@ class TextureBlend(nn.Module):
             decoded.append(layer(torch.cat([enlarge(decoded[-1]), levels.pop()], 1)))
         heads = [head(level) for head, level in zip(self.heads, reversed(decoded), strict=True)]
         heads.insert(0, functional.pixel_shuffle(self.fine(decoded[-1]), 2))
-        return copied + _weigh(bands(difference), heads)
+        return _weigh([bands(fill) for fill in (led, coarse, copied)], heads)
 
 
-def describe(led: Tensor, copied: Tensor, known: Tensor) -> Tensor:
-    """What the network sees, B×9×H×W: both fills, how far they are apart, the holes, and how deep they are."""
+def describe(led: Tensor, copied: Tensor, coarse: Tensor, known: Tensor) -> Tensor:
+    """What the network sees, B×14×H×W: the fills, how far they are apart, the holes, and how deep they are.
+
+    Depth is the share of hole nearby: within some 20 pixels, and within some 70.
+    """
     hole = 1 - known
-    apart = (led - copied).abs().mean(1, keepdim=True)
-    share = functional.avg_pool2d(functional.avg_pool2d(hole, 8), 5, 1, 2, count_include_pad=False)
-    depth = functional.interpolate(share, scale_factor=8, mode="bilinear", align_corners=False)
-    return torch.cat([led - 0.5, copied - 0.5, 2 * apart, hole, depth], 1)
+    apart = [2 * (fill - copied).abs().mean(1, keepdim=True) for fill in (led, coarse)]
+    shares = [functional.avg_pool2d(hole, 8)]
+    for _ in range(4):
+        shares.append(functional.avg_pool2d(shares[-1], 5, 1, 2, count_include_pad=False))
+    near_and_far = torch.cat([shares[1], shares[4]], 1)
+    depth = functional.interpolate(near_and_far, scale_factor=8, mode="bilinear", align_corners=False)
+    return torch.cat([led - 0.5, copied - 0.5, coarse - 0.5, *apart, hole, depth], 1)
 
 
 def bands(image: Tensor) -> list[Tensor]:
@@ -113,11 +127,22 @@ def enlarge(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def _weigh(parts: list[Tensor], heads: list[Tensor]) -> Tensor:
-    """Add up bands, fine to coarse, each by the weight and with the colours that its head says."""
+def _weigh(fills: list[list[Tensor]], heads: list[Tensor]) -> Tensor:
+    """Add up the bands of the fills, as the heads say.
+
+    Args:
+        fills: bands of the network's fill, of the coarse copy and of the copy, fine to coarse.
+        heads: for each band B×6×h×w: the logarithms of two weights over the copy's, a gain, and the colours.
+    """
     total: Tensor | None = None
-    for part, head in zip(reversed(parts), reversed(heads), strict=True):
-        band = torch.sigmoid(head[:, :1]) * part + OWN_SHARE * head[:, 1:]
+    for index in reversed(range(BANDS)):
+        head = heads[index]
+        logits = functional.pad(head[:, :2], (0, 0, 0, 0, 0, 1))
+        weights = functional.softmax(logits, 1)[:, :, None]
+        band = (weights * torch.stack([fill[index] for fill in fills], 1)).sum(1)
+        if total is not None:
+            band = 2 * torch.sigmoid(head[:, 2:3]) * band
+        band = band + OWN_SHARE * head[:, 3:]
         total = band if total is None else enlarge(total) + band
     assert total is not None
     return total

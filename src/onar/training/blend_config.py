@@ -49,7 +49,8 @@ class BlendConfig(Settings):
     count: int = 2000
     """Pairs to train on."""
     pair_size: int = 256
-    """Side in pixels of what is kept of a pair. Holes shaped like things are filled in crops of up to twice that."""
+    """Side in pixels of what is kept of a pair. Holes shaped like things are filled in crops of up to three times
+    that."""
     num_workers: int | None = None
     """Processes that make pairs; by default one for each CPU, and 0 makes them in the training process."""
     img_size: int = 192

@@ -1,6 +1,6 @@
-"""What a blend is trained on: a photo, its holes, a network's fill of them, and one copied from the photo.
+"""What a blend is trained on: pairs of the fills that it gets, a network's and two that are copied, and the photo.
 
-Such a pair of fills takes seconds to make, so pairs are made once, into a folder. Each is a file of its own, whole or
+Such a pair takes seconds to make, so pairs are made once, into a folder. Each is a file of its own, whole or
 not at all, that depends on the photos, the network, the seed and its number alone: making them can be stopped at any
 moment, and any number of processes can share it.
 """
@@ -26,25 +26,26 @@ from onar.files import remove_partial, replacing, write_text
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.inference import rules
 from onar.inference.inpainter import Inpainter
-from onar.inference.texture import depth_of
+from onar.inference.texture import copy_coarsely, depth_of
 from onar.masks import Holes, random_mask
 from onar.patchmatch import fill_with_patches
 
 FillPair: TypeAlias = NDArray[np.uint8]
-"""H×W×10: the photo, the network's fill and the copied one, three channels each, and the mask."""
+"""H×W×13: the photo, the network's fill, the copied one and the coarsely copied one, three channels each, and the
+mask."""
 
-CHANNELS = 10
+CHANNELS = 13
 
 IRREGULAR_SHARE = 0.45
 """Share of the pairs with irregular holes; the others have holes shaped like things."""
 IRREGULAR: dict[str, Any] = {"mask_type": "irregular", "hole_ratio": (0.03, 0.6)}
 OBJECT: dict[str, Any] = {"mask_type": "object", "hole_ratio": (0.02, 0.13), "max_size_ratio": 0.55}
 
-OBJECT_SIDES = 1.75, 2.0
-"""Least and largest side of the crops with such holes, as multiples of a pair's: deep holes need surroundings. Photos
-smaller than the least are enlarged."""
+LARGEST_OBJECT_CROP = 3.0
+"""Largest side of the crops with such holes, as a multiple of a pair's: the larger the photo, the deeper its holes. A
+photo that is not as large is not enlarged for it: it would have no texture that could be learned from."""
 
-IRREGULAR_CROP, OBJECT_CROP = 0.8, 0.45
+SMALLEST_CROP = 0.8
 """Smallest random crop, as a share of the largest one that fits."""
 
 RADII = (2, 3, 4, 5)
@@ -137,10 +138,10 @@ class PairMaker(Dataset[list[str]]):
         photo, unreadable = self._read_crop(irregular, rng)
         mask = random_mask(*photo.shape[:2], rng=rng, **(IRREGULAR if irregular else OBJECT))
         hole = mask > 0
-        copied = fill_with_patches(photo, hole, _choose_radius(hole, rng), seed=number)
-        copied = np.where(hole[..., None], copied, photo)
+        fine = fill_with_patches(photo, hole, _choose_radius(hole, rng), seed=number)
+        copies = [np.where(hole[..., None], copy, photo) for copy in (fine, copy_coarsely(photo, hole, seed=number))]
         led = self._inpainter(photo, mask, texture="network")
-        pair = crop_near_hole(np.concatenate([photo, led, copied, mask[..., None]], axis=2), self.side, rng)
+        pair = crop_near_hole(np.concatenate([photo, led, *copies, mask[..., None]], axis=2), self.side, rng)
         with replacing(pair_file(self.folder, number)) as temporary:
             np.save(temporary, pair)
         return unreadable
@@ -153,15 +154,14 @@ class PairMaker(Dataset[list[str]]):
     def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[EightBits, list[str]]:
         """A random crop of a random photo, or of the next one that can be read; and a line for each that cannot."""
         unreadable: list[str] = []
-        least, most = (self.side * limit for limit in ((1.0, 1.0) if irregular else OBJECT_SIDES))
-        smallest = IRREGULAR_CROP if irregular else OBJECT_CROP
+        largest = self.side * (1.0 if irregular else LARGEST_OBJECT_CROP)
         first, count = int(rng.integers(len(self.photos))), len(self.photos)
         for index in chain(range(first, count), range(first)):
             try:
                 with open_photo(self.photos[index]) as file:
                     size = file.height, file.width
-                    side = round(min(max(least, min(size)), most))
-                    return file.read_crop(random_box(size, (side, side), smallest, rng), side, side), unreadable
+                    side = round(max(self.side, min(*size, largest)))
+                    return file.read_crop(random_box(size, (side, side), SMALLEST_CROP, rng), side, side), unreadable
             except PhotoError as error:
                 unreadable.append(str(error))
         raise OnarError(f"none of the {count} photos could be read; the first: {unreadable[0]}")
@@ -178,7 +178,7 @@ def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.ran
         rng: source of all that is random.
 
     Returns:
-        B×S×S×10, each as a `FillPair`.
+        B×S×S×13, each as a `FillPair`.
 
     Raises:
         OnarError: a pair is missing or damaged.
@@ -191,7 +191,7 @@ def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.ran
 
 
 def crop_near_hole(pair: FillPair, side: int, rng: np.random.Generator) -> FillPair:
-    """A random crop of a pair, side×side×10; a random pixel of its holes lies about in the middle."""
+    """A random crop of a pair, side×side×13; a random pixel of its holes lies about in the middle."""
     rows, columns = np.nonzero(pair[..., -1])
     chosen = int(rng.integers(len(rows)))
     before = rng.integers(side // 4, 3 * side // 4, size=2)

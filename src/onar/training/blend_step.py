@@ -36,7 +36,7 @@ class BlendGAN(Resumable):
     """A blend and a local discriminator with everything that trains them.
 
     Attributes:
-        blend: (led, copied, known) -> completed.
+        blend: (led, copied, coarse, known) -> completed.
         discriminator: photo or composite -> logits.
         features: image B×3×H×W in [0, 1] -> list of feature maps; frozen, on the device.
         weights: the weight of each term by name: pixel, style, statistics, normalised, adv. With adv 0 the
@@ -71,7 +71,7 @@ class BlendGAN(Resumable):
         """Take one step: first the discriminator learns, then the blend.
 
         Args:
-            pairs: uint8 B×10×H×W, as `blend_pairs.FillPair` orders the channels.
+            pairs: uint8 B×13×H×W, as `blend_pairs.FillPair` orders the channels.
             factor: on both learning rates.
 
         Returns:
@@ -83,9 +83,9 @@ class BlendGAN(Resumable):
         for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-        photo, led, copied, known = self._unpack(pairs)
+        photo, *fills, known = self._unpack(pairs)
         with self._autocast():
-            completed = self.blend(led, copied, known)
+            completed = self.blend(*fills, known)
         whole = composite(photo, completed.float(), known)
         terms = {"pixel": PixelLoss()(whole, photo, known), **self._feature_terms(whole, photo)}
         losses = {}
@@ -105,13 +105,13 @@ class BlendGAN(Resumable):
             "optimizer_d": self.optimizers[1],
         }
 
-    def _unpack(self, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Photo, led and copied, B×3×H×W in [0, 1], and known, B×1×H×W."""
+    def _unpack(self, pairs: Tensor) -> list[Tensor]:
+        """Photo, led, copied and coarse, B×3×H×W in [0, 1], and known, B×1×H×W."""
         values = pairs.to(self.device).float() / 255
-        photo, led, copied, hole = (
-            part.contiguous(memory_format=torch.channels_last) for part in torch.split(values, [3, 3, 3, 1], 1)
+        *pictures, hole = (
+            part.contiguous(memory_format=torch.channels_last) for part in torch.split(values, [3, 3, 3, 3, 1], 1)
         )
-        return photo, led, copied, 1 - hole
+        return [*pictures, 1 - hole]
 
     def _feature_terms(self, whole: Tensor, photo: Tensor) -> dict[str, Tensor]:
         losses: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {

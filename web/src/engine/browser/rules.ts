@@ -51,3 +51,6 @@ export const TEXTURE_NEAR = 32;
 export function patchRadius(depth: number): number {
   return depth <= 32 ? 2 : 4;
 }
+
+/** Radius of the patches at half the scale. */
+export const COARSE_RADIUS = 3;

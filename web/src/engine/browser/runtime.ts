@@ -25,7 +25,7 @@ type Inputs = Record<string, { data: Float32Array; channels: number }>;
 /** What the networks of a folder are run by. */
 export interface Networks {
   network: Network;
-  /** Open what makes one fill of two, an ONNX file (led, copied, known) -> completed. */
+  /** Open what makes one fill of three, an ONNX file (led, copied, coarse, known) -> completed. */
   blend(content: Uint8Array): Promise<Blend>;
   /** What computes, for people who want to know. */
   description: string;
@@ -98,11 +98,12 @@ async function complete(generator: Model, ...[photo, known, shape]: Parameters<N
 }
 
 function blendOf(model: Model): Blend {
-  return async (led, copied, known, { height, width }) => {
+  return async (led, copied, coarse, known, { height, width }) => {
     const size = { height, width, tall: roundUp(height), wide: roundUp(width) };
     const inputs = {
       led: { data: planes(pad(led, 3, size), 3, 1), channels: 3 },
       copied: { data: planes(pad(copied, 3, size), 3, 1), channels: 3 },
+      coarse: { data: planes(pad(coarse, 3, size), 3, 1), channels: 3 },
       known: { data: pad(known, 1, size), channels: 1 },
     };
     return cut(pixels(await model.run(inputs, 1, size.tall, size.wide), 3, 1), 3, size);

@@ -83,29 +83,44 @@ async function fillWindow(
 ): Promise<Fill | null> {
   const hole = shown.cropHoles(bare);
   if (allHole(hole)) return null; // nothing to copy from
-  const copied = await copyTexture(shown.cropPhoto(photo), hole, copyPatches, seed);
+  const copies = await copyTexture(shown.cropPhoto(photo), hole, copyPatches, seed);
   // Copying wants many surroundings, blending few.
   const near = core.grown(rules.TEXTURE_MARGIN, Box.of(bare));
   const led = wholeFrameOf(near.cropPhoto(photo));
   const known = knownFromHoles(near.cropHoles(bare));
   const place = new Box(near.top - shown.top, near.left - shown.left, near.bottom - shown.top, near.right - shown.left);
-  const copiedNear = wholeFrameOf(place.cropPhoto(copied));
-  for (let pixel = 0; pixel < known.length; pixel++) {
-    if (known[pixel]) copiedNear.set(led.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
-  }
-  return { core, near, frame: await blend(led, copiedNear, known, { height: near.height, width: near.width }) };
+  const nearOf = (copy: Photo): Float32Array => {
+    const frame = wholeFrameOf(place.cropPhoto(copy));
+    for (let pixel = 0; pixel < known.length; pixel++) {
+      if (known[pixel]) frame.set(led.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
+    }
+    return frame;
+  };
+  const shape = { height: near.height, width: near.width };
+  return { core, near, frame: await blend(led, nearOf(copies.copied), nearOf(copies.coarse), known, shape) };
 }
 
-/** Fill holes with patches of the photo; very deep ones at half the scale, or less: patches cannot bridge any depth. */
-async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Photo> {
+/** A photo whose holes are filled with patches of it, at its own scale and at half the scale. */
+interface Copies {
+  copied: Photo;
+  coarse: Photo;
+}
+
+/** Very deep holes are copied at half the scale, or less, to begin with: patches cannot bridge any depth. */
+async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Copies> {
   const depth = depthOf(hole);
+  const small = halve(photo, hole);
   if (halvings(depth) > 0) {
-    const small = halve(photo, hole);
-    return double(await copyTexture(small.photo, small.unknown, copyPatches, seed), photo);
+    const copies = await copyTexture(small.photo, small.unknown, copyPatches, seed);
+    return { copied: double(copies.copied, photo), coarse: double(copies.coarse, photo) };
   }
-  const { height, width } = photo;
-  const data = await copyPatches(photo.data, hole.data, { height, width }, rules.patchRadius(depth), seed);
-  return { height, width, data };
+  const fill = async ({ height, width, data }: Photo, holes: Holes, radius: number): Promise<Photo> => {
+    return { height, width, data: await copyPatches(data, holes.data, { height, width }, radius, seed) };
+  };
+  const coarse = allHole(small.unknown) // nothing is left to copy from
+    ? await fill(photo, hole, rules.COARSE_RADIUS)
+    : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
+  return { copied: await fill(photo, hole, rules.patchRadius(depth)), coarse };
 }
 
 function put(photo: Photo, bare: Holes, { core, near, frame }: Fill): void {

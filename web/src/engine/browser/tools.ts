@@ -7,10 +7,11 @@ export type Network = (
   shape: { count: number; height: number; width: number },
 ) => Promise<Float32Array>;
 
-/** Makes one fill of two: led and copied H·W·3 in [0, 1], known H·W (1 = known) → H·W·3. Any height and width. */
+/** Makes one fill of three: led, copied and coarse H·W·3 in [0, 1], known H·W (1 = known) → H·W·3. Any height and width. */
 export type Blend = (
   led: Float32Array,
   copied: Float32Array,
+  coarse: Float32Array,
   known: Float32Array,
   shape: { height: number; width: number },
 ) => Promise<Float32Array>;
