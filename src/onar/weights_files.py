@@ -29,9 +29,9 @@ RECORD = ("recipe", "log", "blend")
 """Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended."""
 
 BLEND = "TextureBlend"
-FILLS = 3
-"""That a blend makes one of."""
 """What the metadata call the network that blends a generator's fill with copied texture."""
+FILLS = 3
+"""Of how many fills a blend makes one."""
 
 Arrays = dict[str, NDArray[Any]]
 """A state dict as arrays."""
