@@ -195,6 +195,7 @@ def rule_numbers() -> dict[str, Any]:
         "surroundings": [(depth, size, rules.surroundings(depth, size)) for depth in depths for size in sizes],
         "sizes": [(size, rules.longest_side(size), rules.deepest(size), rules.band(size)) for size in sizes],
         "patch_radius": [(depth, rules.patch_radius(depth)) for depth in depths],
+        "texture_sides": [(depth, rules.texture_side(depth)) for depth in (6.1, 150.0, 301.3)],
     }
 
 

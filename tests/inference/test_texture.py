@@ -16,7 +16,9 @@ from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.errors import OnarError, UsageError
 from onar.inference import rules
 from onar.inference.backends import Blend
-from onar.inference.texture import copy_texture, depth_of, halvings, plan_texture
+from onar.inference.canvas import double, halve
+from onar.inference.detail import restore_detail
+from onar.inference.texture import copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
 from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
@@ -140,14 +142,37 @@ def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:
     assert (filled[bare] == 1).all()
 
 
-def test_very_deep_holes_are_copied_at_a_lower_scale(photo) -> None:
-    large = np.asarray(Image.fromarray(photo).resize((960, 960)))
-    hole = np.zeros(large.shape[:2], bool)
-    hole[100:860, 100:860] = True
-    assert halvings(depth_of(hole)) == np.ceil(np.log2(380 / rules.TEXTURE_DEPTH))
-    for copied in copy_texture(large, hole, 0):
-        assert copied.shape == large.shape
-        assert copied[hole].std() > 0
+def test_very_deep_holes_get_the_contrast_of_the_photo_though_copied_at_a_lower_scale() -> None:
+    (path,) = bundled_photos().glob("*spices*.jpg")
+    spices = np.asarray(Image.open(path).convert("RGB"))[:440, :440]
+    hole = np.zeros(spices.shape[:2], bool)
+    hole[100:340, 100:340] = True
+    assert depth_of(hole) > rules.TEXTURE_DEPTH
+    around = contrast(spices, ~hole)
+    for copied in copy_texture(spices, hole, 0):
+        assert 0.75 * around < contrast(copied, hole) < 1.25 * around
+    enlarged = double(halve(spices, np.zeros_like(hole))[0], hole)
+    assert contrast(enlarged, hole) < 0.75 * around  # what there would be without detail
+
+
+def test_detail_comes_from_where_the_same_is_known() -> None:
+    (path,) = bundled_photos().glob("*spices*.jpg")
+    tile = np.asarray(Image.open(path).convert("RGB"))[:96, :96]
+    photo = np.tile(tile, (3, 3, 1))
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[112:180, 110:170] = True
+    small, unknown = halve(photo, np.zeros_like(hole))[0], halve(photo, hole)[1]
+    emptied = np.where(hole[..., None], 0, photo).astype(np.uint8)
+    restored = restore_detail(emptied, hole, small, unknown)
+    assert np.abs(restored[hole].astype(int) - photo[hole]).mean() < 0.5
+    assert np.abs(double(small, hole)[hole].astype(int) - photo[hole]).mean() > 4
+
+
+def test_detail_wants_a_known_patch(photo) -> None:
+    hole = np.ones(photo.shape[:2], bool)
+    hole[:6] = False  # a rim that is narrower than a patch at half the scale
+    small, unknown = halve(photo, hole)
+    assert np.array_equal(restore_detail(photo, hole, small, unknown), double(small, hole))
 
 
 def test_the_graph_computes_what_the_network_does() -> None:

@@ -54,6 +54,7 @@ test("the rule is that of Python", () => {
     expect([rules.longestSide(size), rules.deepest(size), rules.band(size)]).toEqual([longestSide, deepest, band]);
   }
   for (const [depth, radius] of vectors.rules.patch_radius) expect(rules.patchRadius(depth)).toBe(radius);
+  for (const [depth, side] of vectors.rules.texture_sides) expect(rules.textureSide(depth)).toBe(side);
 });
 
 describe.each(vectors.cases)("$name", { timeout: 60_000 }, (one) => {

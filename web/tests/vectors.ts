@@ -41,6 +41,7 @@ interface Rules {
   surroundings: [number, number, [number, number]][];
   sizes: [number, number, number, number][];
   patch_radius: [number, number][];
+  texture_sides: [number, number][];
 }
 
 /** The vectors that are kept, or those of the file that VITE_VECTORS names. */

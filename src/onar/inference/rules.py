@@ -6,6 +6,8 @@ pixel, about half its width. What the numbers rest on is measured in docs/perfor
 
 from __future__ import annotations
 
+from math import inf
+
 THIN = 3.5
 """Holes up to this depth are filled by the pyramid, which is as good there as the network."""
 
@@ -41,11 +43,18 @@ def band(training_size: int) -> int:
     return max(8, training_size // 16)
 
 
-TEXTURE_DEPTH = 160.0
-"""Holes deeper than that get texture from half the scale: PatchMatch can hardly bridge them, and takes long."""
+TEXTURE_DEPTH = 64.0
+"""Holes deeper than that are copied at half the scale, or less, and get their detail back afterwards: patches of the
+photo's own scale bridge them no better, and take four times as long."""
 
 TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
 """Longest side of what gets texture at once, and the least that is shown of what is round it."""
+
+
+def texture_side(depth: float) -> int:
+    """Longest side of holes of that depth that get texture at once; longer ones are cut."""
+    return TEXTURE_SIDE if depth == inf else max(TEXTURE_SIDE, int(6 * depth))
+
 
 TEXTURE_NEAR = 32
 """Holes nearer than that get texture together."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import ceil, inf, log2
+from math import inf
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Blend
 from onar.inference.canvas import double, halve, to_frame, to_pixels
+from onar.inference.detail import restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks import Holes
@@ -74,7 +75,7 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     photo = Box(0, 0, *bare.shape)
     windows = []
     for group in find_groups(bare, rules.TEXTURE_NEAR):
-        side = rules.TEXTURE_SIDE * 2 ** halvings(depth_of(bare[group.grown(1, photo).slices]))
+        side = rules.texture_side(depth_of(bare[group.grown(1, photo).slices]))
         if group.longer_side <= side:
             margin = max(rules.TEXTURE_MARGIN, group.longer_side)
             windows.append(Window(group, group.grown(margin, photo)))
@@ -89,28 +90,34 @@ def depth_of(hole: Holes) -> float:
     return float(hole_depth(hole).max())
 
 
-def halvings(depth: float) -> int:
-    """How often holes of that depth are halved until they are not too deep for copying."""
-    return 0 if depth == inf else max(0, ceil(log2(max(depth, 1) / rules.TEXTURE_DEPTH)))
+def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = None) -> tuple[Pixels, Pixels]:
+    """Fill holes with patches of the photo, and once more at half the scale.
 
+    Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
+    cannot bridge any depth, and the time grows with the area.
 
-def copy_texture(photo: Pixels, hole: Holes, seed: int) -> tuple[Pixels, Pixels]:
-    """Fill holes, bool H×W, with patches of the photo, and once more at half the scale.
+    Args:
+        photo: uint8 H×W×3; what it holds inside its holes makes no difference.
+        hole: bool H×W.
+        seed: of PatchMatch.
+        radius: of the patches of the first copy; by default the rule's.
 
-    Very deep holes are filled at half the scale, or less, to begin with: patches cannot bridge any depth, and the time
-    grows with the area.
+    Returns:
+        Both copies, H×W×3; only what lies in the holes counts.
     """
     depth = depth_of(hole)
-    if halvings(depth):
-        copied, coarse = copy_texture(*halve(photo, hole), seed)
-        return double(copied, hole), double(coarse, hole)
+    small, unknown = halve(photo, hole)
+    if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
+        copies = [np.where(unknown[..., None], copy, small) for copy in copy_texture(small, unknown, seed, radius)]
+        copied, coarse = (restore_detail(photo, hole, copy, unknown) for copy in copies)
+        return copied, coarse
     with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
-        coarse_copy = beside.submit(copy_coarsely, photo, hole, seed)
-        copied = fill_with_patches(photo, hole, rules.patch_radius(depth), seed)
+        coarse_copy = beside.submit(_copy_coarsely, photo, hole, seed)
+        copied = fill_with_patches(photo, hole, radius or rules.patch_radius(depth), seed)
     return copied, coarse_copy.result()
 
 
-def copy_coarsely(photo: Pixels, hole: Holes, seed: int) -> Pixels:
+def _copy_coarsely(photo: Pixels, hole: Holes, seed: int) -> Pixels:
     """Fill holes, bool H×W, with patches of the photo at half the scale: they follow shapes twice as large."""
     small, unknown = halve(photo, hole)
     if unknown.all():  # nothing is left to copy from

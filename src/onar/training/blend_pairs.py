@@ -24,11 +24,9 @@ from onar.data.samples import Photos, random_box
 from onar.errors import OnarError
 from onar.files import remove_partial, replacing, write_text
 from onar.imaging.images import EightBits, PhotoError, open_photo
-from onar.inference import rules
 from onar.inference.inpainter import Inpainter
-from onar.inference.texture import copy_coarsely, depth_of
-from onar.masks import Holes, random_mask
-from onar.patchmatch import fill_with_patches
+from onar.inference.texture import copy_texture
+from onar.masks import random_mask
 
 FillPair: TypeAlias = NDArray[np.uint8]
 """H×W×13: the photo, the network's fill, the copied one and the coarsely copied one, three channels each, and the
@@ -50,7 +48,7 @@ SMALLEST_CROP = 0.8
 
 RADII = (2, 3, 4, 5)
 OTHER_RADIUS_SHARE = 0.2
-"""Share of the pairs copied with another radius than the rule's, so that a blend knows worse copies, too."""
+"""Share of the pairs copied with a random radius in place of the rule's, so that a blend knows worse copies, too."""
 
 
 def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
@@ -138,8 +136,8 @@ class PairMaker(Dataset[list[str]]):
         photo, unreadable = self._read_crop(irregular, rng)
         mask = random_mask(*photo.shape[:2], rng=rng, **(IRREGULAR if irregular else OBJECT))
         hole = mask > 0
-        fine = fill_with_patches(photo, hole, _choose_radius(hole, rng), seed=number)
-        copies = [np.where(hole[..., None], copy, photo) for copy in (fine, copy_coarsely(photo, hole, seed=number))]
+        radius = int(rng.choice(RADII)) if rng.random() < OTHER_RADIUS_SHARE else None
+        copies = [np.where(hole[..., None], copy, photo) for copy in copy_texture(photo, hole, number, radius)]
         led = self._inpainter(photo, mask, texture="network")
         pair = crop_near_hole(np.concatenate([photo, led, *copies, mask[..., None]], axis=2), self.side, rng)
         with replacing(pair_file(self.folder, number)) as temporary:
@@ -208,10 +206,3 @@ def _read_pair(file: Path) -> FillPair:
     if pair.dtype != np.uint8 or pair.ndim != 3 or pair.shape[2] != CHANNELS:
         raise OnarError(f"{file} is not a pair of fills: remove it, and the same command makes it anew")
     return pair
-
-
-def _choose_radius(hole: Holes, rng: np.random.Generator) -> int:
-    """Radius of the patches for holes, bool H×W: mostly the rule's, else another."""
-    usual = rules.patch_radius(depth_of(hole))
-    others = [radius for radius in RADII if radius != usual]
-    return int(rng.choice(others)) if rng.random() < OTHER_RADIUS_SHARE else usual

@@ -35,14 +35,19 @@ export function band(trainingSize: number): number {
   return Math.max(8, trainingSize >> 4);
 }
 
-/** Holes deeper than that get texture from half the scale. */
-export const TEXTURE_DEPTH = 160;
+/** Holes deeper than that are copied at half the scale, or less, and get their detail back afterwards. */
+export const TEXTURE_DEPTH = 64;
 
 /** Longest side of what gets texture at once. */
 export const TEXTURE_SIDE = 768;
 
 /** The least that is shown of what is round it. */
 export const TEXTURE_MARGIN = 32;
+
+/** Longest side of holes of that depth that get texture at once; longer ones are cut. */
+export function textureSide(depth: number): number {
+  return depth === Infinity ? TEXTURE_SIDE : Math.max(TEXTURE_SIDE, Math.floor(6 * depth));
+}
 
 /** Holes nearer than that get texture together. */
 export const TEXTURE_NEAR = 32;

@@ -5,6 +5,7 @@
  */
 
 import { Box } from "./box";
+import { restoreDetail } from "./detail";
 import { joinWindows, type Window } from "./joining";
 import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
 import type { Progress } from "./progress";
@@ -49,7 +50,7 @@ export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, 
 export function planTexture(bare: Holes): Window[][] {
   const photo = Box.of(bare);
   const windows = findGroups(bare, rules.TEXTURE_NEAR).flatMap((group): Window[] => {
-    const side = rules.TEXTURE_SIDE * 2 ** halvings(depthOf(group.grown(1, photo).cropHoles(bare)));
+    const side = rules.textureSide(depthOf(group.grown(1, photo).cropHoles(bare)));
     if (group.longerSide <= side) {
       const margin = Math.max(rules.TEXTURE_MARGIN, group.longerSide);
       return [{ core: group, shown: group.grown(margin, photo) }];
@@ -58,12 +59,6 @@ export function planTexture(bare: Holes): Window[][] {
     return pieces.map((core) => ({ core, shown: core.grown(side >> 2, photo) }));
   });
   return inTurns(joinWindows(windows, photo, 1, 3 * rules.TEXTURE_SIDE));
-}
-
-/** How often holes of that depth are halved until they are not too deep for copying. */
-export function halvings(depth: number): number {
-  if (depth === Infinity) return 0;
-  return Math.max(0, Math.ceil(Math.log2(Math.max(depth, 1) / rules.TEXTURE_DEPTH)));
 }
 
 /** What belongs into the holes of a core. */
@@ -106,13 +101,16 @@ interface Copies {
   coarse: Photo;
 }
 
-/** Very deep holes are copied at half the scale, or less, to begin with: patches cannot bridge any depth. */
+/** Very deep holes are copied at half the scale, or less, to begin with, and get their detail back afterwards. */
 async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Copies> {
   const depth = depthOf(hole);
   const small = halve(photo, hole);
-  if (halvings(depth) > 0) {
+  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !allHole(small.unknown)) {
     const copies = await copyTexture(small.photo, small.unknown, copyPatches, seed);
-    return { copied: double(copies.copied, photo), coarse: double(copies.coarse, photo) };
+    const restored = (copy: Photo): Photo => {
+      return restoreDetail(photo, hole, keepKnown(small.photo, small.unknown, copy), small.unknown);
+    };
+    return { copied: restored(copies.copied), coarse: restored(copies.coarse) };
   }
   const fill = async ({ height, width, data }: Photo, holes: Holes, radius: number): Promise<Photo> => {
     return { height, width, data: await copyPatches(data, holes.data, { height, width }, radius, seed) };
@@ -121,6 +119,15 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
     ? await fill(photo, hole, rules.COARSE_RADIUS)
     : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
   return { copied: await fill(photo, hole, rules.patchRadius(depth)), coarse };
+}
+
+/** A copy with the known pixels of the photo that it was made from. */
+function keepKnown(photo: Photo, hole: Holes, copy: Photo): Photo {
+  const kept = { ...photo, data: photo.data.slice() };
+  for (let pixel = 0; pixel < hole.data.length; pixel++) {
+    if (hole.data[pixel] === HOLE) kept.data.set(copy.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
+  }
+  return kept;
 }
 
 function put(photo: Photo, bare: Holes, { core, near, frame }: Fill): void {

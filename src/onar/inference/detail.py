@@ -1,0 +1,200 @@
+"""Detail for a fill made at half the scale: a copied fill tells where it was copied from, and there the photo has it.
+
+Known at half the scale is to known as the fill is to what is wanted, as in Hertzmann et al. 2001 ("Image Analogies"):
+for each small patch of the fill the most alike known one is found, neighbours preferring what continues their own
+(section 3.2; Ashikhmin 2001, "Synthesizing Natural Textures"), and what halving took from the photo there is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.imaging.levels import Pixels
+from onar.inference.canvas import double
+from onar.masks import Holes
+
+RADIUS = 3
+"""Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels."""
+
+SPACING = 2
+"""Pixels at half the scale between nodes, the middles of the patches that detail is looked for."""
+
+MOST_SOURCES = 8192
+"""Known patches that all nodes are compared with; then come those near the best of them."""
+
+COHERENCE = 0.8
+"""How much of its distance a patch keeps that continues what a neighbouring node has."""
+
+Places: TypeAlias = NDArray[np.intp]
+"""Rows or columns at half the scale."""
+
+Numbers: TypeAlias = NDArray[np.float64]
+"""Whole numbers that stay exact: of costs that are nearly the same, the page must find the same to be the least."""
+
+
+def restore_detail(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes) -> Pixels:
+    """Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
+
+    Args:
+        photo: uint8 H×W×3; what it holds inside its holes makes no difference.
+        hole: bool H×W.
+        small: the photo at half the scale, as `halve` makes it, filled.
+        unknown: its holes.
+
+    Returns:
+        H×W×3; only what lies in the holes counts.
+    """
+    enlarged = double(small, hole)
+    # Where a patch is known to its last pixel, so is the detail of its middle.
+    bare = unknown | _halve_holes(hole)
+    known = cv2.dilate(bare.astype(np.uint8), np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)) == 0
+    if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
+        return enlarged
+    rows, columns = _match(small, bare, known)
+    inside = np.nonzero(hole)
+    detail = _mix(photo, enlarged, inside, rows, columns)
+    enlarged[inside] = np.clip(np.rint(enlarged[inside] + detail), 0, 255).astype(np.uint8)
+    return enlarged
+
+
+def _halve_holes(hole: Holes) -> Holes:
+    """The 2×2 blocks that hold any hole."""
+    padded = np.pad(hole, ((0, hole.shape[0] % 2), (0, hole.shape[1] % 2)))
+    return np.asarray(padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2])
+
+
+# ---------------------------------------------------------------- where it comes from
+
+
+@dataclass
+class _Matches:
+    """For each node that wants a source the best one that was found.
+
+    Attributes:
+        blocks: h×w×3, the sums of 3×3 pixels at half the scale.
+        known: bool h×w, what may be a source.
+        wanted: N×27, the nodes' descriptions.
+        rows: of the sources; so many as nodes.
+        columns: of the sources.
+        costs: the squared distances.
+    """
+
+    blocks: Numbers
+    known: Holes
+    wanted: Numbers
+    rows: Places
+    columns: Places
+    costs: Numbers
+
+    def try_others(self, rows: Places, columns: Places, allowed: Holes, factor: float = 1.0) -> None:
+        """Take other sources where they are allowed and better, their costs by a factor."""
+        inside = allowed.copy()
+        for places, side in zip((rows, columns), self.known.shape, strict=True):
+            inside &= (places >= RADIUS) & (places < side - RADIUS)
+        inside[inside] = self.known[rows[inside], columns[inside]]
+        chosen = np.flatnonzero(inside)
+        found = describe(self.blocks, rows[chosen], columns[chosen])
+        costs = ((found - self.wanted[chosen]) ** 2).sum(1)
+        better = costs * factor < self.costs[chosen]
+        chosen = chosen[better]
+        self.rows[chosen], self.columns[chosen], self.costs[chosen] = rows[chosen], columns[chosen], costs[better]
+
+
+def _match(small: Pixels, bare: Holes, known: Holes) -> tuple[Places, Places]:
+    """How far from each node its source lies, rows and columns at half the scale: two grids of nodes.
+
+    Nodes are each `SPACING`-th pixel, and one row and column more; those far from holes are their own sources.
+    """
+    height, width = bare.shape
+    blocks = np.asarray(
+        cv2.boxFilter(small, cv2.CV_64F, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE), np.float64
+    )
+    grid = [np.minimum(SPACING * np.arange(side // SPACING + 2), side - 1) for side in (height, width)]
+    near = cv2.dilate(bare.astype(np.uint8), np.ones((4 * SPACING + 1, 4 * SPACING + 1), np.uint8)) > 0
+    wants = (near & ~known)[np.ix_(*grid)]
+    grid_rows, grid_columns = np.nonzero(wants)
+    rows, columns = grid[0][grid_rows], grid[1][grid_columns]
+    wanted = describe(blocks, rows, columns)
+    source_rows, source_columns, step = _choose_sources(known)
+    best, costs = _nearest(wanted, describe(blocks, source_rows, source_columns))
+    matches = _Matches(blocks, known, wanted, source_rows[best], source_columns[best], costs)
+    for down, right in product(range(-(step // 2), step // 2 + 1), repeat=2):
+        matches.try_others(source_rows[best] + down, source_columns[best] + right, np.ones(len(rows), bool))
+    numbers = np.pad(np.full(wants.shape, -1), 1, constant_values=-1)
+    numbers[1:-1, 1:-1][wants] = np.arange(len(rows))
+    for down, right in 2 * ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        beside = numbers[grid_rows + 1 + down, grid_columns + 1 + right]
+        further = matches.rows[beside] - rows[beside], matches.columns[beside] - columns[beside]
+        matches.try_others(rows + further[0], columns + further[1], beside >= 0, COHERENCE)
+    offsets = np.zeros((2, *wants.shape), np.intp)
+    offsets[0][wants], offsets[1][wants] = matches.rows - rows, matches.columns - columns
+    return offsets[0], offsets[1]
+
+
+def describe(blocks: Numbers, rows: Places, columns: Places) -> Numbers:
+    """The patches round some pixels as N×27: the sums of their nine blocks, three channels each."""
+    down, right = (part.ravel() for part in np.meshgrid((-2, 0, 2), (-2, 0, 2), indexing="ij"))
+    rows = (rows[:, None] + down).clip(0, blocks.shape[0] - 1)
+    columns = (columns[:, None] + right).clip(0, blocks.shape[1] - 1)
+    return np.asarray(blocks[rows, columns].reshape(len(rows), -1))
+
+
+def _choose_sources(known: Holes) -> tuple[Places, Places, int]:
+    """Rows and columns of known patches, and how far they are apart."""
+    inside = known[RADIUS:-RADIUS, RADIUS:-RADIUS]
+    step = int(np.ceil(np.sqrt(max(1.0, np.count_nonzero(inside) / MOST_SOURCES))))
+    rows, columns = np.nonzero(inside[::step, ::step])
+    if not len(rows):  # all of them lie between
+        rows, columns = np.nonzero(inside)
+        return rows + RADIUS, columns + RADIUS, 1
+    return step * rows + RADIUS, step * columns + RADIUS, step
+
+
+def _nearest(wanted: Numbers, offered: Numbers) -> tuple[Places, Numbers]:
+    """For each row of N×D the number of the nearest row of M×D, and the squared distance."""
+    lengths = (offered**2).sum(1)
+    best = np.empty(len(wanted), np.intp)
+    for start in range(0, len(wanted), 256):  # all at once would take gigabytes
+        part = slice(start, start + 256)
+        best[part] = (lengths - 2 * (wanted[part] @ offered.T)).argmin(1)
+    return best, ((wanted - offered[best]) ** 2).sum(1)
+
+
+# ---------------------------------------------------------------- the detail itself
+
+
+def _mix(photo: Pixels, enlarged: Pixels, inside: tuple[Places, ...], rows: Places, columns: Places) -> Numbers:
+    """The detail of some pixels, N×3: of the sources of the four nodes round each, which fade into each other.
+
+    Args:
+        photo: H×W×3.
+        enlarged: H×W×3, what half its scale shows of it.
+        inside: rows and columns of the pixels.
+        rows: how far from each node its source lies, at half the scale.
+        columns: the same for columns.
+    """
+    nodes, weights = zip(*(_between_nodes(places) for places in inside), strict=True)
+    total = np.zeros((len(inside[0]), 3))
+    for down, right in product((0, 1), repeat=2):
+        node = nodes[0] + down, nodes[1] + right
+        source = (
+            (inside[0] + 2 * rows[node]).clip(0, photo.shape[0] - 1),
+            (inside[1] + 2 * columns[node]).clip(0, photo.shape[1] - 1),
+        )
+        weight = weights[0][down] * weights[1][right]
+        total += weight[:, None] * (photo[source].astype(np.int16) - enlarged[source])
+    return total
+
+
+def _between_nodes(places: Places) -> tuple[Places, tuple[Numbers, Numbers]]:
+    """The node before each row or column of the photo, and the weights of that node and the next."""
+    distance = np.maximum((places - 0.5) / (2 * SPACING), 0)
+    before = distance.astype(np.intp)
+    share = np.sin(np.pi / 2 * (distance - before)) ** 2
+    return before, (1 - share, share)

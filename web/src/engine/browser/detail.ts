@@ -1,0 +1,304 @@
+/**
+ * Detail for a fill made at half the scale: a copied fill tells where it was copied from, and there the photo has it.
+ *
+ * As `onar/inference/detail.py`, which says more about it; both find the same.
+ */
+
+import { clampedView, HOLE, type Holes, noHoles, type Photo, type Size } from "./pixels";
+import { double } from "./scaling";
+
+/** Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels. */
+const RADIUS = 3;
+/** Pixels at half the scale between nodes. */
+const SPACING = 2;
+/** Known patches that all nodes are compared with. */
+const MOST_SOURCES = 8192;
+/** How much of its distance a patch keeps that continues what a neighbouring node has. */
+const COHERENCE = 0.8;
+/** Numbers that describe a patch. */
+const LENGTH = 27;
+
+/**
+ * Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
+ *
+ * @param small - the photo at half the scale, filled
+ * @param unknown - its holes
+ * @returns a photo of the size of `photo`; only what lies in the holes counts
+ */
+export function restoreDetail(photo: Photo, hole: Holes, small: Photo, unknown: Holes): Photo {
+  const enlarged = double(small, photo);
+  const bare = withTouched(unknown, hole);
+  const near = dilated(bare, RADIUS);
+  const sources = sourcesOf(near);
+  if (sources.places.length === 0) return enlarged;
+  mix(photo, hole, enlarged, new Nodes(small, bare, near).match(sources));
+  return enlarged;
+}
+
+/** Holes at half the scale with all that touch any at full scale. */
+function withTouched(unknown: Holes, hole: Holes): Holes {
+  const touched = { ...unknown, data: unknown.data.slice() };
+  for (let row = 0, pixel = 0; row < hole.height; row++) {
+    for (let column = 0; column < hole.width; column++, pixel++) {
+      if (hole.data[pixel] === HOLE) touched.data[(row >> 1) * unknown.width + (column >> 1)] = HOLE;
+    }
+  }
+  return touched;
+}
+
+/** Holes with all that is at most so many pixels from them, rows or columns. */
+function dilated(holes: Holes, reach: number): Holes {
+  return spread(spread(holes, reach, 1, holes.width, holes.height), reach, holes.width, holes.height, holes.width);
+}
+
+/** Dilate along lines of `length` pixels `step` apart, of which there are `count`. */
+function spread(holes: Holes, reach: number, step: number, length: number, count: number): Holes {
+  const result = noHoles(holes);
+  const between = step === 1 ? length : 1;
+  for (let line = 0; line < count; line++) {
+    let last = -Infinity; // where the line was hole
+    for (let at = -reach; at < length; at++) {
+      const ahead = at + reach;
+      if (ahead < length && holes.data[line * between + ahead * step] === HOLE) last = ahead;
+      if (at >= 0 && at - last <= reach) result.data[line * between + at * step] = HOLE;
+    }
+  }
+  return result;
+}
+
+/** Known patches and how far apart they are. */
+interface Sources {
+  /** Pixels at half the scale, the patches' middles. */
+  places: number[];
+  step: number;
+}
+
+function sourcesOf(near: Holes): Sources {
+  const chosen = (step: number): number[] => {
+    const places = [];
+    for (let row = RADIUS; row < near.height - RADIUS; row += step) {
+      for (let column = RADIUS; column < near.width - RADIUS; column += step) {
+        if (near.data[row * near.width + column] !== HOLE) places.push(row * near.width + column);
+      }
+    }
+    return places;
+  };
+  const all = chosen(1);
+  const step = Math.ceil(Math.sqrt(Math.max(1, all.length / MOST_SOURCES)));
+  const places = chosen(step);
+  return places.length ? { places, step } : { places: all, step: 1 };
+}
+
+/** How far from each node its source lies, rows and columns at half the scale. */
+interface Offsets extends Size {
+  rows: Int32Array;
+  columns: Int32Array;
+}
+
+/** The nodes of a fill, each `SPACING`-th pixel, and one row and column more. */
+class Nodes {
+  private readonly height: number;
+  private readonly width: number;
+  private readonly blocks: Float64Array;
+  /** Of the nodes that want a source: their pixels, descriptions, best sources, and squared distances to them. */
+  private readonly wanting: number[] = [];
+  private readonly pixels: number[] = [];
+  private readonly wanted: Float64Array;
+  private readonly best: number[] = [];
+  private readonly costs: number[] = [];
+  private readonly tried = new Float64Array(LENGTH);
+
+  constructor(
+    private readonly small: Photo,
+    bare: Holes,
+    private readonly near: Holes,
+  ) {
+    this.height = Math.floor(small.height / SPACING) + 2;
+    this.width = Math.floor(small.width / SPACING) + 2;
+    this.blocks = blockSums(small);
+    const about = dilated(bare, 2 * SPACING);
+    for (let node = 0; node < this.height * this.width; node++) {
+      const row = Math.min(SPACING * Math.floor(node / this.width), small.height - 1);
+      const pixel = row * small.width + Math.min(SPACING * (node % this.width), small.width - 1);
+      if (about.data[pixel] !== HOLE || near.data[pixel] !== HOLE) continue;
+      this.wanting.push(node);
+      this.pixels.push(pixel);
+    }
+    this.wanted = new Float64Array(LENGTH * this.pixels.length);
+    this.pixels.forEach((pixel, number) => {
+      this.describe(pixel, this.wanted, LENGTH * number);
+    });
+  }
+
+  match({ places, step }: Sources): Offsets {
+    this.findNearest(places);
+    const first = this.best.slice();
+    const reach = step >> 1;
+    for (let down = -reach; down <= reach; down++) {
+      for (let right = -reach; right <= reach; right++) {
+        first.forEach((place, number) => {
+          this.tryOther(number, this.rowOf(place) + down, this.columnOf(place) + right, 1);
+        });
+      }
+    }
+    this.agree();
+    return this.offsets();
+  }
+
+  /** The description of the patch round a pixel: the sums of its nine blocks, three channels each. */
+  private describe(pixel: number, into: Float64Array, at: number): void {
+    const { height, width } = this.small;
+    const row = this.rowOf(pixel);
+    const column = this.columnOf(pixel);
+    for (const down of [-2, 0, 2]) {
+      const begin = Math.min(Math.max(row + down, 0), height - 1) * width;
+      for (const right of [-2, 0, 2]) {
+        const from = 3 * (begin + Math.min(Math.max(column + right, 0), width - 1));
+        into[at++] = this.blocks[from];
+        into[at++] = this.blocks[from + 1];
+        into[at++] = this.blocks[from + 2];
+      }
+    }
+  }
+
+  private findNearest(places: number[]): void {
+    const offered = new Float64Array(LENGTH * places.length);
+    places.forEach((place, number) => {
+      this.describe(place, offered, LENGTH * number);
+    });
+    for (let number = 0; number < this.pixels.length; number++) {
+      let least = Infinity;
+      let nearest = 0;
+      for (let source = 0; source < places.length; source++) {
+        const cost = this.distance(number, offered, LENGTH * source, least);
+        if (cost < least) [least, nearest] = [cost, source];
+      }
+      this.best.push(places[nearest]);
+      this.costs.push(least);
+    }
+  }
+
+  /** The squared distance of a node's patch to another, or something not below `enough`. */
+  private distance(number: number, other: Float64Array, at: number, enough: number): number {
+    let sum = 0;
+    for (let from = LENGTH * number, end = from + LENGTH; from < end && sum < enough; ) {
+      for (let value = 0; value < 9; value++, from++, at++) {
+        const apart = this.wanted[from] - other[at];
+        sum += apart * apart;
+      }
+    }
+    return sum;
+  }
+
+  /** Take another source for a node where it is known and better, its cost by a factor. */
+  private tryOther(number: number, row: number, column: number, factor: number): void {
+    const { height, width } = this.small;
+    if (row < RADIUS || row >= height - RADIUS || column < RADIUS || column >= width - RADIUS) return;
+    const place = row * width + column;
+    if (this.near.data[place] === HOLE) return;
+    this.describe(place, this.tried, 0);
+    const cost = this.distance(number, this.tried, 0, Infinity);
+    if (cost * factor < this.costs[number]) [this.best[number], this.costs[number]] = [place, cost];
+  }
+
+  /** Let nodes take what continues a neighbour's source; all of them look at their neighbours before any changes. */
+  private agree(): void {
+    const numbers = new Map(this.wanting.map((node, number) => [node, number]));
+    for (let round = 0; round < 2; round++) {
+      for (const [down, right] of [
+        [-1, 0],
+        [1, 0],
+        [0, -1],
+        [0, 1],
+      ]) {
+        const before = this.best.slice();
+        this.wanting.forEach((node, number) => {
+          const column = (node % this.width) + right;
+          if (column < 0 || column >= this.width) return;
+          const beside = numbers.get(node + down * this.width + right);
+          if (beside === undefined) return;
+          const [from, to, here] = [this.pixels[beside], before[beside], this.pixels[number]];
+          const row = this.rowOf(here) + this.rowOf(to) - this.rowOf(from);
+          const place = this.columnOf(here) + this.columnOf(to) - this.columnOf(from);
+          this.tryOther(number, row, place, COHERENCE);
+        });
+      }
+    }
+  }
+
+  private offsets(): Offsets {
+    const { height, width } = this;
+    const rows = new Int32Array(height * width);
+    const columns = new Int32Array(height * width);
+    this.wanting.forEach((node, number) => {
+      rows[node] = this.rowOf(this.best[number]) - this.rowOf(this.pixels[number]);
+      columns[node] = this.columnOf(this.best[number]) - this.columnOf(this.pixels[number]);
+    });
+    return { height, width, rows, columns };
+  }
+
+  private rowOf(pixel: number): number {
+    return Math.floor(pixel / this.small.width);
+  }
+
+  private columnOf(pixel: number): number {
+    return pixel % this.small.width;
+  }
+}
+
+/** For each pixel the sums of the 3×3 pixels round it; at the border its own pixels are repeated. */
+function blockSums({ height, width, data }: Photo): Float64Array {
+  const along = new Float64Array(data.length);
+  const sums = new Float64Array(data.length);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    const column = pixel % width;
+    const left = column > 0 ? 3 : 0;
+    const right = column < width - 1 ? 3 : 0;
+    for (let at = 3 * pixel; at < 3 * pixel + 3; at++) along[at] = data[at - left] + data[at] + data[at + right];
+  }
+  const line = 3 * width;
+  for (let at = 0; at < sums.length; at++) {
+    const above = at >= line ? line : 0;
+    const below = at < sums.length - line ? line : 0;
+    sums[at] = along[at - above] + along[at] + along[at + below];
+  }
+  return sums;
+}
+
+/** Add the detail to what is enlarged: of the sources of the four nodes round each pixel, which fade into each other. */
+function mix(photo: Photo, hole: Holes, enlarged: Photo, offsets: Offsets): void {
+  const { height, width } = photo;
+  const before = enlarged.data.slice();
+  const rounded = clampedView(enlarged);
+  const total = [0, 0, 0];
+  for (let pixel = 0; pixel < hole.data.length; pixel++) {
+    if (hole.data[pixel] !== HOLE) continue;
+    const row = Math.floor(pixel / width);
+    const column = pixel % width;
+    const [above, ofBelow] = betweenNodes(row);
+    const [left, ofRight] = betweenNodes(column);
+    total.fill(0);
+    for (const down of [0, 1]) {
+      for (const right of [0, 1]) {
+        const node = (above + down) * offsets.width + left + right;
+        const sourceRow = Math.min(Math.max(row + 2 * offsets.rows[node], 0), height - 1);
+        const sourceColumn = Math.min(Math.max(column + 2 * offsets.columns[node], 0), width - 1);
+        const from = 3 * (sourceRow * width + sourceColumn);
+        const weight = (down ? ofBelow : 1 - ofBelow) * (right ? ofRight : 1 - ofRight);
+        for (let channel = 0; channel < 3; channel++) {
+          total[channel] += weight * (photo.data[from + channel] - before[from + channel]);
+        }
+      }
+    }
+    for (let channel = 0; channel < 3; channel++) {
+      rounded[3 * pixel + channel] = before[3 * pixel + channel] + total[channel];
+    }
+  }
+}
+
+/** The node before a row or column of the photo, and the weight of the next. */
+function betweenNodes(place: number): [number, number] {
+  const distance = Math.max((place - 0.5) / (2 * SPACING), 0);
+  const before = Math.floor(distance);
+  return [before, Math.sin((Math.PI / 2) * (distance - before)) ** 2];
+}
