@@ -10,6 +10,7 @@ from PIL import Image
 import onar
 from onar.cli import main
 from onar.imaging.images import read_mask
+from onar.imaging.listing import find_masks
 from onar.masks import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
 
@@ -119,6 +120,7 @@ def test_masks_are_written_with_a_sheet(tmp_path: Path) -> None:
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 8 * (66 + 4) + 4
     assert "white is the hole" in run.stdout
+    assert [path.name for path in find_masks(tmp_path)] == [f"mask_{number:04}.png" for number in range(9)]
 
 
 def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from onar.errors import OnarError
 from onar.imaging import formats, images
-from onar.imaging.listing import find_photos
+from onar.imaging.listing import find_masks, find_photos
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -17,6 +17,11 @@ def test_photos_are_found_in_any_depth_and_case_sorted_and_without_hidden_ones(t
     visible = ["A.JPG", "b/c.png", "b/d/e.Tiff", "b/f.webp", "z.jpeg"]
     touch(tmp_path, *visible, "notes.txt", ".hidden.jpg", ".cache/photo.jpg", "b/._c.png", "jpg")
     assert find_photos(tmp_path) == [tmp_path / name for name in visible]
+
+
+def test_a_sheet_is_a_mask_unless_onar_drew_it(tmp_path: Path) -> None:
+    touch(tmp_path, "drawn/mask_0000.png", "drawn/sheet.png", "own/sheet.png")
+    assert find_masks(tmp_path) == [tmp_path / "drawn" / "mask_0000.png", tmp_path / "own" / "sheet.png"]
 
 
 def test_linked_folders_are_followed_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.images import PhotoBytes
-from onar.imaging.listing import SOME, find_photos, some
+from onar.imaging.listing import SOME, find_masks, some
 
 Source: TypeAlias = Path | PhotoBytes
 """A file, or what came through a pipe."""
@@ -44,7 +44,7 @@ def match_folder(places: dict[Path, Path], folder: Path) -> Matches:
         UsageError: the folder holds the photos themselves, and no masks.
         OnarError: no photo has a mask, or several fit each that has one.
     """
-    masks = find_photos(folder, "mask files")
+    masks = find_masks(folder)
     by_key: dict[_Key, list[Path]] = defaultdict(list)
     for mask in masks:
         for key in _keys(mask.relative_to(folder)):

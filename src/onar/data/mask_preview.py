@@ -10,6 +10,7 @@ from onar.config import ImageSize, MaskConfig
 from onar.data.mask_sources import mask_source
 from onar.errors import UsageError
 from onar.imaging.images import write_image
+from onar.imaging.listing import MASK_NAME, MASK_SHEET
 from onar.imaging.sheets import mask_sheet
 from onar.masks import hole_share, mask_from_holes
 
@@ -36,10 +37,10 @@ def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config
     rngs = [np.random.default_rng((seed, index)) for index in range(count)]
     masks = [mask_from_holes(source(height, width, rng)) for rng in rngs]
     for index, mask in enumerate(masks):
-        write_image(output / f"mask_{index:04d}.png", mask)
-    write_image(output / "sheet.png", mask_sheet(masks, SHEET_COLUMNS))
+        write_image(output / MASK_NAME.format(index), mask)
+    write_image(output / MASK_SHEET, mask_sheet(masks, SHEET_COLUMNS))
     shares = [hole_share(mask) for mask in masks]
     return (
-        f"{count} masks and sheet.png are in {output}; white is the hole, "
+        f"{count} masks and {MASK_SHEET} are in {output}; white is the hole, "
         f"{min(shares):.1%} to {max(shares):.1%} of the photo (mean {np.mean(shares):.1%})"
     )

@@ -13,7 +13,7 @@ from onar.config import MaskConfig, TrainConfig
 from onar.console import progress_bar, warn
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
-from onar.imaging.listing import find_photos
+from onar.imaging.listing import find_masks
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.masks import (
     Holes,
@@ -57,7 +57,7 @@ class MaskFolder:
     """Masks drawn at random from mask files, fitted to the size asked for.
 
     Attributes:
-        paths: mask files; `find_photos(folder, "mask files")` finds them.
+        paths: mask files; `find_masks(folder)` finds them.
         augment: flip and rotate them at random.
     """
 
@@ -90,7 +90,7 @@ def mask_source(config: MaskConfig, *, validation: bool = False) -> MaskSource:
 
 
 def _find_masks(folder: Path) -> list[Path]:
-    paths = find_photos(folder, "mask files")
+    paths = find_masks(folder)
     check_mask_files(paths)
     return paths
 

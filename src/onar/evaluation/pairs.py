@@ -19,7 +19,7 @@ from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
 from onar.errors import OnarError, printable
 from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
-from onar.imaging.listing import find_photos
+from onar.imaging.listing import find_masks, find_photos
 from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
 
 BORDER_SHARE = 1 / 20
@@ -149,7 +149,7 @@ def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[Hole
     Raises:
         OnarError: there is no mask file in the folder, or none can be read, or none has a hole.
     """
-    files = [MaskFile(path, _name(path, folder)) for path in find_photos(folder, "mask files")]
+    files = [MaskFile(path, _name(path, folder)) for path in find_masks(folder)]
     check_mask_files([file.path for file in files])
     if masks_per_range is None:
         return files, []

@@ -15,12 +15,21 @@ from onar.imaging.formats import NOT_READABLE_HERE, READABLE, ending_of
 SOME = 3
 """How many names a message shows."""
 
+MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
+"""What `onar masks` calls its masks, and the picture that shows all of them."""
+
 _KINDS_TOLD = 5
 
 
 def find_photos(folder: Path, what: str = "photos") -> list[Path]:
     """The photos in a folder and its subfolders as paths; see `list_photos`."""
     return [Path(photo) for photo in list_photos(folder, what)]
+
+
+def find_masks(folder: Path) -> list[Path]:
+    """The mask files in a folder and its subfolders, see `list_photos`; but not the sheets that `onar masks` draws."""
+    files = find_photos(folder, "mask files")
+    return [file for file in files if file.name != MASK_SHEET or not file.with_name(MASK_NAME.format(0)).exists()]
 
 
 def list_photos(folder: Path, what: str = "photos") -> list[str]:
