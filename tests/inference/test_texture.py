@@ -17,7 +17,7 @@ from onar.errors import OnarError, UsageError
 from onar.inference import rules
 from onar.inference.backends import Blend
 from onar.inference.canvas import double, halve
-from onar.inference.detail import restore_detail
+from onar.inference.detail import Copy, restore_detail
 from onar.inference.texture import copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
@@ -163,7 +163,7 @@ def test_detail_comes_from_where_the_same_is_known() -> None:
     hole[112:180, 110:170] = True
     small, unknown = halve(photo, np.zeros_like(hole))[0], halve(photo, hole)[1]
     emptied = np.where(hole[..., None], 0, photo).astype(np.uint8)
-    restored = restore_detail(emptied, hole, small, unknown)
+    restored = restore_detail(emptied, hole, Copy(small), unknown).pixels
     assert np.abs(restored[hole].astype(int) - photo[hole]).mean() < 0.5
     assert np.abs(double(small, hole)[hole].astype(int) - photo[hole]).mean() > 4
 
@@ -172,7 +172,7 @@ def test_detail_wants_a_known_patch(photo) -> None:
     hole = np.ones(photo.shape[:2], bool)
     hole[:6] = False  # a rim that is narrower than a patch at half the scale
     small, unknown = halve(photo, hole)
-    assert np.array_equal(restore_detail(photo, hole, small, unknown), double(small, hole))
+    assert np.array_equal(restore_detail(photo, hole, Copy(small), unknown).pixels, double(small, hole))
 
 
 def test_the_graph_computes_what_the_network_does() -> None:

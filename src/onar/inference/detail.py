@@ -25,8 +25,11 @@ RADIUS = 3
 SPACING = 2
 """Pixels at half the scale between nodes, the middles of the patches that detail is looked for."""
 
+DESCRIBED = 27
+"""Numbers of a description: nine blocks of three channels."""
+
 MOST_SOURCES = 8192
-"""Known patches that all nodes are compared with; then come those near the best of them."""
+"""Known patches that a node is compared with; then come those near the best of them."""
 
 COHERENCE = 0.8
 """How much of its distance a patch keeps that continues what a neighbouring node has."""
@@ -34,11 +37,28 @@ COHERENCE = 0.8
 Places: TypeAlias = NDArray[np.intp]
 """Rows or columns at half the scale."""
 
+Offsets: TypeAlias = tuple[Places, Places]
+"""Rows and columns at half the scale from each node to its source: two grids of nodes, which are each `SPACING`-th
+pixel, and one row and column more."""
+
 Numbers: TypeAlias = NDArray[np.float64]
 """Whole numbers that stay exact: of costs that are nearly the same, the page must find the same to be the least."""
 
 
-def restore_detail(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes) -> Pixels:
+@dataclass(frozen=True)
+class Copy:
+    """A photo whose holes are filled with what was copied from it.
+
+    Attributes:
+        pixels: uint8 H×W×3; only what lies in the holes counts.
+        offsets: how far from each node its source lies, as `restore_detail` has found it at half the scale.
+    """
+
+    pixels: Pixels
+    offsets: Offsets | None = None
+
+
+def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> Copy:
     """Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
 
     Args:
@@ -46,21 +66,18 @@ def restore_detail(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes) ->
         hole: bool H×W.
         small: the photo at half the scale, as `halve` makes it, filled.
         unknown: its holes.
-
-    Returns:
-        H×W×3; only what lies in the holes counts.
     """
-    enlarged = double(small, hole)
+    enlarged = double(small.pixels, hole)
     # Where a patch is known to its last pixel, so is the detail of its middle.
     bare = unknown | _halve_holes(hole)
     known = cv2.dilate(bare.astype(np.uint8), np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)) == 0
     if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
-        return enlarged
-    rows, columns = _match(small, bare, known)
+        return Copy(enlarged)
+    offsets = _match(small, bare, known)
     inside = np.nonzero(hole)
-    detail = _mix(photo, enlarged, inside, rows, columns)
+    detail = _mix(photo, enlarged, inside, *offsets)
     enlarged[inside] = np.clip(np.rint(enlarged[inside] + detail), 0, 255).astype(np.uint8)
-    return enlarged
+    return Copy(enlarged, offsets)
 
 
 def _halve_holes(hole: Holes) -> Holes:
@@ -82,7 +99,7 @@ class _Matches:
         wanted: N×27, the nodes' descriptions.
         rows: of the sources; so many as nodes.
         columns: of the sources.
-        costs: the squared distances.
+        costs: the squared distances; infinite where there is no source yet.
     """
 
     blocks: Numbers
@@ -92,9 +109,9 @@ class _Matches:
     columns: Places
     costs: Numbers
 
-    def try_others(self, rows: Places, columns: Places, allowed: Holes, factor: float = 1.0) -> None:
+    def try_others(self, rows: Places, columns: Places, allowed: Holes | None = None, factor: float = 1.0) -> None:
         """Take other sources where they are allowed and better, their costs by a factor."""
-        inside = allowed.copy()
+        inside = np.ones(len(rows), bool) if allowed is None else allowed.copy()
         for places, side in zip((rows, columns), self.known.shape, strict=True):
             inside &= (places >= RADIUS) & (places < side - RADIUS)
         inside[inside] = self.known[rows[inside], columns[inside]]
@@ -105,31 +122,44 @@ class _Matches:
         chosen = chosen[better]
         self.rows[chosen], self.columns[chosen], self.costs[chosen] = rows[chosen], columns[chosen], costs[better]
 
+    def compare_all(self) -> int:
+        """Find the nearest of some known patches for all that have no source; returns how far apart those are."""
+        rows, columns, step = _choose_sources(self.known)
+        without = np.flatnonzero(np.isinf(self.costs))
+        best, costs = _nearest(self.wanted[without], describe(self.blocks, rows, columns))
+        self.rows[without], self.columns[without], self.costs[without] = rows[best], columns[best], costs
+        return step
 
-def _match(small: Pixels, bare: Holes, known: Holes) -> tuple[Places, Places]:
-    """How far from each node its source lies, rows and columns at half the scale: two grids of nodes.
+    def try_around(self, reach: int) -> None:
+        """Take the best source at most so many rows and columns from the one that was found."""
+        rows, columns = self.rows.copy(), self.columns.copy()
+        for down, right in product(range(-reach, reach + 1), repeat=2):
+            self.try_others(rows + down, columns + right)
 
-    Nodes are each `SPACING`-th pixel, and one row and column more; those far from holes are their own sources.
-    """
-    height, width = bare.shape
+
+def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
+    """Find a source for each node near holes; those far from them are their own."""
     blocks = np.asarray(
-        cv2.boxFilter(small, cv2.CV_64F, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE), np.float64
+        cv2.boxFilter(small.pixels, cv2.CV_64F, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE), np.float64
     )
-    grid = [np.minimum(SPACING * np.arange(side // SPACING + 2), side - 1) for side in (height, width)]
+    grid = [np.minimum(SPACING * np.arange(side // SPACING + 2), side - 1) for side in bare.shape]
     near = cv2.dilate(bare.astype(np.uint8), np.ones((4 * SPACING + 1, 4 * SPACING + 1), np.uint8)) > 0
     wants = (near & ~known)[np.ix_(*grid)]
-    grid_rows, grid_columns = np.nonzero(wants)
-    rows, columns = grid[0][grid_rows], grid[1][grid_columns]
-    wanted = describe(blocks, rows, columns)
-    source_rows, source_columns, step = _choose_sources(known)
-    best, costs = _nearest(wanted, describe(blocks, source_rows, source_columns))
-    matches = _Matches(blocks, known, wanted, source_rows[best], source_columns[best], costs)
-    for down, right in product(range(-(step // 2), step // 2 + 1), repeat=2):
-        matches.try_others(source_rows[best] + down, source_columns[best] + right, np.ones(len(rows), bool))
+    nodes = np.nonzero(wants)
+    rows, columns = grid[0][nodes[0]], grid[1][nodes[1]]
+    none, costs = np.zeros_like(rows), np.full(len(rows), np.inf)
+    matches = _Matches(blocks, known, describe(blocks, rows, columns), none, none.copy(), costs)
+    if small.offsets is not None:
+        # What was copied from somewhere at a quarter of the scale comes from there at half of it.
+        for down, right in product((0, 1), repeat=2):
+            coarser = nodes[0] // 2 + down, nodes[1] // 2 + right
+            matches.try_others(rows + 2 * small.offsets[0][coarser], columns + 2 * small.offsets[1][coarser])
+    step = matches.compare_all()
+    matches.try_around(1 if small.offsets is not None else step // 2)
     numbers = np.pad(np.full(wants.shape, -1), 1, constant_values=-1)
     numbers[1:-1, 1:-1][wants] = np.arange(len(rows))
     for down, right in 2 * ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        beside = numbers[grid_rows + 1 + down, grid_columns + 1 + right]
+        beside = numbers[nodes[0] + 1 + down, nodes[1] + 1 + right]
         further = matches.rows[beside] - rows[beside], matches.columns[beside] - columns[beside]
         matches.try_others(rows + further[0], columns + further[1], beside >= 0, COHERENCE)
     offsets = np.zeros((2, *wants.shape), np.intp)
@@ -142,7 +172,7 @@ def describe(blocks: Numbers, rows: Places, columns: Places) -> Numbers:
     down, right = (part.ravel() for part in np.meshgrid((-2, 0, 2), (-2, 0, 2), indexing="ij"))
     rows = (rows[:, None] + down).clip(0, blocks.shape[0] - 1)
     columns = (columns[:, None] + right).clip(0, blocks.shape[1] - 1)
-    return np.asarray(blocks[rows, columns].reshape(len(rows), -1))
+    return np.asarray(blocks[rows, columns].reshape(len(rows), DESCRIBED))
 
 
 def _choose_sources(known: Holes) -> tuple[Places, Places, int]:

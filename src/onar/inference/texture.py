@@ -9,7 +9,7 @@ on more often in the coarse one, which takes a third of the other's time and is 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -19,7 +19,7 @@ from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Blend
 from onar.inference.canvas import double, halve, to_frame, to_pixels
-from onar.inference.detail import restore_detail
+from onar.inference.detail import Copy, restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks import Holes
@@ -91,7 +91,7 @@ def depth_of(hole: Holes) -> float:
 
 
 def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = None) -> tuple[Pixels, Pixels]:
-    """Fill holes with patches of the photo, and once more at half the scale.
+    """Copy holes with patches of the photo, and once more at half the scale.
 
     Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
     cannot bridge any depth, and the time grows with the area.
@@ -105,20 +105,28 @@ def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = Non
     Returns:
         Both copies, H×W×3; only what lies in the holes counts.
     """
+    copied, coarse = _copy(photo, hole, seed, radius)
+    return copied.pixels, coarse.pixels
+
+
+def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None) -> tuple[Copy, Copy]:
+    """See `copy_texture`."""
     depth = depth_of(hole)
     small, unknown = halve(photo, hole)
     if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
-        copies = [np.where(unknown[..., None], copy, small) for copy in copy_texture(small, unknown, seed, radius)]
-        copied, coarse = (restore_detail(photo, hole, copy, unknown) for copy in copies)
+        copied, coarse = (
+            restore_detail(photo, hole, replace(fill, pixels=np.where(unknown[..., None], fill.pixels, small)), unknown)
+            for fill in _copy(small, unknown, seed, radius)
+        )
         return copied, coarse
     with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
         coarse_copy = beside.submit(_copy_coarsely, photo, hole, seed)
-        copied = fill_with_patches(photo, hole, radius or rules.patch_radius(depth), seed)
-    return copied, coarse_copy.result()
+        pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth), seed)
+    return Copy(pixels), Copy(coarse_copy.result())
 
 
 def _copy_coarsely(photo: Pixels, hole: Holes, seed: int) -> Pixels:
-    """Fill holes, bool H×W, with patches of the photo at half the scale: they follow shapes twice as large."""
+    """Copy holes, bool H×W, with patches of the photo at half the scale: they follow shapes twice as large."""
     small, unknown = halve(photo, hole)
     if unknown.all():  # nothing is left to copy from
         return fill_with_patches(photo, hole, rules.COARSE_RADIUS, seed)

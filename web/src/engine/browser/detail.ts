@@ -18,21 +18,29 @@ const COHERENCE = 0.8;
 /** Numbers that describe a patch. */
 const LENGTH = 27;
 
+/** A photo whose holes are filled with what was copied from it. */
+export interface Copy {
+  /** Only what lies in the holes counts. */
+  photo: Photo;
+  /** Where its detail came from, if it was enlarged. */
+  offsets?: Offsets;
+}
+
 /**
  * Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
  *
  * @param small - the photo at half the scale, filled
  * @param unknown - its holes
- * @returns a photo of the size of `photo`; only what lies in the holes counts
  */
-export function restoreDetail(photo: Photo, hole: Holes, small: Photo, unknown: Holes): Photo {
-  const enlarged = double(small, photo);
+export function restoreDetail(photo: Photo, hole: Holes, small: Copy, unknown: Holes): Copy {
+  const enlarged = double(small.photo, photo);
   const bare = withTouched(unknown, hole);
   const near = dilated(bare, RADIUS);
   const sources = sourcesOf(near);
-  if (sources.places.length === 0) return enlarged;
-  mix(photo, hole, enlarged, new Nodes(small, bare, near).match(sources));
-  return enlarged;
+  if (sources.places.length === 0) return { photo: enlarged };
+  const offsets = new Nodes(small.photo, bare, near).match(sources, small.offsets);
+  mix(photo, hole, enlarged, offsets);
+  return { photo: enlarged, offsets };
 }
 
 /** Holes at half the scale with all that touch any at full scale. */
@@ -123,6 +131,8 @@ class Nodes {
       if (about.data[pixel] !== HOLE || near.data[pixel] !== HOLE) continue;
       this.wanting.push(node);
       this.pixels.push(pixel);
+      this.best.push(0);
+      this.costs.push(Infinity);
     }
     this.wanted = new Float64Array(LENGTH * this.pixels.length);
     this.pixels.forEach((pixel, number) => {
@@ -130,10 +140,13 @@ class Nodes {
     });
   }
 
-  match({ places, step }: Sources): Offsets {
+  /** @param coarser - what was found for the fill at half the scale of this one */
+  match({ places, step }: Sources, coarser?: Offsets): Offsets {
+    // What was copied from somewhere at a quarter of the scale comes from there at half of it.
+    if (coarser) this.tryCoarser(coarser);
     this.findNearest(places);
     const first = this.best.slice();
-    const reach = step >> 1;
+    const reach = coarser ? 1 : step >> 1;
     for (let down = -reach; down <= reach; down++) {
       for (let right = -reach; right <= reach; right++) {
         first.forEach((place, number) => {
@@ -143,6 +156,19 @@ class Nodes {
     }
     this.agree();
     return this.offsets();
+  }
+
+  private tryCoarser(coarser: Offsets): void {
+    this.wanting.forEach((node, number) => {
+      const row = this.rowOf(this.pixels[number]);
+      const column = this.columnOf(this.pixels[number]);
+      const above = Math.floor(node / this.width) >> 1;
+      const left = node % this.width >> 1;
+      for (const beside of [0, 1, coarser.width, coarser.width + 1]) {
+        const other = above * coarser.width + left + beside;
+        this.tryOther(number, row + 2 * coarser.rows[other], column + 2 * coarser.columns[other], 1);
+      }
+    });
   }
 
   /** The description of the patch round a pixel: the sums of its nine blocks, three channels each. */
@@ -161,20 +187,21 @@ class Nodes {
     }
   }
 
+  /** Compare the nodes that have no source with all of the places. */
   private findNearest(places: number[]): void {
     const offered = new Float64Array(LENGTH * places.length);
     places.forEach((place, number) => {
       this.describe(place, offered, LENGTH * number);
     });
     for (let number = 0; number < this.pixels.length; number++) {
+      if (this.costs[number] < Infinity) continue;
       let least = Infinity;
       let nearest = 0;
       for (let source = 0; source < places.length; source++) {
         const cost = this.distance(number, offered, LENGTH * source, least);
         if (cost < least) [least, nearest] = [cost, source];
       }
-      this.best.push(places[nearest]);
-      this.costs.push(least);
+      [this.best[number], this.costs[number]] = [places[nearest], least];
     }
   }
 

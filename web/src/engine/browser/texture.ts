@@ -5,7 +5,7 @@
  */
 
 import { Box } from "./box";
-import { restoreDetail } from "./detail";
+import { type Copy, restoreDetail } from "./detail";
 import { joinWindows, type Window } from "./joining";
 import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
 import type { Progress } from "./progress";
@@ -92,13 +92,13 @@ async function fillWindow(
     return frame;
   };
   const shape = { height: near.height, width: near.width };
-  return { core, near, frame: await blend(led, nearOf(copies.copied), nearOf(copies.coarse), known, shape) };
+  return { core, near, frame: await blend(led, nearOf(copies.copied.photo), nearOf(copies.coarse.photo), known, shape) };
 }
 
 /** A photo whose holes are filled with patches of it, at its own scale and at half the scale. */
 interface Copies {
-  copied: Photo;
-  coarse: Photo;
+  copied: Copy;
+  coarse: Copy;
 }
 
 /** Very deep holes are copied at half the scale, or less, to begin with, and get their detail back afterwards. */
@@ -107,8 +107,9 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
   const small = halve(photo, hole);
   if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !allHole(small.unknown)) {
     const copies = await copyTexture(small.photo, small.unknown, copyPatches, seed);
-    const restored = (copy: Photo): Photo => {
-      return restoreDetail(photo, hole, keepKnown(small.photo, small.unknown, copy), small.unknown);
+    const restored = (copy: Copy): Copy => {
+      const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
+      return restoreDetail(photo, hole, kept, small.unknown);
     };
     return { copied: restored(copies.copied), coarse: restored(copies.coarse) };
   }
@@ -118,7 +119,7 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
   const coarse = allHole(small.unknown) // nothing is left to copy from
     ? await fill(photo, hole, rules.COARSE_RADIUS)
     : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
-  return { copied: await fill(photo, hole, rules.patchRadius(depth)), coarse };
+  return { copied: { photo: await fill(photo, hole, rules.patchRadius(depth)) }, coarse: { photo: coarse } };
 }
 
 /** A copy with the known pixels of the photo that it was made from. */
