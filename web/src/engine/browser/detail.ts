@@ -163,7 +163,7 @@ class Nodes {
       const row = this.rowOf(this.pixels[number]);
       const column = this.columnOf(this.pixels[number]);
       const above = Math.floor(node / this.width) >> 1;
-      const left = node % this.width >> 1;
+      const left = (node % this.width) >> 1;
       for (const beside of [0, 1, coarser.width, coarser.width + 1]) {
         const other = above * coarser.width + left + beside;
         this.tryOther(number, row + 2 * coarser.rows[other], column + 2 * coarser.columns[other], 1);

@@ -92,7 +92,11 @@ async function fillWindow(
     return frame;
   };
   const shape = { height: near.height, width: near.width };
-  return { core, near, frame: await blend(led, nearOf(copies.copied.photo), nearOf(copies.coarse.photo), known, shape) };
+  return {
+    core,
+    near,
+    frame: await blend(led, nearOf(copies.copied.photo), nearOf(copies.coarse.photo), known, shape),
+  };
 }
 
 /** A photo whose holes are filled with patches of it, at its own scale and at half the scale. */
