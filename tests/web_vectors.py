@@ -194,7 +194,7 @@ def rule_numbers() -> dict[str, Any]:
         | {"TILE": canvas.TILE, "TILE_MARGIN": canvas.TILE_MARGIN, "MOST_GROUPS": window_plan.MOST_GROUPS},
         "surroundings": [(depth, size, rules.surroundings(depth, size)) for depth in depths for size in sizes],
         "sizes": [(size, rules.longest_side(size), rules.deepest(size), rules.band(size)) for size in sizes],
-        "patch_radius": [(depth, rules.patch_radius(depth)) for depth in depths],
+        "patch_radius": [(depth, share, rules.patch_radius(depth, share)) for depth in depths for share in (0.3, 0.31)],
         "texture_sides": [(depth, rules.texture_side(depth)) for depth in (6.1, 150.0, 301.3)],
     }
 

@@ -53,7 +53,9 @@ test("the rule is that of Python", () => {
   for (const [size, longestSide, deepest, band] of vectors.rules.sizes) {
     expect([rules.longestSide(size), rules.deepest(size), rules.band(size)]).toEqual([longestSide, deepest, band]);
   }
-  for (const [depth, radius] of vectors.rules.patch_radius) expect(rules.patchRadius(depth)).toBe(radius);
+  for (const [depth, share, radius] of vectors.rules.patch_radius) {
+    expect(rules.patchRadius(depth, share)).toBe(radius);
+  }
   for (const [depth, side] of vectors.rules.texture_sides) expect(rules.textureSide(depth)).toBe(side);
 });
 

@@ -40,7 +40,7 @@ interface Rules {
   constants: Record<string, number>;
   surroundings: [number, number, [number, number]][];
   sizes: [number, number, number, number][];
-  patch_radius: [number, number][];
+  patch_radius: [number, number, number][];
   texture_sides: [number, number][];
 }
 

@@ -60,9 +60,12 @@ TEXTURE_NEAR = 32
 """Holes nearer than that get texture together."""
 
 
-def patch_radius(depth: float) -> int:
-    """Radius of the patches for holes of that depth: large ones follow shapes, small ones fit into strokes."""
-    return 2 if depth <= 32 else 4
+def patch_radius(depth: float, share: float) -> int:
+    """Radius of the patches for holes of that depth that are such a share of what is shown.
+
+    Large patches follow shapes; small ones fit into strokes, and are still found where little is known.
+    """
+    return 2 if depth <= 32 or share > 0.3 else 4
 
 
 COARSE_RADIUS = 3

@@ -121,7 +121,7 @@ def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None) -> tuple[Co
         return copied, coarse
     with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
         coarse_copy = beside.submit(_copy_coarsely, photo, hole, seed)
-        pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth), seed)
+        pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
     return Copy(pixels), Copy(coarse_copy.result())
 
 

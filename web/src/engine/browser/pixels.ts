@@ -28,6 +28,10 @@ export function hasHole(holes: Holes): boolean {
   return holes.data.includes(HOLE);
 }
 
+export function holeShare({ data }: Holes): number {
+  return data.reduce((count, value) => (value === HOLE ? count + 1 : count), 0) / data.length;
+}
+
 export function allHole(holes: Holes): boolean {
   return !holes.data.includes(0);
 }

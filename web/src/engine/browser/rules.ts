@@ -52,9 +52,9 @@ export function textureSide(depth: number): number {
 /** Holes nearer than that get texture together. */
 export const TEXTURE_NEAR = 32;
 
-/** Radius of the patches for holes of that depth. */
-export function patchRadius(depth: number): number {
-  return depth <= 32 ? 2 : 4;
+/** Radius of the patches for holes of that depth that are such a share of what is shown. */
+export function patchRadius(depth: number, share: number): number {
+  return depth <= 32 || share > 0.3 ? 2 : 4;
 }
 
 /** Radius of the patches at half the scale. */

@@ -7,7 +7,17 @@
 import { Box } from "./box";
 import { type Copy, restoreDetail } from "./detail";
 import { joinWindows, type Window } from "./joining";
-import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
+import {
+  allHole,
+  clampedView,
+  HOLE,
+  type Holes,
+  holeShare,
+  knownFromHoles,
+  type Photo,
+  putPixel,
+  wholeFrameOf,
+} from "./pixels";
 import type { Progress } from "./progress";
 import * as rules from "./rules";
 import { double, halve } from "./scaling";
@@ -123,7 +133,10 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
   const coarse = allHole(small.unknown) // nothing is left to copy from
     ? await fill(photo, hole, rules.COARSE_RADIUS)
     : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
-  return { copied: { photo: await fill(photo, hole, rules.patchRadius(depth)) }, coarse: { photo: coarse } };
+  return {
+    copied: { photo: await fill(photo, hole, rules.patchRadius(depth, holeShare(hole))) },
+    coarse: { photo: coarse },
+  };
 }
 
 /** A copy with the known pixels of the photo that it was made from. */
