@@ -15,7 +15,7 @@ MOST_MEGABYTES = 40
 """Of a file of the release: what comes with Onar is weights, photos and the page, 23 MB in all."""
 
 PAGE = ("index.html", "page.js", "page.css", "sw.js", "worker.js", "patchmatch.wasm", "ort.wasm.gz", "ort-gpu.wasm.gz")
-WEIGHTS = ("onar.safetensors", "texture.safetensors", "MODEL_CARD.md", "texture_credits.tsv")
+WEIGHTS = ("onar.safetensors", "texture.safetensors", "MODEL_CARD.md", "credits.tsv")
 
 _FOREIGN = re.compile(
     r"(^|/)(tests|benchmarks|node_modules|__pycache__|shared|\.git|\.venv|site|build|dist)/|\.(py[co]|map|pth|pt|tsx?)$"
