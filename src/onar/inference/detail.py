@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onar.imaging.levels import Pixels
 from onar.inference.canvas import double
+from onar.inference.windows import blocks_with_holes
 from onar.masks import Holes
 
 RADIUS = 3
@@ -69,8 +70,8 @@ def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> C
     """
     enlarged = double(small.pixels, hole)
     # Where a patch is known to its last pixel, so is the detail of its middle.
-    bare = unknown | _halve_holes(hole)
-    known = cv2.dilate(bare.astype(np.uint8), np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)) == 0
+    bare = unknown | blocks_with_holes(hole, 2)
+    known = ~_dilate(bare, RADIUS)
     if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
         return Copy(enlarged)
     offsets = _match(small, bare, known)
@@ -80,10 +81,9 @@ def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> C
     return Copy(enlarged, offsets)
 
 
-def _halve_holes(hole: Holes) -> Holes:
-    """The 2×2 blocks that hold any hole."""
-    padded = np.pad(hole, ((0, hole.shape[0] % 2), (0, hole.shape[1] % 2)))
-    return np.asarray(padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2])
+def _dilate(holes: Holes, reach: int) -> Holes:
+    """Holes with all that is at most so many pixels from them, rows or columns."""
+    return np.asarray(cv2.dilate(holes.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0)
 
 
 # ---------------------------------------------------------------- where it comes from
@@ -143,8 +143,7 @@ def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
         cv2.boxFilter(small.pixels, cv2.CV_64F, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE), np.float64
     )
     grid = [np.minimum(SPACING * np.arange(side // SPACING + 2), side - 1) for side in bare.shape]
-    near = cv2.dilate(bare.astype(np.uint8), np.ones((4 * SPACING + 1, 4 * SPACING + 1), np.uint8)) > 0
-    wants = (near & ~known)[np.ix_(*grid)]
+    wants = (_dilate(bare, 2 * SPACING) & ~known)[np.ix_(*grid)]
     nodes = np.nonzero(wants)
     rows, columns = grid[0][nodes[0]], grid[1][nodes[1]]
     none, costs = np.zeros_like(rows), np.full(len(rows), np.inf)

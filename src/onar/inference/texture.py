@@ -91,7 +91,7 @@ def depth_of(hole: Holes) -> float:
 
 
 def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = None) -> tuple[Pixels, Pixels]:
-    """Copy holes with patches of the photo, and once more at half the scale.
+    """Fill holes with patches of the photo, and once more at half the scale.
 
     Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
     cannot bridge any depth, and the time grows with the area.
@@ -120,14 +120,21 @@ def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None) -> tuple[Co
         )
         return copied, coarse
     with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
-        coarse_copy = beside.submit(_copy_coarsely, photo, hole, seed)
+        coarse_copy = beside.submit(_copy_coarsely, photo, hole, small, unknown, seed)
         pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
     return Copy(pixels), Copy(coarse_copy.result())
 
 
-def _copy_coarsely(photo: Pixels, hole: Holes, seed: int) -> Pixels:
-    """Copy holes, bool H×W, with patches of the photo at half the scale: they follow shapes twice as large."""
-    small, unknown = halve(photo, hole)
+def _copy_coarsely(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes, seed: int) -> Pixels:
+    """Fill holes with patches of the photo at half the scale, which follow shapes twice as large.
+
+    Args:
+        photo: uint8 H×W×3.
+        hole: bool H×W.
+        small: the photo at half the scale, as `halve` makes it.
+        unknown: its holes.
+        seed: of PatchMatch.
+    """
     if unknown.all():  # nothing is left to copy from
         return fill_with_patches(photo, hole, rules.COARSE_RADIUS, seed)
     return double(fill_with_patches(small, unknown, rules.COARSE_RADIUS, seed), hole)

@@ -6,6 +6,7 @@
 
 import { clampedView, HOLE, type Holes, noHoles, type Photo, type Size } from "./pixels";
 import { double } from "./scaling";
+import { blocksWithHoles } from "./windows";
 
 /** Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels. */
 const RADIUS = 3;
@@ -45,12 +46,8 @@ export function restoreDetail(photo: Photo, hole: Holes, small: Copy, unknown: H
 
 /** Holes at half the scale with all that touch any at full scale. */
 function withTouched(unknown: Holes, hole: Holes): Holes {
-  const touched = { ...unknown, data: unknown.data.slice() };
-  for (let row = 0, pixel = 0; row < hole.height; row++) {
-    for (let column = 0; column < hole.width; column++, pixel++) {
-      if (hole.data[pixel] === HOLE) touched.data[(row >> 1) * unknown.width + (column >> 1)] = HOLE;
-    }
-  }
+  const touched = blocksWithHoles(hole, 2);
+  for (let pixel = 0; pixel < unknown.data.length; pixel++) touched.data[pixel] |= unknown.data[pixel];
   return touched;
 }
 
