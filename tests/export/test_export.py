@@ -78,10 +78,11 @@ def test_an_inpainter_completes_with_the_file_as_with_the_weights(strategy: str,
     mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))
     with_torch, with_onnx = Inpainter.load(weights), Inpainter.load(exported)
     assert with_onnx.training_size == with_torch.training_size == 32
-    results = [inpainter(photo, mask, strategy=strategy, feather=3) for inpainter in (with_torch, with_onnx)]
+    # The files are of the network; copied texture has another, whose gain can double a difference of one level.
+    options = {"strategy": strategy, "feather": 3, "texture": "network"}
+    results = [inpainter(photo, mask, **options) for inpainter in (with_torch, with_onnx)]
     assert (results[1][mask == 0] == photo[mask == 0]).all()
-    # The last bit of a number may round to another level, and the blend's gain may double that.
-    assert np.abs(results[0].astype(int) - results[1]).max() <= 2
+    assert np.abs(results[0].astype(int) - results[1]).max() <= 1
     assert (results[1] != photo).any()
 
 

@@ -81,15 +81,15 @@ def mask_source(config: MaskConfig, *, validation: bool = False) -> MaskSource:
         OnarError: there are no mask files in the folder that `config` names, or they have no hole.
     """
     if validation and isinstance(config, TrainConfig) and config.val_masks is not None:
-        return MaskFolder(_find_masks(config.val_masks), augment=False)
+        return MaskFolder(_find_checked_masks(config.val_masks), augment=False)
     if config.masks is not None:
-        return MaskFolder(_find_masks(config.masks))
+        return MaskFolder(_find_checked_masks(config.masks))
     return GeneratedMasks(
         config.mask_type, config.max_masks, config.max_size_ratio, config.max_thickness, config.hole_ratio
     )
 
 
-def _find_masks(folder: Path) -> list[Path]:
+def _find_checked_masks(folder: Path) -> list[Path]:
     paths = find_masks(folder)
     check_mask_files(paths)
     return paths
