@@ -6,11 +6,8 @@ Read `train_blend` for the order of things, `blend_pairs` for what is trained on
 from __future__ import annotations
 
 import hashlib
-import math
-import time
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tomli_w
@@ -18,52 +15,21 @@ import torch
 
 from onar.bundled import weights_file
 from onar.checkpoint import save_half_precision
-from onar.config import Precision
 from onar.data.samples import open_photos
-from onar.devices import available_cpus, choose_device, is_out_of_memory
-from onar.errors import OnarError, UsageError
+from onar.devices import available_cpus, choose_device
+from onar.errors import OnarError
 from onar.files import check_writable, replacing
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
 from onar.patchmatch import require_patchmatch
-from onar.tensor_files import load_state, save_state
 from onar.training.blend_config import BlendConfig
 from onar.training.blend_pairs import PairMaker, claim_folder, make_pairs, missing_pairs, read_crops
 from onar.training.blend_step import DISCRIMINATOR_CHANNELS, BlendGAN
-from onar.training.budget import Budget, steps_that_fit
-from onar.training.interruption import interruption
 from onar.training.precision import choose_precision
-from onar.training.step import NotFiniteError, learning_rate_factor
+from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end
 from onar.weights_files import FORMAT
-
-WARMUP_STEPS = 50
-
-
-@dataclass
-class BlendRun:
-    """One training of a blend while it runs.
-
-    Attributes:
-        config: its settings.
-        gan: the networks.
-        precision: the number format that it began with.
-        budget: its time.
-        step: steps so far.
-        total_steps: steps of the whole training.
-        planned: the number of steps was set by --max_minutes.
-        last_checkpoint: when the last one was written.
-    """
-
-    config: BlendConfig
-    gan: BlendGAN
-    precision: Precision
-    budget: Budget
-    step: int
-    total_steps: int
-    planned: bool
-    last_checkpoint: float = field(default_factory=time.monotonic)
 
 
 def train_blend(config: BlendConfig) -> Path:
@@ -82,20 +48,16 @@ def train_blend(config: BlendConfig) -> Path:
     """
     check_writable(config.output)
     device = choose_device(config.device)
-    state = _find_checkpoint(config)
+    state = find_checkpoint(config)
     features = load_features(config.content_network, config.content_weights).to(device)
     _complete_pairs(config)
-    run = _prepare(config, device, features.to(memory_format=torch.channels_last), state)
-    try:
-        with interruption(f"the last checkpoint is {config.checkpoint}") as interrupted:
-            _train(run, interrupted)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OnarError(
-            f"out of memory at --batch_size {config.batch_size}, --img_size {config.img_size}: lower one of them"
-        ) from error
-    _write_blend(run)
+    precision = choose_precision(config.mixed_precision, state["precision"] if state else None, device)
+    gan = _build_gan(config, device, features.to(memory_format=torch.channels_last), bf16=precision == "bf16")
+    run = StepRun(config, gan, partial(_take_step, config, gan), precision)
+    if state is not None:
+        run.go_on(state)
+    train_to_the_end(run)
+    _write_blend(run, gan)
     print(f"The blend: {config.output}; the pairs in {config.pair_folder} are no longer needed")
     return config.output
 
@@ -128,32 +90,14 @@ def _digest(weights: str | None) -> str:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _find_checkpoint(config: BlendConfig) -> dict[str, Any] | None:
-    """The state of a training that was stopped, if there is one; raises `OnarError` when it had other settings."""
-    if not config.checkpoint.exists():
-        return None
-    state = load_state(config.checkpoint, sealed=True)
-    before, now = state["recipe"], config.recipe()
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            raise UsageError(
-                f"{config.checkpoint} is of a training with --{name} {before.get(name)}, not {now.get(name)}: "
-                "take that again, name another --output, or remove the file to start anew"
-            )
-    return state
-
-
-def _prepare(
-    config: BlendConfig, device: torch.device, features: torch.nn.Module, state: dict[str, Any] | None
-) -> BlendRun:
-    """Build the networks, or take them from the state of a training that was stopped."""
-    precision = choose_precision(config.mixed_precision, state["precision"] if state else None, device)
+def _build_gan(config: BlendConfig, device: torch.device, features: torch.nn.Module, *, bf16: bool) -> BlendGAN:
+    """The networks before the first step."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         blend = TextureBlend(config.base_channels)
         discriminator = Discriminator(config.img_size, DISCRIMINATOR_CHANNELS, "local")
     terms = ("pixel", "style", "statistics", "normalised", "adv")
-    gan = BlendGAN(
+    return BlendGAN(
         blend,
         discriminator,
         features,
@@ -161,91 +105,25 @@ def _prepare(
         rates=(config.learning_rate, config.learning_rate_d),
         ema_decay=config.ema_decay,
         device=device,
-        bf16=precision == "bf16",
+        bf16=bf16,
     )
-    budget = Budget(60 * (config.max_minutes or math.inf))
-    run = BlendRun(config, gan, precision, budget, step=0, total_steps=config.steps, planned=False)
-    if state is not None:
-        gan.load_state_dict(state["gan"])
-        budget.go_on(state["spent"])
-        run.step, run.total_steps, run.planned = state["step"], state["total_steps"], state["planned"]
-        print(f"Going on after step {run.step} of {run.total_steps}")
-    return run
 
 
-def _train(run: BlendRun, interrupted: list[int]) -> None:
-    """Train to the last step; raises `KeyboardInterrupt` with the state saved when somebody asks for that."""
-    config, sums, counted = run.config, dict[str, float](), 0
-    while run.step < run.total_steps:
-        for name, value in _step(run).items():
-            sums[name] = sums.get(name, 0.0) + value
-        counted += 1
-        if run.step % config.log_every == 0 or run.step == run.total_steps:
-            means = "  ".join(f"{name} {total / counted:.4f}" for name, total in sums.items())
-            print(f"step {run.step}/{run.total_steps}  {means}  {run.budget.latest_step:.2f} s", flush=True)
-            sums, counted = {}, 0
-        _keep_to_time(run)
-        if interrupted or time.monotonic() - run.last_checkpoint > 60 * config.checkpoint_minutes:
-            _save(run)
-        if interrupted:
-            raise KeyboardInterrupt(
-                f"Stopped after step {run.step}; saved {config.checkpoint}. The same command goes on."
-            )
-
-
-def _step(run: BlendRun) -> dict[str, float]:
+def _take_step(config: BlendConfig, gan: BlendGAN, number: int, factor: float) -> dict[str, float]:
     """Take a step; its crops depend on the seed and its number alone."""
-    config = run.config
-    rng = np.random.default_rng((config.seed, run.step))
+    rng = np.random.default_rng((config.seed, number))
     crops = read_crops(config.pair_folder, config.count, config.batch_size, config.img_size, rng)
-    factor = learning_rate_factor("cosine", WARMUP_STEPS, run.total_steps)(run.step)
-    try:
-        losses = run.gan.step(torch.from_numpy(crops).permute(0, 3, 1, 2), factor)
-    except NotFiniteError as error:
-        raise OnarError(
-            f"step {run.step + 1}: {error}. Start anew with a lower --learning_rate or --mixed_precision no"
-        ) from error
-    run.step += 1
-    run.budget.count_step()
-    return losses
+    return gan.step(torch.from_numpy(crops).permute(0, 3, 1, 2), factor)
 
 
-def _keep_to_time(run: BlendRun) -> None:
-    """Set the number of steps as soon as their speed is known, and end the training when its time is over."""
-    budget, limit = run.budget, run.config.max_minutes
-    if limit is None or run.step >= run.total_steps:
-        return
-    if budget.left < budget.latest_step:
-        print(f"--max_minutes {limit:g}: the time is over after {run.step} steps of {run.total_steps}")
-        run.total_steps = run.step
-    elif not run.planned and budget.knows_speed:
-        run.total_steps = run.step + steps_that_fit(
-            budget.left, run.total_steps - run.step, lambda steps: steps * budget.step_seconds
-        )
-        run.planned = True
-        print(f"--max_minutes {limit:g}: {run.total_steps} steps of {run.config.steps}")
-
-
-def _save(run: BlendRun) -> None:
-    """Write the checkpoint."""
-    state = {
-        "gan": run.gan.state_dict(),
-        "recipe": run.config.recipe(),
-        "precision": run.precision,
-        "step": run.step,
-        "total_steps": run.total_steps,
-        "planned": run.planned,
-        "spent": run.budget.spent,
-    }
-    save_state(run.config.checkpoint, state)
-    run.last_checkpoint = time.monotonic()
-    run.budget.start_step()
-
-
-def _write_blend(run: BlendRun) -> None:
+def _write_blend(run: StepRun, gan: BlendGAN) -> None:
     """Write the file, and remove the checkpoint."""
-    recipe = run.config.recipe() | {"steps": run.step, "mixed_precision": run.precision}
-    metadata = {"format": str(FORMAT), "recipe": tomli_w.dumps(recipe), "trained_for": _digest(run.config.weights)}
-    with replacing(run.config.output) as temporary:
-        save_half_precision(temporary, run.gan.average.module, metadata)
-    run.config.checkpoint.unlink(missing_ok=True)
+    config = run.config
+    metadata = {
+        "format": str(FORMAT),
+        "recipe": tomli_w.dumps(run.recipe()),
+        "trained_for": _digest(config.weights),
+    }
+    with replacing(config.output) as temporary:
+        save_half_precision(temporary, gan.average.module, metadata)
+    config.checkpoint.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,7 @@ from onar.training.losses import (
     relativistic_generator_loss,
     style_loss,
 )
-from onar.training.step import NotFiniteError, Resumable, moving_average
+from onar.training.step import Resumable, moving_average, require_finite
 
 DISCRIMINATOR_CHANNELS = 32
 LONGEST_GRADIENT = 5.0
@@ -156,10 +155,3 @@ class BlendGAN(Resumable):
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
-
-
-def require_finite(values: dict[str, Tensor]) -> None:
-    """Raise `NotFiniteError` that names the first value which is not a finite number."""
-    for name, value in values.items():
-        if not math.isfinite(number := float(value.detach())):
-            raise NotFiniteError(f"{name} is {number}")

@@ -49,6 +49,13 @@ class NotFiniteError(Exception):
     """A loss or a gradient is not a number or infinite; the message says which."""
 
 
+def require_finite(values: dict[str, Tensor]) -> None:
+    """Raise `NotFiniteError` that names the first value which is not a finite number."""
+    for name, value in values.items():
+        if not math.isfinite(number := float(value.detach())):
+            raise NotFiniteError(f"{name} is {number}")
+
+
 class Resumable(ABC):
     """Networks with everything that trains them, whose training can go on in a later process."""
 
