@@ -34,6 +34,16 @@ SMALL_BLEND = {
     "device": "cpu",
     "log_every": 2,
 }
+SMALL_COLOURS = {
+    "count": 6,
+    "batch_size": 2,
+    "steps": 5,
+    "channels": 3,
+    "num_workers": 0,
+    "mixed_precision": "no",
+    "device": "cpu",
+    "log_every": 2,
+}
 
 
 def flags(**settings: object) -> list[str]:

@@ -25,6 +25,7 @@ OPTIONS = [
     {"base_channels": 8, "depth": 3},
     {"base_channels": 4, "depth": 5, "base_fill": "pyramid"},
     {"base_channels": 4, "depth": 4, "normalised": True},
+    {"base_channels": 4, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
 ]
 
 

@@ -206,12 +206,14 @@ def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
     if not isinstance(first, Tensor) or first.ndim == 0:
         some = ", ".join(map(str, list(state)[:3])) or "nothing"
         raise OnarError(f"{path} is not a PConvUNet: it has no encoder.0.conv.weight, but {some}")
+    colours = state.get("colours.first.weight")
     return {
         "generator": "PConvUNet",
         "base_channels": first.shape[0],
         "depth": sum(re.fullmatch(r"encoder\.\d+\.conv\.weight", str(key)) is not None for key in state),
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
         "normalised": "colour_mean" in state,
+        "colour_channels": colours.shape[0] if isinstance(colours, Tensor) and colours.ndim else 0,
     }
 
 

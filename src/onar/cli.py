@@ -23,6 +23,7 @@ from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 from onar.standard_streams import lost_output, steady_streams
 from onar.training.blend_config import BlendConfig
+from onar.training.colour_config import ColourConfig
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}
@@ -280,6 +281,20 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     if choose_device(config.device).type == "cpu":
         keep_freed_memory()
     train_blend(config)
+
+
+@app.command
+def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig()) -> None:  # noqa: B008
+    """Train what tells the colours of holes, and put it into a network's weights: a file for --weights.
+
+    It sees photos in cells of 8×8 pixels, so many thousands of holes fit into an hour of two cores. What was stopped
+    goes on with the same command. It needs pip install "onar[train,offline]".
+    """
+    from onar.training.colours import train_colours
+
+    if choose_device(config.device).type == "cpu":
+        keep_freed_memory()
+    train_colours(config)
 
 
 @app.command

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from onar.errors import OnarError
+from onar.network_numbers import FILLS
 
 FORMAT = 1
 """Version of the exported files and checkpoints that are written; files without one are of version 1."""
@@ -25,13 +26,12 @@ MOST_LEVELS = 16
 
 NEWER = ": was it written by a newer Onar?"
 
-RECORD = ("recipe", "log", "blend")
-"""Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended."""
+RECORD = ("recipe", "log", "blend", "colours")
+"""Keys of metadata that say how weights were trained: settings as TOML, last line of the log, what was blended, and the
+settings of the network for colours as TOML."""
 
 BLEND = "TextureBlend"
 """What the metadata call the network that blends a generator's fill with copied texture."""
-FILLS = 3
-"""Of how many fills a blend makes one."""
 
 Arrays = dict[str, NDArray[Any]]
 """A state dict as arrays."""
@@ -56,6 +56,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
         "base_fill": lambda value: value in ("none", "pyramid"),
         "correction_window": _is_window,
         "normalised": lambda value: type(value) is bool,
+        "colour_channels": _is_count,
     },
     "PyramidFill": {},
 }

@@ -27,7 +27,7 @@ def trained(generator: nn.Module) -> nn.Module:
     for name, value in generator.state_dict().items():
         if "norm" in name and value.is_floating_point():
             value.copy_(torch.rand_like(value) + 0.5)
-        elif name.startswith("head.2"):
+        elif name.startswith(("head.2", "colours.last")):
             value.normal_(0, 0.05)
     return generator.eval()
 
@@ -48,6 +48,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "U-Net": lambda: PConvUNet(4, 5),
     "one level": lambda: PConvUNet(4, 1),
     "U-Net on the pyramid": lambda: PConvUNet(4, 3, "pyramid"),
+    "U-Net with colours": lambda: PConvUNet(4, 2, colour_channels=6),
+    "U-Net on the pyramid with colours": lambda: PConvUNet(4, 3, "pyramid", 5, colour_channels=6),
     "pyramid": PyramidFill,
 }
 

@@ -21,7 +21,8 @@ from onar.inference.detail import Copy, restore_detail
 from onar.inference.texture import copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
-from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
+from onar.models.texture_blend import TextureBlend, bands, enlarge
+from onar.network_numbers import BANDS
 from onar.weights_files import read_blend_file
 
 

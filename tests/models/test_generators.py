@@ -7,13 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from onar.models import GENERATORS, Discriminator, PConvUNet
+from onar.models.colour_unet import ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
+from onar.network_numbers import CELL, COLOUR_SHARE
 
 SMALL: dict[str, list[dict[str, int | str]]] = {
     "PConvUNet": [
         {"base_channels": 8, "depth": 4},
         {"base_channels": 8, "depth": 4, "base_fill": "pyramid"},
         {"base_channels": 8, "depth": 4, "normalised": True},
+        {"base_channels": 8, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
     ],
     "PyramidFill": [{}],
 }
@@ -107,6 +110,24 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
     assert correction[32, 30] == 0
     network.correction_window = 0
     assert network(photo, known)[0, 0, 32, 47].item() == pytest.approx(0.6, abs=1e-6)
+
+
+def test_colours_take_their_share_of_what_was_completed() -> None:
+    network = PConvUNet(8, 2, "pyramid", colour_channels=6).eval()
+    assert network.colours is not None
+    torch.nn.init.zeros_(network.colours.last.weight)
+    torch.nn.init.constant_(network.colours.last.bias, 0.2)
+    photo, known = torch.full((1, 3, 100, 150), 0.5), torch.ones(1, 1, 100, 150)
+    known[..., 20:80, 30:120] = 0
+    completed = network(photo, known).detach()
+    torch.testing.assert_close(completed, torch.full_like(completed, 0.5 + 0.2 * COLOUR_SHARE))
+
+
+def test_photos_of_half_the_size_with_cells_of_half_the_side_have_the_same_colours() -> None:
+    network = ColourUNet(6).eval()
+    photo, known = photo_with_hole(64, 128)
+    twice, known_twice = (x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in (photo * known, known))
+    torch.testing.assert_close(network(photo * known, known, CELL // 2), network(twice, known_twice))
 
 
 @pytest.mark.parametrize(("base_fill", "window"), [("pyramid", 4), ("pyramid", -3), ("none", 5)])

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from onar.inference.onnx_graph import Graph, Weights
+from onar.inference.onnx_graph import LINEAR, Graph, Weights
+from onar.network_numbers import BANDS, OWN_SHARE
 
-BANDS = 5
-BLEND_MULTIPLE = 2 ** (BANDS - 1)
-"""Height and width of what comes in are multiples of it."""
-
-OWN_SHARE = 0.1
-LINEAR = {"mode": "linear"}
 HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
@@ -35,7 +30,7 @@ def build_blend(weights: Weights) -> bytes:
             gain = graph.add("Mul", graph.add("Sigmoid", graph.add("Slice", head, [2], [3], [1])), 2.0)
             band = graph.add("Mul", gain, band)
         band = graph.add("Add", band, graph.add("Mul", graph.add("Slice", head, [3], [6], [1]), OWN_SHARE))
-        total = graph.add("Add", graph.enlarge(total, **LINEAR), band) if total else band
+        total = graph.add("Add", graph.enlarge(total, LINEAR), band) if total else band
     return graph.finish({"led": 3, "copied": 3, "coarse": 3, "known": 1}, total, {})
 
 
@@ -80,7 +75,7 @@ def _heads(graph: Graph, weights: Weights, described: str) -> list[str]:
         levels.append(layer(f"encoder.{index}.1", layer(f"encoder.{index}.0", levels[-1], stride=2)))
     decoded = [levels[-1]]
     for index in reversed(range(depth - 1)):
-        both = graph.add("Concat", graph.enlarge(decoded[-1], **LINEAR), levels[index], axis=1)
+        both = graph.add("Concat", graph.enlarge(decoded[-1], LINEAR), levels[index], axis=1)
         decoded.append(layer(f"decoder.{index}", both))
     heads = [graph.convolve(weights, f"heads.{index}", level) for index, level in enumerate(reversed(decoded))]
     fine = graph.convolve(weights, "fine.1", layer("fine.0", decoded[-1]))
@@ -92,4 +87,4 @@ def _bands(graph: Graph, image: str) -> list[str]:
     sizes = [image]
     for _ in range(BANDS - 1):
         sizes.append(graph.add("AveragePool", sizes[-1], **HALVED))
-    return [*(graph.add("Sub", one, graph.enlarge(two, **LINEAR)) for one, two in pairwise(sizes)), sizes[-1]]
+    return [*(graph.add("Sub", one, graph.enlarge(two, LINEAR)) for one, two in pairwise(sizes)), sizes[-1]]

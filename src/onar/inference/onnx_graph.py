@@ -14,6 +14,7 @@ itself. Height, width and batch are free: padding, cropping and the sizes in the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from onar.array_fill import SMOOTHING_STEPS
 from onar.errors import OnarError
 from onar.inference import onnx_messages as messages
+from onar.network_numbers import CELL, COLOUR_LEVELS, COLOUR_MULTIPLE, COLOUR_SHARE, LEAST_SHARE
 
 OPSET = 18
 MOST_BYTES = 2**31 - 2**20  # of constants: Protocol Buffers end at 2 GB, and nodes take far less than 1 MB
@@ -32,6 +34,7 @@ BATCH_NORM_EPSILON = 1e-5  # the default of torch
 UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 """Even and odd rows (or columns): which taps of a 3-tap kernel fall on the first and on the second source pixel."""
 NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+LINEAR = {"mode": "linear"}
 
 Array: TypeAlias = NDArray[np.float32]
 Weights: TypeAlias = dict[str, Array]
@@ -78,13 +81,15 @@ class Graph:
         return content
 
     def convolve(self, weights: Weights, layer: str, x: str, stride: int = 1) -> str:
-        """A 3×3 convolution with bias, by the names of its weights in the state dict."""
-        window = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [stride, stride]}
-        return self.add("Conv", x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], **window)
+        """A 3×3 or 1×1 convolution with bias, by the names of its weights in the state dict."""
+        kernel = weights[f"{layer}.weight"]
+        side = kernel.shape[-1]
+        window = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "strides": [stride, stride]}
+        return self.add("Conv", x, kernel, weights[f"{layer}.bias"], **window)
 
-    def enlarge(self, x: str, **interpolation: str) -> str:
-        """Twice the height and width."""
-        return self.add("Resize", x, "", [1.0, 1.0, 2.0, 2.0], **interpolation)
+    def enlarge(self, x: str, interpolation: Mapping[str, str], factor: int = 2) -> str:
+        """So many times the height and width."""
+        return self.add("Resize", x, "", [1.0, 1.0, float(factor), float(factor)], **interpolation)
 
     def _constant(self, value: NDArray[Any]) -> str:
         name = f"constant_{len(self.constants)}"
@@ -119,31 +124,40 @@ def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Map
 def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
     """The graph of `PConvUNet`."""
     depth = architecture["depth"]
+    colours = architecture.get("colour_channels")
     size = graph.add("Shape", known, start=2)
-    missing = graph.add("Mod", graph.add("Neg", size), [2**depth])
+    missing = graph.add("Mod", graph.add("Neg", size), [max(2**depth, COLOUR_MULTIPLE if colours else 1)])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
-    photo = graph.add("Pad", photo, padding)
+    photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
+    completed = _complete(graph, weights, architecture, photo, known)
+    if colours:
+        completed = graph.add("Add", completed, _correct_colours(graph, weights, photo, known, completed))
+    return _cut(graph, graph.add("Clip", completed, 0.0, 1.0), size)
+
+
+def _complete(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
+    """What the U-Net makes of a photo that is 0 in its holes; it may go beyond [0, 1]."""
+    depth = architecture["depth"]
     if architecture.get("normalised"):
-        return _cut(graph, _complete_normalised(graph, weights, depth, photo, known), size)
-    photo = graph.add("Mul", photo, known)
+        return _complete_normalised(graph, weights, depth, photo, known)
     decoded = _u_net(graph, weights, depth, photo, known)
     if architecture["base_fill"] == "none":
-        return _cut(graph, graph.add("Sigmoid", decoded), size)
+        return graph.add("Sigmoid", decoded)
     fill = _fill_pyramid(graph, photo, known)
     hidden = graph.convolve(weights, "head.0", graph.add("Concat", decoded, fill, known, axis=1))
     correction = graph.convolve(weights, "head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
     if window := architecture.get("correction_window"):
         correction = graph.add("Mul", correction, _hole_share(graph, known, window))
-    return _cut(graph, graph.add("Clip", graph.add("Add", fill, correction), 0.0, 1.0), size)
+    return graph.add("Add", fill, correction)
 
 
 def _complete_normalised(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:
-    """What the U-Net answers in the numbers in which it sees colours, as colours in [0, 1]."""
+    """What the U-Net answers in the numbers in which it sees colours, as colours again."""
     mean, std = (weights[f"colour_{name}"][:, None, None] for name in ("mean", "std"))
     seen = graph.add("Mul", graph.add("Div", graph.add("Sub", photo, mean), std), known)
     answer = _u_net(graph, weights, depth, seen, known)
-    return graph.add("Clip", graph.add("Add", graph.add("Mul", answer, std), mean), 0.0, 1.0)
+    return graph.add("Add", graph.add("Mul", answer, std), mean)
 
 
 def _u_net(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:
@@ -186,7 +200,7 @@ def _decoder_level(
     channels = sum(kernel.shape[1] for kernel in kernels)
     shares = [
         graph.add("Mul", graph.add("AveragePool", known, count_include_pad=1, **window), kernel.shape[1] / channels)
-        for known, kernel in zip((graph.enlarge(low[1], **NEAREST), skip[1]), kernels, strict=True)
+        for known, kernel in zip((graph.enlarge(low[1], NEAREST), skip[1]), kernels, strict=True)
     ]
     return _finish_level(graph, graph.add("Add", *parts), graph.add("Add", *shares), bias, slope)
 
@@ -232,6 +246,66 @@ def _cut(graph: Graph, x: str, size: str) -> str:
     return graph.add("Slice", x, [0, 0], size, [2, 3])
 
 
+# ---------------------------------------------------------------- ColourUNet
+
+
+def _correct_colours(graph: Graph, weights: Weights, photo: str, known: str, completed: str) -> str:
+    """What to add to a completed photo for its colours; `photo` is 0 in its holes."""
+    hole = graph.add("Sub", 1.0, known)
+    means = _means(graph, graph.add("Add", photo, graph.add("Mul", completed, hole)), CELL)
+    change = graph.add("Sub", _colour_u_net(graph, weights, photo, known), means)
+    return graph.enlarge(graph.add("Mul", change, COLOUR_SHARE), LINEAR, CELL)
+
+
+def _colour_u_net(graph: Graph, weights: Weights, photo: str, known: str) -> str:
+    """The graph of `ColourUNet`, whose weights are called colours."""
+    quarter_means, share, is_known = _known_means(graph, photo, known, CELL // 2)
+    quarters = graph.add("Mul", graph.add("Sub", quarter_means, 0.5), is_known)
+    quarters = graph.add("SpaceToDepth", graph.add("Concat", quarters, share, axis=1), blocksize=2)
+    cell_means, _, is_known = _known_means(graph, photo, known, CELL)
+    fill = _fill_pyramid(graph, cell_means, is_known)
+    x = graph.add("Concat", quarters, graph.add("Sub", fill, 0.5), axis=1)
+    # torch lists the quarters channel by channel, ONNX the channels quarter by quarter.
+    order = [*np.arange(16).reshape(4, 4).T.ravel(), 16, 17, 18]
+    window = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    x = graph.add("Conv", x, weights["colours.first.weight"][:, order], weights["colours.first.bias"], **window)
+    levels = []
+    for index in range(COLOUR_LEVELS):
+        x = _residual_block(graph, weights, f"colours.encoder.{index}", x, stride=2 if index else 1)
+        levels.append(x)
+    x = levels.pop()
+    for index in range(2):
+        x = _residual_block(graph, weights, f"colours.middle.{index}", x)
+    for index in reversed(range(COLOUR_LEVELS - 1)):
+        joined = graph.add("Concat", graph.enlarge(x, NEAREST), levels.pop(), axis=1)
+        x = graph.convolve(weights, f"colours.joins.{index}", joined)
+        x = _residual_block(graph, weights, f"colours.decoder.{index}", x)
+    return graph.add("Add", fill, graph.convolve(weights, "colours.last", _gelu(graph, x)))
+
+
+def _residual_block(graph: Graph, weights: Weights, name: str, x: str, stride: int = 1) -> str:
+    hidden = graph.convolve(weights, f"{name}.first", _gelu(graph, x), stride)
+    shortcut = graph.convolve(weights, f"{name}.shortcut", x, stride) if f"{name}.shortcut.weight" in weights else x
+    return graph.add("Add", shortcut, graph.convolve(weights, f"{name}.second", _gelu(graph, hidden)))
+
+
+def _gelu(graph: Graph, x: str) -> str:
+    """GELU, x · (1 + erf(x / √2)) / 2; the operator of that name is younger than `OPSET`."""
+    share = graph.add("Add", graph.add("Erf", graph.add("Mul", x, math.sqrt(0.5))), 1.0)
+    return graph.add("Mul", graph.add("Mul", x, 0.5), share)
+
+
+def _known_means(graph: Graph, photo: str, known: str, side: int) -> tuple[str, str, str]:
+    """Mean of the known pixels in each square, the share they are, and 1 where there are any."""
+    share = _means(graph, known, side)
+    mean = graph.add("Div", _means(graph, photo, side), graph.add("Max", share, LEAST_SHARE))
+    return mean, share, graph.add("Sign", share)
+
+
+def _means(graph: Graph, x: str, side: int) -> str:
+    return graph.add("AveragePool", x, kernel_shape=[side, side], strides=[side, side])
+
+
 # ---------------------------------------------------------------- pyramid fill
 
 
@@ -249,7 +323,7 @@ def _fill_pyramid(graph: Graph, photo: str, known: str) -> str:
     filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
     for photo, known in reversed(levels):
         hole = graph.add("Sub", 1.0, known)
-        filled = _cut(graph, graph.enlarge(filled, mode="linear"), graph.add("Shape", known, start=2))
+        filled = _cut(graph, graph.enlarge(filled, LINEAR), graph.add("Shape", known, start=2))
         filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
         for _ in range(SMOOTHING_STEPS):
             filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))

@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from onar.masks import composite
+from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
 from onar.models.pyramid_fill import pyramid_fill
+from onar.network_numbers import CELL, COLOUR_MULTIPLE, COLOUR_SHARE
 from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
@@ -118,6 +121,9 @@ class PConvUNet(nn.Module):
         normalised: the network sees (photo - colour_mean) / colour_std and answers in the same numbers, as other
             programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
             0 and 1 at first. They are part of the state dict, because weights mean nothing without their own.
+        colour_channels: with them, a `ColourUNet` of so many channels corrects the colours of what was completed:
+            what it tells of a cell takes the place of `COLOUR_SHARE` of what is there. It is trained for itself, by
+            `onar colours`. 0: there is none.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
@@ -139,6 +145,7 @@ class PConvUNet(nn.Module):
         correction_window: int = 0,
         *,
         normalised: bool = False,
+        colour_channels: int = 0,
     ) -> None:
         super().__init__()
         if base_fill not in BASE_FILLS:
@@ -161,6 +168,8 @@ class PConvUNet(nn.Module):
         if normalised:
             self.register_buffer("colour_mean", torch.zeros(3))
             self.register_buffer("colour_std", torch.ones(3))
+        self.colour_channels = colour_channels
+        self.colours = ColourUNet(colour_channels) if colour_channels else None
         self.encoder_norm_frozen = False
         self.gradient_checkpointing = False
 
@@ -200,6 +209,7 @@ class PConvUNet(nn.Module):
             "correction_window": self.correction_window,
             # Said only where it holds, so that earlier versions go on reading the files of other networks.
             **({"normalised": True} if self.normalised else {}),
+            **({"colour_channels": self.colour_channels} if self.colour_channels else {}),
         }
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
@@ -214,25 +224,36 @@ class PConvUNet(nn.Module):
             pixels back.
         """
         height, width = photo.shape[-2:]
-        step = 2**self.depth
+        step = max(2**self.depth, COLOUR_MULTIPLE if self.colours else 1)
         padding = (0, -width % step, 0, -height % step)
         known = functional.pad(known.to(photo.dtype), padding)
-        photo = functional.pad(photo, padding)
+        photo = functional.pad(photo, padding) * known
+        completed = self._complete(photo, known)
+        if self.colours:
+            completed = completed + self._correct_colours(photo, known, completed)
+        return _clamp_straight_through(completed)[..., :height, :width]
+
+    def _complete(self, photo: Tensor, known: Tensor) -> Tensor:
+        """What the U-Net makes of a photo that is 0 in its holes; it may go beyond [0, 1]."""
         if self.normalised:
-            return self._complete_normalised(photo, known)[..., :height, :width]
-        photo = photo * known
+            mean, std = self.colour_mean[:, None, None], self.colour_std[:, None, None]
+            return self._decode((photo - mean) / std * known, known) * std + mean
         decoded = self._decode(photo, known)
         if self.head is None:
-            return torch.sigmoid(decoded)[..., :height, :width]
+            return torch.sigmoid(decoded)
         fill = pyramid_fill(photo, known)
         correction = self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
         if self.correction_window:
             correction = correction * _hole_share(known, self.correction_window)
-        return _clamp_straight_through(fill + correction)[..., :height, :width]
+        corrected: Tensor = fill + correction
+        return corrected
 
-    def _complete_normalised(self, photo: Tensor, known: Tensor) -> Tensor:
-        mean, std = self.colour_mean[:, None, None], self.colour_std[:, None, None]
-        return _clamp_straight_through(self._decode((photo - mean) / std * known, known) * std + mean)
+    def _correct_colours(self, photo: Tensor, known: Tensor, completed: Tensor) -> Tensor:
+        """What to add to a completed photo for its colours, B×3×H×W."""
+        assert self.colours is not None
+        means = functional.avg_pool2d(composite(photo, completed.float(), known), CELL)
+        change = COLOUR_SHARE * (self.colours(photo, known).float() - means)
+        return functional.interpolate(change, scale_factor=CELL, mode="bilinear", align_corners=False)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips = [(photo, known)]

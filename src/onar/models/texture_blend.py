@@ -18,14 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BANDS = 5
-"""Bands of a fill; each next one has half the size."""
+from onar.network_numbers import BANDS, FILLS, OWN_SHARE
 
 DESCRIBED = 14
 """Channels that the network sees, see `describe`."""
-
-OWN_SHARE = 0.1
-"""Scale of what the network adds of its own, so that it starts near nothing."""
 
 FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
 """How much the network's fill and the coarse copy count in each band before training, fine to coarse; the rest is the
@@ -65,7 +61,7 @@ class TextureBlend(nn.Module):
     @property
     def architecture(self) -> dict[str, Any]:
         """Name and arguments, as a weights file says them."""
-        return {"network": "TextureBlend", "fills": 3, "base_channels": self.base_channels}
+        return {"network": "TextureBlend", "fills": FILLS, "base_channels": self.base_channels}
 
     @torch.no_grad()
     def _start_near_fixed_weights(self) -> None:

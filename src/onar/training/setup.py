@@ -295,14 +295,23 @@ def _build_networks(config: TrainConfig) -> tuple[PConvUNet, Discriminator]:
     path = None if config.init_weights is None else weights_file(config.init_weights)
     start = None if path is None else load_generator(path)
     normalised = config.base_fill == "none" and getattr(start, "normalised", False)
+    colour_channels = getattr(start, "colour_channels", 0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        generator = PConvUNet(config.base_channels, config.depth, config.base_fill, normalised=normalised)
+        generator = PConvUNet(
+            config.base_channels,
+            config.depth,
+            config.base_fill,
+            normalised=normalised,
+            colour_channels=colour_channels,
+        )
         discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
     if path is not None and start is not None:
         copy_into(generator, start, path)
     if config.freeze_batch_norm:
         generator.freeze_encoder_norm()
+    if generator.colours:  # trained for themselves, and on far more holes than a run sees
+        generator.colours.requires_grad_(False)
     generator.gradient_checkpointing = config.gradient_checkpointing
     return generator, discriminator
 

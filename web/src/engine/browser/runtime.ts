@@ -14,7 +14,7 @@ const MOST_DIFFERENCE = 2;
 /** More threads wait for each other more than they compute. */
 const MOST_THREADS = 8;
 
-/** Sides of what blends are multiples of it; `BLEND_MULTIPLE` of onar/inference/blend_graph.py. */
+/** Sides of what blends are multiples of it; `BLEND_MULTIPLE` of onar/network_numbers.py. */
 const BLEND_MULTIPLE = 16;
 
 /** Side in pixels of what GPU and processor are compared on. */

@@ -1,0 +1,119 @@
+"""ColourUNet: which colours a hole has, in cells of 8×8 pixels.
+
+Half of the squared error of a fill is in its colours over some ten pixels, which take a wide view and few pixels to
+tell. So a network of their own sees the photo as means of cells: a 256-pixel photo is 32×32 of them, and what is read
+from one end of it to the other takes a few milliseconds. Few cells are wholly hole, and in all others a mean is known
+for a part, so plain convolutions take the share that is known as a channel where the U-Net at full size has partial
+ones. It is a U-Net of residual blocks (He et al. 2016, "Identity Mappings in Deep Residual Networks", activation
+first) that corrects the pyramid fill of the cells.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onar.models.pyramid_fill import pyramid_fill
+from onar.network_numbers import CELL, LEAST_SHARE
+
+SEEN = 4 * 4 + 3
+"""Channels that the network sees, see `describe_cells`."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions, each after a GELU, beside a shortcut; the first may halve the sides."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
+        self.second = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        same = in_channels == out_channels and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1, stride)
+        with torch.no_grad():  # blocks start near their shortcuts, which norms would see to elsewhere
+            self.second.weight.mul_(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B×C×H×W in, B×C'×H×W or B×C'×H/2×W/2 out."""
+        hidden = functional.gelu(self.first(functional.gelu(x)))
+        result: Tensor = self.shortcut(x) + self.second(hidden)
+        return result
+
+
+class ColourUNet(nn.Module):
+    """Tells the mean colours of cells, known or not.
+
+    Args:
+        channels: of the first level; the next three have 2, 10/3 and 14/3 as many.
+    """
+
+    def __init__(self, channels: int = 48) -> None:
+        super().__init__()
+        self.channels = channels
+        widths = [channels, 2 * channels, 10 * channels // 3, 14 * channels // 3]
+        self.first = nn.Conv2d(SEEN, channels, 3, padding=1)
+        self.encoder = nn.ModuleList([ResidualBlock(channels, channels)])
+        self.encoder.extend(ResidualBlock(one, two, stride=2) for one, two in pairwise(widths))
+        self.middle = nn.Sequential(ResidualBlock(widths[-1], widths[-1]), ResidualBlock(widths[-1], widths[-1]))
+        self.joins = nn.ModuleList(nn.Conv2d(low + skip, skip, 3, padding=1) for skip, low in pairwise(widths))
+        self.decoder = nn.ModuleList(ResidualBlock(width, width) for width in widths[:-1])
+        self.last = nn.Conv2d(channels, 3, 3, padding=1)
+        with torch.no_grad():  # an untrained network answers with the pyramid fill, nearly
+            self.last.weight.mul_(0.1)
+            self.last.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, photo: Tensor, known: Tensor, cell: int = CELL) -> Tensor:
+        """Tell the colours.
+
+        Args:
+            photo: B×3×H×W in [0, 1], 0 in its holes; H and W are multiples of `COLOUR_MULTIPLE`.
+            known: B×1×H×W, 1 = known, 0 = hole.
+            cell: side of a cell in pixels. Photos of half the size with half of `CELL` are seen the same: training
+                takes them, which costs a quarter.
+
+        Returns:
+            B×3×H/cell×W/cell, about in [0, 1].
+        """
+        halves, fill = describe_cells(photo, known, cell)
+        x = self.first(torch.cat([halves, fill - 0.5], 1))
+        levels = []
+        for block in self.encoder:
+            x = block(x)
+            levels.append(x)
+        x = self.middle(levels.pop())
+        for join, block in zip(reversed(self.joins), reversed(self.decoder), strict=True):
+            larger = functional.interpolate(x, scale_factor=2, mode="nearest")
+            x = block(join(torch.cat([larger, levels.pop()], 1)))
+        colours: Tensor = fill + self.last(functional.gelu(x))
+        return colours
+
+
+def describe_cells(photo: Tensor, known: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    """What the network sees.
+
+    Args:
+        photo: B×3×H×W in [0, 1], 0 in its holes.
+        known: B×1×H×W.
+        cell: side of a cell in pixels, an even number that divides H and W.
+
+    Returns:
+        For each of the four quarters of a cell what is known of it, B×16×H/cell×W/cell: the mean less 0.5, 0 where
+        nothing is known, and the share known. And the pyramid fill of the cells, B×3×H/cell×W/cell.
+    """
+    with torch.autocast(photo.device.type, enabled=False):
+        mean, share, is_known = known_means(photo, known, cell // 2)
+        quarters = functional.pixel_unshuffle(torch.cat([(mean - 0.5) * is_known, share], 1), 2)
+        mean, _, is_known = known_means(photo, known, cell)
+        return quarters, pyramid_fill(mean, is_known)
+
+
+def known_means(photo: Tensor, known: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean of the known pixels in each square of so many pixels a side, the share they are, and 1 where there are any.
+
+    A photo's values in holes are 0, and so are means of nothing.
+    """
+    share = functional.avg_pool2d(known, side)
+    mean = functional.avg_pool2d(photo, side) / share.clamp(min=LEAST_SHARE)
+    return mean, share, (share > 0).to(photo.dtype)

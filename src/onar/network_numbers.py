@@ -1,0 +1,30 @@
+"""Numbers of networks that torch, ONNX graphs and weights files must agree on."""
+
+from __future__ import annotations
+
+FILLS = 3
+"""Of how many fills a `TextureBlend` makes one."""
+
+BANDS = 5
+"""Bands that it takes a fill apart into; each next one has half the size."""
+
+BLEND_MULTIPLE = 2 ** (BANDS - 1)
+"""Height and width of what it takes are multiples of it."""
+
+OWN_SHARE = 0.1
+"""Scale of what it adds of its own, so that it starts near nothing."""
+
+CELL = 8
+"""Side in pixels of the cells whose colours a `ColourUNet` tells."""
+
+COLOUR_LEVELS = 4
+"""Its levels; each has cells of twice the side."""
+
+COLOUR_MULTIPLE = CELL << (COLOUR_LEVELS - 1)
+"""Height and width of what it takes are multiples of it."""
+
+COLOUR_SHARE = 0.75
+"""How much of the colours is what it tells; the rest is those of the network that it corrects. Their errors differ."""
+
+LEAST_SHARE = 1e-3
+"""Below the share of one known pixel in a cell; it only keeps divisions from 0."""

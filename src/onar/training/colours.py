@@ -1,0 +1,100 @@
+"""Train a network for colours: `train_colours(ColourConfig(data="./photos"))`.
+
+Read `train_colours` for the order of things, `colour_samples` for what is trained on and `colour_step` for one step.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import tomli_w
+import torch
+
+from onar.bundled import weights_file
+from onar.checkpoint import LoadedWeights, load_weights, save_half_precision
+from onar.data.samples import open_photos
+from onar.devices import available_cpus, choose_device
+from onar.errors import OnarError
+from onar.files import check_writable, replacing
+from onar.models import PConvUNet
+from onar.models.colour_unet import ColourUNet
+from onar.training.colour_config import ColourConfig
+from onar.training.colour_samples import ReducedPhotos, read_reduced
+from onar.training.colour_step import ColourTraining
+from onar.training.precision import choose_precision
+from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end
+from onar.weights_files import FORMAT
+
+
+def train_colours(config: ColourConfig) -> Path:
+    """Train a network that tells the colours of holes, and put it into weights.
+
+    Args:
+        config: everything it depends on; the same settings and photos give the same weights (on the CPU, bit for bit).
+
+    Returns:
+        The path of the file: the weights that were given, with the network for colours.
+
+    Raises:
+        OnarError: no usable photo, weights or device, a loss is not finite, memory ran out, or a file cannot be
+            written.
+        KeyboardInterrupt: Ctrl-C; the state is kept, and the same call goes on with it.
+    """
+    check_writable(config.output)
+    device = choose_device(config.device)
+    state = find_checkpoint(config)
+    path = weights_file(config.weights)
+    loaded = load_weights(path)
+    if not isinstance(loaded.generator, PConvUNet):
+        raise OnarError(f"{path} holds no network whose colours could be corrected, which is a PConvUNet")
+    workers = available_cpus() if config.num_workers is None else config.num_workers
+    photos = read_reduced(open_photos(config.data, config.photo_column), config.count, workers, config.seed)
+    precision = choose_precision(config.mixed_precision, state["precision"] if state else None, device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = ColourUNet(config.channels)
+    training = ColourTraining(network, config.learning_rate, config.ema_decay, device, bf16=precision == "bf16")
+    run = StepRun(config, training, partial(_take_step, config, photos, training), precision)
+    if state is not None:
+        run.go_on(state)
+    train_to_the_end(run)
+    _write(run, loaded, training)
+    print(f"The network with its colours: {config.output}")
+    return config.output
+
+
+def _take_step(
+    config: ColourConfig, photos: ReducedPhotos, training: ColourTraining, number: int, factor: float
+) -> dict[str, float]:
+    """Take a step; its crops and holes depend on the seed and its number alone."""
+    crops, known = photos.draw(config.batch_size, np.random.default_rng((config.seed, number)))
+    return training.step(torch.from_numpy(crops).permute(0, 3, 1, 2), torch.from_numpy(known)[:, None], factor)
+
+
+def _write(run: StepRun, loaded: LoadedWeights, training: ColourTraining) -> None:
+    """Write the file, and remove the checkpoint."""
+    assert isinstance(loaded.generator, PConvUNet)
+    generator = with_colours(loaded.generator, cast(ColourUNet, training.average.module))
+    metadata = {
+        "format": str(FORMAT),
+        "training_size": str(loaded.training_size),
+        **loaded.record,
+        "colours": tomli_w.dumps(run.recipe()).strip(),
+    }
+    with replacing(run.config.output) as temporary:
+        save_half_precision(temporary, generator, metadata)
+    run.config.checkpoint.unlink(missing_ok=True)
+
+
+def with_colours(generator: PConvUNet, colours: ColourUNet) -> PConvUNet:
+    """A `PConvUNet` with the weights of one and those of a `ColourUNet`, on the CPU."""
+    architecture: dict[str, Any] = {**generator.architecture, "colour_channels": colours.channels}
+    del architecture["generator"]
+    whole = PConvUNet(**architecture)
+    own = {name: value for name, value in generator.state_dict().items() if not name.startswith("colours.")}
+    told = {f"colours.{name}": value.cpu() for name, value in colours.state_dict().items()}
+    whole.load_state_dict(own | told)
+    return whole.eval()
