@@ -36,6 +36,7 @@ FIRST := weights_training/first/generator_final.pth
 SECOND := weights_training/second/generator_final.pth
 THIRD := weights_training/third/generator_final.pth
 
+PLAIN := weights_training/plain.safetensors
 NETWORK := weights_training/onar.safetensors
 BLEND := weights_training/texture.safetensors
 
@@ -45,7 +46,10 @@ weights: $(NETWORK) $(BLEND)
 $(BLEND): $(NETWORK)
 	$(BIN)/onar blend --data '$(DATA)' --weights $(NETWORK) --output $@
 
-$(NETWORK): $(THIRD)
+$(NETWORK): $(PLAIN)
+	$(BIN)/onar colours --data '$(DATA)' --weights $(PLAIN) --output $@
+
+$(PLAIN): $(THIRD)
 	$(BIN)/onar export --weights $(THIRD) --correction_window 17 --output $@
 
 $(THIRD): $(SECOND)

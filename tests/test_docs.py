@@ -29,7 +29,7 @@ from docs.pictures import IMAGES, MOST_BYTES, PICTURES
 from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.conversion.references import FlatUNet, RatioOfKnownValues
-from tests.runs import SMALL, SMALL_BLEND
+from tests.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
 TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
@@ -56,6 +56,8 @@ PYTHON_NOT_RUN = {
 """What a block of Python holds that is not run, and why."""
 
 ONE_STEP = {**SMALL, "batch_size": 2, "epochs": 1, "max_steps": 1}
+BY_STEPS = {"blend": SMALL_BLEND, "colours": SMALL_COLOURS}
+"""Few steps of the verbs that train small networks."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,8 @@ def shortened(line: list[str], number: int) -> list[str]:
             del more["base_channels"], more["depth"]
         if "--stream" in line:  # the first hundred photos are held out, and there are ten
             more["val_data"] = "photos"
-    elif line[0] == "blend":
-        more = dict(SMALL_BLEND)
+    elif line[0] in BY_STEPS:
+        more = dict(BY_STEPS[line[0]])
     elif line[0] == "evaluate":
         more = {"masks": "masks"}
     missing = [(f"--{name}", str(value)) for name, value in more.items() if f"--{name}" not in line]
@@ -234,6 +236,7 @@ def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> 
     assert run == {
         "blend",
         "check",
+        "colours",
         "complete",
         "convert",
         "evaluate",
