@@ -273,9 +273,7 @@ def _colour_u_net(graph: Graph, weights: Weights, photo: str, known: str) -> str
     for index in range(COLOUR_LEVELS):
         x = _residual_block(graph, weights, f"colours.encoder.{index}", x, stride=2 if index else 1)
         levels.append(x)
-    x = levels.pop()
-    for index in range(2):
-        x = _residual_block(graph, weights, f"colours.middle.{index}", x)
+    x = _residual_block(graph, weights, "colours.middle", levels.pop())
     for index in reversed(range(COLOUR_LEVELS - 1)):
         joined = graph.add("Concat", graph.enlarge(x, NEAREST), levels.pop(), axis=1)
         x = graph.convolve(weights, f"colours.joins.{index}", joined)

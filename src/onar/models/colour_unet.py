@@ -24,12 +24,19 @@ SEEN = 4 * 4 + 3
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, each after a GELU, beside a shortcut; the first may halve the sides."""
+    """Two 3×3 convolutions, each after a GELU, beside a shortcut; the first may halve the sides.
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    Args:
+        in_channels: of what comes in.
+        out_channels: of what goes out.
+        stride: of the first convolution.
+        hidden: channels between the two; 0 for those that go out.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, hidden: int = 0) -> None:
         super().__init__()
-        self.first = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
-        self.second = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.first = nn.Conv2d(in_channels, hidden or out_channels, 3, stride, 1)
+        self.second = nn.Conv2d(hidden or out_channels, out_channels, 3, padding=1)
         same = in_channels == out_channels and stride == 1
         self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1, stride)
         with torch.no_grad():  # blocks start near their shortcuts, which norms would see to elsewhere
@@ -56,7 +63,8 @@ class ColourUNet(nn.Module):
         self.first = nn.Conv2d(SEEN, channels, 3, padding=1)
         self.encoder = nn.ModuleList([ResidualBlock(channels, channels)])
         self.encoder.extend(ResidualBlock(one, two, stride=2) for one, two in pairwise(widths))
-        self.middle = nn.Sequential(ResidualBlock(widths[-1], widths[-1]), ResidualBlock(widths[-1], widths[-1]))
+        # Narrow inside: at full width it would hold a quarter of all weights.
+        self.middle = ResidualBlock(widths[-1], widths[-1], hidden=widths[1])
         self.joins = nn.ModuleList(nn.Conv2d(low + skip, skip, 3, padding=1) for skip, low in pairwise(widths))
         self.decoder = nn.ModuleList(ResidualBlock(width, width) for width in widths[:-1])
         self.last = nn.Conv2d(channels, 3, 3, padding=1)
