@@ -23,8 +23,5 @@ COLOUR_LEVELS = 4
 COLOUR_MULTIPLE = CELL << (COLOUR_LEVELS - 1)
 """Height and width of what it takes are multiples of it."""
 
-COLOUR_SHARE = 0.75
-"""How much of the colours is what it tells; the rest is those of the network that it corrects. Their errors differ."""
-
 LEAST_SHARE = 1e-3
 """Below the share of one known pixel in a cell; it only keeps divisions from 0."""

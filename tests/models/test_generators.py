@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
-from onar.network_numbers import CELL, COLOUR_SHARE
+from onar.network_numbers import CELL
 
 SMALL: dict[str, list[dict[str, int | str]]] = {
     "PConvUNet": [
@@ -112,15 +112,18 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
     assert network(photo, known)[0, 0, 32, 47].item() == pytest.approx(0.6, abs=1e-6)
 
 
-def test_colours_take_their_share_of_what_was_completed() -> None:
+def test_colours_count_by_the_share_of_a_cell_that_is_hole() -> None:
     network = PConvUNet(8, 2, "pyramid", colour_channels=6).eval()
     assert network.colours is not None
     torch.nn.init.zeros_(network.colours.last.weight)
     torch.nn.init.constant_(network.colours.last.bias, 0.2)
     photo, known = torch.full((1, 3, 100, 150), 0.5), torch.ones(1, 1, 100, 150)
-    known[..., 20:80, 30:120] = 0
-    completed = network(photo, known).detach()
-    torch.testing.assert_close(completed, torch.full_like(completed, 0.5 + 0.2 * COLOUR_SHARE))
+    known[..., 16:80, 32:120] = 0
+    known[..., 84, 0:16] = 0  # an eighth of two cells
+    completed = network(photo, known).detach()[0, 0]
+    torch.testing.assert_close(completed[20:76, 36:116], torch.full((56, 80), 0.7))
+    assert completed[84, 4].item() == pytest.approx(0.5 + 0.2 / 8, abs=0.01)
+    assert completed[4, 60].item() == pytest.approx(0.5)
 
 
 def test_photos_of_half_the_size_with_cells_of_half_the_side_have_the_same_colours() -> None:

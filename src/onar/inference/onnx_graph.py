@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from onar.array_fill import SMOOTHING_STEPS
 from onar.errors import OnarError
 from onar.inference import onnx_messages as messages
-from onar.network_numbers import CELL, COLOUR_LEVELS, COLOUR_MULTIPLE, COLOUR_SHARE, LEAST_SHARE
+from onar.network_numbers import CELL, COLOUR_LEVELS, COLOUR_MULTIPLE, LEAST_SHARE
 
 OPSET = 18
 MOST_BYTES = 2**31 - 2**20  # of constants: Protocol Buffers end at 2 GB, and nodes take far less than 1 MB
@@ -254,7 +254,7 @@ def _correct_colours(graph: Graph, weights: Weights, photo: str, known: str, com
     hole = graph.add("Sub", 1.0, known)
     means = _means(graph, graph.add("Add", photo, graph.add("Mul", completed, hole)), CELL)
     change = graph.add("Sub", _colour_u_net(graph, weights, photo, known), means)
-    return graph.enlarge(graph.add("Mul", change, COLOUR_SHARE), LINEAR, CELL)
+    return graph.enlarge(graph.add("Mul", change, _means(graph, hole, CELL)), LINEAR, CELL)
 
 
 def _colour_u_net(graph: Graph, weights: Weights, photo: str, known: str) -> str:

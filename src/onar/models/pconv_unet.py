@@ -20,7 +20,7 @@ from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
 from onar.models.pyramid_fill import pyramid_fill
-from onar.network_numbers import CELL, COLOUR_MULTIPLE, COLOUR_SHARE
+from onar.network_numbers import CELL, COLOUR_MULTIPLE
 from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
@@ -122,8 +122,8 @@ class PConvUNet(nn.Module):
             programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
             0 and 1 at first. They are part of the state dict, because weights mean nothing without their own.
         colour_channels: with them, a `ColourUNet` of so many channels corrects the colours of what was completed:
-            what it tells of a cell takes the place of `COLOUR_SHARE` of what is there. It is trained for itself, by
-            `onar colours`. 0: there is none.
+            the mean of a cell moves to what it tells by the share of the cell that is hole. It is trained for itself,
+            by `onar colours`. 0: there is none.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
@@ -252,7 +252,8 @@ class PConvUNet(nn.Module):
         """What to add to a completed photo for its colours, B×3×H×W."""
         assert self.colours is not None
         means = functional.avg_pool2d(composite(photo, completed.float(), known), CELL)
-        change = COLOUR_SHARE * (self.colours(photo, known).float() - means)
+        hole_share = 1 - functional.avg_pool2d(known, CELL)
+        change = hole_share * (self.colours(photo, known).float() - means)
         return functional.interpolate(change, scale_factor=CELL, mode="bilinear", align_corners=False)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
