@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from onar.bundled import bundled_page, bundled_photos, bundled_weights
 from onar.checkpoint import load_weights
 from onar.metrics.learned_distances import st_lpips
 from onar.setting_checks import read_toml
+from onar.training.colour_config import ColourConfig
 from release.contents import faults_of_wheel
 from tests.conftest import PHOTOS, REPOSITORY
 
@@ -53,6 +55,8 @@ def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
     assert {name: recipe[name] for name in published} == published
     last = json.loads(record["log"])
     assert (last["kind"], last["epoch"]) == ("epoch", published["epochs"])
+    colours = tomllib.loads(record["colours"])
+    assert colours == {**ColourConfig().recipe(), "mixed_precision": colours["mixed_precision"]}
 
 
 @pytest.fixture(scope="module")
