@@ -155,7 +155,7 @@ class _Reduced(Dataset[Any]):
             return str(error)
 
 
-def _as_array(photo: EightBits | str) -> EightBits | str:
+def _as_array(photo: Any) -> Any:
     """Of itself the loader would make tensors."""
     return photo
 
