@@ -13,6 +13,7 @@ from torch import nn
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
 from onar.checkpoint import load_generator, load_into, load_weights, save_weights
 from onar.cli import main
+from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.verb import EXPORTERS, export, export_onnx
 from onar.inference.onnx_graph import GRAPHS
 from onar.models import GENERATORS
@@ -72,6 +73,18 @@ def test_the_file_computes_what_the_network_does_at_any_size_and_batch(
             expected = generator(photo * known, known)
         assert run(photo, known).numpy() == pytest.approx(expected.numpy(), abs=5e-5)
         assert run(photo * known, known).equal(run(photo, known)), "what lies under a hole must not matter"
+
+
+def test_a_compact_file_is_smaller_and_computes_the_same(tmp_path: Path) -> None:
+    generator = trained(PConvUNet(16, 4, "pyramid", colour_channels=6))
+    plain, compact = (onnx_of(generator, {"training_size": "64"}, compact=choice) for choice in (False, True))
+    assert len(compact) < 0.9 * len(plain)
+    completed = []
+    for content in (plain, compact):
+        (tmp_path / "model.onnx").write_bytes(content)
+        torch.manual_seed(0)
+        completed.append(run_onnx(tmp_path / "model.onnx")(torch.rand(1, 3, 65, 80), torch.ones(1, 1, 65, 80)))
+    assert completed[0].numpy() == pytest.approx(completed[1].numpy(), abs=5e-6)
 
 
 @pytest.mark.parametrize("strategy", ["whole", "crop"])

@@ -71,6 +71,14 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
     assert [path.name for path in trained.parent.iterdir()] == [trained.name]
 
 
+def test_weights_of_colours_are_rounded_so_that_they_compress(trained: Path) -> None:
+    colours = {name: value for name, value in load_file(trained).items() if name.startswith("colours.")}
+    assert colours
+    for value in colours.values():
+        normal = value[value.abs() >= torch.finfo(torch.float16).tiny]
+        assert not (normal.view(torch.int16) & 0b1111).any()
+
+
 @pytest.mark.parametrize("device", ["cpu", "torch"])
 def test_what_was_trained_completes_photos_of_any_size(device: str, trained: Path, start: Path) -> None:
     (path,) = bundled_photos().glob("*kitten*.jpg")

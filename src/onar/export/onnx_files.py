@@ -13,14 +13,14 @@ from onar.inference.onnx_graph import build_model
 from onar.metrics.held_out import Completer
 
 
-def onnx_of(generator: nn.Module, metadata: dict[str, str]) -> bytes:
-    """A generator in `onnx_graph.GRAPHS` and metadata as an ONNX file.
+def onnx_of(generator: nn.Module, metadata: dict[str, str], *, compact: bool = False) -> bytes:
+    """A generator in `onnx_graph.GRAPHS` and metadata as an ONNX file; `compact` as in `onnx_graph.Graph`.
 
     Raises:
         OnarError: the network is too large for the format.
     """
     weights = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
-    return build_model(cast(dict[str, Any], generator.architecture), weights, metadata)
+    return build_model(cast(dict[str, Any], generator.architecture), weights, metadata, compact=compact)
 
 
 def run_onnx(path: Path) -> Completer:

@@ -132,7 +132,7 @@ def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]
 
 def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
     """Write the generator, and return its largest difference from the original; raises `OnarError` when it is large."""
-    content = in_half_precision(onnx_of(generator, {"training_size": str(training_size)}))
+    content = in_half_precision(onnx_of(generator, {"training_size": str(training_size)}, compact=True))
     plain = folder / Path(GENERATOR).stem
     plain.write_bytes(content)
     difference = largest_difference(run_onnx(plain), generator)

@@ -41,15 +41,20 @@ Weights: TypeAlias = dict[str, Array]
 
 
 class Graph:
-    """Nodes and constants of a growing graph; a value is its name."""
+    """Nodes and constants of a growing graph; a value is its name.
 
-    def __init__(self) -> None:
+    Args:
+        compact: constants that follow from smaller ones are left to whoever loads the file.
+    """
+
+    def __init__(self, *, compact: bool = False) -> None:
+        self.compact = compact
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
     def add(self, operator: str, *inputs: str | ArrayLike, **attributes: Any) -> str:
         """Add a node and return its output; inputs that are no names become constants, in float32 or int64."""
-        names = [value if isinstance(value, str) else self._constant(np.asarray(value)) for value in inputs]
+        names = [value if isinstance(value, str) else self.constant(np.asarray(value)) for value in inputs]
         output = f"{operator}_{len(self.nodes)}"
         self.nodes.append(messages.node(operator, names, output, attributes))
         return output
@@ -91,19 +96,23 @@ class Graph:
         """So many times the height and width."""
         return self.add("Resize", x, "", [1.0, 1.0, float(factor), float(factor)], **interpolation)
 
-    def _constant(self, value: NDArray[Any]) -> str:
+    def constant(self, value: NDArray[Any]) -> str:
+        """A constant in float32 or int64."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(messages.tensor(name, value))
         return name
 
 
-def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Mapping[str, str]) -> bytes:
+def build_model(
+    architecture: Mapping[str, Any], weights: Weights, metadata: Mapping[str, str], *, compact: bool = False
+) -> bytes:
     """Build the model (photo, known) -> completed of a generator in `GRAPHS`, as the bytes of an ONNX file.
 
     Args:
         architecture: the generator's, as it travels with the weights.
         weights: the generator's state dict, as float arrays.
         metadata: what travels in the file beside the architecture.
+        compact: see `Graph`; not for files that are quantised, which takes kernels that are there.
 
     Returns:
         A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
@@ -112,7 +121,7 @@ def build_model(architecture: Mapping[str, Any], weights: Weights, metadata: Map
     Raises:
         OnarError: the network is too large for the format.
     """
-    graph = Graph()
+    graph = Graph(compact=compact)
     completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
     inputs = {"photo": 3, "known": 1}
     return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata})
@@ -208,9 +217,14 @@ def _decoder_level(
 def _convolve_upsampled(graph: Graph, low: str, kernel: Array) -> str:
     """A 3×3 convolution of nearest-upsampled `low`: a 2×2 convolution of `low` for each phase, interleaved."""
     phases, flat = [], kernel.reshape(-1, 9)
+    shape = (*kernel.shape[:2], 2, 2)
+    named = graph.constant(flat) if graph.compact else ""
     for top, rows in enumerate(UPSAMPLING_PHASES):
         for left, columns in enumerate(UPSAMPLING_PHASES):
-            taps = (flat @ np.kron(rows, columns).T.astype(kernel.dtype)).reshape(*kernel.shape[:2], 2, 2)
+            sums = np.kron(rows, columns).T.astype(kernel.dtype)
+            taps = (
+                graph.add("Reshape", graph.add("MatMul", named, sums), shape) if named else (flat @ sums).reshape(shape)
+            )
             phases.append(graph.add("Conv", low, taps, kernel_shape=[2, 2], pads=[1 - top, 1 - left, top, left]))
     return graph.add("DepthToSpace", graph.add("Concat", *phases, axis=1), blocksize=2, mode="DCR")
 

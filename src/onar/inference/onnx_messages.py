@@ -14,10 +14,6 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
-FRACTION_BITS = 7
-"""Of the ten that numbers in half precision have, those that `in_half_precision` keeps: the others are noise to the
-network, and compress badly."""
-
 _PACKAGE = "onnx"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
@@ -165,8 +161,6 @@ def model(
 def in_half_precision(content: bytes, least: int = 1024) -> bytes:
     """The same file with its constants in float16, which the graph makes float32: half the size, the same inputs.
 
-    They are rounded to `FRACTION_BITS`, so that compressed it is smaller still.
-
     Args:
         content: an ONNX file as `model` makes it.
         least: bytes of a constant from which on it is worth it.
@@ -177,7 +171,7 @@ def in_half_precision(content: bytes, least: int = 1024) -> bytes:
         if constant.data_type != _TENSOR_TYPES["f"][0] or len(constant.raw_data) < least:
             continue
         values = np.frombuffer(constant.raw_data, _TENSOR_TYPES["f"][1])
-        constant.raw_data, constant.data_type = _rounded(values).astype("<f2").tobytes(), _HALF
+        constant.raw_data, constant.data_type = values.astype("<f2").tobytes(), _HALF
         casts.append(node("Cast", [f"{constant.name}_half"], constant.name, {"to": _TENSOR_TYPES["f"][0]}))
         constant.name += "_half"
     nodes = [*casts, *made.graph.node]
@@ -185,10 +179,3 @@ def in_half_precision(content: bytes, least: int = 1024) -> bytes:
     made.graph.node.extend(nodes)
     smaller: bytes = made.SerializeToString()
     return smaller
-
-
-def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rounded to `FRACTION_BITS`."""
-    fractions, exponents = np.frexp(values)
-    scale = 2.0 ** (FRACTION_BITS + 1)  # a fraction is below 1, and its first bit is not stored
-    return np.ldexp(np.round(fractions * scale) / scale, exponents).astype(np.float32)

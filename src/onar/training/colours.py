@@ -28,6 +28,10 @@ from onar.training.precision import choose_precision
 from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end
 from onar.weights_files import FORMAT
 
+FRACTION_BITS = 6
+"""Of the ten that numbers in half precision have, those that the weights keep: the others change colours by half a
+level of 255 at most, and a packed file is a fifth larger with them."""
+
 
 def train_colours(config: ColourConfig) -> Path:
     """Train a network that tells the colours of holes, and put it into weights.
@@ -90,11 +94,17 @@ def _write(run: StepRun, loaded: LoadedWeights, training: ColourTraining) -> Non
 
 
 def with_colours(generator: PConvUNet, colours: ColourUNet) -> PConvUNet:
-    """A `PConvUNet` with the weights of one and those of a `ColourUNet`, on the CPU."""
+    """A `PConvUNet` with the weights of one and those of a `ColourUNet`, rounded to `FRACTION_BITS`, on the CPU."""
     architecture: dict[str, Any] = {**generator.architecture, "colour_channels": colours.channels}
     del architecture["generator"]
     whole = PConvUNet(**architecture)
     own = {name: value for name, value in generator.state_dict().items() if not name.startswith("colours.")}
-    told = {f"colours.{name}": value.cpu() for name, value in colours.state_dict().items()}
+    told = {f"colours.{name}": _rounded(value.cpu()) for name, value in colours.state_dict().items()}
     whole.load_state_dict(own | told)
     return whole.eval()
+
+
+def _rounded(values: torch.Tensor) -> torch.Tensor:
+    fractions, exponents = torch.frexp(values)
+    scale = 2 ** (FRACTION_BITS + 1)  # fractions are below 1, and their first bit is not stored
+    return torch.ldexp((fractions * scale).round() / scale, exponents)
