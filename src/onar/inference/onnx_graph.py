@@ -277,7 +277,7 @@ def _colour_u_net(graph: Graph, weights: Weights, photo: str, known: str) -> str
     quarters = graph.add("Mul", graph.add("Sub", quarter_means, 0.5), is_known)
     quarters = graph.add("SpaceToDepth", graph.add("Concat", quarters, share, axis=1), blocksize=2)
     cell_means, _, is_known = _known_means(graph, photo, known, CELL)
-    fill = _fill_pyramid(graph, cell_means, is_known)
+    fill = _fill_pyramid(graph, cell_means, is_known, PYRAMID_LEVELS - int(math.log2(CELL)))
     x = graph.add("Concat", quarters, graph.add("Sub", fill, 0.5), axis=1)
     # torch lists the quarters channel by channel, ONNX the channels quarter by quarter.
     order = [*np.arange(16).reshape(4, 4).T.ravel(), 16, 17, 18]
@@ -326,10 +326,10 @@ def pyramid_fill(graph: Graph, weights: Weights, architecture: Mapping[str, Any]
     return _fill_pyramid(graph, graph.add("Mul", photo, known), known)
 
 
-def _fill_pyramid(graph: Graph, photo: str, known: str) -> str:
+def _fill_pyramid(graph: Graph, photo: str, known: str, count: int = PYRAMID_LEVELS) -> str:
     """`models.pyramid_fill` with a fixed number of levels; `photo` is 0 in its holes."""
     levels = [(photo, known)]
-    for _ in range(PYRAMID_LEVELS):
+    for _ in range(count):
         levels.append(_halve(graph, *levels[-1]))
     photo, known = levels.pop()
     filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
