@@ -1,6 +1,7 @@
 """The weights that come with Onar: what the file says, what they reach, and that the wheel brings them."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -86,7 +87,8 @@ def test_an_installed_wheel_completes_a_photo(wheel: Path, tmp_path: Path) -> No
     (packages / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
     Image.fromarray(random_mask(320, 480, rng=np.random.default_rng(0))).save(tmp_path / "mask.png")
     command = [environment / "bin" / "onar", "complete", COFFEE, "--mask", "mask.png", "--output", "out.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the bundled weights" in done.stdout
     hole = np.asarray(Image.open(tmp_path / "mask.png")) > 0
@@ -94,4 +96,5 @@ def test_an_installed_wheel_completes_a_photo(wheel: Path, tmp_path: Path) -> No
     assert np.array_equal(after[~hole], before[~hole])
     assert (after[hole] != before[hole]).any(axis=1).mean() > 0.9
     where = [python, "-c", "import onar; print(onar.__file__)"]
-    assert str(packages) in subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(where, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True).stdout
+    assert str(packages) in found
