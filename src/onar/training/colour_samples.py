@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -128,8 +129,12 @@ def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> Red
     return ReducedPhotos(kept, [_halve(photo) for photo in kept], draw_masks(seed))
 
 
+@cache
 def draw_masks(seed: int) -> NDArray[np.uint8]:
-    """`MASKS` masks, half of them irregular and half shaped like things, as `ReducedPhotos` has them."""
+    """`MASKS` masks, half of them irregular and half shaped like things, as `ReducedPhotos` has them.
+
+    They take seconds to draw, and those of a seed are always the same.
+    """
     masks = []
     for number in range(MASKS):
         shape = SEEN_OBJECT if number % 2 else IRREGULAR
