@@ -54,7 +54,7 @@ def _describe(graph: Graph, differences: list[str]) -> str:
     for _ in range(4):
         shares.append(graph.add("AveragePool", shares[-1], kernel_shape=[5, 5], pads=[2] * 4))
     near_and_far = graph.add("Concat", shares[1], shares[4], axis=1)
-    depth = graph.add("Resize", near_and_far, "", [1.0, 1.0, 8.0, 8.0], **LINEAR)
+    depth = graph.enlarge(near_and_far, LINEAR, 8)
     fills = (graph.add("Sub", fill, 0.5) for fill in ("led", "copied", "coarse"))
     return graph.add("Concat", *fills, *apart, hole, depth, axis=1)
 

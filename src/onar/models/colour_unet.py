@@ -84,8 +84,11 @@ class ColourUNet(nn.Module):
         Returns:
             B×3×H/cell×W/cell, about in [0, 1].
         """
-        halves, fill = describe_cells(photo, known, cell)
-        x = self.first(torch.cat([halves, fill - 0.5], 1))
+        return self.correct(*describe_cells(photo, known, cell))
+
+    def correct(self, quarters: Tensor, fill: Tensor) -> Tensor:
+        """Tell the colours by what `describe_cells` returns."""
+        x = self.first(torch.cat([quarters, fill - 0.5], 1))
         levels = []
         for block in self.encoder:
             x = block(x)

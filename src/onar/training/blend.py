@@ -14,11 +14,10 @@ import tomli_w
 import torch
 
 from onar.bundled import weights_file
-from onar.checkpoint import save_half_precision
 from onar.data.samples import open_photos
-from onar.devices import available_cpus, choose_device
+from onar.devices import choose_device
 from onar.errors import OnarError
-from onar.files import check_writable, replacing
+from onar.files import check_writable
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.models import Discriminator
@@ -28,8 +27,7 @@ from onar.training.blend_config import BlendConfig
 from onar.training.blend_pairs import PairMaker, claim_folder, make_pairs, missing_pairs, read_crops
 from onar.training.blend_step import DISCRIMINATOR_CHANNELS, BlendGAN
 from onar.training.precision import choose_precision
-from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end
-from onar.weights_files import FORMAT
+from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end, write_weights
 
 
 def train_blend(config: BlendConfig) -> Path:
@@ -57,7 +55,8 @@ def train_blend(config: BlendConfig) -> Path:
     if state is not None:
         run.go_on(state)
     train_to_the_end(run)
-    _write_blend(run, gan)
+    metadata = {"recipe": tomli_w.dumps(run.recipe()), "trained_for": _digest(config.weights)}
+    write_weights(run, gan.average.module, metadata)
     print(f"The blend: {config.output}; the pairs in {config.pair_folder} are no longer needed")
     return config.output
 
@@ -75,7 +74,7 @@ def _complete_pairs(config: BlendConfig) -> None:
     if len(missing) < config.count:
         print(f"{config.count - len(missing)} of {config.count} pairs are there already")
     maker = PairMaker(photos, folder, config.weights, config.seed, config.pair_size)
-    make_pairs(maker, missing, available_cpus() if config.num_workers is None else config.num_workers)
+    make_pairs(maker, missing, config.workers)
 
 
 def _digest(weights: str | None) -> str:
@@ -114,16 +113,3 @@ def _take_step(config: BlendConfig, gan: BlendGAN, number: int, factor: float) -
     rng = np.random.default_rng((config.seed, number))
     crops = read_crops(config.pair_folder, config.count, config.batch_size, config.img_size, rng)
     return gan.step(torch.from_numpy(crops).permute(0, 3, 1, 2), factor)
-
-
-def _write_blend(run: StepRun, gan: BlendGAN) -> None:
-    """Write the file, and remove the checkpoint."""
-    config = run.config
-    metadata = {
-        "format": str(FORMAT),
-        "recipe": tomli_w.dumps(run.recipe()),
-        "trained_for": _digest(config.weights),
-    }
-    with replacing(config.output) as temporary:
-        save_half_precision(temporary, gan.average.module, metadata)
-    config.checkpoint.unlink(missing_ok=True)

@@ -71,8 +71,9 @@ class ColourTraining(Resumable):
         photo, known = photo.to(self.device), known.to(self.device)
         hole_share = functional.avg_pool2d(1 - known, SEEN_CELL)
         colours = functional.avg_pool2d(photo, SEEN_CELL)
+        quarters, fill = describe_cells(photo * known, known, SEEN_CELL)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            told = self.network(photo * known, known, SEEN_CELL)
+            told = self.network.correct(quarters, fill)
         difference = told.float() - colours
         loss = _mean_in_holes((difference.square() + BEND).sqrt(), hole_share)
         torch.autograd.backward(loss)
@@ -81,7 +82,6 @@ class ColourTraining(Resumable):
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(self.network)
-        fill = describe_cells(photo * known, known, SEEN_CELL)[1]
         errors = {"error": difference.detach(), "error of the pyramid fill": fill - colours}
         roots = {name: 255 * _mean_in_holes(error.square(), hole_share).sqrt() for name, error in errors.items()}
         return {name: float(value) for name, value in {"loss": loss.detach(), **roots}.items()}

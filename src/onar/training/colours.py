@@ -14,19 +14,18 @@ import tomli_w
 import torch
 
 from onar.bundled import weights_file
-from onar.checkpoint import LoadedWeights, load_weights, save_half_precision
+from onar.checkpoint import LoadedWeights, load_weights
 from onar.data.samples import open_photos
-from onar.devices import available_cpus, choose_device
+from onar.devices import choose_device
 from onar.errors import OnarError
-from onar.files import check_writable, replacing
+from onar.files import check_writable
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.training.colour_config import ColourConfig
 from onar.training.colour_samples import ReducedPhotos, read_reduced
 from onar.training.colour_step import ColourTraining
 from onar.training.precision import choose_precision
-from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end
-from onar.weights_files import FORMAT
+from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end, write_weights
 
 FRACTION_BITS = 6
 """Of the ten that numbers in half precision have, those that the weights keep: the others change colours by half a
@@ -54,8 +53,7 @@ def train_colours(config: ColourConfig) -> Path:
     loaded = load_weights(path)
     if not isinstance(loaded.generator, PConvUNet):
         raise OnarError(f"{path} holds no network whose colours could be corrected, which is a PConvUNet")
-    workers = available_cpus() if config.num_workers is None else config.num_workers
-    photos = read_reduced(open_photos(config.data, config.photo_column), config.count, workers, config.seed)
+    photos = read_reduced(open_photos(config.data, config.photo_column), config.count, config.workers, config.seed)
     precision = choose_precision(config.mixed_precision, state["precision"] if state else None, device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -79,18 +77,14 @@ def _take_step(
 
 
 def _write(run: StepRun, loaded: LoadedWeights, training: ColourTraining) -> None:
-    """Write the file, and remove the checkpoint."""
     assert isinstance(loaded.generator, PConvUNet)
     generator = with_colours(loaded.generator, cast(ColourUNet, training.average.module))
     metadata = {
-        "format": str(FORMAT),
         "training_size": str(loaded.training_size),
         **loaded.record,
         "colours": tomli_w.dumps(run.recipe()).strip(),
     }
-    with replacing(run.config.output) as temporary:
-        save_half_precision(temporary, generator, metadata)
-    run.config.checkpoint.unlink(missing_ok=True)
+    write_weights(run, generator, metadata)
 
 
 def with_colours(generator: PConvUNet, colours: ColourUNet) -> PConvUNet:

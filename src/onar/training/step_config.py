@@ -6,22 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from onar.config import folder_or_source
+from onar.devices import available_cpus
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, check_seed, plain_settings, require
-
-_CHANGES_NO_WEIGHT = frozenset(
-    {
-        "data",
-        "photo_column",
-        "output",
-        "weights",
-        "num_workers",
-        "max_minutes",
-        "device",
-        "checkpoint_minutes",
-        "log_every",
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +50,19 @@ class StepConfig(Settings):
     log_every: int = 50
     """Steps between lines about the losses."""
 
-    changes_no_weight: ClassVar[frozenset[str]] = _CHANGES_NO_WEIGHT
+    changes_no_weight: ClassVar[frozenset[str]] = frozenset(
+        {
+            "data",
+            "photo_column",
+            "output",
+            "weights",
+            "num_workers",
+            "max_minutes",
+            "device",
+            "checkpoint_minutes",
+            "log_every",
+        }
+    )
     """Settings that may differ between the parts of one training."""
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size",)
     """Settings to lower where memory runs out."""
@@ -84,6 +83,11 @@ class StepConfig(Settings):
         if self.max_minutes is not None:
             require(self.max_minutes > 0, "max_minutes", "must be above 0", self.max_minutes)
         require(0 <= self.ema_decay < 1, "ema_decay", "must be at least 0 and below 1", self.ema_decay)
+
+    @property
+    def workers(self) -> int:
+        """Processes that read photos."""
+        return available_cpus() if self.num_workers is None else self.num_workers
 
     @property
     def checkpoint(self) -> Path:

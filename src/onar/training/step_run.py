@@ -8,14 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
+from onar.checkpoint import save_half_precision
 from onar.config import Precision
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError, UsageError
+from onar.files import replacing
 from onar.tensor_files import load_state, save_state
 from onar.training.budget import Budget, steps_that_fit
 from onar.training.interruption import interruption
 from onar.training.step import NotFiniteError, Resumable, learning_rate_factor
 from onar.training.step_config import StepConfig
+from onar.weights_files import FORMAT
 
 WARMUP_STEPS = 50
 
@@ -78,7 +83,7 @@ def find_checkpoint(config: StepConfig) -> dict[str, Any] | None:
 
 
 def train_to_the_end(run: StepRun) -> None:
-    """Take the steps that are left; whoever has written the weights removes the checkpoint.
+    """Take the steps that are left; the checkpoint stays until `write_weights`.
 
     Raises:
         OnarError: a loss is not finite, memory ran out, or the checkpoint cannot be written.
@@ -93,6 +98,17 @@ def train_to_the_end(run: StepRun) -> None:
         settings = ", ".join(f"--{name} {getattr(run.config, name)}" for name in run.config.take_memory)
         advice = "lower one of them" if len(run.config.take_memory) > 1 else "lower it"
         raise OnarError(f"out of memory at {settings}: {advice}") from error
+
+
+def write_weights(run: StepRun, network: nn.Module, metadata: dict[str, str]) -> None:
+    """Write the file that a training is for, in half precision, and remove the checkpoint.
+
+    Raises:
+        OnarError: the file cannot be written.
+    """
+    with replacing(run.config.output) as temporary:
+        save_half_precision(temporary, network, {"format": str(FORMAT), **metadata})
+    run.config.checkpoint.unlink(missing_ok=True)
 
 
 def _train(run: StepRun, interrupted: list[int]) -> None:
