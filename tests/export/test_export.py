@@ -15,7 +15,7 @@ from onar.checkpoint import load_generator, load_into, load_weights, save_weight
 from onar.cli import main
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.verb import EXPORTERS, export, export_onnx
-from onar.inference.onnx_graph import GRAPHS
+from onar.inference.generator_graphs import GRAPHS
 from onar.models import GENERATORS
 from tests.conftest import PHOTOS
 

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from onar.inference.backends import OnnxBackend
-from onar.inference.onnx_graph import build_model
+from onar.inference.generator_graphs import build_model
 from onar.metrics.held_out import Completer
 
 
 def onnx_of(generator: nn.Module, metadata: dict[str, str], *, compact: bool = False) -> bytes:
-    """A generator in `onnx_graph.GRAPHS` and metadata as an ONNX file; `compact` as in `onnx_graph.Graph`.
+    """A generator in `generator_graphs.GRAPHS` and metadata as an ONNX file; `compact` as in `onnx_graph.Graph`.
 
     Raises:
         OnarError: the network is too large for the format.

@@ -161,7 +161,7 @@ def _check_options(
 
 
 def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
-    """Write a generator in `onnx_graph.GRAPHS` as an ONNX file, and return what runs it.
+    """Write a generator in `generator_graphs.GRAPHS` as an ONNX file, and return what runs it.
 
     Raises:
         OnarError: the network is too large for the format.

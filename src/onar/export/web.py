@@ -71,7 +71,7 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
     """Write the folder.
 
     Args:
-        generator: in `onnx_graph.GRAPHS`.
+        generator: in `generator_graphs.GRAPHS`.
         training_size: side in pixels of the crops it was trained on.
         output: the folder; an earlier one of the kind is replaced.
         name: of the weights, as the page says it.

@@ -15,7 +15,7 @@ import numpy as np
 from onar.array_fill import Frame, fill_frame
 from onar.errors import OnarError, UsageError
 from onar.inference.blend_graph import build_blend
-from onar.inference.onnx_graph import GRAPHS, build_model
+from onar.inference.generator_graphs import GRAPHS, build_model
 from onar.network_numbers import BLEND_MULTIPLE
 from onar.weights_files import (
     FORMAT,

@@ -1,0 +1,43 @@
+"""`models.pyramid_fill` as an ONNX graph."""
+
+from __future__ import annotations
+
+from onar.array_fill import SMOOTHING_STEPS
+from onar.inference.onnx_graph import LINEAR, Graph
+
+PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
+
+
+def fill_pyramid(graph: Graph, photo: str, known: str, count: int = PYRAMID_LEVELS) -> str:
+    """`models.pyramid_fill` with a fixed number of levels; `photo` is 0 in its holes."""
+    levels = [(photo, known)]
+    for _ in range(count):
+        levels.append(_halve(graph, *levels[-1]))
+    photo, known = levels.pop()
+    filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
+    for photo, known in reversed(levels):
+        hole = graph.add("Sub", 1.0, known)
+        filled = graph.cut(graph.enlarge(filled, LINEAR), graph.add("Shape", known, start=2))
+        filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
+        for _ in range(SMOOTHING_STEPS):
+            filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))
+    return filled
+
+
+def _halve(graph: Graph, photo: str, known: str) -> tuple[str, str]:
+    """Average the known pixels of each 2×2 block; at an odd edge the blocks are smaller, which the ratio undoes."""
+    blocks = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+    share = graph.add("AveragePool", known, **blocks)
+    mean = graph.add("Div", graph.add("AveragePool", photo, **blocks), graph.add("Max", share, 0.25))
+    return mean, graph.add("Sign", share)
+
+
+def _neighbours(graph: Graph, x: str) -> str:
+    """Weighted mean of the eight neighbours, weights 1 2 1 / 2 0 2 / 1 2 1 over 12, edges replicated.
+
+    Two 2×2 means one after the other weigh 1 2 1 / 2 4 2 / 1 2 1 over 16.
+    """
+    blurred = graph.add("Pad", x, [0, 0, 1, 1, 0, 0, 1, 1], mode="edge")
+    for _ in range(2):
+        blurred = graph.add("AveragePool", blurred, kernel_shape=[2, 2])
+    return graph.add("Sub", graph.add("Mul", blurred, 4 / 3), graph.add("Mul", x, 1 / 3))
