@@ -31,7 +31,7 @@ from onar.training import blend
 from onar.training.blend import train_blend
 from onar.training.blend_config import BlendConfig
 from onar.training.blend_pairs import PairMaker, make_pairs, missing_pairs, pair_file, read_crops
-from onar.training.blend_step import BlendGAN
+from onar.training.blend_step import BlendGAN, pixel_terms
 from onar.training.step import NotFiniteError
 from onar.weights_files import BLEND
 from tests.runs import SMALL_BLEND, flags, run_onar, wait_until
@@ -282,7 +282,7 @@ class TinyFeatures(torch.nn.Module):
 
 def small_gan(**weights: float) -> BlendGAN:
     torch.manual_seed(0)
-    terms = dict.fromkeys(("pixel", "style", "statistics", "normalised", "adv"), 1.0)
+    terms = dict.fromkeys(("pixel", "thin", "style", "statistics", "normalised", "adv"), 1.0)
     networks = TextureBlend(4), Discriminator(32, 4, "local"), TinyFeatures()
     return BlendGAN(*networks, terms | weights, (1e-3, 1e-3), 0.9, torch.device("cpu"), bf16=False)
 
@@ -299,7 +299,7 @@ def test_a_step_moves_every_weight_of_both_networks(pairs: Path) -> None:
     gan = small_gan()
     before = copies(gan.blend) + copies(gan.discriminator)
     losses = gan.step(batch(pairs), 1.0)
-    assert set(losses) == {"pixel", "style", "statistics", "normalised", "adv", "D"}
+    assert set(losses) == {"pixel", "thin", "style", "statistics", "normalised", "adv", "D"}
     after = copies(gan.blend) + copies(gan.discriminator)
     assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
@@ -307,7 +307,7 @@ def test_a_step_moves_every_weight_of_both_networks(pairs: Path) -> None:
 def test_a_term_that_weighs_nothing_is_not_computed(pairs: Path) -> None:
     gan = small_gan(adv=0.0, style=0.0)
     before = copies(gan.discriminator)
-    assert set(gan.step(batch(pairs), 1.0)) == {"pixel", "statistics", "normalised"}
+    assert set(gan.step(batch(pairs), 1.0)) == {"pixel", "thin", "statistics", "normalised"}
     assert all(torch.equal(one, other) for one, other in zip(before, copies(gan.discriminator), strict=True))
 
 
@@ -316,6 +316,21 @@ def test_steps_bring_the_fill_nearer_to_the_photo(pairs: Path) -> None:
     losses = [gan.step(crops, 1.0) for _ in range(30)]
     for name in ("pixel", "normalised"):
         assert losses[-1][name] < losses[0][name]
+
+
+def test_what_is_wrong_in_a_thin_hole_counts_more_than_the_same_in_a_large_one() -> None:
+    photo, known = torch.full((1, 3, 384, 384), 0.5), torch.ones(1, 1, 384, 384)
+    known[..., 32:224, 32:224] = 0
+    known[..., 320:328, :] = 0
+    terms = []
+    for place in (322, 128, 32):  # in the stroke, in the middle of the large hole, in its corner
+        whole = photo.clone()
+        whole[..., place : place + 4, place : place + 4] = 0.75
+        terms.append(pixel_terms(whole, photo, known))
+    stroke, middle, corner = (term["thin"] / term["pixel"] for term in terms)
+    assert stroke > 0.7
+    assert middle == 0
+    assert middle < corner < 0.7 * stroke
 
 
 def test_a_loss_that_is_not_finite_leaves_the_blend_as_it_was(pairs: Path) -> None:

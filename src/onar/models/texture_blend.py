@@ -96,18 +96,19 @@ class TextureBlend(nn.Module):
 
 
 def describe(led: Tensor, copied: Tensor, coarse: Tensor, known: Tensor) -> Tensor:
-    """What the network sees, B×14×H×W: the fills, how far they are apart, the holes, and how deep they are.
-
-    Depth is the share of hole nearby: within some 20 pixels, and within some 70.
-    """
+    """What the network sees, B×14×H×W: the fills, how far they are apart, the holes, and how deep they are."""
     hole = 1 - known
     apart = [2 * (fill - copied).abs().mean(1, keepdim=True) for fill in (led, coarse)]
+    return torch.cat([led - 0.5, copied - 0.5, coarse - 0.5, *apart, hole, holes_nearby(hole)], 1)
+
+
+def holes_nearby(hole: Tensor) -> Tensor:
+    """The share of hole near each pixel, B×2×H×W in [0, 1]: within some 20 pixels, and within some 70."""
     shares = [functional.avg_pool2d(hole, 8)]
     for _ in range(4):
         shares.append(functional.avg_pool2d(shares[-1], 5, 1, 2, count_include_pad=False))
     near_and_far = torch.cat([shares[1], shares[4]], 1)
-    depth = functional.interpolate(near_and_far, scale_factor=8, mode="bilinear", align_corners=False)
-    return torch.cat([led - 0.5, copied - 0.5, coarse - 0.5, *apart, hole, depth], 1)
+    return functional.interpolate(near_and_far, scale_factor=8, mode="bilinear", align_corners=False)
 
 
 def bands(image: Tensor) -> list[Tensor]:

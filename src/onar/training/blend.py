@@ -95,7 +95,7 @@ def _build_gan(config: BlendConfig, device: torch.device, features: torch.nn.Mod
         torch.manual_seed(config.seed)
         blend = TextureBlend(config.base_channels)
         discriminator = Discriminator(config.img_size, DISCRIMINATOR_CHANNELS, "local")
-    terms = ("pixel", "style", "statistics", "normalised", "adv")
+    terms = ("pixel", "thin", "style", "statistics", "normalised", "adv")
     return BlendGAN(
         blend,
         discriminator,

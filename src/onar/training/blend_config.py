@@ -38,8 +38,11 @@ class BlendConfig(StepConfig):
     """Channels of the blend's first level."""
     learning_rate_d: float = 4e-4
     """Adam's learning rate for the discriminator; it falls as the other."""
-    lambda_pixel: float = 5.6
+    lambda_pixel: float = 5.0
     """Weight of the pixel loss (L1)."""
+    lambda_thin: float = 60.0
+    """Weight of the same loss in thin holes, where a pixel counts by how little of what is within some 70 pixels of it
+    is hole: what was there can be foretold."""
     lambda_style: float = 10.0
     """Weight of the style loss (Gram matrices)."""
     lambda_statistics: float = 0.7
