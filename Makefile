@@ -69,8 +69,9 @@ PAGE := src/onar/assets/page
 page: web/node_modules/.installed
 	cd web && npm run build
 
-# The pictures of the page in docs/images, with a short training; needs Chromium.
+# The pictures in docs/images of fills and of the page, with a short training; needs Chromium.
 pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m docs.fills
 	$(BIN)/python -m docs.pictures
 
 # PatchMatch for browsers; needs Emscripten.
