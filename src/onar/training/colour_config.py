@@ -23,7 +23,7 @@ class ColourConfig(StepConfig):
     0.5 MB each."""
     batch_size: int = 16
     """Crops in one step."""
-    steps: int = 22_000
+    steps: int = 40_000
     """Steps of the training."""
     learning_rate: float = 5e-4
     """AdamW's learning rate; it falls to zero along half a cosine."""
