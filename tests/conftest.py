@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from onar.devices import available_cpus
 from tests.runs import SMALL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -22,11 +21,6 @@ def pytest_configure() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are CPUs: the tests wait for browsers, servers and killed processes a third of the time."""
-    return available_cpus() + 1
 
 
 @pytest.fixture
