@@ -27,6 +27,7 @@ from onar.errors import OnarError, UsageError
 from onar.evaluation.verb import evaluate
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
+from onar.tensor_files import save_state
 from onar.training import blend
 from onar.training.blend import train_blend
 from onar.training.blend_config import BlendConfig
@@ -133,6 +134,15 @@ def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
     ours, theirs = load_file(settings.output), load_file(trained / "trained.safetensors")
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     assert not settings.checkpoint.exists()
+
+
+def test_a_checkpoint_that_knows_no_setting_of_today_is_refused_as_an_earlier_one(photos: Path, tmp_path: Path) -> None:
+    settings = config(photos, tmp_path)
+    recipe = settings.recipe()
+    del recipe["lambda_thin"]
+    save_state(settings.checkpoint, {"recipe": recipe})
+    with pytest.raises(UsageError, match="knew no --lambda_thin: name another --output"):
+        train_blend(settings)
 
 
 def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(

@@ -74,9 +74,14 @@ def find_checkpoint(config: StepConfig) -> dict[str, Any] | None:
     state = load_state(config.checkpoint, sealed=True)
     before, now = state["recipe"], config.recipe()
     for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
+        if name not in before:
             raise UsageError(
-                f"{config.checkpoint} is of a training with --{name} {before.get(name)}, not {now.get(name)}: "
+                f"{config.checkpoint} is of an earlier version, which knew no --{name}: "
+                "name another --output, or remove the file to start anew"
+            )
+        if before[name] != now.get(name):
+            raise UsageError(
+                f"{config.checkpoint} is of a training with --{name} {before[name]}, not {now.get(name)}: "
                 "take that again, name another --output, or remove the file to start anew"
             )
     return state
