@@ -11,16 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from onar import Inpainter
 from onar.bundled import bundled_photos
+from onar.imaging.sheets import Picture, picture_grid
 
 IMAGES = Path(__file__).parent / "images"
 CELL = 264, 175
 """Width and height of a picture on the model card's sheet."""
-GAP = 2
 QUALITY = 88
 
 
@@ -69,25 +68,25 @@ ROWS: tuple[tuple[Callable[[ImageDraw.ImageDraw, int, int], None], tuple[str, ..
 def main() -> None:
     """Make both pictures."""
     inpainter = Inpainter.load(device="cpu")
-    sheet = Image.new("RGB", (6 * (CELL[0] + GAP), len(ROWS) * (CELL[1] + GAP)), "white")
-    for row, (damage, names) in enumerate(ROWS):
-        pictures = [picture for name in names for picture in fill(inpainter, name, damage, "auto")]
-        for column, picture in enumerate(pictures):
-            cell = Image.fromarray(picture).resize(CELL, Image.Resampling.LANCZOS)
-            sheet.paste(cell, (column * (CELL[0] + GAP), row * (CELL[1] + GAP)))
+    rows = [
+        [reduced(picture) for name in names for picture in fill(inpainter, name, damage, "auto")]
+        for damage, names in ROWS
+    ]
+    sheet = Image.fromarray(picture_grid(rows))
     sheet.save(IMAGES / "bundled.jpg", quality=QUALITY, optimize=True, progressive=True)
+    beside = fill(inpainter, "sunset_by_the_pier", draw_block, "network", "auto")
+    Image.fromarray(picture_grid([beside])).save(IMAGES / "complete_large.png", optimize=True)
 
-    with_hole, smooth = fill(inpainter, "sunset_by_the_pier", draw_block, "network")
-    _, textured = fill(inpainter, "sunset_by_the_pier", draw_block, "auto")
-    gap = np.full((len(smooth), 8, 3), 255, np.uint8)
-    beside = np.hstack([with_hole, gap, smooth, gap, textured])
-    Image.fromarray(beside).save(IMAGES / "complete_large.png", optimize=True)
+
+def reduced(picture: Picture) -> Picture:
+    """A picture as large as a cell."""
+    return np.asarray(Image.fromarray(picture).resize(CELL, Image.Resampling.LANCZOS))
 
 
 def fill(
-    inpainter: Inpainter, name: str, damage: Callable[[ImageDraw.ImageDraw, int, int], None], texture: str
-) -> list[NDArray[np.uint8]]:
-    """A bundled photo with its holes in white, and filled; H×W×3 each."""
+    inpainter: Inpainter, name: str, damage: Callable[[ImageDraw.ImageDraw, int, int], None], *textures: str
+) -> list[Picture]:
+    """A bundled photo with its holes in white, and filled with each choice of texture."""
     (path,) = bundled_photos().glob(f"*{name}*.jpg")
     photo = np.asarray(Image.open(path).convert("RGB"))
     mask = Image.new("L", photo.shape[1::-1])
@@ -95,7 +94,8 @@ def fill(
     draw.fontmode = "1"
     damage(draw, *mask.size)
     hole = np.asarray(mask) > 0
-    return [np.where(hole[..., None], np.uint8(255), photo), inpainter(photo, hole, texture=texture)]
+    filled = [inpainter(photo, hole, texture=texture) for texture in textures]
+    return [np.where(hole[..., None], np.uint8(255), photo), *filled]
 
 
 if __name__ == "__main__":
