@@ -194,6 +194,12 @@ class NetworkConfig(Settings):
         at_least("discriminator_channels", self.discriminator_channels, 1)
 
 
+def loss_weights(settings: Settings) -> dict[str, float]:
+    """The weights of a training's loss terms, its settings lambda_…, by the terms' names."""
+    named = vars(settings).items()
+    return {name.removeprefix("lambda_"): weight for name, weight in named if name.startswith("lambda_")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossConfig(Settings):
     """The weights of the generator's loss terms."""
@@ -210,11 +216,6 @@ class LossConfig(Settings):
     """Weight of the total variation on the hole's one-pixel dilation, of Liu et al. 2018."""
     hole_weight: float = 1.0
     """How much more a hole pixel counts than a known pixel in the pixel loss (6 in the paper)."""
-
-    def loss_weights(self) -> dict[str, float]:
-        """The weight of each term by its name: pixel, content, adv, style, tv."""
-        fields = (field.name for field in dataclasses.fields(LossConfig))
-        return {name.removeprefix("lambda_"): getattr(self, name) for name in fields if name.startswith("lambda_")}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ import tomli_w
 import torch
 
 from onar.bundled import weights_file
+from onar.config import loss_weights
 from onar.data.samples import open_photos
 from onar.devices import choose_device
 from onar.errors import OnarError
@@ -95,12 +96,11 @@ def _build_gan(config: BlendConfig, device: torch.device, features: torch.nn.Mod
         torch.manual_seed(config.seed)
         blend = TextureBlend(config.base_channels)
         discriminator = Discriminator(config.img_size, DISCRIMINATOR_CHANNELS, "local")
-    terms = ("pixel", "thin", "style", "statistics", "normalised", "adv")
     return BlendGAN(
         blend,
         discriminator,
         features,
-        weights={name: getattr(config, f"lambda_{name}") for name in terms},
+        weights=loss_weights(config),
         rates=(config.learning_rate, config.learning_rate_d),
         ema_decay=config.ema_decay,
         device=device,

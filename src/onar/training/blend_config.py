@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from onar.config import loss_weights
 from onar.setting_checks import at_least, require
 from onar.training.step_config import StepConfig
 
@@ -64,8 +65,8 @@ class BlendConfig(StepConfig):
         super().__post_init__()
         for name in ("count", "base_channels"):
             at_least(name, getattr(self, name), 1)
-        for name in (field.name for field in fields(self) if field.name.startswith("lambda_")):
-            at_least(name, getattr(self, name), 0)
+        for term, weight in loss_weights(self).items():
+            at_least(f"lambda_{term}", weight, 0)
         require(
             self.img_size >= 32 and self.img_size % 16 == 0, "img_size", "is a multiple of 16 from 32", self.img_size
         )

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from onar.bundled import weights_file
 from onar.checkpoint import copy_into, load_generator
-from onar.config import Precision, TrainConfig
+from onar.config import Precision, TrainConfig, loss_weights
 from onar.console import say
 from onar.data.batches import EpochBatches
 from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
@@ -282,7 +282,7 @@ def build_gan(
         optimizer_g=optimizer_g,
         optimizer_d=optimizer_d,
         schedules=schedules,
-        weights=config.loss_weights(),
+        weights=loss_weights(config),
         pixel_loss=PixelLoss(config.hole_weight),
         perceptual_loss=perceptual_loss,
         average=average,
