@@ -1,6 +1,7 @@
 """Small trainings, and what they leave, for the tests that need them."""
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 import torch
 
 SMALL = {
@@ -44,6 +46,10 @@ SMALL_COLOURS = {
     "device": "cpu",
     "log_every": 2,
 }
+
+AVX2_ALONE = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+"""What torch takes an x86 processor for when this is in its environment: one with AVX2 and nothing newer."""
+on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="simulates another x86 processor")
 
 
 def flags(**settings: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tomllib
 from pathlib import Path
@@ -24,7 +25,7 @@ from onar.training.colour_samples import CROP, KEPT_SIDE, LARGE_CROP, ReducedPho
 from onar.training.colour_step import ColourTraining
 from onar.training.colours import train_colours
 from onar.training.step import NotFiniteError
-from tests.runs import SMALL, SMALL_COLOURS, flags, run_onar
+from tests.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,17 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
     for name, value in before.generator.state_dict().items():
         assert torch.equal(value.half(), weights[name].half()), name
     assert [path.name for path in trained.parent.iterdir()] == [trained.name]
+
+
+@on_x86
+def test_a_network_of_any_width_trains_on_a_processor_with_avx2_alone(
+    photos: Path, start: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "colours.safetensors"
+    settings = flags(data=photos, weights=start, output=file, **SMALL_COLOURS)
+    run = run_onar("colours", *settings, env=os.environ | AVX2_ALONE)
+    assert run.returncode == 0, run.stderr
+    assert file.exists()
 
 
 def test_weights_of_colours_are_rounded_so_that_they_compress(trained: Path) -> None:

@@ -1,7 +1,6 @@
 """The number format of a run, on processors that multiply bf16 and on those that only emulate it."""
 
 import os
-import platform
 import re
 import subprocess
 from pathlib import Path
@@ -13,24 +12,13 @@ from onar import TrainConfig, train
 from onar.errors import UsageError
 from onar.tensor_files import load_state, save_state
 from onar.training.precision import multiplies_bf16
-from tests.runs import SMALL, records, train_command
+from tests.runs import AVX2_ALONE, SMALL, flags, on_x86, records, run_onar
 
-# What torch takes an x86 processor for when this is in its environment: one with AVX2 and nothing newer.
-AVX2_ALONE = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 FEW = {**SMALL, "lambda_content": 0.0, "epochs": 1}
-
-on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="simulates another x86 processor")
 
 
 def train_on_avx2(**settings: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        train_command(**settings),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=os.environ | AVX2_ALONE,
-    )
+    done = run_onar("train", *flags(**settings), env=os.environ | AVX2_ALONE)
     assert done.returncode == 0, done.stderr
     return done
 
