@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from onar import Inpainter, random_mask
-from onar.bundled import bundled_page, bundled_photos, bundled_weights
+from onar.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
 from onar.checkpoint import load_weights
 from onar.metrics.learned_distances import st_lpips
 from onar.setting_checks import read_toml
+from onar.training.blend_config import BlendConfig
 from onar.training.colour_config import ColourConfig
 from release.contents import faults_of_wheel
 from tests.conftest import PHOTOS, REPOSITORY
@@ -58,6 +60,8 @@ def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
     assert (last["kind"], last["epoch"]) == ("epoch", published["epochs"])
     colours = tomllib.loads(record["colours"])
     assert colours == {**ColourConfig().recipe(), "mixed_precision": colours["mixed_precision"]}
+    with safe_open(texture_weights(), "np") as file:
+        assert tomllib.loads(file.metadata()["recipe"]).keys() == BlendConfig().recipe().keys()
 
 
 @pytest.fixture(scope="module")
