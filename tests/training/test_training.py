@@ -20,6 +20,7 @@ from onar.data.from_config import find_training_data
 from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
+from onar.training.step import GAN
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
 
@@ -111,6 +112,22 @@ def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, 
     assert f"Going on after step {stopped_after}" in again.stdout
     assert_same_weights(finished, results)
     assert [record["step"] for record in records(results, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_ctrl_c_during_the_last_step_takes_nothing_from_the_run(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = GAN.step
+
+    def step_and_stop(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(GAN, "step", step_and_stop)
+    generator = train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_steps=1))
+    assert generator.exists()
+    assert (tmp_path / "samples" / "samples_epoch_1.png").exists()
+    assert [record["step"] for record in records(tmp_path, "epoch")] == [1]
 
 
 def test_a_finished_run_is_not_overwritten_unless_told(finished: Path, photos: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def _end_epoch(run: Run) -> None:
 
 
 def _train_epoch(run: Run, interrupted: list[int]) -> None:
-    """Train to the end of the epoch, or to the last step."""
+    """Train to the end of the epoch, or to the last step; after that one nobody is stopped: the run's end saves."""
     config, progress, accelerator = run.config, run.progress, run.gan.accelerator
     run.batches.start(progress.epoch, progress.images)
     steps, left = run.steps_per_epoch(), run.steps_left_in_epoch()
@@ -102,15 +102,17 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
             if losses and progress.step % config.log_every == 0:
                 log(run, progress_record(run, "step", losses))
             run.budget.count_step()
+            if progress.step >= run.total_steps:
+                break
             if interrupted or _wants_pause(run):
                 accelerator.set_trigger()
             if accelerator.check_trigger():  # in any process
                 _keep_to_time(run)
+                if progress.step >= run.total_steps:
+                    break
                 save_checkpoint(run)
                 _stop_if(run, interrupted)
                 run.budget.start_step()
-            if progress.step >= run.total_steps:
-                break
 
 
 def _wants_pause(run: Run) -> bool:
