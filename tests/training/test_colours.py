@@ -25,6 +25,7 @@ from onar.training.colour_samples import CROP, KEPT_SIDE, LARGE_CROP, ReducedPho
 from onar.training.colour_step import ColourTraining
 from onar.training.colours import train_colours
 from onar.training.step import NotFiniteError
+from onar.training.step_run import StepRun
 from tests.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
 
 
@@ -150,6 +151,18 @@ def test_max_minutes_ends_the_training_and_its_learning_rate(photos: Path, start
     settings = config(photos, start, tmp_path, steps=10**6, max_minutes=0.02)
     train_colours(settings)
     assert 0 < tomllib.loads(load_weights(settings.output).record["colours"])["steps"] < 10**6
+
+
+@pytest.mark.parametrize(("max_minutes", "steps"), [(5.0, 7), (60.0, 100), (None, 100)])
+def test_a_training_that_goes_on_with_another_time_is_planned_anew(
+    max_minutes: float | None, steps: int, photos: Path, start: Path, tmp_path: Path
+) -> None:
+    training = ColourTraining(ColourUNet(3), 1e-3, 0.9, torch.device("cpu"), bf16=False)
+    settings = config(photos, start, tmp_path, steps=100, max_minutes=max_minutes)
+    run = StepRun(settings, training, lambda step, factor: {}, "no")
+    state = {"gan": training.state_dict(), "step": 3, "spent": 90.0, "max_minutes": 5.0}
+    run.go_on(state | {"total_steps": 7, "planned": True})
+    assert (run.step, run.total_steps, run.planned) == (3, steps, steps == 7)
 
 
 # ---------------------------------------------------------------- samples

@@ -59,7 +59,11 @@ class StepRun:
         """Go on from what `find_checkpoint` found."""
         self.networks.load_state_dict(state["gan"])
         self.budget.go_on(state["spent"])
-        self.step, self.total_steps, self.planned = state["step"], state["total_steps"], state["planned"]
+        self.step = state["step"]
+        if (
+            state.get("max_minutes", self.config.max_minutes) == self.config.max_minutes
+        ):  # else the time is planned anew
+            self.total_steps, self.planned = state["total_steps"], state["planned"]
         print(f"Going on after step {self.step} of {self.total_steps}")
 
     def recipe(self) -> dict[str, Any]:
@@ -174,6 +178,7 @@ def _save(run: StepRun) -> None:
         "step": run.step,
         "total_steps": run.total_steps,
         "planned": run.planned,
+        "max_minutes": run.config.max_minutes,
         "spent": run.budget.spent,
     }
     save_state(run.config.checkpoint, state)
