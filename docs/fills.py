@@ -1,4 +1,4 @@
-"""Make the pictures of the model card and of docs/complete.md that show what the bundled weights fill.
+"""Make the pictures of the README, the model card and docs/complete.md that show what the bundled weights fill.
 
 python -m docs.fills
 
@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from onar import Inpainter
 from onar.bundled import bundled_photos
+from onar.demo import HELD_OUT_EVERY, photo_with_holes
 from onar.imaging.sheets import Picture, picture_grid
+from onar.metrics.held_out import complete_by, sample_rows
 
 IMAGES = Path(__file__).parent / "images"
 CELL = 264, 175
@@ -63,10 +65,12 @@ ROWS: tuple[tuple[Callable[[ImageDraw.ImageDraw, int, int], None], tuple[str, ..
     (draw_torn, ("161212", "286758", "coffee")),
 )
 """What is drawn on which photos, by parts of their names."""
+OF_THE_DEMO = 2, 3, 0
+"""Which of the photos that the demo fills are shown in the README."""
 
 
 def main() -> None:
-    """Make both pictures."""
+    """Make the pictures."""
     inpainter = Inpainter.load(device="cpu")
     rows = [
         [reduced(picture) for name in names for picture in fill(inpainter, name, damage, "auto")]
@@ -76,6 +80,10 @@ def main() -> None:
     sheet.save(IMAGES / "bundled.jpg", quality=QUALITY, optimize=True, progressive=True)
     beside = fill(inpainter, "sunset_by_the_pier", draw_block, "network", "auto")
     Image.fromarray(picture_grid([beside])).save(IMAGES / "complete_large.png", optimize=True)
+    photos = sorted(bundled_photos().glob("*.jpg"))[::HELD_OUT_EVERY]
+    tested = [photo_with_holes(photos[number], np.random.default_rng(number)) for number in OF_THE_DEMO]
+    rows = [row for photo in tested for row in sample_rows(complete_by(inpainter), photo, 1)]
+    Image.fromarray(picture_grid(rows)).reduce(2).save(IMAGES / "demo.png", optimize=True)
 
 
 def reduced(picture: Picture) -> Picture:

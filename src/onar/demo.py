@@ -65,7 +65,7 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
     print("Filling holes in photos at their own size with the bundled weights")
     distances = {"st_lpips": st_lpips()}
-    holes = [_with_holes(path, np.random.default_rng(number)) for number, path in enumerate(find_photos(held_out))]
+    holes = [photo_with_holes(path, np.random.default_rng(number)) for number, path in enumerate(find_photos(held_out))]
     baselines = _mean([score_baselines(photo, MASKS_PER_PHOTO, distances) for photo in holes])
 
     def complete(weights: Path, sheet: Path) -> None:
@@ -114,8 +114,8 @@ def _lay_out_photos(output: Path) -> tuple[Path, Path]:
     return folders
 
 
-def _with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
-    """One photo, with several masks."""
+def photo_with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
+    """One photo as the demo tests it, with several masks."""
     photo = torch.from_numpy(np.array(read_photo(path))).permute(2, 0, 1)
     masks = [random_mask(*photo.shape[1:], rng=rng, hole_ratio=(0.05, 0.4)) for _ in range(MASKS_PER_PHOTO)]
     known = torch.from_numpy(np.stack([known_from_mask(mask) for mask in masks]))
