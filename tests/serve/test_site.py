@@ -79,7 +79,7 @@ def test_the_page_is_told_what_this_server_can_do(server: Server, weights: Path)
     declared = (WEB / "src" / "site.ts").read_text()
     fields = re.search(r"interface Common \{(.*?)\n\}.*interface ServerSite .*?\{(.*?)\n\}", declared, re.S)
     assert set(site) == set(re.findall(r"^  (\w+): ", fields[1] + fields[2], re.M))
-    assert (site["engine"], site["max_megapixels"], site["trainings"]) == ("server", 12, False)
+    assert (site["engine"], site["max_megapixels"]) == ("server", 12)
     assert site["weights"] == [{"name": "pyramid", "default": True}, {"name": "bundled", "default": False}]
     save_weights(weights / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
     assert "generator_final.pth" in [choice["name"] for choice in get(server, "/onar.json").json()["weights"]]

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from anyio import to_thread
 
 from onar.serve.worker import BusyError, TimeLimitError, Worker
 
@@ -106,16 +105,6 @@ def test_errors_reach_who_asked_and_free_the_turn() -> None:
             await worker.run(lambda: 1 / 0)
         assert await worker.run(lambda: "next") == "next"
         assert worker.in_progress == 0
-
-    run(test)
-
-
-def test_threads_may_ask_too() -> None:
-    async def test() -> None:
-        worker = Worker(places=1, time_limit=30)
-        assert await to_thread.run_sync(worker.run_from_thread, lambda: 7) == 7
-        with worker.place(), pytest.raises(BusyError):
-            await to_thread.run_sync(worker.run_from_thread, lambda: 7)
 
     run(test)
 

@@ -34,8 +34,8 @@ export function App({ site, engine }: { site: Site; engine: Engine }): JSX.Eleme
       </Header>
       {/* Kept while another view is shown: nobody wants to paint twice. */}
       <CompleteView state={state} hidden={!isCompleting} />
-      {view.value === "watch" && <WatchView site={site} />}
-      {view.value === "masks" && <MasksView site={site} />}
+      {view.value === "watch" && <WatchView />}
+      {view.value === "masks" && <MasksView />}
     </>
   );
 }

@@ -25,8 +25,6 @@ export interface ServerSite extends Common {
   readable: string[];
   max_body_megabytes: number;
   max_megapixels: number;
-  /** Whether trainings may be watched. */
-  trainings: boolean;
 }
 
 /** A folder on a static host: photos are filled in the browser, and nothing is sent. */

@@ -42,9 +42,6 @@ class TextureBlend(nn.Module):
         base_channels: of the first level, which has half the photo's size; the deeper ones have more.
     """
 
-    multiple = 2 ** (BANDS - 1)
-    """Height and width of what comes in are multiples of it."""
-
     def __init__(self, base_channels: int = 32) -> None:
         super().__init__()
         self.base_channels = base_channels
@@ -76,7 +73,7 @@ class TextureBlend(nn.Module):
         """Blend.
 
         Args:
-            led: B×3×H×W in [0, 1], the photo with its holes filled by a network; H and W multiples of `multiple`.
+            led: B×3×H×W in [0, 1], the photo with its holes filled by a network; H and W multiples of `BLEND_MULTIPLE`.
             copied: B×3×H×W in [0, 1], the photo with its holes filled by patches of it.
             coarse: B×3×H×W in [0, 1], the same at half the scale, enlarged.
             known: B×1×H×W, 1 = known, 0 = hole.

@@ -71,7 +71,6 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
         "readable": list(READABLE),
         "max_body_megabytes": config.max_body_megabytes,
         "max_megapixels": config.max_megapixels,
-        "trainings": bool(config.results_dir),
     }
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from anyio import fail_after, from_thread
+from anyio import fail_after
 
 from onar.errors import OnarError
 
@@ -38,7 +38,7 @@ class TimeLimitError(OnarError):
 
 
 class Worker:
-    """Does one thing at a time. Its methods belong to the event loop, but for `run_from_thread`.
+    """Does one thing at a time. Its methods belong to the event loop.
 
     Args:
         places: most clients whose requests are read, wait or are being worked on.
@@ -105,23 +105,10 @@ class Worker:
             raise TimeLimitError(f"not done within {self.time_limit:g} s")
         return result.result()
 
-    def run_from_thread(self, work: Callable[[], T]) -> T:
-        """`run` in a place, for callers in a thread that the event loop started, such as handlers of the page.
-
-        Raises:
-            BusyError: there is no place, or the turn does not come in time.
-            TimeLimitError: the work takes too long.
-        """
-        return from_thread.run(self._run_in_place, work)
-
     async def close(self) -> None:
         """Give no more places, and wait until all are free."""
         self._closed = True
         await self._all_free.wait()
-
-    async def _run_in_place(self, work: Callable[[], T]) -> T:
-        with self.place():
-            return await self.run(work)
 
     async def _wait_for_turn(self) -> None:
         self.waiting += 1

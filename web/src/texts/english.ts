@@ -110,7 +110,6 @@ export const english = {
   complete_open_anyway: "Open anyway",
   complete_keep: "Keep my work",
   complete_escape: "Cancel, close",
-  complete_keys: "Keys",
   complete_key_arrows: "Move the brush; with Shift, in long strides",
   complete_key_space: "Put the tool down, lift it",
   complete_key_space_drag: "Move the photo",

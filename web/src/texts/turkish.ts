@@ -113,7 +113,6 @@ export const turkish: Record<TextKey, string> = {
   complete_open_anyway: "Yine de aç",
   complete_keep: "Çalışmam kalsın",
   complete_escape: "Vazgeç, kapat",
-  complete_keys: "Tuşlar",
   complete_key_arrows: "Fırçayı götür; Shift ile uzun adımlarla",
   complete_key_space: "Aracı indir, kaldır",
   complete_key_space_drag: "Fotoğrafı kaydır",

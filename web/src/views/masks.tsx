@@ -1,7 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { type ComponentChildren, Fragment, type JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
-import type { Site } from "../site";
 import { say, show } from "../texts/texts";
 import { latest } from "./mask_samples/latest";
 import {
@@ -21,7 +20,7 @@ import "./masks.css";
 const MOMENT_MS = 150;
 
 /** What settings of generated masks do, before anything is trained. */
-export function MasksView(_: { site: Site }): JSX.Element {
+export function MasksView(): JSX.Element {
   const settings = useSignal<MaskSettings>(DEFAULTS);
   const samples = useSignal<MaskSamples | null>(null);
   const problem = useSignal("");

@@ -1,6 +1,5 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { Site } from "../site";
 import { say } from "../texts/texts";
 import type { Training } from "./trainings/answers";
 import { Chart, Swatch } from "./trainings/chart";
@@ -12,7 +11,7 @@ import { progressLine } from "./trainings/words";
 import "./watch.css";
 
 /** The trainings of the server while they run: progress, curves and sample sheets, of several side by side. */
-export function WatchView(_: { site: Site }): JSX.Element {
+export function WatchView(): JSX.Element {
   const view = useRef<HTMLElement>(null);
   const looking = useLooking(view);
   const list = trainings.value;
