@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypedDict
+from typing import Protocol, TypeAlias, TypedDict, TypeVar
 from unicodedata import normalize
 
 import numpy as np
@@ -29,6 +29,8 @@ from onar.errors import OnarError
 from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
 from onar.imaging.listing import list_photos
 from onar.masks import known_from_holes
+
+T = TypeVar("T")
 
 Key: TypeAlias = tuple[int, int]
 """Number of the pass over the photos, and index of the photo."""
@@ -243,27 +245,34 @@ class CentreCrops(Crops):
         return self._cut(photo, index, lambda tall, wide: centre_box(tall, wide, self.height, self.width), rng)
 
 
-def _first_readable(photos: Photos, index: int, cut: Callable[[PhotoSource], Sample]) -> Sample:
-    """The sample of the photo at `index`, or else of the next one that can be read; after the last comes the first.
+def first_readable(photos: Photos, index: int, read: Callable[[PhotoSource], T]) -> tuple[T, int, list[str]]:
+    """What is read of the photo at `index`, or else of the next one that can be read; after the last comes the first.
 
     Args:
         photos: all photos.
         index: where to begin.
-        cut: makes a sample of a photo; raises `PhotoError` when the photo cannot be read.
+        read: raises `PhotoError` when a photo cannot be read.
+
+    Returns:
+        What was read, of which photo, and a line for each photo that could not be read.
 
     Raises:
-        OnarError: no photo can be read, or not the mask file.
+        OnarError: no photo can be read.
     """
     unreadable: list[str] = []
     for at in chain(range(index, len(photos)), range(index)):
         try:
-            sample = cut(photos[at])
+            return read(photos[at]), at, unreadable
         except PhotoError as error:
             unreadable.append(str(error))
-            continue
-        sample["index"], sample["unreadable"] = at, "\n".join(unreadable)
-        return sample
     raise OnarError(f"none of the {len(photos)} photos could be read; the first: {unreadable[0]}")
+
+
+def _sample_of(photos: Photos, index: int, cut: Callable[[PhotoSource], Sample]) -> Sample:
+    """The sample that `cut` makes of the first photo from `index` on that can be read; raises as `first_readable`."""
+    sample, at, unreadable = first_readable(photos, index, cut)
+    sample["index"], sample["unreadable"] = at, "\n".join(unreadable)
+    return sample
 
 
 class TrainingPhotos(Dataset[Sample]):
@@ -279,7 +288,7 @@ class TrainingPhotos(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         """The sample of a photo in one pass; raises `OnarError` when neither it nor any other can be read."""
-        return _first_readable(self.photos, key[1], lambda photo: self.crops(photo, key))
+        return _sample_of(self.photos, key[1], lambda photo: self.crops(photo, key))
 
 
 class ValidationPhotos(Dataset[Sample]):
@@ -293,7 +302,7 @@ class ValidationPhotos(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         """The sample of a photo; raises `OnarError` when neither it nor any other can be read."""
-        return _first_readable(self.photos, index, lambda photo: self.crops(photo, index))
+        return _sample_of(self.photos, index, lambda photo: self.crops(photo, index))
 
 
 def random_box(

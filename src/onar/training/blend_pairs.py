@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,10 +19,10 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
-from onar.data.samples import Photos, random_box
+from onar.data.samples import Photos, first_readable, random_box
 from onar.errors import OnarError
 from onar.files import remove_partial, replacing, write_text
-from onar.imaging.images import EightBits, PhotoError, open_photo
+from onar.imaging.images import EightBits, PhotoSource, open_photo
 from onar.inference.inpainter import Inpainter
 from onar.inference.texture import copy_texture
 from onar.masks import random_mask
@@ -151,18 +150,16 @@ class PairMaker(Dataset[list[str]]):
 
     def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[EightBits, list[str]]:
         """A random crop of a random photo, or of the next one that can be read; and a line for each that cannot."""
-        unreadable: list[str] = []
         largest = self.side * (1.0 if irregular else LARGEST_OBJECT_CROP)
-        first, count = int(rng.integers(len(self.photos))), len(self.photos)
-        for index in chain(range(first, count), range(first)):
-            try:
-                with open_photo(self.photos[index]) as file:
-                    size = file.height, file.width
-                    side = round(max(self.side, min(*size, largest)))
-                    return file.read_crop(random_box(size, (side, side), SMALLEST_CROP, rng), side, side), unreadable
-            except PhotoError as error:
-                unreadable.append(str(error))
-        raise OnarError(f"none of the {count} photos could be read; the first: {unreadable[0]}")
+
+        def read(source: PhotoSource) -> EightBits:
+            with open_photo(source) as file:
+                size = file.height, file.width
+                side = round(max(self.side, min(*size, largest)))
+                return file.read_crop(random_box(size, (side, side), SMALLEST_CROP, rng), side, side)
+
+        crop, _, unreadable = first_readable(self.photos, int(rng.integers(len(self.photos))), read)
+        return crop, unreadable
 
 
 def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
