@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
+from onar.console import say
 from onar.data.batches import EpochBatches, PhotoLoader, start_worker
 from onar.data.hub import load_rows, photo_of, reading_told
 from onar.data.samples import ORDER, RandomCrops, Sample
@@ -243,7 +244,7 @@ class StreamLoader:
             number = 1 + max(place["number"] for state in states for place in state["places"])
             states = []
             if self._batches.rank == 0:
-                print(f"{photos.data} is divided among other processes or shards than before: a new pass begins")
+                say(f"{photos.data} is divided among other processes or shards than before: a new pass begins")
         if not states:
             return [asdict(Place(number))] * self._layout[1], 0
         own = states[self._batches.rank]

@@ -7,7 +7,6 @@ What the page says is in `report_page.html.jinja`; here its numbers and pictures
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from onar.console import warn
 from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
     Bucket,
@@ -91,7 +91,7 @@ def write_reports(report: Report, output: Path) -> None:
     write_text(output, report.to_json())
     page = output.with_suffix(".html")
     if missing := missing_for_page():
-        print(f"onar: {page.name} needs {missing}; {output.name} is written without it", file=sys.stderr)
+        warn(f"onar: {page.name} needs {missing}; {output.name} is written without it")
     else:
         write_text(page, to_html(report))
 

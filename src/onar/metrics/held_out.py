@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from onar.console import warn
 from onar.data.mask_sources import MaskSource
 from onar.data.samples import CentreCrops, Photos, ValidationPhotos
 from onar.devices import available_cpus
@@ -93,7 +92,7 @@ def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = N
 @cache  # once in a process
 def _tell_missing(fill: str, reason: str) -> None:
     if is_main_process():
-        tqdm.write(f"onar: {fill} is not there to compare with: {reason}", file=sys.stderr)
+        warn(f"onar: {fill} is not there to compare with: {reason}")
 
 
 def complete_with(generator: nn.Module) -> Completer:

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from onar.bundled import BUNDLED
+from onar.console import say, warn
 from onar.errors import OnarError
 from onar.inference.inpainter import Inpainter
 from onar.serve.api import create_app
@@ -42,10 +43,10 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     worker = Worker(config.queue, config.time_limit)
     page = None
     if config.page and not page_is_built():
-        print("onar: the page is not built, which make page does; serving the HTTP API alone", file=sys.stderr)
+        warn("onar: the page is not built, which make page does; serving the HTTP API alone")
     elif config.page:
         page = create_site(shelf, config)
-    print(f"filling holes with {inpainter.description}")
+    say(f"filling holes with {inpainter.description}")
     settings = uvicorn.Config(
         create_app(shelf, worker, config, page),
         log_level="warning",
@@ -67,7 +68,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            print(f"serving at {_url(listener)} - Ctrl-C stops", flush=True)
+            say(f"serving at {_url(listener)} - Ctrl-C stops")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         closing = asyncio.create_task(self._worker.close())

@@ -15,6 +15,7 @@ import torch
 
 from onar.bundled import weights_file
 from onar.config import loss_weights
+from onar.console import say
 from onar.data.samples import open_photos
 from onar.devices import choose_device
 from onar.errors import OnarError
@@ -58,7 +59,7 @@ def train_blend(config: BlendConfig) -> Path:
     train_to_the_end(run)
     metadata = {"recipe": tomli_w.dumps(run.recipe()), "trained_for": _digest(config.weights)}
     write_weights(run, gan.average.module, metadata)
-    print(f"The blend: {config.output}; the pairs in {config.pair_folder} are no longer needed")
+    say(f"The blend: {config.output}; the pairs in {config.pair_folder} are no longer needed")
     return config.output
 
 
@@ -73,7 +74,7 @@ def _complete_pairs(config: BlendConfig) -> None:
     require_patchmatch()
     photos = open_photos(config.data, config.photo_column)
     if len(missing) < config.count:
-        print(f"{config.count - len(missing)} of {config.count} pairs are there already")
+        say(f"{config.count - len(missing)} of {config.count} pairs are there already")
     maker = PairMaker(photos, folder, config.weights, config.seed, config.pair_size)
     make_pairs(maker, missing, config.workers)
 

@@ -8,7 +8,6 @@ moment, and any number of processes can share it.
 from __future__ import annotations
 
 import json
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
+from onar.console import progress_bar, warn
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.samples import Photos, first_readable, random_box
 from onar.errors import OnarError
@@ -101,11 +100,11 @@ def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
     )
     told: set[str] = set()
     try:
-        for unreadable in tqdm(loader, desc="Making pairs", total=len(numbers), unit="pair", disable=None):
+        for unreadable in progress_bar(loader, desc="Making pairs", total=len(numbers), unit="pair"):
             for line in unreadable:
                 if line not in told:
                     told.add(line)
-                    tqdm.write(f"Skipped {line}", file=sys.stderr)
+                    warn(f"Skipped {line}")
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped; the pairs that are made stay. The same command goes on.") from None
 

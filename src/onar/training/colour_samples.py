@@ -6,7 +6,6 @@ times into what a photo takes. They are read once, and batches are cut out of me
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
+from onar.console import progress_bar, warn
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.samples import Photos
 from onar.errors import OnarError
@@ -119,10 +118,10 @@ def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> Red
         collate_fn=_as_array,
     )
     kept, unreadable = [], []
-    for photo in tqdm(loader, desc="Reading photos", total=len(chosen), unit="photo", disable=None):
+    for photo in progress_bar(loader, desc="Reading photos", total=len(chosen), unit="photo"):
         if isinstance(photo, str):
             unreadable.append(photo)
-            tqdm.write(f"Skipped {photo}", file=sys.stderr)
+            warn(f"Skipped {photo}")
         else:
             kept.append(photo)
     if not kept:

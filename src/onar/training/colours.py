@@ -15,6 +15,7 @@ import torch
 
 from onar.bundled import weights_file
 from onar.checkpoint import LoadedWeights, load_weights
+from onar.console import say
 from onar.data.samples import open_photos
 from onar.devices import choose_device
 from onar.errors import OnarError
@@ -64,7 +65,7 @@ def train_colours(config: ColourConfig) -> Path:
         run.go_on(state)
     train_to_the_end(run)
     _write(run, loaded, training)
-    print(f"The network with its colours: {config.output}")
+    say(f"The network with its colours: {config.output}")
     return config.output
 
 

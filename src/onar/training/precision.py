@@ -7,7 +7,6 @@ with many conversions. What is gained on one machine is then lost many times ove
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from typing import Literal
 
@@ -15,6 +14,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from onar.config import Precision
+from onar.console import say, warn
 from onar.devices import cpu_threads
 
 REPEATS = 3
@@ -33,13 +33,10 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
     here = "this CPU" if device.type == "cpu" else "this GPU"
     if setting == "auto":
         reason = f"{here} multiplies it" if multiplies else f"as far as torch tells, {here} does not multiply bf16"
-        print(f"Computing in {'fp32' if precision == 'no' else precision}: {'as the run began' if kept else reason}")
+        say(f"Computing in {'fp32' if precision == 'no' else precision}: {'as the run began' if kept else reason}")
     if precision == "bf16" and not multiplies and (factor := bf16_slowdown(device)) > 1:
         advice = "the run began in bf16 and keeps to it" if kept else "--mixed_precision auto takes fp32 here"
-        print(
-            f"onar: {here} emulates bf16: a convolution took {factor:.1f} times as long as in fp32 just now; {advice}",
-            file=sys.stderr,
-        )
+        warn(f"onar: {here} emulates bf16: a convolution took {factor:.1f} times as long as in fp32 just now; {advice}")
     return precision
 
 

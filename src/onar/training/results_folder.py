@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from onar.config import Precision, TrainConfig
+from onar.console import warn
 from onar.errors import OnarError, UsageError
 from onar.files import remove_partial, write_text
 from onar.tensor_files import DamagedFileError, load_state, save_state
@@ -234,7 +234,7 @@ class Results:
                 damage.append(error)
                 continue
             for told in damage:
-                print(f"onar: {told}; going on from {path.name} instead", file=sys.stderr)
+                warn(f"onar: {told}; going on from {path.name} instead")
             return checkpoint
         if damage:
             raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start anew with --resume never")

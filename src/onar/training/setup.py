@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from onar.bundled import weights_file
 from onar.checkpoint import copy_into, load_generator
 from onar.config import Precision, TrainConfig, loss_weights
-from onar.console import say
+from onar.console import say, warn
 from onar.data.batches import EpochBatches
 from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
 from onar.devices import choose_device
@@ -148,10 +147,9 @@ def check_launch(processes: PartialState) -> None:
             "`onar train`, or several with torchrun for CUDA or --device cpu"
         )
     if processes.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
-        print(
+        warn(
             "onar: training in one process; where there is one GPU or none, `accelerate launch` starts several only "
-            "with --multi_gpu",
-            file=sys.stderr,
+            "with --multi_gpu"
         )
 
 
@@ -186,7 +184,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     if checkpoint is not None:
         _restore(gan, checkpoint)
         if is_main_process():
-            print(f"Going on after step {progress.step} of {total_steps}")
+            say(f"Going on after step {progress.step} of {total_steps}")
     height, width = config.height_width
     held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
     loader = open_loader(config, data, batches, progress.stream)
@@ -216,7 +214,7 @@ def _split_as_before(data: TrainingData, before: dict[str, Any], progress: Progr
     if changed:
         progress.upscaled = {}  # counted by indices that now mean other photos
         if is_main_process():
-            print(changed)
+            say(changed)
     return data
 
 

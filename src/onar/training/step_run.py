@@ -12,6 +12,7 @@ from torch import nn
 
 from onar.checkpoint import save_half_precision
 from onar.config import Precision
+from onar.console import say
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError, UsageError
 from onar.files import replacing
@@ -64,7 +65,7 @@ class StepRun:
             state.get("max_minutes", self.config.max_minutes) == self.config.max_minutes
         ):  # else the time is planned anew
             self.total_steps, self.planned = state["total_steps"], state["planned"]
-        print(f"Going on after step {self.step} of {self.total_steps}")
+        say(f"Going on after step {self.step} of {self.total_steps}")
 
     def recipe(self) -> dict[str, Any]:
         """The settings that the weights came of, as the values TOML knows."""
@@ -129,7 +130,7 @@ def _train(run: StepRun, interrupted: list[int]) -> None:
         counted += 1
         if run.step % config.log_every == 0 or run.step == run.total_steps:
             means = "  ".join(f"{name} {total / counted:.4f}" for name, total in sums.items())
-            print(f"step {run.step}/{run.total_steps}  {means}  {run.budget.latest_step:.2f} s", flush=True)
+            say(f"step {run.step}/{run.total_steps}  {means}  {run.budget.latest_step:.2f} s")
             sums, counted = {}, 0
         _keep_to_time(run)
         if interrupted or time.monotonic() - run.last_checkpoint > 60 * config.checkpoint_minutes:
@@ -159,14 +160,14 @@ def _keep_to_time(run: StepRun) -> None:
     if limit is None or run.step >= run.total_steps:
         return
     if budget.left < budget.latest_step:
-        print(f"--max_minutes {limit:g}: the time is over after {run.step} steps of {run.total_steps}")
+        say(f"--max_minutes {limit:g}: the time is over after {run.step} steps of {run.total_steps}")
         run.total_steps = run.step
     elif not run.planned and budget.knows_speed:
         run.total_steps = run.step + steps_that_fit(
             budget.left, run.total_steps - run.step, lambda steps: steps * budget.step_seconds
         )
         run.planned = True
-        print(f"--max_minutes {limit:g}: {run.total_steps} steps of {run.config.steps}")
+        say(f"--max_minutes {limit:g}: {run.total_steps} steps of {run.config.steps}")
 
 
 def _save(run: StepRun) -> None:
