@@ -14,6 +14,7 @@ from onar import Inpainter, TrainConfig, train, weights_files
 from onar.checkpoint import load_generator, load_strictly, load_weights, save_half_precision, save_weights
 from onar.config import settings_to_share
 from onar.errors import OnarError
+from onar.export.verb import export_onnx
 from onar.files import replacing
 from onar.models import GENERATORS, Discriminator, PConvUNet, PyramidFill
 from onar.models.pconv_unet import BASE_FILLS
@@ -57,6 +58,17 @@ def test_safetensors_in_half_precision_load_into_float32(tmp_path: Path) -> None
     again = load_generator(tmp_path / "generator.safetensors")
     assert {value.dtype for value in again.parameters()} == {torch.float32}
     torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("ending", [".SAFETENSORS", ".Onnx"])
+def test_an_ending_may_have_capitals(tmp_path: Path, ending: str) -> None:
+    path, network = tmp_path / f"generator{ending}", PConvUNet(4, 3)
+    if ending == ".Onnx":
+        export_onnx(network, {"training_size": "64"}, path)
+    else:
+        save_half_precision(path, network, {"training_size": "64"})
+        assert load_weights(path).training_size == 64
+    assert Inpainter.load(path, "cpu").training_size == 64
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from onar.config import DataConfig, settings_to_share
 from onar.errors import OnarError
+from onar.imaging.formats import ending_of
 from onar.models import GENERATORS
 from onar.setting_checks import read_toml
 from onar.tensor_files import load_state, save_state
@@ -89,7 +90,7 @@ def load_weights(path: Path) -> LoadedWeights:
     Raises:
         OnarError: the file is missing, damaged or unsafe, or holds another kind of network, or one of a newer version.
     """
-    if path.suffix == ".safetensors":
+    if ending_of(path.name) == ".safetensors":
         return _load_safetensors(path)
     content = load_state(path)
     state = _weights_of_run(content, path) if "gan" in content else content

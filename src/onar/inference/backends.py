@@ -14,6 +14,7 @@ import numpy as np
 
 from onar.array_fill import Frame, fill_frame
 from onar.errors import OnarError, UsageError
+from onar.imaging.formats import ending_of
 from onar.inference.blend_graph import build_blend
 from onar.inference.generator_graphs import GRAPHS, build_model
 from onar.network_numbers import BLEND_MULTIPLE
@@ -135,7 +136,7 @@ class OnnxBackend(Backend):
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
         try:
-            model = _build_graph(path) if path.suffix == ".safetensors" else path
+            model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
             self._session = _start_session(model, self.device, threads)
         except OnarError:
             raise
