@@ -11,7 +11,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from onar import Inpainter, TrainConfig, train, weights_files
-from onar.checkpoint import load_generator, load_strictly, load_weights, save_half_precision, save_weights
+from onar.checkpoint import (
+    load_generator,
+    load_strictly,
+    load_weights,
+    save_half_precision,
+    save_safetensors,
+    save_weights,
+)
 from onar.config import settings_to_share
 from onar.errors import OnarError
 from onar.export.verb import export_onnx
@@ -250,6 +257,24 @@ def test_what_this_version_does_not_know_of_a_weights_file_is_one_line(
     assert said.startswith(str(path))
     assert "\n" not in said
     assert re.search("newer Onar|does not know|does not say", said)
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+def test_a_type_of_numbers_that_is_not_read_is_said(device: str, tmp_path: Path) -> None:
+    path = tmp_path / "brain.safetensors"
+    save_safetensors(path, PConvUNet(4, 3), {}, torch.bfloat16)
+    with pytest.raises(OnarError, match="holds numbers of a type that cannot be read here: save it in float16"):
+        load_generator(path) if device == "torch" else Inpainter.load(path, "cpu")
+
+
+@pytest.mark.parametrize("weight", ["encoder.0.conv.weight", "decoder.2.conv.bias", "head.2.weight", "head.2.bias"])
+def test_weights_of_other_shapes_are_refused_before_they_run(weight: str, tmp_path: Path) -> None:
+    path, network = tmp_path / "other.safetensors", PConvUNet(4, 3, "pyramid")
+    state = network.state_dict()
+    state[weight] = torch.cat([state[weight], state[weight][:1]])
+    save_file(state, path, {"architecture": json.dumps(network.architecture)})
+    with pytest.raises(OnarError, match=r"other\.safetensors (does not fit PConvUNet|holds weights that do not fit)"):
+        Inpainter.load(path, "cpu")
 
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])

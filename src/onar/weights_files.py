@@ -127,6 +127,10 @@ def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
+    except TypeError as error:  # numpy has neither bfloat16 nor 8-bit floats
+        raise OnarError(
+            f"{path} holds numbers of a type that cannot be read here: save it in float16 or float32"
+        ) from error
 
 
 def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:

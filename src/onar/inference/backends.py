@@ -135,13 +135,14 @@ class OnnxBackend(Backend):
         if not path.is_file():
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
+        model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
         try:
-            model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
             self._session = _start_session(model, self.device, threads)
-        except OnarError:
-            raise
+            if model is not path:  # shapes that do not fit each other show up here, or only when it runs
+                self.run(np.zeros((1, 3, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
         except Exception as error:  # its errors have no class in common
-            raise OnarError(f"{path} is damaged or not an ONNX file") from error
+            reason = "is damaged or not an ONNX file" if model is path else "holds weights that do not fit each other"
+            raise OnarError(f"{path} {reason}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
