@@ -180,10 +180,7 @@ class Blend:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         weights, _ = read_blend_file(path)
-        try:
-            self._session = _start_session(build_blend(weights), "cpu", threads)
-        except LookupError as error:
-            raise OnarError(f"{path} does not hold what blends fills: it lacks {error}") from error
+        self._session = _start_session(build_blend(weights), "cpu", threads)
 
     def __call__(self, led: Frame, copied: Frame, coarse: Frame, known: Frame, /) -> Frame:
         """Blend three fills of the same holes.
