@@ -11,9 +11,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from onar import Inpainter, TrainConfig, train, weights_files
-from onar.checkpoint import load_generator, load_strictly, load_weights, save_half_precision, save_weights
+from onar.checkpoint import (
+    load_generator,
+    load_strictly,
+    load_weights,
+    save_half_precision,
+    save_safetensors,
+    save_weights,
+)
 from onar.config import settings_to_share
 from onar.errors import OnarError
+from onar.export.verb import export_onnx
 from onar.files import replacing
 from onar.models import GENERATORS, Discriminator, PConvUNet, PyramidFill
 from onar.models.pconv_unet import BASE_FILLS
@@ -57,6 +65,17 @@ def test_safetensors_in_half_precision_load_into_float32(tmp_path: Path) -> None
     again = load_generator(tmp_path / "generator.safetensors")
     assert {value.dtype for value in again.parameters()} == {torch.float32}
     torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("ending", [".SAFETENSORS", ".Onnx"])
+def test_an_ending_may_have_capitals(tmp_path: Path, ending: str) -> None:
+    path, network = tmp_path / f"generator{ending}", PConvUNet(4, 3)
+    if ending == ".Onnx":
+        export_onnx(network, {"training_size": "64"}, path)
+    else:
+        save_half_precision(path, network, {"training_size": "64"})
+        assert load_weights(path).training_size == 64
+    assert Inpainter.load(path, "cpu").training_size == 64
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
@@ -238,6 +257,24 @@ def test_what_this_version_does_not_know_of_a_weights_file_is_one_line(
     assert said.startswith(str(path))
     assert "\n" not in said
     assert re.search("newer Onar|does not know|does not say", said)
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+def test_a_type_of_numbers_that_is_not_read_is_said(device: str, tmp_path: Path) -> None:
+    path = tmp_path / "brain.safetensors"
+    save_safetensors(path, PConvUNet(4, 3), {}, torch.bfloat16)
+    with pytest.raises(OnarError, match="holds numbers of a type that cannot be read here: save it in float16"):
+        load_generator(path) if device == "torch" else Inpainter.load(path, "cpu")
+
+
+@pytest.mark.parametrize("weight", ["encoder.0.conv.weight", "decoder.2.conv.bias", "head.2.weight", "head.2.bias"])
+def test_weights_of_other_shapes_are_refused_before_they_run(weight: str, tmp_path: Path) -> None:
+    path, network = tmp_path / "other.safetensors", PConvUNet(4, 3, "pyramid")
+    state = network.state_dict()
+    state[weight] = torch.cat([state[weight], state[weight][:1]])
+    save_file(state, path, {"architecture": json.dumps(network.architecture)})
+    with pytest.raises(OnarError, match=r"other\.safetensors (does not fit PConvUNet|holds weights that do not fit)"):
+        Inpainter.load(path, "cpu")
 
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])

@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -77,6 +79,28 @@ def test_a_variable_that_is_not_set_is_no_name_of_this_folder(
     assert "empty" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "m.png"]
     assert (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["complete", "LONG", "--mask", "m.png", "--output", "b.png"],
+        ["complete", "a.png", "--mask", "LONG", "--output", "b.png"],
+        ["complete", "a.png", "--mask", "m.png", "--output", "LONG"],
+        ["check", "LONG"],
+        ["masks", "out", "--config", "LONG"],
+    ],
+)
+def test_a_file_that_the_system_refuses_is_no_error_of_the_program(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    Image.new("L", (20, 20), 255).save(tmp_path / "m.png")
+    monkeypatch.chdir(tmp_path)
+    name = "n" * 300 + ".png"
+    with pytest.raises(SystemExit, match="1"):
+        main([argument.replace("LONG", name) for argument in arguments])
+    assert capsys.readouterr().err == f"onar: {name}: {os.strerror(errno.ENAMETOOLONG)}\n"
 
 
 @pytest.mark.parametrize("line", ["epochs = 2.5", "hole_ratio = [0.1]", 'on_nan = "Skip"', "lambda_pixel = inf"])

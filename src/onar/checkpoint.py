@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from onar.config import DataConfig, settings_to_share
 from onar.errors import OnarError
+from onar.imaging.formats import ending_of
 from onar.models import GENERATORS
 from onar.setting_checks import read_toml
 from onar.tensor_files import load_state, save_state
-from onar.weights_files import FORMAT, NEWER, read_generator_file, refuse_newer, usual_training_size
+from onar.weights_files import FORMAT, NEWER, read_generator_file, refuse_misfit, refuse_newer, usual_training_size
 
 StateDict = dict[str, Tensor]
 
@@ -89,7 +90,7 @@ def load_weights(path: Path) -> LoadedWeights:
     Raises:
         OnarError: the file is missing, damaged or unsafe, or holds another kind of network, or one of a newer version.
     """
-    if path.suffix == ".safetensors":
+    if ending_of(path.name) == ".safetensors":
         return _load_safetensors(path)
     content = load_state(path)
     state = _weights_of_run(content, path) if "gan" in content else content
@@ -187,16 +188,12 @@ def _run_folder(weights: Path) -> Path:
 
 def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
     """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not."""
-    expected = network.state_dict()
-    for key in sorted(expected.keys() ^ state.keys(), key=str):
-        reason = f"no {key}" if key in expected else f"unknown {key}{NEWER}"
-        raise OnarError(f"{path} does not fit {type(network).__name__}: {reason}")
-    for key, value in state.items():
-        if getattr(value, "shape", None) != expected[key].shape:
-            found = tuple(value.shape) if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise OnarError(
-                f"{path} does not fit {type(network).__name__}: {key} is {found}, not {tuple(expected[key].shape)}"
-            )
+    found = {
+        key: tuple(value.shape) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        for key, value in state.items()
+    }
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    refuse_misfit(path, type(network).__name__, found, expected)
     network.load_state_dict(state)
 
 

@@ -18,7 +18,7 @@ from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
 from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
-from onar.errors import OnarError, UsageError, extra_for_training
+from onar.errors import OnarError, UsageError, extra_for_training, printable
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 from onar.standard_streams import lost_output, steady_streams
@@ -386,10 +386,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and (advice := extra_for_training(error)):
-            verb = next((word for word in arguments if word in app), "onar")
-            sys.exit(_tell(OnarError(f"{verb} needs {advice}"), 1, debug))
+        if reason := _say_cause_outside(error, arguments):
+            sys.exit(_tell(OnarError(reason), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
+
+
+def _say_cause_outside(error: Exception, arguments: Sequence[str]) -> str:
+    """What is missing, or which file the system refuses; nothing for an error in Onar itself."""
+    if isinstance(error, ModuleNotFoundError) and (advice := extra_for_training(error)):
+        return f"{next((word for word in arguments if word in app), 'onar')} needs {advice}"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{printable(error.filename)}: {error.strerror}"
+    return ""
 
 
 def _say_misuse(error: CycloptsError) -> str:

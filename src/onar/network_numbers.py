@@ -5,6 +5,9 @@ from __future__ import annotations
 FILLS = 3
 """Of how many fills a `TextureBlend` makes one."""
 
+DESCRIBED = 14
+"""Channels that it sees: the fills, how far they are apart, the holes, and how deep they are."""
+
 BANDS = 5
 """Bands that it takes a fill apart into; each next one has half the size."""
 

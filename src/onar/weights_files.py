@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from onar.errors import OnarError
-from onar.network_numbers import FILLS
+from onar.network_numbers import DESCRIBED, FILLS
 
 FORMAT = 1
 """Version of the exported files and checkpoints that are written; files without one are of version 1."""
@@ -100,7 +101,7 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
     """Read the weights of a `TextureBlend`, in float32, and its base channels.
 
     Raises:
-        OnarError: the file is missing or damaged, or holds something else.
+        OnarError: the file is missing or damaged, or holds something else, be it one weight more or of another shape.
     """
     weights, metadata = _read_file(path)
     _refuse_newer_export(metadata, path)
@@ -113,7 +114,40 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
         raise OnarError(f"{path} does not hold what blends fills, a {BLEND}") from error
     if fills != FILLS:
         raise OnarError(f"{path} blends {fills} fills, this version {FILLS}: train it anew by onar blend")
+    for key in sorted(architecture.keys() - {"network", "fills", "base_channels"}):
+        raise OnarError(f"{path} says {key} of its {BLEND}, which this version does not know{NEWER}")
+    found = {key: value.shape if value.dtype.kind == "f" else value.dtype for key, value in weights.items()}
+    refuse_misfit(path, BLEND, found, blend_shapes(base_channels))
     return weights, base_channels
+
+
+def blend_shapes(base_channels: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of a `TextureBlend`."""
+    widths = [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
+    layers = {"encoder.0.0": (4 * DESCRIBED, widths[0]), "fine.0.0": (widths[0], widths[0]), "fine.1": (widths[0], 24)}
+    for index, (one, two) in enumerate(pairwise(widths)):
+        layers |= {f"encoder.{index + 1}.0.0": (one, two), f"encoder.{index + 1}.1.0": (two, two)}
+        layers |= {f"decoder.{index}.0": (one + two, one)}
+    layers |= {f"heads.{index}": (width, 6) for index, width in enumerate(widths)}
+    kernels = {f"{layer}.weight": (outputs, inputs, 3, 3) for layer, (inputs, outputs) in layers.items()}
+    return kernels | {f"{layer}.bias": (outputs,) for layer, (_, outputs) in layers.items()}
+
+
+def refuse_misfit(path: Path, name: str, found: Mapping[str, object], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise `OnarError` that says what does not fit a network.
+
+    Args:
+        path: the file.
+        name: of the network.
+        found: names in the file's state dict, and shapes of the tensors, or what there is in their place.
+        expected: names and shapes of the network's weights.
+    """
+    for key in sorted(expected.keys() ^ found.keys(), key=str):
+        reason = f"no {key}" if key in expected else f"unknown {key}{NEWER}"
+        raise OnarError(f"{path} does not fit {name}: {reason}")
+    for key, shape in found.items():
+        if shape != expected[key]:
+            raise OnarError(f"{path} does not fit {name}: {key} is {shape}, not {expected[key]}")
 
 
 def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
@@ -127,6 +161,10 @@ def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
+    except TypeError as error:  # numpy has neither bfloat16 nor 8-bit floats
+        raise OnarError(
+            f"{path} holds numbers of a type that cannot be read here: save it in float16 or float32"
+        ) from error
 
 
 def read_architecture(metadata: Mapping[str, str], path: Path, known: Iterable[str] = ARGUMENTS) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import traceback
@@ -324,6 +325,16 @@ def test_a_piped_photo_without_a_hole_comes_back_as_it_is(tmp_path: Path) -> Non
     (outcome,) = complete_files([job], Inpainter.load("pyramid", device="cpu"))
     assert outcome.error is None
     assert job.output.read_bytes() == content
+
+
+@pytest.mark.parametrize("as_mask", [False, True])
+def test_a_socket_is_no_pipe_to_read_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_mask: bool) -> None:
+    _, mask = a_photo_and_its_mask(tmp_path)
+    monkeypatch.chdir(tmp_path)  # the address of a socket is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s")
+        with pytest.raises(OnarError, match="cannot read s: "):
+            plan_jobs(["a.png" if as_mask else "s"], Path("s") if as_mask else mask, Path("b.png"))
 
 
 @pytest.mark.parametrize("output", ["b.jpg", "b.png"])

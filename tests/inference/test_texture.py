@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from onar.inference.windows import Box
 from onar.masks import random_mask
 from onar.models.texture_blend import TextureBlend, bands, enlarge
 from onar.network_numbers import BANDS
-from onar.weights_files import read_blend_file
+from onar.weights_files import blend_shapes, read_blend_file
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,43 @@ def test_the_graph_computes_what_the_network_does() -> None:
     assert np.abs(blend(*fills, known) - expected).max() < 1e-4
     # Sides of any length: the edge is repeated, which is seen near it alone.
     assert blend(*fills[:, :77, :101], known[:77, :101]).shape == (77, 101, 3)
+
+
+@pytest.mark.parametrize("base_channels", [4, 7, 32])
+def test_the_weights_that_a_file_must_hold_are_the_networks(base_channels: int) -> None:
+    state = TextureBlend(base_channels).state_dict()
+    assert blend_shapes(base_channels) == {name: tuple(value.shape) for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("weight", "value", "said"),
+    [
+        ("attention.weight", np.zeros((3, 3), np.float32), "unknown attention.weight: was it written by a newer Onar"),
+        ("heads.1.weight", np.zeros((7, 6, 3, 3), np.float32), r"heads.1.weight is \(7, 6, 3, 3\), not \(6, 6, 3, 3\)"),
+        ("heads.1.bias", np.zeros(6, np.int64), "heads.1.bias is int64"),
+        ("encoder.0.0.weight", np.zeros((4, 55, 3, 3), np.float32), r"encoder.0.0.weight is \(4, 55, 3, 3\)"),
+        ("fine.1.bias", None, "no fine.1.bias"),
+    ],
+)
+def test_a_blend_of_other_weights_is_refused(tmp_path: Path, weight: str, value: object, said: str) -> None:
+    network = TextureBlend(4)
+    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()} | {weight: value}
+    path = tmp_path / "other.safetensors"
+    save_file({name: array for name, array in state.items() if array is not None}, path, said_of(network.architecture))
+    with pytest.raises(OnarError, match=f"other.safetensors does not fit TextureBlend: {said}"):
+        Blend(path)
+
+
+def test_a_blend_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    network, path = TextureBlend(4), tmp_path / "newer.safetensors"
+    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    save_file(state, path, said_of({**network.architecture, "attention": True}))
+    with pytest.raises(OnarError, match="says attention of its TextureBlend, which this version does not know"):
+        Blend(path)
+
+
+def said_of(architecture: dict[str, object]) -> dict[str, str]:
+    return {"architecture": json.dumps(architecture)}
 
 
 def test_bands_add_up_to_the_image() -> None:

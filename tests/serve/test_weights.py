@@ -26,7 +26,8 @@ def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path
     assert shelf.names() == ["pyramid", "bundled"]
     save_small(tmp_path / "run" / "generator_final.pth")
     save_small(tmp_path / "run" / "discriminator_final.pth")
-    assert shelf.names() == ["pyramid", "run/generator_final.pth", "bundled"]
+    (tmp_path / "MODEL.ONNX").touch()
+    assert shelf.names() == ["pyramid", "MODEL.ONNX", "run/generator_final.pth", "bundled"]
     photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
     completed = shelf.choose("run/generator_final.pth")(photo, hole)
     assert np.array_equal(completed[~hole], photo[~hole])

@@ -112,11 +112,14 @@ def _is_pipe(name: str | Path) -> bool:
 
 def _read_pipe(name: str | Path) -> PhotoBytes:
     """All that comes through a pipe; raises `OnarError` when that cannot be read."""
-    if Path(name) != STDIN:
-        return PhotoBytes(str(name), Path(name).read_bytes())
-    if sys.stdin is None:
+    is_stdin = Path(name) == STDIN
+    if is_stdin and sys.stdin is None:
         raise OnarError("- is standard input, and there is none: name a file")
-    return PhotoBytes("standard input", sys.stdin.buffer.read())
+    shown = "standard input" if is_stdin else printable(name)
+    try:
+        return PhotoBytes(shown, sys.stdin.buffer.read() if is_stdin else Path(name).read_bytes())
+    except OSError as error:  # of a socket: it is connected to, not opened
+        raise OnarError(f"cannot read {shown}: {error.strerror or error}") from error
 
 
 def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Source, Path]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from onar.array_fill import Frame, fill_frame
 from onar.errors import OnarError, UsageError
+from onar.imaging.formats import ending_of
 from onar.inference.blend_graph import build_blend
 from onar.inference.generator_graphs import GRAPHS, build_model
 from onar.network_numbers import BLEND_MULTIPLE
@@ -134,13 +135,14 @@ class OnnxBackend(Backend):
         if not path.is_file():
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
+        model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
         try:
-            model = _build_graph(path) if path.suffix == ".safetensors" else path
             self._session = _start_session(model, self.device, threads)
-        except OnarError:
-            raise
+            if model is not path:  # shapes that do not fit each other show up here, or only when it runs
+                self.run(np.zeros((1, 3, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
         except Exception as error:  # its errors have no class in common
-            raise OnarError(f"{path} is damaged or not an ONNX file") from error
+            reason = "is damaged or not an ONNX file" if model is path else "holds weights that do not fit each other"
+            raise OnarError(f"{path} {reason}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
@@ -178,10 +180,7 @@ class Blend:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         weights, _ = read_blend_file(path)
-        try:
-            self._session = _start_session(build_blend(weights), "cpu", threads)
-        except LookupError as error:
-            raise OnarError(f"{path} does not hold what blends fills: it lacks {error}") from error
+        self._session = _start_session(build_blend(weights), "cpu", threads)
 
     def __call__(self, led: Frame, copied: Frame, coarse: Frame, known: Frame, /) -> Frame:
         """Blend three fills of the same holes.

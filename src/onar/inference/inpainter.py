@@ -14,6 +14,7 @@ from PIL import Image
 from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
+from onar.imaging.formats import ending_of
 from onar.imaging.levels import Pixels
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.inference.canvas import Canvas
@@ -92,7 +93,8 @@ class Inpainter:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
         path = weights_file(weights)
         description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
-        if path.suffix == ".onnx" or (path.suffix == ".safetensors" and not prefers_torch(device)):
+        ending = ending_of(path.name)
+        if ending == ".onnx" or (ending == ".safetensors" and not prefers_torch(device)):
             backend = OnnxBackend(path, device, threads)
             inpainter = cls(backend, backend.training_size, description=description, threads=threads)
         else:

@@ -18,10 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.network_numbers import BANDS, FILLS, OWN_SHARE
-
-DESCRIBED = 14
-"""Channels that the network sees, see `describe`."""
+from onar.network_numbers import BANDS, DESCRIBED, FILLS, OWN_SHARE
 
 FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
 """How much the network's fill and the coarse copy count in each band before training, fine to coarse; the rest is the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
+"""Of names in lower case."""
 
 
 class WeightsShelf:
@@ -66,5 +68,6 @@ class WeightsShelf:
     def _found(self) -> dict[str, Path]:
         if self._folder is None:
             return {}
-        found = sorted(path for pattern in PATTERNS for path in self._folder.rglob(pattern))
+        files = sorted(self._folder.rglob("*"))
+        found = [path for path in files if any(fnmatchcase(path.name.lower(), pattern) for pattern in PATTERNS)]
         return {str(path.relative_to(self._folder)): path for path in found}
