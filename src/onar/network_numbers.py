@@ -28,3 +28,8 @@ COLOUR_MULTIPLE = CELL << (COLOUR_LEVELS - 1)
 
 LEAST_SHARE = 1e-3
 """Below the share of one known pixel in a cell; it only keeps divisions from 0."""
+
+
+def padding_step(depth: int, has_colours: bool) -> int:
+    """Pixels: a `PConvUNet` of so many levels, with a `ColourUNet` or without, pads sides to multiples of it."""
+    return max(1 << depth, COLOUR_MULTIPLE if has_colours else 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from onar.errors import OnarError
-from onar.network_numbers import DESCRIBED, FILLS
+from onar.network_numbers import DESCRIBED, FILLS, padding_step
 
 FORMAT = 1
 """Version of the exported files and checkpoints that are written; files without one are of version 1."""
@@ -192,13 +192,14 @@ def read_training_size(metadata: Mapping[str, str], architecture: Mapping[str, A
     return int(said)
 
 
-def read_depth(metadata: Mapping[str, str]) -> int:
-    """Levels of the generator in an exported file; 0 where it has none."""
+def read_step(metadata: Mapping[str, str]) -> int:
+    """To what multiple the generator in an exported file pads photos; 1 where it has no levels, or says none."""
     try:
-        depth = json.loads(metadata["architecture"])["depth"]
-    except (KeyError, TypeError, ValueError):
-        return 0
-    return int(depth) if _is_depth(depth) else 0
+        architecture = json.loads(metadata["architecture"])
+        depth, has_colours = architecture["depth"], bool(architecture.get("colour_channels"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 1
+    return padding_step(depth, has_colours) if _is_depth(depth) else 1
 
 
 def refuse_newer(version: object, path: Path) -> None:

@@ -41,3 +41,9 @@ def test_a_batch_gives_what_its_photos_give_alone(backend: Backend) -> None:
 
 def test_a_network_knows_what_sides_it_pads_to(backend: Backend) -> None:
     assert backend.step == (1 if isinstance(backend, PyramidBackend) else 16)
+
+
+def test_a_network_with_colours_pads_to_what_those_take(tmp_path: Path) -> None:
+    network = PConvUNet(4, 3, "pyramid", colour_channels=3)
+    save_half_precision(tmp_path / "network.safetensors", network, {"training_size": "64"})
+    assert {TorchBackend(network, "cpu").step, OnnxBackend(tmp_path / "network.safetensors", "cpu").step} == {64}

@@ -6,6 +6,7 @@ one that needs them: completing on a CPU starts without torch, and needs none.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,8 @@ from onar.weights_files import (
     NEWER,
     Arrays,
     read_blend_file,
-    read_depth,
     read_generator_file,
+    read_step,
     read_training_size,
     refuse_newer,
 )
@@ -96,8 +97,8 @@ class TorchBackend(Backend):
 
     @property
     def step(self) -> int:
-        """See `Backend`; each level of a network halves the sides."""
-        return 1 << int(getattr(self._generator, "depth", 0))
+        """See `Backend`."""
+        return read_step({"architecture": json.dumps(getattr(self._generator, "architecture", {}))})
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -148,12 +149,12 @@ class OnnxBackend(Backend):
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         refuse_newer(metadata.get("format", FORMAT), path)
         self.training_size = read_training_size(metadata, {}, path)
-        self._depth = read_depth(metadata)
+        self._step = read_step(metadata)
 
     @property
     def step(self) -> int:
-        """See `Backend`; each level of a network halves the sides."""
-        return 1 << self._depth
+        """See `Backend`."""
+        return self._step
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""

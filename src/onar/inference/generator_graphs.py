@@ -22,7 +22,7 @@ import numpy as np
 from onar.inference.colour_graph import correct_colours
 from onar.inference.onnx_graph import NEAREST, Array, Graph, Weights
 from onar.inference.pyramid_graph import fill_pyramid
-from onar.network_numbers import COLOUR_MULTIPLE
+from onar.network_numbers import padding_step
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
 UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
@@ -58,7 +58,7 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     depth = architecture["depth"]
     colours = architecture.get("colour_channels")
     size = graph.add("Shape", known, start=2)
-    missing = graph.add("Mod", graph.add("Neg", size), [max(2**depth, COLOUR_MULTIPLE if colours else 1)])
+    missing = graph.add("Mod", graph.add("Neg", size), [padding_step(depth, bool(colours))])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
     photo = graph.add("Mul", graph.add("Pad", photo, padding), known)

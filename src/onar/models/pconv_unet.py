@@ -20,7 +20,7 @@ from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
 from onar.models.pyramid_fill import pyramid_fill
-from onar.network_numbers import CELL, COLOUR_MULTIPLE
+from onar.network_numbers import CELL, padding_step
 from onar.processes import process_count, sum_over_processes
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
@@ -224,7 +224,7 @@ class PConvUNet(nn.Module):
             pixels back.
         """
         height, width = photo.shape[-2:]
-        step = max(2**self.depth, COLOUR_MULTIPLE if self.colours else 1)
+        step = padding_step(self.depth, self.colours is not None)
         padding = (0, -width % step, 0, -height % step)
         known = functional.pad(known.to(photo.dtype), padding)
         photo = functional.pad(photo, padding) * known
