@@ -263,6 +263,11 @@ def test_chunks_of_a_png_that_nobody_here_knows_are_said(tmp_path: Path) -> None
     assert through(path, tmp_path / "b.png") == ["its caBX blocks are left out"]
 
 
+def test_the_name_of_a_chunk_may_be_any_bytes(tmp_path: Path) -> None:
+    path = with_chunks(a_photo(tmp_path, "a.png"), (b"ab\r\n", b""), at=-12)  # Pillow takes it after the pixels only
+    assert through(path, tmp_path / "b.png") == ["its ab?? blocks are left out"]
+
+
 def test_exif_in_the_texts_of_a_png_is_kept(tmp_path: Path) -> None:
     block = b"Exif\0\0" + a_block(orientation=1)
     for keyword in ("exif", "APP1"):  # as ImageMagick wrote it in its time
@@ -286,13 +291,13 @@ def test_the_layers_of_a_tiff_are_left_out_and_said(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- colours of PNG
 
 
-def with_chunks(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
-    """The PNG file with chunks after its header."""
+def with_chunks(path: Path, *chunks: tuple[bytes, bytes], at: int = 33) -> Path:
+    """The PNG file with chunks after its header, or elsewhere."""
     content = path.read_bytes()
     added = b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
-    path.write_bytes(content[:33] + added + content[33:])
+    path.write_bytes(content[:at] + added + content[at:])
     return path
 
 

@@ -2,9 +2,11 @@ import io
 import json
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from base64 import b64encode, encodebytes
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -161,6 +163,11 @@ def test_a_photo_without_holes_comes_back_byte_for_byte(server: Server) -> None:
     response = complete(server, JPEG, encode(np.zeros((48, 64), np.uint8)))
     assert response.content == JPEG
     assert response.headers["onar-notes"].startswith("the mask has no hole: its brightest value is 0")
+
+
+def test_what_a_photo_calls_its_blocks_does_not_break_the_header_with_the_notes(server: Server) -> None:
+    photo = PHOTO[:-12] + struct.pack(">I4sI", 0, b"ab\r\n", zlib.crc32(b"ab\r\n")) + PHOTO[-12:]
+    assert complete(server, photo).headers["onar-notes"] == "its ab?? blocks are left out"
 
 
 def test_a_mask_that_is_mostly_hole_is_doubted(server: Server) -> None:

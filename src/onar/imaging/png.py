@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onar.errors import printable
 from onar.imaging.exif import without_prefix
 from onar.imaging.levels import Pixels
 
@@ -59,7 +60,7 @@ class PngFacts:
         colour: chunks that say which colours the values mean, whole.
         is_srgb: those are the colours of sRGB, or of a colour profile: what holds no such chunks loses nothing.
         text: chunks of text, whole.
-        others: names of further chunks, which nobody here understands.
+        others: names of further chunks, which nobody here understands, with `?` for what is no letter.
     """
 
     bits: int
@@ -92,7 +93,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
         colour=b"".join(_chunk(*chunk) for chunk in colour),
         is_srgb=all(named.get(name, _SRGB[name]) == _SRGB[name] for name in deciding),
         text=b"".join(_chunk(*chunk) for chunk in text),
-        others=tuple(sorted({name.decode("latin-1") for name in named if name not in _HARMLESS})),
+        others=tuple(sorted({printable(name.decode("latin-1")) for name in named if name not in _HARMLESS})),
     )
 
 

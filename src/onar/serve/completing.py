@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from onar.errors import UsageError
+from onar.errors import UsageError, printable
 from onar.imaging.formats import FORMATS
 from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
@@ -112,4 +112,5 @@ def photo_answer(content: bytes, kind: str) -> Answer:
 
 
 def _with_notes(answer: Answer, notes: list[str]) -> Answer:
-    return replace(answer, headers={**answer.headers, "Onar-Notes": "; ".join(notes)}) if notes else answer
+    # A line break would end the header.
+    return replace(answer, headers={**answer.headers, "Onar-Notes": printable("; ".join(notes))}) if notes else answer
