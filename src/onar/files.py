@@ -42,7 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -103,6 +104,15 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits; raises `OnarError` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

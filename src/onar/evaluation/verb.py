@@ -6,9 +6,7 @@ do a part of it: `pairs`, `scoring`, `report` and `report_page`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +18,7 @@ from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generate
 from onar.evaluation.report import LEARNED_DISTANCES, Report, bucket_scores, describe_metric, mean_scores
 from onar.evaluation.report_page import write_reports
 from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
-from onar.files import check_writable
+from onar.files import check_writable, file_sha256
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.masks import HOLE_RATIO_RANGES
@@ -111,7 +109,7 @@ def evaluate(
         unavailable_methods=unavailable,
         metrics=_describe_metrics(judges.unavailable),
         masks_sha256=scored.masks_hash.value,
-        weights_sha256=_sha256(inpainter.weights),
+        weights_sha256=file_sha256(inpainter.weights) if inpainter.weights else None,
         versions=_versions(),
         images=tuple(rows),
         overall=mean_scores(rows),
@@ -188,16 +186,6 @@ def _protocol(
         "border": f"a hole within {BORDER_SHARE:g} of the side from the edge",
         "psnr_cap": MAX_PSNR,
     }
-
-
-def _sha256(weights: Path | None) -> str | None:
-    if weights is None:
-        return None
-    digest = hashlib.sha256()
-    with weights.open("rb") as file:
-        for chunk in iter(partial(file.read, 1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _describe_metrics(unavailable: Mapping[str, str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ section 3.3). Weights always come from ImageNet training; when they are missing,
 
 from __future__ import annotations
 
-import hashlib
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import OnarError, UsageError
+from onar.files import file_sha256
 from onar.tensor_files import load_state
 
 LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
@@ -190,14 +190,7 @@ def timeout(seconds: float) -> Iterator[None]:
 
 def _check_hash(cached: Path) -> None:
     """Compare a cached file with the hash in its name, which torch does only while downloading."""
-    digest = hashlib.sha256()
-    try:
-        with cached.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise OnarError(f"cannot read {cached}: {error.strerror}") from error
-    if not digest.hexdigest().startswith(cached.stem.rpartition("-")[2]):
+    if not file_sha256(cached).startswith(cached.stem.rpartition("-")[2]):
         raise OnarError(
             f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
             f"or name a good file with --content_weights PATH"

@@ -5,7 +5,6 @@ Read `train_blend` for the order of things, `blend_pairs` for what is trained on
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from onar.config import loss_weights
 from onar.console import say
 from onar.data.samples import open_photos
 from onar.devices import choose_device
-from onar.errors import OnarError
-from onar.files import check_writable
+from onar.files import check_writable, file_sha256
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.models import Discriminator
@@ -83,12 +81,7 @@ def _digest(weights: str | None) -> str:
     """What tells the network in a file from all others; raises `OnarError` when the file cannot be read."""
     if weights == PYRAMID:
         return PYRAMID
-    path = weights_file(weights)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
+    return file_sha256(weights_file(weights))
 
 
 def _build_gan(config: BlendConfig, device: torch.device, features: torch.nn.Module, *, bf16: bool) -> BlendGAN:
