@@ -148,6 +148,8 @@ def test_a_batch_gives_what_the_photos_give_one_by_one() -> None:
     for photo, mask, result in zip(photos, masks, together, strict=True):
         assert (inpainter(photo, mask) == result).all()
     assert isinstance(inpainter(list(photos), list(masks)), list)
+    assert inpainter(photos[:0], masks[:0]).shape == (0, 60, 80, 3)
+    assert inpainter([], []) == []
 
 
 def test_feathering_touches_hole_pixels_only_and_closes_the_seam() -> None:
@@ -196,7 +198,10 @@ def test_groups_are_boxes_round_holes_that_lie_together() -> None:
         ("photo.jpg", np.zeros((8, 9), np.uint8), "PIL picture"),
         (np.zeros((8, 9, 3), np.uint8), np.eye(8, 9, dtype=np.uint8), "brightest value is 1, .* as bool, or times 255"),
         (Image.new("RGB", (9, 8)), Image.fromarray(np.eye(8, 9, dtype=np.uint8)), "the mask has no hole"),
-        ([np.zeros((8, 9, 3), np.uint8)], [], "as many masks"),
+        (np.zeros(8, np.uint8), np.zeros((8, 9), np.uint8), "height x width"),
+        ([np.zeros((8, 9, 3), np.uint8)], [], "as many masks, not 0"),
+        ([np.zeros((8, 9, 3), np.uint8)] * 2, Image.new("L", (9, 8)), "a list of as many masks"),
+        ([np.zeros((8, 9, 3), np.uint8)] * 8, np.zeros((8, 9), np.uint8), "a list of as many masks"),
     ],
 )
 def test_input_that_does_not_fit_is_refused(photo: object, mask: object, said: str) -> None:
@@ -206,7 +211,9 @@ def test_input_that_does_not_fit_is_refused(photo: object, mask: object, said: s
 
 def test_a_photo_that_is_hardly_transparent_has_no_hole() -> None:
     photo = Image.new("RGBA", (9, 8), (1, 2, 3, 254))
-    assert Inpainter.load("pyramid")(photo, "alpha").getpixel((0, 0)) == (1, 2, 3, 255)
+    inpainter = Inpainter.load("pyramid")
+    for filled in (inpainter(photo, "alpha"), *inpainter([photo] * 2, "alpha")):
+        assert filled.getpixel((0, 0)) == (1, 2, 3, 255)
 
 
 def test_options_out_of_range_are_refused() -> None:

@@ -149,7 +149,7 @@ class Inpainter:
                 photos.
             mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
                 "alpha" for a PIL picture whose holes were erased: they are filled, and all becomes opaque. A list of
-                as many for several photos.
+                as many for several photos, or an array N×H×W, or the one "alpha".
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
             feather: hole pixels from the seam over which the fill fades into the colours it meets there.
@@ -175,10 +175,11 @@ class Inpainter:
         if isinstance(mask, str) and mask != ALPHA:
             raise UsageError(f"a mask is a picture, an array, or {ALPHA!r}, not {mask!r}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
-            if len(photo) != len(mask):
-                raise UsageError(f"{len(photo)} photos need as many masks, not {len(mask)}")
-            results = [self(one, m, **options) for one, m in zip(photo, mask, strict=True)]
-            return np.stack(results) if isinstance(photo, np.ndarray) else results
+            masks = _masks_of_several(mask, len(photo))
+            results = [self(one, m, **options) for one, m in zip(photo, masks, strict=True)]
+            if isinstance(photo, np.ndarray):
+                return np.asarray(results, photo.dtype).reshape(photo.shape)  # of no photos, too
+            return results
         if isinstance(photo, Image.Image):
             return self._complete_picture(photo, mask, options)
         return self._complete_array(photo, mask, options)
@@ -204,7 +205,7 @@ class Inpainter:
 
     def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
         is_array = isinstance(photo, np.ndarray) and photo.dtype in (np.uint8, np.uint16)
-        if not is_array or photo.shape[2:] not in ((), (3,)):
+        if not is_array or photo.ndim < 2 or photo.shape[2:] not in ((), (3,)):
             raise UsageError("a photo is a PIL picture or a uint8 or uint16 array of height x width (x 3)")
         hole = as_holes(mask)
         _check_size(hole, photo)
@@ -246,6 +247,17 @@ class Inpainter:
     def device(self) -> str:
         """Where the generator runs."""
         return self.backend.device
+
+
+def _masks_of_several(mask: Any, count: int) -> list[Any]:
+    """The masks of so many photos; raises `UsageError` when there are not as many."""
+    if isinstance(mask, str):
+        return [mask] * count
+    if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim == 3):
+        raise UsageError("several photos need a list of as many masks")
+    if len(mask) != count:
+        raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
+    return list(mask)
 
 
 def _check_size(hole: Holes, photo: Pixels) -> None:
