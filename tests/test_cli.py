@@ -162,6 +162,13 @@ def test_a_recipe_may_come_through_a_pipe(tmp_path: Path) -> None:
     assert "no such file" in run_onar("masks", "--config", tmp_path, "--output", tmp_path).stderr
 
 
+def test_a_seed_that_cannot_be_draws_no_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["masks", "--output", str(tmp_path), "--seed", "-1"])
+    assert capsys.readouterr().err == "onar: --seed must be at least 0 and below 2^63, not -1\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_masks_of_a_folder_are_previewed(tmp_path: Path) -> None:
     Image.new("L", (20, 20), 255).save(tmp_path / "white.png")
     run = run_onar("masks", "--output", tmp_path / "out", "--count", 1, "--masks", tmp_path)
