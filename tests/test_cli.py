@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,13 @@ def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> Non
     run = run_onar("masks", "--config", recipe, "--output", tmp_path, "--count", 1)
     assert run.returncode == 0, run.stderr
     assert read_mask(tmp_path / "mask_0000.png").shape == (128, 128)
+
+
+def test_the_keys_of_a_recipe_may_be_written_as_flags_are(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("img-size = 96\nbatch-size = 4\n")
+    with suppress(SystemExit):
+        main(["masks", "--config", str(tmp_path / "recipe.toml"), "--output", str(tmp_path), "--count", "1"])
+    assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
