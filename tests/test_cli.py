@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -154,12 +155,26 @@ def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> Non
     assert read_mask(tmp_path / "mask_0000.png").shape == (128, 128)
 
 
+def test_the_keys_of_a_recipe_may_be_written_as_flags_are(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("img-size = 96\nbatch-size = 4\n")
+    with suppress(SystemExit):
+        main(["masks", "--config", str(tmp_path / "recipe.toml"), "--output", str(tmp_path), "--count", "1"])
+    assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
 def test_a_recipe_may_come_through_a_pipe(tmp_path: Path) -> None:
     run = run_onar("masks", "--config", "/dev/stdin", "--output", tmp_path, "--count", 1, stdin="img_size = 96")
     assert run.returncode == 0, run.stderr
     assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
     assert "no such file" in run_onar("masks", "--config", tmp_path, "--output", tmp_path).stderr
+
+
+def test_a_seed_that_cannot_be_draws_no_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["masks", "--output", str(tmp_path), "--seed", "-1"])
+    assert capsys.readouterr().err == "onar: --seed must be at least 0 and below 2^63, not -1\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_masks_of_a_folder_are_previewed(tmp_path: Path) -> None:

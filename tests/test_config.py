@@ -53,6 +53,11 @@ def test_changes_win_over_the_recipe() -> None:
     assert TrainConfig.from_toml(CONFIGS / "guide.toml", epochs=3).epochs == 3
 
 
+def test_a_key_may_be_written_as_flags_are(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("batch-size = 4\nhole_ratio = [0.1, 0.2]\n")
+    assert TrainConfig.from_toml(tmp_path / "recipe.toml") == TrainConfig(batch_size=4, hole_ratio=(0.1, 0.2))
+
+
 def test_every_field_has_its_help() -> None:
     source = (Path(CONFIGS).parent / "src" / "onar" / "config.py").read_text()
     for field in dataclasses.fields(TrainConfig):

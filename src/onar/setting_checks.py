@@ -27,18 +27,20 @@ _KINDS: dict[Any, str] = {
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises `OnarError` when it is missing or malformed.
+    """Parse a TOML file of settings; raises `OnarError` when it is missing or malformed.
 
-    It is UTF-8, with or without the mark that Windows editors put before it, or what that mark says it is.
+    It is UTF-8, with or without the mark that Windows editors put before it, or what that mark says it is. Keys may
+    have `-` for `_`, as flags may.
     """
     try:
         content = path.read_bytes()
         encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        return tomllib.loads(content.decode(encoding))
+        values = tomllib.loads(content.decode(encoding))
     except (OSError, UnicodeDecodeError) as error:
         raise OnarError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise OnarError(f"{path} is not valid TOML: {error}") from error
+    return {key.replace("-", "_"): value for key, value in values.items()}
 
 
 class Settings:

@@ -598,6 +598,15 @@ def test_the_photo_itself_is_replaced_only_on_demand(tmp_path: Path, run: Run) -
     assert photo.read_bytes() != before
 
 
+def test_of_the_files_that_are_there_the_photo_is_named(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path, "b.png")
+    photo_of(24, 36).save(tmp_path / "a.gif")
+    photo_of(24, 36).save(tmp_path / "a.png")  # where the result of a.gif would be
+    said = run(tmp_path / "a.gif", photo, "--mask", mask, "--output", tmp_path)
+    assert said.code == 2
+    assert f"onar: {photo} is the photo itself" in said.err
+
+
 def test_a_mask_is_never_replaced(tmp_path: Path, run: Run) -> None:
     photo, _ = a_photo_and_its_mask(tmp_path)
     mask = save_mask(tmp_path / "masks" / "a.png", hole_of(24, 36))

@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -341,11 +342,13 @@ train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r
 # ---------------------------------------------------------------- batches
 
 
-def test_reading_processes_are_forked_off_while_opencv_has_no_threads() -> None:
+def test_reading_processes_are_forked_off_while_opencv_has_no_threads(tmp_path: Path) -> None:
     """With threads of OpenCV's in the parent, about every second one would wait for ever."""
     script = """
-import os, cv2
+import os, sys, cv2
+from pathlib import Path
 from onar.data.batches import EpochBatches, photo_loader
+from onar.data.doctor import inspect_photos
 from tests.data.test_samples import PATHS, training
 
 threads = []
@@ -353,9 +356,12 @@ os.register_at_fork(before=lambda: threads.append(cv2.getNumThreads()))
 cv2.setNumThreads(2)
 photos = list(photo_loader(training(PATHS[:2]), EpochBatches(2, 2, seed=0), num_workers=2))
 assert threads == [1, 1], threads
+assert len(inspect_photos(Path(sys.argv[1]), 64, num_workers=2).sizes) == 1
+assert threads == [1, 1, 1, 1], threads
 assert cv2.getNumThreads() == 2
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    shutil.copy(PATHS[0], tmp_path)
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=True, timeout=120)
 
 
 def test_samples_are_the_same_whatever_the_number_of_reading_processes() -> None:

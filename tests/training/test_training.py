@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from onar.data.from_config import find_training_data
 from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
+from onar.training.progress import Progress
+from onar.training.results_folder import Results
+from onar.training.setup import note_skipped
 from onar.training.step import GAN
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
@@ -313,6 +317,19 @@ def test_bf16_learns_as_fp32_does(tmp_path: Path) -> None:
     of_precision, of_seed = (np.abs(curves[name] - curves["fp32"]).mean() for name in ("bf16", "seed"))
     print(f"mean distance of the loss curves: bf16 {of_precision:.5f}, another seed {of_seed:.5f}")
     assert of_precision < of_seed
+
+
+def test_photos_whose_names_begin_alike_up_to_a_colon_are_all_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = Progress(skipped={"1999.jpg": "cut off"})  # as checkpoints once had it
+    run = SimpleNamespace(progress=older, results=Results(tmp_path))
+    for name in ("1999.jpg", "2024: a.jpg", "2024: b.jpg", "2024: a.jpg"):
+        note_skipped(run, f"{name}: cut off")
+    listed = ["1999.jpg: cut off", "2024: a.jpg: cut off", "2024: b.jpg: cut off"]
+    assert run.progress.skipped == listed
+    assert run.results.skipped.read_text().splitlines() == listed
+    assert "".join(capsys.readouterr()).count("Skipped 2024: ") == 2
 
 
 def test_a_truncated_photo_is_skipped_named_once_and_listed(photos: Path, tmp_path: Path) -> None:

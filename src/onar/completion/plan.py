@@ -253,9 +253,9 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) 
     if overwrite:
         return
     there = [target for _, target in targets if target.exists()]
-    if any(target.resolve() in photos for target in there):
+    if own := [target for target in there if target.resolve() in photos]:
         raise UsageError(
-            f"{printable(there[0])} is the photo itself; choose another --output, or replace it with --overwrite"
+            f"{printable(own[0])} is the photo itself; choose another --output, or replace it with --overwrite"
         )
     if there:
         raise UsageError(

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from onar.config import ImageSize
 from onar.console import progress_bar, text_list
-from onar.data.batches import ErrorsAsItems, leave_to_main_process, naming_lost_readers, start_worker
+from onar.data.batches import ErrorsAsItems, PhotoLoader, leave_to_main_process, start_worker
 from onar.data.samples import Photos, open_photos
 from onar.errors import printable
 from onar.imaging.images import PhotoError, open_photo
@@ -87,32 +87,34 @@ def inspect_photos(
     """
     leave_to_main_process()
     photos = open_photos(data, column)
-    loader = DataLoader(
+    loader = PhotoLoader(
         ErrorsAsItems(_Inspections(photos)),
         batch_size=None,
         sampler=range(len(photos)),
         num_workers=num_workers,
         worker_init_fn=start_worker,
     )
-    with naming_lost_readers():
-        found = list(progress_bar(loader, unit="photo"))
+    found = list(progress_bar(loader, unit="photo"))
     readable = [one for one in found if isinstance(one, PhotoFacts)]
     return PhotosReport(
         data=data,
         crop=(img_size, img_size) if isinstance(img_size, int) else img_size,
         readable=sorted(readable, key=lambda photo: (photo.height * photo.width, photo.height)),
-        unreadable=[str(one) for one in found if isinstance(one, PhotoError)],
+        unreadable=[one for one in found if isinstance(one, str)],
     )
 
 
-class _Inspections(Dataset[PhotoFacts]):
-    """Decodes each photo completely; raises `PhotoError` for one that cannot be."""
+class _Inspections(Dataset[PhotoFacts | str]):
+    """Decodes each photo completely; of one that cannot be, a line, `file: reason`."""
 
     def __init__(self, photos: Photos) -> None:
         self.photos = photos
 
-    def __getitem__(self, index: int) -> PhotoFacts:
-        with open_photo(self.photos[index]) as photo:
-            kind = f"{photo.image.format} {photo.image.mode}"
-            photo.read()
-            return PhotoFacts(kind, photo.height, photo.width)
+    def __getitem__(self, index: int) -> PhotoFacts | str:
+        try:
+            with open_photo(self.photos[index]) as photo:
+                kind = f"{photo.image.format} {photo.image.mode}"
+                photo.read()
+                return PhotoFacts(kind, photo.height, photo.width)
+        except PhotoError as error:
+            return str(error)

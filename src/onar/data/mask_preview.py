@@ -13,6 +13,7 @@ from onar.imaging.images import write_image
 from onar.imaging.listing import MASK_NAME, MASK_SHEET
 from onar.imaging.sheets import mask_sheet
 from onar.masks import hole_share, mask_from_holes
+from onar.setting_checks import check_seed
 
 SHEET_COLUMNS = 8
 
@@ -29,10 +30,14 @@ def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config
 
     Returns:
         One line that says what was written.
+
+    Raises:
+        UsageError: the count, the size or the seed cannot be.
     """
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     if count < 1 or min(height, width) < 1:
         raise UsageError(f"--count and --img_size must be at least 1, not {count} and {img_size}")
+    check_seed(seed)
     source = mask_source(config)
     rngs = [np.random.default_rng((seed, index)) for index in range(count)]
     masks = [mask_from_holes(source(height, width, rng)) for rng in rngs]

@@ -25,6 +25,7 @@ from onar.masks import HOLE_RATIO_RANGES
 from onar.metrics.baselines import BASELINES, Fill
 from onar.metrics.scores import MAX_PSNR, METRICS
 from onar.patchmatch import no_patchmatch
+from onar.setting_checks import check_seed
 
 DESCRIPTIONS = {
     "telea": "fast marching (Telea 2004), OpenCV",
@@ -129,8 +130,7 @@ def _check_options(
     for name, value in (("masks_per_range", masks_per_range), ("count", count)):
         if value is not None and value < 1:
             raise UsageError(f"--{name} must be at least 1, not {value}")
-    if seed < 0:
-        raise UsageError(f"--seed must be at least 0, not {seed}")
+    check_seed(seed)
     if img_size is not None and min((img_size,) if isinstance(img_size, int) else img_size) < 8:
         raise UsageError(f"--img_size must be at least 8, not {img_size}")
     if output is not None and Path(output).suffix.lower() != ".json":

@@ -22,6 +22,7 @@ from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
 from onar.masks import Holes, holes_from_mask
 from onar.patchmatch import no_patchmatch
+from onar.setting_checks import at_least, check_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -170,8 +171,8 @@ class Inpainter:
             raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
         if texture not in TEXTURES:
             raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
-        if feather < 0 or seed < 0:
-            raise UsageError(f"--feather and --seed must be at least 0, not {feather} and {seed}")
+        at_least("feather", feather, 0)
+        check_seed(seed)
         if isinstance(mask, str) and mask != ALPHA:
             raise UsageError(f"a mask is a picture, an array, or {ALPHA!r}, not {mask!r}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
@@ -249,7 +250,7 @@ class Inpainter:
         return self.backend.device
 
 
-def _masks_of_several(mask: Any, count: int) -> Sequence[Any]:
+def _masks_of_several(mask: Any, count: int) -> list[Any]:
     """The masks of so many photos; raises `UsageError` when there are not as many."""
     if isinstance(mask, str):
         return [mask] * count
@@ -257,7 +258,7 @@ def _masks_of_several(mask: Any, count: int) -> Sequence[Any]:
         raise UsageError("several photos need a list of as many masks")
     if len(mask) != count:
         raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
-    return mask
+    return list(mask)
 
 
 def _check_size(hole: Holes, photo: Pixels) -> None:

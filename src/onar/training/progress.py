@@ -21,7 +21,7 @@ class Progress:
         sums: losses of the current epoch, each weighted by the photos of its step.
         seconds: time spent training in the current epoch.
         waiting: of these, seconds spent waiting for data.
-        skipped: photos that could not be read, with the reason.
+        skipped: one line, `file: reason`, for each photo that could not be read. Older checkpoints have a dictionary.
         upscaled: photos smaller than the crop, by index.
         stream: how far each process was in its stream at the last checkpoint.
         bad_steps: steps that were skipped because a loss or gradient was not finite.
@@ -42,7 +42,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     waiting: float = 0.0
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
     upscaled: dict[int, bool] = field(default_factory=dict)
     stream: list[dict[str, Any]] | None = None
     bad_steps: int = 0
@@ -54,6 +54,10 @@ class Progress:
     planned_steps: int = 0
     epoch_end: float = 0.0
     run_end: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.skipped, dict):
+            self.skipped = [f"{path}: {reason}" for path, reason in self.skipped.items()]
 
     def add(self, losses: dict[str, float], images: int) -> None:
         """Count one optimiser step."""

@@ -338,19 +338,18 @@ def _build_perceptual_loss(config: TrainConfig, device: torch.device) -> Percept
 
 def note_skipped(run: Run, line: str) -> None:
     """Name an unreadable photo, `file: reason`, the first time it is met."""
-    path, _, reason = line.partition(": ")
     skipped = run.progress.skipped
-    if path in skipped:
+    if line in skipped:
         return
-    skipped[path] = reason
+    skipped.append(line)
     if is_main_process():
         say(f"Skipped {line}")
-        write_text(run.results.skipped, "".join(f"{path}: {reason}\n" for path, reason in skipped.items()))
+        write_text(run.results.skipped, "".join(f"{line}\n" for line in skipped))
 
 
 def share_unusual_photos(run: Run) -> None:
     """Let every process know which photos the others found unreadable or small."""
     for skipped, upscaled in gather((run.progress.skipped, run.progress.upscaled)):
-        for path, reason in skipped.items():
-            note_skipped(run, f"{path}: {reason}")
+        for line in skipped:
+            note_skipped(run, line)
         run.progress.upscaled |= upscaled
