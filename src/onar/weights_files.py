@@ -161,7 +161,7 @@ def _read_file(path: Path) -> tuple[Arrays, dict[str, str]]:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise OnarError(f"{path} is damaged or not a safetensors file: {error}") from error
-    except TypeError as error:  # numpy has neither bfloat16 nor 8-bit floats
+    except TypeError as error:  # numpy has neither bfloat16 nor 8-bit floats, or has them of the package ml_dtypes
         raise OnarError(
             f"{path} holds numbers of a type that cannot be read here: save it in float16 or float32"
         ) from error
@@ -223,4 +223,6 @@ def usual_training_size(depth: int | None) -> int:
 
 
 def _widen(value: NDArray[Any]) -> NDArray[Any]:
+    if value.dtype.kind not in "fiub":
+        raise TypeError
     return value.astype(np.float32) if value.dtype.kind == "f" else value
