@@ -4,7 +4,7 @@ Polarity, stated here and nowhere else. A *mask* is what a person supplies or se
 **white (>= 128) = hole**; in a bool mask True = hole. *known* is what tensor code uses: float32,
 1×H×W (B×1×H×W in a batch), **1 = known pixel, 0 = hole**; it is M of Liu et al. 2018, "Image
 Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask`,
-`known_from_holes` and `mask_from_known` are the only crossings between the two.
+`known_from_holes` and `mask_from_known` cross from one to the other.
 
 A mask type is a function that draws one shape, registered in `onar.mask_shapes.MASK_TYPES`.
 """

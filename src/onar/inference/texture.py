@@ -22,7 +22,7 @@ from onar.inference.canvas import double, halve, to_frame, to_pixels
 from onar.inference.detail import Copy, restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
-from onar.masks import Holes
+from onar.masks import Holes, known_from_mask
 from onar.patchmatch import fill_with_patches
 
 
@@ -66,7 +66,7 @@ class Texture:
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
         led, hole = to_frame(photo[near.slices]), bare[near.slices]
         copied, coarse = (np.where(hole[..., None], to_frame(copy[near.within(window.shown)]), led) for copy in copies)
-        fill = self.blend(led, copied, coarse, np.logical_not(hole).astype(np.float32))
+        fill = self.blend(led, copied, coarse, known_from_mask(hole)[0])
         return to_pixels(fill[window.core.within(near)], photo.dtype)
 
 
