@@ -22,8 +22,8 @@ def save_sample_sheet(path: Path, rows: Sequence[Sequence[Picture]]) -> None:
 
 def save_loss_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
     """Draw one curve for each loss: faint at the logged steps, strong at the epochs' averages."""
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    for axes, name in zip(figure.subplots(2, 3).flat, (*LOSSES, None), strict=True):
+    figure, panels = _panels()
+    for axes, name in zip(panels, (*LOSSES, None), strict=True):
         if name is None:
             axes.set_visible(False)
             continue
@@ -36,12 +36,13 @@ def save_loss_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
 def save_validation_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
     """Draw the validation scores of each epoch, beside those of the fills that learn nothing."""
     epochs = [record for record in records if record["kind"] == "epoch" and "validation" in record]
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    panels = list(figure.subplots(2, 3).flat)
+    figure, panels = _panels()
     for axes, (name, title) in zip(panels, VALIDATION_SCORES.items(), strict=False):
         for method in epochs[0]["validation"]:
             points = [(record["epoch"], record["validation"][method][name]) for record in epochs]
-            style = {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
+            style: dict[str, Any] = (
+                {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
+            )
             axes.plot(*zip(*points, strict=True), label=method, **style)
         axes.set_title(title)
         axes.set_xlabel("epoch")
@@ -49,6 +50,13 @@ def save_validation_curves(path: Path, records: Sequence[dict[str, Any]]) -> Non
     panels[0].legend()
     panels[-1].set_visible(False)
     _save(figure, path)
+
+
+def _panels() -> tuple[Figure, list[Axes]]:
+    """Two rows of three. Their places are fixed: to fit a layout to the labels takes as long as to draw."""
+    figure = Figure(figsize=(12, 7))
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.07, top=0.95, wspace=0.26, hspace=0.3)
+    return figure, list(figure.subplots(2, 3).flat)
 
 
 def _draw(axes: Axes, records: Sequence[dict[str, Any]], name: str, **style: Any) -> None:
