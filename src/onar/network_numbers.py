@@ -30,6 +30,11 @@ LEAST_SHARE = 1e-3
 """Below the share of one known pixel in a cell; it only keeps divisions from 0."""
 
 
+def blend_widths(base_channels: int) -> list[int]:
+    """Channels of the levels of a `TextureBlend`, fine to coarse."""
+    return [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
+
+
 def padding_step(depth: int, has_colours: bool) -> int:
     """Pixels: a `PConvUNet` of so many levels, with a `ColourUNet` or without, pads sides to multiples of it."""
     return max(1 << depth, COLOUR_MULTIPLE if has_colours else 1)

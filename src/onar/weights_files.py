@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from onar.errors import OnarError
-from onar.network_numbers import DESCRIBED, FILLS, padding_step
+from onar.network_numbers import DESCRIBED, FILLS, blend_widths, padding_step
 
 FORMAT = 1
 """Version of the exported files and checkpoints that are written; files without one are of version 1."""
@@ -123,7 +123,7 @@ def read_blend_file(path: Path) -> tuple[Arrays, int]:
 
 def blend_shapes(base_channels: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights of a `TextureBlend`."""
-    widths = [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
+    widths = blend_widths(base_channels)
     layers = {"encoder.0.0": (4 * DESCRIBED, widths[0]), "fine.0.0": (widths[0], widths[0]), "fine.1": (widths[0], 24)}
     for index, (one, two) in enumerate(pairwise(widths)):
         layers |= {f"encoder.{index + 1}.0.0": (one, two), f"encoder.{index + 1}.1.0": (two, two)}
@@ -193,13 +193,18 @@ def read_training_size(metadata: Mapping[str, str], architecture: Mapping[str, A
 
 
 def read_step(metadata: Mapping[str, str]) -> int:
-    """To what multiple the generator in an exported file pads photos; 1 where it has no levels, or says none."""
+    """`step_of` the generator in an exported file; 1 where its metadata do not say its architecture."""
     try:
         architecture = json.loads(metadata["architecture"])
-        depth, has_colours = architecture["depth"], bool(architecture.get("colour_channels"))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return 1
-    return padding_step(depth, has_colours) if _is_depth(depth) else 1
+    return step_of(architecture) if isinstance(architecture, dict) else 1
+
+
+def step_of(architecture: Mapping[str, Any]) -> int:
+    """To what multiple a generator pads the sides of photos; 1 where it has no levels."""
+    depth: Any = architecture.get("depth")
+    return padding_step(depth, bool(architecture.get("colour_channels"))) if _is_depth(depth) else 1
 
 
 def refuse_newer(version: object, path: Path) -> None:

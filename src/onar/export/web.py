@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -25,7 +25,7 @@ from onar.files import replacing_folder
 from onar.inference.blend_graph import build_blend
 from onar.inference.onnx_messages import in_half_precision
 from onar.models import PyramidFill
-from onar.weights_files import read_blend_file, read_step
+from onar.weights_files import read_blend_file, step_of
 
 TOLERANCE = 2 / 255
 """Largest difference from the original, in [0, 1]: weights are rounded to half precision."""
@@ -126,7 +126,7 @@ def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]
         "model": GENERATOR,
         "blend": BLEND if copies else None,
         "training_size": training_size,
-        "step": read_step({"architecture": json.dumps(generator.architecture)}),
+        "step": step_of(cast(dict[str, Any], generator.architecture)),
     }
 
 

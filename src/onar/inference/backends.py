@@ -6,7 +6,6 @@ one that needs them: completing on a CPU starts without torch, and needs none.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from onar.weights_files import (
     read_step,
     read_training_size,
     refuse_newer,
+    step_of,
 )
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class TorchBackend(Backend):
     @property
     def step(self) -> int:
         """See `Backend`."""
-        return read_step({"architecture": json.dumps(getattr(self._generator, "architecture", {}))})
+        return step_of(getattr(self._generator, "architecture", {}))
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.network_numbers import BANDS, DESCRIBED, FILLS, OWN_SHARE
+from onar.network_numbers import BANDS, DESCRIBED, FILLS, OWN_SHARE, blend_widths
 
 FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
 """How much the network's fill and the coarse copy count in each band before training, fine to coarse; the rest is the
@@ -42,7 +42,7 @@ class TextureBlend(nn.Module):
     def __init__(self, base_channels: int = 32) -> None:
         super().__init__()
         self.base_channels = base_channels
-        widths = [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
+        widths = blend_widths(base_channels)
         # The first level sees 2×2 pixels as channels: convolutions at full size would cost the most and see the least.
         self.encoder = nn.ModuleList([Layer(4 * DESCRIBED, widths[0])])
         self.encoder.extend(nn.Sequential(Layer(one, two, stride=2), Layer(two, two)) for one, two in pairwise(widths))

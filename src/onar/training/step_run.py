@@ -61,9 +61,8 @@ class StepRun:
         self.networks.load_state_dict(state["gan"])
         self.budget.go_on(state["spent"])
         self.step = state["step"]
-        if (
-            state.get("max_minutes", self.config.max_minutes) == self.config.max_minutes
-        ):  # else the time is planned anew
+        limit = self.config.max_minutes
+        if state.get("max_minutes", limit) == limit:  # otherwise the steps are planned anew
             self.total_steps, self.planned = state["total_steps"], state["planned"]
         say(f"Going on after step {self.step} of {self.total_steps}")
 
