@@ -106,7 +106,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str
         (TrainConfig, {"stream": "maybe"}, "--stream takes true or false, not 'maybe'"),
         (TrainConfig, {"masks": 4}, "--masks takes a path, not 4"),
         (TrainConfig, {"masks": ""}, "--masks takes a path, not an empty text"),
-        (TrainConfig, {"data": ""}, "--data takes text or a path, not an empty text"),
+        (TrainConfig, {"data": ""}, "--data takes text or a path or (a path, ...), not an empty text"),
         (TrainConfig, {"hole_ratio": [0.1]}, "--hole_ratio takes (a number, a number), not [0.1]"),
         (MaskConfig, {"mask_type": "circle"}, "--mask_type takes irregular, rectangle, mixed or object, not 'circle'"),
         (CompletionConfig, {"strategy": "tiles"}, "--strategy takes auto, whole or crop, not 'tiles'"),

@@ -16,7 +16,7 @@ from cyclopts.config import Dict
 
 from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.config import MaskConfig, SizeOption, TrainConfig, folder_or_source
+from onar.config import MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
 from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
 from onar.errors import OnarError, UsageError, extra_for_training, printable
 from onar.serve.config import ServeConfig
@@ -91,20 +91,38 @@ def masks(
 
 
 @app.command
-def check(data: str, *, img_size: SizeOption = 512, photo_column: str | None = None) -> None:
+def check(
+    data: str,
+    *more: str,
+    val_data: PhotosOption | None = None,
+    masks: Path | None = None,
+    val_masks: Path | None = None,
+    img_size: SizeOption = 512,
+    photo_column: str | None = None,
+) -> None:
     """Say what would be trained on: photos found, unreadable files, sizes.
 
     Args:
-        data: Folder of photos, searched with all its subfolders, or a Hugging Face source (hf:...).
+        data: Folder of photos, searched with all its subfolders, a file list, or a Hugging Face source (hf:...).
+        *more: Further folders and lists.
+        val_data: Photos for validation, which are left out where they lie among the others; as for `train`.
+        masks: Folder of masks, which is left out, too.
+        val_masks: Folder of masks for validation, likewise.
         img_size: Size of the training crops; smaller photos are counted, because training enlarges them.
         photo_column: Column of pictures in a source; without it, the first.
     """
     from onar.data.doctor import inspect_photos
+    from onar.data.from_config import folders_beside
+    from onar.data.photo_folders import data_text, refuse_shared_folders
 
-    report = inspect_photos(folder_or_source(data), img_size, column=photo_column)
+    config = TrainConfig(
+        data=photo_data([data, *more]), val_data=val_data, masks=masks, val_masks=val_masks, photo_column=photo_column
+    )
+    refuse_shared_folders(folders_beside(config), [("data", config.data)])
+    report = inspect_photos(config.data, img_size, column=photo_column, others=folders_beside(config, "data"))
     print(report)
     if not report.sizes:
-        raise OnarError(f"none of the {len(report.unreadable)} photos in {data} could be read")
+        raise OnarError(f"none of the {len(report.unreadable)} photos in {data_text(config.data)} could be read")
 
 
 @app.command

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,15 +28,36 @@ HUB_PREFIX = "hf:"
 """How the text of a Hugging Face source begins."""
 
 
-def folder_or_source(text: str) -> Path | str:
-    """What a person wrote for photos: a folder becomes a path, the text of a Hugging Face source stays.
+PhotoData = str | Path | tuple[Path, ...]
+"""Photos as a person names them: a Hugging Face source, or folders, photos and file lists."""
+
+
+def photo_data(value: str | Path | Sequence[str | Path]) -> PhotoData:
+    """What a person wrote for photos: folders become paths, the text of a Hugging Face source stays.
 
     Raises:
-        UsageError: there is none, as of a shell's variable that is not set.
+        UsageError: it is empty, as of a shell's variable that is not set, or names several sources.
     """
-    if not text:
+    places = [value] if isinstance(value, str | Path) else list(value)
+    if not places or "" in places:
         raise UsageError(f"the photos' folder is empty text: name a folder, or a source ({HUB_PREFIX}...)")
-    return text if text.startswith(HUB_PREFIX) else Path(text)
+    if len(places) == 1:
+        (place,) = places
+        return place if isinstance(place, str) and place.startswith(HUB_PREFIX) else Path(place)
+    sources = [place for place in places if str(place).startswith(HUB_PREFIX)]
+    if sources:
+        raise UsageError(f"{sources[0]} cannot be joined with others: name one source, or several folders and lists")
+    return tuple(Path(place) for place in places)
+
+
+PhotosOption = Annotated[
+    str | Path | tuple[Path, ...],
+    Parameter(
+        converter=lambda _type, tokens: photo_data([token.value for token in tokens]),
+        n_tokens=1,
+        consume_multiple=(1, None),
+    ),
+]
 
 
 def _parse_size(_type: object, tokens: Any) -> ImageSize:
@@ -89,11 +110,11 @@ class MaskConfig(Settings):
 class DataConfig(Settings):
     """Which photos a run sees, and how."""
 
-    data: str | Path = Path("./data")
-    """Folder of photos to train on, searched with all its subfolders. Or a Hugging Face source:
-    hf:NAME[@SPLIT], hf:parquet:FILES, hf:webdataset:FILES or hf:imagefolder:FOLDER."""
-    val_data: str | Path | None = None
-    """Photos for validation only, a folder or a source. Without it, `val_share` of `data` is held out."""
+    data: PhotosOption = Path("./data")
+    """Photos to train on: one or several folders, each searched with all its subfolders, or text files with a path a
+    line. Or a Hugging Face source: hf:NAME[@SPLIT], hf:parquet:FILES, hf:webdataset:FILES or hf:imagefolder:FOLDER."""
+    val_data: PhotosOption | None = None
+    """Photos for validation only, named as for `data`. Without it, `val_share` of `data` is held out."""
     val_share: float = 0.05
     """Share of `data` held out for validation when `val_data` is not given (at most 100 photos)."""
     val_masks: Path | None = None
@@ -127,8 +148,8 @@ class DataConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("data", "val_data"):
-            if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, folder_or_source(value))
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, photo_data(value))
         require(min(self.height_width) >= 8, "img_size", "must be at least 8", self.img_size)
         require(0 <= self.val_share < 1, "val_share", "must be at least 0 and below 1", self.val_share)
         require(0 < self.min_crop <= 1, "min_crop", "must be above 0 and at most 1", self.min_crop)

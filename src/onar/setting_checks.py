@@ -115,8 +115,10 @@ def plain_settings(settings: DataclassInstance) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if isinstance(value, Path):
-            value = str(value)
         if value is not None:
-            plain[field.name] = list(value) if isinstance(value, tuple) else value
+            plain[field.name] = [_plain(part) for part in value] if isinstance(value, tuple) else _plain(value)
     return plain
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value

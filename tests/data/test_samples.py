@@ -141,10 +141,12 @@ def test_an_unreadable_mask_stops_the_training_with_its_name(mask_files: list[Pa
 def test_the_configuration_chooses_the_masks(mask_files: list[Path]) -> None:
     folder = mask_files[0].parent
     assert mask_source(MaskConfig(mask_type="rectangle", max_masks=7)) == GeneratedMasks("rectangle", 7)
-    assert mask_source(MaskConfig(masks=folder)) == MaskFolder(mask_files)
+    chosen = mask_source(MaskConfig(masks=folder))
+    assert [chosen.paths[index] for index in range(len(chosen.paths))] == mask_files
+    assert chosen.augment
     config = TrainConfig(val_masks=folder, hole_ratio=(0.1, 0.2))
     assert mask_source(config) == GeneratedMasks(hole_ratio=(0.1, 0.2))
-    assert mask_source(config, validation=True) == MaskFolder(mask_files, augment=False)
+    assert not mask_source(config, validation=True).augment
     with pytest.raises(OnarError, match="no mask files"):
         mask_source(MaskConfig(masks=folder / "nowhere"))
 

@@ -299,7 +299,11 @@ def test_a_run_goes_on_when_its_folder_has_changed_and_says_so(
     settings = {**SMALL, "lambda_content": 0.0, "data": folder, "results_dir": results}
     train(TrainConfig(**settings, max_steps=2))  # of three to an epoch
     before = load_state(newest_checkpoint(results))["photos"]
-    change(folder, 0, sorted({str(path) for path in folder.rglob("*.jpg")} - set(before["held_out"]))[1:])
+    change(
+        folder,
+        0,
+        sorted({str(path) for path in folder.rglob("*.jpg")} - {str(folder / name) for name in before["held_out"]})[1:],
+    )
     capsys.readouterr()
     train(TrainConfig(**{**settings, "epochs": 3}, resume=newest_checkpoint(results)))
     assert (

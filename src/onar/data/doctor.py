@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch.utils.data import Dataset
 
-from onar.config import ImageSize
+from onar.config import ImageSize, PhotoData
 from onar.console import progress_bar, text_list
 from onar.data.batches import ErrorsAsItems, PhotoLoader, leave_to_main_process, start_worker
+from onar.data.photo_folders import Named, data_text
 from onar.data.samples import Photos, open_photos
-from onar.errors import printable
 from onar.imaging.images import PhotoError, open_photo
 
 
@@ -31,13 +30,13 @@ class PhotosReport:
     """What a folder or source holds for training; `str` makes it a text for a person.
 
     Attributes:
-        data: the folder, or the text of the source.
+        data: the folders and lists, or the text of the source.
         crop: height and width of the training crops, in pixels.
         readable: each photo that can be read, smallest area first.
         unreadable: one line, `file: reason`, for each photo that cannot.
     """
 
-    data: Path | str
+    data: PhotoData
     crop: tuple[int, int]
     readable: list[PhotoFacts]
     unreadable: list[str]
@@ -58,7 +57,7 @@ class PhotosReport:
         return sum(height < self.crop[0] or width < self.crop[1] for height, width in self.sizes)
 
     def __str__(self) -> str:
-        rows = {"photos": f"{len(self.readable)} in {printable(self.data)}"}
+        rows = {"photos": f"{len(self.readable)} in {data_text(self.data)}"}
         if self.readable:
             chosen = (self.sizes[at] for at in (0, len(self.sizes) // 2, -1))
             smallest, median, largest = (f"{height}×{width}" for height, width in chosen)
@@ -72,21 +71,22 @@ class PhotosReport:
 
 
 def inspect_photos(
-    data: Path | str, img_size: ImageSize, num_workers: int = 2, column: str | None = None
+    data: PhotoData, img_size: ImageSize, num_workers: int = 2, column: str | None = None, others: Named = ()
 ) -> PhotosReport:
     """Decode every photo of a folder or source, with a progress bar on stderr.
 
     Args:
-        data: a folder, searched with its subfolders, or the text of a Hugging Face source.
+        data: folders, searched with their subfolders, and file lists, or the text of a Hugging Face source.
         img_size: size of the training crops in pixels, or (height, width).
         num_workers: processes that decode; 0 decodes in this one.
         column: the source's column of pictures; by default the first.
+        others: folders of other settings, which are left out.
 
     Raises:
         OnarError: there is no such folder or source, or no photo in it.
     """
     leave_to_main_process()
-    photos = open_photos(data, column)
+    photos = open_photos(data, column, others)
     loader = PhotoLoader(
         ErrorsAsItems(_Inspections(photos)),
         batch_size=None,

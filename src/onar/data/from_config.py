@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from onar.config import TrainConfig
+from onar.config import PhotoData, TrainConfig
 from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import tell_left_out
-from onar.data.mask_sources import MaskSource, mask_source
+from onar.data.mask_sources import MaskFolder, MaskSource, mask_source
+from onar.data.photo_folders import PhotoPaths, named_folders, refuse_shared_folders
 from onar.data.samples import (
     MOST_HELD_OUT,
     ChosenPhotos,
-    PhotoPaths,
     Photos,
     RandomCrops,
     TrainingPhotos,
@@ -58,35 +59,54 @@ class TrainingData:
 
         Returns:
             photos: tells those that were found from others; held_out: the held-out ones of them by name, or for a
-            stream by a hash of their files; empty where an index or `val_data` says which they are.
+            stream by a hash of their files; empty where an index or `val_data` says which they are. masks: tells mask
+            files from others; empty where holes are generated.
         """
+        masks = self.masks.paths.digest if isinstance(self.masks, MaskFolder) else ""
+        return self._photos_record() | {"masks": masks}
+
+    def _photos_record(self) -> dict[str, Any]:
         if isinstance(self.training, StreamedPhotos):
             return {"photos": self.training.data, "held_out": sorted(mark.hex() for mark in self.training.held_out)}
         found = self.training if self.found is None else self.found
         if not isinstance(found, PhotoPaths):
             return {"photos": f"{len(found)} rows", "held_out": []}
-        held_out = self.held_out if found is self.found else []
-        return {"photos": found.digest, "held_out": [str(held_out[index]) for index in range(len(held_out))]}
+        chosen = self.held_out.indices if isinstance(self.held_out, ChosenPhotos) and found is self.found else ()
+        return {"photos": found.digest, "held_out": [found.name(index) for index in chosen]}
+
+
+def folders_beside(config: TrainConfig, setting: str = "") -> list[tuple[str, Path]]:
+    """The folders that the settings of a run name, each with its setting, but for those of one setting."""
+    names = ("data", "val_data", "masks", "val_masks", "results_dir")
+    return [pair for name in names if name != setting for pair in named_folders(name, getattr(config, name))]
 
 
 def find_training_data(config: TrainConfig) -> TrainingData:
     """Find the photos and masks of a run.
 
+    What lies in the photos' folder and belongs to another setting is left out.
+
     Raises:
+        UsageError: two settings name one folder.
         OnarError: there are none, a source cannot be read, or no mask file has a hole.
     """
+    refuse_shared_folders(folders_beside(config), [("data", config.data), ("val_data", config.val_data)])
     training, held_out, found = _find_stream(config) if config.stream else _find_photos(config)
-    masks = mask_source(config)
-    held_out_masks = masks if config.val_masks is None else mask_source(config, validation=True)
+    masks = mask_source(config, folders_beside(config))
+    held_out_masks = masks if config.val_masks is None else mask_source(config, folders_beside(config), validation=True)
     return TrainingData(training, held_out, masks, held_out_masks, found)
 
 
 def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
     """Held out are the photos of `val_data`, or a share of those of `data`."""
-    training = open_photos(config.data, config.photo_column)
+    training = open_photos(config.data, config.photo_column, folders_beside(config, "data"))
     if config.val_data is not None:
-        return training, open_photos(config.val_data, config.photo_column), None
+        return training, _find_val_photos(config, config.val_data), None
     return *hold_out(training, config.val_share, config.seed), training
+
+
+def _find_val_photos(config: TrainConfig, val_data: PhotoData) -> Photos:
+    return open_photos(val_data, config.photo_column, folders_beside(config, "val_data"))
 
 
 def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
@@ -100,9 +120,18 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
         The photos, and a line that says what has changed; an empty one when nothing has.
 
     Raises:
-        OnarError: what was held out cannot be told from the rest any more, or nothing else is left.
+        OnarError: what was held out cannot be told from the rest any more, nothing else is left, or the masks are
+            others.
     """
     now, kept = data.record(), before["held_out"]
+    if now["masks"] != before.get("masks", now["masks"]):
+        raise OnarError(
+            "the mask files are others than when this run began: train with those of then, or start anew with "
+            "--resume never"
+        )
+    before = before | {"masks": now["masks"]}
+    if isinstance(data.found, PhotoPaths) and before["photos"] == data.found.earlier_digest:
+        before["photos"] = now["photos"]
     if now == before:
         return data, ""
     stay = ""
@@ -129,7 +158,7 @@ def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
     if isinstance(config.val_data, str):
         return training, StreamedPhotos(config.val_data, config.photo_column).first(MOST_HELD_OUT), None
     if config.val_data is not None:
-        return training, open_photos(config.val_data), None
+        return training, _find_val_photos(config, config.val_data), None
     held_out = training.first(count_held_out(config.photos_per_epoch or 0, config.val_share))
     return training.without(held_out), held_out, None
 

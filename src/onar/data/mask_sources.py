@@ -11,9 +11,9 @@ import numpy as np
 
 from onar.config import MaskConfig, TrainConfig
 from onar.console import progress_bar, warn
+from onar.data.photo_folders import Named, PhotoPaths, find_mask_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
-from onar.imaging.listing import find_masks
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.masks import (
     Holes,
@@ -57,11 +57,11 @@ class MaskFolder:
     """Masks drawn at random from mask files, fitted to the size asked for.
 
     Attributes:
-        paths: mask files; `find_masks(folder)` finds them.
+        paths: mask files; `find_mask_paths(folder)` finds them.
         augment: flip and rotate them at random.
     """
 
-    paths: Sequence[Path]
+    paths: PhotoPaths
     augment: bool = True
 
     def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
@@ -74,23 +74,29 @@ class MaskFolder:
         return fit_holes(augment_mask(hole, rng) if self.augment else hole, height, width)
 
 
-def mask_source(config: MaskConfig, *, validation: bool = False) -> MaskSource:
+def mask_source(config: MaskConfig, others: Named = (), *, validation: bool = False) -> MaskSource:
     """Choose where the masks of a run come from; those of `val_masks` are used as they are.
+
+    Args:
+        config: how holes are made.
+        others: folders of other settings, which are left out.
+        validation: choose those of validation.
 
     Raises:
         OnarError: there are no mask files in the folder that `config` names, or they have no hole.
     """
     if validation and isinstance(config, TrainConfig) and config.val_masks is not None:
-        return MaskFolder(_find_checked_masks(config.val_masks), augment=False)
+        return MaskFolder(_find_checked_masks(config.val_masks, others), augment=False)
     if config.masks is not None:
-        return MaskFolder(_find_checked_masks(config.masks))
+        return MaskFolder(_find_checked_masks(config.masks, others))
     return GeneratedMasks(
         config.mask_type, config.max_masks, config.max_size_ratio, config.max_thickness, config.hole_ratio
     )
 
 
-def _find_checked_masks(folder: Path) -> list[Path]:
-    paths = find_masks(folder)
+def _find_checked_masks(folder: Path, others: Named) -> PhotoPaths:
+    apart = [(setting, place) for setting, place in others if setting not in ("masks", "val_masks")]
+    paths = find_mask_paths(folder, apart)
     check_mask_files(paths)
     return paths
 
@@ -104,7 +110,7 @@ def read_holes(path: Path) -> Holes:
     return hole
 
 
-def check_mask_files(paths: Sequence[Path]) -> None:
+def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
     """Look into mask files, at most `MOST_CHECKED` of them, spread evenly, and tell what is doubtful on stderr.
 
     One that cannot be read is told when its turn comes.
@@ -116,7 +122,8 @@ def check_mask_files(paths: Sequence[Path]) -> None:
     grey: list[Path] = []
     inverted: list[Path] = []
     readable = 0
-    for path in progress_bar(paths[:: -(-len(paths) // MOST_CHECKED)], desc="Reading masks", unit="mask", delay=1):
+    chosen = [paths[index] for index in range(0, len(paths), -(-len(paths) // MOST_CHECKED))]
+    for path in progress_bar(chosen, desc="Reading masks", unit="mask", delay=1):
         try:
             mask = read_mask(path)
         except PhotoError:

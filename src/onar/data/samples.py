@@ -7,12 +7,9 @@ from these three, so any epoch can be entered at any step.
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, TypeVar
 from unicodedata import normalize
 
@@ -22,12 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from onar.config import PhotoData
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource
+from onar.data.photo_folders import Named, PhotoPaths, find_photo_paths
 from onar.errors import OnarError
 from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
-from onar.imaging.listing import list_photos
 from onar.masks import known_from_holes
 
 T = TypeVar("T")
@@ -56,28 +54,6 @@ class Photos(Protocol):
         """The photo at an index, not opened yet."""
 
 
-class PhotoPaths:
-    """Paths of photos as one block of bytes: a list of a million objects would be copied into every process.
-
-    Args:
-        paths: in the order of their indices.
-    """
-
-    def __init__(self, paths: Sequence[Path | str]) -> None:
-        self._paths = np.array([os.fsencode(path) for path in paths])
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int, /) -> Path:
-        return Path(os.fsdecode(self._paths[index]))
-
-    @property
-    def digest(self) -> str:
-        """A hash of all paths in their order: another one when a photo came, went or was renamed."""
-        return hashlib.sha256(self._paths.tobytes()).hexdigest()
-
-
 class ChosenPhotos:
     """Some of the photos of a larger set.
 
@@ -87,27 +63,28 @@ class ChosenPhotos:
     """
 
     def __init__(self, photos: Photos, indices: NDArray[np.int64]) -> None:
-        self._photos, self._indices = photos, indices
+        self._photos, self.indices = photos, indices
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     def __getitem__(self, index: int, /) -> PhotoSource:
-        return self._photos[int(self._indices[index])]
+        return self._photos[int(self.indices[index])]
 
 
-def open_photos(data: Path | str, column: str | None = None) -> Photos:
-    """Find the photos of a folder with its subfolders, or of a Hugging Face source.
+def open_photos(data: PhotoData, column: str | None = None, others: Named = ()) -> Photos:
+    """Find the photos of folders and file lists, or of a Hugging Face source.
 
     Args:
-        data: a folder, or the text of a source as `onar.data.hub` has it.
+        data: as `find_photo_paths` takes it, or the text of a source as `onar.data.hub` has it.
         column: the source's column of pictures; by default the first.
+        others: folders of other settings, which are left out.
 
     Raises:
         OnarError: there are none.
     """
     if not isinstance(data, str):
-        return PhotoPaths(list_photos(data))
+        return find_photo_paths(data, others)
     tell_left_out(data)
     return HubPhotos(data, column)
 
@@ -125,13 +102,15 @@ def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
     return ChosenPhotos(photos, np.sort(training)), ChosenPhotos(photos, np.sort(held_out))
 
 
-def hold_out_named(photos: Photos, names: Collection[str]) -> tuple[Photos, Photos]:
+def hold_out_named(photos: PhotoPaths, names: Collection[str]) -> tuple[Photos, Photos]:
     """Split photos into those to train on and those that are named, as far as they are there; both keep their order.
 
     Letters match however they are put together: a folder that comes from a Mac or goes to one is the same folder.
+    Runs of earlier versions named whole paths.
     """
     composed = {normalize("NFC", name) for name in names}
-    named = np.array([normalize("NFC", str(photos[index])) in composed for index in range(len(photos))], bool)
+    both = ((photos.name(index), str(photos[index])) for index in range(len(photos)))
+    named = np.array([not composed.isdisjoint(normalize("NFC", name) for name in pair) for pair in both], bool)
     return ChosenPhotos(photos, np.flatnonzero(~named)), ChosenPhotos(photos, np.flatnonzero(named))
 
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
+from onar.data.photo_folders import find_photo_paths, named_folders, refuse_shared_folders
 from onar.errors import OnarError, printable
 from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
-from onar.imaging.listing import find_masks, find_photos
+from onar.imaging.listing import find_masks
 from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
 
 BORDER_SHARE = 1 / 20
@@ -201,16 +202,26 @@ class Pairs:
         holes: one source for each pair.
         size: height and width of the centre crop that is resized to; None keeps photos whole, at their own size.
         count: use so many photos, spread evenly in the order of their paths; all when None.
+        masks: a folder of masks, which is left out where it lies in the photos' folder.
 
     Raises:
+        UsageError: photos and masks are in one folder.
         OnarError: there are no photos in the folder.
     """
 
     def __init__(
-        self, folder: Path, holes: Sequence[HoleSource], size: tuple[int, int] | None, count: int | None
+        self,
+        folder: Path,
+        holes: Sequence[HoleSource],
+        size: tuple[int, int] | None,
+        count: int | None,
+        masks: Path | None = None,
     ) -> None:
+        others = named_folders("masks", masks)
+        refuse_shared_folders([("data", folder), *others], [])
+        paths = find_photo_paths(folder, others)
         self.folder = folder
-        self.paths = spread(find_photos(folder), count)
+        self.paths = spread([paths[index] for index in range(len(paths))], count)
         self.holes = holes
         self.size = size
         self.skipped: dict[str, str] = {}

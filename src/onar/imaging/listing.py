@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from onar.console import progress_bar, warn
@@ -21,18 +21,26 @@ MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
 _KINDS_TOLD = 5
 
 
-def find_photos(folder: Path, what: str = "photos") -> list[Path]:
+def _keep_all(_folder: str) -> bool:
+    return False
+
+
+def find_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[Path]:
     """The photos in a folder and its subfolders as paths; see `list_photos`."""
-    return [Path(photo) for photo in list_photos(folder, what)]
+    return [Path(photo) for photo in list_photos(folder, what, skip)]
 
 
 def find_masks(folder: Path) -> list[Path]:
     """The mask files in a folder and its subfolders, see `list_photos`; but not the sheets that `onar masks` draws."""
-    files = find_photos(folder, "mask files")
-    return [file for file in files if file.name != MASK_SHEET or not file.with_name(MASK_NAME.format(0)).exists()]
+    return [file for file in find_photos(folder, "mask files") if not is_mask_sheet(file)]
 
 
-def list_photos(folder: Path, what: str = "photos") -> list[str]:
+def is_mask_sheet(file: Path) -> bool:
+    """Whether a file is the picture that `onar masks` draws of its masks."""
+    return file.name == MASK_SHEET and file.with_name(MASK_NAME.format(0)).exists()
+
+
+def list_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[str]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
 
     They are names, because making 200,000 paths takes longer than finding the files. What else is there is counted in
@@ -41,6 +49,7 @@ def list_photos(folder: Path, what: str = "photos") -> list[str]:
     Args:
         folder: where to look; links to folders are followed, each folder once.
         what: what the error message says was looked for.
+        skip: whether to leave out a subfolder.
 
     Raises:
         OnarError: there is no such folder, or no file in it has an ending of `READABLE`.
@@ -48,7 +57,7 @@ def list_photos(folder: Path, what: str = "photos") -> list[str]:
     folder = Path(folder)
     if not folder.is_dir():
         raise OnarError(f"no {what}: {printable(folder)} is {'not a folder' if folder.exists() else 'not there'}")
-    files = files_in(folder)
+    files = files_in(folder, skip)
     photos = [file for file in files if ending_of(file) in READABLE]
     if not photos:
         found = f"{len(files)} files: {_count_kinds(files)}" if files else "no files at all"
@@ -97,8 +106,8 @@ def split_pattern(pattern: str) -> tuple[str, str]:
     return root, os.path.join(*parts)
 
 
-def files_in(folder: Path) -> list[str]:
-    """Paths of all files under a folder but hidden ones; the set of folders seen ends circles of links."""
+def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]:
+    """Paths of all files under a folder but hidden ones and those in subfolders to skip; circles of links end."""
     files: list[str] = []
     seen: set[tuple[int, int]] = set()
     waiting = [os.fspath(folder)]
@@ -115,7 +124,7 @@ def files_in(folder: Path) -> list[str]:
                 warn(f"Passed over {printable(place)}: {error.strerror}")
                 continue
             files += found
-            waiting += reversed(folders)
+            waiting += [place for place in reversed(folders) if not skip(place)]
             bar.update(len(found))
     return files
 

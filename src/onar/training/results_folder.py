@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from onar.config import Precision, TrainConfig
+from onar.config import HUB_PREFIX, Precision, TrainConfig
 from onar.console import warn
+from onar.data.photo_folders import is_results_folder
 from onar.errors import OnarError, UsageError
 from onar.files import remove_partial, write_text
+from onar.imaging.listing import some
 from onar.tensor_files import DamagedFileError, load_state, save_state
 from onar.training.progress import Progress
 from onar.weights_files import FORMAT, NEWER, refuse_newer
@@ -40,6 +42,9 @@ FREE_KEYS = frozenset(
         "compile",
     }
 )
+
+# Where photos and masks are: a checkpoint tells by their names whether they are the same.
+PLACES = frozenset({"data", "val_data", "masks", "val_masks"})
 
 # Settings that say how long to train: a checkpoint that is named may be trained for longer.
 LENGTH_KEYS = frozenset({"epochs", "max_steps", "max_minutes"})
@@ -88,8 +93,10 @@ class Results:
         The lock is the operating system's: it is gone when this process is, however it ends.
 
         Raises:
-            OnarError: the folder cannot be made or written to, or another run is writing to it.
+            OnarError: the folder cannot be made or written to, holds files of another program that would be
+                replaced, or another run is writing to it.
         """
+        self._refuse_others_files()
         folders = self.folder, self.folder / "samples", self.checkpoints
         try:
             for folder in folders:
@@ -105,6 +112,19 @@ class Results:
             raise OnarError(f"cannot write to --results_dir {self.folder}: {error.strerror}") from error
         for folder in folders:
             remove_partial(folder)
+
+    def _refuse_others_files(self) -> None:
+        """Raise `OnarError` when the folder is no run's, and holds files that a run would replace or remove."""
+        if is_results_folder(self.folder):
+            return
+        own = self.config, self.log, self.generator, self.discriminator, self.best_generator, self.skipped
+        there = [path for path in own if path.exists()]
+        there += [*self._checkpoint_files(), *(path for _, path in self._pictures()), *self._events()]
+        if there:
+            raise OnarError(
+                f"--results_dir {self.folder} is no results folder of Onar, and holds {some(there)}, which training "
+                "would replace: choose another folder"
+            )
 
     def close(self) -> None:
         """Let others write to the folder."""
@@ -270,6 +290,12 @@ def kept_precision(state: dict[str, Any]) -> Precision:
     return precision
 
 
+def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of which folders and file lists say only that there are some: the photos themselves are compared."""
+    local = {name for name in PLACES & settings.keys() if not str(settings[name]).startswith(HUB_PREFIX)}
+    return settings | dict.fromkeys(local, "files on this machine")
+
+
 def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: frozenset[str]) -> None:
     path, state = checkpoint
     if not (isinstance(state.get("config"), dict) and isinstance(state.get("progress"), dict)):
@@ -279,7 +305,9 @@ def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: fr
     for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
         raise OnarError(f"{path} has {key!r}, which this version does not know{NEWER}")
     # An earlier version lacks settings that have come since; it did what their defaults do.
-    before, now = TrainConfig().to_plain() | state["config"], config.to_plain()
+    before, now = (
+        _without_places(settings) for settings in (TrainConfig().to_plain() | state["config"], config.to_plain())
+    )
     if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
         now["mixed_precision"] = before["mixed_precision"]
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from onar.config import folder_or_source
+from onar.config import PhotosOption, photo_data
 from onar.devices import available_cpus
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, check_seed, plain_settings, require
@@ -18,8 +18,8 @@ class StepConfig(Settings):
     Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.
     """
 
-    data: str | Path = Path("./data")
-    """Folder of photos, searched with all its subfolders, or a Hugging Face source, as for `train`."""
+    data: PhotosOption = Path("./data")
+    """Photos: folders, file lists or a Hugging Face source, as for `train`."""
     photo_column: str | None = None
     """Column of pictures in a Hugging Face source; without it, the first."""
     output: Path = Path("./network.safetensors")
@@ -69,8 +69,7 @@ class StepConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.data, str):
-            object.__setattr__(self, "data", folder_or_source(self.data))
+        object.__setattr__(self, "data", photo_data(self.data))
         if self.output.suffix.lower() != ".safetensors":
             raise UsageError(f"--output must end in .safetensors, not {self.output.name}")
         for name in ("batch_size", "steps", "log_every"):

@@ -1,0 +1,223 @@
+"""Photos from folders and file lists, and what lies in such a folder but is none of its photos.
+
+A photo is known by its name below its folder, so a folder that was moved or is written otherwise is the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from onar.config import HUB_PREFIX, PhotoData
+from onar.console import warn
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.formats import READABLE, ending_of
+from onar.imaging.listing import is_mask_sheet, list_photos
+
+Named: TypeAlias = Sequence[tuple[str, Path]]
+"""Folders, each with the setting that names it."""
+
+
+class PhotoPaths:
+    """Paths of photos as one block of bytes: a list of a million objects would be copied into every process.
+
+    Args:
+        names: in the order of their indices, each below its folder.
+        folders: the folders, in the order of their photos; by default one, and names are paths.
+        counts: how many of the names are of each folder.
+    """
+
+    def __init__(
+        self, names: Sequence[Path | str], folders: Sequence[Path] = (Path(),), counts: Sequence[int] | None = None
+    ) -> None:
+        self._names = np.array([os.fsencode(name) for name in names])
+        self._folders = folders
+        self._ends = np.cumsum([len(names)] if counts is None else counts)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int, /) -> Path:
+        return self._folders[self._folder_of(index)] / os.fsdecode(self._names[index])
+
+    def name(self, index: int) -> str:
+        """The photo's name below its folder; from the second folder on, with the number of that."""
+        number, name = self._folder_of(index), os.fsdecode(self._names[index]).replace(os.sep, "/")
+        return f"{number + 1}:{name}" if number else name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all names in their order: another one when a photo came, went or was renamed."""
+        return hashlib.sha256(self._names.tobytes() + self._ends.tobytes()).hexdigest()
+
+    @property
+    def earlier_digest(self) -> str:
+        """The digest as earlier versions took it, of whole paths."""
+        paths = np.array([os.fsencode(self[index]) for index in range(len(self))])
+        return hashlib.sha256(paths.tobytes()).hexdigest()
+
+    def _folder_of(self, index: int) -> int:
+        return int(np.searchsorted(self._ends, range(len(self))[index], side="right"))
+
+
+def find_photo_paths(data: Path | tuple[Path, ...], others: Named = ()) -> PhotoPaths:
+    """Find the photos of folders with their subfolders, of file lists, and those that are named themselves.
+
+    A file list is a text file with a path a line, relative to the list's folder. Left out of a folder, with a line on
+    stderr, are the results of trainings and the folders of other settings. A photo that is found twice counts once.
+
+    Args:
+        data: what to look in.
+        others: folders that other settings name.
+
+    Raises:
+        OnarError: there are no photos, or a list cannot be read.
+    """
+    found: list[tuple[Path, list[str]]] = []
+    seen: set[str] = set()
+    for place in data if isinstance(data, tuple) else (data,):
+        folder, names = _find(place, others)
+        kept = [name for name in names if not (isinstance(data, tuple) and _is_double(folder, name, seen))]
+        if len(kept) < len(names):
+            warn(f"{len(names) - len(kept)} photos of {printable(place)} were found before, and count once")
+        found.append((folder, kept))
+    folders, names_of = zip(*found, strict=True)
+    return PhotoPaths([name for names in names_of for name in names], folders, [len(names) for names in names_of])
+
+
+def _is_double(folder: Path, name: str, seen: set[str]) -> bool:
+    """Whether a photo was seen before; from now on it was."""
+    path = os.path.realpath(folder / name)
+    count = len(seen)
+    seen.add(path)
+    return len(seen) == count
+
+
+def _find(place: Path, others: Named) -> tuple[Path, list[str]]:
+    """A folder and the names of photos below it."""
+    if place.is_file():
+        return place.parent, [place.name] if ending_of(str(place)) in READABLE else _read_list(place)
+    return place, _names_in(place, others, "photos")
+
+
+def find_mask_paths(folder: Path, others: Named = ()) -> PhotoPaths:
+    """Find the mask files in a folder with its subfolders; arguments and errors as for photos."""
+    names = _names_in(folder, others, "mask files")
+    return PhotoPaths([name for name in names if not is_mask_sheet(folder / name)], (folder,))
+
+
+def _names_in(place: Path, others: Named, what: str) -> list[str]:
+    """The names of pictures below a folder, without those of other settings and of trainings, which are said."""
+    settings = {os.path.realpath(other): setting for setting, other in others}
+    left_out: dict[str, str] = {}
+
+    def holds_others(folder: str) -> bool:
+        setting = settings.get(os.path.realpath(folder))
+        if setting or is_results_folder(Path(folder)):
+            left_out[folder] = f"--{setting}" if setting else "results of a training"
+        return folder in left_out
+
+    pictures = list_photos(place, what, holds_others)
+    for folder, reason in left_out.items():
+        warn(f"Left out of {printable(place)}: {printable(folder)} ({reason})")
+    return [os.path.relpath(picture, place) for picture in pictures]
+
+
+def _read_list(file: Path) -> list[str]:
+    """The lines of a file list; raises `OnarError` when it is none, or names nothing that is there."""
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise OnarError(
+            f"cannot read {printable(file)} as a list of photos, one path a line: "
+            f"{getattr(error, 'strerror', None) or 'not UTF-8 text'}"
+        ) from error
+    others = [name for name in names if ending_of(name) not in READABLE]
+    if not names or others:
+        problem = f"such as {printable(others[0])!r}" if others else "no line at all"
+        raise OnarError(
+            f"{printable(file)} is no list of photos: each line names one, with an ending of "
+            f"{' '.join(READABLE)}; this has {len(others)} other lines, {problem}"
+        )
+    if not any((file.parent / name).exists() for name in names):
+        raise OnarError(
+            f"none of the {len(names)} photos in {printable(file)} is there: paths are relative to the list"
+        )
+    return names
+
+
+# ---------------------------------------------------------------- folders in folders
+
+
+def named_folders(setting: str, value: PhotoData | None) -> list[tuple[str, Path]]:
+    """The folders and lists that a setting of photos or masks names."""
+    if value is None or isinstance(value, str):
+        return []
+    return [(setting, place) for place in (value if isinstance(value, tuple) else (value,))]
+
+
+def refuse_shared_folders(folders: Named, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
+    """Refuse one folder for two purposes: photos would be masks, or validation photos would be trained on.
+
+    Args:
+        folders: those of all settings.
+        sources: settings of photos with their values: an image folder of `datasets` leaves out nothing that lies in it.
+
+    Raises:
+        UsageError: two settings name one folder, or one of them lies in such an image folder.
+    """
+    real = [(setting, Path(os.path.realpath(place))) for setting, place in folders]
+    for number, (setting, place) in enumerate(real):
+        for other, same in real[:number]:
+            if place == same and {setting, other} != {"masks", "val_masks"}:
+                raise UsageError(f"--{other} and --{setting} are both {printable(place)}: each needs its own folder")
+        for source, data in sources:
+            image_folder = _image_folder(data)
+            if image_folder and image_folder in (place, *place.parents):
+                raise UsageError(
+                    f"--{setting} {printable(place)} is in the folder of --{source} {data}, which would read its "
+                    f"pictures as photos: name another, or --{source} {printable(image_folder)}, which leaves them out"
+                )
+
+
+def _image_folder(data: PhotoData | None) -> Path | None:
+    """The folder on this disk that a source of pictures in folders reads."""
+    prefix = f"{HUB_PREFIX}imagefolder:"
+    if not isinstance(data, str) or not data.startswith(prefix):
+        return None
+    folder = Path(data.removeprefix(prefix).rsplit("@", 1)[0]).expanduser()
+    return Path(os.path.realpath(folder)) if folder.is_dir() else None
+
+
+def is_results_folder(folder: Path) -> bool:
+    """Whether a training of Onar writes into a folder, or has: by its configuration, or by the start of its log."""
+    return _has_run_configuration(folder / "config.toml") or _starts_run_log(folder / "log.jsonl")
+
+
+def _has_run_configuration(file: Path) -> bool:
+    try:
+        return {"results_dir", "lambda_pixel", "img_size"} <= tomllib.loads(file.read_text(encoding="utf-8")).keys()
+    except (OSError, ValueError):
+        return False
+
+
+def _starts_run_log(file: Path) -> bool:
+    try:
+        with file.open(encoding="utf-8") as log:
+            record = json.loads(next(islice(log, 1), ""))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("kind") == "start"
+
+
+def data_text(data: PhotoData) -> str:
+    """Photos as a person named them, for messages."""
+    return ", ".join(printable(place) for place in data) if isinstance(data, tuple) else printable(data)
