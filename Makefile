@@ -44,10 +44,10 @@ weights: $(NETWORK) $(BLEND)
 	cp $^ src/onar/assets/weights
 
 $(BLEND): $(NETWORK)
-	$(BIN)/onar blend --data '$(DATA)' --weights $(NETWORK) --output $@
+	$(BIN)/onar blend --data '$(DATA)' --weights $(NETWORK) --output $@ --overwrite
 
 $(NETWORK): $(PLAIN)
-	$(BIN)/onar colours --data '$(DATA)' --weights $(PLAIN) --output $@
+	$(BIN)/onar colours --data '$(DATA)' --weights $(PLAIN) --output $@ --overwrite
 
 $(PLAIN): $(THIRD)
 	$(BIN)/onar export --weights $(THIRD) --correction_window 17 --output $@

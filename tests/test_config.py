@@ -164,3 +164,9 @@ def test_recipes_of_windows_editors_are_read(tmp_path: Path, encoding: str, line
     recipe.write_bytes(line_end.join(["# Şişli", 'data = "gökçe"', "epochs = 3", ""]).encode(encoding))
     config = TrainConfig.from_toml(recipe)
     assert (config.data, config.epochs) == (Path("gökçe"), 3)
+
+
+def test_a_windows_path_in_double_quotes_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('data = "C:\\Users\\photos"\n')
+    with pytest.raises(OnarError, match="write paths with / or in 'single quotes'"):
+        TrainConfig.from_toml(tmp_path / "recipe.toml")

@@ -327,6 +327,8 @@ class RunConfig(Settings):
     """Minutes that processes which train together wait for one of them before they give up."""
     log_every: int = 10
     """Steps between lines in log.jsonl."""
+    sample_every: int = 1
+    """Epochs between sample sheets and curves; the last epoch always has them."""
     track: Literal["none", "tensorboard"] = "none"
     """Also write the losses as TensorBoard events into `results_dir`."""
 
@@ -334,6 +336,7 @@ class RunConfig(Settings):
         super().__post_init__()
         check_seed(self.seed)
         at_least("log_every", self.log_every, 1)
+        at_least("sample_every", self.sample_every, 1)
         for name in ("checkpoint_minutes", "process_timeout"):
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
 

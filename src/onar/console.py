@@ -50,6 +50,41 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
     return tqdm(items, **{"disable": None, "dynamic_ncols": True, **options})
 
 
+SECONDS_BETWEEN_LINES = 30
+"""Where no bar can be drawn."""
+
+
+def training_bar(**options: Any) -> Any:
+    """A bar of tqdm on stderr; where that is no terminal, as in a log or a notebook, a line every half minute."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return progress_bar(**{"disable": False, **options})
+    lines = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES, "ncols": 0, "ascii": True}
+    return progress_bar(None, **{"disable": False, **lines, **options})
+
+
+class _Lines:
+    """Writes what tqdm draws over and over in lines below each other.
+
+    Args:
+        stream: what to write to.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write a state of the bar as a line; line breaks and empty states, which only clear, are left out."""
+        if self._stream is not None and (line := text.strip("\r\n ")):
+            with suppress(BrokenPipeError):
+                self._stream.write(f"{line}\n")
+
+    def flush(self) -> None:
+        """Send it on its way."""
+        if self._stream is not None:
+            with suppress(BrokenPipeError):
+                self._stream.flush()
+
+
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table as text: the first column to the left, the others to the right.
 

@@ -39,7 +39,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise OnarError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise OnarError(f"{path} is not valid TOML: {error}") from error
+        advice = ""
+        if "\\" in content.decode(errors="replace"):
+            advice = "; a \\ in \"double quotes\" begins an escape: write paths with / or in 'single quotes'"
+        raise OnarError(f"{path} is not valid TOML: {error}{advice}") from error
     return {key.replace("-", "_"): value for key, value in values.items()}
 
 

@@ -20,10 +20,10 @@ from pyarrow import parquet
 from onar.config import TrainConfig
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
-from onar.data.hub import HubPhotos
+from onar.data.hub import HubPhotos, RemotePhoto, photo_of
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import PhotoPaths, RandomCrops, TrainingPhotos
-from onar.data.streams import StreamedPhotos, StreamLoader, fingerprint
+from onar.data.streams import Place, StreamedPhotos, StreamLoader, _Parts, fingerprint
 from onar.errors import OnarError, UsageError
 from onar.training.loop import train
 from tests.conftest import PHOTOS
@@ -370,3 +370,24 @@ def test_a_folder_that_names_divide_says_what_it_leaves_out(
     (line,) = capsys.readouterr().err.splitlines()
     assert "0 of 4 files are of the split train" in line
     assert line.endswith(f"--data {folder} takes all")
+
+
+def test_a_photo_from_elsewhere_is_fetched_once(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    opened = RemotePhoto.open
+
+    def count(photo: RemotePhoto, mode: str) -> object:
+        fetched.append(photo.url)
+        return opened(photo, mode)
+
+    monkeypatch.setattr(RemotePhoto, "open", count)
+    rows = [{"image": {"path": f"file://{path}", "bytes": None}} for path in files[:4]]
+    photos = StreamedPhotos("hf:parquet:names.parquet", held_out=frozenset({b"another"}))
+    parts = _Parts(photos, None, CROPS, 4, 5, (0, 1), [Place()])
+    monkeypatch.setattr(
+        _Parts, "_photos", lambda *_: ((Place(), at, photo_of(row, "", "")) for at, row in enumerate(rows))
+    )
+    assert len(next(iter(parts))["index"]) == 4
+    assert sorted(fetched) == sorted(f"file://{path}" for path in files[:4])

@@ -351,3 +351,19 @@ def test_a_loss_that_is_not_finite_leaves_the_blend_as_it_was(pairs: Path) -> No
     with pytest.raises(NotFiniteError):
         gan.step(batch(pairs), 1.0)
     assert all(torch.equal(one, other) for one, other in zip(before, copies(gan.blend), strict=True))
+
+
+def test_real_and_fake_logits_are_of_one_discriminator(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gan, seen = small_gan(adv=1.0), []
+    forward = gan.discriminator.forward
+
+    def watched(image: torch.Tensor) -> torch.Tensor:
+        seen.append(copies(gan.discriminator))
+        return forward(image)
+
+    monkeypatch.setattr(gan.discriminator, "forward", watched)
+    before = copies(gan.discriminator)
+    gan.step(batch(pairs), 1.0)
+    assert len(seen) == 2
+    assert all(torch.equal(one, other) for weights in seen for one, other in zip(before, weights, strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(before, copies(gan.discriminator), strict=True))

@@ -294,3 +294,15 @@ def test_a_loss_that_is_not_finite_leaves_the_network_as_it_was(reduced: Reduced
     with pytest.raises(NotFiniteError):
         training.step(torch.full_like(photo, torch.inf), known, 1.0)
     assert all(torch.equal(one, other) for one, other in zip(before, training.network.parameters(), strict=True))
+
+
+def test_a_file_that_is_there_is_replaced_only_when_that_is_asked_for(
+    photos: Path, start: Path, tmp_path: Path
+) -> None:
+    settings = config(photos, start, tmp_path, steps=1)
+    settings.output.write_bytes(b"hours of work")
+    with pytest.raises(OnarError, match="is there already: name another --output, or replace it with --overwrite"):
+        train_colours(settings)
+    assert settings.output.read_bytes() == b"hours of work"
+    train_colours(config(photos, start, tmp_path, steps=1, overwrite=True))
+    assert load_weights(settings.output).generator.colours

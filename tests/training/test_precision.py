@@ -11,7 +11,7 @@ import torch
 from onar import TrainConfig, train
 from onar.errors import UsageError
 from onar.tensor_files import load_state, save_state
-from onar.training.precision import multiplies_bf16
+from onar.training.precision import choose_precision, multiplies_bf16
 from tests.runs import AVX2_ALONE, SMALL, flags, on_x86, records, run_onar
 
 FEW = {**SMALL, "lambda_content": 0.0, "epochs": 1}
@@ -91,3 +91,8 @@ def test_the_format_that_auto_took_may_be_named_and_another_may_not(photos: Path
         train(TrainConfig(**settings, mixed_precision=other))
     train(TrainConfig(**settings, mixed_precision=taken))
     assert [epoch["epoch"] for epoch in records(tmp_path, "epoch")] == [1, 2]
+
+
+def test_a_run_that_began_in_fp16_does_not_go_on_where_that_is_not_computed() -> None:
+    with pytest.raises(UsageError, match="this run began in fp16, which needs a GPU"):
+        choose_precision("auto", "fp16", torch.device("cpu"))

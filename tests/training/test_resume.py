@@ -521,3 +521,17 @@ def test_init_weights_of_another_architecture_are_refused_and_both_are_named(pho
         "this run has a PConvUNet of base_channels 4, depth 3, base_fill none",
     ):
         train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, init_weights=tmp_path / "other.pth"))
+
+
+def test_lines_of_another_program_in_the_log_stop_no_run_and_stay(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "results_dir": tmp_path}
+    train(TrainConfig(**settings | {"epochs": 1}))
+    log = tmp_path / "log.jsonl"
+    foreign = ["not JSON", '{"another": "program"}', '{"kind": "step", "step": "two"}', "[1]", ""]
+    first, *others = log.read_text().splitlines()
+    log.write_text("\n".join([first, *foreign, *others]) + '\n{"kind": "ep')
+    (checkpoint,) = (tmp_path / "checkpoints").glob("*.pt")
+    train(TrainConfig(**settings, resume=checkpoint))
+    lines = log.read_text().splitlines()
+    assert lines[: 1 + len(foreign) + len(others)] == [first, *foreign, *others]
+    assert [record["epoch"] for record in Results(tmp_path).records() if record["kind"] == "epoch"] == [1, 2]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from onar.config import TrainConfig
+from onar.errors import UsageError
 from onar.masks import composite
 from onar.training.losses import PerceptualLoss
 from onar.training.setup import build_gan, start_accelerator, start_processes
@@ -242,3 +243,50 @@ def test_the_first_weights_depend_on_the_seed_alone() -> None:
     second = weights_of(small_gan().generator)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert not torch.equal(first[0], weights_of(small_gan(seed=5).generator)[0])
+
+
+def test_learning_rates_follow_the_steps_of_the_run_also_past_those_that_were_skipped() -> None:
+    whole, skipping = (small_gan(lr_schedule="cosine", warmup_steps=2) for _ in range(2))
+    for number in range(5):
+        whole.step([batch(2)])
+        if number in (0, 2):
+            with torch.no_grad():
+                next(skipping.generator.parameters()).register_hook(lambda gradient: gradient * torch.nan)
+            with pytest.raises(NotFiniteError):
+                skipping.step([batch(2)])
+            next(skipping.generator.parameters())._backward_hooks.clear()
+        else:
+            skipping.step([batch(2)])
+        rates = [[schedule.get_last_lr() for schedule in gan.schedules] for gan in (whole, skipping)]
+        assert rates[0] == rates[1]
+
+
+def test_gradients_are_those_of_the_settings_whatever_a_launcher_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = small_gan()
+    plain.step([batch(2)])
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    launched = small_gan()
+    launched.step([batch(2)])
+    assert plain.generator.state_dict().keys() == launched.generator.state_dict().keys()
+    for one, other in zip(weights_of(plain.generator), weights_of(launched.generator), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("WORLD_SIZE", "2", "WORLD_SIZE says that 2 processes train together, but MASTER_ADDR"),
+        ("PMI_SIZE", "4", "PMI_SIZE says that 4 processes"),
+        ("WORLD_SIZE", "two", "WORLD_SIZE is 'two'"),
+        ("ACCELERATE_USE_FSDP", "true", "ACCELERATE_USE_FSDP is set"),
+        ("ACCELERATE_USE_DEEPSPEED", "true", "ACCELERATE_USE_DEEPSPEED is set"),
+    ],
+)
+def test_what_a_launcher_cannot_have_is_wrong_use(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=reason):
+        start_processes(TrainConfig(device="cpu"))

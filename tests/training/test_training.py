@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,12 +18,14 @@ from PIL import Image
 from onar import PConvUNet, TrainConfig, train
 from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator
+from onar.console import training_bar
 from onar.data.from_config import find_training_data
 from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
+from onar.training.curves import save_loss_curves
 from onar.training.progress import Progress
-from onar.training.results_folder import Results
+from onar.training.results_folder import LOSSES, Results
 from onar.training.setup import note_skipped
 from onar.training.step import GAN
 from tests.conftest import PHOTOS, REPOSITORY
@@ -468,3 +471,73 @@ def test_every_recipe_trains(recipe: Path, photos: Path, tmp_path: Path) -> None
     size = {"img_size": 64, "depth": 5, "epochs": 1, "max_steps": 1, "discriminator_channels": 4}
     train(TrainConfig.from_toml(recipe, data=photos, results_dir=tmp_path, **{**small, **size}))
     assert (tmp_path / "generator_final.pth").exists()
+
+
+def test_a_second_training_in_a_process_is_refused_and_leaves_the_first_alone(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "epochs": 1}
+    expected = train(TrainConfig(**settings, results_dir=tmp_path / "alone"))
+    refusals = []
+
+    def intrude(_record: object) -> None:
+        with pytest.raises(OnarError, match="another training is running in this process"):
+            train(TrainConfig(**settings, results_dir=tmp_path / "second"))
+        refusals.append(True)
+
+    class Intruded(Results):
+        def append(self, record: dict) -> None:
+            thread = Thread(target=intrude, args=[record])
+            thread.start()
+            thread.join()
+            super().append(record)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onar.training.loop.Results", Intruded)
+        found = train(TrainConfig(**settings, results_dir=tmp_path / "first"))
+    assert refusals
+    assert all(torch.equal(value, state(found)[name]) for name, value in state(expected).items())
+    assert not (tmp_path / "second").exists()
+
+
+def test_sheets_and_curves_are_drawn_as_often_as_asked_and_at_the_end(photos: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "photos_per_epoch": 1, "epochs": 5}
+    train(TrainConfig(**settings, results_dir=tmp_path, sample_every=2))
+    assert {path.name for path in tmp_path.rglob("*.png")} == {
+        f"{name}_epoch_{epoch}.png" for name in ("samples", "loss_curves", "validation_curves") for epoch in (2, 4, 5)
+    }
+
+
+@pytest.mark.parametrize("names", [(), ("Style_loss",), ("Style_loss", "TV_loss"), ("Another_loss",)])
+def test_every_loss_in_the_log_has_a_curve(names: tuple[str, ...], tmp_path: Path) -> None:
+    values = dict.fromkeys((*LOSSES, *names), 0.5)
+    figures = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onar.training.curves._save", lambda figure, _path: figures.append(figure))
+        save_loss_curves(tmp_path / "curves.png", [{"kind": "epoch", "epochs_done": 1.0, **values}])
+    drawn = [axes.get_title() for axes in figures[0].axes if axes.get_visible()]
+    assert drawn == [*LOSSES, *names]
+    assert all(axes.lines for axes in figures[0].axes if axes.get_visible())
+
+
+def test_in_a_log_a_bar_is_a_few_lines_however_many_steps_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_bar(total=1000) as bar:
+        for number in range(1000):
+            bar.set_postfix({"D_loss": number}, refresh=False)
+            bar.update()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) <= 2
+    assert "1000/1000" in lines[-1]
+    assert "D_loss=999" in lines[-1]
+
+
+def test_tensorboard_forgets_what_a_killed_run_had_written_after_its_checkpoint(photos: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "results_dir": tmp_path, "track": "tensorboard"}
+    train(TrainConfig(**settings))
+    for name in ("generator_final.pth", *(f"checkpoints/{path.name}" for path in (tmp_path / "checkpoints").iterdir())):
+        if not name.endswith("step_00000003.pt"):
+            (tmp_path / name).unlink()
+    train(TrainConfig(**settings))
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("step/G_loss")] == [1, 2, 3, 4, 5, 6]

@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, default_collate
 
@@ -166,20 +165,23 @@ class ErrorsAsItems(Dataset[Any]):
             return error
 
 
-def photo_loader(samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int) -> PhotoLoader:
+def photo_loader(
+    samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int, pin_memory: bool = False
+) -> PhotoLoader:
     """Read samples in batches, ahead of their use, in processes of their own.
 
     Args:
         samples: `TrainingPhotos` or `ValidationPhotos`.
         batches: for each batch the keys of its samples, such as `EpochBatches`.
         num_workers: reading processes; 0 reads in this one. The samples are the same.
+        pin_memory: keep batches where a GPU copies them from.
     """
     return PhotoLoader(
         ErrorsAsItems(samples),
         batch_sampler=batches,
         num_workers=num_workers,
         collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin_memory,
         worker_init_fn=start_worker,
         persistent_workers=num_workers > 0,
     )

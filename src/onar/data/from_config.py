@@ -184,7 +184,12 @@ def start_batches(config: TrainConfig, data: TrainingData, rank: int, world_size
 
 
 def open_loader(
-    config: TrainConfig, data: TrainingData, batches: EpochBatches, states: list[dict[str, Any]] | None
+    config: TrainConfig,
+    data: TrainingData,
+    batches: EpochBatches,
+    states: list[dict[str, Any]] | None,
+    *,
+    pin_memory: bool = False,
 ) -> Iterable[dict[str, Any]]:
     """What reads the training photos; iterating it yields the batches of an epoch.
 
@@ -193,9 +198,12 @@ def open_loader(
         data: its photos.
         batches: set to an epoch before iterating.
         states: how far every process was in a stream, to go on from there.
+        pin_memory: keep batches where a GPU copies them from.
     """
     augmentation = Augmentation(config.augment_blur, config.augment_jpeg, config.augment_rotation)
     crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop, augmentation)
     if isinstance(data.training, StreamedPhotos):
-        return StreamLoader(data.training, crops, batches, config.num_workers, config.shuffle_buffer, states)
-    return photo_loader(TrainingPhotos(data.training, crops), batches, config.num_workers)
+        return StreamLoader(
+            data.training, crops, batches, config.num_workers, config.shuffle_buffer, states, pin_memory
+        )
+    return photo_loader(TrainingPhotos(data.training, crops), batches, config.num_workers, pin_memory)

@@ -18,15 +18,14 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
 from onar.console import say
 from onar.data.batches import EpochBatches, PhotoLoader, start_worker
-from onar.data.hub import load_rows, photo_of, reading_told
+from onar.data.hub import RemotePhoto, load_rows, photo_of, reading_told
 from onar.data.samples import ORDER, RandomCrops, Sample
 from onar.errors import OnarError
-from onar.imaging.images import PhotoError, PhotoSource, damage_told
+from onar.imaging.images import PhotoBytes, PhotoError, PhotoSource, damage_told
 
 SampleBatch = dict[str, Any]
 """The entries of `Sample`, each for all photos of a batch."""
@@ -71,6 +70,14 @@ def fingerprint(photo: PhotoSource) -> bytes:
     """A hash of a picture file's bytes; raises `PhotoError` when they cannot be read."""
     with damage_told(photo), photo.open("rb") as file:
         return hashlib.blake2b(file.read(), digest_size=16).digest()
+
+
+def _fetched(photo: PhotoSource) -> PhotoSource:
+    """A photo from elsewhere with its bytes, so that it is fetched once; raises `PhotoError` when it cannot be."""
+    if not isinstance(photo, RemotePhoto):
+        return photo
+    with damage_told(photo), photo.open("rb") as file:
+        return PhotoBytes(str(photo), file.read())
 
 
 @dataclass(frozen=True)
@@ -140,9 +147,10 @@ class _Parts(IterableDataset[Any]):
             usable = place != Place(place.number)  # a pass entered in its middle may have had its photos before
             for behind, at, photo in self._photos(place, part):
                 try:
-                    if self.photos.held_out and fingerprint(photo) in self.photos.held_out:
+                    here = _fetched(photo)
+                    if self.photos.held_out and fingerprint(here) in self.photos.held_out:
                         continue
-                    sample = self.crops(photo, (place.number, at * parts + part))
+                    sample = self.crops(here, (place.number, at * parts + part))
                 except PhotoError as error:
                     unreadable.append(str(error))
                     continue
@@ -193,6 +201,7 @@ class StreamLoader:
         block: photos that are shuffled together.
         states: what `state` gave in every process, to go on from there. With another number of shards or processes
             the parts are others: then a new pass begins, and a line says so.
+        pin_memory: keep batches where a GPU copies them from.
     """
 
     def __init__(
@@ -203,6 +212,7 @@ class StreamLoader:
         num_workers: int,
         block: int,
         states: list[dict[str, Any]] | None = None,
+        pin_memory: bool = False,
     ) -> None:
         self._batches = batches
         process = batches.rank, batches.world_size
@@ -216,7 +226,7 @@ class StreamLoader:
             _Parts(photos, rows, crops, batch_size, block, process, [Place(**place) for place in self._places]),
             batch_size=None,
             num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=pin_memory,
             worker_init_fn=start_worker,
             persistent_workers=workers > 0,
         )

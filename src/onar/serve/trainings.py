@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from onar.errors import OnarError, printable
 from onar.setting_checks import read_toml
-from onar.training.results_folder import LOSSES, VALIDATION_SCORES, Record, Results
+from onar.training.results_folder import VALIDATION_SCORES, Record, Results, loss_names
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are kept."""
@@ -200,7 +200,7 @@ def _losses(records: list[Record]) -> dict[str, Series]:
     steps = [record for record in records if record.get("kind") == "step"]
     epochs = [record for record in records if record.get("kind") == "epoch"]
     curves = {}
-    for name in LOSSES:
+    for name in loss_names({name for record in records for name in record}):
         of_steps, of_epochs = (
             [(record["epochs_done"], record[name]) for record in some if _is_number(record.get(name))]
             for some in (steps, epochs)

@@ -17,7 +17,7 @@ from onar.config import loss_weights
 from onar.console import say
 from onar.data.samples import open_photos
 from onar.devices import choose_device
-from onar.files import check_writable, file_sha256
+from onar.files import file_sha256
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.models import Discriminator
@@ -27,7 +27,7 @@ from onar.training.blend_config import BlendConfig
 from onar.training.blend_pairs import PairMaker, claim_folder, make_pairs, missing_pairs, read_crops
 from onar.training.blend_step import DISCRIMINATOR_CHANNELS, BlendGAN
 from onar.training.precision import choose_precision
-from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end, write_weights
+from onar.training.step_run import StepRun, check_output, find_checkpoint, train_to_the_end, write_weights
 
 
 def train_blend(config: BlendConfig) -> Path:
@@ -44,7 +44,7 @@ def train_blend(config: BlendConfig) -> Path:
             memory ran out, or a file cannot be written.
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on with it.
     """
-    check_writable(config.output)
+    check_output(config)
     device = choose_device(config.device)
     state = find_checkpoint(config)
     features = load_features(config.content_network, config.content_weights).to(device)

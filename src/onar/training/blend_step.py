@@ -67,7 +67,7 @@ class BlendGAN(Resumable):
         )
 
     def step(self, pairs: Tensor, factor: float) -> dict[str, float]:
-        """Take one step: first the discriminator learns, then the blend.
+        """Take one step: both gradients are taken at the same weights, then both networks move.
 
         Args:
             pairs: uint8 B×13×H×W, as `blend_pairs.FillPair` orders the channels.
@@ -89,9 +89,11 @@ class BlendGAN(Resumable):
         terms = pixel_terms(whole, photo, known) | self._feature_terms(whole, photo)
         losses = {}
         if self.weights["adv"]:
-            losses["D"], real = self._train_discriminator(photo, whole)
+            losses["D"], real = self._discriminator_gradients(photo, whole)
             terms["adv"] = self._adversarial_loss(real, whole)
         self._train_blend(terms)
+        if self.weights["adv"]:
+            self._move(self.optimizers[1])
         self.average.update_parameters(self.blend)
         return {name: float(value.detach()) for name, value in (terms | losses).items()}
 
@@ -127,15 +129,13 @@ class BlendGAN(Resumable):
             features = self.features(whole)
         return {name: losses[name](features, target) for name in wanted}
 
-    def _train_discriminator(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the discriminator; returns its loss and its logits for the photos."""
+    def _discriminator_gradients(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the gradients of the discriminator; returns its loss and its logits for the photos."""
         with self._autocast():
             real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
         loss = relativistic_discriminator_loss(real, fake)
         require_finite({"D": loss})
         torch.autograd.backward(loss)
-        self.optimizers[1].step()
-        self.optimizers[1].zero_grad()
         return loss, real.detach()
 
     def _adversarial_loss(self, real: Tensor, whole: Tensor) -> Tensor:
@@ -150,8 +150,12 @@ class BlendGAN(Resumable):
         torch.autograd.backward(total)
         norm = clip_grad_norm_(self.blend.parameters(), LONGEST_GRADIENT)
         require_finite(terms | {"the gradient": norm})
-        self.optimizers[0].step()
-        self.optimizers[0].zero_grad()
+        self._move(self.optimizers[0])
+
+    @staticmethod
+    def _move(optimizer: Adam) -> None:
+        optimizer.step()
+        optimizer.zero_grad()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)

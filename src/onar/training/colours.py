@@ -19,14 +19,13 @@ from onar.console import say
 from onar.data.samples import open_photos
 from onar.devices import choose_device
 from onar.errors import OnarError
-from onar.files import check_writable
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.training.colour_config import ColourConfig
 from onar.training.colour_samples import ReducedPhotos, read_reduced
 from onar.training.colour_step import ColourTraining
 from onar.training.precision import choose_precision
-from onar.training.step_run import StepRun, find_checkpoint, train_to_the_end, write_weights
+from onar.training.step_run import StepRun, check_output, find_checkpoint, train_to_the_end, write_weights
 
 FRACTION_BITS = 6
 """Of the ten that numbers in half precision have, those that the weights keep: the others change colours by half a
@@ -47,7 +46,7 @@ def train_colours(config: ColourConfig) -> Path:
             written.
         KeyboardInterrupt: Ctrl-C; the state is kept, and the same call goes on with it.
     """
-    check_writable(config.output)
+    check_output(config)
     device = choose_device(config.device)
     state = find_checkpoint(config)
     path = weights_file(config.weights)

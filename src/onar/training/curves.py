@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from onar.files import replacing
 from onar.imaging.images import write_image
 from onar.imaging.sheets import Picture, picture_grid
-from onar.training.results_folder import LOSSES, VALIDATION_SCORES
+from onar.training.results_folder import LOSSES, VALIDATION_SCORES, loss_names
 
 
 def save_sample_sheet(path: Path, rows: Sequence[Sequence[Picture]]) -> None:
@@ -21,12 +21,11 @@ def save_sample_sheet(path: Path, rows: Sequence[Sequence[Picture]]) -> None:
 
 
 def save_loss_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Draw one curve for each loss: faint at the logged steps, strong at the epochs' averages."""
-    figure, panels = _panels()
-    for axes, name in zip(panels, (*LOSSES, None), strict=True):
-        if name is None:
-            axes.set_visible(False)
-            continue
+    """Draw one curve for each loss in the log: faint at the logged steps, strong at the epochs' averages."""
+    logged = {name for record in records if record["kind"] in ("step", "epoch") for name in record}
+    names = loss_names(logged | set(LOSSES))
+    figure, panels = _panels(len(names))
+    for axes, name in zip(panels, names, strict=True):
         _draw(axes, [record for record in records if record["kind"] == "step"], name, alpha=0.35, linewidth=0.8)
         _draw(axes, [record for record in records if record["kind"] == "epoch"], name, marker="o", markersize=3)
         axes.set_title(name)
@@ -36,27 +35,32 @@ def save_loss_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
 def save_validation_curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
     """Draw the validation scores of each epoch, beside those of the fills that learn nothing."""
     epochs = [record for record in records if record["kind"] == "epoch" and "validation" in record]
-    figure, panels = _panels()
-    for axes, (name, title) in zip(panels, VALIDATION_SCORES.items(), strict=False):
+    figure, panels = _panels(len(VALIDATION_SCORES))
+    for axes, (name, title) in zip(panels, VALIDATION_SCORES.items(), strict=True):
         for method in epochs[0]["validation"]:
-            points = [(record["epoch"], record["validation"][method][name]) for record in epochs]
+            scores = [(record["epoch"], record["validation"].get(method, {})) for record in epochs]
+            points = [(epoch, found[name]) for epoch, found in scores if name in found]
             style: dict[str, Any] = (
                 {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
             )
-            axes.plot(*zip(*points, strict=True), label=method, **style)
+            if points:
+                axes.plot(*zip(*points, strict=True), label=method, **style)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
     panels[0].legend()
-    panels[-1].set_visible(False)
     _save(figure, path)
 
 
-def _panels() -> tuple[Figure, list[Axes]]:
-    """Two rows of three. Their places are fixed: to fit a layout to the labels takes as long as to draw."""
-    figure = Figure(figsize=(12, 7))
-    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.07, top=0.95, wspace=0.26, hspace=0.3)
-    return figure, list(figure.subplots(2, 3).flat)
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Rows of three. Their places are fixed: to fit a layout to the labels takes as long as to draw."""
+    rows = -(-count // 3)
+    figure = Figure(figsize=(12, 3.5 * rows))
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.14 / rows, top=1 - 0.1 / rows, wspace=0.26, hspace=0.3)
+    panels = list(figure.subplots(rows, 3, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]
 
 
 def _draw(axes: Axes, records: Sequence[dict[str, Any]], name: str, **style: Any) -> None:

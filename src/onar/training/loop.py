@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from onar.config import TrainConfig
-from onar.console import progress_bar
+from onar.console import training_bar
 from onar.data.batches import leave_to_main_process
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
@@ -30,10 +31,11 @@ from onar.training.reporting import (
     start_record,
     time_epoch_end,
 )
-from onar.training.results_folder import LOSSES, Results
+from onar.training.results_folder import Results, loss_names
 from onar.training.setup import Run, note_skipped, prepare, start_processes
 from onar.training.step import Batch, NotFiniteError
 
+_RUNNING = Lock()
 BAD_STEPS_IN_A_ROW = 10  # that many say that the run does not recover, whatever --on_nan
 
 
@@ -53,6 +55,11 @@ def train(config: TrainConfig) -> Path:
             main one raise SystemExit(130).
     """
     leave_to_main_process()
+    with _alone():
+        return _train(config)
+
+
+def _train(config: TrainConfig) -> Path:
     processes = start_processes(config)
     with _naming_limits(config), naming_lost_processes(), closing(Results(config.results_dir)) as results:
         run = prepare(config, processes.device, results)
@@ -69,6 +76,17 @@ def train(config: TrainConfig) -> Path:
         say(f"Weights, sample sheets and loss curves are in {run.results.folder}")
         accelerator.end_training()
     return run.results.generator
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse a second training in this process, whose settings of Accelerate would replace those of the first."""
+    if not _RUNNING.acquire(blocking=False):
+        raise OnarError("another training is running in this process: wait for it, or start this one as a process")
+    try:
+        yield
+    finally:
+        _RUNNING.release()
 
 
 def _end_epoch(run: Run) -> None:
@@ -90,14 +108,14 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
     run.batches.start(progress.epoch, progress.images)
     steps, left = run.steps_per_epoch(), run.steps_left_in_epoch()
     run.budget.start_step()
-    with progress_bar(total=steps, initial=steps - left, disable=not is_main_process()) as bar:
+    with training_bar(total=steps, initial=steps - left, disable=not is_main_process()) as bar:
         for group in _groups(run):
             if run.begin_finetuning():
                 rate = config.finetune_learning_rate_g
                 say(f"Second stage after step {progress.step}: encoder batch norm frozen, learning rate {rate:g}")
             losses = _step(run, group)
-            shown = {name: f"{losses[name]:.4f}" for name in LOSSES if name in losses}
-            bar.set_postfix(shown | {"img/s": f"{progress.images_per_second:.1f}"})
+            shown = {name: f"{losses[name]:.4f}" for name in loss_names(losses)}
+            bar.set_postfix(shown | {"img/s": f"{progress.images_per_second:.1f}"}, refresh=False)
             bar.update()
             if losses and progress.step % config.log_every == 0:
                 log(run, progress_record(run, "step", losses))

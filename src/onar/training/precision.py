@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d
 from onar.config import Precision
 from onar.console import say, warn
 from onar.devices import cpu_threads
+from onar.errors import UsageError
 
 REPEATS = 3
 
@@ -27,7 +28,12 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
         setting: what the person asks for; with "auto" bf16 where the device multiplies it, and fp32 elsewhere.
         kept: the format that the run began with, when it is going on; it stays, whatever the device is now.
         device: where the run computes.
+
+    Raises:
+        UsageError: the run began in fp16, and the device is a CPU.
     """
+    if kept == "fp16" and device.type == "cpu":
+        raise UsageError("this run began in fp16, which needs a GPU: go on where there is one")
     multiplies = multiplies_bf16(device)
     precision = kept or (setting if setting != "auto" else "bf16" if multiplies else "no")
     here = "this CPU" if device.type == "cpu" else "this GPU"

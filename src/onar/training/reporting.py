@@ -14,7 +14,7 @@ from onar.metrics.held_out import Completer, Scores, complete_with, sample_rows,
 from onar.processes import gather, is_main_process, process_count
 from onar.tensor_files import load_state, save_state
 from onar.training.curves import save_loss_curves, save_sample_sheet, save_validation_curves
-from onar.training.results_folder import LOSSES
+from onar.training.results_folder import loss_names
 from onar.training.setup import SAMPLE_ROWS, Run, share_unusual_photos
 from onar.weights_files import FORMAT
 
@@ -33,8 +33,15 @@ def report_epoch(run: Run) -> None:
     if run.progress.epoch == 0 and run.progress.upscaled:
         say(f"{len(run.progress.upscaled)} photos are smaller than the crops and were enlarged")
     log(run, record)
-    if is_main_process():
+    if is_main_process() and _draws_epoch(run):
         _draw_epoch(run, complete)
+
+
+def _draws_epoch(run: Run) -> bool:
+    """Whether an epoch gets pictures: each `sample_every`, and the last one."""
+    epoch, progress = run.progress.epoch + 1, run.progress
+    is_last = epoch >= run.config.epochs or progress.step >= run.total_steps
+    return is_last or epoch % run.config.sample_every == 0
 
 
 def _draw_epoch(run: Run, complete: Completer) -> None:
@@ -78,8 +85,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _averages_line(averages: dict[str, float]) -> str:
-    others = sorted(name for name in averages.keys() - set(LOSSES) if name.endswith("_loss"))
-    text = ", ".join(f"{name}: {averages[name]:.4f}" for name in (*LOSSES, *others) if name in averages)
+    text = ", ".join(f"{name}: {averages[name]:.4f}" for name in loss_names(averages))
     return text or "every step was skipped"
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ FREE_KEYS = frozenset(
         "checkpoint_minutes",
         "process_timeout",
         "log_every",
+        "sample_every",
         "track",
         "content_weights",
         "on_nan",
@@ -155,18 +156,11 @@ class Results:
             raise OnarError(f"cannot write {self.log}: {error.strerror}") from error
 
     def records(self) -> list[Record]:
-        """The log so far; a last line that was cut off by a crash is left out."""
+        """The log so far; lines of other programs, and what a crash cut off, are left out."""
         if not self.log.exists():
             return []
-        records = []
-        for line in self.log.read_text(encoding="utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if isinstance(record, dict):  # a log.jsonl of another program may hold anything
-                records.append(record)
-        return records
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [record for line in lines if (record := _record_of(line)) is not None]
 
     def save_checkpoint(self, state: dict[str, Any], step: int, best_step: int) -> Path:
         """Write the resumable state after a step, then drop all but the newest two and that of the best step."""
@@ -237,12 +231,15 @@ class Results:
 
     def _rewind_log(self, step: int, epoch: int, **_progress: Any) -> None:
         """Forget what was logged after a step and so many finished epochs, because it is about to happen again."""
-        kept = [
-            record
-            for record in self.records()
-            if record["step"] <= step and (record["kind"] != "epoch" or record["epoch"] <= epoch)
-        ]
-        write_text(self.log, "".join(json.dumps(record) + "\n" for record in kept))
+
+        def stays(line: str) -> bool:
+            record = _record_of(line)
+            if record is None:  # of another program, or cut off by a crash
+                return line.endswith("\n")
+            return bool(record["step"] <= step and (record["kind"] != "epoch" or record["epoch"] <= epoch))
+
+        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True) if self.log.exists() else []
+        write_text(self.log, "".join(line.rstrip("\n") + "\n" for line in lines if stays(line)))
 
     def _newest_whole_checkpoint(self) -> Checkpoint | None:
         """The newest checkpoint that is not damaged; says which ones it had to pass over."""
@@ -276,6 +273,23 @@ class Results:
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))
+
+
+def loss_names(names: Iterable[str]) -> list[str]:
+    """Those of some names that are losses: first the five that every run has, then the others."""
+    losses = {name for name in names if name.endswith("_loss")}
+    return [name for name in LOSSES if name in losses] + sorted(losses.difference(LOSSES))
+
+
+def _record_of(line: str) -> Record | None:
+    """The record in a line of the log; None for anything else."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    wanted = {"kind": str, "step": int, "epoch": int}
+    is_own = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in wanted.items())
+    return record if is_own else None
 
 
 def has_other_length(state: dict[str, Any], config: TrainConfig) -> bool:

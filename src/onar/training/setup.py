@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import parse_flag_from_env
+from accelerate.utils import GradientAccumulationPlugin, TorchDynamoPlugin, parse_flag_from_env
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
@@ -42,6 +42,10 @@ from onar.training.step import GAN, learning_rate_factor, moving_average
 from onar.weights_files import NEWER
 
 SAMPLE_ROWS = 6
+OTHER_ENGINES = ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")
+"""What `accelerate launch` can ask for beside copies of whole networks."""
+MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Where MPI says how many processes there are, as Accelerate reads it on CPUs."""
 
 
 @dataclass
@@ -120,6 +124,7 @@ def start_processes(config: TrainConfig) -> PartialState:
         OnarError: the tracker is missing, another process was lost, or a launcher started something else.
     """
     on_cpu = trains_on_cpu(config)
+    refuse_launch(on_cpu)
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
     if config.track == "tensorboard" and find_spec("tensorboard") is None:
@@ -136,7 +141,33 @@ def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
     """What places tensors and scales gradients, for a number format, once the processes have met."""
     AcceleratorState._reset_state()
     tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
-    return Accelerator(cpu=PartialState().device.type == "cpu", mixed_precision=precision, **tracker)
+    return Accelerator(
+        cpu=PartialState().device.type == "cpu",
+        mixed_precision=precision,
+        # Said here, or a launcher's environment would decide.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        dynamo_plugin=TorchDynamoPlugin(backend="no"),
+        **tracker,
+    )
+
+
+def refuse_launch(on_cpu: bool) -> None:
+    """Raise `UsageError` when a launcher's environment asks for what a training cannot do."""
+    for name in OTHER_ENGINES:
+        if parse_flag_from_env(f"ACCELERATE_USE_{name}"):
+            raise UsageError(
+                f"ACCELERATE_USE_{name} is set, but every process of a training keeps whole networks: start it with "
+                "torchrun, or with accelerate launch without that engine"
+            )
+    for name in ("WORLD_SIZE", *(MPI_SIZES if on_cpu else ())):
+        count = os.environ.get(name, "1")
+        if not count.isdecimal():
+            raise UsageError(f"{name} is {count!r}, not the number of processes that train together: unset it")
+        if int(count) > 1 and not os.environ.get("MASTER_ADDR"):
+            raise UsageError(
+                f"{name} says that {count} processes train together, but MASTER_ADDR does not say where they meet: "
+                f"start them with torchrun, or unset {name} to train in one"
+            )
 
 
 def check_launch(processes: PartialState) -> None:
@@ -187,9 +218,10 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
             say(f"Going on after step {progress.step} of {total_steps}")
     height, width = config.height_width
     held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
-    loader = open_loader(config, data, batches, progress.stream)
+    loader = open_loader(config, data, batches, progress.stream, pin_memory=device.type == "cuda")
     from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
-    accelerator.init_trackers("tensorboard")
+    # What a stopped run had written after its last checkpoint is about to happen again.
+    accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": progress.step + 1}})
     run = Run(
         config=config,
         results=results,

@@ -115,7 +115,8 @@ class GAN(Resumable):
             same in every process.
 
         Raises:
-            NotFiniteError: a loss or a gradient is not finite; neither weights nor batch statistics have changed.
+            NotFiniteError: a loss or a gradient is not finite; neither weights nor batch statistics have changed. The
+                learning rates count the step all the same: they follow the steps of the run.
         """
         buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
         while True:
@@ -133,6 +134,7 @@ class GAN(Resumable):
             if not overflow:
                 # G_loss is the sum of the others: name the term it comes from.
                 name = next((name for name in wrong if name != "G_loss"), "G_loss")
+                self._advance_schedules()
                 raise NotFiniteError(f"{name} is {numbers[name]}")
 
     def discriminator_step(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
@@ -258,14 +260,19 @@ class GAN(Resumable):
 
     def _update(self) -> None:
         scaler = self._scaler
-        for _, optimizer, schedule in self._learners:
+        for _, optimizer, _ in self._learners:
             # Past accelerate's optimiser, which changes the scale after the first network, between the two.
             scaler.step(optimizer)
-            schedule.step()
             optimizer.zero_grad()
         scaler.update()
+        self._advance_schedules()
         if self.average is not None:
             self.average.update_parameters(self.accelerator.unwrap_model(self.generator))
+
+    def _advance_schedules(self) -> None:
+        for _, optimizer, schedule in self._learners:
+            optimizer._opt_called = True  # torch warns of a schedule that is ahead, as after a skipped first step
+            schedule.step()
 
     def _discard(self, buffers: list[tuple[Tensor, Tensor]]) -> None:
         """Undo what computing gradients has changed, and lower the scale of fp16."""

@@ -39,6 +39,8 @@ class StepConfig(Settings):
     """Adam's learning rate; it falls to zero along half a cosine."""
     ema_decay: float = 0.995
     """What is kept is the average of the network's weights over time with this decay."""
+    overwrite: bool = False
+    """Replace the output when it is there."""
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
     """Number format of the networks' arithmetic. auto takes bf16 where the processor multiplies it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -57,6 +59,7 @@ class StepConfig(Settings):
             "output",
             "weights",
             "num_workers",
+            "overwrite",
             "max_minutes",
             "device",
             "checkpoint_minutes",

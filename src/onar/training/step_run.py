@@ -15,7 +15,7 @@ from onar.config import Precision
 from onar.console import say
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError, UsageError
-from onar.files import replacing
+from onar.files import check_writable, replacing
 from onar.tensor_files import load_state, save_state
 from onar.training.budget import Budget, steps_that_fit
 from onar.training.interruption import interruption
@@ -69,6 +69,13 @@ class StepRun:
     def recipe(self) -> dict[str, Any]:
         """The settings that the weights came of, as the values TOML knows."""
         return self.config.recipe() | {"steps": self.step, "mixed_precision": self.precision}
+
+
+def check_output(config: StepConfig) -> None:
+    """Raise `OnarError` now when the output cannot be written later, or is there already."""
+    check_writable(config.output)
+    if config.output.exists() and not config.overwrite:
+        raise OnarError(f"{config.output} is there already: name another --output, or replace it with --overwrite")
 
 
 def find_checkpoint(config: StepConfig) -> dict[str, Any] | None:
