@@ -255,6 +255,8 @@ class OptimizerConfig(Settings):
     max_minutes: float | None = None
     """Minutes that the run may take, stops not counted. The speed of the first steps decides how many steps fit, at
     most those of `epochs` and `max_steps`, and the learning rates end with the last of them."""
+    patience: int | None = None
+    """Early stopping: end the run when validation (`best_by`) has not become better for this many epochs."""
     learning_rate_g: float = 1e-4
     """Adam's learning rate for the generator."""
     learning_rate_d: float = 1e-4
@@ -297,8 +299,9 @@ class OptimizerConfig(Settings):
             at_least(name, getattr(self, name), 1)
         at_least("warmup_steps", self.warmup_steps, 0)
         at_least("max_grad_norm", self.max_grad_norm, 0)
-        if self.max_steps is not None:
-            at_least("max_steps", self.max_steps, 1)
+        for name in ("max_steps", "patience"):
+            if (value := getattr(self, name)) is not None:
+                at_least(name, value, 1)
         if self.max_minutes is not None:
             require(self.max_minutes > 0, "max_minutes", "must be above 0", self.max_minutes)
         require(0 <= self.finetune_share < 1, "finetune_share", "must be at least 0 and below 1", self.finetune_share)
@@ -321,6 +324,8 @@ class RunConfig(Settings):
     resume: str | Path = "auto"
     """auto goes on with the unfinished run in `results_dir`, never starts anew, a path goes on from
     that checkpoint."""
+    best_by: Literal["psnr", "psnr_hole", "ssim", "l1", "l1_hole"] = "psnr"
+    """Validation score by which `generator_best.pth` is chosen."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints within an epoch; one is also written at each epoch's end."""
     process_timeout: float = 10.0

@@ -23,8 +23,9 @@ from onar.data.from_config import TrainingData, find_training_data, split_as_bef
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import Photos
 from onar.data.streams import StreamedPhotos
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError
 from onar.files import replacing
+from onar.metrics.held_out import score_completer
 from onar.models import PConvUNet
 from onar.tensor_files import load_state, save_state
 from onar.training.results_folder import Checkpoint, Results
@@ -535,3 +536,74 @@ def test_lines_of_another_program_in_the_log_stop_no_run_and_stay(photos: Path, 
     lines = log.read_text().splitlines()
     assert lines[: 1 + len(foreign) + len(others)] == [first, *foreign, *others]
     assert [record["epoch"] for record in Results(tmp_path).records() if record["kind"] == "epoch"] == [1, 2]
+
+
+def stopped_run(photos: Path, folder: Path) -> dict[str, object]:
+    """The settings of a run that was stopped after its first epoch, without content loss."""
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "results_dir": folder, "device": "cpu"}
+    train(TrainConfig(**settings))
+    (folder / "generator_final.pth").unlink()
+    newest_checkpoint(folder).unlink()
+    return settings
+
+
+def test_rates_and_epochs_may_change_and_a_line_says_so(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = stopped_run(photos, tmp_path)
+    capsys.readouterr()
+    train(TrainConfig(**settings | {"learning_rate_g": 5e-5, "epochs": 3, "lr_schedule": "constant"}))
+    assert (
+        "Going on after step 3 of 9: epochs was 2, is 3; learning_rate_g was 0.0001, is 5e-05"
+        in capsys.readouterr().out
+    )
+    steps = records(tmp_path, "step")
+    assert [record["learning_rate_g"] for record in steps] == 3 * [1e-4] + 6 * [5e-5]
+    assert {record["learning_rate_d"] for record in steps} == {1e-4}
+
+
+def test_half_the_batch_and_twice_the_accumulation_go_on(photos: Path, tmp_path: Path) -> None:
+    settings = stopped_run(photos, tmp_path)
+    with pytest.raises(UsageError, match="batch_size was 4, is 2"):
+        train(TrainConfig(**settings | {"batch_size": 2}))
+    train(TrainConfig(**settings | {"batch_size": 2, "accumulation_steps": 2}))
+    assert [record["step"] for record in records(tmp_path, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("best_by", ["psnr", "l1_hole"])
+def test_a_run_stops_early_when_its_score_no_longer_gains_also_when_it_was_stopped(
+    best_by: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better, worse = (30.0, 20.0) if best_by == "psnr" else (0.1, 0.2)
+    epoch_scores = [worse, better, worse, worse, better, worse]
+    score = score_completer
+    seen: list[float] = []
+
+    def score_by_plan(*arguments: object) -> dict[str, float]:
+        seen.append(epoch_scores[len(seen)])
+        return score(*arguments) | {best_by: seen[-1]}
+
+    monkeypatch.setattr("onar.training.reporting.score_completer", score_by_plan)
+    settings = {
+        **SMALL,
+        "lambda_content": 0.0,
+        "data": photos,
+        "photos_per_epoch": 4,
+        "device": "cpu",
+        "best_by": best_by,
+    }
+    del settings["epochs"]
+    train(TrainConfig(**settings, results_dir=tmp_path, epochs=3))  # ends after one epoch without gain
+    (tmp_path / "generator_final.pth").unlink()
+    train(TrainConfig(**settings, results_dir=tmp_path, epochs=9, patience=2))
+    assert [record["epoch"] for record in records(tmp_path, "epoch")] == [1, 2, 3, 4]
+    best = load_state(tmp_path / "checkpoints" / "step_00000002.pt")["gan"]["generator"]
+    found = state(tmp_path / "generator_best.pth")
+    assert all(torch.equal(value, found[name]) for name, value in best.items())
+
+
+def test_patience_needs_validation(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--patience needs photos for validation"):
+        train(
+            TrainConfig(**SMALL | {"lambda_content": 0.0}, data=photos, results_dir=tmp_path, val_share=0, patience=1)
+        )

@@ -66,10 +66,12 @@ def _train(config: TrainConfig) -> Path:
         accelerator = run.gan.accelerator
         log(run, start_record(run))
         with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:
-            while run.progress.epoch < config.epochs and run.progress.step < run.total_steps:
+            while run.progress.epoch < config.epochs and run.progress.step < run.total_steps and not run.is_stale():
                 say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
                 _train_epoch(run, interrupted)
                 _end_epoch(run)
+            if run.is_stale():
+                say(f"Stopped early: no better {config.best_by} in {config.patience} epochs")
         if is_main_process():
             save_final_weights(run)
         accelerator.wait_for_everyone()

@@ -21,13 +21,14 @@ class Progress:
         sums: losses of the current epoch, each weighted by the photos of its step.
         seconds: time spent training in the current epoch.
         waiting: of these, seconds spent waiting for data.
-        skipped: one line, `file: reason`, for each photo that could not be read. Older checkpoints have a dictionary.
+        skipped: one line, `file: reason`, for each photo that could not be read.
         upscaled: photos smaller than the crop, by index.
         stream: how far each process was in its stream at the last checkpoint.
         bad_steps: steps that were skipped because a loss or gradient was not finite.
         bad_steps_in_a_row: how many of them are the latest steps.
-        best_step: the step after which validation gave the highest PSNR; 0 when there was none.
-        best_psnr: that PSNR in dB.
+        best_step: the step after which validation gave the best score; 0 when there was none.
+        best_score: that score, of the kind that --best_by names; None when there was none.
+        stale_epochs: epochs since then, or since the run began.
         mixed_precision: the number format that the run began with.
         spent: seconds of the run until this checkpoint, all included.
         planned_steps: after how many steps --max_minutes ends the run; 0 until that is known.
@@ -48,16 +49,23 @@ class Progress:
     bad_steps: int = 0
     bad_steps_in_a_row: int = 0
     best_step: int = 0
-    best_psnr: float = 0.0
+    best_score: float | None = None
+    stale_epochs: int = 0
     mixed_precision: Precision = "no"
     spent: float = 0.0
     planned_steps: int = 0
     epoch_end: float = 0.0
     run_end: float = 0.0
 
-    def __post_init__(self) -> None:
-        if isinstance(self.skipped, dict):
-            self.skipped = [f"{path}: {reason}" for path, reason in self.skipped.items()]
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Progress:
+        """What a checkpoint keeps, also one of an earlier version."""
+        values = dict(state)
+        if "best_psnr" in values:
+            values["best_score"] = values.pop("best_psnr") or None
+        if isinstance(values.get("skipped"), dict):
+            values["skipped"] = [f"{path}: {reason}" for path, reason in values["skipped"].items()]
+        return cls(**values)
 
     def add(self, losses: dict[str, float], images: int) -> None:
         """Count one optimiser step."""

@@ -29,7 +29,7 @@ def report_epoch(run: Run) -> None:
         ours = score_completer(complete, run.held_out, run.config.batch_size)
         record["validation"] = {"onar": ours, **run.baselines}
         say(_validation_line(record["validation"]))
-        run.note_score(ours["psnr"])
+        run.note_scores(ours)
     if run.progress.epoch == 0 and run.progress.upscaled:
         say(f"{len(run.progress.upscaled)} photos are smaller than the crops and were enlarged")
     log(run, record)
@@ -40,7 +40,7 @@ def report_epoch(run: Run) -> None:
 def _draws_epoch(run: Run) -> bool:
     """Whether an epoch gets pictures: each `sample_every`, and the last one."""
     epoch, progress = run.progress.epoch + 1, run.progress
-    is_last = epoch >= run.config.epochs or progress.step >= run.total_steps
+    is_last = epoch >= run.config.epochs or progress.step >= run.total_steps or run.is_stale()
     return is_last or epoch % run.config.sample_every == 0
 
 

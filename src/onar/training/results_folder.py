@@ -37,6 +37,7 @@ FREE_KEYS = frozenset(
         "log_every",
         "sample_every",
         "track",
+        "best_by",
         "content_weights",
         "on_nan",
         "gradient_checkpointing",
@@ -47,8 +48,12 @@ FREE_KEYS = frozenset(
 # Where photos and masks are: a checkpoint tells by their names whether they are the same.
 PLACES = frozenset({"data", "val_data", "masks", "val_masks"})
 
-# Settings that say how long to train: a checkpoint that is named may be trained for longer.
-LENGTH_KEYS = frozenset({"epochs", "max_steps", "max_minutes"})
+# Settings that say how long to train, and how quickly to learn: an unfinished run, or a checkpoint that is named, goes
+# on with others, and a line says so.
+LENGTH_KEYS = frozenset({"epochs", "max_steps", "max_minutes", "patience"})
+RATE_KEYS = frozenset({"learning_rate_g", "learning_rate_d", "finetune_learning_rate_g"})
+# They may change together, as long as a step sees as many photos.
+BATCH_KEYS = frozenset({"batch_size", "accumulation_steps"})
 
 LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
 VALIDATION_SCORES = {
@@ -58,6 +63,8 @@ VALIDATION_SCORES = {
     "l1": "L1",
     "l1_hole": "L1 in holes",
 }
+
+LOWER_IS_BETTER = frozenset({"l1", "l1_hole"})
 
 Record = dict[str, Any]
 
@@ -206,11 +213,12 @@ class Results:
                 checkpoint = Checkpoint(path, load_state(path, sealed=True))
             except DamagedFileError as error:
                 raise OnarError(f"{error}; --resume takes a whole file from a checkpoints folder, or auto") from error
-            _refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS)
+            _refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS | RATE_KEYS)
             return checkpoint
         newest = self._newest_whole_checkpoint()
         if newest is not None:
-            _refuse_other_settings(newest, config, FREE_KEYS)
+            more = frozenset() if self.generator.exists() else LENGTH_KEYS | RATE_KEYS
+            _refuse_other_settings(newest, config, FREE_KEYS | more)
         if self.generator.exists():
             raise OnarError(
                 f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
@@ -292,6 +300,17 @@ def _record_of(line: str) -> Record | None:
     return record if is_own else None
 
 
+def told_changes(state: dict[str, Any], config: TrainConfig) -> str:
+    """Which settings of a run that goes on have changed its course, such as "epochs was 8, is 12"; empty when none."""
+    before, now = TrainConfig().to_plain() | state["config"], config.to_plain()
+    return _changes(before, now, sorted(LENGTH_KEYS | RATE_KEYS | BATCH_KEYS))
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
+    differing = [key for key in keys if before.get(key) != now.get(key)]
+    return "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+
+
 def has_other_length(state: dict[str, Any], config: TrainConfig) -> bool:
     """Whether the run of a checkpoint is now to be longer or shorter than it was."""
     before, now = state["config"], config.to_plain()
@@ -315,7 +334,7 @@ def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: fr
     if not (isinstance(state.get("config"), dict) and isinstance(state.get("progress"), dict)):
         raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
     refuse_newer(state.get("format", FORMAT), path)
-    known = {field.name for part in (TrainConfig, Progress) for field in fields(part)}
+    known = {field.name for part in (TrainConfig, Progress) for field in fields(part)} | {"best_psnr"}
     for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
         raise OnarError(f"{path} has {key!r}, which this version does not know{NEWER}")
     # An earlier version lacks settings that have come since; it did what their defaults do.
@@ -324,11 +343,13 @@ def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: fr
     )
     if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
         now["mixed_precision"] = before["mixed_precision"]
+    if before["batch_size"] * before["accumulation_steps"] == now["batch_size"] * now["accumulation_steps"]:
+        free |= BATCH_KEYS
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     differing = [key for key in keys if key not in free]
     if not differing:
         return
-    changes = "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+    changes = _changes(before, now, differing)
     longer = f"train it for longer with --resume {path}, " if LENGTH_KEYS.issuperset(differing) else ""
     raise UsageError(
         f"{path} belongs to a run with other settings ({changes}): {longer}choose another --results_dir, "

@@ -37,7 +37,14 @@ from onar.training.budget import Budget
 from onar.training.losses import PerceptualLoss, PixelLoss
 from onar.training.precision import choose_precision
 from onar.training.progress import Progress
-from onar.training.results_folder import Checkpoint, Results, has_other_length, kept_precision
+from onar.training.results_folder import (
+    LOWER_IS_BETTER,
+    Checkpoint,
+    Results,
+    has_other_length,
+    kept_precision,
+    told_changes,
+)
 from onar.training.step import GAN, learning_rate_factor, moving_average
 from onar.weights_files import NEWER
 
@@ -103,12 +110,19 @@ class Run:
         is_due = self.config.finetune_share > 0 and self.progress.step >= _finetune_start(self.config, self.total_steps)
         return is_due and self.gan.freeze_encoder_norm()
 
-    def note_score(self, psnr: float) -> None:
-        """Remember this step when it has the highest PSNR of those whose checkpoints are in the results folder."""
-        progress = self.progress
-        best = progress.best_psnr if self.results.checkpoint(progress.best_step).exists() else 0.0
-        if psnr > best:
-            progress.best_step, progress.best_psnr = progress.step, psnr
+    def note_scores(self, scores: Scores) -> None:
+        """Remember this step when it has the best score of those whose checkpoints are in the results folder."""
+        progress, score = self.progress, scores[self.config.best_by]
+        best = progress.best_score if self.results.checkpoint(progress.best_step).exists() else None
+        lower_is_better = self.config.best_by in LOWER_IS_BETTER
+        if best is None or (score < best if lower_is_better else score > best):
+            progress.best_step, progress.best_score, progress.stale_epochs = progress.step, score, 0
+        else:
+            progress.stale_epochs += 1
+
+    def is_stale(self) -> bool:
+        """Whether validation has not become better for as many epochs as --patience allows."""
+        return self.config.patience is not None and self.progress.stale_epochs >= self.config.patience
 
 
 def trains_on_cpu(config: TrainConfig) -> bool:
@@ -198,7 +212,9 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     data = from_main(lambda: find_training_data(config))
     perceptual_loss = _build_perceptual_loss(config, device)
     checkpoint = from_main(lambda: _open_results(results, config))
-    progress = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
+    progress = Progress.from_state(checkpoint.state["progress"]) if checkpoint else Progress()
+    if checkpoint is not None and checkpoint.state["config"].get("best_by", "psnr") != config.best_by:
+        progress.best_step, progress.best_score, progress.stale_epochs = 0, None, 0
     if checkpoint is not None and "photos" in checkpoint.state:  # those of earlier versions do not say
         data = _split_as_before(data, checkpoint.state["photos"], progress)
     if checkpoint is not None:
@@ -210,12 +226,16 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     accelerator = start_accelerator(config, progress.mixed_precision)
     batches = start_batches(config, data, process_index(), process_count())
     progress.images = min(progress.images, batches.photos_per_epoch)  # of an epoch that has become shorter
+    if config.patience is not None and not len(data.held_out):
+        raise UsageError("--patience needs photos for validation: --val_share above 0, or --val_data")
     total_steps = _total_steps(config, batches, progress)
     gan = build_gan(config, accelerator, perceptual_loss, total_steps)
     if checkpoint is not None:
         _restore(gan, checkpoint)
+        gan.set_rates(config.learning_rate_g, config.learning_rate_d)
         if is_main_process():
-            say(f"Going on after step {progress.step} of {total_steps}")
+            changes = told_changes(checkpoint.state, config)
+            say(f"Going on after step {progress.step} of {total_steps}" + (f": {changes}" if changes else ""))
     height, width = config.height_width
     held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
     loader = open_loader(config, data, batches, progress.stream, pin_memory=device.type == "cuda")

@@ -269,6 +269,16 @@ class GAN(Resumable):
         if self.average is not None:
             self.average.update_parameters(self.accelerator.unwrap_model(self.generator))
 
+    def set_rates(self, *rates: float) -> None:
+        """Go on with these learning rates of the generator and of the discriminator, before their factors."""
+        for optimizer, schedule, rate in zip((self.optimizer_g, self.optimizer_d), self.schedules, rates, strict=True):
+            if schedule.base_lrs == [rate]:
+                continue
+            schedule.base_lrs = [rate]
+            (group,) = optimizer.param_groups
+            group["initial_lr"], group["lr"] = rate, rate * schedule.lr_lambdas[0](schedule.last_epoch)
+            schedule._last_lr = [group["lr"]]
+
     def _advance_schedules(self) -> None:
         for _, optimizer, schedule in self._learners:
             optimizer._opt_called = True  # torch warns of a schedule that is ahead, as after a skipped first step
