@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import signal
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import cv2
@@ -13,8 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from onar.console import warn
 from onar.data.samples import ORDER, Key
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError
+
+MAX_SOCKET_PATH = 103
+"""Bytes of a path that every system takes for a socket."""
+
+SECONDS_BEFORE_WORD = 180
+
+_MORE_FILES = "too many open files for processes that read photos: raise the limit with ulimit -n 4096"
+_MORE_SHARED_MEMORY = "too little shared memory for processes that read photos: give a container --shm-size 2g"
+
+LIMITS = {
+    "Too many open files": _MORE_FILES,
+    "ancdata": _MORE_FILES,
+    "Bus error": _MORE_SHARED_MEMORY,
+    "unable to write to file </torch": _MORE_SHARED_MEMORY,
+    "unable to allocate shared memory": _MORE_SHARED_MEMORY,
+}
+"""What torch says of the limits that reading processes meet, and what to do."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 class EpochBatches:
@@ -94,14 +119,51 @@ class PhotoLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Yield batches: the entries of `Sample`, stacked."""
+        if self.num_workers:
+            refuse_long_temporary_folder()
         with naming_lost_readers():
             with opencv_alone():
                 batches = super().__iter__()
-            for batch in batches:
+            for batch in _telling_of_waits(batches):
                 if isinstance(batch, OnarError):
                     self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
                     raise batch
                 yield batch
+
+
+def refuse_long_temporary_folder() -> None:
+    """Raise `UsageError` where reading processes would wait for ever, for sockets that have no name.
+
+    multiprocessing makes them in a folder of its own, `pymp-` and 8 letters, as `listener-` and 8 letters.
+    """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) + len("/pymp-12345678/listener-12345678") > MAX_SOCKET_PATH:
+        raise UsageError(
+            f"TMPDIR {folder} is too long for the sockets of processes that read photos: set a shorter one, such as "
+            "TMPDIR=/tmp, or take --num_workers 0"
+        )
+
+
+def _telling_of_waits(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield batches; where one does not come for minutes, a line on stderr says so."""
+    while True:
+        timer = Timer(SECONDS_BEFORE_WORD, _tell_of_wait)
+        timer.daemon = True
+        timer.start()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        finally:
+            timer.cancel()
+        yield batch
+
+
+def _tell_of_wait() -> None:
+    warn(
+        f"onar: no photos have come for {SECONDS_BEFORE_WORD / 60:.0f} minutes, and the wait goes on: the drive that "
+        "they are on may not answer"
+    )
 
 
 @contextmanager
@@ -128,8 +190,10 @@ def naming_lost_readers() -> Iterator[None]:
     """
     try:
         yield
-    except (BrokenPipeError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         # With "fork" a process begins where its parent is; otherwise it runs the script again, up to the guard.
+        if limit := _reached_limit(str(error)):
+            raise OnarError(f"{limit}, or take --num_workers 0") from error
         begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
         if not (str(error).startswith("DataLoader worker") or (begins_anew and isinstance(error, BrokenPipeError))):
             raise
@@ -141,6 +205,14 @@ def naming_lost_readers() -> Iterator[None]:
         raise OnarError(
             "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
         ) from error
+
+
+def _reached_limit(reason: str) -> str:
+    """What to do about a limit of the system that reading processes have met, by torch's words; empty for others."""
+    for words, advice in LIMITS.items():
+        if words in reason:
+            return advice
+    return ""
 
 
 def leave_to_main_process() -> None:
@@ -193,11 +265,15 @@ def _collate(items: list[Any]) -> Any:
 
 
 def start_worker(_worker: int) -> None:
-    """Leave signals to the training process, and one core to this one (torch sees to its own threads).
+    """Leave signals to the training process, end with it, and take one core (torch sees to its own threads).
 
-    Ctrl-C in a terminal and SIGTERM from a scheduler reach all processes, and training still takes some photos until
+    Ctrl-C in a terminal and signals from a scheduler reach all processes, and training still takes some photos until
     its step is done. The second SIGTERM ends this process: that one is torch's.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if sys.platform == "linux":  # also while this process waits for a drive
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
     cv2.setNumThreads(1)

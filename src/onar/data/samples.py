@@ -7,9 +7,11 @@ from these three, so any epoch can be entered at any step.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, TypeVar
 from unicodedata import normalize
 
@@ -20,11 +22,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from onar.config import PhotoData
+from onar.console import warn
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource
 from onar.data.photo_folders import Named, PhotoPaths, find_photo_paths
-from onar.errors import OnarError
+from onar.errors import OnarError, printable
 from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
 from onar.masks import known_from_holes
 
@@ -39,6 +42,10 @@ ORDER, _TRAINING, _VALIDATION, _HOLD_OUT, _AUGMENTATION = range(5)
 
 
 MOST_HELD_OUT = 100
+
+SECONDS_TO_COME_BACK = 120
+_GONE: set[Path] = set()
+"""Folders that this process has waited for in vain."""
 
 
 # ---------------------------------------------------------------- files
@@ -240,11 +247,33 @@ def first_readable(photos: Photos, index: int, read: Callable[[PhotoSource], T])
     """
     unreadable: list[str] = []
     for at in chain(range(index, len(photos)), range(index)):
-        try:
-            return read(photos[at]), at, unreadable
-        except PhotoError as error:
-            unreadable.append(str(error))
+        while True:
+            try:
+                return read(photos[at]), at, unreadable
+            except PhotoError as error:
+                if _comes_back(photos[at]):
+                    continue
+                unreadable.append(str(error))
+                break
     raise OnarError(f"none of the {len(photos)} photos could be read; the first: {unreadable[0]}")
+
+
+def _comes_back(photo: PhotoSource) -> bool:
+    """Wait for the folder of a photo when it has vanished, as a drive's does for a while; whether it is there again."""
+    if not isinstance(photo, Path):
+        return False
+    missing = [folder for folder in photo.parents if not folder.is_dir()]
+    if not missing or missing[-1] in _GONE:
+        return False
+    folder = missing[-1]  # the drive's, if that is what is gone
+    warn(f"onar: {printable(folder)} has vanished; waiting for it for up to {SECONDS_TO_COME_BACK} s")
+    latest = time.monotonic() + SECONDS_TO_COME_BACK
+    while time.monotonic() < latest:
+        time.sleep(0.2)
+        if folder.is_dir() and photo.parent.is_dir():
+            return True
+    _GONE.add(folder)
+    return False
 
 
 def _sample_of(photos: Photos, index: int, cut: Callable[[PhotoSource], Sample]) -> Sample:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -130,8 +131,24 @@ def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]
 
 
 def _list_folder(place: str) -> tuple[list[str], list[str]]:
-    """The folders, sorted, and the files in one folder; hidden ones are left out."""
+    """The folders, sorted, and the files in one folder; hidden ones, pipes and sockets are left out."""
     with os.scandir(place) as entries:
-        visible = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
-    folders = sorted(os.path.join(place, name) for name, is_folder in visible if is_folder)
-    return folders, [os.path.join(place, name) for name, is_folder in visible if not is_folder]
+        visible = [
+            (entry.name, entry.is_dir(), entry.is_file(follow_symlinks=False))
+            for entry in entries
+            if not entry.name.startswith(".")
+        ]
+    folders = sorted(os.path.join(place, name) for name, is_folder, _ in visible if is_folder)
+    others = [(os.path.join(place, name), is_file) for name, is_folder, is_file in visible if not is_folder]
+    return folders, [path for path, is_file in others if is_file or _is_file(path)]
+
+
+def _is_file(path: str) -> bool:
+    """Whether a path that is no folder is a file, or a link to one that is gone; reading from a pipe would wait."""
+    try:
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+    if not is_file:
+        warn(f"Passed over {printable(path)}: not a file")
+    return is_file

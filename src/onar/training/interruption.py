@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a training: the step is finished first."""
+"""Ctrl-C and the signals of a closed terminal or a scheduler during a training: the step is finished first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruption(last_saved: str) -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM so that a step can finish first; a second one stops at once.
+    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1 so that a step can finish first; a second one stops at once.
+
+    SIGHUP stays ignored where it is, as under nohup. SIGUSR1 is what SLURM sends before a time limit when asked to.
 
     Outside the main thread signals cannot be caught, and nothing is collected.
 
@@ -24,7 +26,7 @@ def interruption(last_saved: str) -> Iterator[list[int]]:
         received.append(number)
 
     try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in _stopping_signals()}
     except ValueError:
         before = {}
     try:
@@ -32,3 +34,10 @@ def interruption(last_saved: str) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    """The signals of this system that ask a training to stop."""
+    found = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+    ignored = [number for number in found if signal.getsignal(number) == signal.SIG_IGN]
+    return [number for number in found if number not in ignored or number in (signal.SIGINT, signal.SIGTERM)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -18,7 +18,7 @@ from onar.console import training_bar
 from onar.data.batches import leave_to_main_process
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError
-from onar.processes import from_main, gather, is_main_process, naming_lost_processes
+from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count
 from onar.training.budget import epoch_ends, steps_that_fit
 from onar.training.interruption import interruption
 from onar.training.reporting import (
@@ -68,7 +68,8 @@ def _train(config: TrainConfig) -> Path:
         with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:
             while run.progress.epoch < config.epochs and run.progress.step < run.total_steps and not run.is_stale():
                 say(f"Epoch {run.progress.epoch + 1}/{config.epochs}")
-                _train_epoch(run, interrupted)
+                with _saving_what_is_done(run):
+                    _train_epoch(run, interrupted)
                 _end_epoch(run)
             if run.is_stale():
                 say(f"Stopped early: no better {config.best_by} in {config.patience} epochs")
@@ -89,6 +90,23 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         _RUNNING.release()
+
+
+@contextmanager
+def _saving_what_is_done(run: Run) -> Iterator[None]:
+    """When the epoch fails between two steps, as for want of photos or memory, write a checkpoint first.
+
+    Alone only: other processes may be in the middle of a step, or gone.
+    """
+    try:
+        yield
+    except (OnarError, OSError, MemoryError, RuntimeError):
+        there = run.results.checkpoint(run.progress.step).exists()
+        if process_count() == 1 and run.gan.is_whole and run.progress.step and not there:
+            with suppress(OnarError, OSError, MemoryError, RuntimeError):
+                save_checkpoint(run)
+                say(f"Saved {run.results.checkpoint(run.progress.step)}; the same command goes on from there")
+        raise
 
 
 def _end_epoch(run: Run) -> None:

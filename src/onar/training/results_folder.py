@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -23,6 +24,8 @@ from onar.tensor_files import DamagedFileError, load_state, save_state
 from onar.training.progress import Progress
 from onar.weights_files import FORMAT, NEWER, refuse_newer
 
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+"""What network and FUSE drives answer that cannot lock a file."""
 CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
 # Settings that may differ between the parts of one run, because they change no weight (on_nan: none before the step
 # that stopped the run).
@@ -109,7 +112,7 @@ class Results:
         try:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(blocking=False)
+            self._take_lock()
             self._lock_holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         except Timeout as error:
             holder = self._lock_holder.read_text(encoding="utf-8") if self._lock_holder.exists() else "another process"
@@ -133,6 +136,17 @@ class Results:
                 f"--results_dir {self.folder} is no results folder of Onar, and holds {some(there)}, which training "
                 "would replace: choose another folder"
             )
+
+    def _take_lock(self) -> None:
+        """Lock the folder; a drive that knows no locks is said, and used all the same."""
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise
+        except (NotImplementedError, OSError) as error:
+            if getattr(error, "errno", None) not in (None, *NO_LOCKS):
+                raise
+            warn(f"onar: the drive of {self.folder} keeps no locks: let no other run write to it")
 
     def close(self) -> None:
         """Let others write to the folder."""

@@ -35,6 +35,7 @@ from onar.training.losses import (
 )
 
 Batch = tuple[Tensor, Tensor]  # photo B×H×W×3 uint8, known B×1×H×W uint8
+Saved = tuple[Tensor, Tensor]  # a buffer, and what it held before
 LOSS_NAMES = {
     "pixel": "Pixel_loss",
     "content": "Content_loss",
@@ -89,6 +90,7 @@ class GAN(Resumable):
         pixel_loss: the pixel term.
         perceptual_loss: the content and style terms; None when both weigh 0.
         average: exponential moving average of the generator, when one is kept.
+        is_whole: both networks are after the same step: not while they move, nor after that has failed.
         max_grad_norm: longest gradient, as the norm over a network's weights; longer ones are shortened. 0: any length.
     """
 
@@ -103,6 +105,7 @@ class GAN(Resumable):
     perceptual_loss: PerceptualLoss | None
     average: AveragedModel | None = None
     max_grad_norm: float = 0.0
+    is_whole: bool = field(default=True, init=False)
     _held: Sequence[nn.Parameter] = field(default=(), init=False)  # weights that no longer learn
 
     def step(self, group: Sequence[Batch]) -> dict[str, float]:
@@ -120,14 +123,16 @@ class GAN(Resumable):
         """
         buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
         while True:
-            sums = self._accumulate(group)
+            sums = self._accumulate_or_restore(group, buffers)
             sums |= self._clip_gradients()
             # One transfer for all numbers: reading them one by one would make a GPU wait each time.
             values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
             numbers = dict(zip(sums, values, strict=True))
             wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
             if not wrong:
+                self.is_whole = False
                 self._update()
+                self.is_whole = True
                 return numbers
             overflow = self._scaler.get_scale() > 1 and all(name in GRADIENT_NORMS for name in wrong)
             self._discard(buffers)
@@ -214,6 +219,14 @@ class GAN(Resumable):
         discriminator = (self.discriminator, self.optimizer_d.optimizer, self.schedules[1])
         return [generator, discriminator] if self.weights["adv"] else [generator]
 
+    def _accumulate_or_restore(self, group: Sequence[Batch], buffers: Sequence[Saved]) -> dict[str, Tensor]:
+        """As `_accumulate`; where that fails, as for want of memory, everything is as after the step before."""
+        try:
+            return self._accumulate(group)
+        except BaseException:
+            self._restore(buffers)
+            raise
+
     def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
         """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
         counts = [len(photo) for photo, _ in group]
@@ -284,13 +297,16 @@ class GAN(Resumable):
             optimizer._opt_called = True  # torch warns of a schedule that is ahead, as after a skipped first step
             schedule.step()
 
-    def _discard(self, buffers: list[tuple[Tensor, Tensor]]) -> None:
+    def _discard(self, buffers: Sequence[Saved]) -> None:
         """Undo what computing gradients has changed, and lower the scale of fp16."""
+        self._restore(buffers)
+        self._scaler.update()
+
+    def _restore(self, buffers: Sequence[Saved]) -> None:
         for buffer, before in buffers:
             buffer.copy_(before)
         for _, optimizer, _ in self._learners:
             optimizer.zero_grad()
-        self._scaler.update()
 
     def _to_device(self, batch: Batch) -> Batch:
         """Photo B×3×H×W in [0, 1], whose bytes stay in the order they came in (channels last), and known."""
