@@ -324,26 +324,27 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- writing
 
 
-def write_image(path: Path, pixels: EightBits) -> None:
+def write_image(path: Path, pixels: EightBits, *, overwrite: bool = True) -> None:
     """Write a uint8 H×W or H×W×3 array whole or not at all, in the format its name ends in.
 
     The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
 
     Raises:
+        AppearedError: a file is there, and not to be overwritten.
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    with replacing_picture(path) as (temporary, kind):
+    with replacing_picture(path, overwrite=overwrite) as (temporary, kind):
         Image.fromarray(pixels).save(temporary, kind, **_WRITE_OPTIONS.get(kind, {}))
 
 
 @contextmanager
-def replacing_picture(path: Path) -> Iterator[tuple[Path, str]]:
+def replacing_picture(path: Path, *, overwrite: bool = True) -> Iterator[tuple[Path, str]]:
     """As `files.replacing`, with the format that the name ends in, a value of `FORMATS`; raises as `write_image`."""
     kind = FORMATS.get(ending_of(path.name))
     if kind is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
     try:
-        with replacing(path) as temporary:
+        with replacing(path, overwrite=overwrite) as temporary:
             yield temporary, kind
     except ValueError as error:  # Pillow's word for a picture too large for the format
         raise OnarError(f"cannot write {printable(path)}: {error}") from error

@@ -145,13 +145,14 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
 # ---------------------------------------------------------------- writing
 
 
-def write_photo_file(path: Path, photo: Photo) -> list[Loss]:
+def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> list[Loss]:
     """Write a photo whole or not at all, in the format the name ends in; see `write_photo`.
 
     Raises:
+        AppearedError: a file is there, and not to be overwritten.
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    with replacing_picture(path) as (temporary, kind), temporary.open("wb+") as file:
+    with replacing_picture(path, overwrite=overwrite) as (temporary, kind), temporary.open("wb+") as file:
         return write_photo(file, kind, photo)
 
 
