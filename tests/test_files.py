@@ -114,9 +114,14 @@ def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
 
 def test_of_two_that_write_a_new_file_at_once_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    with pytest.raises(AppearedError), replacing(path, overwrite=False) as one:
-        one.write_text("one")
-        write_new(path, "other")
+
+    def write_with_another() -> None:
+        with replacing(path, overwrite=False) as one:
+            one.write_text("one")
+            write_new(path, "other")
+
+    with pytest.raises(AppearedError):
+        write_with_another()
     assert path.read_text() == "other"
 
 
@@ -129,8 +134,12 @@ def test_processes_of_one_number_never_share_a_temporary_file(tmp_path: Path) ->
 
 
 def test_a_folder_that_appears_while_another_is_written_stays(tmp_path: Path) -> None:
-    with pytest.raises(OnarError, match="cannot write"), replacing_folder(tmp_path / "page") as folder:
-        (folder / "index.html").touch()
-        (tmp_path / "page").mkdir()
-        (tmp_path / "page" / "thesis.txt").write_text("years of work")
+    def write_too_late() -> None:
+        with replacing_folder(tmp_path / "page") as folder:
+            (folder / "index.html").touch()
+            (tmp_path / "page").mkdir()
+            (tmp_path / "page" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(OnarError, match="cannot write"):
+        write_too_late()
     assert [path.name for path in tmp_path.rglob("*")] == ["page", "thesis.txt"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from onar.errors import OnarError, printable
+from onar.errors import OnarError, UsageError, printable
 
 _LONGEST_NAME = 255
 """Bytes."""
@@ -19,6 +19,11 @@ _LONGEST_NAME = 255
 
 class AppearedError(OnarError):
     """A file that was not to be replaced has appeared since the work began."""
+
+    @classmethod
+    def at(cls, path: Path) -> AppearedError:
+        """The error for a file."""
+        return cls(f"{printable(path)} has appeared meanwhile, and is not replaced without --overwrite")
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if not (overwrite or _take_name(target, temporary)):
-            raise AppearedError(f"{printable(path)} has appeared meanwhile, and is not replaced without --overwrite")
+            raise AppearedError.at(path)
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
@@ -126,6 +131,12 @@ def check_writable(path: Path) -> None:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     if not os.access(path.parent, os.W_OK):
         raise OnarError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
+def refuse_to_replace(source: Path, output: Path) -> None:
+    """Raise `UsageError` when a file to be written is one that is read for it."""
+    if source.exists() and output.exists() and source.samefile(output):
+        raise UsageError(f"--output {printable(output)} is the file that is read: name another")
 
 
 def remove_partial(folder: Path) -> None:

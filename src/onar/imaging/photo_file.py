@@ -70,6 +70,11 @@ class Photo:
     losses: tuple[Loss, ...]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
     def in_8_bits(self) -> NDArray[np.uint8]:
         """The pixels as uint8 to look at, H×W or H×W×3: of 16 bits, those that the photo uses."""
         return in_used_bits(self.pixels)

@@ -14,7 +14,7 @@ from onar.errors import OnarError, UsageError
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
-from onar.masks import Holes, holes_from_mask, is_mostly_grey, is_mostly_hole, why_no_hole
+from onar.masks import Holes, fit_holes, holes_from_mask, is_mostly_grey, is_mostly_hole, why_no_hole
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""
@@ -27,19 +27,40 @@ class SizesDifferError(OnarError):
     """A mask that is not of its photo's size."""
 
 
-def find_holes(mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0) -> Holes:
+def find_holes(
+    mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0, size: tuple[int, int] | None = None
+) -> Holes:
     """Where a photo is to be filled.
 
     Args:
         mask: H×W, as `images.read_mask` gives it.
         invert: black is the hole.
         dilate: pixels by which holes are widened.
+        size: height and width of the photo, to which a mask of its proportions is resized; None leaves its size.
+
+    Raises:
+        SizesDifferError: mask and photo differ in their proportions.
     """
     hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
+    hole = hole if size is None else _resize_holes(hole, *size)
     if dilate and hole.any():
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         hole = np.asarray(distance <= dilate)
     return hole
+
+
+def _resize_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Enlarge holes by nearest neighbour; smaller, what is hole in part is hole, or thin ones would be lost."""
+    tall, wide = hole.shape
+    if abs(tall * width - wide * height) > max(tall, wide, height, width):  # a side may be rounded
+        raise SizesDifferError(
+            f"the mask is {wide} x {tall} pixels, the photo {width} x {height}: it cannot be resized to that, because "
+            "its proportions are others"
+        )
+    if tall <= height and wide <= width:
+        return fit_holes(hole, height, width)
+    share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share > 1e-6)
 
 
 def as_holes(mask: Any) -> Holes:
