@@ -36,6 +36,7 @@ from onar.inference.holes import (
     doubts,
     fill_visible,
     find_holes,
+    have_proportions,
     mask_of_alpha,
 )
 from onar.inference.inpainter import Inpainter
@@ -200,7 +201,9 @@ def _check_size(work: Work) -> None:
     try:
         check_size(work.hole, work.photo, f"the mask {printable(work.job.mask)}")
     except SizesDifferError as error:
-        raise SizesDifferError(f"{printable(work.job.photo)}: {error}") from None
+        (tall, wide), (height, width) = work.hole.shape, work.photo.size
+        advice = "; --resize_mask scales it" if have_proportions(tall, wide, height, width) else ""
+        raise SizesDifferError(f"{printable(work.job.photo)}: {error}{advice}") from None
 
 
 def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:

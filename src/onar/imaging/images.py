@@ -267,20 +267,22 @@ def read_photo(path: Path) -> Image.Image:
 
 
 def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
-    """Read a mask file as its brightness, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
+    """Read a mask file, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
 
-    What is transparent counts as black: picture editors leave any colour under it.
+    That is its brightness, where what is transparent counts as black: picture editors leave any colour under it. Of
+    strokes on a transparent layer, in whatever colour, it is their opacity.
 
     Raises:
         PhotoError: as `open_photo`.
     """
     with open_photo(path, pixel_limit) as photo, damage_told(path):
-        return photo.opened.decode(photo.turn).brightness
+        return photo.opened.decode(photo.turn).mask
 
 
 def mask_of_picture(picture: Image.Image) -> EightBits:
     """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
-    return decode_picture(picture).brightness
+    turn = find_turn(picture)
+    return decode_picture(picture if turn is None else picture.transpose(turn)).mask
 
 
 def find_turn(image: Image.Image) -> Transpose | None:

@@ -148,9 +148,10 @@ class Inpainter:
             photo: a PIL picture (RGB, L, or with alpha, which is kept; its transparent pixels are neither seen nor
                 filled), a uint8 or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N
                 photos.
-            mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
-                "alpha" for a PIL picture whose holes were erased: they are filled, and all becomes opaque. A list of
-                as many for several photos, or an array N×H×W, or the one "alpha".
+            mask: PIL picture, or array H×W or H×W×1, the size of the photo: uint8 (128 and above is the hole), bool
+                (True), or float from 0 to 1 (0.5 and above). "alpha" for a PIL picture whose holes were erased: they
+                are filled, and all becomes opaque. A list of as many for several photos, or an array N×H×W (×1), or
+                the one "alpha".
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
             feather: hole pixels from the seam over which the fill fades into the colours it meets there.
@@ -254,7 +255,7 @@ def _masks_of_several(mask: Any, count: int) -> list[Any]:
     """The masks of so many photos; raises `UsageError` when there are not as many."""
     if isinstance(mask, str):
         return [mask] * count
-    if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim == 3):
+    if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim in (3, 4)):
         raise UsageError("several photos need a list of as many masks")
     if len(mask) != count:
         raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
