@@ -1,6 +1,8 @@
 """Pillow's pictures through `Inpainter`: upright, and with all that they carried when they are saved."""
 
+import copy
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,10 @@ def file_of(kind: str, orientation: int = 6, mode: str = "RGB") -> io.BytesIO:
     file = io.BytesIO()
     Image.fromarray(noise(24, 36, 3)).convert(mode).save(file, kind, **{**said, **SAVERS[kind]})
     return file
+
+
+def artist_of(picture: Image.Image) -> str:
+    return picture.getexif()[ExifTags.Base.Artist].encode("latin-1").decode()
 
 
 def mask_of(size: tuple[int, int]) -> Image.Image:
@@ -99,8 +105,7 @@ def test_what_a_file_says_is_in_the_file_that_is_saved(tmp_path: Path, kind: str
     result.save(path)
     with Image.open(path) as read:
         assert read.size == (24, 36)
-        artist = read.getexif()[ExifTags.Base.Artist]
-        assert artist.encode("latin-1").decode() == ARTIST
+        assert artist_of(read) == ARTIST
         assert read.getexif().get(ExifTags.Base.Orientation, 1) == 1
         assert read.info["icc_profile"] == PROFILE
         if "WEBP" not in (kind, target):
@@ -126,6 +131,9 @@ def test_what_is_given_to_save_wins_and_streams_and_copies_work(tmp_path: Path) 
     assert read.info["icc_profile"] == PROFILE
     assert result.copy().info == result.info
     assert result.resize((3, 4)).size == (3, 4)
+    for twin in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        twin.save(tmp_path / "a.png")
+        assert artist_of(Image.open(tmp_path / "a.png")) == ARTIST
     result.save(tmp_path / "a.bmp")
     result.save(tmp_path / "a.gif")
 

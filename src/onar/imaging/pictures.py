@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,9 @@ class CarryingPicture(Image.Image):
         info: what it carries, as Pillow names it.
         texts: of a PNG.
     """
+
+    _texts: Mapping[str, str] = MappingProxyType({})
+    """Of one that was pickled, they are lost, as all but the pixels and `info`."""
 
     def __init__(self, picture: Image.Image, info: dict[Any, Any], texts: dict[str, str]) -> None:
         super().__init__()
