@@ -5,6 +5,7 @@ lines that cannot run here, with the reason.
 """
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import datasets
+import numpy as np
 import pyarrow
 import pytest
 import torch
@@ -153,11 +155,35 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
     ):
         (folder / place).parent.mkdir(exist_ok=True)
         picture.save(folder / place)
+    write_annotations(folder, photo.size)
     write_shards(sorted(photos.rglob("*.jpg")), folder / "shards")
     torch.save(FlatUNet(RatioOfKnownValues, 4, 3, "last").state_dict(), folder / "snapshot.pth")
     run_onar(["convert", str(folder / "snapshot.pth"), "--output", str(folder / "converted.safetensors")])
     run_onar(["export", "--weights", str(finished / "generator_final.pth"), "--output", str(folder / "model.onnx")])
     return folder
+
+
+def write_annotations(folder: Path, size: tuple[int, int]) -> None:
+    """Holes of a photo as COCO and labelme have them: polygons, run lengths, and a rectangle."""
+    width, height = size
+    triangle = [10, 10, 40, 10, 10, 30]
+    runs = {"size": [height, width], "counts": [height * (width - 20), height * 10, height * 10]}
+    coco = {
+        "images": [{"id": 1, "file_name": "scans/a.jpg", "width": width, "height": height}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [triangle], "iscrowd": 0},
+            {"id": 2, "image_id": 1, "category_id": 1, "segmentation": runs, "iscrowd": 1},
+        ],
+        "categories": [{"id": 1, "name": "hole"}],
+    }
+    (folder / "annotations.json").write_text(json.dumps(coco))
+    corners = [[width - 20, 0], [width - 10.5, height - 1]]
+    shapes = [
+        {"shape_type": "polygon", "points": [triangle[at : at + 2] for at in (0, 2, 4)]},
+        {"shape_type": "rectangle", "points": corners},
+    ]
+    label = {"imageWidth": width, "imageHeight": height, "shapes": shapes}
+    (folder / "scans" / "a.json").write_text(json.dumps(label))
 
 
 def write_shards(photos: list[Path], folder: Path) -> None:
@@ -286,6 +312,20 @@ def test_a_python_block_runs(block: Block, folder: Path) -> None:
     exec(compile(block.code, block.documents[0].name, "exec"), {"__name__": "__main__"})
     for name in re.findall(r'save\("([^"]+)"\)|output=Path\("([^"]+)"\)', block.code):
         assert (folder / "".join(name)).exists()
+
+
+@pytest.mark.parametrize("program", ["pycocotools", "labelme"])
+def test_the_holes_of_annotations_become_mask_files(program: str, folder: Path) -> None:
+    (block,) = (one for one in PYTHON if ("pycocotools" if program == "pycocotools" else "imageWidth") in one.code)
+    (folder / "masks" / "a.png").unlink()
+    exec(compile(block.code, program, "exec"), {})
+    width, height = Image.open(folder / "photo.jpg").size
+    hole = np.asarray(Image.open(folder / "masks" / "a.png")) == 255
+    assert hole.shape == (height, width)
+    assert hole[:, width - 19 : width - 11].all()
+    assert not hole[:, width - 9 :].any()
+    assert hole[12, 12:35].all()
+    assert not hole[32:, : width - 21].any()
 
 
 # ---------------------------------------------------------------- names, languages, links

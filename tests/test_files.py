@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onar.errors import OnarError
-from onar.files import replacing, write_text
+from onar.files import AppearedError, replacing, replacing_folder, write_text
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
@@ -63,3 +64,82 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
         write_half()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# ---------------------------------------------------------------- what must not be replaced
+
+
+def write_new(path: Path, text: str) -> None:
+    with replacing(path, overwrite=False) as temporary:
+        temporary.write_text(text)
+
+
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on exFAT, and on many shares."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_file_that_appears_while_another_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+) -> None:
+    if not hard_links:
+        no_hard_links(monkeypatch)
+    path = tmp_path / "a.txt"
+    write_new(path, "first")
+    assert path.read_text() == "first"
+    path.unlink()
+
+    def write_too_late() -> None:
+        with replacing(path, overwrite=False) as temporary:
+            temporary.write_text("late")
+            path.write_text("precious")
+
+    with pytest.raises(AppearedError, match=r"a\.txt has appeared meanwhile"):
+        write_too_late()
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_new(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert (tmp_path / "a.txt").stat().st_nlink == 1
+
+
+def test_of_two_that_write_a_new_file_at_once_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+
+    def write_with_another() -> None:
+        with replacing(path, overwrite=False) as one:
+            one.write_text("one")
+            write_new(path, "other")
+
+    with pytest.raises(AppearedError):
+        write_with_another()
+    assert path.read_text() == "other"
+
+
+def test_processes_of_one_number_never_share_a_temporary_file(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.txt") as one, replacing(tmp_path / "a.txt") as other:  # as two containers would
+        one.write_text("one")
+        other.write_text("other")
+        assert one != other
+    assert (tmp_path / "a.txt").read_text() == "one"
+
+
+def test_a_folder_that_appears_while_another_is_written_stays(tmp_path: Path) -> None:
+    def write_too_late() -> None:
+        with replacing_folder(tmp_path / "page") as folder:
+            (folder / "index.html").touch()
+            (tmp_path / "page").mkdir()
+            (tmp_path / "page" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(OnarError, match="cannot write"):
+        write_too_late()
+    assert [path.name for path in tmp_path.rglob("*")] == ["page", "thesis.txt"]

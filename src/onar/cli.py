@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -74,6 +76,7 @@ def masks(
     count: int = 16,
     img_size: SizeOption = 512,
     seed: int = 0,
+    overwrite: bool = False,
     config: Annotated[MaskConfig, Parameter(name="*")] = MaskConfig(),  # noqa: B008
 ) -> None:
     """Write generated masks as PNG files (white = hole), and one sheet that shows them all.
@@ -83,11 +86,12 @@ def masks(
         count: How many masks.
         img_size: Their size in pixels: one number, or HEIGHTxWIDTH.
         seed: Another seed gives other masks.
+        overwrite: Replace the masks and the sheet of an earlier call, and remove those that are no longer of the set.
         config: How holes are made.
     """
     from onar.data.mask_preview import write_masks
 
-    print(write_masks(output, count, img_size, seed, config))
+    print(write_masks(output, count, img_size, seed, config, overwrite=overwrite))
 
 
 @app.command
@@ -142,8 +146,9 @@ def complete(
 
     Args:
         *photos: What to complete.
-        mask: White is filled, black is kept. A file for all photos, or a folder with a file for each, of the photo's
-            name but for the ending, and of the photo's size. "alpha" for photos in which the holes were erased.
+        mask: White is filled, black is kept; on a transparent layer, what is painted is filled. A file for all photos,
+            or a folder with a file for each, of the photo's name but for the ending, and of the photo's size. "alpha"
+            for photos in which the holes were erased.
         output: File for one photo, folder for several. The ending chooses the format: png jpg bmp tif webp.
         weights: A .pth, .safetensors or .onnx file; by default the bundled weights. "pyramid" fills without any.
         device: Where the network runs.
@@ -379,7 +384,7 @@ def _launch(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C.
+    """Entry point: exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C, 143 with SIGTERM.
 
     Args:
         arguments: verb and what follows; those of the process when None.
@@ -389,7 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        app.meta(arguments, exit_on_error=False, print_error=False)
+        with _tidy_when_ended():
+            app.meta(arguments, exit_on_error=False, print_error=False)
     except SystemExit as end:  # how cyclopts ends a verb that is done
         if not end.code and (error := lost_output()):
             sys.exit(_tell(OnarError(f"all is done, but what was printed is lost: {error.strerror}"), 1, debug))
@@ -407,6 +413,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if reason := _say_cause_outside(error, arguments):
             sys.exit(_tell(OnarError(reason), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
+
+
+@contextmanager
+def _tidy_when_ended() -> Iterator[None]:
+    """Let SIGTERM, and the end of the terminal, end this process as an error does: with its temporary files removed.
+
+    What is ignored, as `nohup` has it, stays ignored. Verbs that end in their own way catch the signals themselves.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP")  # Windows has the first alone
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    try:
+        caught = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+        for number in caught:
+            signal.signal(number, end)
+    except ValueError:  # not in the main thread
+        caught = []
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _say_cause_outside(error: Exception, arguments: Sequence[str]) -> str:

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError, printable
 
 _LONGEST_NAME = 255
 """Bytes."""
 
 
+class AppearedError(OnarError):
+    """A file that was not to be replaced has appeared since the work began."""
+
+    @classmethod
+    def at(cls, path: Path) -> AppearedError:
+        """The error for a file."""
+        return cls(f"{printable(path)} has appeared meanwhile, and is not replaced without --overwrite")
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary file beside `path` that takes its place when the block ends well.
 
-    The temporary file keeps the suffix of `path`, so that writers who choose the format by it work. When the block
-    fails, `path` is as it was and the temporary file is gone; `remove_partial` finds those of a process that was
-    killed. Once the block has ended, the new file survives a power cut. A file that was there keeps its mode, and a
-    link stays a link: what it points to is replaced.
+    The temporary file keeps the suffix of `path`, so that writers who choose the format by it work. Its name is used by
+    nobody else, on no machine. When the block fails, `path` is as it was and the temporary file is gone;
+    `remove_partial` finds those of a process that was killed. Once the block has ended, the new file survives a power
+    cut. A file that was there keeps its mode, and a link stays a link: what it points to is replaced.
+
+    Args:
+        path: the file.
+        overwrite: replace a file that is there, however late it came.
 
     Raises:
+        AppearedError: there is one, and it is not to be replaced; it stays as it is.
         OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
     """
     target = Path(os.path.realpath(path))
@@ -37,6 +52,8 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        if not (overwrite or _take_name(target, temporary)):
+            raise AppearedError.at(path)
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
@@ -46,11 +63,29 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _take_name(target: Path, temporary: Path) -> bool:
+    """Take a name for a finished file, unless somebody has it; whoever else wants it then sees that it is taken.
+
+    Where the file system has no hard links, an empty file holds the name until the finished one takes its place.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return os.path.samefile(temporary, target)  # over NFS, an answer that was lost makes the system ask again
+    except (OSError, AttributeError):
+        try:
+            target.open("xb").close()
+        except FileExistsError:
+            return False
+    return True
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a new, empty folder beside `path` that takes its place when the block ends well.
 
-    When the block fails, `path` is as it was and the new folder is gone.
+    When the block fails, `path` is as it was and the new folder is gone. A folder that was not there at first, and has
+    something in it at the end, is not replaced.
 
     Raises:
         OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
@@ -59,9 +94,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     temporary = target.with_name(_temporary_name(target))
     earlier = temporary.with_suffix(".earlier")
     try:
+        was_there = target.exists()
         temporary.mkdir(parents=True)
         yield temporary
-        if target.exists():
+        if was_there and target.exists():
             os.replace(target, earlier)
         os.replace(temporary, target)
         _sync_folder(target.parent)
@@ -75,12 +111,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_name(path: Path) -> str:
-    """A hidden name for what will be `path`, no longer than file systems take."""
-    end = f".{os.getpid()}.partial{path.suffix}"
+    """A hidden name for what will be `path`, no longer than file systems take, that nobody else uses.
+
+    Random, because the numbers of processes are the same in many containers.
+    """
+    end = f".{secrets.token_hex(8)}.partial{path.suffix}"
     stem = os.fsencode(f".{path.stem}")
     if len(stem) + len(os.fsencode(end)) <= _LONGEST_NAME:
         return f".{path.stem}{end}"
-    digest = hashlib.sha256(stem).hexdigest()[:16]  # other long names may begin in the same way
+    digest = hashlib.sha256(stem).hexdigest()[:16]
     return f".{digest}{end}"
 
 
@@ -92,6 +131,12 @@ def check_writable(path: Path) -> None:
         raise OnarError(f"cannot write {path}: {error.strerror or error}") from error
     if not os.access(path.parent, os.W_OK):
         raise OnarError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
+def refuse_to_replace(source: Path, output: Path) -> None:
+    """Raise `UsageError` when a file to be written is one that is read for it."""
+    if source.exists() and output.exists() and source.samefile(output):
+        raise UsageError(f"--output {printable(output)} is the file that is read: name another")
 
 
 def remove_partial(folder: Path) -> None:

@@ -71,10 +71,42 @@ def test_another_case_matches(photo: str, mask: str) -> None:
         ("a.png", "A.png", "a_mask.png"),
         ("x/A.gif", "a_mask.png"),
         ("x/A_Mask.webp", "x/ab.png"),
+        ("1950/a.jpg.png", "1950/a.png"),
+        ("1950/A.JPG.png", "1950/a.png"),
+        ("1950/a.jpg_mask.png", "1950/a_mask.png"),
+        ("a.jpg.png", "a.png"),
     ],
 )
 def test_the_nearest_mask_is_taken(masks: tuple[str, ...]) -> None:
     assert matched("1950/a.jpg", *masks) == masks[0]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        *("a_mask001.png", "a_mask_1.png", "a-mask.png", "a_masks.png", "a mask.png", "a.mask.png", "mask_a.png"),
+        *("mask-a.png", "Mask_A.PNG", "sub/mask_a.png", "mask_a.jpg.png"),
+    ],
+)
+def test_names_that_programs_give_masks_are_understood(mask: str) -> None:
+    assert matched("a.jpg", mask, "ab_mask.png", "mask.png", "amask.png", "b.jpg.png") == mask
+
+
+def test_of_two_such_names_none_is_guessed() -> None:
+    touch("photos/a.jpg", "photos/b.jpg", "masks/mask_a.png", "masks/a-mask.png", "masks/b_mask1.png")
+    plan = plan_jobs(["photos"], Path("masks"), Path("out"))
+    assert masks_of(plan) == {"photos/b.jpg": "masks/b_mask1.png"}
+    assert list(plan.ambiguous.values()) == ["photos/a.jpg fits several masks: masks/a-mask.png, masks/mask_a.png"]
+
+
+def test_photos_that_differ_in_their_endings_alone_find_their_own_masks() -> None:
+    touch("photos/a.jpg", "photos/a.tif", "photos/b.jpg", "masks/a.jpg.png", "masks/a.tif.png", "masks/b.png")
+    plan = plan_jobs(["photos"], Path("masks"), Path("out"))
+    assert masks_of(plan) == {
+        "photos/a.jpg": "masks/a.jpg.png",
+        "photos/a.tif": "masks/a.tif.png",
+        "photos/b.jpg": "masks/b.png",
+    }
 
 
 def test_two_masks_that_are_equally_near_stop_their_photo_alone() -> None:

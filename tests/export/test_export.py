@@ -11,8 +11,9 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import load_generator, load_into, load_weights, save_weights
+from onar.checkpoint import load_generator, load_into, load_weights, save_safetensors, save_weights
 from onar.cli import main
+from onar.conversion.verb import convert
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.verb import EXPORTERS, export, export_onnx
 from onar.inference.generator_graphs import GRAPHS
@@ -248,6 +249,17 @@ def test_options_that_do_not_go_together_are_refused(arguments: dict[str, object
     with pytest.raises(UsageError, match=said):
         export(**{"weights": str(weights), "output": weights.with_name("refused.onnx"), **arguments})  # type: ignore[arg-type]
     assert not weights.with_name("refused.onnx").exists()
+
+
+def test_weights_are_not_replaced_by_what_is_made_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_safetensors(path, PConvUNet(4, 3), {"format": "1", "training_size": "64"})
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is the file that is read"):
+        export(str(path), path)
+    with pytest.raises(UsageError, match="is the file that is read"):
+        convert(path, path)
+    assert path.read_bytes() == before
 
 
 def test_one_photo_is_too_little_for_int8(weights: Path, tmp_path: Path) -> None:

@@ -1,35 +1,123 @@
+"""What of a mask, and of a photo in which holes were erased, is hole."""
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
-from onar.inference.holes import SIGHT, fill_visible
+from onar.errors import OnarError
+from onar.inference.holes import as_holes, find_holes, mask_of_alpha
+from onar.masks import random_mask
 
-
-@pytest.mark.parametrize("bits", [8, 12, 16])
-def test_transparent_pixels_are_unknown_as_far_as_a_network_looks(bits: int) -> None:
-    kind = np.uint8 if bits == 8 else np.uint16
-    pixels = np.full((40, 3 * SIGHT, 3), 2**bits - 1, kind)
-    alpha = np.full(pixels.shape[:2], np.iinfo(kind).max, kind)
-    alpha[:, 100:] = 0
-    pixels[:, 100:] = 7
-    hole = np.zeros(alpha.shape, bool)
-    hole[10:20, 90:110] = True
-    seen = []
-
-    def complete(photo: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-        seen.append((photo, unknown))
-        return np.full_like(photo, np.iinfo(kind).max)
-
-    filled = fill_visible(pixels, alpha, hole, complete)
-    ((photo, unknown),) = seen
-    assert unknown[10:20, 90:100].all()
-    assert unknown[:, 100 : 90 + SIGHT].all()
-    assert not unknown[:, 100 + SIGHT :].any()
-    assert not unknown[:, :90].any()
-    assert photo[0, 0, 0] >= np.iinfo(kind).max - 16  # a white of 12 bits is nearly that of 16
-    assert (filled[10:20, 90:100] == 2**bits - 1).all()
-    assert np.array_equal(filled[:, 100:], pixels[:, 100:])
+HOLE = np.zeros((60, 80), bool)
+HOLE[20:40, 30:60] = True
 
 
-def test_a_hole_that_nobody_sees_is_not_filled() -> None:
-    pixels, alpha = np.full((4, 4), 9, np.uint8), np.zeros((4, 4), np.uint8)
-    assert fill_visible(pixels, alpha, np.ones((4, 4), bool), lambda *_: pytest.fail("filled")) is pixels
+# ---------------------------------------------------------------- erased holes
+
+
+def erased(hole: np.ndarray, softness: float, opacity: int = 255) -> np.ndarray:
+    """The alpha of a photo after a brush with a soft edge went over a hole."""
+    left = cv2.GaussianBlur(np.where(hole, 0.0, 1.0), None, softness) if softness else np.where(hole, 0.0, 1.0)
+    return np.rint(left * opacity).astype(np.uint8)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("opacity", [255, 254, 200])
+@pytest.mark.parametrize("softness", [0, 1, 3])
+def test_no_rim_of_a_soft_eraser_stays(softness: float, opacity: int, bits: int) -> None:
+    alpha = erased(HOLE, softness, opacity)
+    mask = mask_of_alpha(alpha if bits == 8 else alpha.astype(np.uint16) * 257)
+    assert (mask[alpha < 0.97 * opacity] == 255).all()
+    assert (mask[alpha == opacity] == 0).all()
+
+
+def test_what_is_transparent_for_itself_is_no_hole() -> None:
+    alpha = erased(HOLE, 2)
+    alpha[5:10, 5:20] = 180
+    mask = mask_of_alpha(alpha)
+    assert not mask[:12].any()
+    assert mask[HOLE].all()
+
+
+def test_what_a_soft_brush_went_over_is_hole_where_nothing_is_erased_more() -> None:
+    assert np.array_equal(mask_of_alpha(np.where(HOLE, 180, 255).astype(np.uint8)) == 255, HOLE)
+    assert not mask_of_alpha(np.full((9, 9), 180, np.uint8)).any()
+    assert mask_of_alpha(np.zeros((9, 9), np.uint8)).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_hard_edges_what_is_erased_is_the_hole(seed: int) -> None:
+    mask = random_mask(50, 70, rng=np.random.default_rng(seed))
+    assert np.array_equal(mask_of_alpha(255 - mask), mask)
+
+
+# ---------------------------------------------------------------- strokes on a transparent layer
+
+COLOURS = ["black", "white", "red", "lime", "blue", "yellow", "gray", "#102030", "#808080"]
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_strokes_on_a_transparent_layer_are_holes_whatever_their_colour(mode: str, colour: str) -> None:
+    layer = Image.new("RGBA", (80, 60))
+    layer.paste(colour, (0, 0), Image.fromarray(HOLE))
+    assert np.array_equal(as_holes(layer.convert(mode)), HOLE)
+
+
+def test_strokes_of_several_colours_with_soft_edges_are_holes_where_they_cover_half() -> None:
+    layer = Image.new("RGBA", (80, 60), (255, 255, 255, 0))
+    draw = ImageDraw.Draw(layer)
+    draw.line((5, 5, 70, 50), fill=(255, 0, 0, 255), width=7)
+    draw.line((70, 5, 5, 50), fill=(255, 255, 0, 255), width=7)
+    draw.line((5, 30, 70, 30), fill=(0, 0, 90, 100), width=5)
+    opacity = np.asarray(layer.getchannel("A"))
+    assert np.array_equal(as_holes(layer), opacity >= 128)
+
+
+def test_a_mask_of_black_and_white_is_one_though_it_is_transparent_in_part() -> None:
+    pixels = np.dstack([np.where(HOLE, 255, 0)] * 3 + [np.full(HOLE.shape, 255)]).astype(np.uint8)
+    for colour in (0, 255):
+        pixels[:, 50:] = (colour, colour, colour, 0)
+        expected = HOLE.copy()
+        expected[:, 50:] = False
+        assert np.array_equal(as_holes(Image.fromarray(pixels)), expected)
+
+
+def test_a_mask_in_memory_is_set_upright_as_one_in_a_file_is() -> None:
+    mask = Image.fromarray(HOLE.astype(np.uint8) * 255)
+    lying = mask.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[274] = 6
+    lying.info["exif"] = exif.tobytes()
+    assert np.array_equal(as_holes(lying), HOLE)
+
+
+# ---------------------------------------------------------------- masks of another size
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_smaller_mask_is_enlarged_by_whole_pixels(factor: int) -> None:
+    mask = random_mask(30, 40, rng=np.random.default_rng(0))
+    height, width = 30 * factor, 40 * factor
+    hole = find_holes(mask, size=(height, width))
+    assert np.array_equal(hole, np.kron(mask == 255, np.ones((factor, factor), bool)))
+    assert np.array_equal(find_holes(255 - mask, invert=True, size=(height, width)), hole)
+
+
+def test_no_thin_hole_is_lost_in_a_smaller_photo() -> None:
+    mask = np.zeros((400, 600), np.uint8)
+    mask[101] = mask[:, 303] = 255
+    hole = find_holes(mask, size=(100, 150))
+    assert hole.sum() == 150 + 100 - 1
+
+
+@pytest.mark.parametrize("size", [(37, 53), (101, 33), (2000, 1333)])
+def test_halves_of_odd_sizes_fit_and_other_proportions_do_not(size: tuple[int, int]) -> None:
+    height, width = size
+    for half in ((height // 2, width // 2), (-(-height // 2), -(-width // 2)), (height // 2, -(-width // 2))):
+        assert find_holes(np.full(half, 255, np.uint8), size=size).shape == size
+    with pytest.raises(OnarError, match="its proportions are others"):
+        find_holes(np.zeros((height, 2 * width), np.uint8), size=size)
+    with pytest.raises(OnarError, match="its proportions are others"):
+        find_holes(np.zeros((width, height), np.uint8), size=size)

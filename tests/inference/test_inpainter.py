@@ -152,6 +152,18 @@ def test_a_batch_gives_what_the_photos_give_one_by_one() -> None:
     assert inpainter([], []) == []
 
 
+@pytest.mark.parametrize("kind", [bool, np.float16, np.float32, np.float64, np.uint8])
+def test_a_mask_is_the_same_as_truth_values_numbers_and_with_a_channel(kind: type) -> None:
+    photo, mask = photo_of(20, 30), random_mask(20, 30, rng=np.random.default_rng(0))
+    inpainter = Inpainter.load("pyramid")
+    expected = inpainter(photo, mask)
+    other = mask if kind is np.uint8 else (mask / 255).astype(kind)
+    assert (inpainter(photo, other) == expected).all()
+    assert (inpainter(photo, other[..., None]) == expected).all()
+    assert (inpainter(photo[None], other[None, ..., None]) == expected[None]).all()
+    assert (inpainter(photo, np.where(mask, 0.5, 0.499)) == expected).all()
+
+
 def test_feathering_touches_hole_pixels_only_and_closes_the_seam() -> None:
     photo = np.full((64, 64, 3), 200, np.uint8)
     mask = np.zeros((64, 64), np.uint8)
@@ -193,7 +205,10 @@ def test_groups_are_boxes_round_holes_that_lie_together() -> None:
     [
         (np.zeros((8, 9, 3), np.uint8), np.zeros((9, 8), np.uint8), "the same size"),
         (np.zeros((8, 9, 3), np.float32), np.zeros((8, 9), np.uint8), "uint8"),
-        (np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.float32), "a mask is"),
+        (np.zeros((8, 9, 3), np.uint8), np.full((8, 9), np.nan), "the mask holds NaN"),
+        (np.zeros((8, 9, 3), np.uint8), np.full((8, 9), 255.0), "goes from 255 to 255: a mask of floats goes from 0"),
+        (np.zeros((8, 9, 3), np.uint8), np.full((8, 9), -1.0), "goes from -1 to -1"),
+        (np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9, 3), np.uint8), "a mask is"),
         (np.zeros((8, 9, 4), np.uint8), np.zeros((8, 9), np.uint8), "height x width"),
         ("photo.jpg", np.zeros((8, 9), np.uint8), "PIL picture"),
         (np.zeros((8, 9, 3), np.uint8), np.eye(8, 9, dtype=np.uint8), "brightest value is 1, .* as bool, or times 255"),

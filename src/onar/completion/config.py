@@ -29,12 +29,18 @@ class CompletionConfig(Settings):
     """Let the fill fade into the colours at the seam over so many pixels; known pixels stay as they are."""
     invert_mask: bool = False
     """The masks have black holes."""
+    resize_mask: bool = False
+    """Resize masks of another size, but of the photo's proportions, to the photo's; otherwise they are refused."""
     dilate: int = 0
     """Widen the holes by so many pixels, against soft or tight edges of masks."""
     overlay: bool = False
     """Also write NAME_overlay.png: the photo with what will be filled in red."""
     compare: bool = False
     """Also write NAME_compare.png: the photo with its holes in white beside the result, at most 1024 pixels each."""
+    keep_times: bool = False
+    """Give results the times at which the photos' files were changed and read last."""
+    resume: bool = False
+    """Go on with what was stopped: a result that is there, whole and of this photo and mask, is left as it is."""
     workers: int = 2
     """Threads that read and write photos while others are being filled; each holds a photo in memory. 0: none."""
     max_megapixels: float = 200

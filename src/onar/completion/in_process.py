@@ -6,7 +6,6 @@ lock to others. Every photo in their hands is in memory, so there are few of the
 
 from __future__ import annotations
 
-import shutil
 import traceback
 import warnings
 from collections import deque
@@ -18,21 +17,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
-from onar.completion.matching import Source, is_same_file
+from onar.completion.matching import Source
 from onar.completion.plan import Job
+from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.devices import is_out_of_memory
 from onar.errors import OnarError, printable
-from onar.files import replacing
-from onar.imaging.formats import FORMATS, ending_of
-from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask, write_image
+from onar.files import AppearedError
+from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
 from onar.imaging.levels import Pixels
-from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
-from onar.imaging.sheets import picture_grid
+from onar.imaging.photo_file import Photo, read_photo_file
 from onar.inference.holes import (
     ALPHA,
     SizesDifferError,
@@ -40,13 +36,11 @@ from onar.inference.holes import (
     doubts,
     fill_visible,
     find_holes,
+    have_proportions,
     mask_of_alpha,
 )
 from onar.inference.inpainter import Inpainter
 from onar.masks import Holes
-
-TINT = (255, 0, 0)
-COMPARED_SIZE = 1024
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,36 +55,30 @@ class Outcome:
         notes: what a person should know, one line each.
         error: why it is not completed, in one line; None when it is.
         cause: what was raised then, without the local variables of its traceback.
+        was_there: with `resume`, its result had been written before and is left as it is.
     """
 
     job: Job
     notes: tuple[str, ...] = ()
     error: str | None = None
     cause: Exception | None = None
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A photo between two stations."""
-
-    job: Job
-    photo: Photo
-    hole: Holes
-    questions: list[str]
-    filled: Photo | None = None
+    was_there: bool = False
 
 
 def complete_files(
     jobs: Iterable[Job],
     inpainter: Inpainter,
     config: CompletionConfig = CompletionConfig(),  # noqa: B008
+    *,
+    overwrite: bool = True,
 ) -> Iterator[Outcome]:
-    """Complete photo files, each whole or not at all; files that are there are replaced.
+    """Complete photo files, each whole or not at all.
 
     Args:
         jobs: what to do.
         inpainter: fills the holes.
         config: how.
+        overwrite: replace files that are there; otherwise their photos fail, and the files stay.
 
     Yields:
         What became of each photo, in the order of the jobs. A photo that cannot be read, filled or written does not
@@ -99,24 +87,29 @@ def complete_files(
     limit = int(config.max_megapixels * 1_000_000)
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
-    def read_holes(path: Source) -> tuple[Holes, list[str]]:
-        mask = read_mask(path, limit)
-        hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
-        return hole, doubts(mask, hole, config.invert_mask)
+    def read_holes(path: Source, size: tuple[int, int] | None) -> tuple[Holes, list[str]]:
+        return _read_holes(path, size, config, limit)
 
-    def read(job: Job) -> _Work:
+    def read(job: Job) -> Work:
+        times = _times_of(job.photo) if config.keep_times else None
         photo = read_photo_file(job.photo, limit)
-        work = _with_own_mask(job, photo, config) if job.mask == ALPHA else _Work(job, photo, *read_holes(job.mask))
+        if job.mask == ALPHA:
+            work = _with_own_mask(job, photo, config)
+        else:
+            work = Work(job, photo, *read_holes(job.mask, photo.size if config.resize_mask else None))
         _check_size(work)
-        _refuse_to_lose(work, config)
-        return work
+        return _look_for_result(replace(work, times=times), config, limit, overwrite)
+
+    def write(work: Work) -> Outcome:
+        notes = write_result(work, config, overwrite)
+        return Outcome(work.job, tuple(notes), was_there=work.was_there)
 
     with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:
-        writing: deque[tuple[Job, Future[tuple[str, ...]]]] = deque()
+        writing: deque[tuple[Job, Future[Outcome]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
                 work = _fill(reading.result(), inpainter, config)
-                written = executor.submit(_write, work, config)
+                written = executor.submit(write, work)
             except Exception as error:  # of whatever kind: the others shall not suffer
                 written = Future()
                 written.set_exception(error)
@@ -128,10 +121,11 @@ def complete_files(
             yield _outcome(*writing.popleft())
 
 
-def _outcome(job: Job, writing: Future[tuple[str, ...]]) -> Outcome:
+def _outcome(job: Job, writing: Future[Outcome]) -> Outcome:
     name = printable(job.photo)
     try:
-        return Outcome(job, tuple(f"{name}: {note}" for note in writing.result()))
+        outcome = writing.result()
+        return replace(outcome, notes=tuple(f"{name}: {note}" for note in outcome.notes))
     except Exception as error:
         reason = _reason(error)
         _forget_locals(error)
@@ -159,122 +153,91 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- one photo
 
 
-def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> _Work:
+def _times_of(photo: Source) -> tuple[int, int] | None:
+    """When a file was read and changed last, in nanoseconds; None when it came through a pipe."""
+    if not isinstance(photo, Path):
+        return None
+    with damage_told(photo):
+        status = photo.stat()
+    return status.st_atime_ns, status.st_mtime_ns
+
+
+def _read_holes(
+    path: Source, size: tuple[int, int] | None, config: CompletionConfig, limit: int
+) -> tuple[Holes, list[str]]:
+    """The holes of a mask file, and what a person should be asked about it.
+
+    Args:
+        path: the mask.
+        size: height and width that the holes are resized to, if any.
+        config: what becomes of it.
+        limit: most pixels.
+    """
+    mask = read_mask(path, limit)
+    try:
+        hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate, size=size)
+    except SizesDifferError as error:
+        raise SizesDifferError(f"{printable(path)}: {error}") from None
+    resized = [f"its mask of {_in_words(mask.shape)} is resized to {_in_words(hole.shape)}"]
+    return hole, [*(resized if hole.shape != mask.shape else []), *doubts(mask, hole, config.invert_mask)]
+
+
+def _in_words(size: tuple[int, ...]) -> str:
+    """A height and a width as people say them."""
+    return f"{size[1]} x {size[0]} pixels"
+
+
+def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> Work:
     """A photo whose holes were erased, which is opaque then; raises `OnarError` when it has no transparency."""
     if photo.alpha is None:
         raise OnarError(f"{printable(job.photo)}: nothing is transparent in it, so --mask {ALPHA} finds no hole")
     mask = mask_of_alpha(photo.alpha)
     hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
-    return _Work(job, replace(photo, alpha=None), hole, doubts(mask, hole, config.invert_mask))
+    return Work(job, replace(photo, alpha=None), hole, doubts(mask, hole, config.invert_mask))
 
 
-def _check_size(work: _Work) -> None:
+def _check_size(work: Work) -> None:
     """Raise `SizesDifferError`, with the names of both files, when mask and photo are not of one size."""
     try:
         check_size(work.hole, work.photo, f"the mask {printable(work.job.mask)}")
     except SizesDifferError as error:
-        raise SizesDifferError(f"{printable(work.job.photo)}: {error}") from None
+        (tall, wide), (height, width) = work.hole.shape, work.photo.size
+        advice = "; --resize_mask scales it" if have_proportions(tall, wide, height, width) else ""
+        raise SizesDifferError(f"{printable(work.job.photo)}: {error}{advice}") from None
 
 
-def _refuse_to_lose(work: _Work, config: CompletionConfig) -> None:
-    """Raise `OnarError` when a result would replace a file that holds more: the photo itself, or other pictures."""
+def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
+    """The work, with the result that an earlier call left, if it may go on with that.
+
+    Raises:
+        OnarError: a file is there that may not be replaced.
+    """
     output = work.job.output
-    lost: list[str]
-    if output.exists() and is_same_file(work.job.photo, output):
-        lost = [] if _is_copied(work) else [*work.photo.losses, *reduced(work.photo, _format_of(output))[1]]
-    else:
-        lost = _other_pictures(output, work.photo.count if _is_copied(work) else 1)
-    pictures = {output: lost} | {beside: _other_pictures(beside, 1) for beside in _pictures_beside(work.job, config)}
-    for target, losses in pictures.items():
-        if losses:
-            reason = "; ".join(losses)
-            raise OnarError(
-                f"{printable(target)} would be replaced by less than it holds ({reason}): choose another --output"
-            )
+    if config.resume and output.exists():
+        try:
+            return replace(work, filled=read_result(work, limit), was_there=True)
+        except OnarError as error:
+            if not overwrite:
+                raise OnarError(
+                    f"{printable(output)} is there, but is no result to go on with ({error}): "
+                    "remove it, or replace it with --overwrite"
+                ) from None
+    if output.exists() and not overwrite:
+        raise AppearedError.at(output)
+    refuse_to_lose(work, config)
+    return work
 
 
-def _other_pictures(target: Path, kept: int) -> list[str]:
-    """What a file holds, in words, if that is more pictures than are kept."""
-    count = count_pictures(target) if target.exists() else 0
-    return [f"it holds {count} pictures"] if count > kept else []
-
-
-def _pictures_beside(job: Job, config: CompletionConfig) -> list[Path]:
-    return [job.beside(word) for word in ("overlay", "compare") if getattr(config, word)]
-
-
-def _is_copied(work: _Work) -> bool:
-    """Whether a photo has no holes and stays in its format, so that its file is copied."""
-    kind = "JPEG" if work.photo.kind == "MPO" else work.photo.kind
-    return not work.hole.any() and kind == _format_of(work.job.output)
-
-
-def _format_of(output: Path) -> str:
-    return FORMATS[ending_of(output.name)]
-
-
-def _fill(work: _Work, inpainter: Inpainter, config: CompletionConfig) -> _Work:
+def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
     options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
     def complete(pixels: Pixels, unknown: Holes) -> Pixels:
         return inpainter(pixels, unknown, **options)
 
-    if not work.hole.any():
+    if work.was_there or not work.hole.any():
         return work
     pixels = fill_visible(work.photo.pixels, work.photo.alpha, work.hole, complete)
     return replace(work, filled=replace(work.photo, pixels=pixels))
-
-
-def _write(work: _Work, config: CompletionConfig) -> tuple[str, ...]:
-    """Write what is asked for; returns notes."""
-    notes = [*work.questions]
-    if work.filled is None:
-        notes += _write_unfilled(work)
-    else:
-        notes += [*work.photo.losses, *write_photo_file(work.job.output, work.filled)]
-    filled = work.filled or work.photo
-    if config.overlay:
-        write_image(work.job.beside("overlay"), _tint(work.photo.in_8_bits, work.hole))
-    if config.compare:
-        write_image(work.job.beside("compare"), _side_by_side(work.photo.in_8_bits, work.hole, filled.in_8_bits))
-    return tuple(notes)
-
-
-def _write_unfilled(work: _Work) -> list[str]:
-    """Copy a photo without holes, byte for byte unless it is to be in another format; returns notes."""
-    source, output = work.job.photo, work.job.output
-    if not _is_copied(work):
-        return [*work.photo.losses, *write_photo_file(output, work.photo)]
-    if not (output.exists() and is_same_file(source, output)):
-        with damage_told(source):
-            file = source.open("rb")  # before anything is written: it may be gone by now
-        with file, replacing(output) as temporary, temporary.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
-    return []
-
-
-def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:
-    """RGB uint8 H×W×3 of the photo, half red in its holes."""
-    tinted = _as_rgb(photo)
-    tinted[hole] = tinted[hole] // 2 + np.array(TINT, np.uint8) // 2
-    return tinted
-
-
-def _side_by_side(photo: NDArray[np.uint8], hole: Holes, completed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A sheet of the photo with white holes and the completed photo, reduced to at most `COMPARED_SIZE` each."""
-    masked = _as_rgb(photo)
-    masked[hole] = 255
-    return picture_grid([[_reduce(masked), _reduce(_as_rgb(completed))]])
-
-
-def _as_rgb(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo.copy()
-
-
-def _reduce(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = Image.fromarray(picture)
-    image.thumbnail((COMPARED_SIZE, COMPARED_SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(image)
 
 
 # ---------------------------------------------------------------- threads

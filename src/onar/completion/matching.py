@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ Source: TypeAlias = Path | PhotoBytes
 _Key: TypeAlias = tuple[str, str]
 """In what respect pictures are compared, and the text that must be equal."""
 
+_CALLED_MASK = re.compile(r"(.+)[_\-. ]masks?[_\-]?\d*|masks?[_\-. ](.+)", re.DOTALL)
+"""Names of masks, without their ending and in small letters, with the photo's name in them."""
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -33,8 +37,9 @@ class Matches:
 def match_folder(places: dict[Path, Path], folder: Path) -> Matches:
     """Find the mask of each photo in a folder.
 
-    At the photo's place are looked for: its name, its name in another case, NAME_mask. Then, in the same order, those
-    anywhere in the folder. The first that is there is the mask, if it is the only one.
+    At the photo's place are looked for: its name with its ending, such as NAME.jpg.png; its name; its name in another
+    case; and what `_CALLED_MASK` fits, such as NAME_mask, NAME-mask, NAME_mask001 or mask_NAME. Then, in the same
+    order, those anywhere in the folder. The first that is there is the mask, if it is the only one.
 
     Args:
         places: of each photo, where it lies under the folder that it was found in.
@@ -95,25 +100,34 @@ def _refuse_all(
 
 def _nearest(photo: Path, place: Path, by_key: Mapping[_Key, Sequence[Path]]) -> Sequence[Path]:
     """The masks that are equally near to a photo, and nearer than all others."""
-    exact_place, any_place, exact_name, any_name = _keys(place)
-    for exact, in_any_case in ((exact_place, any_place), (exact_name, any_name)):
-        for key in (exact, in_any_case):
+    for kind, bare in (("place", place.with_suffix("").as_posix()), ("name", place.stem)):
+        whole = bare + place.suffix
+        if with_ending := _first(by_key, [(kind, normalize("NFC", whole)), (f"{kind} in any case", _any_case(whole))]):
+            return with_ending
+        for key in ((kind, normalize("NFC", bare)), (f"{kind} in any case", _any_case(bare))):
             # Beside a photo, what is called as it is is the photo itself or another one.
             elsewhere = [mask for mask in by_key.get(key, ()) if not is_same_file(photo.parent, mask.parent)]
             if elsewhere:
                 return elsewhere
-        kind, text = in_any_case
-        if called_mask := by_key.get((kind, f"{text}_mask")):
+        if called_mask := _first(by_key, [(f"{kind} of its photo", _any_case(name)) for name in (whole, bare)]):
             return called_mask
     return ()
 
 
+def _first(by_key: Mapping[_Key, Sequence[Path]], keys: Sequence[_Key]) -> Sequence[Path]:
+    """The masks under the first of the keys that has any."""
+    return next((found for key in keys if (found := by_key.get(key))), ())
+
+
 def _keys(place: Path) -> list[_Key]:
-    """By what a picture at a place is found: its place, that in any case, its name, that in any case."""
-    texts = {"place": place.with_suffix("").as_posix(), "name": place.stem}
+    """By what a picture at a place is found: its place and its name, as they are, in any case, and as a mask's."""
     keys = []
-    for kind, text in texts.items():
+    for kind, text in (("place", place.with_suffix("").as_posix()), ("name", place.stem)):
         keys += [(kind, normalize("NFC", text)), (f"{kind} in any case", _any_case(text))]
+        folder, _, name = _any_case(text).rpartition("/")
+        if called := _CALLED_MASK.fullmatch(name):
+            of = called[1] or called[2]
+            keys.append((f"{kind} of its photo", f"{folder}/{of}" if folder else of))
     return keys
 
 

@@ -66,26 +66,44 @@ class Actor:
         weights: what `Inpainter.load` takes.
         device: "auto", "cpu", "cuda" or "mps".
         config: how photos are completed.
+        overwrite: replace files that are there.
     """
 
-    def __init__(self, folder: str, threads: int, weights: str | None, device: str, config: CompletionConfig) -> None:
+    def __init__(
+        self,
+        folder: str,
+        threads: int,
+        weights: str | None,
+        device: str,
+        config: CompletionConfig,
+        overwrite: bool = True,
+    ) -> None:
         os.chdir(folder)
         cv2.setNumThreads(threads)
         self.inpainter = Inpainter.load(weights, device, threads, config.blend)
         self.config = config
+        self.overwrite = overwrite
 
     def __call__(self, block: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Complete the photos of a block: pickled jobs in, their pickled outcomes out."""
-        outcomes = complete_files(map(pickle.loads, block["job"]), self.inpainter, self.config)
+        jobs = map(pickle.loads, block["job"])
+        outcomes = complete_files(jobs, self.inpainter, self.config, overwrite=self.overwrite)
         return {"outcome": [pickle.dumps(_without_traceback(outcome)) for outcome in outcomes]}
 
 
 def complete_on_ray(
-    jobs: Sequence[Job], weights: str | None, device: str, config: CompletionConfig, where: EngineConfig
+    jobs: Sequence[Job],
+    weights: str | None,
+    device: str,
+    config: CompletionConfig,
+    where: EngineConfig,
+    *,
+    overwrite: bool = True,
 ) -> Iterator[Outcome]:
     """Complete photo files as `complete_files` does, in the workers of a Ray cluster.
 
-    Bit for bit the same on machines of one kind, because a worker computes with as many threads as this process.
+    Bit for bit the same on machines of one kind, because a worker computes with as many threads as this process. What a
+    worker wrote before it died is looked at by the next, and not done again.
 
     Args:
         jobs: what to do.
@@ -93,6 +111,7 @@ def complete_on_ray(
         device: "auto", "cpu", "cuda" or "mps".
         config: how.
         where: the cluster.
+        overwrite: replace files that are there.
 
     Yields:
         What became of each photo, in the order of the jobs. Those whose worker died again and again come last.
@@ -102,13 +121,14 @@ def complete_on_ray(
     """
     with _cluster(where.address) as ray:
         pool = plan_pool([machine["Resources"] for machine in ray.nodes() if machine["Alive"]], device, where)
-        arguments = (os.getcwd(), pool.threads, weights, device, config)
+        retried = config if overwrite else replace(config, resume=True)
+        arguments = (os.getcwd(), pool.threads, weights, device, retried, overwrite)
         left = dict.fromkeys(jobs)
         together = min(PHOTOS_IN_BLOCK, -(-len(jobs) // (BLOCKS_PER_WORKER * pool.workers)))
         for photos_in_block in (together, 1):  # alone the second time: whatever kills a worker takes no other along
             for outcome in _map(ray, list(left), photos_in_block, arguments, pool):
                 del left[outcome.job]
-                yield outcome
+                yield replace(outcome, was_there=outcome.was_there and config.resume)
         for job in left:
             reason = "its Ray worker died each time, probably for want of memory"
             yield Outcome(

@@ -63,7 +63,12 @@ class Plan:
 
 
 def plan_jobs(
-    photos: Sequence[str | Path], mask: Path, output: Path, overwrite: bool = False, extras: Sequence[str] = ()
+    photos: Sequence[str | Path],
+    mask: Path,
+    output: Path,
+    overwrite: bool = False,
+    extras: Sequence[str] = (),
+    resume: bool = False,
 ) -> Plan:
     """Find the photos and their masks, and choose the files to write.
 
@@ -75,6 +80,7 @@ def plan_jobs(
         output: a file, for one photo; or a folder, when there are several, or it is there, or has no ending.
         overwrite: replace files that are there, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
+        resume: files that are there may be results of an earlier call, which are looked at later.
 
     Raises:
         UsageError: no photo is named; a photo would be its own mask; a file would be overwritten, or written twice;
@@ -92,7 +98,7 @@ def plan_jobs(
         place = places[photo]
         written = place if ending_of(place.name) in FORMATS else place.with_suffix(".png")
         jobs.append(Job(photo, found, output if as_file else output / written))
-    _check_targets(jobs, overwrite, extras)
+    _check_targets(jobs, overwrite, extras, resume)
     return Plan(jobs, matches.without, matches.ambiguous)
 
 
@@ -237,7 +243,7 @@ def _is_for_one_file(output: Path, count: int) -> bool:
     return ending in FORMATS
 
 
-def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) -> None:
+def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], resume: bool) -> None:
     """Refuse to lose a file of the user's, before anything is done."""
     targets = [(job, target) for job in jobs for target in (job.output, *(job.beside(word) for word in extras))]
     masks = {job.mask.resolve() for job in jobs if isinstance(job.mask, Path)}
@@ -250,7 +256,12 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) 
         if place in masks or photos.get(place, job) is not job:
             raise UsageError(f"{printable(target)} would be overwritten, but is needed itself: choose another --output")
         written.add(place)
-    if overwrite:
+    if resume and (own := [job.output for job in jobs if job.output.resolve() in photos]):
+        raise UsageError(
+            f"{printable(own[0])} is the photo itself, which does not tell --resume whether it is completed: choose "
+            "another --output"
+        )
+    if overwrite or resume:
         return
     there = [target for _, target in targets if target.exists()]
     if own := [target for target in there if target.resolve() in photos]:
@@ -259,6 +270,6 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str]) 
         )
     if there:
         raise UsageError(
-            f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already; choose another --output, "
-            "or replace with --overwrite"
+            f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already; choose another --output, replace with "
+            "--overwrite, or go on with --resume where an earlier call was stopped"
         )

@@ -41,16 +41,17 @@ def complete(
         OnarError: nothing can be done, or some photos could not be completed; the others are.
     """
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
-    plan = plan_jobs(photos, mask, output, overwrite, extras)
+    plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
     jobs, outcomes = plan.jobs, list[Outcome]()
-    description, results = _start(jobs, weights, device, config, where)
+    description, results = _start(jobs, weights, device, config, where, overwrite)
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
     with progress_bar(total=len(jobs), unit="photo", disable=True if len(jobs) == 1 else None) as progress:
         for outcome in results:
             outcomes.append(outcome)
-            for line in (*outcome.notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
+            notes = () if outcome.was_there else outcome.notes  # they have been told
+            for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
                 warn(f"onar: {line}")
             progress.update()
     _summarise(outcomes, plan)
@@ -58,7 +59,12 @@ def complete(
 
 
 def _start(
-    jobs: Sequence[Job], weights: str | None, device: str, config: CompletionConfig, where: EngineConfig
+    jobs: Sequence[Job],
+    weights: str | None,
+    device: str,
+    config: CompletionConfig,
+    where: EngineConfig,
+    overwrite: bool,
 ) -> tuple[str, Iterator[Outcome]]:
     """What fills the holes, in words, and the outcomes as the engine brings them."""
     if where.engine == "ray":
@@ -66,19 +72,22 @@ def _start(
 
         # Bad weights are told here, not by every worker.
         description = Inpainter.load(weights, "cpu", blend=config.blend).description
-        return description, complete_on_ray(jobs, weights, device, config, where)
+        return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
     inpainter = Inpainter.load(weights, device, where.threads, config.blend)
-    return inpainter.description, complete_files(jobs, inpainter, config)
+    return inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
 
 
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
     """Print what was done; raises `OnarError` when that is not all."""
-    done = [outcome.job for outcome in outcomes if outcome.error is None]
+    done = [outcome.job for outcome in outcomes if outcome.error is None and not outcome.was_there]
+    there = sum(outcome.was_there for outcome in outcomes)
     failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if done:
         folders = {job.output.parent for job in done}
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
         say(f"completed {printable(Path(place))}")
+    if there:
+        say(f"{there} {'results were' if there > 1 else 'result was'} there already")
     if plan.count == 1 and outcomes[0].error is not None:
         raise OnarError(outcomes[0].error) from outcomes[0].cause
     problems = []

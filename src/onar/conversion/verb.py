@@ -9,7 +9,7 @@ from typing import Any
 from onar.checkpoint import save_safetensors
 from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
 from onar.errors import OnarError, UsageError
-from onar.files import replacing
+from onar.files import refuse_to_replace, replacing
 from onar.tensor_files import load_state
 from onar.weights_files import FORMAT, usual_training_size
 
@@ -60,7 +60,8 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
         colours: key of `COLOURS`, the numbers in which the network sees colours; None takes those of the layout.
 
     Raises:
-        UsageError: the ending is another, or the layout does not say its colours and nobody does.
+        UsageError: the ending is another, it is the file that is read, or the layout does not say its colours and
+            nobody does.
         OnarError: the file cannot be read, or a tensor in it is unknown, missing or of a wrong shape. Then nothing is
             written.
     """
@@ -68,6 +69,7 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
         raise UsageError(f"--output must end in .safetensors, not {output.name}")
     if colours is not None and colours not in COLOURS:
         raise UsageError(f"--colours must be one of {', '.join(COLOURS)}, not {colours!r}")
+    refuse_to_replace(weights, output)
     state, beside = _unwrap(load_state(weights), weights)
     recognised = recognise(state)
     if recognised is None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil, sqrt
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from onar.config import ImageSize, MaskConfig
 from onar.data.mask_sources import mask_source
-from onar.errors import UsageError
+from onar.errors import UsageError, printable
 from onar.imaging.images import write_image
-from onar.imaging.listing import MASK_NAME, MASK_SHEET
+from onar.imaging.listing import MASK_NAME, MASK_SHEET, some
 from onar.imaging.sheets import mask_sheet
 from onar.masks import hole_share, mask_from_holes
 from onar.setting_checks import check_seed
 
 SHEET_COLUMNS = 8
+"""At least."""
+SHEET_WIDTH = 4096
+"""Pixels that the masks of a row take together, at most: larger ones, and more of them, are shown smaller."""
+_A_MASK = re.compile(r"mask_(\d{4,})\.png")
 
 
-def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config: MaskConfig) -> str:
-    """Write `count` masks and a sheet into a folder.
+def write_masks(
+    output: Path, count: int, img_size: ImageSize, seed: int, config: MaskConfig, *, overwrite: bool = False
+) -> str:
+    """Write `count` masks, one after the other, and a sheet into a folder.
 
     Args:
         output: folder, made when missing.
@@ -27,25 +37,59 @@ def write_masks(output: Path, count: int, img_size: ImageSize, seed: int, config
         img_size: side in pixels, or (height, width).
         seed: mask i depends on (seed, i) alone.
         config: how holes are made.
+        overwrite: replace the masks of an earlier call as a whole: those of a larger set are removed.
 
     Returns:
         One line that says what was written.
 
     Raises:
-        UsageError: the count, the size or the seed cannot be.
+        UsageError: the count, the size or the seed cannot be; or the folder holds masks of an earlier call.
+        OnarError: a file cannot be written, or has appeared meanwhile.
     """
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     if count < 1 or min(height, width) < 1:
         raise UsageError(f"--count and --img_size must be at least 1, not {count} and {img_size}")
     check_seed(seed)
     source = mask_source(config)
-    rngs = [np.random.default_rng((seed, index)) for index in range(count)]
-    masks = [mask_from_holes(source(height, width, rng)) for rng in rngs]
-    for index, mask in enumerate(masks):
-        write_image(output / MASK_NAME.format(index), mask)
-    write_image(output / MASK_SHEET, mask_sheet(masks, SHEET_COLUMNS))
-    shares = [hole_share(mask) for mask in masks]
+    earlier = _earlier_masks(output, config, overwrite)
+    columns = max(SHEET_COLUMNS, ceil(sqrt(count)))
+    shares, shown = [], []
+    for index in range(count):
+        mask = mask_from_holes(source(height, width, np.random.default_rng((seed, index))))
+        write_image(output / MASK_NAME.format(index), mask, overwrite=overwrite)
+        shares.append(hole_share(mask))
+        shown.append(_reduced(mask, SHEET_WIDTH // columns))
+    left = [path for number, path in earlier.items() if number >= count]
+    for path in left:
+        path.unlink(missing_ok=True)
+    write_image(output / MASK_SHEET, mask_sheet(shown, columns), overwrite=overwrite)
     return (
         f"{count} masks and {MASK_SHEET} are in {output}; white is the hole, "
         f"{min(shares):.1%} to {max(shares):.1%} of the photo (mean {np.mean(shares):.1%})"
+        + (f"; {len(left)} of an earlier, larger set are removed" if left else "")
     )
+
+
+def _earlier_masks(output: Path, config: MaskConfig, overwrite: bool) -> dict[int, Path]:
+    """The masks of an earlier call by their numbers; raises `UsageError` when they may not be replaced."""
+    if not output.is_dir():
+        return {}
+    if config.masks is not None and config.masks.is_dir() and output.samefile(config.masks):
+        raise UsageError(f"--output {printable(output)} is the folder of --masks: name another")
+    earlier = {int(found[1]): path for path in output.iterdir() if (found := _A_MASK.fullmatch(path.name))}
+    there = [*(earlier[number] for number in sorted(earlier)), *output.glob(MASK_SHEET)]
+    if there and not overwrite:
+        raise UsageError(
+            f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already; choose another --output, "
+            "or replace the whole set with --overwrite"
+        )
+    return earlier
+
+
+def _reduced(mask: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """A mask as the sheet shows it, of so many pixels a side at most."""
+    scale = max(longest, 1) / max(mask.shape)
+    if scale >= 1:
+        return mask
+    height, width = (max(1, round(side * scale)) for side in mask.shape)
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -19,7 +19,7 @@ from onar.errors import OnarError, UsageError
 from onar.export.comparison import HOLES, SEED, largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import ExportedFolder, export_web
-from onar.files import replacing
+from onar.files import refuse_to_replace, replacing
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
@@ -105,12 +105,14 @@ def export(
         texture_blend: what `onar blend` trained, for copied texture on the page; the bundled one when None.
 
     Raises:
-        UsageError: the format is not known, or the options do not go together.
+        UsageError: the format is not known, the options do not go together, or `output` is a file that is read.
         OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
             Then nothing is written.
     """
     chosen = _choose_format(format, output)
     _check_options(chosen, int8=int8, calibration=calibration, texture_blend=texture_blend, blend_share=blend_share)
+    for source in (Path(weights), *([blend] if blend else [])):
+        refuse_to_replace(source, output)
     generator, size, record = _load(weights)
     if blend is not None:
         _blend(generator, blend, blend_share)

@@ -20,7 +20,10 @@ from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, scaled_to_16_bi
 from onar.imaging.losses import Loss
 from onar.imaging.png import PngFacts, read_facts
 from onar.imaging.tiff import DeepTiff
+from onar.masks import THRESHOLD
 
+_GREY_SPREAD, _SOME = 48, 0.05
+"""Between the channels of a pixel that is still grey; and the share of others that makes a picture coloured."""
 _COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
 
 
@@ -55,6 +58,34 @@ class Decoded:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
         return np.asarray(picture.convert("L"))
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """The picture as a mask, uint8 H×W: its brightness; of what was painted on a transparent layer, its opacity."""
+        if self.alpha is not None and _is_painted(as_8_bits(self.pixels), self.alpha):
+            return as_8_bits(self.alpha)
+        return self.brightness
+
+
+def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
+    """Whether a picture is a transparent layer with strokes, of whatever colour, and no mask of black and white.
+
+    Args:
+        colours: H×W or H×W×3.
+        alpha: H×W, 0 = transparent.
+    """
+    seen = as_8_bits(alpha) >= THRESHOLD
+    if seen.all() or not seen.any():
+        return False
+    if colours.ndim == 3:
+        spread = np.ptp(colours[seen], axis=1)
+        if np.count_nonzero(spread > _GREY_SPREAD) > _SOME * spread.size:
+            return True
+        colours = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.uint8)
+    bright = colours >= THRESHOLD
+    if bright[seen].any():
+        return bool(bright[seen].all())
+    return not bright[~seen].any()  # or else it is a mask whose white was made transparent
 
 
 def decode(file: BinaryIO, image: Image.Image, deep: DeepTiff | None = None, turn: Transpose | None = None) -> Decoded:

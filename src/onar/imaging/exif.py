@@ -53,7 +53,8 @@ _FORMS = {
 """By the first four bytes; the last two are BigTIFF, which is read only."""
 
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
-_PREFIX = b"Exif\0\0"
+PREFIX = b"Exif\0\0"
+"""Of a block in a JPEG file, and in what Pillow hands over."""
 
 
 class Value(NamedTuple):
@@ -205,7 +206,7 @@ def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value]) -> None:
 
 def without_prefix(block: bytes) -> bytes:
     """An EXIF block from its byte order on: some files put a name before it."""
-    return block.removeprefix(_PREFIX)
+    return block.removeprefix(PREFIX)
 
 
 def upright(block: bytes, width: int, height: int) -> bytes:

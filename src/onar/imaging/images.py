@@ -267,20 +267,22 @@ def read_photo(path: Path) -> Image.Image:
 
 
 def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
-    """Read a mask file as its brightness, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
+    """Read a mask file, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
 
-    What is transparent counts as black: picture editors leave any colour under it.
+    That is its brightness, where what is transparent counts as black: picture editors leave any colour under it. Of
+    strokes on a transparent layer, in whatever colour, it is their opacity.
 
     Raises:
         PhotoError: as `open_photo`.
     """
     with open_photo(path, pixel_limit) as photo, damage_told(path):
-        return photo.opened.decode(photo.turn).brightness
+        return photo.opened.decode(photo.turn).mask
 
 
 def mask_of_picture(picture: Image.Image) -> EightBits:
     """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
-    return decode_picture(picture).brightness
+    turn = find_turn(picture)
+    return decode_picture(picture if turn is None else picture.transpose(turn)).mask
 
 
 def find_turn(image: Image.Image) -> Transpose | None:
@@ -324,26 +326,27 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- writing
 
 
-def write_image(path: Path, pixels: EightBits) -> None:
+def write_image(path: Path, pixels: EightBits, *, overwrite: bool = True) -> None:
     """Write a uint8 H×W or H×W×3 array whole or not at all, in the format its name ends in.
 
     The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
 
     Raises:
+        AppearedError: a file is there, and not to be overwritten.
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    with replacing_picture(path) as (temporary, kind):
+    with replacing_picture(path, overwrite=overwrite) as (temporary, kind):
         Image.fromarray(pixels).save(temporary, kind, **_WRITE_OPTIONS.get(kind, {}))
 
 
 @contextmanager
-def replacing_picture(path: Path) -> Iterator[tuple[Path, str]]:
+def replacing_picture(path: Path, *, overwrite: bool = True) -> Iterator[tuple[Path, str]]:
     """As `files.replacing`, with the format that the name ends in, a value of `FORMATS`; raises as `write_image`."""
     kind = FORMATS.get(ending_of(path.name))
     if kind is None:
         raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
     try:
-        with replacing(path) as temporary:
+        with replacing(path, overwrite=overwrite) as temporary:
             yield temporary, kind
     except ValueError as error:  # Pillow's word for a picture too large for the format
         raise OnarError(f"cannot write {printable(path)}: {error}") from error

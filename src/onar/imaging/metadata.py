@@ -105,10 +105,10 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         metadata = replace(metadata, iptc=_iptc(opened.image))
         losses += _left_segments(opened.image)
         losses += _appended(opened) if opened.count == 1 else []
-    return replace(metadata, xmp=_upright_xmp(metadata.xmp)), losses
+    return replace(metadata, xmp=upright_xmp(metadata.xmp)), losses
 
 
-def _upright_xmp(packet: bytes) -> bytes:
+def upright_xmp(packet: bytes) -> bytes:
     """An XMP packet for the upright photo, without thumbnails: they show the photo as it was."""
     return _XMP_THUMBNAILS.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", packet))
 
@@ -120,13 +120,14 @@ def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, 
             order, directory = exif_block.read_first_directory(opened.file)
             block = exif_block.block_from_tiff(directory, order)
         else:
-            block = exif_block.without_prefix(_exif(opened.image))
+            block = exif_block.without_prefix(embedded_exif(opened.image))
         return (exif_block.upright(block, width, height), []) if block else (b"", [])
     except (ValueError, KeyError, struct.error):
         return b"", [Loss("damaged_exif")]
 
 
-def _exif(image: Image.Image) -> bytes:
+def embedded_exif(image: Image.Image) -> bytes:
+    """The EXIF block that Pillow found in a file other than a TIFF; empty when there is none."""
     block = bytes(image.info.get("exif") or b"")
     if not block and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
         return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))

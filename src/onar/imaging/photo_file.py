@@ -70,6 +70,11 @@ class Photo:
     losses: tuple[Loss, ...]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
     def in_8_bits(self) -> NDArray[np.uint8]:
         """The pixels as uint8 to look at, H×W or H×W×3: of 16 bits, those that the photo uses."""
         return in_used_bits(self.pixels)
@@ -145,13 +150,14 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
 # ---------------------------------------------------------------- writing
 
 
-def write_photo_file(path: Path, photo: Photo) -> list[Loss]:
+def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> list[Loss]:
     """Write a photo whole or not at all, in the format the name ends in; see `write_photo`.
 
     Raises:
+        AppearedError: a file is there, and not to be overwritten.
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
-    with replacing_picture(path) as (temporary, kind), temporary.open("wb+") as file:
+    with replacing_picture(path, overwrite=overwrite) as (temporary, kind), temporary.open("wb+") as file:
         return write_photo(file, kind, photo)
 
 

@@ -14,10 +14,21 @@ from onar.errors import OnarError, UsageError
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
-from onar.masks import Holes, holes_from_mask, is_mostly_grey, is_mostly_hole, why_no_hole
+from onar.masks import (
+    THRESHOLD,
+    Holes,
+    fit_holes,
+    holes_from_mask,
+    is_mostly_grey,
+    is_mostly_hole,
+    mask_from_holes,
+    why_no_hole,
+)
 
 ALPHA: Literal["alpha"] = "alpha"
 """What names a photo's own transparency as its mask."""
+_OPAQUE = 0.98
+"""Of the photo's usual opacity; what is more opaque was not touched by a brush."""
 SIGHT = 512
 """Pixels from a visible hole up to which transparent ones are unknown. No network looks further, and to fill them all
 would take as long as a hole of that size."""
@@ -27,37 +38,102 @@ class SizesDifferError(OnarError):
     """A mask that is not of its photo's size."""
 
 
-def find_holes(mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0) -> Holes:
+def find_holes(
+    mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0, size: tuple[int, int] | None = None
+) -> Holes:
     """Where a photo is to be filled.
 
     Args:
         mask: H×W, as `images.read_mask` gives it.
         invert: black is the hole.
         dilate: pixels by which holes are widened.
+        size: height and width of the photo, to which a mask of its proportions is resized; None leaves its size.
+
+    Raises:
+        SizesDifferError: mask and photo differ in their proportions.
     """
     hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
+    hole = hole if size is None else _resize_holes(hole, *size)
     if dilate and hole.any():
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         hole = np.asarray(distance <= dilate)
     return hole
 
 
+def have_proportions(tall: int, wide: int, height: int, width: int) -> bool:
+    """Whether tall×wide is height×width scaled, give or take a pixel of a side that was rounded."""
+    return abs(tall * width - wide * height) <= max(tall, wide, height, width)
+
+
+def _resize_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Enlarge holes by nearest neighbour; smaller, what is hole in part is hole, or thin ones would be lost."""
+    tall, wide = hole.shape
+    if not have_proportions(tall, wide, height, width):
+        raise SizesDifferError(
+            f"the mask is {wide} x {tall} pixels, the photo {width} x {height}: it cannot be resized to that, because "
+            "its proportions are others"
+        )
+    if tall <= height and wide <= width:
+        return fit_holes(hole, height, width)
+    share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share > 1e-6)
+
+
 def as_holes(mask: Any) -> Holes:
-    """A PIL picture, read as a mask file is, or a uint8 or bool array H×W, as bool H×W, True = hole.
+    """A mask as bool H×W, True = hole.
+
+    Args:
+        mask: a PIL picture, read as a mask file is; or an array H×W or H×W×1, uint8 (from 128 on it is hole), bool, or
+            float from 0 to 1 (from 0.5 on).
 
     Raises:
         UsageError: it is something else; or its values are 0 and 1, which programs write for False and True.
     """
-    values = mask_of_picture(mask) if isinstance(mask, Image.Image) else np.asarray(mask)
+    values = mask_of_picture(mask) if isinstance(mask, Image.Image) else _mask_of_array(np.asarray(mask))
     hole = holes_from_mask(values)
     if values.dtype == np.uint8 and values.max() == 1:
         raise UsageError(f"the mask has no hole: {why_no_hole(values)}; give 0 and 1 as bool, or times 255")
     return hole
 
 
+def _mask_of_array(values: NDArray[Any]) -> NDArray[Any]:
+    """An array of H×W or H×W×1 as H×W, floats as bool; raises `UsageError` for floats that are not from 0 to 1."""
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.dtype.kind != "f":
+        return values
+    if np.isnan(values).any():
+        raise UsageError("the mask holds NaN: a mask of floats goes from 0 (known) to 1 (hole)")
+    if values.size and not 0 <= values.min() <= values.max() <= 1:
+        raise UsageError(
+            f"the mask goes from {values.min():g} to {values.max():g}: a mask of floats goes from 0 (known) to 1 (hole)"
+        )
+    return np.asarray(values >= 0.5)
+
+
 def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
-    """The mask, uint8 H×W, of a photo whose holes were erased: they are what is more transparent than not."""
-    return as_8_bits(np.invert(alpha))
+    """The mask, uint8 H×W, of a photo whose holes were erased.
+
+    Erased is what is more transparent than not, and the soft edge round it: all that is connected with it and less
+    opaque than the photo, whose opacity is the most frequent one. So half-erased rims do not stay, and what is
+    transparent for itself does. Where nothing is more transparent than not, what is less opaque than the photo is
+    erased: a soft brush went over it.
+
+    Args:
+        alpha: uint8 or uint16, H×W, 0 = transparent.
+    """
+    opacity = as_8_bits(alpha)
+    erased = opacity < THRESHOLD
+    if erased.all():
+        return mask_from_holes(erased)
+    usual = int(np.argmax(np.bincount(opacity[~erased], minlength=256)))
+    soft = opacity < max(THRESHOLD, _OPAQUE * usual)
+    if not erased.any() or np.array_equal(soft, erased):
+        return mask_from_holes(soft)
+    count, labels = cv2.connectedComponents(soft.view(np.uint8), connectivity=8)
+    is_erased = np.zeros(count, bool)
+    is_erased[labels[erased]] = True
+    return mask_from_holes(is_erased[labels])
 
 
 def fill_visible(

@@ -16,6 +16,7 @@ from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.imaging.formats import ending_of
 from onar.imaging.levels import Pixels
+from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
@@ -146,11 +147,12 @@ class Inpainter:
 
         Args:
             photo: a PIL picture (RGB, L, or with alpha, which is kept; its transparent pixels are neither seen nor
-                filled), a uint8 or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N
-                photos.
-            mask: PIL picture, or uint8 or bool array H×W, the size of the photo; white (≥ 128) or True is the hole.
-                "alpha" for a PIL picture whose holes were erased: they are filled, and all becomes opaque. A list of
-                as many for several photos, or an array N×H×W, or the one "alpha".
+                filled; it is set upright by its EXIF orientation, and the mask is that of the upright photo), a uint8
+                or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N photos.
+            mask: PIL picture, or array H×W or H×W×1, the size of the photo: uint8 (128 and above is the hole), bool
+                (True), or float from 0 to 1 (0.5 and above). "alpha" for a PIL picture whose holes were erased: they
+                are filled, and all becomes opaque. A list of as many for several photos, or an array N×H×W (×1), or
+                the one "alpha".
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
             feather: hole pixels from the seam over which the fill fades into the colours it meets there.
@@ -160,7 +162,9 @@ class Inpainter:
             seed: of what is copied; the same seed gives the same picture, another one another try.
 
         Returns:
-            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical.
+            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical. A PIL picture
+            is upright, and carries what the photo's carries: its `save` writes EXIF, colour profile, resolution, XMP
+            and the texts of a PNG, as far as the format holds them.
 
         Raises:
             UsageError: sizes, types or options do not fit.
@@ -188,21 +192,19 @@ class Inpainter:
     def _complete_picture(self, photo: Image.Image, mask: Any, options: dict[str, Any]) -> Image.Image:
         if photo.mode not in ("RGB", "L", "RGBA", "LA"):
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
+        upright = set_upright(photo)
+        colours, alpha = split_alpha(upright)
         complete = partial(self._complete_array, options=options)
-        if not photo.mode.endswith("A"):
-            if isinstance(mask, str):
-                raise UsageError(f"a mask of {ALPHA!r} is for a photo with transparency, not for one of {photo.mode}")
-            return Image.fromarray(complete(np.asarray(photo), mask))
-        colours, alpha = np.asarray(photo.convert(photo.mode.removesuffix("A"))), np.asarray(photo.getchannel("A"))
         if isinstance(mask, str):
-            completed = Image.fromarray(complete(colours, holes_from_mask(mask_of_alpha(alpha))))
-            completed.putalpha(255)
+            if alpha is None:
+                raise UsageError(f"a mask of {ALPHA!r} is for a photo with transparency, not for one of {photo.mode}")
+            completed = complete(colours, holes_from_mask(mask_of_alpha(alpha)))
+            alpha = np.full_like(alpha, 255)
         else:
             hole = as_holes(mask)
-            _check_size(hole, colours)
-            completed = Image.fromarray(fill_visible(colours, alpha, hole, complete))
-            completed.putalpha(Image.fromarray(alpha))
-        return completed
+            _check_size(hole, colours, None if upright is photo else photo.size)
+            completed = fill_visible(colours, alpha, hole, complete)
+        return carry(join_alpha(completed, alpha, photo), photo)
 
     def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
         is_array = isinstance(photo, np.ndarray) and photo.dtype in (np.uint8, np.uint16)
@@ -254,16 +256,19 @@ def _masks_of_several(mask: Any, count: int) -> list[Any]:
     """The masks of so many photos; raises `UsageError` when there are not as many."""
     if isinstance(mask, str):
         return [mask] * count
-    if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim == 3):
+    if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim in (3, 4)):
         raise UsageError("several photos need a list of as many masks")
     if len(mask) != count:
         raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
     return list(mask)
 
 
-def _check_size(hole: Holes, photo: Pixels) -> None:
+def _check_size(hole: Holes, photo: Pixels, stored_size: tuple[int, int] | None = None) -> None:
+    """Raise `UsageError` when mask and photo differ in size; `stored_size` is that of a photo that was turned."""
     if hole.shape != photo.shape[:2]:
+        is_stored = stored_size == hole.shape[::-1]
+        advice = "the photo is turned by its EXIF orientation: turn the mask, too" if is_stored else ""
         raise UsageError(
             f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
-            "they must be the same size"
+            f"{advice or 'they must be the same size'}"
         )

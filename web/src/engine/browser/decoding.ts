@@ -69,7 +69,7 @@ export class LastDecoded {
   }
 }
 
-/** A mask file as 255 and 0: white, 128 and above, is the hole, and so not what is transparent. */
+/** A mask file as 255 and 0, as `maskOf` says. */
 export async function readMask(file: File, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
   const picture = await decode(file);
   if (picture.width !== width || picture.height !== height) {
@@ -78,10 +78,46 @@ export async function readMask(file: File, width: number, height: number): Promi
   }
   const { rgba } = readPixels(picture);
   picture.close();
-  const mask = new Uint8Array(width * height);
+  return maskOf(rgba);
+}
+
+const HALF = 128;
+/** Between the channels of a pixel that is still grey; and the share of others that makes a picture coloured. */
+const GREY_SPREAD = 48;
+const SOME = 0.05;
+
+/**
+ * The mask in a picture: white, 128 and above, is the hole, and so not what is transparent. Of a transparent layer with
+ * strokes, in whatever colour, what they cover by half. The counterpart of `Decoded.mask` in imaging/decoding.py.
+ */
+export function maskOf(rgba: Uint8ClampedArray): Uint8Array<ArrayBuffer> {
+  const mask = new Uint8Array(rgba.length / 4);
+  const painted = isPainted(rgba);
   for (let pixel = 0, at = 0; pixel < mask.length; pixel++, at += 4) {
-    const brightness = (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16; // as Pillow's
-    if (brightness * rgba[at + 3] >= 128 * 255) mask[pixel] = 255;
+    const level = painted ? rgba[at + 3] * 255 : brightness(rgba, at) * rgba[at + 3];
+    if (level >= HALF * 255) mask[pixel] = 255;
   }
   return mask;
+}
+
+/** As Pillow has it. */
+function brightness(rgba: Uint8ClampedArray, at: number): number {
+  return (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16;
+}
+
+/** Whether a picture is a transparent layer with strokes, and no mask of black and white. */
+function isPainted(rgba: Uint8ClampedArray): boolean {
+  let seen = 0;
+  let coloured = 0;
+  let bright = 0;
+  for (let at = 0; at < rgba.length; at += 4) {
+    if (rgba[at + 3] < HALF) continue;
+    const [red, green, blue] = [rgba[at], rgba[at + 1], rgba[at + 2]];
+    seen++;
+    if (Math.max(red, green, blue) - Math.min(red, green, blue) > GREY_SPREAD) coloured++;
+    if (brightness(rgba, at) >= HALF) bright++;
+  }
+  if (seen === 0 || 4 * seen === rgba.length) return false;
+  if (coloured > SOME * seen) return true;
+  return bright === 0 || bright === seen; // canvases forget which colour is transparent: Python looks at it, too
 }
