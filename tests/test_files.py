@@ -143,3 +143,28 @@ def test_a_folder_that_appears_while_another_is_written_stays(tmp_path: Path) ->
     with pytest.raises(OnarError, match="cannot write"):
         write_too_late()
     assert [path.name for path in tmp_path.rglob("*")] == ["page", "thesis.txt"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "chmod"])
+def test_a_drive_that_refuses_niceties_gets_the_file_all_the_same(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL if call == "fsync" else errno.EPERM, "refused")
+
+    write_text(tmp_path / "file.txt", "before")
+    monkeypatch.setattr(os, call, refuse)
+    write_text(tmp_path / "file.txt", "after")
+    assert (tmp_path / "file.txt").read_text() == "after"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_file_that_a_full_disk_has_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_text(tmp_path / "file.txt", "before")
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OnarError, match="No space left on device"):
+        write_text(tmp_path / "file.txt", "after")
+    assert (tmp_path / "file.txt").read_text() == "before"

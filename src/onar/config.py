@@ -117,6 +117,9 @@ class DataConfig(Settings):
     """Photos for validation only, named as for `data`. Without it, `val_share` of `data` is held out."""
     val_share: float = 0.05
     """Share of `data` held out for validation when `val_data` is not given (at most 100 photos)."""
+    masks_by_name: bool = False
+    """Give each photo the mask of its own name in `masks` (NAME.png, NAME_mask.png, ...) and of its size, cut,
+    mirrored and turned as the photo is; for validation, too, from `val_masks` when that is given with `val_data`."""
     val_masks: Path | None = None
     """Folder of mask files (white = hole) for validation. Without it, validation holes are generated
     like the training holes, from a fixed seed."""
@@ -355,6 +358,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.masks_by_name and self.masks is None:
+            raise UsageError("--masks_by_name needs a folder of masks: --masks DIR")
         smallest = min(self.height_width)
         if self.discriminator == "local":
             require(smallest >= 24, "img_size", "must be at least 24 for --discriminator local", self.img_size)

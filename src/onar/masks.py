@@ -172,8 +172,18 @@ def fit_holes(hole: Holes, height: int, width: int) -> Holes:
         raise UsageError(f"holes need a height and a width of at least 1, not {height} x {width}")
     if hole.shape == (height, width):
         return hole
-    resized = cv2.resize(hole.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    resized = cv2.resize(
+        np.ascontiguousarray(hole).view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
     return np.asarray(resized, np.uint8).view(np.bool_)
+
+
+def resize_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Enlarge bool H×W holes by nearest neighbour; smaller, what is hole in part is hole, or thin ones would be lost."""
+    if hole.shape[0] <= height and hole.shape[1] <= width:
+        return fit_holes(hole, height, width)
+    share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share > 1e-6)
 
 
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:

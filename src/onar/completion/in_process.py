@@ -20,7 +20,6 @@ from typing import Any, ParamSpec, TypeVar
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
-from onar.completion.matching import Source
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.devices import is_out_of_memory
@@ -28,6 +27,7 @@ from onar.errors import OnarError, printable
 from onar.files import AppearedError
 from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
 from onar.imaging.levels import Pixels
+from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, read_photo_file
 from onar.inference.holes import (
     ALPHA,

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.completion.config import CompletionConfig
-from onar.completion.matching import is_same_file
 from onar.completion.plan import Job
 from onar.errors import OnarError, printable
 from onar.files import replacing
 from onar.imaging.formats import FORMATS, ending_of
 from onar.imaging.images import damage_told, write_image
 from onar.imaging.levels import as_8_bits
+from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.masks import Holes

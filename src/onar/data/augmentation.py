@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from onar.imaging.images import EightBits
+from onar.masks import Holes
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ class Change:
             photo = functional.gaussian_blur(photo, [2 * reach + 1, 2 * reach + 1], [self.blur, self.blur])
         changed: EightBits = photo.permute(1, 2, 0).numpy()
         return changed if self.jpeg is None else _compressed(changed, self.jpeg)
+
+    def turn_holes(self, hole: Holes, height: int, width: int) -> Holes:
+        """Turn bool H×W holes of `size_to_read` as the photo is; bool height×width."""
+        if not self.rotation:
+            return hole
+        from torchvision.transforms.v2 import functional
+
+        turned = functional.rotate(torch.from_numpy(hole.astype(np.uint8))[None], self.rotation)
+        holes: Holes = functional.center_crop(turned, [height, width])[0].numpy() > 0
+        return holes
 
 
 def _compressed(pixels: EightBits, quality: int) -> EightBits:

@@ -13,7 +13,7 @@ from onar.config import PhotoData, TrainConfig
 from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import tell_left_out
-from onar.data.mask_sources import MaskFolder, MaskSource, mask_source
+from onar.data.mask_sources import MaskFolder, MaskSource, NamedMasks, mask_source, name_masks
 from onar.data.photo_folders import PhotoPaths, named_folders, refuse_shared_folders
 from onar.data.samples import (
     MOST_HELD_OUT,
@@ -27,7 +27,7 @@ from onar.data.samples import (
     open_photos,
 )
 from onar.data.streams import StreamedPhotos, StreamLoader
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class TrainingData:
 
     training: Photos | StreamedPhotos
     held_out: Photos
-    masks: MaskSource
-    held_out_masks: MaskSource
+    masks: MaskSource | NamedMasks
+    held_out_masks: MaskSource | NamedMasks
     found: Photos | None = None
 
     def first(self, count: int) -> Photos:
@@ -62,7 +62,9 @@ class TrainingData:
             stream by a hash of their files; empty where an index or `val_data` says which they are. masks: tells mask
             files from others; empty where holes are generated.
         """
-        masks = self.masks.paths.digest if isinstance(self.masks, MaskFolder) else ""
+        masks = ""
+        if isinstance(self.masks, MaskFolder | NamedMasks):
+            masks = self.masks.digest
         return self._photos_record() | {"masks": masks}
 
     def _photos_record(self) -> dict[str, Any]:
@@ -91,6 +93,8 @@ def find_training_data(config: TrainConfig) -> TrainingData:
         OnarError: there are none, a source cannot be read, or no mask file has a hole.
     """
     refuse_shared_folders(folders_beside(config), [("data", config.data), ("val_data", config.val_data)])
+    if config.masks_by_name:
+        return _find_with_masks(config)
     training, held_out, found = _find_stream(config) if config.stream else _find_photos(config)
     masks = mask_source(config, folders_beside(config))
     held_out_masks = masks if config.val_masks is None else mask_source(config, folders_beside(config), validation=True)
@@ -103,6 +107,22 @@ def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
     if config.val_data is not None:
         return training, _find_val_photos(config, config.val_data), None
     return *hold_out(training, config.val_share, config.seed), training
+
+
+def _find_with_masks(config: TrainConfig) -> TrainingData:
+    """As `find_training_data`, with the mask of its own name for each photo."""
+    assert config.masks is not None
+    found = open_photos(config.data, config.photo_column, folders_beside(config, "data"))
+    if not isinstance(found, PhotoPaths):
+        raise UsageError("--masks_by_name needs photos in folders: those of a source have no names")
+    photos, masks = name_masks(found, config.masks, "masks")
+    if config.val_data is None:
+        return TrainingData(*hold_out(photos, config.val_share, config.seed), masks, masks, photos)
+    held_out = _find_val_photos(config, config.val_data)
+    if not isinstance(held_out, PhotoPaths):
+        raise UsageError("--masks_by_name needs validation photos in folders: those of a source have no names")
+    held_out, held_out_masks = name_masks(held_out, config.val_masks or config.masks, "val_masks")
+    return TrainingData(photos, held_out, masks, held_out_masks)
 
 
 def _find_val_photos(config: TrainConfig, val_data: PhotoData) -> Photos:

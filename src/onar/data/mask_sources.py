@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from onar.console import progress_bar, warn
 from onar.data.photo_folders import Named, PhotoPaths, find_mask_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
+from onar.imaging.listing import SOME, some
+from onar.imaging.matching import match_folder
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.masks import (
     Holes,
@@ -64,6 +67,11 @@ class MaskFolder:
     paths: PhotoPaths
     augment: bool = True
 
+    @property
+    def digest(self) -> str:
+        """Tells the files from others, by their names."""
+        return self.paths.digest
+
     def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
         """Read a mask; raises `OnarError` when the file cannot be read."""
         path = self.paths[int(rng.integers(len(self.paths)))]
@@ -72,6 +80,61 @@ class MaskFolder:
         except PhotoError as error:  # of a mask file: other holes than those asked for would be worse than none
             raise OnarError(f"cannot use a mask file: {error}") from error
         return fit_holes(augment_mask(hole, rng) if self.augment else hole, height, width)
+
+
+@dataclass(frozen=True)
+class NamedMasks:
+    """The mask file of each photo, whose holes are cut, mirrored and turned as the photo is.
+
+    Attributes:
+        masks: mask files by the paths of the photos.
+        digest: tells them from others.
+    """
+
+    masks: Mapping[str, str]
+    digest: str
+
+    def holes_of(self, photo: object, height: int, width: int) -> Holes:
+        """The holes of a whole photo of so many pixels, bool H×W.
+
+        Raises:
+            OnarError: the mask cannot be read, is of another size, or has no hole.
+        """
+        path = Path(self.masks[str(photo)])
+        try:
+            hole = read_holes(path)
+        except PhotoError as error:
+            raise OnarError(f"cannot use a mask file: {error}") from error
+        if hole.shape != (height, width):
+            raise OnarError(
+                f"{printable(path)} is {hole.shape[0]} x {hole.shape[1]} pixels (height x width), and its photo "
+                f"{printable(photo)} is {height} x {width}: masks by name are of the size of their photos"
+            )
+        return hole
+
+
+def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPaths, NamedMasks]:
+    """Find the mask of each photo in a folder, by its name; photos without one are left out, and said.
+
+    Args:
+        photos: the photos.
+        folder: of the masks.
+        setting: what names the folder.
+
+    Raises:
+        OnarError: no photo has a mask, or one fits several.
+    """
+    places = {photos[index]: photos.place(index) for index in range(len(photos))}
+    matches = match_folder(places, folder, setting)
+    if matches.ambiguous:
+        raise OnarError("; ".join(list(matches.ambiguous.values())[:SOME]))
+    if matches.without:
+        warn(f"{len(matches.without)} photos have no mask of their name and are left out: {some(matches.without)}")
+    masks = {str(photo): str(mask) for photo, mask in matches.masks.items()}
+    kept = [index for index in range(len(photos)) if str(photos[index]) in masks]
+    check_mask_files([Path(mask) for mask in masks.values()])
+    digest = hashlib.sha256("\0".join(Path(mask).name for mask in masks.values()).encode(errors="replace")).hexdigest()
+    return photos.chosen(kept), NamedMasks(masks, digest)
 
 
 def mask_source(config: MaskConfig, others: Named = (), *, validation: bool = False) -> MaskSource:

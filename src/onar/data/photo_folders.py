@@ -53,6 +53,15 @@ class PhotoPaths:
         number, name = self._folder_of(index), os.fsdecode(self._names[index]).replace(os.sep, "/")
         return f"{number + 1}:{name}" if number else name
 
+    def place(self, index: int) -> Path:
+        """Where the photo lies below its folder."""
+        return Path(os.fsdecode(self._names[index]))
+
+    def chosen(self, indices: Sequence[int]) -> PhotoPaths:
+        """Some of the photos, in their order."""
+        counts = np.bincount([self._folder_of(index) for index in indices], minlength=len(self._folders))
+        return PhotoPaths([self.place(index) for index in indices], self._folders, counts.tolist())
+
     @property
     def digest(self) -> str:
         """SHA-256 of all names in their order: another one when a photo came, went or was renamed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, TypeVar
@@ -25,11 +25,11 @@ from onar.config import PhotoData
 from onar.console import warn
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
-from onar.data.mask_sources import MaskSource
+from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.photo_folders import Named, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
-from onar.masks import known_from_holes
+from onar.masks import Holes, known_from_holes, resize_holes
 
 T = TypeVar("T")
 
@@ -157,7 +157,7 @@ class Crops:
 
     height: int
     width: int
-    masks: MaskSource
+    masks: MaskSource | NamedMasks
     seed: int
 
     def _cut(
@@ -183,12 +183,23 @@ class Crops:
             PhotoError: the photo cannot be read.
             OnarError: the mask file cannot be read.
         """
+        hole: Holes | None = None
         with open_photo(photo) as file:
             small = file.height < self.height or file.width < self.width
-            size = change.size_to_read(self.height, self.width)
-            pixels = file.read_crop(choose_box(file.height, file.width), *size)
+            box = choose_box(file.height, file.width)
+            if isinstance(self.masks, NamedMasks):
+                whole = self.masks.holes_of(photo, file.height, file.width)
+                box = box_with_hole(box, whole, rng)
+                hole = self._cut_holes(whole, box, flip, change)
+                if not hole.any():  # turned out of the crop
+                    change = replace(change, rotation=0.0)
+                    hole = self._cut_holes(whole, box, flip, change)
+            pixels = file.read_crop(box, *change.size_to_read(self.height, self.width))
         pixels = change(pixels[:, ::-1] if flip else pixels, self.height, self.width)
-        known = known_from_holes(self.masks(self.height, self.width, rng))
+        if not isinstance(self.masks, NamedMasks):
+            hole = self.masks(self.height, self.width, rng)
+        assert hole is not None
+        known = known_from_holes(hole)
         return Sample(
             photo=torch.from_numpy(pixels.copy()),
             known=torch.from_numpy(known),
@@ -196,6 +207,12 @@ class Crops:
             upscaled=small,
             unreadable="",
         )
+
+    def _cut_holes(self, whole: Holes, box: Corners, flip: bool, change: Change) -> Holes:
+        """The holes of a photo as `_cut` changes the photo itself."""
+        left, top, right, bottom = box
+        hole = resize_holes(whole[top:bottom, left:right], *change.size_to_read(self.height, self.width))
+        return np.ascontiguousarray(change.turn_holes(hole[:, ::-1] if flip else hole, self.height, self.width))
 
 
 @dataclass(frozen=True)
@@ -311,6 +328,24 @@ class ValidationPhotos(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """The sample of a photo; raises `OnarError` when neither it nor any other can be read."""
         return _sample_of(self.photos, index, lambda photo: self.crops(photo, index))
+
+
+def box_with_hole(box: Corners, hole: Holes, rng: np.random.Generator) -> Corners:
+    """A crop as it is when it shows a hole, and else one of its size round a hole pixel.
+
+    Args:
+        box: left, top, right and bottom in pixels.
+        hole: bool H×W of the whole photo, some of it hole.
+        rng: source of the hole pixel.
+    """
+    left, top, right, bottom = box
+    if hole[top:bottom, left:right].any():
+        return box
+    rows, columns = np.nonzero(hole)
+    at, (height, width) = int(rng.integers(len(rows))), (bottom - top, right - left)
+    top = int(np.clip(rows[at] - height // 2, 0, hole.shape[0] - height))
+    left = int(np.clip(columns[at] - width // 2, 0, hole.shape[1] - width))
+    return left, top, left + width, top + height
 
 
 def random_box(

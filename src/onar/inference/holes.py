@@ -17,11 +17,11 @@ from onar.imaging.photo_file import Photo
 from onar.masks import (
     THRESHOLD,
     Holes,
-    fit_holes,
     holes_from_mask,
     is_mostly_grey,
     is_mostly_hole,
     mask_from_holes,
+    resize_holes,
     why_no_hole,
 )
 
@@ -66,17 +66,14 @@ def have_proportions(tall: int, wide: int, height: int, width: int) -> bool:
 
 
 def _resize_holes(hole: Holes, height: int, width: int) -> Holes:
-    """Enlarge holes by nearest neighbour; smaller, what is hole in part is hole, or thin ones would be lost."""
+    """Holes at the size of a photo of their proportions."""
     tall, wide = hole.shape
     if not have_proportions(tall, wide, height, width):
         raise SizesDifferError(
             f"the mask is {wide} x {tall} pixels, the photo {width} x {height}: it cannot be resized to that, because "
             "its proportions are others"
         )
-    if tall <= height and wide <= width:
-        return fit_holes(hole, height, width)
-    share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(share > 1e-6)
+    return resize_holes(hole, height, width)
 
 
 def as_holes(mask: Any) -> Holes:

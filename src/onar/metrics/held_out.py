@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from onar.console import warn
-from onar.data.mask_sources import MaskSource
+from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.samples import CentreCrops, Photos, ValidationPhotos
 from onar.devices import available_cpus
 from onar.masks import composite, mask_from_known
@@ -110,7 +110,7 @@ def complete_with(generator: nn.Module) -> Completer:
     return complete
 
 
-def load_held_out(found: Photos, height: int, width: int, masks: MaskSource, seed: int) -> HeldOut:
+def load_held_out(found: Photos, height: int, width: int, masks: MaskSource | NamedMasks, seed: int) -> HeldOut:
     """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
     photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed))
     samples = [photos[index] for index in range(len(photos))]

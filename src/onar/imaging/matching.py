@@ -34,7 +34,7 @@ class Matches:
     ambiguous: dict[Path, str]
 
 
-def match_folder(places: dict[Path, Path], folder: Path) -> Matches:
+def match_folder(places: Mapping[Path, Path], folder: Path, setting: str = "mask") -> Matches:
     """Find the mask of each photo in a folder.
 
     At the photo's place are looked for: its name with its ending, such as NAME.jpg.png; its name; its name in another
@@ -44,6 +44,7 @@ def match_folder(places: dict[Path, Path], folder: Path) -> Matches:
     Args:
         places: of each photo, where it lies under the folder that it was found in.
         folder: of the masks, searched with its subfolders.
+        setting: what names the folder.
 
     Raises:
         UsageError: the folder holds the photos themselves, and no masks.
@@ -66,7 +67,7 @@ def match_folder(places: dict[Path, Path], folder: Path) -> Matches:
             if any(is_same_file(photo, mask) for mask in by_key.get(_keys(place)[0], ())):
                 own.add(photo)
     if not matches.masks:
-        _refuse_all(places, folder, masks, matches, bool(own))
+        _refuse_all(places, folder, masks, matches, setting if own else "")
     # Where photos and masks lie in one folder, a mask is no photo that lacks one.
     used = {os.path.realpath(mask) for mask in matches.masks.values() if isinstance(mask, Path)}
     matches.without[:] = [one for one in matches.without if one not in own or os.path.realpath(one) not in used]
@@ -82,15 +83,15 @@ def is_same_file(one: Source, other: Path) -> bool:
 
 
 def _refuse_all(
-    places: dict[Path, Path], folder: Path, masks: Sequence[Path], matches: Matches, holds_photos: bool
+    places: Mapping[Path, Path], folder: Path, masks: Sequence[Path], matches: Matches, holds_photos: str
 ) -> None:
     """Say why no photo has a mask; raises `OnarError`."""
     if matches.ambiguous:
         raise OnarError("; ".join(list(matches.ambiguous.values())[:SOME]))
     if holds_photos:
         raise UsageError(
-            f"--mask {printable(folder)} holds the photos themselves, and no photo is its own mask: name a folder of "
-            "masks that are called as the photos are, or call them NAME_mask.png"
+            f"--{holds_photos} {printable(folder)} holds the photos themselves, and no photo is its own mask: name a "
+            "folder of masks that are called as the photos are, or call them NAME_mask.png"
         )
     raise OnarError(
         f"no photo has a mask of its name: the photos are {some(places.values())}; "
