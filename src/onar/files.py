@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from onar.errors import OnarError, UsageError, printable
 
+CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES})
+"""What drives answer that do not know `fsync`; others, as of a full disk, mean that the file is lost."""
 _LONGEST_NAME = 255
 """Bytes."""
 
@@ -48,9 +51,8 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
+        _put_on_disk(temporary)
+        with suppress(OSError):  # there is none, or the drive keeps no modes, as CIFS and exFAT
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if not (overwrite or _take_name(target, temporary)):
             raise AppearedError.at(path)
@@ -61,6 +63,16 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     finally:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
+
+
+def _put_on_disk(file: Path) -> None:
+    """Wait until a file is on the disk; a drive that cannot say so, as some network drives, has it all the same."""
+    with file.open("rb+") as content:
+        try:
+            os.fsync(content.fileno())
+        except OSError as error:
+            if error.errno not in CANNOT_SYNC:
+                raise
 
 
 def _take_name(target: Path, temporary: Path) -> bool:

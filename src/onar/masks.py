@@ -179,7 +179,7 @@ def fit_holes(hole: Holes, height: int, width: int) -> Holes:
 
 
 def resize_holes(hole: Holes, height: int, width: int) -> Holes:
-    """Enlarge bool H×W holes by nearest neighbour; smaller, what is hole in part is hole, or thin ones would be lost."""
+    """Enlarge bool H×W holes by nearest neighbour; made smaller, what is hole in part is hole: no thin one is lost."""
     if hole.shape[0] <= height and hole.shape[1] <= width:
         return fit_holes(hole, height, width)
     share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
