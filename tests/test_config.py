@@ -97,7 +97,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str
     ("settings", "wrong", "said"),
     [
         (TrainConfig, {"lr_schedule": "linear"}, "--lr_schedule takes constant or cosine, not 'linear'"),
-        (TrainConfig, {"track": "wandb"}, "--track takes none or tensorboard, not 'wandb'"),
+        (TrainConfig, {"track": "mlflow"}, "--track takes none, tensorboard or wandb, not 'mlflow'"),
         (TrainConfig, {"on_nan": "Skip"}, "--on_nan takes stop or skip, not 'Skip'"),
         (TrainConfig, {"epochs": 2.5}, "--epochs takes a whole number, not 2.5"),
         (TrainConfig, {"epochs": True}, "--epochs takes a whole number, not True"),

@@ -337,8 +337,9 @@ class RunConfig(Settings):
     """Steps between lines in log.jsonl."""
     sample_every: int = 1
     """Epochs between sample sheets and curves; the last epoch always has them."""
-    track: Literal["none", "tensorboard"] = "none"
-    """Also write the losses as TensorBoard events into `results_dir`."""
+    track: Literal["none", "tensorboard", "wandb"] = "none"
+    """Also write the losses as TensorBoard events into `results_dir`, or send them to Weights & Biases: its settings,
+    such as WANDB_MODE=offline, are environment variables."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

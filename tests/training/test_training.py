@@ -541,3 +541,16 @@ def test_tensorboard_forgets_what_a_killed_run_had_written_after_its_checkpoint(
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("step/G_loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_losses_go_to_weights_and_biases_when_asked(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "epochs": 1, "track": "wandb"}
+    train(TrainConfig(**settings, results_dir=tmp_path))
+    (log,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    content = log.read_bytes()
+    assert all(kind in content for kind in (b"step/", b"epoch/", b"validation/onar/"))

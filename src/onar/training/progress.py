@@ -30,6 +30,7 @@ class Progress:
         best_score: that score, of the kind that --best_by names; None when there was none.
         stale_epochs: epochs since then, or since the run began.
         mixed_precision: the number format that the run began with.
+        tracking_id: names the run to a tracker on a server.
         spent: seconds of the run until this checkpoint, all included.
         planned_steps: after how many steps --max_minutes ends the run; 0 until that is known.
         epoch_end: seconds that the end of an epoch takes: validation, pictures and a checkpoint; 0 until measured.
@@ -52,6 +53,7 @@ class Progress:
     best_score: float | None = None
     stale_epochs: int = 0
     mixed_precision: Precision = "no"
+    tracking_id: str = ""
     spent: float = 0.0
     planned_steps: int = 0
     epoch_end: float = 0.0

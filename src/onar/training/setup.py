@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -141,8 +142,8 @@ def start_processes(config: TrainConfig) -> PartialState:
     refuse_launch(on_cpu)
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
-    if config.track == "tensorboard" and find_spec("tensorboard") is None:
-        raise OnarError('--track tensorboard needs pip install "onar[tensorboard]"')
+    if config.track != "none" and find_spec(config.track) is None:
+        raise OnarError(f'--track {config.track} needs pip install "onar[{config.track}]"')
     # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
     AcceleratorState._reset_state(reset_partial_state=True)
     with naming_lost_processes():
@@ -154,7 +155,7 @@ def start_processes(config: TrainConfig) -> PartialState:
 def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
     """What places tensors and scales gradients, for a number format, once the processes have met."""
     AcceleratorState._reset_state()
-    tracker = {"log_with": "tensorboard", "project_dir": str(config.results_dir)} if config.track != "none" else {}
+    tracker = {"log_with": config.track, "project_dir": str(config.results_dir)} if config.track != "none" else {}
     return Accelerator(
         cpu=PartialState().device.type == "cpu",
         mixed_precision=precision,
@@ -240,8 +241,7 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
     loader = open_loader(config, data, batches, progress.stream, pin_memory=device.type == "cuda")
     from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
-    # What a stopped run had written after its last checkpoint is about to happen again.
-    accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": progress.step + 1}})
+    _start_tracker(config, accelerator, progress)
     run = Run(
         config=config,
         results=results,
@@ -258,6 +258,17 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
     for line in held_out.unreadable if run.validates else ():
         note_skipped(run, line)
     return run
+
+
+def _start_tracker(config: TrainConfig, accelerator: Accelerator, progress: Progress) -> None:
+    """Start what `--track` asks for; a run that goes on goes on there, too."""
+    progress.tracking_id = from_main(lambda: progress.tracking_id or secrets.token_hex(8))
+    if config.track == "tensorboard":  # the name of the folder
+        # What a stopped run had written after its last checkpoint is about to happen again.
+        accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": progress.step + 1}})
+    elif config.track == "wandb":
+        run = {"name": config.results_dir.name, "dir": config.results_dir, "id": progress.tracking_id}
+        accelerator.init_trackers("onar", config=config.to_plain(), init_kwargs={"wandb": {**run, "resume": "allow"}})
 
 
 def _split_as_before(data: TrainingData, before: dict[str, Any], progress: Progress) -> TrainingData:
