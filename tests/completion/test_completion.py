@@ -507,6 +507,44 @@ def test_a_photo_is_not_replaced_by_itself_with_less_in_it(tmp_path: Path, run: 
     assert (tmp_path / "a.jpg").read_bytes() == before
 
 
+def test_a_photo_whose_file_lacks_its_end_may_be_replaced_by_its_result(tmp_path: Path, run: Run) -> None:
+    photo_of(24, 36).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-2])
+    mask = save_mask(tmp_path / "m.png", hole_of(24, 36))
+    said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / "a.jpg", "--overwrite")
+    assert said.code == 0
+    assert "the end mark of its file is missing, and no pixels are" in said.err
+    assert (tmp_path / "a.jpg").read_bytes().endswith(b"\xff\xd9")
+
+
+class _NeverAsked(Inpainter):
+    def __init__(self) -> None: ...
+
+    def __call__(self, *_arguments: object, **_options: object) -> np.ndarray:
+        raise AssertionError("holes were filled before the format was looked at")
+
+
+@pytest.mark.parametrize(("ending", "width"), [(".jpg", 65_501), (".webp", 16_384)])
+def test_a_photo_too_large_for_the_format_is_refused_before_its_holes_are_filled(
+    tmp_path: Path, ending: str, width: int
+) -> None:
+    Image.new("RGB", (width, 2)).save(tmp_path / "a.png")
+    hole = np.zeros((2, width), bool)
+    hole[:, 10:20] = True
+    job = Job(tmp_path / "a.png", save_mask(tmp_path / "m.png", hole), tmp_path / f"b{ending}")
+    (outcome,) = complete_files([job], _NeverAsked())
+    assert outcome.error is not None
+    assert f"holds up to {width - 1:,} pixels a side, and the photo has {width:,} x 2" in outcome.error
+    assert not job.output.exists()
+
+
+def test_a_raw_file_is_refused_as_the_file_to_be_written(tmp_path: Path, run: Run) -> None:
+    photo, mask = a_photo_and_its_mask(tmp_path)
+    said = run(photo, "--mask", mask, "--output", tmp_path / "b.dng")
+    assert said.code == 2
+    assert "must end in one of" in said.err
+
+
 def test_a_photo_without_a_hole_replaces_nothing_by_less_either(tmp_path: Path, run: Run) -> None:
     pages, mask = several(tmp_path, "pages.tif"), save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
     photo_of(24, 36).save(tmp_path / "one.tif")

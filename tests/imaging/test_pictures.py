@@ -121,6 +121,21 @@ def test_what_a_file_says_is_in_the_file_that_is_saved(tmp_path: Path, kind: str
             assert read.text["Title"] == "Şişli"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_a_resolution_that_pillow_makes_up_is_not_written(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    if kind == "JPEG":
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = 1.0, 1.0
+        exif[ExifTags.Base.ResolutionUnit] = 1  # none
+    file = io.BytesIO()
+    Image.fromarray(noise(24, 36, 3)).save(file, kind, exif=exif)
+    picture = Image.open(file)
+    assert picture.info["dpi"] == (1, 1)
+    INPAINTER(picture, mask_of(picture.size)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as read:
+        assert "dpi" not in read.info
+
+
 def test_what_is_given_to_save_wins_and_streams_and_copies_work(tmp_path: Path) -> None:
     result = completed(file_of("JPEG"))
     stream = io.BytesIO()

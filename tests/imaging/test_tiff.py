@@ -1,3 +1,4 @@
+import logging
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -220,8 +221,8 @@ def test_compression_and_colours_that_are_not_read_are_named(tmp_path: Path) -> 
     rows = bytes(2 * HEIGHT * WIDTH)
     with pytest.raises(PhotoError, match="compressed by JPEG2000 in 16 bits: save it without compression"):
         read_photo(write_by_hand(tmp_path / "a.tif", rows, t258=16, t259=34712))
-    with pytest.raises(PhotoError, match="its colours are CFA in 16 bits: save it as RGB or grey"):
-        read_photo(write_by_hand(tmp_path / "a.tif", rows, t258=16, t262=32803))
+    with pytest.raises(PhotoError, match="its colours are LOGLUV in 16 bits: save it as RGB or grey"):
+        read_photo(write_by_hand(tmp_path / "a.tif", rows, t258=16, t262=32845))
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32"])
@@ -247,3 +248,53 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
     with (tmp_path / "a.tif").open("rb") as file:
         _, directory = exif.read_first_directory(file)
     assert sum(len(value.content) for value in directory.values.values()) <= 2 * len(many)
+
+
+def test_reading_many_files_leaves_nothing_behind_in_the_process(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", stored(1, "uint8"))
+    read_photo(path)
+    handlers = list(logging.getLogger("tifffile").handlers)
+    for _ in range(3):
+        read_photo(path)
+    assert logging.getLogger("tifffile").handlers == handlers
+
+
+# ---------------------------------------------------------------- YCbCr, and many bytes
+
+
+def ycbcr_rows(across: int, down: int) -> bytes:
+    """The photo as YCbCr with colours for blocks of so many pixels, as TIFF stores it without compression."""
+    colours = np.asarray(Image.open(PHOTOS / "skimage_coffee.jpg").resize((WIDTH, HEIGHT)).convert("YCbCr"), float)
+    margin = ((0, -HEIGHT % down), (0, -WIDTH % across), (0, 0))
+    padded = np.pad(colours, margin, mode="edge")
+    rows, columns = padded.shape[0] // down, padded.shape[1] // across
+    blocks = padded.reshape(rows, down, columns, across, 3).transpose(0, 2, 1, 3, 4)
+    brightness = blocks[..., 0].reshape(rows, columns, -1)
+    return np.concatenate([brightness, blocks[..., 1:].mean((2, 3))], axis=2).round().astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(("across", "down"), [(1, 1), (2, 2), (2, 1), (1, 2), (4, 1), (4, 4)])
+def test_ycbcr_without_compression_is_read(tmp_path: Path, across: int, down: int) -> None:
+    rows = ycbcr_rows(across, down)
+    path = write_by_hand(tmp_path / "a.tif", rows, t262=6, t258=(8, 8, 8), t277=3, t530=(across, down))
+    assert np.abs(in_levels(read_photo_file(path)) - photo(3)).mean() < 0.03
+    assert np.abs(np.asarray(read_photo(path)) / 255 - photo(3)).mean() < 0.03
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 32)}, {"rowsperstrip": 5}, {"planarconfig": "separate"}])
+def test_ycbcr_is_read_however_it_is_laid_out(tmp_path: Path, options: dict[str, object]) -> None:
+    picture = np.asarray(Image.open(PHOTOS / "skimage_coffee.jpg").resize((WIDTH, HEIGHT)).convert("YCbCr"))
+    path = write(tmp_path / "a.tif", picture, photometric="ycbcr", subsampling=(1, 1), **options)
+    assert np.abs(in_levels(read_photo_file(path)) - photo(3)).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float32", "float64"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_the_limit_counts_pixels_and_not_their_bytes(
+    tmp_path: Path, kind: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, expected = write(tmp_path / "a.tif", stored(3, kind), **options), photo(3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HEIGHT * WIDTH)  # Pillow refuses twice as many
+    assert np.abs(in_levels(read_photo_file(path)) - expected).max() < 1e-3
+    with open_photo(path, HEIGHT * WIDTH) as opened:
+        assert opened.read().size == (WIDTH, HEIGHT)

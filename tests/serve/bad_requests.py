@@ -69,6 +69,14 @@ def multipart(*parts: str, end: str = "--x--\r\n") -> dict[str, Any]:
     return raw((body + end).encode(), "multipart/form-data; boundary=x")
 
 
+def jpeg_of_empty_scans() -> bytes:
+    return JPEG[:-2] + (JPEG[JPEG.index(b"\xff\xda") :][:14] + b"\0") * 2000 + JPEG[-2:]
+
+
+def wide(height: int = 2, width: int = 65_520) -> dict[str, Any]:
+    return form(encode(a_photo(height, width)), a_mask(height, width), format="jpeg")
+
+
 NO_PICTURE = (415, "not_a_picture", "the photo: not a picture in a format Onar reads")
 DAMAGED = (400, "bad_picture", "the photo: damaged")
 TOO_MANY = (413, "too_many_pixels", "larger than")
@@ -96,6 +104,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "PNG without pixels": (form(png_of_size(0, 0)), *NO_PICTURE),
     "PNG whose text unpacks to 100 MB": (form(png_with_text_bomb()), *DAMAGED),
     "TIFF that points outside of itself": (form(b"II*\0\xff\xff\xff\x7f"), *NO_PICTURE),
+    "JPEG of 2000 empty scans": (form(jpeg_of_empty_scans()), 400, "bad_picture", "the photo: it has over 100 scans"),
+    "mask of 2000 empty scans": (
+        form(mask=jpeg_of_empty_scans()),
+        *(400, "bad_picture", "the mask: it has over 100 scans"),
+    ),
+    "photo too wide for a JPEG": (wide(), 422, "bad_request", "JPEG holds up to 65,500 pixels a side"),
     "half a mask": (form(mask=MASK[:50]), 400, "bad_picture", "the mask: damaged"),
     # Too large
     "PNG of 3600 megapixels": (form(png_of_size(60_000, 60_000)), *TOO_MANY),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readFacts } from "../src/engine/browser/facts";
-import { EXIF_OR_XMP, readSegments, withMetadata } from "../src/engine/browser/jpeg";
+import { EXIF_OR_XMP, hasManyScans, readSegments, withMetadata } from "../src/engine/browser/jpeg";
 
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const THUMBNAILS = "<xmp:Thumbnails>\n<xmpGImg:image>/9j/4AAQ</xmpGImg:image></xmp:Thumbnails>";
@@ -14,6 +14,27 @@ function aFile(...segments: [number, string][]): Uint8Array {
   });
   return Uint8Array.from([0xff, 0xd8, ...written, 0xff, 0xda, 0, 2, 17, 0xff, 0, 0xff, 0xd0, 0xff, 0xff, 0xd9]);
 }
+
+function lengthOf(text: string): [number, number] {
+  return [(text.length + 2) >> 8, (text.length + 2) & 255];
+}
+
+describe("a file that would take long to decode", () => {
+  const scan = [0xff, 0xda, 0, 2, 17, 0xff, 0];
+
+  it.each([
+    [100, false],
+    [101, true],
+  ])("of %i scans is refused: %s", (count, refused) => {
+    const scans = Array.from({ length: count }, () => scan).flat();
+    expect(hasManyScans(Uint8Array.from([0xff, 0xd8, ...scans, 0xff, 0xd9]))).toBe(refused);
+  });
+
+  it("may hold further pictures, whose scans do not count", () => {
+    const one = [0xff, 0xd8, ...scan, 0xff, 0xd9];
+    expect(hasManyScans(Uint8Array.from(Array.from({ length: 200 }, () => one).flat()))).toBe(false);
+  });
+});
 
 describe("the metadata of a photo that is filled in the browser", () => {
   it("keeps XMP, for the photo set upright and without the thumbnails that show it as it was", () => {
@@ -32,6 +53,20 @@ describe("the metadata of a photo that is filled in the browser", () => {
   ])("says that it lost %s", (_, original) => {
     expect(withMetadata(aFile(), original).lost).toBe(true);
     expect(readFacts(original).metadata).toBe(true);
+  });
+
+  it("passes once over thumbnails that begin thousands of times and never end", () => {
+    const packet = "<xmp:Thumbnails>".repeat(4000);
+    const long = [0xff, EXIF_OR_XMP, ...lengthOf(`${XMP}${packet}`), ...new TextEncoder().encode(`${XMP}${packet}`)];
+    const original = Uint8Array.from([0xff, 0xd8, ...long, ...aFile().slice(2)]);
+    const { file } = withMetadata(aFile(), original);
+    expect(file.length).toBe(aFile().length + long.length);
+  });
+
+  it("keeps the resolution, also where it says the shape of pixels only", () => {
+    const [ours, theirs] = ["JFIF\0\x01\x01\0\0\x01\0\x01\0\0", "JFIF\0\x01\x02\0\0\x04\0\x03\0\0"];
+    const { file } = withMetadata(aFile([0xe0, ours]), aFile([0xe0, theirs]));
+    expect([...readSegments(file).segments[0].content.subarray(5, 12)]).toEqual([1, 1, 0, 0, 4, 0, 3]);
   });
 
   it("says nothing where nothing is lost", () => {

@@ -28,7 +28,7 @@ from onar.files import AppearedError
 from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
-from onar.imaging.photo_file import Photo, read_photo_file
+from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import (
     ALPHA,
     SizesDifferError,
@@ -210,7 +210,7 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
     """The work, with the result that an earlier call left, if it may go on with that.
 
     Raises:
-        OnarError: a file is there that may not be replaced.
+        OnarError: a file is there that may not be replaced, or the photo is too large for the format.
     """
     output = work.job.output
     if config.resume and output.exists():
@@ -224,6 +224,8 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
                 ) from None
     if output.exists() and not overwrite:
         raise AppearedError.at(output)
+    if not work.is_copied:
+        check_fits(work.photo, work.written_kind)
     refuse_to_lose(work, config)
     return work
 

@@ -18,7 +18,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from onar.errors import OnarError, UsageError, printable
-from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, READABLE, ending_of
+from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
 from onar.imaging.images import PhotoBytes
 from onar.imaging.listing import find_photos, some, split_pattern, tell_passed_over
 from onar.imaging.matching import Matches, Source, is_same_file, match_folder
@@ -235,7 +235,7 @@ def _is_for_one_file(output: Path, count: int) -> bool:
         raise UsageError("--output - is no file: results are written into files, name one, or a folder")
     ending = ending_of(output.name)
     is_picture = (mimetypes.guess_type(output.name)[0] or "").startswith("image/")
-    is_picture = is_picture or ending in READABLE or ending in NOT_READABLE_HERE
+    is_picture = is_picture or ending in READABLE or ending in NOT_READABLE_HERE or ending in RAW
     if count > 1 and (output.is_file() or is_picture):
         raise UsageError(f"--output {printable(output)} must be a folder: there are {count} photos")
     if ending not in FORMATS and (output.is_file() or is_picture):

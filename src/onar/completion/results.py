@@ -97,7 +97,8 @@ def refuse_to_lose(work: Work, config: CompletionConfig) -> None:
     output = work.job.output
     lost: list[str]
     if output.exists() and is_same_file(work.job.photo, output):
-        lost = [] if work.is_copied else [*work.photo.losses, *reduced(work.photo, work.written_kind)[1]]
+        told = [loss for loss in work.photo.losses if not loss.is_harmless]
+        lost = [] if work.is_copied else [*told, *reduced(work.photo, work.written_kind)[1]]
     else:
         lost = _other_pictures(output, work.photo.count if work.is_copied else 1)
     pictures = {output: lost} | {beside: _other_pictures(beside, 1) for beside in _pictures_beside(work.job, config)}

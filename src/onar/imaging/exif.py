@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+from PIL import Image
+
+from onar.errors import OnarError
+
 ORIENTATION, WIDTH, HEIGHT, XMP, IPTC, PHOTOSHOP = 274, 256, 257, 700, 33723, 34377
+RESOLUTION = X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 LAYERS = 37724
 """Photoshop's layers in a TIFF file, which show the photo as it was."""
 _EXIF, _GPS, _INTEROPERABILITY, _EXIF_WIDTH, _EXIF_HEIGHT = 34665, 34853, 40965, 40962, 40963
@@ -32,6 +38,10 @@ LAYOUT = frozenset(
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value of each type."""
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
+
+
+class DamagedTagsError(OnarError):
+    """Tags that are not read; the message is the reason."""
 
 
 class _Form(NamedTuple):
@@ -55,6 +65,11 @@ _FORMS = {
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
 PREFIX = b"Exif\0\0"
 """Of a block in a JPEG file, and in what Pillow hands over."""
+_MOST_GROWTH = 4
+"""How many times the bytes of a file all values together may have; more than once only where they overlap."""
+_FREE_GROWTH = 1 << 16
+"""Bytes that they may have in any case, because damage does not matter in a small block."""
+_MOST_DIRECTORIES = 1000
 
 
 class Value(NamedTuple):
@@ -130,13 +145,61 @@ def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, .
             continue
         file.seek(position)
         content = file.read(length)
-        if tag in pointers:
+        if tag in pointers and tag not in directory.below:
             place = int.from_bytes(content, "little" if form.order == "<" else "big")
             with suppress(struct.error):  # a pointer to nowhere
                 directory.below[tag] = _read_directory(file, form, place, (_INTEROPERABILITY,) * (tag == _EXIF))
-        else:
+        elif tag not in pointers:
             directory.values[tag] = Value(kind, items, content, position)
     return directory
+
+
+def check_values(file: BinaryIO, start: int = 0) -> None:
+    """Raise `DamagedTagsError` for values of the first directory that overlap so often that they would fill a memory.
+
+    Other programs read each value by itself: 300 kB would become 6 GB.
+
+    Args:
+        file: a TIFF file, an EXIF block, or one that holds it.
+        start: where it begins there.
+    """
+    size = file.seek(0, io.SEEK_END) - start
+    file.seek(start)
+    form = _FORMS.get(file.read(4))
+    if form is None:
+        return
+    file.seek(start + (4 if form.inside == 4 else 8))
+    waiting, seen, total = [_unpacked(file, form.offset)], set[int](), 0
+    while waiting:
+        at = waiting.pop()
+        if at in seen or not 0 < at < size:
+            continue
+        seen.add(at)
+        file.seek(start + at)
+        length, others = _asked_for(file, form, size)
+        total += length
+        waiting += others
+        if total > _MOST_GROWTH * size + _FREE_GROWTH or len(seen) > _MOST_DIRECTORIES:
+            raise DamagedTagsError("its tags are damaged: their values overlap and come to many times its size")
+
+
+def _asked_for(file: BinaryIO, form: _Form, size: int) -> tuple[int, list[int]]:
+    """Bytes of all values of the directory that the file stands at, and where those lie that its tags point to."""
+    offset = np.dtype(form.order + ("u4" if form.inside == 4 else "u8"))
+    layout = np.dtype([("tag", form.order + "u2"), ("type", form.order + "u2"), ("items", offset), ("value", offset)])
+    content = file.read(layout.itemsize * _unpacked(file, form.number))
+    entries = np.frombuffer(content[: len(content) // layout.itemsize * layout.itemsize], layout)
+    sizes = np.zeros(1 << 16)
+    sizes[list(_SIZES)] = list(_SIZES.values())
+    lengths = np.minimum(sizes[entries["type"]] * entries["items"], size)  # as floats, which do not overflow
+    pointing = np.isin(entries["tag"], (_EXIF, _GPS, _INTEROPERABILITY))
+    return int(lengths.sum()), sorted({int(place) for place in entries["value"][pointing]})
+
+
+def _unpacked(file: BinaryIO, form: str) -> int:
+    """The next number of a file; 0 at its end."""
+    content = file.read(struct.calcsize(form))
+    return int(struct.unpack(form, content)[0]) if len(content) == struct.calcsize(form) else 0
 
 
 # ---------------------------------------------------------------- writing
@@ -177,7 +240,7 @@ def block_from_tiff(directory: Directory, order: str) -> bytes:
     return tiff_header(order, 8) + directory_bytes(Directory(values, directory.below), order, 8)
 
 
-def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value]) -> None:
+def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value], leave_out: Collection[int] = ()) -> None:
     """Put the tags of an EXIF block, and others, into a TIFF file of the block's byte order.
 
     The file gets a new directory at its end, with the tags that were there, which win.
@@ -186,8 +249,10 @@ def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value]) -> None:
         file: open for reading and writing.
         block: may be empty.
         more: further tags.
+        leave_out: tags that the file shall not have.
     """
     order, own = read_first_directory(file)
+    own.values = {tag: value for tag, value in own.values.items() if tag not in leave_out}
     values, below = {}, {}
     if block:
         _, added = read_first_directory(io.BytesIO(block))
@@ -199,6 +264,14 @@ def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value]) -> None:
     file.seek(0)
     file.write(tiff_header(order, at))
     file.seek(0, io.SEEK_END)
+
+
+def exif_of(image: Image.Image) -> bytes:
+    """The EXIF of a picture that Pillow opened; empty when there is none."""
+    block = bytes(image.info.get("exif") or b"")
+    if not block and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
+        block = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+    return without_prefix(block)
 
 
 # ---------------------------------------------------------------- setting upright

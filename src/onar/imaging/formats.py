@@ -28,6 +28,18 @@ READABLE = FORMATS | {
 }
 """Format of each file that can be read, by its ending in lower case."""
 
+RAW = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"),
+        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    )
+)
+"""Endings of the raw files of cameras, in lower case."""
+RAW_ADVICE = "export TIFF, PNG or JPEG from a raw converter"
+
+MOST_PIXELS_A_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""Of the formats that are written, those with a limit that photos reach. JPEG's own is 65,535, but libjpeg has this."""
+
 NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONLY.items() if ending not in READABLE}
 """What to install for the endings whose decoder is missing."""
 

@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from onar.errors import OnarError
+from onar.imaging.exif import check_values
 from onar.imaging.png import SRGB_CODES, colour_codes
 
 _MOST_META = 1 << 24
@@ -19,6 +21,8 @@ _PROFILES = (b"colrprof", b"colrrICC")
 _AUXILIARY = re.compile(rb"auxC\0\0\0\0(urn:[^\0]+)")
 _ALPHA = (b":alpha", b":auxid:1")
 _UNSPECIFIED = 2
+_EXIF = re.compile(rb"II\*\0|MM\0\*")
+_MOST_EXIF = 1000
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,20 @@ class HeifFacts:
     is_deep: bool
     colour: bytes
     holds_others: bool
+
+
+def check_before_decoding(file: BinaryIO) -> None:
+    """Raise `OnarError` for EXIF that would fill a memory: decoders read it when they open a file.
+
+    Where it lies is not looked up, because what begins like EXIF elsewhere, by chance, passes.
+    """
+    file.seek(0)
+    for number, found in enumerate(_EXIF.finditer(file.read())):
+        if number == _MOST_EXIF:
+            raise OnarError(
+                f"it has over {_MOST_EXIF} blocks of EXIF, more than any program writes: save it with another one"
+            )
+        check_values(file, found.start())
 
 
 def read_facts(file: BinaryIO) -> HeifFacts:

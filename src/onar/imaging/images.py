@@ -25,8 +25,13 @@ from PIL.Image import Resampling, Transpose
 from onar.errors import OnarError, printable
 from onar.files import replacing
 from onar.imaging.decoding import Decoded, decode, decode_picture
-from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, READABLE, ending_of
-from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, read_deep, read_page, shown
+from onar.imaging.exif import check_values, exif_of
+from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.inspection import Inspected, inspect
+from onar.imaging.losses import Loss
+from onar.imaging.raw import START as RAW_START
+from onar.imaging.raw import RawFileError, refuse_raw
+from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, open_plain, read_deep, read_page, shown
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -107,6 +112,7 @@ class OpenPicture:
         image: as Pillow opened it: not upright, and often not decoded yet.
         page: what tifffile knows of a TIFF file; None for others.
         deep: its pixels where Pillow cannot read them right; then `image` only shows them.
+        losses: what was left out to open it.
     """
 
     path: PhotoSource
@@ -114,6 +120,7 @@ class OpenPicture:
     image: Image.Image
     page: TiffPage | None = None
     deep: DeepTiff | None = None
+    losses: tuple[Loss, ...] = ()
 
     def decode(self, turn: Transpose | None) -> Decoded:
         """Decode the whole picture, setting it upright; inside `damage_told`."""
@@ -211,24 +218,34 @@ def open_picture(
             if file.seek(0, os.SEEK_END) == 0:
                 raise PhotoError(f"{printable(path)}: the file is empty")
             file.seek(0)
-            start = file.read(4)
-            file.seek(0)
+            start = file.read(RAW_START)
             if is_tiff(start):
-                opened = _open_tiff(path, file, pixel_limit)
+                opened = _open_tiff(path, file, start, pixel_limit)
             else:
+                refuse_raw(str(path), start, None)
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
-                known = sorted(set(formats) - _unknown_to_pillow(file))
-                opened = OpenPicture(path, file, Image.open(file, formats=known))
-                _check_size(path, *opened.image.size, pixel_limit)
+                known = sorted(set(formats) - _unknown_to_pillow(start))
+                opened = _open_other(path, inspect(file, start), pixel_limit, known)
         yield opened
 
 
-def _open_tiff(path: PhotoSource, file: BinaryIO, pixel_limit: int) -> OpenPicture:
+def _open_other(path: PhotoSource, inspected: Inspected, pixel_limit: int, formats: list[str]) -> OpenPicture:
+    image = Image.open(inspected.file, formats=formats)
+    _check_size(path, *image.size, pixel_limit)
+    mended = inspected.with_end()
+    if mended is not inspected:
+        image = Image.open(mended.file, formats=formats)
+    return OpenPicture(path, mended.file, image, losses=mended.losses)
+
+
+def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int) -> OpenPicture:
+    check_values(file)
     page = read_page(file)
+    refuse_raw(str(path), start, page)
     _check_size(path, page.imagewidth, page.imagelength, pixel_limit)
     if not is_deep(page):
         with suppress(UnidentifiedImageError):
-            return OpenPicture(path, file, Image.open(file, formats=["TIFF"]), page)
+            return OpenPicture(path, file, open_plain(file, page), page)
     deep = read_deep(file, page)
     return OpenPicture(path, file, shown(deep, page), page, deep)
 
@@ -239,10 +256,8 @@ def _check_size(path: PhotoSource, width: int, height: int, pixel_limit: int) ->
         raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")
 
 
-def _unknown_to_pillow(file: BinaryIO) -> set[str]:
-    """HEIF, unless the file may be one: then Pillow learns it, which takes a moment."""
-    start = file.read(12)
-    file.seek(0)
+def _unknown_to_pillow(start: bytes) -> set[str]:
+    """HEIF, unless a file that starts like this may be one: then Pillow learns it, which takes a moment."""
     if start[4:8] != b"ftyp" or "HEIF" not in READABLE.values():
         return {"HEIF"}
     _teach_heif()
@@ -288,6 +303,7 @@ def mask_of_picture(picture: Image.Image) -> EightBits:
 def find_turn(image: Image.Image) -> Transpose | None:
     """What sets a picture upright, by its EXIF orientation; None for an orientation of 1, missing or damaged."""
     try:
+        check_values(BytesIO(exif_of(image)))
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as many kinds as `damage_told` meets; without EXIF the photo is still a photo
         return None
@@ -307,10 +323,16 @@ def damage_told(path: PhotoSource) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         limit = f"{PIXEL_LIMIT // 1_000_000} megapixels"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {limit} ({error})") from error
+    except RawFileError as error:
+        kind = f" ({error})" if str(error) else ""
+        raise NotAPhotoError(
+            f"{printable(path)}: a camera's raw file{kind}, not developed yet: {RAW_ADVICE}"
+        ) from error
     except UnidentifiedImageError as error:
         formats = ", ".join(sorted(set(READABLE.values())))
-        advice = NOT_READABLE_HERE.get(ending_of(str(path)))
-        more = f"; this ending needs {advice}" if advice else ""
+        ending = ending_of(str(path))
+        more = f"; this ending needs {NOT_READABLE_HERE[ending]}" if ending in NOT_READABLE_HERE else ""
+        more += f"; of a camera's raw file, {RAW_ADVICE}" if ending in RAW else ""
         raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats}){more}") from error
     except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
         raise PhotoError(f"{printable(path)}: {_reason(error)}") from error

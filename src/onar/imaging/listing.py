@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onar.console import progress_bar, warn
 from onar.errors import OnarError, printable
-from onar.imaging.formats import NOT_READABLE_HERE, READABLE, ending_of
+from onar.imaging.formats import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
 
 SOME = 3
 """How many names a message shows."""
@@ -93,6 +93,7 @@ def _count_kinds(files: Iterable[str]) -> str:
     told = []
     for kind, count in kinds[:_KINDS_TOLD]:
         advice = f", which need {NOT_READABLE_HERE[kind]}" if kind in NOT_READABLE_HERE else ""
+        advice += f", raw files: {RAW_ADVICE}" if kind in RAW else ""
         told.append(f"{count} {printable(kind) or 'without an ending'}{advice}")
     if rest := sum(count for _, count in kinds[_KINDS_TOLD:]):
         told.append(f"{rest} others")

@@ -15,6 +15,8 @@ LOSSES = {
     "inner_pictures": "the {count} pictures below it in the file, such as smaller copies, are left out",
     "appended": "the {count} bytes that follow the picture in the file, such as a video, are left out",
     "damaged_exif": "its EXIF is damaged and left out",
+    "damaged_chunks": "its damaged {names} blocks are left out",
+    "no_end": "the end mark of its file is missing, and no pixels are",
     "segments": "its {names} blocks are left out",
     # In writing
     "no_bits": "{kind} holds 8 bits per channel only",
@@ -42,6 +44,11 @@ class Loss(str):
 
     key: str
     values: dict[str, object]
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether a result holds all the same what the photo does."""
+        return self.key == "no_end"
 
     def __new__(cls, key: str, **values: object) -> Loss:
         """The loss of that key, with values put in."""

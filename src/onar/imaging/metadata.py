@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,26 +10,22 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from onar.imaging import exif as exif_block
-from onar.imaging import heif
+from onar.imaging import heif, microscopy, resolution
 from onar.imaging.images import OpenPicture
+from onar.imaging.jpeg import appended
 from onar.imaging.losses import Loss
 from onar.imaging.png import read_facts
+from onar.imaging.tiff import is_scaled
+from onar.imaging.xmp import upright
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-_MOST_DPI = 65_535
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
-_XMP_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails\s*>", re.DOTALL)
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_IPTC = 0x0404
 _KNOWN_SEGMENTS = ("APP0", "APP1", "APP2", "APP13", "APP14", "COM")
 _KNOWN_APP2 = (b"ICC_PROFILE\0", b"MPF\0")
 _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
-_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
-"""Of a JPEG file, those that are neither stuffing nor restarts."""
-_PADDING = b"\0\xff\r\n"
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,7 @@ class Metadata:
         exif: EXIF block from its byte order on, for the upright photo.
         icc_profile: colour profile of the pixels.
         dpi: pixels per inch across and down.
+        aspect: how dense pixels are across and down where nobody knows the unit.
         xmp: XMP packet.
         iptc: IPTC record.
         comment: of a JPEG or GIF.
@@ -53,6 +48,7 @@ class Metadata:
     exif: bytes = b""
     icc_profile: bytes = b""
     dpi: tuple[float, float] | None = None
+    aspect: tuple[float, float] | None = None
     xmp: bytes = b""
     iptc: bytes = b""
     comment: bytes = b""
@@ -80,18 +76,21 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
     """
     info = opened.image.info
     exif, losses = _upright_exif(opened, width, height)
+    dpi, aspect = resolution.of_picture(opened.image, exif)
     xmp = info.get("xmp") or b""
     comment = info.get("comment") or b""
     metadata = Metadata(
         exif=exif,
         icc_profile=profile,
-        dpi=_resolution(info.get("dpi")) if _says_resolution(opened.image, exif) else None,
+        dpi=dpi,
+        aspect=aspect,
         xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
         comment=comment.encode() if isinstance(comment, str) else bytes(comment),
     )
     if opened.page is not None:
-        metadata = _with_tiffs(metadata, opened)
-        losses += _left_in_tiff(opened.page)
+        values = exif_block.read_first_directory(opened.file)[1].values
+        metadata = _with_tiffs(metadata, opened.page, values)
+        losses += _left_in_tiff(opened.page, values)
     elif opened.image.format == "PNG":
         facts = read_facts(opened.file)
         metadata = replace(metadata, text=facts.text, colour=facts.colour, is_srgb=facts.is_srgb)
@@ -105,12 +104,7 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         metadata = replace(metadata, iptc=_iptc(opened.image))
         losses += _left_segments(opened.image)
         losses += _appended(opened) if opened.count == 1 else []
-    return replace(metadata, xmp=upright_xmp(metadata.xmp)), losses
-
-
-def upright_xmp(packet: bytes) -> bytes:
-    """An XMP packet for the upright photo, without thumbnails: they show the photo as it was."""
-    return _XMP_THUMBNAILS.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", packet))
+    return replace(metadata, xmp=upright(metadata.xmp)), losses
 
 
 def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, list[Loss]]:
@@ -118,46 +112,23 @@ def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, 
     try:
         if opened.page is not None:
             order, directory = exif_block.read_first_directory(opened.file)
+            directory.values = microscopy.of_one_picture(directory.values, numbers_kept=not is_scaled(opened.page))
             block = exif_block.block_from_tiff(directory, order)
         else:
-            block = exif_block.without_prefix(embedded_exif(opened.image))
+            block = exif_block.exif_of(opened.image)
         return (exif_block.upright(block, width, height), []) if block else (b"", [])
     except (ValueError, KeyError, struct.error):
         return b"", [Loss("damaged_exif")]
 
 
-def embedded_exif(image: Image.Image) -> bytes:
-    """The EXIF block that Pillow found in a file other than a TIFF; empty when there is none."""
-    block = bytes(image.info.get("exif") or b"")
-    if not block and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
-        return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    return block
-
-
-def _says_resolution(image: Image.Image, exif: bytes) -> bool:
-    """Whether the resolution is the file's own: for a JPEG with EXIF but without one, Pillow makes it 72."""
-    if not exif or image.format not in ("JPEG", "MPO") or image.info.get("jfif_unit") in (1, 2):
-        return True
-    return _X_RESOLUTION in exif_block.read_first_directory(io.BytesIO(exif))[1].values
-
-
-def _resolution(dpi: Any) -> tuple[float, float] | None:
-    try:
-        across, down = (float(value) for value in dpi)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across < _MOST_DPI and 0 < down < _MOST_DPI else None
-
-
-def _with_tiffs(metadata: Metadata, opened: OpenPicture) -> Metadata:
+def _with_tiffs(metadata: Metadata, page: TiffPage, values: dict[int, exif_block.Value]) -> Metadata:
     """With what a TIFF file holds in tags of its own."""
-    assert opened.page is not None
-    tags, values = opened.page.tags, exif_block.read_first_directory(opened.file)[1].values
     blobs = {tag: values[tag].content for tag in (exif_block.XMP, exif_block.IPTC) if tag in values}
-    has_dpi = {_X_RESOLUTION, _Y_RESOLUTION} <= values.keys() and tags.valueof(_RESOLUTION_UNIT) in (None, 2, 3)
+    dpi, aspect = resolution.of_tiff(page, values)
     return replace(
         metadata,
-        dpi=_resolution(opened.page.get_resolution("inch")) if has_dpi else None,
+        dpi=dpi,
+        aspect=aspect,
         xmp=blobs.get(exif_block.XMP, b""),
         iptc=blobs.get(exif_block.IPTC, b""),
     )
@@ -185,19 +156,15 @@ def _left_segments(image: Image.Image) -> list[Loss]:
 def _appended(opened: OpenPicture) -> list[Loss]:
     """What follows the picture in a JPEG file, such as the video of a phone: it shows the photo as it was."""
     opened.file.seek(0)
-    content, at = opened.file.read(), 2
-    while found := _MARKER.search(content, at):
-        at = found.end()
-        if found[1] == b"\xd9":
-            rest = content[at:]
-            return [Loss("appended", count=len(rest))] if rest.strip(_PADDING) else []
-        at += int.from_bytes(content[at : at + 2])
-    return []
+    count = appended(opened.file.read())
+    return [Loss("appended", count=count)] if count else []
 
 
-def _left_in_tiff(page: TiffPage) -> list[Loss]:
+def _left_in_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> list[Loss]:
     """What a TIFF file holds below its first picture, or in blocks that have no place in `Metadata`."""
     losses = [Loss("layers")] if exif_block.LAYERS in page.tags else []
+    if microscopy.is_lost(values):
+        losses.append(Loss("segments", names="microscopy"))
     if page.subifds:
         losses.append(Loss("inner_pictures", count=len(page.subifds)))
     resources = page.tags.valueof(exif_block.PHOTOSHOP, default=b"")

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
+from onar.errors import UsageError
 from onar.imaging.decoding import Decoded
+from onar.imaging.formats import MOST_PIXELS_A_SIDE
 from onar.imaging.images import (
     PIXEL_LIMIT,
     OpenPicture,
@@ -27,6 +29,7 @@ from onar.imaging.images import (
     open_picture,
     replacing_picture,
 )
+from onar.imaging.jpeg import set_aspect
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
@@ -36,8 +39,8 @@ from onar.imaging.tiff import lost_by_pillow, write_tiff
 _MOST_IN_SEGMENT = 65_533
 """Bytes in a segment of a JPEG file."""
 _HELD = {
-    "PNG": ("exif", "icc_profile", "dpi", "xmp", "text", "colour"),
-    "TIFF": ("exif", "icc_profile", "dpi", "xmp", "iptc"),
+    "PNG": ("exif", "icc_profile", "dpi", "aspect", "xmp", "text", "colour"),
+    "TIFF": ("exif", "icc_profile", "dpi", "aspect", "xmp", "iptc"),
     "JPEG": ("exif", "icc_profile", "dpi", "xmp", "iptc", "comment"),
     "WEBP": ("exif", "icc_profile", "xmp"),
     "BMP": ("dpi",),
@@ -110,7 +113,13 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
             jpeg=_jpeg_options(image),
             stored_size=stored_size,
             count=opened.count,
-            losses=(*_other_pictures(opened), *decoded.losses, *_lost_by_pillow(opened, decoded), *losses),
+            losses=(
+                *opened.losses,
+                *_other_pictures(opened),
+                *decoded.losses,
+                *_lost_by_pillow(opened, decoded),
+                *losses,
+            ),
         )
 
 
@@ -176,8 +185,9 @@ def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
         What the format cannot hold, in a few words each.
 
     Raises:
-        ValueError: the photo is too large for the format.
+        UsageError: the photo is too large for the format.
     """
+    check_fits(photo, kind)
     photo, losses = reduced(photo, kind)
     pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
     held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
@@ -187,7 +197,19 @@ def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
         write_tiff(file, pixels, **held)
     else:
         Image.fromarray(pixels).save(file, kind, **{**held, **_options(kind, photo)})
+    if kind == "JPEG" and photo.metadata.aspect:
+        set_aspect(file, photo.metadata.aspect)
     return losses
+
+
+def check_fits(photo: Photo, kind: str) -> None:
+    """Raise `UsageError` for a photo that is too large for a format, which may be asked before holes are filled."""
+    height, width = photo.pixels.shape[:2]
+    most = MOST_PIXELS_A_SIDE.get(kind)
+    if most is not None and max(height, width) > most:
+        raise UsageError(
+            f"{kind} holds up to {most:,} pixels a side, and the photo has {width:,} x {height:,}: choose PNG or TIFF"
+        )
 
 
 def _options(kind: str, photo: Photo) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from PIL import Image, PngImagePlugin, TiffTags
 from onar.imaging import exif as exif_block
 from onar.imaging.formats import FORMATS, ending_of
 from onar.imaging.images import find_turn
-from onar.imaging.metadata import embedded_exif, upright_xmp
+from onar.imaging.resolution import of_picture
+from onar.imaging.xmp import upright
 
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 _TWICE = (_XMP_IN_PNG, "Raw profile type exif")
@@ -113,19 +114,29 @@ def carry(picture: Image.Image, source: Image.Image) -> CarryingPicture:
         picture: upright.
         source: as it came.
     """
-    info = {name: value for name, value in source.info.items() if name not in (*_TWICE, "exif")}
+    info = {name: value for name, value in source.info.items() if name not in (*_TWICE, "exif", "dpi")}
     if xmp := source.info.get("xmp") or source.info.get(_XMP_IN_PNG):
-        info["xmp"] = upright_xmp(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
+        info["xmp"] = upright(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
     if block := _upright_exif(source, *picture.size):
         info["exif"] = exif_block.PREFIX + block
+    if dpi := _dpi(source):
+        info["dpi"] = dpi
     texts = {key: text for key, text in getattr(source, "text", {}).items() if key not in _TWICE}
     return CarryingPicture(picture, info, texts)
+
+
+def _dpi(source: Image.Image) -> tuple[float, float] | None:
+    """The resolution of a picture where it is its own: Pillow makes up what a file does not say, or not in inches."""
+    try:
+        return of_picture(source, exif_block.exif_of(source)).dpi
+    except ValueError:
+        return None
 
 
 def _upright_exif(source: Image.Image, width: int, height: int) -> bytes:
     """The EXIF block of a picture for the upright one; empty when there is none, or it is damaged."""
     try:
-        block = exif_block.without_prefix(embedded_exif(source)) or _exif_of_tiff(source)
+        block = exif_block.exif_of(source) or _exif_of_tiff(source)
         return exif_block.upright(block, width, height) if block else b""
     except (ValueError, KeyError, struct.error):
         return b""

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import printable
+from onar.errors import OnarError, printable
 from onar.imaging.exif import without_prefix
 from onar.imaging.levels import Pixels
+from onar.imaging.resolution import whole_numbers
 
 LEVEL = 3
 """Of zlib's 9. Level 6, Pillow's, takes three times as long and saves 5 %."""
@@ -29,6 +30,7 @@ _BLOCK = 1 << 22
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 _UP = 2
+_MOST_DENSITY = 2**31 - 1
 _COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _TOLD_OTHERWISE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
@@ -47,6 +49,16 @@ _SRGB = {
     b"cICP": bytes([*SRGB_CODES, 0, 1]),
 }
 """What says in a roundabout way that a picture is sRGB, as all are that say nothing."""
+
+
+_PROFILE = b"iCCP"
+"""There may be one; Pillow would decompress each."""
+_SMALL, _MOST_SMALL = 64, 50_000
+"""Bytes of a chunk that holds next to nothing, and how many of them there may be: each takes time, wherever it is."""
+
+
+class PngError(OnarError):
+    """A PNG file that is not decoded; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,11 @@ class PngFacts:
 # ---------------------------------------------------------------- reading
 
 
+def is_png(start: bytes) -> bool:
+    """Whether a file that starts with these eight bytes is a PNG file."""
+    return start.startswith(_SIGNATURE)
+
+
 def read_facts(file: BinaryIO) -> PngFacts:
     """Read what an undamaged PNG file says beside its pixels; raises `struct.error` when it is cut off."""
     file.seek(len(_SIGNATURE))
@@ -95,6 +112,60 @@ def read_facts(file: BinaryIO) -> PngFacts:
         text=b"".join(_chunk(*chunk) for chunk in text),
         others=tuple(sorted({printable(name.decode("latin-1")) for name in named if name not in _HARMLESS})),
     )
+
+
+def mended(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
+    """A PNG file as other programs read it: without the chunks that are damaged and not needed for its pixels.
+
+    Returns:
+        The file itself, or what is left of it; and the names of those chunks.
+
+    Raises:
+        PngError: it has more chunks than any program writes.
+    """
+    file.seek(0)
+    content = file.read()
+    left_out, seen, small = list[tuple[bytes, int, int]](), set[bytes](), 0
+    for chunk in _spans(content):
+        name, start, end = chunk
+        small += end - start < _SMALL
+        if small > _MOST_SMALL:
+            raise PngError(
+                f"it has more than {_MOST_SMALL} chunks that hold next to nothing: save it with another program"
+            )
+        if not _is_needed(name) and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
+            left_out.append(chunk)
+        seen.add(name)
+    if not left_out:
+        return file, ()
+    starts, ends = [start for _, start, _ in left_out], [0, *(end for _, _, end in left_out)]
+    kept = [content[end:start] for end, start in zip(ends, [*starts, len(content)], strict=True)]
+    return io.BytesIO(b"".join(kept)), tuple(sorted({name.decode() for name, _, _ in left_out}))
+
+
+def _spans(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks by name, each with its beginning and its end, which may be behind that of a file that is cut off."""
+    at, name = len(_SIGNATURE), b""
+    while at + 8 <= len(content) and name != b"IEND":
+        length, name = struct.unpack_from(">I4s", content, at)
+        if not name.isalpha():
+            return
+        yield name, at, at + 12 + length
+        at += 12 + length
+
+
+def _is_needed(name: bytes) -> bool:
+    """Whether a picture cannot be read without a chunk of that name: they begin with a capital letter."""
+    return name[:1].isupper()
+
+
+def _is_damaged(content: bytes, start: int, end: int) -> bool:
+    """Whether a chunk is cut off, or not what was written."""
+    return end > len(content) or _checksum(content[start + 4 : end - 4]) != content[end - 4 : end]
+
+
+def _checksum(content: bytes) -> bytes:
+    return struct.pack(">I", zlib.crc32(content))
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -120,6 +191,7 @@ def write_png(
     exif: bytes = b"",
     icc_profile: bytes = b"",
     dpi: tuple[float, float] | None = None,
+    aspect: tuple[float, float] | None = None,
     xmp: bytes = b"",
     colour: bytes = b"",
     text: bytes = b"",
@@ -132,6 +204,7 @@ def write_png(
         exif: EXIF block.
         icc_profile: colour profile.
         dpi: pixels per inch across and down.
+        aspect: how dense pixels are across and down, in no unit; without `dpi` only.
         xmp: XMP packet.
         colour: whole chunks, as in `PngFacts`.
         text: whole chunks, as in `PngFacts`.
@@ -141,6 +214,8 @@ def write_png(
     held = {"exif": without_prefix(exif), "icc_profile": icc_profile, "dpi": dpi}
     file.write(_SIGNATURE + _chunk(b"IHDR", header) + colour)
     file.write(_chunks_by_pillow({name: value for name, value in held.items() if value}))
+    if aspect and not dpi:
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", *whole_numbers(aspect, _MOST_DENSITY), 0)))
     file.write((_chunk(_XMP[0], _XMP[1] + xmp) if xmp else b"") + text)
     compressor = zlib.compressobj(LEVEL)
     above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)
@@ -167,7 +242,7 @@ def _blocks(pixels: Pixels) -> Iterator[Pixels]:
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + _checksum(name + content)
 
 
 def _chunks_by_pillow(metadata: dict[str, Any]) -> bytes:

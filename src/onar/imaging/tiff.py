@@ -11,12 +11,13 @@ from __future__ import annotations
 import io
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import COMPRESSION_INFO
+from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from onar.errors import OnarError
 from onar.imaging import exif as exif_block
@@ -32,7 +33,7 @@ _BLOCK = 1 << 22
 """About how many values are compressed at once."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _PREMULTIPLIED_ALPHA, _ALPHA = 1, 2
 _APART = 2
@@ -74,7 +75,7 @@ def read_page(file: BinaryIO) -> TiffPage:
     """
     from tifffile import TiffFile, TiffFileError, TiffPage  # here, because most photos are no TIFF files
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it thinks of a file is not for people
+    _silence_tifffile()
     file.seek(0)
     try:
         page = TiffFile(file).pages[0]
@@ -84,11 +85,34 @@ def read_page(file: BinaryIO) -> TiffPage:
     return page
 
 
+@cache
+def _silence_tifffile() -> None:
+    """Once, because handlers add up: what tifffile thinks of a file is not for people."""
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
 def is_deep(page: TiffPage) -> bool:
     """Whether a picture is for `read_deep`: grey or colours of other numbers than Pillow reads, or channels apart."""
     plain = page.sampleformat == _UNSIGNED and np.max(page.bitspersample) <= 8
     apart = page.planarconfig == _APART and page.samplesperpixel != 3 and page.compression not in _JPEG
     return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and (apart or not plain)
+
+
+def open_plain(file: BinaryIO, page: TiffPage) -> Image.Image:
+    """A picture that is not `is_deep`, as Pillow opens it.
+
+    Pillow leaves YCbCr to libtiff, but where it is not compressed.
+    """
+    image = Image.open(file, formats=["TIFF"])
+    if page.photometric == _YCBCR and page.compression == 1 and isinstance(image, TiffImageFile):
+        image.use_load_libtiff = True
+        image.tile = [ImageFile._Tile("libtiff", (0, 0, page.imagewidth, page.imagelength), 0, _as_rgb(image))]
+    return image
+
+
+def _as_rgb(image: TiffImageFile) -> tuple[str, str, bool, int]:
+    """What Pillow tells libtiff: how pixels come, the compression, no file of its own, and where the tags are."""
+    return "RGBX", "raw", False, image.tag_v2.offset
 
 
 def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
@@ -186,7 +210,9 @@ def _decompress(content: bytes, page: TiffPage, segment: slice, row: int) -> NDA
     at = len(content) + len(content) % 2
     directory = exif_block.directory_bytes(exif_block.Directory(values), order, at)
     patched = exif_block.tiff_header(order, at) + content[8:].ljust(at - 8, b"\0") + directory
-    with Image.open(io.BytesIO(patched), formats=["TIFF"]) as image:
+    with TiffImageFile(io.BytesIO(patched)) as image:
+        # Pillow would count its bytes as pixels, and refuse so many. How many pixels there are was looked at before.
+        image.im = Image.new("L", image.size).im
         return np.asarray(image)
 
 
@@ -226,10 +252,15 @@ def shown(deep: DeepTiff, page: TiffPage) -> Image.Image:
 # ---------------------------------------------------------------- what the numbers mean
 
 
+def is_scaled(page: TiffPage) -> bool:
+    """Whether the pixels become other numbers than the file holds."""
+    return page.sampleformat != _UNSIGNED or np.max(page.bitspersample) not in (8, 16)
+
+
 def _as_pixels(values: NDArray[Any], page: TiffPage) -> tuple[Pixels, list[Loss]]:
     """Numbers of any type as uint8 or uint16 with black at 0, and what that loses."""
     bits = page.bitspersample
-    if page.sampleformat == _UNSIGNED and bits in (8, 16):
+    if not is_scaled(page):
         return np.array(values, np.uint8 if bits == 8 else np.uint16, order="C"), []
     if page.sampleformat == _UNSIGNED and bits < 16:
         return scaled_to_16_bits(values, 2**bits - 1), []
@@ -258,6 +289,7 @@ def write_tiff(
     exif: bytes = b"",
     icc_profile: bytes = b"",
     dpi: tuple[float, float] | None = None,
+    aspect: tuple[float, float] | None = None,
     xmp: bytes = b"",
     iptc: bytes = b"",
 ) -> None:
@@ -269,6 +301,7 @@ def write_tiff(
         exif: EXIF block; its tags become the file's own.
         icc_profile: colour profile.
         dpi: pixels per inch across and down.
+        aspect: how dense pixels are across and down, in no unit; without `dpi` only.
         xmp: XMP packet.
         iptc: IPTC record.
     """
@@ -289,11 +322,11 @@ def write_tiff(
             rowsperstrip=max(1, _BLOCK * len(pixels) // pixels.size),
             maxworkers=1,  # photos are written side by side already
             iccprofile=icc_profile or None,
-            resolution=dpi,
-            resolutionunit="inch" if dpi else None,
+            resolution=dpi or aspect,
+            resolutionunit="inch" if dpi else "none",
             metadata=None,
             software=False,
         )
     more = {exif_block.XMP: exif_block.some_bytes(xmp)} if xmp else {}
     more |= {exif_block.IPTC: exif_block.undefined(iptc)} if iptc else {}
-    exif_block.add_to_tiff(file, block, more)
+    exif_block.add_to_tiff(file, block, more, () if dpi or aspect else exif_block.RESOLUTION)

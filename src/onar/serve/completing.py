@@ -13,7 +13,7 @@ from onar.imaging.formats import FORMATS
 from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
-from onar.imaging.photo_file import Photo, read_photo_file, write_photo
+from onar.imaging.photo_file import Photo, check_fits, read_photo_file, write_photo
 from onar.inference.holes import check_size, doubts, fill_visible, find_holes
 from onar.inference.inpainter import Inpainter
 from onar.masks import Holes
@@ -45,7 +45,7 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     Raises:
         PhotoError: photo or mask cannot be read, or has too many pixels.
         SizesDifferError: they are not of one size.
-        UsageError: the strategy asks for too much memory.
+        UsageError: the strategy asks for too much memory, or the format holds no photo so large.
     """
     photo = read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
@@ -54,6 +54,7 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
     doubted = doubts(mask, hole, upload.invert_mask, "invert_mask")
     if not hole.any() and is_own_kind(photo, upload.format):
         return _with_notes(photo_answer(upload.photo, written_kind(photo)), doubted)
+    check_fits(photo, written_kind(photo, upload.format))
     if hole.any():
         complete = filling(upload, inpainter, config, hole.size)
         pixels = fill_visible(photo.pixels, photo.alpha, hole, complete)

@@ -23,7 +23,7 @@ from onar.imaging.decoding import Decoded
 from onar.imaging.images import PhotoBytes, damage_told, open_picture, read_mask
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.losses import Loss
-from onar.imaging.photo_file import Photo, read_photo_file, reduced
+from onar.imaging.photo_file import Photo, check_fits, read_photo_file, reduced
 from onar.imaging.png import write_png
 from onar.inference.holes import fill_visible, find_holes
 from onar.masks import Holes, mask_from_holes, why_no_hole
@@ -160,6 +160,7 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
     photo = _read_photo(upload, config)
     if not upload.earlier and is_own_kind(photo, upload.format):
         return photo_answer(upload.photo, written_kind(photo, upload.format))
+    check_fits(photo, written_kind(photo, upload.format))
     answer, losses = encode(_with_fills(photo, upload, config), upload.format)
     return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})
 

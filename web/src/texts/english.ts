@@ -156,6 +156,8 @@ export const english = {
   server_loss_inner_pictures: "the {count} pictures below it in the file, such as smaller copies, are left out",
   server_loss_appended: "the {count} bytes that follow the picture in the file, such as a video, are left out",
   server_loss_damaged_exif: "its EXIF is damaged and left out",
+  server_loss_damaged_chunks: "its damaged {names} blocks are left out",
+  server_loss_no_end: "the end mark of its file is missing, and no pixels are",
   server_loss_segments: "its {names} blocks are left out",
   server_loss_no_bits: "{kind} holds 8 bits per channel only",
   server_loss_no_alpha: "{kind} holds no transparency",
@@ -225,6 +227,7 @@ export const english = {
   masks_not_copied: "The browser does not allow copying: the text is selected, press Ctrl+C.",
   // The engine in the browser
   browser_unreadable: "{name} is damaged, or of a kind that this browser does not read. Try a JPEG, PNG or WebP file.",
+  browser_many_scans: "{name} has over 100 scans, more than any program writes: save it with another one.",
   browser_too_large:
     "This photo is too large for the memory that this browser has. Close other tabs, or make the photo smaller.",
   browser_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",

@@ -159,6 +159,8 @@ export const turkish: Record<TextKey, string> = {
   server_loss_inner_pictures: "dosyada resmin altındaki {count} resim (küçük kopyalar gibi) alınmadı",
   server_loss_appended: "dosyada resimden sonra gelen {count} bayt (video gibi) alınmadı",
   server_loss_damaged_exif: "bozuk EXIF alınmadı",
+  server_loss_damaged_chunks: "bozuk {names} blokları alınmadı",
+  server_loss_no_end: "dosyanın bitiş işareti eksik; pikselleri eksiksiz",
   server_loss_segments: "{names} blokları alınmadı",
   server_loss_no_bits: "{kind} kanal başına yalnız 8 bit tutar",
   server_loss_no_alpha: "{kind} saydamlık tutmaz",
@@ -228,6 +230,8 @@ export const turkish: Record<TextKey, string> = {
   masks_not_copied: "Tarayıcı kopyalamaya izin vermiyor: metin seçildi, Ctrl+C'ye basın.",
   // The engine in the browser
   browser_unreadable: "{name} bozuk ya da bu tarayıcının okumadığı bir türde. JPEG, PNG ya da WebP dosyası deneyin.",
+  browser_many_scans:
+    "{name} 100'den fazla tarama (scan) içeriyor; hiçbir program böyle yazmaz: başka bir programla kaydedin.",
   browser_too_large:
     "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
   browser_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",

@@ -1,5 +1,6 @@
 /** Picture files as pixels, as this browser decodes them: upright, in 8 bits, and in the colours of sRGB. */
 
+import { hasManyScans, isJpeg } from "./jpeg";
 import type { Source } from "./protocol";
 import { NotedError } from "./protocol";
 
@@ -18,6 +19,10 @@ export interface Decoded {
 
 /** Decode a picture; the caller closes it. */
 export async function decode(file: File): Promise<ImageBitmap> {
+  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
+  if (isJpeg(start) && hasManyScans(new Uint8Array(await file.arrayBuffer()))) {
+    throw new NotedError({ key: "browser_many_scans", values: { name: file.name } });
+  }
   try {
     return await createImageBitmap(file);
   } catch {

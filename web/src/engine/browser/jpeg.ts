@@ -7,6 +7,8 @@ export const EXIF_OR_XMP = 0xe1;
 const PROFILE = 0xe2;
 const JFIF = 0xe0;
 const ADOBE = 0xee;
+/** Where the unit and two numbers lie in a JFIF segment. */
+const DENSITY: [number, number] = [7, 12];
 const SCAN = 0xda;
 const END = 0xd9;
 /** Markers of segments that say how large the picture is. */
@@ -16,10 +18,13 @@ const TABLES = [0xc4, 0xdb, 0xdd];
 /** What may follow a picture and is nothing. */
 const PADDING = [0x00, 0xff, 0x0d, 0x0a];
 
+/** Of `onar.imaging.jpeg`. */
+const MOST_SCANS = 100;
+
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const XMP_ORIENTATION = /(tiff:Orientation\s*(?:=\s*["']|>\s*))[2-8]/;
-const XMP_THUMBNAILS = /<(xmp|xap):Thumbnails\b[\s\S]*?<\/\1:Thumbnails\s*>/g;
+const XMP_THUMBNAILS = /<(xmp|xap):Thumbnails\b/g;
 
 export interface Segment {
   marker: number;
@@ -61,14 +66,37 @@ export function holdsMore(file: Uint8Array): boolean {
 
 /** Whether something follows the picture in its file. */
 function isFollowed(file: Uint8Array): boolean {
-  const view = viewOf(file);
-  for (let at = file.indexOf(0xff, 2); at >= 0 && at + 4 <= file.length; at = file.indexOf(0xff, at)) {
-    const marker = file[at + 1];
-    if (marker === END) return file.subarray(at + 2).some((byte) => !PADDING.includes(byte));
-    const isAlone = marker === 0xff || marker < 0xc0 || (marker >= 0xd0 && marker < END);
-    at += isAlone ? (marker === 0xff ? 1 : 2) : 2 + view.getUint16(at + 2);
+  for (const { marker, after } of markers(file)) {
+    if (marker === END) return file.subarray(after).some((byte) => !PADDING.includes(byte));
   }
   return false;
+}
+
+export function isJpeg(start: Uint8Array): boolean {
+  return startsWith(start, "\xff\xd8\xff");
+}
+
+/** Whether a JPEG file has more scans than any program writes: each passes over all pixels, even if empty. */
+export function hasManyScans(file: Uint8Array): boolean {
+  let scans = 0;
+  for (const { marker } of markers(file)) {
+    if (marker === END) return false;
+    if (marker === SCAN && ++scans > MOST_SCANS) return true;
+  }
+  return false;
+}
+
+/** The markers of a file, but for those inside the data of scans, and where each ends. */
+function* markers(file: Uint8Array): Generator<{ marker: number; after: number }> {
+  const view = viewOf(file);
+  for (let at = file.indexOf(0xff, 2); at >= 0 && at + 2 <= file.length; at = file.indexOf(0xff, at)) {
+    const marker = file[at + 1];
+    const isAlone = marker < 0xc0 || (marker >= 0xd0 && marker < END);
+    if (!isAlone && marker !== 0xff) yield { marker, after: at + 2 };
+    if (marker === 0xff) at += 1;
+    else if (isAlone || at + 4 > file.length) at += 2;
+    else at += 2 + view.getUint16(at + 2);
+  }
 }
 
 /**
@@ -91,7 +119,19 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
     else kept.push(segment(marker, changed));
   }
   const first = segments[0]?.marker === JFIF ? 2 + 4 + segments[0].content.length : 2;
-  return { file: joined([file.subarray(0, first), ...kept, file.subarray(first)]), lost };
+  const start = file.slice(0, first);
+  if (first > 2) setDensity(start, original);
+  return { file: joined([start, ...kept, file.subarray(first)]), lost };
+}
+
+/** Give the beginning of a file, with its JFIF segment, the resolution that the segment of another one says. */
+function setDensity(start: Uint8Array, original: Uint8Array): void {
+  const jfif = readSegments(original).segments.find(({ marker, content }) => marker === JFIF && isJfif(content));
+  if (jfif !== undefined && isJfif(start.subarray(6))) start.set(jfif.content.subarray(...DENSITY), 6 + DENSITY[0]);
+}
+
+function isJfif(content: Uint8Array): boolean {
+  return content.length >= DENSITY[1] && startsWith(content, "JFIF\0");
 }
 
 /** An EXIF or XMP segment for the upright photo; null when it is damaged or neither. */
@@ -104,9 +144,27 @@ function forUpright(content: Uint8Array, width: number, height: number): Uint8Ar
   const head = content.subarray(0, XMP.length);
   const packet = new TextDecoder()
     .decode(content.subarray(XMP.length))
-    .replace(XMP_ORIENTATION, (_, name: string) => `${name}1`)
-    .replace(XMP_THUMBNAILS, ""); // they show the photo as it was
-  return joined([head, new TextEncoder().encode(packet)]);
+    .replace(XMP_ORIENTATION, (_, name: string) => `${name}1`);
+  return joined([head, new TextEncoder().encode(withoutThumbnails(packet))]);
+}
+
+/** An XMP packet without thumbnails, which show the photo as it was: in one pass, also where many begin and none ends. */
+function withoutThumbnails(packet: string): string {
+  const endless = new Set<string>();
+  let [kept, at] = ["", 0];
+  for (const begin of packet.matchAll(XMP_THUMBNAILS)) {
+    const [start, name] = [begin.index, begin[1]];
+    if (start < at || endless.has(name)) continue;
+    const end = new RegExp(`</${name}:Thumbnails\\s*>`, "g");
+    end.lastIndex = start;
+    if (end.test(packet)) {
+      kept += packet.slice(at, start);
+      at = end.lastIndex;
+    } else {
+      endless.add(name);
+    }
+  }
+  return kept + packet.slice(at);
 }
 
 function segment(marker: number, content: Uint8Array): Uint8Array {

@@ -1,0 +1,29 @@
+"""XMP packets, which describe a photo in XML, changed in the few places that are about how it lay in its file."""
+
+from __future__ import annotations
+
+import re
+
+_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
+_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b")
+_THEIR_ENDS = {name: re.compile(rb"</" + name + rb":Thumbnails\s*>") for name in (b"xmp", b"xap")}
+
+
+def upright(packet: bytes) -> bytes:
+    """A packet for the upright photo, without thumbnails: they show the photo as it was."""
+    return _without_thumbnails(_ORIENTATION.sub(rb"\g<1>1", packet))
+
+
+def _without_thumbnails(packet: bytes) -> bytes:
+    """In one pass, also where thousands begin and none ends."""
+    kept, at, endless = [], 0, set[bytes]()
+    for begin in _THUMBNAILS.finditer(packet):
+        if begin.start() < at or begin[1] in endless:
+            continue
+        end = _THEIR_ENDS[begin[1]].search(packet, begin.end())
+        if end is None:
+            endless.add(begin[1])
+            continue
+        kept.append(packet[at : begin.start()])
+        at = end.end()
+    return b"".join((*kept, packet[at:]))
