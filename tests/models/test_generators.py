@@ -1,11 +1,13 @@
 """Properties every registered generator has, and those of each."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from onar.export.onnx_files import onnx_of, run_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
@@ -49,6 +51,24 @@ class TestEveryGenerator:
         photo, known = photo_with_hole(48, 64)
         garbage = photo * known + (1 - known) * 1000 * torch.randn_like(photo)
         assert torch.equal(generator(photo, known), generator(garbage, known))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_nothing_under_the_hole_reaches_output_or_gradients(self, name: str, options: dict, value: float) -> None:
+        generator = GENERATORS[name](**options).eval()
+        photo, known = photo_with_hole(48, 64)
+        poisoned = photo.masked_fill(known == 0, value).requires_grad_()
+        completed = generator(poisoned, known)
+        assert torch.equal(completed, generator(photo, known))
+        completed.sum().backward()
+        assert all(torch.isfinite(leaf.grad).all() for leaf in (poisoned, *generator.parameters()))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_nothing_under_the_hole_reaches_what_onnx_runtime_gives(
+        self, name: str, options: dict, value: float, tmp_path: Path
+    ) -> None:
+        (tmp_path / "network.onnx").write_bytes(onnx_of(GENERATORS[name](**options).eval(), {"training_size": "64"}))
+        run, (photo, known) = run_onnx(tmp_path / "network.onnx"), photo_with_hole(48, 64)
+        assert torch.equal(run(photo.masked_fill(known == 0, value), known), run(photo, known))
 
     def test_all_hole_gives_a_finite_picture(self, name: str, options: dict) -> None:
         generator = GENERATORS[name](**options).eval()

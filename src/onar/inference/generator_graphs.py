@@ -41,8 +41,8 @@ def build_model(
         compact: see `Graph`; not for files that are quantised, which takes kernels that are there.
 
     Returns:
-        A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
-        in its holes.
+        A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything in
+        its holes.
 
     Raises:
         OnarError: the network is too large for the format.
@@ -61,7 +61,7 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     missing = graph.add("Mod", graph.add("Neg", size), [padding_step(depth, bool(colours))])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
-    photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
+    photo = graph.hide_holes(graph.add("Pad", photo, padding), known)
     completed = _complete(graph, weights, architecture, photo, known)
     if colours:
         completed = graph.add("Add", completed, correct_colours(graph, weights, photo, known, completed))
@@ -185,7 +185,7 @@ def _hole_share(graph: Graph, known: str, window: int) -> str:
 
 def pyramid_fill(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
     """The graph of `PyramidFill`, which has no weights."""
-    return fill_pyramid(graph, graph.add("Mul", photo, known), known)
+    return fill_pyramid(graph, graph.hide_holes(photo, known), known)
 
 
 GRAPHS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str, str], str]] = {

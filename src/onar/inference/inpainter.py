@@ -164,8 +164,8 @@ class Inpainter:
         Returns:
             The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical. A PIL picture
             is upright, and carries what the photo's carries: its `save` writes EXIF, colour profile, resolution, XMP
-            and the texts of a PNG, as far as the format holds them. The fill is
-            grey where the photo is.
+            and the texts of a PNG, as far as the format holds them. The fill is grey where the
+            photo is.
 
         Raises:
             UsageError: sizes, types or options do not fit.

@@ -73,6 +73,10 @@ class Graph:
         window = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "strides": [stride, stride]}
         return self.add("Conv", x, kernel, weights[f"{layer}.bias"], **window)
 
+    def hide_holes(self, x: str, known: str) -> str:
+        """Make holes 0, whatever lies there: a product would leave NaN."""
+        return self.add("Mul", self.add("Where", self.add("Greater", known, 0.0), x, 0.0), known)
+
     def enlarge(self, x: str, interpolation: Mapping[str, str], factor: int = 2) -> str:
         """So many times the height and width."""
         return self.add("Resize", x, "", [1.0, 1.0, float(factor), float(factor)], **interpolation)

@@ -23,6 +23,16 @@ SMALL_PICTURE = 256
 """Pixels of a batch before upsampling, below which the decoder convolves as in the textbook."""
 
 
+def hide_holes(x: Tensor, known: Tensor) -> Tensor:
+    """Make holes 0, whatever lies there: a product would leave NaN, and infinity would become it.
+
+    Args:
+        x: B x C x H x W.
+        known: B x 1 x H x W in the type of `x`, 1 = known, 0 = hole.
+    """
+    return x.masked_fill(known == 0, 0.0) * known
+
+
 def window_sum(known: Tensor, kernel_size: tuple[int, int], **geometry: Any) -> Tensor:
     """Count the known pixels under each position of a kernel.
 
@@ -75,7 +85,8 @@ class PartialConv2d(nn.Conv2d):
         """Convolve the known pixels.
 
         Args:
-            x: B x C x H x W, or a tuple of such branches that stands for their concatenation along C.
+            x: B x C x H x W, or a tuple of such branches that stands for their concatenation along C; what holes hold
+                does not matter, be it NaN.
             known: B x 1 x H x W, 1 = known, 0 = hole; a tuple of as many when `x` is one.
 
         Returns:
@@ -87,7 +98,7 @@ class PartialConv2d(nn.Conv2d):
         branches = x if isinstance(x, tuple) else (x,)
         knowns = known if isinstance(known, tuple) else (known,)
         self._check(branches, knowns)
-        return self.convolve(tuple(b * k.to(b.dtype) for b, k in zip(branches, knowns, strict=True)), knowns)
+        return self.convolve(tuple(hide_holes(b, k.to(b.dtype)) for b, k in zip(branches, knowns, strict=True)), knowns)
 
     def convolve(self, branches: tuple[Tensor, ...], knowns: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """`forward` for branches that are already 0 in their holes."""

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
-from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
+from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, hide_holes
 from onar.models.pyramid_fill import fill_unreached, pyramid_fill
 from onar.network_numbers import CELL, padding_step
 from onar.processes import process_count, sum_over_processes
@@ -218,7 +218,7 @@ class PConvUNet(nn.Module):
         """Complete a photo of any size; a size that 2^depth does not divide is padded with hole inside.
 
         Args:
-            photo: B x 3 x H x W in [0, 1]; what its holes contain does not matter.
+            photo: B x 3 x H x W in [0, 1]; what its holes contain does not matter, be it NaN.
             known: B x 1 x H x W, 1 = known, 0 = hole.
 
         Returns:
@@ -229,7 +229,7 @@ class PConvUNet(nn.Module):
         step = padding_step(self.depth, self.colours is not None)
         padding = (0, -width % step, 0, -height % step)
         known = functional.pad(known.to(photo.dtype), padding)
-        photo = functional.pad(photo, padding) * known
+        photo = hide_holes(functional.pad(photo, padding), known)
         completed = self._complete(photo, known)
         if self.colours:
             completed = completed + self._correct_colours(photo, known, completed)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar.array_fill import SMOOTHING_STEPS
+from onar.models.partial_conv import hide_holes
 from onar.network_numbers import SOURCE_SHARE
 
 
@@ -20,7 +21,7 @@ def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_
     """Fill the holes of a photo.
 
     Args:
-        photo: B x C x H x W in [0, 1], any size; values in holes do not matter as long as they are finite.
+        photo: B x C x H x W in [0, 1], any size; what its holes contain does not matter, be it NaN.
         known: B x 1 x H x W, 1 = known, 0 = hole.
         smoothing_steps: Jacobi steps at each level.
 
@@ -29,7 +30,7 @@ def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_
     """
     with torch.autocast(photo.device.type, enabled=False):
         known = known.to(photo.dtype)
-        return _fill(photo * known, known, smoothing_steps)
+        return _fill(hide_holes(photo, known), known, smoothing_steps)
 
 
 def _fill(photo: Tensor, known: Tensor, smoothing_steps: int) -> Tensor:
