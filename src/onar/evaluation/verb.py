@@ -96,7 +96,7 @@ def evaluate(
     size, folder = (img_size, img_size) if isinstance(img_size, int) else img_size, Path(data)
     holes, unreadable = mask_files(Path(masks), masks_per_range) if masks else (None, [])
     pairs = Pairs(folder, holes or generated_holes(masks_per_range, seed), size, count, Path(masks) if masks else None)
-    inpainter = Inpainter.load(weights, device, blend=blend)
+    inpainter = Inpainter.load(weights, device, blend=blend).for_photos()
     fills, descriptions, unavailable = _gather_methods(inpainter, texture, baselines, methods or {})
     if output is not None:
         check_writable(Path(output))

@@ -23,6 +23,7 @@ from onar.inference.colour_graph import correct_colours
 from onar.inference.onnx_graph import NEAREST, Array, Graph, Weights
 from onar.inference.pyramid_graph import fill_pyramid, fill_unreached
 from onar.network_numbers import padding_step
+from onar.weights_files import channels_of
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
 UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
@@ -49,8 +50,9 @@ def build_model(
     """
     graph = Graph(compact=compact)
     completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
-    inputs = {"photo": 3, "known": 1}
-    return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata})
+    channels = channels_of(architecture)
+    inputs = {"photo": channels, "known": 1}
+    return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata}, channels)
 
 
 def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:

@@ -120,12 +120,13 @@ class PConvUNet(nn.Module):
             a side round each pixel, an odd number: along the seam and in thin holes the fill is hard to better. 0: it
             counts in full everywhere. No weights depend on it, so it can be chosen after training.
         normalised: the network sees (photo - colour_mean) / colour_std and answers in the same numbers, as other
-            programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
-            0 and 1 at first. They are part of the state dict, because weights mean nothing without their own. Cells
-            of the innermost map that nothing known reaches stay 0, as in those programs.
+            programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers with a value
+            for each channel, 0 and 1 at first. They are part of the state dict, because weights mean nothing without
+            their own. Cells of the innermost map that nothing known reaches stay 0, as in those programs.
         colour_channels: with them, a `ColourUNet` of so many channels corrects the colours of what was completed:
             the mean of a cell moves to what it tells by the share of the cell that is hole. It is trained for itself,
             by `onar colours`. 0: there is none.
+        channels: of the photos: 3 for colours, 1 for grey.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
@@ -133,7 +134,7 @@ class PConvUNet(nn.Module):
 
     Raises:
         ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid, or
-            `normalised` is with one.
+            `normalised` is with one, or `colour_channels` without three channels.
     """
 
     colour_mean: Tensor
@@ -148,15 +149,18 @@ class PConvUNet(nn.Module):
         *,
         normalised: bool = False,
         colour_channels: int = 0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         if base_fill not in BASE_FILLS:
             raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
         if normalised and base_fill != "none":
             raise ValueError("normalised is for networks with base_fill none: the pyramid fill is in [0, 1]")
-        self.base_channels, self.depth, self.base_fill = base_channels, depth, base_fill
+        if colour_channels and channels != 3:
+            raise ValueError(f"colour_channels need photos in colour, of 3 channels, not {channels}")
+        self.base_channels, self.depth, self.base_fill, self.channels = base_channels, depth, base_fill, channels
         self.correction_window = correction_window
-        widths = [3, *(base_channels * min(2**level, 8) for level in range(depth))]
+        widths = [channels, *(base_channels * min(2**level, 8) for level in range(depth))]
         kernels = [*ENCODER_KERNELS, *([3] * depth)]
         self.encoder = nn.ModuleList(
             EncoderLevel(widths[i], widths[i + 1], kernels[i], normalise=i > 0) for i in range(depth)
@@ -168,8 +172,8 @@ class PConvUNet(nn.Module):
         self.head = self._build_head() if base_fill == "pyramid" else None
         self.normalised = normalised
         if normalised:
-            self.register_buffer("colour_mean", torch.zeros(3))
-            self.register_buffer("colour_std", torch.ones(3))
+            self.register_buffer("colour_mean", torch.zeros(channels))
+            self.register_buffer("colour_std", torch.ones(channels))
         self.colour_channels = colour_channels
         self.colours = ColourUNet(colour_channels) if colour_channels else None
         self.encoder_norm_frozen = False
@@ -177,14 +181,13 @@ class PConvUNet(nn.Module):
 
     @property
     def _out_channels(self) -> int:
-        return 3 if self.base_fill == "none" else HEAD_CHANNELS
+        return self.channels if self.base_fill == "none" else HEAD_CHANNELS
 
-    @staticmethod
-    def _build_head() -> nn.Sequential:
-        last = nn.Conv2d(HEAD_CHANNELS, 3, 3, padding=1)
+    def _build_head(self) -> nn.Sequential:
+        last = nn.Conv2d(HEAD_CHANNELS, self.channels, 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        first = nn.Conv2d(HEAD_CHANNELS + 4, HEAD_CHANNELS, 3, padding=1)
+        first = nn.Conv2d(HEAD_CHANNELS + self.channels + 1, HEAD_CHANNELS, 3, padding=1)
         return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)
 
     @property
@@ -212,17 +215,18 @@ class PConvUNet(nn.Module):
             # Said only where it holds, so that earlier versions go on reading the files of other networks.
             **({"normalised": True} if self.normalised else {}),
             **({"colour_channels": self.colour_channels} if self.colour_channels else {}),
+            **({"channels": self.channels} if self.channels != 3 else {}),
         }
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
         """Complete a photo of any size; a size that 2^depth does not divide is padded with hole inside.
 
         Args:
-            photo: B x 3 x H x W in [0, 1]; what its holes contain does not matter, be it NaN.
+            photo: B x C x H x W in [0, 1]; what its holes contain does not matter, be it NaN.
             known: B x 1 x H x W, 1 = known, 0 = hole.
 
         Returns:
-            The full frame as the network sees it, B x 3 x H x W in [0, 1]; `masks.composite` puts the known
+            The full frame as the network sees it, B x C x H x W in [0, 1]; `masks.composite` puts the known
             pixels back.
         """
         height, width = photo.shape[-2:]

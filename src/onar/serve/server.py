@@ -38,7 +38,7 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     listener = _listen(config.host, config.port)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
-    inpainter = Inpainter.load(weights, device)
+    inpainter = Inpainter.load(weights, device).for_photos()
     shelf = WeightsShelf(inpainter, Path(weights or BUNDLED).name, device, config.weights_dir)
     worker = Worker(config.queue, config.time_limit)
     page = None

@@ -39,7 +39,7 @@ class WeightsShelf:
         self._inpainter = inpainter
         self.name = name
         self._folder = folder
-        self._load = lru_cache(maxsize=1)(lambda path, _changed: Inpainter.load(path, device))
+        self._load = lru_cache(maxsize=1)(lambda path, _changed: Inpainter.load(path, device).for_photos())
 
     def names(self) -> list[str]:
         """What there is now, the server's own weights first."""
