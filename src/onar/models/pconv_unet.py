@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, hide_holes
 from onar.models.pyramid_fill import fill_unreached, pyramid_fill
@@ -39,6 +38,16 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """B×C×H×W in, the same out."""
+        # Scripted networks are for evaluation.
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        else:
+            return self._normalise(input)
+
+    @torch.jit.unused
+    def _normalise(self, input: Tensor) -> Tensor:
         if self.training and process_count() > 1:
             return self._normalise_together(input)
         if self.training and input.numel() == input.shape[1]:
@@ -47,6 +56,7 @@ class BatchNorm(nn.BatchNorm2d):
             )
         return super().forward(input)
 
+    @torch.jit.unused
     def _normalise_together(self, input: Tensor) -> Tensor:
         """What `nn.SyncBatchNorm` does on GPUs only; in float32, and on any device."""
         x = input.float()
@@ -68,11 +78,6 @@ class BatchNorm(nn.BatchNorm2d):
         batches += 1
 
 
-def _normalise(norm: nn.Module, y: Tensor, known: Tensor) -> Tensor:
-    """Normalise what is 0 in its holes; batch norm shifts these, so they become 0 again."""
-    return y if isinstance(norm, nn.Identity) else norm(y).mul_(known.to(y.dtype))
-
-
 class EncoderLevel(nn.Module):
     """Stride-2 partial convolution, batch norm, ReLU."""
 
@@ -81,13 +86,16 @@ class EncoderLevel(nn.Module):
         self.conv = PartialConv2d(
             in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, bias=not normalise
         )
+        self.normalises = normalise
         self.norm = BatchNorm(out_channels) if normalise else nn.Identity()
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """B x C x H x W, 0 in its holes -> B x C' x H/2 x W/2, again 0 in its holes, and its known map."""
-        y, known = self.conv.convolve((x,), (known,))
-        return functional.relu(_normalise(self.norm, y, known), inplace=True), known
+        y, known = self.conv.convolve([x], [known])
+        if self.normalises:  # batch norm shifts holes, so they become 0 again
+            y = self.norm(y).mul_(known.to(y.dtype))
+        return functional.relu(y, inplace=True), known
 
 
 class DecoderLevel(nn.Module):
@@ -96,6 +104,7 @@ class DecoderLevel(nn.Module):
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
         super().__init__()
         self.conv = UpPartialConv2d(low_channels, skip_channels, out_channels, bias=last)
+        self.normalises = not last
         self.norm = nn.Identity() if last else BatchNorm(out_channels)
         self.activation = nn.Identity() if last else nn.LeakyReLU(0.2, inplace=True)
         if not last:  # the last level keeps torch's smaller weights: an untrained network says grey, not noise
@@ -103,8 +112,10 @@ class DecoderLevel(nn.Module):
 
     def forward(self, low: Tensor, known_low: Tensor, skip: Tensor, known_skip: Tensor) -> tuple[Tensor, Tensor]:
         """B x C1 x H x W and B x C2 x 2H x 2W, both 0 in their holes -> B x C' x 2H x 2W and its known map."""
-        y, known = self.conv.convolve((low, skip), (known_low, known_skip))
-        return self.activation(_normalise(self.norm, y, known)), known
+        y, known = self.conv.convolve([low, skip], [known_low, known_skip])
+        if self.normalises:
+            y = self.norm(y).mul_(known.to(y.dtype))
+        return self.activation(y), known
 
 
 class PConvUNet(nn.Module):
@@ -128,6 +139,8 @@ class PConvUNet(nn.Module):
             by `onar colours`. 0: there is none.
         channels: of the photos: 3 for colours, 1 for grey.
 
+    `torch.jit.script` takes it for evaluation: a scripted network always normalises by its running statistics.
+
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
             gradients (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
@@ -137,8 +150,11 @@ class PConvUNet(nn.Module):
             `normalised` is with one, or `colour_channels` without three channels.
     """
 
-    colour_mean: Tensor
-    colour_std: Tensor
+    if TYPE_CHECKING:  # TorchScript does not know the name of the type
+        colour_mean: Tensor
+        colour_std: Tensor
+    __constants__ = ("normalised",)
+    __jit_unused_properties__ = ("_out_channels", "architecture", "correction_window")
 
     def __init__(
         self,
@@ -176,6 +192,7 @@ class PConvUNet(nn.Module):
             self.register_buffer("colour_std", torch.ones(channels))
         self.colour_channels = colour_channels
         self.colours = ColourUNet(colour_channels) if colour_channels else None
+        self._step = padding_step(depth, colour_channels > 0)
         self.encoder_norm_frozen = False
         self.gradient_checkpointing = False
 
@@ -230,12 +247,11 @@ class PConvUNet(nn.Module):
             pixels back.
         """
         height, width = photo.shape[-2:]
-        step = padding_step(self.depth, self.colours is not None)
-        padding = (0, -width % step, 0, -height % step)
+        padding = [0, -width % self._step, 0, -height % self._step]
         known = functional.pad(known.to(photo.dtype), padding)
         photo = hide_holes(functional.pad(photo, padding), known)
         completed = self._complete(photo, known)
-        if self.colours:
+        if self.colours is not None:
             completed = completed + self._correct_colours(photo, known, completed)
         return _clamp_straight_through(completed)[..., :height, :width]
 
@@ -249,30 +265,39 @@ class PConvUNet(nn.Module):
             return torch.sigmoid(decoded)
         fill = pyramid_fill(photo, known)
         correction = self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
-        if self.correction_window:
-            correction = correction * _hole_share(known, self.correction_window)
+        if self._correction_window:
+            correction = correction * _hole_share(known, self._correction_window)
         corrected: Tensor = fill + correction
         return corrected
 
-    def _correct_colours(self, photo: Tensor, known: Tensor, completed: Tensor) -> Tensor:
+    def _correct_colours(self, photo: Tensor, known: Tensor, completed: Tensor, cell: int = CELL) -> Tensor:
         """What to add to a completed photo for its colours, B×3×H×W."""
         assert self.colours is not None
-        means = functional.avg_pool2d(composite(photo, completed.float(), known), CELL)
-        hole_share = 1 - functional.avg_pool2d(known, CELL)
+        means = functional.avg_pool2d(torch.where(known > 0, photo, completed.float()), cell)
+        hole_share = 1 - functional.avg_pool2d(known, cell)
         change = hole_share * (self.colours(photo, known).float() - means)
-        return functional.interpolate(change, scale_factor=CELL, mode="bilinear", align_corners=False)
+        return functional.interpolate(change, scale_factor=float(cell), mode="bilinear", align_corners=False)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips, known_pixels = [(photo, known)], known
         for level in self.encoder:
-            skips.append(self._run(level, *skips[-1]))
+            x, known = skips[-1]
+            if torch.jit.is_scripting():  # type: ignore[attr-defined]
+                skips.append(level(x, known))
+            else:
+                skips.append(self._run(level, x, known))
         x, known = skips.pop()
         if not self.normalised:
             x, known = fill_unreached(x, known, known_pixels)
         for level in self.decoder:
-            x, known = self._run(level, x, known, *skips.pop())
+            skip, known_skip = skips.pop()
+            if torch.jit.is_scripting():  # type: ignore[attr-defined]
+                x, known = level(x, known, skip, known_skip)
+            else:
+                x, known = self._run(level, x, known, skip, known_skip)
         return x
 
+    @torch.jit.unused
     def _run(self, level: nn.Module, *inputs: Tensor) -> Any:
         """Output and known map of a level."""
         if not (self.gradient_checkpointing and self.training):

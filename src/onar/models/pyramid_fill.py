@@ -28,13 +28,17 @@ def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_
     Returns:
         B x C x H x W in the photo's type; known pixels are the photo's own. With nothing known at all: mid-grey.
     """
-    with torch.autocast(photo.device.type, enabled=False):
-        known = known.to(photo.dtype)
-        return _fill(hide_holes(photo, known), known, smoothing_steps)
+    # TorchScript knows autocast for one kind of device only.
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _fill(photo, known.to(photo.dtype), smoothing_steps)
+    else:
+        with torch.autocast(photo.device.type, enabled=False):
+            return _fill(photo, known.to(photo.dtype), smoothing_steps)
 
 
 def _fill(photo: Tensor, known: Tensor, smoothing_steps: int) -> Tensor:
-    """Down to one pixel, and up again; `photo` is 0 in its holes."""
+    """Down to one pixel, and up again."""
+    photo = hide_holes(photo, known)
     levels = [(photo, known)]
     while photo.shape[-2] > 1 or photo.shape[-1] > 1:
         photo, known = _halve(photo, known)
@@ -93,6 +97,8 @@ def _neighbours(x: Tensor) -> Tensor:
 
 class PyramidFill(nn.Module):
     """`pyramid_fill` with the call of a generator; it has no parameters."""
+
+    __jit_unused_properties__ = ("architecture",)
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
         """Fill the holes of `photo`, B x C x H x W in [0, 1]; see `pyramid_fill`."""
