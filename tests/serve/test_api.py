@@ -258,13 +258,17 @@ def test_what_takes_too_long_is_given_up(hasty_server: Server) -> None:
     assert response.json() == {"error": "time_limit", "message": "not done within 0.5 s"}
 
 
-def test_what_would_take_too_long_is_told_before_it_begins(hasty_server: Server) -> None:
-    mask = np.full((1000, 1000), 255, np.uint8)
+def test_what_would_take_too_long_is_told_before_it_begins_and_the_next_request_is_answered() -> None:
+    mask = np.full((3000, 3000), 255, np.uint8)
     mask[:9] = 0
-    request = form(encode(a_photo(1000, 1000), "JPEG"), encode(mask))
-    answer = send(hasty_server, **request, auth=("ada", "secret:word"))
-    assert (answer.status_code, answer.json()["error"]) == (422, "time_limit")
-    assert re.fullmatch(r"this would take \d+ s here, and 0.5 s are allowed: mark less .*", answer.json()["message"])
+    request = form(encode(a_photo(3000, 3000), "JPEG"), encode(mask))
+    with running_server("--no-page", "--time_limit", 20) as server:
+        answer = send(server, **request)
+        assert (answer.status_code, answer.json()["error"]) == (422, "time_limit")
+        told = r"this would take \d+ s here, and 20 s are allowed: mark less at a time, .*"
+        assert re.fullmatch(told, answer.json()["message"])
+        assert server.measure("onar_children_replaced") == 0
+        complete(server)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from statistics import median
 from onar.devices import available_cpus
 
 _REMEMBERED = 15
-"""Of the last works that said what they expect."""
+"""Of the last works."""
 _TELLING = 0.5
 """CPU seconds that work must be expected to take: of less, most is not what was reckoned with."""
 
@@ -41,7 +41,7 @@ class Pace:
 
     def __init__(self, time_limit: float) -> None:
         self._time_limit = time_limit
-        self._usual_seconds = 1.0
+        self._seconds = deque([1.0], maxlen=_REMEMBERED)
         self._ratios = deque([1.0], maxlen=_REMEMBERED)
         self._started: float | None = None
         self._expected: float | None = None
@@ -50,6 +50,11 @@ class Pace:
     def speed(self) -> float:
         """CPU seconds that are needed here for one that is expected; what else runs here makes no difference."""
         return median(self._ratios)
+
+    @property
+    def _usual(self) -> float:
+        """Seconds that the last works took in the middle: one giant says nothing of the next."""
+        return median(self._seconds)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -60,8 +65,7 @@ class Pace:
             yield
         finally:
             self._started = None
-            # The last ones count most: photos and hours differ.
-            self._usual_seconds += 0.2 * (time.monotonic() - start - self._usual_seconds)
+            self._seconds.append(time.monotonic() - start)
 
     def expect(self, cpu_seconds: float) -> None:
         """The work in hand says how long it will take from now on."""
@@ -74,7 +78,7 @@ class Pace:
 
     def seconds_left(self, waiting: int) -> int:
         """Seconds in which what is being done and so many who wait will about be done; at least 1."""
-        return max(1, math.ceil(self._work_left() + waiting * self._usual_seconds))
+        return max(1, math.ceil(self._work_left() + waiting * self._usual))
 
     def _work_left(self) -> float:
         """Seconds of the work in hand, never more than until it is ended.
@@ -83,7 +87,8 @@ class Pace:
         """
         started = self._started
         if started is None:
-            return self._usual_seconds
+            return self._usual
         elapsed = time.monotonic() - started
-        expected = self._usual_seconds if self._expected is None else seconds_alone(self._expected, self.speed)
-        return min(max(expected - elapsed, elapsed), max(0.0, self._time_limit - elapsed))
+        expected = self._usual if self._expected is None else seconds_alone(self._expected, self.speed)
+        left = expected - elapsed if elapsed < expected else elapsed
+        return min(left, max(0.0, self._time_limit - elapsed))

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from anyio import fail_after
+from anyio import move_on_after
 
 from onar.errors import OnarError
 from onar.serve.child import Child, Task
@@ -164,12 +164,12 @@ class Worker:
     async def _wait_for_turn(self) -> None:
         self.waiting += 1
         try:
-            with fail_after(self.time_limit):
+            with move_on_after(self.time_limit) as limit:
                 await self._turn.acquire()
-        except TimeoutError as error:
-            raise self._busy(f"the turn did not come within {self.time_limit:g} s") from error
         finally:
             self.waiting -= 1
+        if limit.cancelled_caught:
+            raise self._busy(f"the turn did not come within {self.time_limit:g} s")
 
     def _give_up(self, result: asyncio.Future[T]) -> None:
         if not result.done() and self._child:
