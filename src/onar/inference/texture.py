@@ -77,7 +77,10 @@ class Texture:
 
 
 def blend_in_tiles(blend: Blend, led: Pixels, copied: Pixels, coarse: Pixels, hole: Holes) -> Pixels:
-    """Blend fills tile by tile: bit for bit as all at once, in memory that does not grow with them.
+    """Blend fills tile by tile, in memory that does not grow with them.
+
+    It is what blending all at once would give; from some megapixels on, which ONNX Runtime adds up in another order, a
+    few pixels in a million differ by one level.
 
     Args:
         blend: the network.
