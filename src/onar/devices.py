@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +96,25 @@ def keep_freed_memory() -> None:
     trim_threshold, mmap_max = -1, -4  # the numbers of these settings in malloc.h
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, -1)
+
+
+def return_large_blocks() -> None:
+    """Let this process give each large block back as soon as it is free, where the C library is glibc.
+
+    To be called by a program that is Onar's own, as `keep_freed_memory`, whose opposite it is: for a process that
+    passes on megabytes and computes nothing. By itself glibc learns to keep blocks of sizes that it has seen freed.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD of malloc.h
+
+
+def return_freed_memory() -> None:
+    """Give back to the system what this process has freed, where the C library is glibc; elsewhere do nothing.
+
+    glibc keeps what lies between blocks that are still used, in the hope that it will be asked for it again.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +18,6 @@ from onar.imaging.decoding import Decoded
 from onar.imaging.images import PhotoBytes, open_picture
 from onar.imaging.png import write_png
 from onar.imaging.tiff import write_tiff
-from onar.inference.inpainter import Inpainter
 from onar.models import PConvUNet
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
@@ -305,6 +303,11 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
         {"photo": PHOTO, "earlier": png_of_size(60_000, 60_000), "earlier_at": "0,0"},
         *(413, "too_many_pixels", "an earlier fill: larger than"),
     ),
+    "hundreds of large fills": (
+        "save",
+        {"photo": PHOTO, "earlier": [png_of_size(1000, 1000)] * 241, "earlier_at": ["0,0"] * 241},
+        *(413, "too_many_fills", "earlier fills are larger than 240 megapixels together: save the photo"),
+    ),
     "unknown format": ("save", {"photo": PHOTO, "format": "exe"}, 422, "bad_request", "format: "),
     "two photos": ("view", {"photo": [PHOTO, PHOTO]}, 400, "malformed", "Too many files"),
     "two places": (
@@ -350,7 +353,7 @@ def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: S
 def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
     async def test() -> httpx.Response:
         worker = Worker(places=1, time_limit=60)
-        app = create_app(WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None), worker, ServeConfig())
+        app = create_app(WeightsShelf("pyramid"), worker, ServeConfig())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             with worker.place():
                 return await client.post(f"/api/{path}", content=b"no form")
@@ -360,34 +363,32 @@ def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_pictures_are_read_and_written_in_their_turn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that decodes or encodes one runs in the worker's thread, so that only one is in memory at a time."""
-    threads: list[str] = []
-    decode, save = Image.Image.load, Image.Image.save
+def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So only one is in memory at a time, and nothing of it stays in the server."""
+    here: list[str] = []
 
     def noticed(function: Any) -> Any:
         def notice(*args: Any, **kwargs: Any) -> Any:
-            threads.append(threading.current_thread().name)
+            here.append(function.__name__)
             return function(*args, **kwargs)
 
         return notice
 
     async def test() -> None:
-        shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None)
-        app = create_app(shelf, Worker(places=8, time_limit=60), ServeConfig())
-        monkeypatch.setattr(Image.Image, "load", noticed(decode))
-        monkeypatch.setattr(Image.Image, "save", noticed(save))
+        worker = Worker(places=8, time_limit=60)
+        app = create_app(WeightsShelf("pyramid"), worker, ServeConfig())
+        hole = {"photo": JPEG, "mask": encode(a_hole().astype(np.uint8) * 255)}
+        monkeypatch.setattr(Image, "open", noticed(Image.open))
+        monkeypatch.setattr(Image.Image, "save", noticed(Image.Image.save))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-            hole = {"photo": JPEG, "mask": encode(a_hole().astype(np.uint8) * 255)}
-            threads.clear()
             answers = await asyncio.gather(
                 client.post("/api/view", files={"photo": JPEG}),
                 client.post("/api/mask", files={"mask": MASK}),
                 client.post("/api/fill", files=hole, data={"at": "0,0"}),
                 client.post("/api/save", files={"photo": JPEG}, data={"format": "tiff"}),
             )
+        worker.end()
         assert {answer.status_code for answer in answers} == {200}
 
     asyncio.run(asyncio.wait_for(test(), timeout=120))
-    assert len(threads) > 5
-    assert len(set(threads)) == 1
+    assert here == []

@@ -32,6 +32,9 @@ DESCRIBED = 27
 MOST_SOURCES = 8192
 """Known patches that a node is compared with; then come those near the best of them."""
 
+MOST_PIXELS = 1 << 20
+"""That get their detail at once."""
+
 COHERENCE = 0.8
 """How much of its distance a patch keeps that continues what a neighbouring node has."""
 
@@ -75,10 +78,13 @@ def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> C
     if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
         return Copy(enlarged)
     offsets = _match(small, bare, known)
-    inside = np.nonzero(hole)
-    detail = _mix(photo, enlarged, inside, *offsets)
-    enlarged[inside] = np.clip(np.rint(enlarged[inside] + detail), 0, 255).astype(np.uint8)
-    return Copy(enlarged, offsets)
+    rows, columns = np.nonzero(hole)
+    filled = enlarged.copy()
+    for start in range(0, len(rows), MOST_PIXELS):  # all at once would take gigabytes
+        part = rows[start : start + MOST_PIXELS], columns[start : start + MOST_PIXELS]
+        detail = _mix(photo, enlarged, part, *offsets)
+        filled[part] = np.clip(np.rint(enlarged[part] + detail), 0, 255).astype(np.uint8)
+    return Copy(filled, offsets)
 
 
 def _dilate(holes: Holes, reach: int) -> Holes:

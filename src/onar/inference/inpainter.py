@@ -232,14 +232,15 @@ class Inpainter:
         """Fill the holes of uint8 or uint16 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
         canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
         canvas.fill(strategy)
-        if texture == "patches" or (texture == "auto" and self._copies):
+        if self.copies(texture):
             Texture(self.blend, seed).apply(canvas.photo, hole)
         return canvas.photo
 
-    @property
-    def _copies(self) -> bool:
-        """Whether holes get copied texture when nobody says: the pyramid fill stays what its name says."""
-        return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
+    def copies(self, texture: str) -> bool:
+        """Whether deep holes get copied texture with that `texture`; with "auto", the pyramid stays as it is named."""
+        if texture == "auto":
+            return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
+        return texture == "patches"
 
     @cached_property
     def blend(self) -> Blend:

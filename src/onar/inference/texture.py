@@ -8,6 +8,7 @@ on more often in the coarse one, which takes a third of the other's time and is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import inf
@@ -23,7 +24,13 @@ from onar.inference.detail import Copy, restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks import Holes, known_from_mask
+from onar.network_numbers import BLEND_MULTIPLE
 from onar.patchmatch import fill_with_patches
+
+BLEND_TILE, BLEND_SIGHT = 1024, 11 * BLEND_MULTIPLE
+"""Longest side in pixels of what is blended at once, and how far from a pixel what its blend depends on may lie: its
+U-Net looks 92 pixels far, and the depth of holes that it sees is a mean over 80 more. A multiple of `BLEND_MULTIPLE`.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,51 @@ class Texture:
         copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
         # Copying wants many surroundings, blending few.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
-        led, hole = to_frame(photo[near.slices]), bare[near.slices]
-        copied, coarse = (np.where(hole[..., None], to_frame(copy[near.within(window.shown)]), led) for copy in copies)
-        fill = self.blend(led, copied, coarse, known_from_mask(hole)[0])
-        return to_pixels(fill[window.core.within(near)], photo.dtype)
+        copied, coarse = (copy[near.within(window.shown)] for copy in copies)
+        fill = blend_in_tiles(self.blend, photo[near.slices], copied, coarse, bare[near.slices])
+        return fill[window.core.within(near)]
+
+
+def blend_in_tiles(blend: Blend, led: Pixels, copied: Pixels, coarse: Pixels, hole: Holes) -> Pixels:
+    """Blend fills tile by tile, in memory that does not grow with them.
+
+    It is what blending all at once would give; from some megapixels on, which ONNX Runtime adds up in another order, a
+    few pixels in a million differ by one level.
+
+    Args:
+        blend: the network.
+        led: uint8 or uint16 H×W×3, filled by a generator.
+        copied: uint8 H×W×3; what it holds outside of the holes makes no difference.
+        coarse: the same, copied at half the scale.
+        hole: bool H×W.
+
+    Returns:
+        `led` with blended pixels in its holes.
+    """
+    blended, everything = led.copy(), Box(0, 0, *hole.shape)
+    for tile in _tiles(everything):
+        inside = hole[tile.slices]
+        if inside.any():
+            seen = tile.grown(BLEND_SIGHT, everything)
+            frame, unknown = to_frame(led[seen.slices]), hole[seen.slices]
+            fine, rough = (
+                np.where(unknown[..., None], to_frame(copy[seen.slices]), frame) for copy in (copied, coarse)
+            )
+            fill = blend(frame, fine, rough, known_from_mask(unknown)[0])
+            blended[tile.slices][inside] = to_pixels(fill[tile.within(seen)][inside], led.dtype)
+    return blended
+
+
+def _tiles(photo: Box) -> Iterator[Box]:
+    """Parts on the grid of `BLEND_MULTIPLE`, on which a blend sees the same pixels at each of its scales."""
+    grid = Box(0, 0, -(-photo.bottom // BLEND_MULTIPLE), -(-photo.right // BLEND_MULTIPLE))
+    for part in grid.pieces(BLEND_TILE // BLEND_MULTIPLE):
+        yield Box(
+            part.top * BLEND_MULTIPLE,
+            part.left * BLEND_MULTIPLE,
+            min(part.bottom * BLEND_MULTIPLE, photo.bottom),
+            min(part.right * BLEND_MULTIPLE, photo.right),
+        )
 
 
 def plan_texture(bare: Holes) -> list[list[Window]]:

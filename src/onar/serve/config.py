@@ -12,7 +12,10 @@ from cyclopts import Parameter
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, require
 
-_ABOVE_0 = ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels")
+_ABOVE_0 = (
+    *("time_limit", "max_body_megabytes"),
+    *("max_megapixels", "max_earlier_megapixels", "max_whole_megapixels"),
+)
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
 """A name or an address without scheme, port and path; a star stands for whatever is in front."""
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
@@ -47,6 +50,8 @@ class ServeConfig(Settings):
     """Refuse larger requests; those in the queue are in memory."""
     max_megapixels: float = 24.0
     """Refuse larger photos and masks before decoding them."""
+    max_earlier_megapixels: float = 240.0
+    """Refuse to lay more on a photo that was filled before: the pixels of all earlier fills together."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
     page: bool = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated
 
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from onar.errors import UsageError
+from onar.errors import OnarError, UsageError
 from onar.imaging.decoding import Decoded
-from onar.imaging.images import PhotoBytes, damage_told, open_picture, read_mask
+from onar.imaging.images import OpenPicture, PhotoBytes, damage_told, open_picture, read_mask
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, reduced
@@ -35,6 +36,10 @@ from onar.serve.weights import WeightsShelf
 VIEW_SIZE = 2560
 """Most pixels of a side of a view."""
 _VIEW_QUALITY = 95
+
+
+class TooManyFillsError(OnarError):
+    """Earlier fills of more pixels together than allowed."""
 
 
 # ---------------------------------------------------------------- what is asked
@@ -134,6 +139,7 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
     Raises:
         PhotoError: a file cannot be read, or has too many pixels.
         UsageError: there is no hole, something lies outside of the photo, or there are no such weights.
+        TooMuchWorkError: it would take more than the time allowed.
     """
     photo = _read_photo(upload, config)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
@@ -203,6 +209,7 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
     """A photo with earlier fills lying on it."""
     if not upload.earlier:
         return photo
+    _check_together(upload.earlier, config)
     pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
     for content, place in zip(upload.earlier, upload.earlier_at, strict=True):
         fill = _read_fill(content, config)
@@ -213,10 +220,26 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
     return replace(photo, pixels=pixels)
 
 
+def _check_together(fills: Sequence[bytes], config: ServeConfig) -> None:
+    """Raise `TooManyFillsError` when all fills together have too many pixels; none is decoded for that."""
+    megapixels = 0.0
+    for content in fills:
+        with _open_fill(content, config) as opened:
+            megapixels += opened.image.width * opened.image.height / 1_000_000
+    if megapixels > config.max_earlier_megapixels:
+        raise TooManyFillsError(
+            f"the earlier fills are larger than {config.max_earlier_megapixels:g} megapixels together: save the photo, "
+            "and go on with that"
+        )
+
+
 def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
-    source = PhotoBytes("an earlier fill", content)
-    with open_picture(source, config.pixel_limit, formats=["PNG"]) as opened, damage_told(source):
+    with _open_fill(content, config) as opened, damage_told(opened.path):
         return opened.decode(None)
+
+
+def _open_fill(content: bytes, config: ServeConfig) -> AbstractContextManager[OpenPicture]:
+    return open_picture(PhotoBytes("an earlier fill", content), config.pixel_limit, formats=["PNG"])
 
 
 def _rectangle(pixels: NDArray[np.generic], place: tuple[int, int], size: tuple[int, ...]) -> tuple[slice, slice]:

@@ -34,6 +34,9 @@ class Metrics:
     def __init__(self, worker: Worker) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        ProcessCollector("onar_child", lambda: worker.pid or "none", registry=registry)
+        replaced = Gauge("onar_children_replaced", "Processes at work that were ended.", registry=registry)
+        replaced.set_function(lambda: worker.replaced)
         waiting = Gauge("onar_waiting", "Photos that wait for their turn.", registry=registry)
         waiting.set_function(lambda: worker.waiting)
         in_progress = Gauge("onar_in_progress", "Photos being completed.", registry=registry)

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
+from onar.serve.child import OutOfMemoryError, TooMuchWorkError
+from onar.serve.editing import TooManyFillsError
 from onar.serve.uploads import ContentTypeError, MalformedError
 from onar.serve.worker import BusyError, TimeLimitError
 
@@ -32,11 +34,14 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     SlowBodyError: (408, "slow_body"),
     BodyTooLargeError: (413, "body_too_large"),
     PhotoTooLargeError: (413, "too_many_pixels"),
+    TooManyFillsError: (413, "too_many_fills"),
     ContentTypeError: (415, "bad_content_type"),
     NotAPhotoError: (415, "not_a_picture"),
     SizesDifferError: (422, "sizes_differ"),
     UsageError: (422, "bad_request"),
+    TooMuchWorkError: (422, "time_limit"),
     OnarError: (500, "internal"),
+    OutOfMemoryError: (500, "out_of_memory"),
     BusyError: (503, "busy"),
     TimeLimitError: (504, "time_limit"),
 }

@@ -22,9 +22,11 @@ const PROBLEMS: Record<string, TextKey> = {
   not_a_picture: "server_unreadable",
   too_many_pixels: "server_too_many_pixels",
   body_too_large: "server_too_many_bytes",
+  too_many_fills: "server_too_many_fills",
   busy: "server_busy",
   time_limit: "server_too_slow",
   slow_body: "server_slow_body",
+  out_of_memory: "server_out_of_memory",
   internal: "server_internal",
 };
 
