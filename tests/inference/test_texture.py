@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -127,6 +128,39 @@ def test_a_rim_that_half_the_scale_does_not_show_is_copied_from(photo) -> None:
     hole[0] = hole[:, 0] = False
     _, coarse = copy_texture(photo[:41, :41], hole, 0)
     assert coarse[hole].std() > 0
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("is_column", [False, True])
+def test_a_light_strip_with_a_hole_from_border_to_border_is_filled_lightly(inpainter, scale, is_column) -> None:
+    strip = np.full((32, 600, 3), 235, np.uint8)
+    cv2.putText(strip, "a line of text, of which a part is missing " * 2, (2, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 40)
+    strip = cv2.resize(strip, (600 // scale, 32 // scale), interpolation=cv2.INTER_AREA)
+    hole = np.zeros(strip.shape[:2], bool)
+    hole[:, 190 // scale : 410 // scale] = True
+    if is_column:
+        strip, hole = strip.transpose(1, 0, 2).copy(), hole.T.copy()
+    filled = inpainter(strip, hole, texture="patches")
+    assert abs(filled[hole].mean() - strip[~hole].mean()) < 15
+
+
+def test_a_black_shape_on_light_ground_is_still_copied_black() -> None:
+    photo = np.full((160, 160, 3), 230, np.uint8)
+    photo[70:90] = 0
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[50:110, 60:100] = True
+    for copied in copy_texture(photo, hole, 0):
+        assert copied[75:85, 65:95].max() < 16
+        assert copied[52:64, 65:95].min() > 200
+
+
+def test_a_person_cut_off_by_the_lower_edge_is_filled_with_texture(inpainter) -> None:
+    photo = np.asarray(Image.open(next(bundled_photos().glob("*kitten*.jpg"))).convert("RGB").resize((900, 704)))
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[524:, 250:650] = True
+    filled = inpainter(photo, hole, texture="patches")
+    assert (filled == photo)[~hole].all()
+    assert contrast(filled, hole) > 0.5 * contrast(photo, ~hole)
 
 
 def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:

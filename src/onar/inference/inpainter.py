@@ -44,6 +44,9 @@ class Inpainter:
         description: what does the work, for people.
         threads: of the CPU, for a network; 0 for as many as it takes by itself.
 
+    Raises:
+        UsageError: `training_size` is less than 1, or the device is not there.
+
     Attributes:
         weights: the file they were loaded from, if any.
     """
@@ -56,6 +59,7 @@ class Inpainter:
         description: str = "a generator",
         threads: int = 0,
     ) -> None:
+        at_least("training_size", training_size, 1)
         self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
