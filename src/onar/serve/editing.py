@@ -1,7 +1,7 @@
 """What the page asks for: a photo to look at, a mask, a hole filled, and the photo with all that was filled.
 
-Nothing is kept between two requests. What was filled is with the page, as files that hold a rectangle of the photo
-each: in the photo's depth and colours, opaque where pixels were filled. Of 16 bits they hold those that the photo uses,
+Nothing is kept between two requests. What was filled is with the page, as files that hold rectangles of the photo:
+in the photo's depth and colours, opaque where pixels were filled. Of 16 bits they hold those that the photo uses,
 moved up: so they look as the photo does, and lose nothing.
 """
 
@@ -12,12 +12,10 @@ import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from onar.errors import OnarError, UsageError
 from onar.imaging.decoding import Decoded
@@ -30,6 +28,7 @@ from onar.inference.holes import fill_visible, find_holes
 from onar.masks import Holes, mask_from_holes, why_no_hole
 from onar.serve.completing import Answer, encode, filling, is_own_kind, photo_answer, written_kind
 from onar.serve.config import ServeConfig
+from onar.serve.sheets import OneRectangle, Places, on_photo, placed
 from onar.serve.uploads import Filling, Format
 from onar.serve.weights import WeightsShelf
 
@@ -45,29 +44,22 @@ class TooManyFillsError(OnarError):
 # ---------------------------------------------------------------- what is asked
 
 
-def _as_corner(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    left, comma, top = text.partition(",")
-    if not comma:
-        raise ValueError("not LEFT,TOP")
-    return left, top
-
-
-Corner = Annotated[
-    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
-    BeforeValidator(_as_corner),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+,\d+$", "examples": ["120,48"]}),
-]
-"""Where a rectangle begins on the upright photo: columns from the left, rows from the top; in a form, LEFT,TOP."""
-
-
 class PhotoUpload(BaseModel):
     """A photo."""
 
     model_config = ConfigDict(extra="forbid")
 
     photo: bytes = Field(description="The photo file.")
+
+
+class ViewUpload(PhotoUpload):
+    """A photo to look at."""
+
+    part: OneRectangle | None = Field(
+        None,
+        description="Only this part of the upright photo, as LEFT,TOP,WIDTH,HEIGHT, with as many pixels as it has.",
+    )
+    reduction: int = Field(1, ge=1, le=64, description="Of so many pixels a side of the part one is shown, their mean.")
 
 
 class MaskUpload(BaseModel):
@@ -82,7 +74,7 @@ class FilledUpload(PhotoUpload):
     """A photo with what was filled before."""
 
     earlier: list[bytes] = Field([], description="Answers to earlier fills, in the order in which they lie on it.")
-    earlier_at: list[Corner] = Field([], description="Where each of them lies, as LEFT,TOP.")
+    earlier_at: list[Places] = Field([], description="Where each of them lies, as `at` of its fill.")
 
     @model_validator(mode="after")
     def _check_counts(self) -> FilledUpload:
@@ -94,8 +86,14 @@ class FilledUpload(PhotoUpload):
 class FillUpload(FilledUpload, Filling):
     """A hole to be filled."""
 
-    mask: bytes = Field(description="A mask file of the rectangle that the hole lies in: white is filled.")
-    at: Corner = Field(description="Where that rectangle lies on the upright photo, as LEFT,TOP.")
+    mask: bytes = Field(
+        description="A mask file of the rectangle that the hole lies in: white is filled. It may hold several, one "
+        "below the other, each at the left edge."
+    )
+    at: Places = Field(
+        description="Where that rectangle lies on the upright photo, as LEFT,TOP; of several, LEFT,TOP,WIDTH,HEIGHT "
+        "with ; between them."
+    )
     weights: str = Field("", description="Which of the weights that onar.json names; the server's own if nothing.")
 
 
@@ -108,13 +106,17 @@ class SaveUpload(FilledUpload):
 # ---------------------------------------------------------------- what is answered
 
 
-def view_photo(upload: PhotoUpload, config: ServeConfig) -> Answer:
-    """A photo as it is filled, upright and in 8 bits, of at most `VIEW_SIZE` pixels a side."""
+def view_photo(upload: ViewUpload, config: ServeConfig) -> Answer:
+    """A photo as it is filled, upright and in 8 bits: all of it at most `VIEW_SIZE` pixels a side, or a part."""
     photo = _read_photo(upload, config)
-    picture = Image.fromarray(photo.in_8_bits)
+    seen = np.s_[:, :] if upload.part is None else on_photo(upload.part, photo.pixels.shape)
+    picture = Image.fromarray(photo.in_8_bits[seen])
     if photo.alpha is not None:
-        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha)))
-    picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha[seen])))
+    if upload.part is None:
+        picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    elif upload.reduction > 1:
+        picture = picture.reduce(upload.reduction)
     height, width = photo.pixels.shape[:2]
     losses = [*photo.losses, *reduced(photo, written_kind(photo))[1]]
     return _picture_answer(picture, photo, {"Onar-Size": f"{width}x{height}", **_losses_header(losses)})
@@ -133,8 +135,8 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
     """Fill one hole of a photo.
 
     Returns:
-        A PNG of the hole's rectangle, transparent where nothing was filled. `Onar-Filled` is the number of pixels that
-        were: none under what is transparent in the photo.
+        A PNG of the hole's rectangles, as the mask has them, transparent where nothing was filled. `Onar-Filled` is the
+        number of pixels that were: none under what is transparent in the photo.
 
     Raises:
         PhotoError: a file cannot be read, or has too many pixels.
@@ -143,16 +145,21 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
     """
     photo = _read_photo(upload, config)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
-    in_rectangle = find_holes(mask)
-    if not in_rectangle.any():
+    shown = find_holes(mask)
+    if not shown.any():
         raise UsageError(f"the mask has no hole: {why_no_hole(mask, False)}")
     hole = np.zeros(photo.pixels.shape[:2], bool)
-    rectangle = _rectangle(hole, upload.at, in_rectangle.shape)
-    hole[rectangle] = in_rectangle
+    places = list(placed(upload.at, shown.shape, hole.shape))
+    for place, part in places:
+        hole[place] |= shown[part]
     covered = _with_fills(photo, upload, config)
     complete = filling(upload, shelf.choose(upload.weights), config, hole.size)
-    filled = fill_visible(covered.pixels, photo.alpha, hole, complete)[rectangle]
-    shown = in_rectangle if photo.alpha is None else in_rectangle & (photo.alpha[rectangle] > 0)
+    completed = fill_visible(covered.pixels, photo.alpha, hole, complete)
+    filled = np.zeros((*shown.shape, *completed.shape[2:]), completed.dtype)
+    for place, part in places:
+        filled[part] = completed[place]
+        if photo.alpha is not None:
+            shown[part] &= photo.alpha[place] > 0
     return Answer(_encode_fill(filled, shown, photo), "image/png", {"Onar-Filled": str(int(np.count_nonzero(shown)))})
 
 
@@ -211,12 +218,13 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
         return photo
     _check_together(upload.earlier, config)
     pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
-    for content, place in zip(upload.earlier, upload.earlier_at, strict=True):
+    for content, places in zip(upload.earlier, upload.earlier_at, strict=True):
         fill = _read_fill(content, config)
         if fill.alpha is None or (fill.pixels.dtype, fill.pixels.ndim) != (pixels.dtype, pixels.ndim):
             raise UsageError("an earlier fill is not one of this photo: it has another depth, or other colours")
-        filled = fill.alpha > 0
-        pixels[_rectangle(pixels, place, filled.shape)][filled] = fill.pixels[filled] >> unused
+        for place, part in placed(places, fill.alpha.shape, pixels.shape):
+            filled = fill.alpha[part] > 0
+            pixels[place][filled] = fill.pixels[part][filled] >> unused
     return replace(photo, pixels=pixels)
 
 
@@ -240,12 +248,3 @@ def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
 
 def _open_fill(content: bytes, config: ServeConfig) -> AbstractContextManager[OpenPicture]:
     return open_picture(PhotoBytes("an earlier fill", content), config.pixel_limit, formats=["PNG"])
-
-
-def _rectangle(pixels: NDArray[np.generic], place: tuple[int, int], size: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of a rectangle of a photo; raises `UsageError` when it lies outside."""
-    (left, top), (height, width) = place, size
-    if top + height > pixels.shape[0] or left + width > pixels.shape[1]:
-        tall, wide = pixels.shape[:2]
-        raise UsageError(f"{width} x {height} pixels at {left},{top} are not all on the photo of {wide} x {tall}")
-    return slice(top, top + height), slice(left, left + width)

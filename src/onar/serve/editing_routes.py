@@ -15,8 +15,8 @@ from onar.serve.config import ServeConfig
 from onar.serve.editing import (
     FillUpload,
     MaskUpload,
-    PhotoUpload,
     SaveUpload,
+    ViewUpload,
     fill_hole,
     read_holes,
     save_photo,
@@ -46,25 +46,25 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, config: ServeConfig) -> 
             done = await run_while_there(request, worker, partial(work, upload))
         return Response(done.content, media_type=done.media_type, headers=done.headers)
 
-    @router.post("/api/view", summary="A photo as it is filled, to look at", **_about(PhotoUpload, "A PNG or JPEG."))
+    @router.post("/api/view", summary="A photo as it is filled, to look at", **_about(ViewUpload, "A PNG or JPEG."))
     async def view(request: Request) -> Response:
-        """The whole photo, upright, in 8 bits and of at most 2560 pixels a side, in its own colours.
+        """The whole photo, upright, in 8 bits and of at most 2560 pixels a side, in its own colours; or a part of it.
 
         `Onar-Size` is the photo's own size; `Onar-Losses`, in JSON, is what a result will leave out.
         """
-        return await answer(request, PhotoUpload, partial(view_photo, config=config))
+        return await answer(request, ViewUpload, partial(view_photo, config=config))
 
     @router.post("/api/mask", summary="A mask file as Onar reads it", **_about(MaskUpload, "A grey PNG."))
     async def mask(request: Request) -> Response:
         """White is hole, black is not, and there is nothing between. `Onar-Size` is the mask's size."""
         return await answer(request, MaskUpload, partial(read_holes, config=config))
 
-    @router.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangle."))
+    @router.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangles."))
     async def fill(request: Request) -> Response:
-        """Fill the hole that lies in a rectangle of a photo, on which earlier fills may lie.
+        """Fill the hole that lies in rectangles of a photo, on which earlier fills may lie.
 
-        The answer is that rectangle in the photo's depth and colours, transparent where nothing was filled. It is the
-        `earlier` of the next request. `Onar-Filled` is the number of pixels that were filled.
+        The answer is what the mask holds, in the photo's depth and colours, transparent where nothing was filled. It is
+        the `earlier` of the next request. `Onar-Filled` is the number of pixels that were filled.
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
 
