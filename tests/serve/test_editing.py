@@ -248,12 +248,17 @@ def test_a_large_photo_is_seen_smaller_and_whole(server: Server) -> None:
 def test_a_part_is_seen_with_every_pixel_or_with_the_mean_of_some(server: Server, name: str) -> None:
     photo = PHOTOS[name]()
     whole = Image.open(io.BytesIO(asked(server, "view", [("photo", photo)]).content))
-    answer = asked(server, "view", [("photo", photo)], part="10,20,30,40")
+    answer = asked(server, "view", [("photo", photo)], parts="10,20,30,40")
     part = Image.open(io.BytesIO(answer.content))
     assert (answer.headers["onar-size"], part.size) == (f"{whole.width}x{whole.height}", (30, 40))
     differences = np.abs(np.asarray(part, int) - np.asarray(whole.crop((10, 20, 40, 60)), int))
     assert differences.mean() < 4  # both may be JPEGs
-    smaller = Image.open(io.BytesIO(asked(server, "view", [("photo", photo)], part="10,20,30,40", reduction=4).content))
+    two = Image.open(io.BytesIO(asked(server, "view", [("photo", photo)], parts="0,0,5,9;10,20,30,40").content))
+    assert two.size == (30, 49)
+    assert np.abs(np.asarray(two.crop((0, 9, 30, 49)), int) - np.asarray(part, int)).mean() < 4
+    smaller = Image.open(
+        io.BytesIO(asked(server, "view", [("photo", photo)], parts="10,20,30,40", reduction=4).content)
+    )
     assert np.abs(np.asarray(smaller, int) - np.asarray(part.reduce(4), int)).mean() < 4
 
 
@@ -316,11 +321,16 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     ),
     "part outside": (
         "view",
-        {"photo": PHOTO, "part": "60,0,9,9"},
+        {"photo": PHOTO, "parts": "60,0,9,9"},
         *(422, "bad_request", "9 x 9 pixels at 60,0 are not all on the photo of 64 x 48"),
     ),
-    "part of nothing": ("view", {"photo": PHOTO, "part": "1,1,0,9"}, 422, "bad_request", "has no pixels"),
-    "part that is a place": ("view", {"photo": PHOTO, "part": "1,1"}, 422, "bad_request", "not LEFT,TOP,WIDTH,HEIGHT"),
+    "photo many times": (
+        "view",
+        {"photo": PHOTO, "parts": ";".join(["0,0,64,48"] * 4000)},
+        *(422, "bad_request", "the parts have more than 10 megapixels together"),
+    ),
+    "part of nothing": ("view", {"photo": PHOTO, "parts": "1,1,0,9"}, 422, "bad_request", "has no pixels"),
+    "part that is a place": ("view", {"photo": PHOTO, "parts": "1,1"}, 422, "bad_request", "not LEFT,TOP,WIDTH,HEIGHT"),
     "more rectangles than the mask holds": (
         "fill",
         {"photo": PHOTO, "mask": encode(np.full((9, 9), 255, np.uint8)), "at": "0,0,9,5;20,20,9,5"},

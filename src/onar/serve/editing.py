@@ -28,7 +28,7 @@ from onar.inference.holes import fill_visible, find_holes
 from onar.masks import Holes, mask_from_holes, why_no_hole
 from onar.serve.completing import Answer, encode, filling, is_own_kind, photo_answer, written_kind
 from onar.serve.config import ServeConfig
-from onar.serve.sheets import OneRectangle, Places, on_photo, placed
+from onar.serve.sheets import Places, Rectangles, Slices, on_photo, placed
 from onar.serve.uploads import Filling, Format
 from onar.serve.weights import WeightsShelf
 
@@ -55,11 +55,12 @@ class PhotoUpload(BaseModel):
 class ViewUpload(PhotoUpload):
     """A photo to look at."""
 
-    part: OneRectangle | None = Field(
+    parts: Rectangles | None = Field(
         None,
-        description="Only this part of the upright photo, as LEFT,TOP,WIDTH,HEIGHT, with as many pixels as it has.",
+        description="Only these parts of the upright photo, LEFT,TOP,WIDTH,HEIGHT with ; between several, with as many "
+        "pixels as they have: one below the other, each at the left edge.",
     )
-    reduction: int = Field(1, ge=1, le=64, description="Of so many pixels a side of the part one is shown, their mean.")
+    reduction: int = Field(1, ge=1, le=64, description="Of so many pixels a side of a part one is shown, their mean.")
 
 
 class MaskUpload(BaseModel):
@@ -107,19 +108,40 @@ class SaveUpload(FilledUpload):
 
 
 def view_photo(upload: ViewUpload, config: ServeConfig) -> Answer:
-    """A photo as it is filled, upright and in 8 bits: all of it at most `VIEW_SIZE` pixels a side, or a part."""
+    """A photo as it is filled, upright and in 8 bits: all of it at most `VIEW_SIZE` pixels a side, or parts."""
     photo = _read_photo(upload, config)
-    seen = np.s_[:, :] if upload.part is None else on_photo(upload.part, photo.pixels.shape)
-    picture = Image.fromarray(photo.in_8_bits[seen])
-    if photo.alpha is not None:
-        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha[seen])))
-    if upload.part is None:
-        picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    elif upload.reduction > 1:
-        picture = picture.reduce(upload.reduction)
     height, width = photo.pixels.shape[:2]
+    if upload.parts is None:
+        picture = _picture_of(photo, np.s_[:, :])
+        picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    else:
+        places = [on_photo(part, (height, width)) for part in upload.parts]
+        sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
+        if sum(tall for tall, _ in sizes) * max(wide for _, wide in sizes) > config.pixel_limit:
+            raise UsageError(f"the parts have more than {config.max_megapixels:g} megapixels together: ask for fewer")
+        picture = _stacked([_picture_of(photo, place).reduce(upload.reduction) for place in places])
     losses = [*photo.losses, *reduced(photo, written_kind(photo))[1]]
     return _picture_answer(picture, photo, {"Onar-Size": f"{width}x{height}", **_losses_header(losses)})
+
+
+def _picture_of(photo: Photo, place: Slices) -> Image.Image:
+    """What a rectangle of a photo shows, in 8 bits."""
+    picture = Image.fromarray(photo.in_8_bits[place])
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha[place])))
+    return picture
+
+
+def _stacked(parts: list[Image.Image]) -> Image.Image:
+    """Pictures one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    width, height = max(part.width for part in parts), sum(part.height for part in parts)
+    sheet, top = Image.new(parts[0].mode, (width, height)), 0
+    for part in parts:
+        sheet.paste(part, (0, top))
+        top += part.height
+    return sheet
 
 
 def read_holes(upload: MaskUpload, config: ServeConfig) -> Answer:

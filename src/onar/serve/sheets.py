@@ -6,7 +6,7 @@ So a hole whose parts lie far apart costs what they cover, and not the rectangle
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -30,39 +30,37 @@ class Rectangle(NamedTuple):
 
 _CORNER = r"\d{1,9},\d{1,9}"
 _RECTANGLE = rf"{_CORNER},\d{{1,9}},\d{{1,9}}"
-_PLACES = rf"{_CORNER}|{_RECTANGLE}(;{_RECTANGLE})*"
+_RECTANGLES = rf"{_RECTANGLE}(;{_RECTANGLE})*"
+_PLACES = rf"{_CORNER}|{_RECTANGLES}"
 
 
-def _as_places(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    if not re.fullmatch(_PLACES, text):
-        raise ValueError("not LEFT,TOP of 0 or more, or LEFT,TOP,WIDTH,HEIGHT with ; between several")
-    return tuple(Rectangle(*map(int, place.split(","))) for place in text.split(";"))
+def _reader(pattern: str, problem: str) -> Callable[[object], object]:
+    """What reads the text of a form as rectangles."""
+
+    def read(text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        if not re.fullmatch(pattern, text):
+            raise ValueError(problem)
+        return tuple(Rectangle(*map(int, place.split(","))) for place in text.split(";"))
+
+    return read
 
 
 Places = Annotated[
     tuple[Rectangle, ...],
-    BeforeValidator(_as_places),
+    BeforeValidator(_reader(_PLACES, "not LEFT,TOP of 0 or more, or LEFT,TOP,WIDTH,HEIGHT with ; between several")),
     WithJsonSchema({"type": "string", "pattern": rf"^({_PLACES})$", "examples": ["120,48"]}),
 ]
 """Where the rectangles of a picture lie; in a form LEFT,TOP for a picture that is one, else LEFT,TOP,WIDTH,HEIGHT;…"""
 
 
-def _as_rectangle(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    if not re.fullmatch(_RECTANGLE, text):
-        raise ValueError("not LEFT,TOP,WIDTH,HEIGHT")
-    return Rectangle(*map(int, text.split(",")))
-
-
-OneRectangle = Annotated[
-    Rectangle,
-    BeforeValidator(_as_rectangle),
-    WithJsonSchema({"type": "string", "pattern": rf"^{_RECTANGLE}$", "examples": ["120,48,640,480"]}),
+Rectangles = Annotated[
+    tuple[Rectangle, ...],
+    BeforeValidator(_reader(_RECTANGLES, "not LEFT,TOP,WIDTH,HEIGHT with ; between several")),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_RECTANGLES}$", "examples": ["120,48,640,480"]}),
 ]
-"""A part of a photo; in a form, LEFT,TOP,WIDTH,HEIGHT."""
+"""Parts of a photo; in a form, LEFT,TOP,WIDTH,HEIGHT with ; between several."""
 
 
 def placed(places: Places, sheet: tuple[int, ...], photo: tuple[int, ...]) -> Iterator[tuple[Slices, Slices]]:

@@ -2,27 +2,38 @@
 
 import { EngineError } from "../engine/engine";
 import { say } from "../texts/texts";
-import { complain, isUnsaved, type State, takeUp, tell, waitFor } from "./state";
+import { complain, isUnsaved, type Received, type State, takeUp, tell, waitFor } from "./state";
 
-/** Open a photo; when that would lose work, a person is asked first. */
-export async function open(state: State, file: File | undefined): Promise<void> {
+/** Open the first of the files that came together, and say that the others were not. */
+export async function openFirst(state: State, files: FileList | undefined): Promise<void> {
+  const [file, ...others] = files ?? [];
+  await open(state, file, others.length);
+}
+
+/**
+ * Open a photo; when that would lose work, a person is asked first.
+ *
+ * @param others - how many files came with it, of which a person is told
+ */
+export async function open(state: State, file: File | undefined, others = 0): Promise<void> {
   if (file === undefined) return;
   if (state.busy.value !== null) complain(state, () => say("complete_not_now", { name: file.name }));
-  else if (isUnsaved(state)) state.waiting.value = file;
-  else await openAnyway(state, file);
+  else if (isUnsaved(state)) state.waiting.value = { file, others };
+  else await openAnyway(state, { file, others });
 }
 
 /** Open a photo and let go what was done to the one before. */
-export async function openAnyway(state: State, file: File): Promise<void> {
+async function openAnyway(state: State, { file, others }: Received): Promise<void> {
   await waitFor(
     state,
     "opening",
-    async () => state.engine.open(await held(file)),
+    async (signal) => state.engine.open(await held(file), signal),
     (photo) => {
       takeUp(state, photo);
       const { width, height, notes } = photo;
       const losses = notes.length === 0 ? [] : [() => say("complete_when_saved"), ...notes];
-      tell(state, () => say("complete_opened", { name: file.name, width, height }), ...losses);
+      const alone = others === 0 ? [] : [() => say("complete_others", { count: others + 1, name: file.name })];
+      tell(state, () => say("complete_opened", { name: file.name, width, height }), ...alone, ...losses);
     },
   );
 }
@@ -42,9 +53,9 @@ export async function held(file: File): Promise<File> {
 
 /** The answer to whether work may be lost. */
 export async function answer(state: State, yes: boolean): Promise<void> {
-  const file = state.waiting.value;
+  const received = state.waiting.value;
   state.waiting.value = null;
-  if (yes && file !== null) await openAnyway(state, file);
+  if (yes && received !== null) await openAnyway(state, received);
 }
 
 /** Open a photo that the page brings along. */

@@ -1,8 +1,8 @@
 /** Mouse, pen and fingers on the canvas. */
 
 import { move, slide, stepSize, zoom } from "./looking";
-import { abandon, begin, extend, lift } from "./painting";
-import type { State, Touch } from "./state";
+import { begin, extend, lift } from "./painting";
+import { abandon, type State, type Touch } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
 const ERASING_BUTTONS = 2 | 32; // the right one, and the other end of a pen

@@ -27,6 +27,7 @@ export const english = {
   complete_no_file: "{name} cannot be read: choose a file that is there, and no folder.",
   complete_example_failed: "{name} could not be loaded: open a photo of your own.",
   complete_opened: "{name}: {width} × {height} pixels.",
+  complete_others: "Of these {count} files only {name} was opened: one photo is filled at a time.",
   complete_canvas: "Photo {name}, {width} by {height} pixels",
   complete_canvas_keys:
     "Arrow keys move the brush, with Shift in long strides; space puts it down and lifts it. A question mark shows all keys.",
@@ -92,7 +93,7 @@ export const english = {
   complete_busy_opening: "Opening…",
   complete_busy_filling: "Filling…",
   complete_busy_saving: "Saving…",
-  complete_busy_masking: "Reading the mask…",
+  complete_busy_masking: "Working on the mask…",
   complete_share: "{percent} %",
   complete_filled: "Filled in {seconds} s.",
   complete_much:
@@ -233,6 +234,8 @@ export const english = {
     "This photo is too large for the memory that this browser has. Close other tabs, or make the photo smaller.",
   browser_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",
   browser_failed: "That did not work ({reason}). Try again, or load the page anew.",
+  browser_worker_ended:
+    "The browser ended what was under way, perhaps for want of memory. Try again; closing other tabs can help.",
   browser_first_picture: "Of the pictures in the file, only the first is filled.",
   browser_loses_depth: "Its 16 bits per channel become 8.",
   browser_loses_profile: "Its colours become those of sRGB.",
@@ -240,6 +243,7 @@ export const english = {
   browser_loses_transparency: "JPEG holds no transparency.",
   browser_compresses:
     "The whole photo is compressed anew, so what was not filled changes a little, too. PNG keeps it as it is.",
+  browser_png_for_size: "It becomes a PNG file, because this browser writes no {format} of this size.",
   browser_saved_as_png: "It becomes a PNG file, because browsers do not write its format.",
 };
 

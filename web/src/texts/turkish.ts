@@ -30,6 +30,7 @@ export const turkish: Record<TextKey, string> = {
   complete_no_file: "{name} okunamıyor: klasör değil, yerinde duran bir dosya seçin.",
   complete_example_failed: "{name} yüklenemedi: kendi fotoğrafınızı açın.",
   complete_opened: "{name}: {width} × {height} piksel.",
+  complete_others: "Bu {count} dosyadan yalnızca {name} açıldı: fotoğraflar teker teker doldurulur.",
   complete_canvas: "Fotoğraf {name}, {width} × {height} piksel",
   complete_canvas_keys:
     "Ok tuşları fırçayı götürür, Shift ile uzun adımlarla; boşluk tuşu fırçayı indirir ve kaldırır. Soru işareti bütün tuşları gösterir.",
@@ -237,6 +238,8 @@ export const turkish: Record<TextKey, string> = {
     "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
   browser_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",
   browser_failed: "Olmadı ({reason}). Yeniden deneyin ya da sayfayı yeniden yükleyin.",
+  browser_worker_ended:
+    "Tarayıcı süren işi sonlandırdı; belleği yetmemiş olabilir. Yeniden deneyin; diğer sekmeleri kapatmak işe yarayabilir.",
   browser_first_picture: "Dosyadaki resimlerin yalnızca ilki doldurulur.",
   browser_loses_depth: "Kanal başına 16 biti 8'e iner.",
   browser_loses_profile: "Renkleri sRGB renklerine dönüşür.",
@@ -245,5 +248,6 @@ export const turkish: Record<TextKey, string> = {
   browser_loses_transparency: "JPEG saydamlık tutmaz.",
   browser_compresses:
     "Fotoğrafın tümü yeniden sıkıştırılır; doldurulmayan yerler de biraz değişir. PNG onları olduğu gibi korur.",
+  browser_png_for_size: "Bu tarayıcı bu boyutta {format} yazamadığı için PNG dosyası olur.",
   browser_saved_as_png: "PNG dosyası olur, çünkü tarayıcılar kendi biçimini yazmaz.",
 };

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { IconButton } from "../../components/button";
 import { say } from "../../texts/texts";
 import { slide } from "../looking";
-import type { Busy, State } from "../state";
+import { type Busy, cancel, type State } from "../state";
 
 /** What is going on, in one line: seen, and read out. */
 export function Messages({ state }: { state: State }): JSX.Element {
@@ -22,6 +22,9 @@ export function Messages({ state }: { state: State }): JSX.Element {
       </p>
       {busy?.what === "filling" && (
         <progress aria-label={say("complete_filling")} {...(busy.share === null ? {} : { value: busy.share })} />
+      )}
+      {busy !== null && busy.what !== "filling" && (
+        <IconButton icon={X} name={say("complete_cancel")} shortcut="Esc" onClick={() => cancel(state)} />
       )}
       {busy === null && message !== null && (
         <IconButton

@@ -8,7 +8,7 @@ import { Icon } from "../../components/icon";
 import type { Texture } from "../../engine/engine";
 import { say } from "../../texts/texts";
 import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
-import { save } from "../saving";
+import { liftAndSave } from "../painting";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
 
@@ -150,7 +150,7 @@ function Saving({ state }: { state: State }): JSX.Element {
           format.value = chosen;
         }}
       />
-      <button type="button" class="button small" onClick={() => save(state)}>
+      <button type="button" class="button small" onClick={() => liftAndSave(state)}>
         <Icon of={Download} />
         <span>{say("complete_download")}</span>
       </button>

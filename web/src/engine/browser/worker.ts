@@ -1,11 +1,12 @@
 /** The worker of the browser's engine: decodes, fills and encodes photos, one request after the other. */
 
-import { decode, LastDecoded, readMask, view } from "./decoding";
+import type { Patch } from "../engine";
+import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
-import { fillVisible, isEmpty, shownFill, withFills } from "./filling";
+import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { complete, type Tools } from "./inpaint";
 import { loadPatchMatch } from "./patchmatch";
-import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
 import { NotedError } from "./protocol";
 import { loadBytes } from "./resources";
 import { startNetworks } from "./runtime";
@@ -42,9 +43,17 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
         complete(rgb, unknown, photo, loaded, options, onProgress, signal),
       );
-      const shown = await createImageBitmap(shownFill(filled, hole.rect, photo));
+      const rects = hole.map(({ rect }) => rect);
+      const shown = shownFill(filled, rects, photo).map(async (part) => ({
+        rect: part.rect,
+        view: await bitmapOf(part),
+      }));
       const notes: Note[] = isEmpty(filled) ? [{ key: "server_transparent" }] : [];
-      return { view: shown, content: new Blob([filled]), notes };
+      return { patches: await Promise.all(shown), content: new Blob([filled]), notes };
+    },
+
+    async part({ source, rect, reduction }) {
+      return bitmapOf(crop(await decoded.of(source), rect), reduction);
     },
 
     async save({ source, fills, format }) {
@@ -55,13 +64,25 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
   };
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.kind === "start") place = data.place;
+  if (data.kind === "start") begin(data.place, data.lock);
   else if (data.kind === "cancel") wanted.get(data.number)?.abort();
   else {
     wanted.set(data.number, new AbortController());
-    last = last.then(() => answer(data.number, data.name, data.argument));
+    const work = () => answer(data.number, data.name, data.argument);
+    // Who looks closely waits for no fill to end, as far as that lets anything else be done.
+    if (data.name === "part") void work();
+    else last = last.then(work);
   }
 };
+
+/** Hold a lock for as long as this worker lives: where browsers have locks, the page sees by it when one has ended. */
+function begin(told: Place, lock: string): void {
+  place = told;
+  navigator.locks?.request(lock, () => {
+    self.postMessage({ kind: "alive" } satisfies FromWorker);
+    return new Promise(() => {});
+  });
+}
 
 async function answer<Name extends Call>(number: number, name: Name, argument: Calls[Name][0]): Promise<void> {
   const { signal } = wanted.get(number) as AbortController;
@@ -70,16 +91,23 @@ async function answer<Name extends Call>(number: number, name: Name, argument: C
     signal.throwIfAborted();
     tell({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
   } catch (error) {
-    const broken = !(error instanceof NotedError); // memory that ran out, or a GPU that went away
+    // Memory that ran out, or a GPU that went away. For a part, which only looks blurred, nothing else is given up.
+    const broken = !(error instanceof NotedError) && name !== "part";
     tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
   } finally {
     wanted.delete(number);
   }
 }
 
-function tell(message: FromWorker): void {
-  const view = message.kind === "done" && (message.result as { view?: ImageBitmap } | null)?.view;
-  self.postMessage(message, view ? [view] : []);
+function tell(message: Answer): void {
+  self.postMessage(message, message.kind === "done" ? viewsIn(message.result) : []);
+}
+
+/** The bitmaps in a result: they are handed over, not copied. */
+function viewsIn(result: unknown): ImageBitmap[] {
+  if (result instanceof ImageBitmap) return [result];
+  const { view, patches = [] } = result as { view?: ImageBitmap; patches?: Patch[] };
+  return [...(view ? [view] : []), ...patches.map((patch) => patch.view)];
 }
 
 /** What a person is told. */
