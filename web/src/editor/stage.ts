@@ -117,9 +117,9 @@ function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   drawn.points = step?.kind === "stroke" ? step.points.length / 3 : 0;
 }
 
-/** How far erasing reaches beyond what it erases: what is painted fades over a pixel of the screen. */
+/** How far erasing reaches beyond what it erases: what is painted fades over a pixel of the screen or a little more. */
 function fringe({ viewport }: State): number {
-  return 1 / (viewport.value.scale * Konva.pixelRatio);
+  return 1.5 / (viewport.value.scale * Konva.pixelRatio);
 }
 
 function drawMask(context: Context, state: State, drawn: Drawn): void {

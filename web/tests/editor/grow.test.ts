@@ -52,3 +52,17 @@ test.each([1, 3, 6])("shrunk by %i pixels, what is left is that far from all tha
   const left = slowly(unmarked, reach).map((row) => row.replace(/[#.]/g, (sign) => (sign === "#" ? "." : "#")));
   expect(rowsOf(await shrink({ rect, mask }, reach, photo))).toEqual(left);
 });
+
+test.each([grow, shrink])(
+  "a mask of many megapixels is changed in slices: %o gives others their turn",
+  async (change) => {
+    const large = { width: 4000, height: 2000 };
+    const mask = new Uint8Array(large.width * large.height).fill(255);
+    mask[1_234_567] = 0;
+    let turns = 0;
+    const timer = setInterval(() => turns++);
+    await change({ rect: { left: 0, top: 0, ...large }, mask }, 4, large);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(3);
+  },
+);
