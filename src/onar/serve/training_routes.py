@@ -37,6 +37,14 @@ class TrainingProgress(BaseModel):
     seconds_left: float = Field(description="Of training, at the speed of the last epoch; validation comes on top.")
 
 
+class TrainingProblem(BaseModel):
+    """What is wrong with the files of a training."""
+
+    kind: files.Unreadable = Field(description="For programs.")
+    file: str = Field(description="Which file, by its name in the results folder.")
+    message: str = Field(description="For people, in one line.")
+
+
 class Training(BaseModel):
     """A training in one line."""
 
@@ -44,7 +52,8 @@ class Training(BaseModel):
     changed: float = Field(description="When it last logged something, in seconds since 1970 by the server's clock.")
     finished: bool = Field(description="Whether its final weights are there.")
     progress: TrainingProgress | None = Field(description="null before the first step is logged.")
-    problem: str | None = Field(description="Why its files cannot be read, in one line.")
+    stopped: bool = Field(description="Whether it ended before that: no process trains into its folder any more.")
+    problem: TrainingProblem | None = Field(description="Why its files cannot be read.")
 
 
 class Curve(BaseModel):
@@ -136,14 +145,18 @@ def _unless_seen(request: Request, response: Response, state: object, answer: Ca
 
 def _in_short(name: str, folder: Path, state: files.State) -> Training:
     progress = files.summary(folder, state)
-    problem = progress if isinstance(progress, str) else None
     return Training(
         name=name,
         changed=state.changed / 1e9,
         finished=state.finished,
         progress=TrainingProgress(**vars(progress)) if isinstance(progress, files.RunProgress) else None,
-        problem=problem,
+        stopped=state.stopped,
+        problem=_problem(progress) if isinstance(progress, files.UnreadableRunError) else None,
     )
+
+
+def _problem(error: files.UnreadableRunError) -> TrainingProblem:
+    return TrainingProblem(kind=error.kind, file=error.file, message=str(error))
 
 
 def _in_full(name: str, folder: Path, state: files.State, sheets: dict[int, float]) -> TrainingInFull:

@@ -16,6 +16,10 @@ PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""
 
 
+class UnknownWeightsError(UsageError):
+    """There are no weights of a name, or no longer."""
+
+
 @dataclass(frozen=True)
 class WeightsShelf:
     """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
@@ -61,7 +65,7 @@ class WeightsShelf:
         """What fills holes with the weights that are named; nothing names the server's own.
 
         Raises:
-            UsageError: there are no such weights any more.
+            UnknownWeightsError: there are no such weights any more.
             OnarError: they cannot be loaded. The reason, which names places on this computer, is in the log.
         """
         if name in ("", self.name):
@@ -70,7 +74,7 @@ class WeightsShelf:
             return _load_other(name, self.device, 0.0)
         path = self._found().get(name)
         if path is None:
-            raise UsageError(f"there are no weights {printable(name)} any more")
+            raise UnknownWeightsError(f"there are no weights {printable(name)} any more")
         try:
             return _load_other(str(path), self.device, path.stat().st_mtime)
         except (OnarError, OSError) as error:
