@@ -4,7 +4,9 @@ import asyncio
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from starlette.testclient import TestClient
 
 from onar.checkpoint import save_weights
 from onar.imaging.decoding import Decoded
@@ -216,7 +219,7 @@ def test_what_a_result_leaves_out_is_told_when_a_photo_is_opened_and_when_it_is_
     photo = PHOTOS["PNG of 16 bits"]()
     assert "onar-losses" not in asked(server, "view", [("photo", photo)]).headers
     saved = asked(server, "save", [("photo", photo)], format="jpeg")
-    assert [loss["key"] for loss in json.loads(saved.headers["onar-losses"])] == ["no_bits", "no_alpha"]
+    assert [loss["key"] for loss in json.loads(saved.headers["onar-losses"])] == ["no_bits", "no_alpha", "compresses"]
 
 
 # ---------------------------------------------------------------- one by one
@@ -300,7 +303,8 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "half a JPEG": ("view", {"photo": JPEG[:700]}, 400, "bad_picture", "the photo: damaged"),
     "3600 megapixels": ("view", {"photo": png_of_size(60_000, 60_000)}, 413, "too_many_pixels", "larger than"),
     "too many bytes": ("view", {"photo": bytes(21_000_000)}, 413, "body_too_large", "larger than 20 MB"),
-    "nothing to look at": ("view", {"at": "1,1"}, 422, "bad_request", "photo: Field required"),
+    "nothing to look at": ("view", {"at": "1,1"}, 422, "bad_request", "at: Extra inputs"),
+    "no photo": ("view", {"keep": "true"}, 422, "bad_request", "give either photo or photo_id"),
     "text as mask": ("mask", {"mask": b"text"}, 415, "not_a_picture", "the mask: not a picture"),
     "large mask": ("mask", {"mask": png_of_size(9000, 9000)}, 413, "too_many_pixels", "the mask: larger than 10"),
     "no place": ("fill", {"photo": PHOTO, "mask": MASK}, 422, "bad_request", "at: Field required"),
@@ -349,7 +353,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "weights of another place": (
         "fill",
         {"photo": PHOTO, "mask": MASK, "at": "0,0", "weights": "../../etc/passwd"},
-        *(422, "bad_request", "there are no weights ../../etc/passwd any more"),
+        *(422, "unknown_weights", "there are no weights ../../etc/passwd any more"),
     ),
     "fill without its place": ("save", {"photo": PHOTO, "earlier": PHOTO}, 422, "bad_request", "1 earlier fills need"),
     "fill that is none": ("save", {"photo": PHOTO, "earlier": PHOTO, "earlier_at": "0,0"}, *NOT_A_FILL),
@@ -457,3 +461,114 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
 
     asyncio.run(asyncio.wait_for(test(), timeout=120))
     assert here == []
+
+
+# ---------------------------------------------------------------- photos that are kept
+
+
+@pytest.fixture
+def keeping() -> Iterator[Callable[..., httpx.Client]]:
+    """Servers in this process, with settings."""
+    with ExitStack() as running:
+
+        def start(**settings: object) -> TestClient:
+            worker = Worker(4, 60)
+            app = create_app(WeightsShelf("pyramid"), worker, ServeConfig(**settings))
+            client = running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
+            running.callback(lambda: client.portal.call(worker.close))
+            return client
+
+        yield start
+
+
+def kept(client: httpx.Client, photo: bytes = PHOTO, **fields: str) -> str:
+    answer = client.post("/api/view", files={"photo": photo}, data={"keep": "true", **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.headers["Onar-Photo"]
+
+
+def view_status(client: httpx.Client, photo_id: str) -> tuple[int, str]:
+    answer = client.post("/api/view", files={"photo_id": (None, photo_id)})
+    return answer.status_code, answer.json()["error"] if answer.is_error else ""
+
+
+KEPT, GONE = (200, ""), (404, "photo_gone")
+
+
+def test_a_photo_that_is_kept_is_filled_and_saved_as_one_that_is_sent_and_is_sent_once(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    photo_id = kept(client)
+    for path, files, fields in (
+        ("view", {}, {}),
+        ("fill", {"mask": MASK}, {"at": "0,0"}),
+        ("save", {}, {"format": "png"}),
+    ):
+        sent = client.post(f"/api/{path}", files={"photo": PHOTO, **files}, data=fields)
+        by_id = client.post(f"/api/{path}", files=files, data={"photo_id": photo_id, **fields})
+        if not files:
+            by_id = client.post(f"/api/{path}", files={"photo_id": (None, photo_id)}, data=fields)
+        assert sent.status_code == by_id.status_code == 200, by_id.text
+        assert by_id.content == sent.content
+        assert "Onar-Photo" not in sent.headers, "nobody asked to keep it"
+    assert f"onar_kept_bytes {float(len(PHOTO))}" in client.get("/metrics").text
+
+
+def test_a_photo_is_let_go_with_its_page_by_the_next_one_and_after_a_while(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    first = kept(client)
+    assert view_status(client, first) == KEPT
+    assert client.delete(f"/api/photos/{first}").status_code == 204
+    assert client.delete(f"/api/photos/{first}").status_code == 204, "nobody is told whether it was there"
+    assert view_status(client, first) == GONE
+    second = kept(client)
+    third = kept(client, instead_of=second)
+    assert [view_status(client, one) for one in (second, third)] == [GONE, KEPT]
+    hasty = keeping(kept_minutes=1e-3)
+    photo_id, begin = kept(hasty), time.monotonic()
+    while "onar_kept_bytes 0.0" not in hasty.get("/metrics").text:
+        assert time.monotonic() < begin + 60
+    assert view_status(hasty, photo_id) == GONE
+
+
+def test_photos_that_are_kept_have_a_limit_and_the_ones_nobody_asks_for_go_first(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping(kept_megabytes=2.5 * len(PHOTO) / 1e6)
+    first, second = kept(client), kept(client)
+    assert view_status(client, first) == KEPT
+    third = kept(client)
+    assert [view_status(client, one) for one in (first, second, third)] == [KEPT, GONE, KEPT]
+    answer = keeping(kept_megabytes=0).post("/api/view", files={"photo": PHOTO}, data={"keep": "true"})
+    assert answer.status_code == 200
+    assert "Onar-Photo" not in answer.headers
+
+
+def test_what_is_no_photo_is_not_kept_and_an_id_stands_for_one_photo_alone(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    answer = client.post("/api/view", files={"photo": b"no photo"}, data={"keep": "true"})
+    assert (answer.status_code, "Onar-Photo" in answer.headers) == (415, False)
+    both = client.post("/api/view", files={"photo": PHOTO}, data={"photo_id": kept(client)})
+    neither = client.post("/api/view", files={"keep": (None, "true")})
+    assert {both.status_code, neither.status_code} == {422}
+    assert "either photo or photo_id" in both.json()["message"]
+    assert [view_status(client, one) for one in ("x", "\x00", "é" * 3000)] == [GONE] * 3
+
+
+def test_a_jpeg_that_is_compressed_anew_is_told_and_one_that_is_not_is_not(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+
+    def losses(photo: bytes, wanted: str) -> list[str]:
+        answer = client.post("/api/save", files={"photo": photo}, data={"format": wanted})
+        return [loss["key"] for loss in json.loads(answer.headers.get("Onar-Losses", "[]"))]
+
+    assert losses(PHOTO, "jpeg") == ["compresses"]
+    assert losses(JPEG, "same") == []
+    assert losses(JPEG, "png") == losses(PHOTO, "same") == []

@@ -208,7 +208,7 @@ def test_fills_that_grow_too_many_for_the_server_are_told_and_what_was_done_can_
     noise = np.random.default_rng(0).integers(0, 256, (550, 550, 3), np.uint8)  # 0.9 MB: nothing can be compressed
     Image.fromarray(noise).save(tmp_path / "noise.png")
     page = browser.new_page(locale="en-US")
-    with running_server("--weights", "pyramid", "--max_body_megabytes", "1") as server:
+    with running_server("--weights", "pyramid", "--max_body_megabytes", "1", "--kept_megabytes", "0") as server:
         browsing.open_page(page, server.url)
         choose_photo(page, tmp_path / "noise.png")
         open_options(page)

@@ -26,6 +26,7 @@ from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.editing_routes import editing_routes
 from onar.serve.guard import Guard
+from onar.serve.kept_photos import KeptPhotos
 from onar.serve.lingering import Lingering
 from onar.serve.mask_samples import mask_routes
 from onar.serve.monitoring import Metrics, Monitoring
@@ -66,8 +67,9 @@ def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: A
         page: answers what is not for the API.
     """
     max_bytes = int(config.max_body_megabytes * 1_000_000)
-    metrics = Metrics(worker)
-    app: ASGIApp = ApiAndPage(_create_api(shelf, worker, config, metrics), page)
+    kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
+    metrics = Metrics(worker, kept)
+    app: ASGIApp = ApiAndPage(_create_api(shelf, worker, kept, config, metrics), page)
     app = BodyLimit(app, max_bytes, config.time_limit)
     app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
     app = Guard(app, config)
@@ -76,7 +78,9 @@ def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: A
     return UnderPath(app, config.root_path.rstrip("/"))
 
 
-def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metrics: Metrics) -> ASGIApp:
+def _create_api(
+    shelf: WeightsShelf, worker: Worker, kept: KeptPhotos, config: ServeConfig, metrics: Metrics
+) -> ASGIApp:
     app = FastAPIOffline(
         docs_url="/api/docs",
         redoc_url=None,
@@ -92,7 +96,7 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
         responses={422: {"model": Problem, "description": "bad_request"}},
     )
     metrics.show(app)
-    app.include_router(editing_routes(worker, shelf, config))
+    app.include_router(editing_routes(worker, shelf, kept, config))
     app.include_router(training_routes(config.results_dir))
     app.include_router(mask_routes())
     turn = CapacityLimiter(1)

@@ -13,7 +13,7 @@ from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, require
 
 _ABOVE_0 = (
-    *("time_limit", "max_body_megabytes"),
+    *("time_limit", "max_body_megabytes", "kept_minutes"),
     *("max_megapixels", "max_earlier_megapixels", "max_whole_megapixels"),
 )
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
@@ -54,6 +54,10 @@ class ServeConfig(Settings):
     """Refuse to lay more on a photo that was filled before: the pixels of all earlier fills together."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
+    kept_megabytes: float = 256.0
+    """Most megabytes of photos that pages have open and are kept in memory, so that each is sent once; 0 keeps none."""
+    kept_minutes: float = 10.0
+    """Minutes after which a photo is let go that no page has asked for."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None
@@ -67,6 +71,7 @@ class ServeConfig(Settings):
         at_least("queue", self.queue, 1)
         for name in _ABOVE_0:
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        at_least("kept_megabytes", self.kept_megabytes, 0)
         for name in ("api_key", "auth"):
             require(getattr(self, name) != "", name, "must not be empty", "''")
         self._check_secrets()

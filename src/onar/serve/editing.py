@@ -1,8 +1,8 @@
 """What the page asks for: a photo to look at, a mask, a hole filled, and the photo with all that was filled.
 
-Nothing is kept between two requests. What was filled is with the page, as files that hold rectangles of the photo:
-in the photo's depth and colours, opaque where pixels were filled. Of 16 bits they hold those that the photo uses,
-moved up: so they look as the photo does, and lose nothing.
+What was filled is with the page, as files that hold rectangles of the photo: in the photo's depth and colours, opaque
+where pixels were filled. Of 16 bits they hold those that the photo uses, moved up: so they look as the photo does, and
+lose nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +45,20 @@ class TooManyFillsError(OnarError):
 
 
 class PhotoUpload(BaseModel):
-    """A photo."""
+    """A photo, or the id of one that was sent before and is still kept."""
 
     model_config = ConfigDict(extra="forbid")
 
-    photo: bytes = Field(description="The photo file.")
+    photo: bytes = Field(b"", description="The photo file.")
+    photo_id: str = Field("", description="In its place: the `Onar-Photo` of an earlier answer.")
+    keep: bool = Field(False, description="Keep the photo for a while; `Onar-Photo` is then its id.")
+    instead_of: str = Field("", description="The id of a photo to be let go when this one is kept.")
+
+    @model_validator(mode="after")
+    def _check_photo(self) -> PhotoUpload:
+        if ("photo" in self.model_fields_set) == bool(self.photo_id):
+            raise ValueError("give either photo or photo_id")
+        return self
 
 
 class ViewUpload(PhotoUpload):
@@ -197,6 +206,8 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
         return photo_answer(upload.photo, written_kind(photo, upload.format))
     check_fits(photo, written_kind(photo, upload.format))
     answer, losses = encode(_with_fills(photo, upload, config), upload.format)
+    if written_kind(photo, upload.format) == "JPEG":
+        losses.append(Loss("compresses"))
     return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})
 
 

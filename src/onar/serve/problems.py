@@ -16,7 +16,9 @@ from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
 from onar.serve.child import OutOfMemoryError, TooMuchWorkError
 from onar.serve.editing import TooManyFillsError
+from onar.serve.kept_photos import PhotoGoneError
 from onar.serve.uploads import ContentTypeError, MalformedError
+from onar.serve.weights import UnknownWeightsError
 from onar.serve.worker import BusyError, TimeLimitError
 
 
@@ -40,8 +42,10 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     SizesDifferError: (422, "sizes_differ"),
     UsageError: (422, "bad_request"),
     TooMuchWorkError: (422, "time_limit"),
+    UnknownWeightsError: (422, "unknown_weights"),
     OnarError: (500, "internal"),
     OutOfMemoryError: (500, "out_of_memory"),
+    PhotoGoneError: (404, "photo_gone"),
     BusyError: (503, "busy"),
     TimeLimitError: (504, "time_limit"),
 }

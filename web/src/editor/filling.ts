@@ -1,14 +1,6 @@
 /** Filling what is marked, and filling it again. */
 
-import {
-  EngineError,
-  type Fill,
-  type FillOptions,
-  type Hole,
-  type Line,
-  type Photo,
-  type Progress,
-} from "../engine/engine";
+import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
@@ -67,14 +59,10 @@ async function run(
   if (photo === null) return;
   if (extentOf(mask, photo) === null) return complain(state, () => say("complete_no_hole"));
   const started = performance.now();
-  const onProgress = ({ share }: Progress): void => {
-    const busy = state.busy.value;
-    if (busy?.what === "filling") state.busy.value = { ...busy, share };
-  };
   await waitFor(
     state,
     "filling",
-    async (signal) => {
+    async (signal, onProgress) => {
       const hole = await holeOf(mask, photo);
       if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
       const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);

@@ -4,7 +4,7 @@ import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
-import { begin, extend, lift, liftAndFill, liftAndFillAgain, liftAndSave } from "./painting";
+import { begin, beginLine, extend, lift, liftAndFill, liftAndFillAgain, liftAndSave } from "./painting";
 import { abandon, cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { middle, type Point, toPhoto } from "./viewport";
 
@@ -130,7 +130,7 @@ export function paintByKey(state: State, event: KeyboardEvent): void {
   if (state.photo.value === null || event.ctrlKey || event.metaKey || event.altKey) return;
   const direction = DIRECTIONS[event.key];
   if (direction !== undefined) stride(state, direction, event.shiftKey ? LONG_STRIDE : STRIDE);
-  else if (event.key === " ") putDownOrLift(state, event.repeat);
+  else if (event.key === " ") putDownOrLift(state, event);
   else return;
   event.preventDefault();
 }
@@ -160,8 +160,8 @@ function inside({ photo }: State, { x, y }: Point): Point {
   return { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
 }
 
-function putDownOrLift(state: State, repeated: boolean): void {
-  if (repeated) return;
+function putDownOrLift(state: State, { repeat, shiftKey }: KeyboardEvent): void {
+  if (repeat) return;
   const cursor = cursorOf(state);
   if (state.live.value !== null) {
     lift(state);
@@ -169,6 +169,6 @@ function putDownOrLift(state: State, repeated: boolean): void {
     return;
   }
   state.cursor.value = cursor;
-  begin(state, { ...cursor, pressure: 1 });
+  (shiftKey ? beginLine : begin)(state, { ...cursor, pressure: 1 });
   if (state.live.value !== null) state.spoken.value = () => say("complete_put_down", { x: cursor.x, y: cursor.y });
 }

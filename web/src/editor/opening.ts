@@ -17,6 +17,7 @@ export async function openFirst(state: State, files: FileList | undefined): Prom
  */
 export async function open(state: State, file: File | undefined, others = 0): Promise<void> {
   if (file === undefined) return;
+  state.example.value?.abort(); // whoever opens a photo no longer waits for an example
   if (state.busy.value !== null) complain(state, () => say("complete_not_now", { name: file.name }));
   else if (isUnsaved(state)) state.waiting.value = { file, others };
   else await openAnyway(state, { file, others });
@@ -24,10 +25,11 @@ export async function open(state: State, file: File | undefined, others = 0): Pr
 
 /** Open a photo and let go what was done to the one before. */
 async function openAnyway(state: State, { file, others }: Received): Promise<void> {
+  state.preview.value = file;
   await waitFor(
     state,
     "opening",
-    async (signal) => state.engine.open(await held(file), signal),
+    async (signal, onProgress) => state.engine.open(await held(file), signal, onProgress),
     (photo) => {
       takeUp(state, photo);
       const { width, height, notes } = photo;
@@ -36,6 +38,7 @@ async function openAnyway(state: State, { file, others }: Received): Promise<voi
       tell(state, () => say("complete_opened", { name: file.name, width, height }), ...alone, ...losses);
     },
   );
+  state.preview.value = null;
 }
 
 /**
@@ -61,13 +64,17 @@ export async function answer(state: State, yes: boolean): Promise<void> {
 /** Open a photo that the page brings along. */
 export async function openExample(state: State, address: string): Promise<void> {
   const name = nameOf(address);
+  state.example.value?.abort();
+  const loading = new AbortController();
+  state.example.value = loading;
   try {
-    const response = await fetch(address);
+    const response = await fetch(address, { signal: loading.signal });
     if (!response.ok) throw new Error(String(response.status));
     const content = await response.blob();
+    if (loading.signal.aborted) return;
     await open(state, new File([content], name, { type: content.type || "image/jpeg" }));
   } catch {
-    complain(state, () => say("complete_example_failed", { name }));
+    if (!loading.signal.aborted) complain(state, () => say("complete_example_failed", { name }));
   }
 }
 

@@ -4,7 +4,7 @@ import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
 import { save } from "./saving";
 import { abandon, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
-import { extentOf, type Step } from "./steps";
+import { extentOf, type Step, type Stroke } from "./steps";
 
 /** What a tool draws. */
 type Drawing = Omit<Live, "moved">;
@@ -73,6 +73,14 @@ export function begin(state: State, touch: Touch, erases = false): void {
   state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
 }
 
+/** Put the brush or the eraser down where it was lifted last, and lead it straight to a place. */
+export function beginLine(state: State, touch: Touch, erases = false): void {
+  const from = state.lifted.value;
+  const draws = state.tool.value === "brush" || state.tool.value === "eraser";
+  begin(state, draws && from !== null ? { ...from, pressure: touch.pressure } : touch, erases);
+  extend(state, [touch]);
+}
+
 /** Lead the tool over points. */
 export function extend(state: State, touches: Touch[]): void {
   const live = state.live.value;
@@ -86,6 +94,7 @@ export function extend(state: State, touches: Touch[]): void {
 export function lift(state: State): void {
   const step = state.live.value?.step;
   abandon(state);
+  if (step?.kind === "stroke") state.lifted.value = endOf(step);
   if (step === undefined || state.photo.value === null || !isReady(state)) return;
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
@@ -115,6 +124,11 @@ export async function liftAndSave(state: State): Promise<void> {
 export function liftMoved(state: State): void {
   if (state.live.value?.moved) lift(state);
   else abandon(state);
+}
+
+function endOf({ points }: Stroke): Touch {
+  const [x, y] = points.slice(-3);
+  return { x, y, pressure: 1 };
 }
 
 function isErasing(step: Step): boolean {

@@ -1,7 +1,7 @@
 /** Mouse, pen and fingers on the canvas. */
 
 import { move, slide, stepSize, zoom } from "./looking";
-import { begin, extend, lift } from "./painting";
+import { begin, beginLine, extend, lift } from "./painting";
 import { abandon, type State, type Touch } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
@@ -80,7 +80,7 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
     return "sliding";
   }
   const [touch] = touchesOf(state, event, element).slice(-1);
-  begin(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
+  (event.shiftKey ? beginLine : begin)(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
   return state.live.value === null ? "nothing" : "painting";
 }
 

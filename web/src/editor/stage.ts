@@ -15,6 +15,10 @@ const SQUARES = 2;
 const OVERVIEW_SIDE = 2560;
 /** More pixels for every point of the screen are not seen, and cost time. */
 const MOST_PIXEL_RATIO = 2;
+/** Side in pixels of the page of the squares under what is transparent. */
+const CHEQUER = 8;
+
+let chequered: OffscreenCanvas | null = null;
 
 /**
  * Draw the state into an element, now and whenever it changes.
@@ -153,6 +157,7 @@ function drawPhoto(context: Context, state: State, { overview, closeup }: Copies
   const scale = viewport.value.scale * Konva.pixelRatio;
   context.imageSmoothingEnabled = scale < SQUARES;
   context.imageSmoothingQuality = "medium";
+  drawChequers(context, photo.value, viewport.value.scale);
   if (overview !== null && overview.width >= scale * photo.value.width) {
     context.drawImage(overview, 0, 0, photo.value.width, photo.value.height);
   } else drawSeen(context, state, photo.value, closeup);
@@ -161,6 +166,27 @@ function drawPhoto(context: Context, state: State, { overview, closeup }: Copies
   for (const { fill } of work.value.fills) {
     for (const { rect, view } of fill.patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
   }
+}
+
+/** Squares that are seen where a photo is transparent: always of one size on the screen, from the photo's corner on. */
+function drawChequers(context: Context, { width, height }: Size, scale: number): void {
+  const pattern = context.createPattern(chequers(), "repeat");
+  if (pattern === null) return;
+  pattern.setTransform(new DOMMatrix().scale(1 / scale));
+  context.fillStyle = pattern;
+  context.fillRect(0, 0, width, height);
+}
+
+function chequers(): OffscreenCanvas {
+  if (chequered !== null) return chequered;
+  chequered = new OffscreenCanvas(2 * CHEQUER, 2 * CHEQUER);
+  const context = chequered.getContext("2d") as OffscreenCanvasRenderingContext2D;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, 2 * CHEQUER, 2 * CHEQUER);
+  context.fillStyle = "#ccc";
+  context.fillRect(0, 0, CHEQUER, CHEQUER);
+  context.fillRect(CHEQUER, CHEQUER, CHEQUER, CHEQUER);
+  return chequered;
 }
 
 /** Only what of a photo is on the screen: the less the closer one looks. */

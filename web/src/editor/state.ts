@@ -7,7 +7,9 @@ import {
   type Fill,
   type FillOptions,
   type Line,
+  type OnProgress,
   type Photo,
+  type Progress,
   type Texture,
 } from "../engine/engine";
 import { stored } from "../preferences";
@@ -22,8 +24,7 @@ export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
 /** What is being waited for. */
 export interface Busy {
   what: "opening" | "filling" | "saving" | "masking";
-  /** From 0 to 1, or null while nobody can say. */
-  share: number | null;
+  progress: Progress;
   /** Ends it. */
   controller: AbortController;
 }
@@ -80,6 +81,10 @@ export function createState(site: Site, engine: Engine) {
     message: signal<Message | null>(null),
     /** What is read out, and seen by nobody. */
     spoken: signal<() => string>(SILENCE),
+    /** The file of the photo that is being opened: it is shown already. */
+    preview: signal<File | null>(null),
+    /** Ends the loading of an example. */
+    example: signal<AbortController | null>(null),
     /** What waits for a person's answer, because opening it would lose work. */
     waiting: signal<Received | null>(null),
 
@@ -87,6 +92,8 @@ export function createState(site: Site, engine: Engine) {
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
     live: signal<Live | null>(null),
+    /** Where the brush or the eraser was lifted last: a straight line can begin there. */
+    lifted: signal<Touch | null>(null),
     /** Where the brush is, in pixels of the photo; null while it is nowhere. */
     cursor: signal<Point | null>(null),
     /** Whether the space bar is down: the pointer then moves the photo. */
@@ -173,6 +180,7 @@ export function takeUp(state: State, photo: Photo): void {
     state.look.value = null;
     state.cursor.value = null;
     abandon(state);
+    state.lifted.value = null;
     state.comparison.value = "none";
     state.format.value = "same";
     state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
@@ -199,26 +207,28 @@ export function complain(state: State, text: Line): void {
 export async function waitFor<T>(
   state: State,
   what: Busy["what"],
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, onProgress: OnProgress) => Promise<T>,
   keep: (result: T) => void,
 ): Promise<void> {
   const controller = new AbortController();
+  const onProgress = (progress: Progress): void => {
+    if (state.busy.value?.controller === controller) state.busy.value = { what, progress, controller };
+  };
   batch(() => {
-    state.busy.value = { what, share: null, controller };
+    state.busy.value = { what, progress: { doing: "working", share: null }, controller };
     state.message.value = null;
     state.spoken.value = SILENCE;
   });
   try {
-    const result = await unlessAborted(work(controller.signal), controller.signal);
+    const result = await unlessAborted(work(controller.signal, onProgress), controller.signal);
     batch(() => {
       state.busy.value = null;
       keep(result);
     });
   } catch (error) {
     state.busy.value = null;
-    const message = error instanceof Error ? error.message : String(error);
     if (controller.signal.aborted) tell(state, () => say("complete_cancelled"));
-    else complain(state, error instanceof EngineError ? error.line : () => message);
+    else complain(state, lineOf(error));
   }
 }
 
@@ -227,6 +237,13 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     work.then(resolve, reject);
   });
+}
+
+/** What a person is told of an error; of one that nobody expected, the console says more. */
+function lineOf(error: unknown): Line {
+  if (error instanceof EngineError) return error.line;
+  console.error("Onar:", error);
+  return () => say("browser_failed");
 }
 
 /** End what is being waited for. */

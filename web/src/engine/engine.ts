@@ -74,9 +74,13 @@ export interface Saved {
 }
 
 export interface Progress {
+  /** A photo is sent, what fills is loaded, or the work itself is done. */
+  doing: "sending" | "loading" | "working";
   /** From 0 to 1, or null while nobody can say. */
   share: number | null;
 }
+
+export type OnProgress = (progress: Progress) => void;
 
 /** Raised when a photo cannot be read, filled or saved. */
 export class EngineError extends Error {
@@ -95,7 +99,7 @@ export class EngineError extends Error {
  */
 export interface Engine {
   /** Open a photo. */
-  open(file: File, signal: AbortSignal): Promise<Photo>;
+  open(file: File, signal: AbortSignal, onProgress: OnProgress): Promise<Photo>;
 
   /**
    * A part of a photo, without its fills.
@@ -114,7 +118,7 @@ export interface Engine {
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill>;
 
@@ -123,7 +127,7 @@ export interface Engine {
    *
    * @param format - "same" for the photo's own, or a name of `formats`
    */
-  save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal): Promise<Saved>;
+  save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal, onProgress: OnProgress): Promise<Saved>;
 
   /** What photos can be saved as, besides their own format. */
   readonly formats: string[];

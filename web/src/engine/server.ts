@@ -1,5 +1,6 @@
-/** The engine of `onar serve`: its HTTP API, which keeps nothing between two requests. */
+/** The engine of `onar serve`: its HTTP API. */
 
+import { type Problem, problemIn, sentence } from "../problems";
 import type { ServerSite } from "../site";
 import type { TextKey } from "../texts/english";
 import { language, say } from "../texts/texts";
@@ -11,27 +12,17 @@ import {
   type FillOptions,
   type Hole,
   type Line,
+  type OnProgress,
   type Photo,
-  type Progress,
   type Rect,
   type Saved,
 } from "./engine";
 import { nameFor } from "./naming";
 import { encodePng } from "./png";
+import { send } from "./sending";
 
-/** What the page says itself of an error that the server has a word for. */
-const PROBLEMS: Record<string, TextKey> = {
-  bad_picture: "server_unreadable",
-  not_a_picture: "server_unreadable",
-  too_many_pixels: "server_too_many_pixels",
-  body_too_large: "server_too_many_bytes",
-  too_many_fills: "server_too_many_fills",
-  busy: "server_busy",
-  time_limit: "server_too_slow",
-  slow_body: "server_slow_body",
-  out_of_memory: "server_out_of_memory",
-  internal: "server_internal",
-};
+/** The server's word for a photo that it does not keep, or no longer. */
+const PHOTO_GONE = "photo_gone";
 
 /** Side of the pictures by which two bitmaps are compared. */
 const COMPARED = 128;
@@ -50,13 +41,16 @@ interface Loss {
 export class ServerEngine implements Engine {
   readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
   readonly #site: ServerSite;
+  /** The photo that the server keeps for this page. */
+  #kept: { file: File; id: string } | null = null;
 
   constructor(site: ServerSite) {
     this.#site = site;
+    addEventListener("pagehide", () => this.#forget());
   }
 
-  async open(file: File, signal: AbortSignal): Promise<Photo> {
-    const answer = await this.#post("api/view", formOf({ photo: file }), signal);
+  async open(file: File, signal: AbortSignal, onProgress: OnProgress): Promise<Photo> {
+    const answer = await this.#askOf(file, "api/view", new FormData(), signal, onProgress);
     const [width, height] = sizeIn(answer);
     const seen = await bitmapOf(await answer.blob());
     const view = (await decodedHere(file, width, height, seen)) ?? seen;
@@ -74,8 +68,9 @@ export class ServerEngine implements Engine {
 
   /** Parts of a photo, one below the other. */
   async #parts(photo: Photo, rects: Rect[], reduction: number): Promise<ImageBitmap> {
-    const form = formOf({ photo: photo.file, parts: written(rects), reduction: String(reduction) });
-    return bitmapOf(await (await this.#post("api/view", form, new AbortController().signal)).blob());
+    const form = formOf({ parts: written(rects), reduction: String(reduction) });
+    const answer = await this.#askOf(photo.file, "api/view", form, new AbortController().signal, () => {});
+    return bitmapOf(await answer.blob());
   }
 
   async fill(
@@ -83,17 +78,16 @@ export class ServerEngine implements Engine {
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill> {
-    onProgress({ share: null });
+    onProgress({ doing: "working", share: null });
     const rects = hole.map(({ rect }) => rect);
-    const mask = await maskFile(hole);
-    const form = withFills(formOf({ photo: photo.file, mask, at: written(rects) }), earlier);
+    const form = withFills(formOf({ mask: await maskFile(hole), at: written(rects) }), earlier);
     form.append("texture", options.texture);
     form.append("seed", String(options.seed));
     form.append("weights", options.weights);
-    const answer = await this.#post("api/fill", form, signal);
+    const answer = await this.#askOf(photo.file, "api/fill", form, signal, onProgress);
     const content = await answer.blob();
     const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say("server_transparent")] : [];
     const filled = { rects, picture: await bitmapOf(content) };
@@ -108,8 +102,9 @@ export class ServerEngine implements Engine {
     return picture && { rects, picture };
   }
 
-  async save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal): Promise<Saved> {
-    const answer = await this.#post("api/save", withFills(formOf({ photo: photo.file, format }), fills), signal);
+  async save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal, onProgress: OnProgress): Promise<Saved> {
+    const form = withFills(formOf({ format }), fills);
+    const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";
     return { content, name: nameFor(photo.file.name, content.type, usual), notes: lossesIn(answer) };
@@ -125,33 +120,62 @@ export class ServerEngine implements Engine {
     return firstChannel(await bitmapOf(await answer.blob()), width, height);
   }
 
+  /** Ask something about a photo, which is sent only when the server has not kept it. */
+  async #askOf(
+    file: File,
+    address: string,
+    form: FormData,
+    signal: AbortSignal,
+    onProgress: OnProgress,
+  ): Promise<Response> {
+    const kept = this.#kept;
+    if (kept?.file === file) {
+      try {
+        return await this.#post(address, joined(form, { photo_id: kept.id }), signal);
+      } catch (error) {
+        if (!(error instanceof ServerError && error.problem.word === PHOTO_GONE)) throw error;
+      }
+    }
+    const whole = joined(form, { photo: file, keep: "true", instead_of: kept?.id ?? "" });
+    const answer = await this.#post(address, whole, signal, onProgress);
+    const id = answer.headers.get("Onar-Photo");
+    this.#kept = id === null ? null : { file, id };
+    return answer;
+  }
+
+  /** Let the server forget the photo: the page goes away, or at least out of sight for good. */
+  #forget(): void {
+    if (this.#kept === null) return;
+    fetch(`api/photos/${this.#kept.id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it forgets by itself
+    this.#kept = null;
+  }
+
   /** Send a form; raises `EngineError` with a sentence for whoever reads the page. */
-  async #post(address: string, form: FormData, signal: AbortSignal): Promise<Response> {
+  async #post(address: string, form: FormData, signal: AbortSignal, onProgress?: OnProgress): Promise<Response> {
     const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
     const megabytes = this.#site.max_body_megabytes;
     if (bytes > megabytes * 1_000_000) throw new EngineError(() => say(tooMuch(form), { megabytes }));
     let answer: Response;
     try {
-      answer = await fetch(address, { method: "POST", body: form, signal });
+      if (onProgress) answer = await send(address, form, signal, onProgress);
+      else answer = await fetch(address, { method: "POST", body: form, signal });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw new EngineError(() => say("server_unreachable"), { cause: error });
     }
     if (answer.ok) return answer;
-    throw await this.#told(answer);
+    const problem = await problemIn(answer);
+    throw new ServerError(problem, { megabytes, megapixels: this.#site.max_megapixels });
   }
+}
 
-  async #told(answer: Response): Promise<EngineError> {
-    const problem: { error?: string; message?: string } = await answer.json().catch(() => ({}));
-    const key = PROBLEMS[problem.error ?? ""] ?? "server_failed";
-    return new EngineError(() =>
-      say(key, {
-        reason: problem.message ?? String(answer.status),
-        seconds: Number(answer.headers.get("Retry-After")),
-        megabytes: this.#site.max_body_megabytes,
-        megapixels: this.#site.max_megapixels,
-      }),
-    );
+/** An error that the server tells. */
+class ServerError extends EngineError {
+  constructor(
+    readonly problem: Problem,
+    limits: Record<string, number>,
+  ) {
+    super(() => sentence(problem, limits));
   }
 }
 
@@ -164,6 +188,13 @@ function formOf(fields: Record<string, Blob | string>): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   return form;
+}
+
+/** A form with more fields. */
+function joined(form: FormData, fields: Record<string, Blob | string>): FormData {
+  const whole = formOf(fields);
+  for (const [name, value] of form) whole.append(name, value);
+  return whole;
 }
 
 function withFills(form: FormData, fills: Fill[]): FormData {

@@ -54,8 +54,10 @@ export function Question({ state }: { state: State }): JSX.Element | null {
 const ON_CANVAS: [TextKey, TextKey][] = [
   ["complete_name_arrows", "complete_key_arrows"],
   ["complete_name_space", "complete_key_space"],
+  ["complete_name_shift_space", "complete_key_line"],
 ];
 const BY_POINTER: [TextKey, TextKey][] = [
+  ["complete_name_shift_click", "complete_key_line"],
   ["complete_name_wheel", "complete_key_wheel"],
   ["complete_name_alt_wheel", "complete_key_alt_wheel"],
   ["complete_name_shift_wheel", "complete_key_shift_wheel"],
