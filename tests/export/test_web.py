@@ -353,7 +353,8 @@ def test_ones_own_weights_go_into_the_folder(small_site: Path, weights: Path) ->
     said = json.loads((small_site / "onar.json").read_bytes())
     assert said["weights"] == [{"name": "small", "default": True}]
     assert (said["training_size"], said["step"]) == (Inpainter.load(weights).training_size, 8)
-    onnx.checker.check_model(onnx.load_from_string(gzip.decompress((small_site / GENERATOR).read_bytes())))
+    generator = small_site / said["files"][GENERATOR]["name"]
+    onnx.checker.check_model(onnx.load_from_string(gzip.decompress(generator.read_bytes())))
 
 
 def test_an_earlier_export_is_replaced_and_anything_else_is_not(small_site: Path, tmp_path: Path) -> None:

@@ -1,6 +1,17 @@
 /** The worker as the page sees it: a call is a promise, and what does not end when it is cancelled is ended. */
 
-import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import { load } from "../../offline/kept";
+import type { OnProgress } from "../engine";
+import {
+  type Answer,
+  type Call,
+  type Calls,
+  type FromWorker,
+  type Note,
+  noteOf,
+  type Place,
+  type ToWorker,
+} from "./protocol";
 
 /** Milliseconds that a worker has to give up what was cancelled; one that computes hears nothing. */
 const GRACE = 400;
@@ -11,7 +22,7 @@ interface Pending {
   message: ToWorker;
   resolve: (result: never) => void;
   reject: (reason: unknown) => void;
-  onProgress: ((share: number | null) => void) | undefined;
+  onProgress: OnProgress | undefined;
   signal: AbortSignal;
 }
 
@@ -34,7 +45,7 @@ export class Connection {
     name: Name,
     argument: Calls[Name][0],
     signal: AbortSignal,
-    onProgress?: (share: number | null) => void,
+    onProgress?: OnProgress,
   ): Promise<Calls[Name][1]> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const number = this.calls++;
@@ -50,12 +61,12 @@ export class Connection {
     this.worker ??= this.start();
     this.worker.then(
       (worker) => worker.postMessage(message),
-      (error: Error) => this.fail(failedBy(error.message)),
+      (error: Error) => this.fail(noteOf(error)),
     );
   }
 
   private async start(): Promise<Worker> {
-    this.script ??= loadScript(new URL("worker.js", this.place.base));
+    this.script ??= loadScript(new URL(this.place.files["worker.js"].name, this.place.base));
     const worker = new Worker(await this.script);
     const lock = `onar-worker-${Date.now()}-${Math.random()}`;
     const unborn = navigator.locks && setTimeout(() => this.bury(worker), BIRTH);
@@ -65,7 +76,7 @@ export class Connection {
       // Browsers end workers without a word, but let go their locks.
       navigator.locks.request(lock, () => this.bury(worker));
     };
-    worker.onerror = (event) => this.fail(failedBy(event.message));
+    worker.onerror = (event) => this.fail(noteOf(new Error(event.message)));
     worker.postMessage({ kind: "start", place: this.place, lock } satisfies ToWorker);
     return worker;
   }
@@ -79,7 +90,7 @@ export class Connection {
     const call = this.pending.get(message.number);
     if (call === undefined) return;
     if (message.kind === "progress") {
-      call.onProgress?.(message.share);
+      call.onProgress?.(message.progress);
       return;
     }
     this.pending.delete(message.number);
@@ -122,13 +133,7 @@ export class Connection {
   }
 }
 
-function failedBy(reason: string): Note {
-  return { key: "browser_failed", values: { reason } };
-}
-
 /** An address of the worker's code that has the right type, whatever type a host gives it. */
 async function loadScript(address: URL): Promise<string> {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address.pathname}: ${answer.status}`);
-  return URL.createObjectURL(new Blob([await answer.arrayBuffer()], { type: "text/javascript" }));
+  return URL.createObjectURL(new Blob([await load(address)], { type: "text/javascript" }));
 }

@@ -9,8 +9,8 @@ import {
   type FillOptions,
   type Hole,
   type Line,
+  type OnProgress,
   type Photo,
-  type Progress,
   type Rect,
   type Saved,
 } from "../engine";
@@ -25,8 +25,8 @@ export class BrowserEngine implements Engine {
   private opened = 0;
 
   constructor(site: BrowserSite) {
-    const { model, blend, copies, training_size: trainingSize, step } = site;
-    this.connection = new Connection({ base: document.baseURI, model, blend, copies, trainingSize, step });
+    const { files, model, blend, copies, training_size: trainingSize, step } = site;
+    this.connection = new Connection({ base: document.baseURI, files, model, blend, copies, trainingSize, step });
     workOffline();
   }
 
@@ -45,13 +45,11 @@ export class BrowserEngine implements Engine {
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill> {
     const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
-    const { notes, ...filled } = await told(
-      this.connection.call("fill", argument, signal, (share) => onProgress({ share })),
-    );
+    const { notes, ...filled } = await told(this.connection.call("fill", argument, signal, onProgress));
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 

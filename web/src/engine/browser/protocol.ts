@@ -1,12 +1,15 @@
 /** What the page and its worker say to each other. Every request stands for itself, so a new worker can take it up. */
 
+import { NotThereError } from "../../offline/kept";
+import type { BrowserSite } from "../../site";
 import type { TextKey } from "../../texts/english";
-import type { FillOptions, Hole, Patch, Rect } from "../engine";
+import type { FillOptions, Hole, Patch, Progress, Rect } from "../engine";
 
 /** What the worker is told once. */
 export interface Place {
   /** Address of the folder that holds the page. */
   base: string;
+  files: BrowserSite["files"];
   /** Of `BrowserSite`. */
   model: string;
   blend: string | null;
@@ -67,7 +70,7 @@ export type Answer = { number: number } & (
   | { kind: "done"; result: unknown }
   | { kind: "failed"; note: Note; broken: boolean } // who is broken is replaced
   | { kind: "cancelled" }
-  | { kind: "progress"; share: number | null }
+  | { kind: "progress"; progress: Progress }
 );
 
 export type FromWorker = Answer | { kind: "alive" }; // it has its lock
@@ -76,6 +79,14 @@ export type FromWorker = Answer | { kind: "alive" }; // it has its lock
 export interface Note {
   key: TextKey;
   values?: Record<string, string | number>;
+}
+
+/** What a person is told of an error; the console says more, in the words of the browser. */
+export function noteOf(error: unknown): Note {
+  if (error instanceof NotedError) return error.note;
+  console.error("Onar:", error);
+  if (error instanceof NotThereError) return { key: "browser_not_there" };
+  return { key: error instanceof RangeError ? "browser_too_large" : "browser_failed" }; // memory, or a canvas of that size
 }
 
 /** What a person can cause, in the worker. */
