@@ -15,6 +15,7 @@ from onar.serve.config import ServeConfig
 from onar.serve.editing import (
     FillUpload,
     MaskUpload,
+    PhotoUpload,
     SaveUpload,
     ViewUpload,
     fill_hole,

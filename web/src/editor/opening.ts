@@ -29,7 +29,7 @@ async function openAnyway(state: State, { file, others }: Received): Promise<voi
   await waitFor(
     state,
     "opening",
-    async (signal, onProgress) => state.engine.open(await held(file), signal, onProgress),
+    async (signal, onProgress) => state.engine.open(await held(file), onProgress, signal),
     (photo) => {
       takeUp(state, photo);
       const { width, height, notes } = photo;

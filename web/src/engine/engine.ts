@@ -99,7 +99,7 @@ export class EngineError extends Error {
  */
 export interface Engine {
   /** Open a photo. */
-  open(file: File, signal: AbortSignal, onProgress: OnProgress): Promise<Photo>;
+  open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo>;
 
   /**
    * A part of a photo, without its fills.
@@ -127,7 +127,7 @@ export interface Engine {
    *
    * @param format - "same" for the photo's own, or a name of `formats`
    */
-  save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal, onProgress: OnProgress): Promise<Saved>;
+  save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
 
   /** What photos can be saved as, besides their own format. */
   readonly formats: string[];

@@ -49,7 +49,7 @@ export class ServerEngine implements Engine {
     addEventListener("pagehide", () => this.#forget());
   }
 
-  async open(file: File, signal: AbortSignal, onProgress: OnProgress): Promise<Photo> {
+  async open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
     const answer = await this.#askOf(file, "api/view", new FormData(), signal, onProgress);
     const [width, height] = sizeIn(answer);
     const seen = await bitmapOf(await answer.blob());
@@ -102,7 +102,7 @@ export class ServerEngine implements Engine {
     return picture && { rects, picture };
   }
 
-  async save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal, onProgress: OnProgress): Promise<Saved> {
+  async save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved> {
     const form = withFills(formOf({ format }), fills);
     const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
     const content = await answer.blob();

@@ -14,6 +14,7 @@ const site: BrowserSite = {
   examples: [],
   weights: [{ name: "bundled", default: true }],
   copies: true,
+  files: {},
   model: "",
   blend: null,
   training_size: 64,

@@ -30,7 +30,7 @@ export class BrowserEngine implements Engine {
     workOffline();
   }
 
-  async open(file: File, signal: AbortSignal): Promise<Photo> {
+  async open(file: File, _onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
     const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }, signal));
     return { file, ...opened, notes: notes.map(lineOf) };
   }
@@ -53,7 +53,13 @@ export class BrowserEngine implements Engine {
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
-  async save(photo: Photo, fills: Fill[], format: string, signal: AbortSignal): Promise<Saved> {
+  async save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    _onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved> {
     const { file } = photo;
     if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
     const argument = { source: this.source(file), fills: lying(fills), format };
