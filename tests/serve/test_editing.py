@@ -475,7 +475,7 @@ def keeping() -> Iterator[Callable[..., httpx.Client]]:
             worker = Worker(4, 60)
             app = create_app(WeightsShelf("pyramid"), worker, ServeConfig(**settings))
             client = running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
-            running.callback(lambda: client.portal.call(worker.close))
+            running.callback(worker.end)
             return client
 
         yield start
