@@ -298,6 +298,7 @@ def test_a_sheet_of_a_run_that_began_anew_is_another_one(server: Server, root: P
     Results(folder).samples(1).unlink()
     assert get_run(server, name).json()["sheets"] == []
     content = a_sheet(folder, 1, grey=200)
+    assert get_run(server, name, "/sheets/1?changed=1").content == content, "as the page asks for it"
     assert get_run(server, name, "/sheets/1", **{"If-None-Match": tag}).content == content
     assert get_run(server, name).json()["sheets"] != before
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 
@@ -104,7 +104,13 @@ def training_routes(roots: Sequence[Path]) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/png": {}}}, **_UNCHANGED, **_NO_TRAINING},
     )
-    def show_sheet(name: str, epoch: Annotated[int, InPath(ge=1)], request: Request, response: Response) -> object:
+    def show_sheet(
+        name: str,
+        epoch: Annotated[int, InPath(ge=1)],
+        request: Request,
+        response: Response,
+        _version: Annotated[str, Query(alias="changed", description="Makes another address of a sheet.")] = "",
+    ) -> object:
         folder = _folder(roots, name)
         changed = files.find_sheets(folder).get(epoch)
         if changed is None:
