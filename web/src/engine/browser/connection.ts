@@ -120,7 +120,10 @@ export class Connection {
   }
 
   private end(): void {
-    this.worker?.then((worker) => worker.terminate());
+    this.worker?.then(
+      (worker) => worker.terminate(),
+      () => {}, // it never came
+    );
     this.worker = null;
   }
 
