@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from onar.imaging.levels import Pixels
 
 GREY_LEVELS = 2
-"""Of 255: how far the channels of a grey pixel may be apart. Lossy files and changes of colour spaces put them off by 1,
-and the colours of photos lie farther apart: by 9 somewhere in the palest of a thousand."""
+"""Of 255: how far the channels of a grey pixel may be apart. Lossy files and changes of colour space put them off by 1;
+in photos in colour they lie farther apart, by 9 somewhere in the palest of a thousand."""
 _ROWS = 64
 
 
