@@ -330,5 +330,14 @@ def edge_case(seed: int) -> Case:
     )
 
 
+def grey_case() -> Case:
+    """A black-and-white photo in three channels, one level off here and there, with colours under its hole."""
+    photo = np.repeat(photo_of(90, 120)[..., :1], 3, axis=2)
+    photo[::7, ::5, 2] ^= 1
+    hole = random_holes(90, 120, np.random.default_rng(3), 4)
+    photo[hole] = photo_of(90, 120)[hole]
+    return Case("a black-and-white photo", photo, hole, seed=1)
+
+
 if __name__ == "__main__":
     write(VECTORS, kept_cases())

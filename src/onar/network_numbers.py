@@ -30,6 +30,10 @@ LEAST_SHARE = 1e-3
 """Below the share of one known pixel in a cell; it only keeps divisions from 0."""
 
 
+SOURCE_SHARE = 0.25
+"""Cells of the innermost map that know more than this share of what the one knows that knows most fill others."""
+
+
 def blend_widths(base_channels: int) -> list[int]:
     """Channels of the levels of a `TextureBlend`, fine to coarse."""
     return [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]

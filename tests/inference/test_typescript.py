@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.front_end import needs_vitest, run_vitest
-from tests.web_vectors import Case, edge_case, random_case, write
+from tests.web_vectors import Case, edge_case, grey_case, random_case, write
 
 
 def compare(cases: list[Case], folder: Path) -> None:
@@ -19,7 +19,7 @@ def compare(cases: list[Case], folder: Path) -> None:
 
 @needs_vitest
 def test_typescript_decides_and_fills_as_python_does(tmp_path: Path) -> None:
-    compare([random_case(seed) for seed in range(6)], tmp_path)
+    compare([grey_case(), *(random_case(seed) for seed in range(6))], tmp_path)
 
 
 @needs_vitest

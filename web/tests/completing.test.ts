@@ -55,6 +55,40 @@ test("without holes nothing is asked for and nothing changes", async () => {
   expect(isSame(await run(photo, hole.fill(0), { ...TOOLS, network }, "patches"), photo)).toBe(true);
 });
 
+describe("a photo", () => {
+  const colourful: Tools = { ...TOOLS, network: async (photo) => photo.map((_, at) => ((at * 7919) % 256) / 255) };
+
+  function grey() {
+    const { photo, hole } = example();
+    photo.forEach((_, at) => {
+      if (hole[Math.floor(at / 3)] !== HOLE) photo[at] = photo[at - (at % 3)];
+    });
+    return { photo, hole };
+  }
+
+  /** How far the channels of a pixel are apart at most. */
+  function mostColour(photo: Uint8Array): number {
+    let most = 0;
+    for (let at = 0; at < photo.length; at += 3) {
+      const pixel = photo.subarray(at, at + 3);
+      most = Math.max(most, Math.max(...pixel) - Math.min(...pixel));
+    }
+    return most;
+  }
+
+  test("that is black and white gets no colour, whatever lies under its holes", async () => {
+    const { photo, hole } = grey();
+    expect(mostColour(photo)).toBeGreaterThan(50);
+    expect(mostColour(await run(photo, hole, colourful, "network"))).toBe(0);
+  });
+
+  test("with one coloured pixel gets colours", async () => {
+    const { photo, hole } = grey();
+    photo[photo.length - 1] = photo[photo.length - 2] ^ 8;
+    expect(mostColour(await run(photo, hole, colourful, "network"))).toBeGreaterThan(50);
+  });
+});
+
 describe("texture", () => {
   const alone = { ...TOOLS, copyPatches: null };
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from onar.inference.colour_graph import correct_colours
 from onar.inference.onnx_graph import NEAREST, Array, Graph, Weights
-from onar.inference.pyramid_graph import fill_pyramid
+from onar.inference.pyramid_graph import fill_pyramid, fill_unreached
 from onar.network_numbers import padding_step
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
@@ -88,16 +88,21 @@ def _complete_normalised(graph: Graph, weights: Weights, depth: int, photo: str,
     """What the U-Net answers in the numbers in which it sees colours, as colours again."""
     mean, std = (weights[f"colour_{name}"][:, None, None] for name in ("mean", "std"))
     seen = graph.add("Mul", graph.add("Div", graph.add("Sub", photo, mean), std), known)
-    answer = _u_net(graph, weights, depth, seen, known)
+    answer = _u_net(graph, weights, depth, seen, known, fills=False)
     return graph.add("Add", graph.add("Mul", answer, std), mean)
 
 
-def _u_net(graph: Graph, weights: Weights, depth: int, photo: str, known: str) -> str:
-    """Encoder and decoder: photo (0 in its holes) and known in, the last level's output out, at the same size."""
+def _u_net(graph: Graph, weights: Weights, depth: int, photo: str, known: str, *, fills: bool = True) -> str:
+    """Encoder and decoder: photo (0 in its holes) and known in, the last level's output out, at the same size.
+
+    With `fills`, cells between the two that nothing known reaches are filled.
+    """
     skips = [(photo, known)]
     for index in range(depth):
         skips.append(_encoder_level(graph, *_fold(weights, f"encoder.{index}"), *skips[-1]))
     low, channels = skips.pop(), len(weights[f"encoder.{depth - 1}.conv.weight"])
+    if fills:
+        low = fill_unreached(graph, *low, known, depth)
     for index in range(depth):
         kernel, bias = _fold(weights, f"decoder.{index}")
         kernels = kernel[:, :channels], kernel[:, channels:]

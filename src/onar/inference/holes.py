@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import OnarError, UsageError
+from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
@@ -139,7 +140,7 @@ def fill_visible(
     """Fill the holes of a photo that may be transparent in part.
 
     Transparent pixels are unknown to the fill, because editors leave any colour under them, and stay as they are. Of
-    16 bits the fill sees those that the known pixels use.
+    16 bits the fill sees those that the known pixels use. A black-and-white photo gets a grey fill.
 
     Args:
         pixels: uint8 or uint16, H×W or H×W×3.
@@ -155,8 +156,12 @@ def fill_visible(
     if not shown.any():
         return pixels
     unknown = shown | (transparent & _in_sight_of(shown)) if transparent.any() else hole
-    unused = unused_bits(pixels[~(hole | transparent)]) if pixels.dtype == np.uint16 else 0
+    counts = ~(hole | transparent)
+    unused = unused_bits(pixels[counts]) if pixels.dtype == np.uint16 else 0
     completed = complete(pixels << unused if unused else pixels, unknown)
+    # `complete` knows a black-and-white photo by itself, but not what is transparent far from the holes.
+    if pixels.ndim == 3 and transparent.any() and is_grey(pixels, counts):
+        completed = np.repeat(to_grey(completed)[..., None], 3, axis=2)
     filled = pixels.copy()
     filled[shown] = completed[shown] >> unused
     return filled

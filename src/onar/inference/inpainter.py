@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -15,6 +14,7 @@ from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training
 from onar.imaging.formats import ending_of
+from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
@@ -166,9 +166,9 @@ class Inpainter:
             seed: of what is copied; the same seed gives the same picture, another one another try.
 
         Returns:
-            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical. A PIL picture
-            is upright, and carries what the photo's carries: its `save` writes EXIF, colour profile, resolution, XMP
-            and the texts of a PNG, as far as the format holds them.
+            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical, and the fill is
+            grey where the photo is. A PIL picture is upright, and carries what the photo's carries: its `save` writes
+            EXIF, colour profile, resolution, XMP and the texts of a PNG, as far as the format holds them.
 
         Raises:
             UsageError: sizes, types or options do not fit.
@@ -221,7 +221,7 @@ class Inpainter:
         if photo.ndim == 3:
             return completed
         # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
-        return np.where(hole, cv2.cvtColor(completed, cv2.COLOR_RGB2GRAY), photo)
+        return np.where(hole, to_grey(completed), photo)
 
     def complete(
         self,
@@ -233,11 +233,16 @@ class Inpainter:
         texture: str = "auto",
         seed: int = 0,
     ) -> Pixels:
-        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call."""
+        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call.
+
+        Where all known pixels are grey, the fill is, too.
+        """
         canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
         canvas.fill(strategy)
         if self.copies(texture):
             Texture(self.blend, seed).apply(canvas.photo, hole)
+        if hole.any() and is_grey(photo, ~hole):
+            canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
 
     def copies(self, texture: str) -> bool:

@@ -1,14 +1,17 @@
-"""`models.pyramid_fill` as an ONNX graph."""
+"""What is in `models.pyramid_fill` as ONNX graphs."""
 
 from __future__ import annotations
 
 from onar.array_fill import SMOOTHING_STEPS
 from onar.inference.onnx_graph import LINEAR, Graph
+from onar.network_numbers import SOURCE_SHARE
 
 PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
 
 
-def fill_pyramid(graph: Graph, photo: str, known: str, count: int = PYRAMID_LEVELS) -> str:
+def fill_pyramid(
+    graph: Graph, photo: str, known: str, count: int = PYRAMID_LEVELS, smoothing_steps: int = SMOOTHING_STEPS
+) -> str:
     """`models.pyramid_fill` with a fixed number of levels; `photo` is 0 in its holes."""
     levels = [(photo, known)]
     for _ in range(count):
@@ -19,9 +22,23 @@ def fill_pyramid(graph: Graph, photo: str, known: str, count: int = PYRAMID_LEVE
         hole = graph.add("Sub", 1.0, known)
         filled = graph.cut(graph.enlarge(filled, LINEAR), graph.add("Shape", known, start=2))
         filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
-        for _ in range(SMOOTHING_STEPS):
+        for _ in range(smoothing_steps):
             filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))
     return filled
+
+
+def fill_unreached(graph: Graph, x: str, known: str, known_pixels: str, depth: int) -> tuple[str, str]:
+    """`models.pyramid_fill.fill_unreached` for the innermost map of so many levels."""
+    side = 1 << depth
+    share = graph.add("AveragePool", known_pixels, kernel_shape=[side, side], strides=[side, side])
+    share = graph.add("AveragePool", share, kernel_shape=[2, 2], pads=[1, 1, 0, 0], count_include_pad=1)
+    most = graph.add("GlobalMaxPool", share)
+    sources = graph.add("Sign", graph.add("Relu", graph.add("Sub", share, graph.add("Mul", most, SOURCE_SHARE))))
+    levels = max(0, PYRAMID_LEVELS - depth)
+    filled = fill_pyramid(graph, graph.add("Mul", x, sources), sources, levels, smoothing_steps=0)
+    anything = graph.add("Sign", most)
+    hole = graph.add("Mul", graph.add("Sub", 1.0, known), anything)
+    return graph.add("Add", x, graph.add("Mul", hole, filled)), graph.add("Max", known, anything)
 
 
 def _halve(graph: Graph, photo: str, known: str) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 Encoder: partial convolutions 7, 5, 5, 3, 3, ... with stride 2, batch norm (not in the first level) and ReLU.
 Decoder: nearest upsampling, concatenation with the encoder's level of that size (last, the masked photo itself),
-3x3 partial convolution, batch norm and LeakyReLU 0.2 (neither in the last level).
+3x3 partial convolution, batch norm and LeakyReLU 0.2 (neither in the last level). Between the two, cells of the
+innermost map that nothing known reaches are filled from those that something known does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
-from onar.models.pyramid_fill import pyramid_fill
+from onar.models.pyramid_fill import fill_unreached, pyramid_fill
 from onar.network_numbers import CELL, padding_step
 from onar.processes import process_count, sum_over_processes
 
@@ -120,7 +121,8 @@ class PConvUNet(nn.Module):
             counts in full everywhere. No weights depend on it, so it can be chosen after training.
         normalised: the network sees (photo - colour_mean) / colour_std and answers in the same numbers, as other
             programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
-            0 and 1 at first. They are part of the state dict, because weights mean nothing without their own.
+            0 and 1 at first. They are part of the state dict, because weights mean nothing without their own. Cells
+            of the innermost map that nothing known reaches stay 0, as in those programs.
         colour_channels: with them, a `ColourUNet` of so many channels corrects the colours of what was completed:
             the mean of a cell moves to what it tells by the share of the cell that is hole. It is trained for itself,
             by `onar colours`. 0: there is none.
@@ -257,10 +259,12 @@ class PConvUNet(nn.Module):
         return functional.interpolate(change, scale_factor=CELL, mode="bilinear", align_corners=False)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
-        skips = [(photo, known)]
+        skips, known_pixels = [(photo, known)], known
         for level in self.encoder:
             skips.append(self._run(level, *skips[-1]))
         x, known = skips.pop()
+        if not self.normalised:
+            x, known = fill_unreached(x, known, known_pixels)
         for level in self.decoder:
             x, known = self._run(level, x, known, *skips.pop())
         return x

@@ -13,34 +13,65 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar.array_fill import SMOOTHING_STEPS
+from onar.network_numbers import SOURCE_SHARE
 
 
-def pyramid_fill(photo: Tensor, known: Tensor) -> Tensor:
+def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_STEPS) -> Tensor:
     """Fill the holes of a photo.
 
     Args:
         photo: B x C x H x W in [0, 1], any size; values in holes do not matter as long as they are finite.
         known: B x 1 x H x W, 1 = known, 0 = hole.
+        smoothing_steps: Jacobi steps at each level.
 
     Returns:
-        B x C x H x W in float32; known pixels are the photo's own. With nothing known at all: mid-grey.
+        B x C x H x W in the photo's type; known pixels are the photo's own. With nothing known at all: mid-grey.
     """
     with torch.autocast(photo.device.type, enabled=False):
         known = known.to(photo.dtype)
-        return _fill(photo * known, known)
+        return _fill(photo * known, known, smoothing_steps)
 
 
-def _fill(photo: Tensor, known: Tensor) -> Tensor:
-    """Fill one level; `photo` is 0 in its holes."""
-    height, width = photo.shape[-2:]
-    if height == 1 and width == 1:
-        return photo + 0.5 * (1 - known)
-    coarse = _fill(*_halve(photo, known))
-    filled = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-    filled = photo + (1 - known) * filled[..., :height, :width]
-    for _ in range(SMOOTHING_STEPS):
-        filled = photo + (1 - known) * _neighbours(filled)
+def _fill(photo: Tensor, known: Tensor, smoothing_steps: int) -> Tensor:
+    """Down to one pixel, and up again; `photo` is 0 in its holes."""
+    levels = [(photo, known)]
+    while photo.shape[-2] > 1 or photo.shape[-1] > 1:
+        photo, known = _halve(photo, known)
+        levels.append((photo, known))
+    filled = photo + 0.5 * (1 - known)
+    for photo, known in levels[-2::-1]:
+        larger = functional.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
+        filled = photo + (1 - known) * larger[..., : photo.shape[-2], : photo.shape[-1]]
+        for _ in range(smoothing_steps):
+            filled = photo + (1 - known) * _neighbours(filled)
     return filled
+
+
+def fill_unreached(
+    x: Tensor, known: Tensor, known_pixels: Tensor, source_share: float = SOURCE_SHARE
+) -> tuple[Tensor, Tensor]:
+    """Fill the cells of a network's innermost map that nothing known reaches with the means of those round them.
+
+    Else the decoder's known maps have an edge, at which each level multiplies by the ratio what the one below it did.
+    The fill is `pyramid_fill` without smoothing, which cells of so many pixels do not need, of the cells that know
+    enough: where a ratio has made much of few pixels, values are extreme.
+
+    Args:
+        x: B x C x H x W, any size, 0 in cells that are not known.
+        known: B x 1 x H x W, 1 = known.
+        known_pixels: B x 1 x kH x kW, the photo's; a cell lies round the corner of k x k pixels, 2k wide.
+        source_share: see `SOURCE_SHARE`.
+
+    Returns:
+        x, and a known map of ones. Cells that were known stay bit for bit; a picture without any stays 0 and unknown.
+    """
+    side = known_pixels.shape[-1] // known.shape[-1]
+    share = functional.pad(functional.avg_pool2d(known_pixels, side), (1, 0, 1, 0))
+    share = functional.avg_pool2d(share, 2, stride=1)
+    most = share.amax((2, 3), keepdim=True)
+    anything = (most > 0).to(known.dtype)
+    filled = pyramid_fill(x, share > source_share * most, smoothing_steps=0)
+    return x + ((1 - known) * anything).to(x.dtype) * filled, anything.expand_as(known)
 
 
 def _halve(photo: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

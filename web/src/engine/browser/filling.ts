@@ -3,6 +3,7 @@
 import type { Hole, Rect } from "../engine";
 import { withMargin } from "../patches";
 import type { Decoded } from "./decoding";
+import { greyOf, isGrey } from "./grey";
 import type { Lying } from "./protocol";
 
 /** Pixels from a visible hole up to which transparent ones are unknown. */
@@ -18,7 +19,7 @@ export type Complete = (photo: Uint8Array, hole: Uint8Array) => Promise<Uint8Arr
  * Fill a hole.
  *
  * @param photo - with everything that was filled before
- * @param grey - whether the fill is grey, too
+ * @param grey - whether the photo's file is grey; the fill is grey, too, and so is that of any black-and-white photo
  * @returns 4 bytes a pixel, piece after piece; alpha is 255 where something was filled, 0 elsewhere
  */
 export async function fillVisible(
@@ -41,6 +42,7 @@ export async function fillVisible(
   }
   if (!any) return filled;
   const completed = await complete(rgbOf(rgba), unknownTo(photo, shown));
+  const inGrey = grey || isGrey(rgba, 4, (pixel) => shown[pixel] === 0 && rgba[4 * pixel + 3] !== 0);
   let to = 0;
   for (const { rect, mask } of hole) {
     for (let place = 0; place < mask.length; place++, to += 4) {
@@ -48,7 +50,7 @@ export async function fillVisible(
       if (mask[place] === 0 || shown[at] === 0) continue;
       for (let channel = 0; channel < 3; channel++) filled[to + channel] = completed[3 * at + channel];
       filled[to + 3] = OPAQUE;
-      if (grey) filled.fill(greyOf(filled, to), to, to + 3);
+      if (inGrey) filled.fill(greyOf(filled, to), to, to + 3);
     }
   }
   return filled;
@@ -109,11 +111,6 @@ function spread(from: Uint8Array, to: Uint8Array, start: number, step: number, c
       if (left > 0) to[at] = HOLE;
     }
   }
-}
-
-/** As OpenCV makes colours grey. */
-function greyOf(rgba: Uint8ClampedArray, at: number): number {
-  return (9798 * rgba[at] + 19235 * rgba[at + 1] + 3735 * rgba[at + 2] + 16384) >> 15;
 }
 
 /** A photo with fills lying on it, in order; the photo itself when there are none. */

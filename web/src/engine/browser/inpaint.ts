@@ -2,7 +2,8 @@
 
 import type { Texture } from "../engine";
 import { Canvas } from "./canvas";
-import { hasHole, type Size } from "./pixels";
+import { greyOf, isGrey } from "./grey";
+import { HOLE, type Holes, hasHole, type Photo, type Size } from "./pixels";
 import { Progress } from "./progress";
 import * as rules from "./rules";
 import { applyTexture } from "./texture";
@@ -23,7 +24,7 @@ const TEXTURE_SHARE = 0.5;
  *   `tools` can copy; `seed` is of what is copied
  * @param onProgress - told the share that is done, from 0 to 1, never less than before
  * @param signal - when it is aborted, its reason is raised between two windows
- * @returns a new photo; known pixels are bit-identical
+ * @returns a new photo; known pixels are bit-identical, and where all of them are grey, all is
  * @throws Error when "patches" are asked for and `tools` cannot copy
  * @throws RangeError when photo, hole and shape do not fit
  */
@@ -51,7 +52,14 @@ export async function complete(
   const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() });
   await canvas.fill(progress.part(0, 1 - share));
   if (bare && share > 0) await applyTexture(completed, bare, copying, progress.part(1 - share, 1));
+  if (isGrey(photo, 3, (pixel) => hole[pixel] !== HOLE)) makeGrey(completed, { height, width, data: hole });
   return completed.data;
+}
+
+function makeGrey({ data }: Photo, hole: Holes): void {
+  for (let pixel = 0, at = 0; at < data.length; pixel++, at += 3) {
+    if (hole.data[pixel] === HOLE) data.fill(greyOf(data, at), at, at + 3);
+  }
 }
 
 /** What copies texture; null when nothing does. */
