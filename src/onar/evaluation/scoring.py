@@ -127,7 +127,8 @@ def score_all(pairs: Pairs, methods: Methods, judges: Judges) -> Scored:
     for folder in methods.folders.values():
         pairs.skipped |= folder.lacking
     if not scored.rows:
-        raise OnarError(f"nothing could be scored: {next(iter(pairs.skipped.values()))}")
+        advice = "; fills are scored with the options that their pairs were written with" if methods.folders else ""
+        raise OnarError(f"nothing could be scored: {next(iter(pairs.skipped.values()))}{advice}")
     return scored
 
 
