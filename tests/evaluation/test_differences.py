@@ -69,11 +69,13 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert find_differences(rows, 3) != find_differences(rows, 4)
 
 
-def test_one_photo_has_no_interval_and_a_missing_score_no_difference() -> None:
-    single = only([row(0, 1), row(0, 2)]).overall.scores["psnr"]
-    assert single is not None
-    assert (single.mean, single.low, single.high) == (1.5, None, None)
-    assert not single.is_clear
+def test_few_photos_have_no_interval_and_a_missing_score_no_difference() -> None:
+    few, enough = (only([row(n % photos, n % 2 + 1) for n in range(12)]).overall.scores["psnr"] for photos in (5, 6))
+    assert few is not None
+    assert enough is not None
+    assert (few.mean, few.low, few.high) == (1.5, None, None)
+    assert not few.is_clear
+    assert enough.is_clear
     missing = find_differences([row(number, 1, c=None) for number in range(3)], seed=0)
     assert [one.overall.scores["psnr"] for one in missing] == [None] * 3
 

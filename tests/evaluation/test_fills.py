@@ -21,6 +21,7 @@ from onar.evaluation.methods import name_fills
 from onar.evaluation.verb import write_pairs
 from onar.imaging.images import EightBits
 from onar.metrics.baselines import telea
+from tests.conftest import PHOTOS
 from tests.evaluation.conftest import SIZE
 
 evaluate = partial(onar.evaluate, weights="pyramid")
@@ -240,11 +241,11 @@ def test_another_program_is_compared_in_three_commands(
     plain = json.loads(output.read_text(encoding="utf-8"))
     assert list(plain["methods"]) == ["pyramid", "a", "other"]
     a_and_other = plain["differences"][2]["overall"]["scores"]["psnr"]
-    assert a_and_other == {"mean": 0, "low": 0, "high": 0}
+    assert a_and_other == {"mean": 0, "low": None, "high": None}  # of three photos
     page = output.with_suffix(".html").read_text(encoding="utf-8")
     for text in (out, page):
         assert "Differences from pyramid" in text
-        assert re.search(r"[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]", text)
+        assert re.search(r"[+-]\d+\.\d\d \[\?, \?\]", text)
 
 
 @pytest.mark.parametrize(
@@ -271,3 +272,16 @@ def test_wrong_use_is_one_line(
     assert code == 2
     assert err.splitlines()[-1].startswith(f"onar: {message}")
     assert not any(tmp_path.iterdir())
+
+
+def test_intervals_of_enough_photos_are_in_the_table_and_on_the_page(tmp_path: Path) -> None:
+    output = tmp_path / "report.json"
+    options = {"img_size": 32, "masks_per_range": 1, "count": 12, "output": output}
+    found = evaluate(PHOTOS, methods={"grey": lambda photo, mask: photo}, **options)
+    interval = found.differences[0].overall.scores["psnr"]
+    assert interval is not None
+    assert interval.high is not None
+    assert interval.high < 0
+    text = f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    assert text in str(found)
+    assert f'<td class="best">{text}</td>' in output.with_suffix(".html").read_text(encoding="utf-8")

@@ -25,6 +25,9 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 """Share of the resamples whose mean difference lies in the interval."""
 
+MIN_PHOTOS = 6
+"""Fewer photos have no interval: 5 lie on one side of 0 in 2 of 2⁵ cases by luck, which is more than 1 - `LEVEL`."""
+
 _CHUNK = 4_000_000
 """Draws that are in memory at once."""
 
@@ -33,7 +36,7 @@ _Numbers: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean difference, and the limits that hold it with `LEVEL`; no limits for a single photo."""
+    """A mean difference, and the limits that hold it with `LEVEL`; no limits below `MIN_PHOTOS`."""
 
     mean: float
     low: float | None
@@ -104,7 +107,7 @@ def _group_differences(
         means, resampled = _bootstrap(kept, methods, metrics, seed)
         for one, other in combinations(range(len(methods)), 2):
             change = resampled[:, other] - resampled[:, one]
-            found = _intervals(means[other] - means[one], change, is_single=len({row.photo for row in kept}) == 1)
+            found = _intervals(means[other] - means[one], change, photos=len({row.photo for row in kept}))
             intervals[methods[one], methods[other]] |= dict(zip(metrics, found, strict=True))
     return {pair: GroupDifference(limits, photos, len(rows), scores) for pair, scores in intervals.items()}
 
@@ -142,9 +145,9 @@ def _resample(sums: _Numbers, counts: NDArray[np.intp], seed: int) -> _Numbers:
     return np.concatenate(parts)
 
 
-def _intervals(means: _Numbers, resampled: _Numbers, is_single: bool) -> list[Interval]:
-    """An interval for each of K mean differences, from resamples × K; a single photo says nothing of others."""
-    if is_single:
+def _intervals(means: _Numbers, resampled: _Numbers, photos: int) -> list[Interval]:
+    """An interval for each of K mean differences, from resamples × K."""
+    if photos < MIN_PHOTOS:
         return [Interval(float(mean), None, None) for mean in means]
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return [Interval(*map(float, numbers)) for numbers in zip(means, low, high, strict=True)]
