@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from onar.completion.plan import Job
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
-    from onar.evaluation.verb import evaluate
+    from onar.evaluation.verb import evaluate, write_pairs
     from onar.inference.inpainter import Inpainter
     from onar.masks import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
@@ -33,6 +33,7 @@ __all__ = [
     "evaluate",
     "random_mask",
     "train",
+    "write_pairs",
 ]
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "evaluate": "onar.evaluation.verb",
     "random_mask": "onar.masks",
     "train": "onar.training.loop",
+    "write_pairs": "onar.evaluation.verb",
 }
 
 
