@@ -54,6 +54,8 @@ class ServeConfig(Settings):
     """Refuse to lay more on a photo that was filled before: the pixels of all earlier fills together."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
+    threads: int = 0
+    """CPU threads that fill holes. 0: one on each core that this process may use."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None
@@ -65,6 +67,7 @@ class ServeConfig(Settings):
         super().__post_init__()
         require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
         at_least("queue", self.queue, 1)
+        at_least("threads", self.threads, 0)
         for name in _ABOVE_0:
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         for name in ("api_key", "auth"):
