@@ -54,7 +54,8 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
 def _start(worker: Worker) -> str:
     """Start the process that does the work; returns what fills holes, for people."""
     try:
-        return worker.start()
+        filler: str = worker.start()
+        return filler
     except OutOfMemoryError:  # whose advice is for those who send photos
         raise OutOfMemoryError("not enough memory to load the weights; --weights pyramid needs less") from None
 
