@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from onar.process_state import send_nothing
+
 if TYPE_CHECKING:
     from onar.completion.config import CompletionConfig
     from onar.completion.in_process import Outcome, complete_files
@@ -54,6 +56,9 @@ _HOMES = {
     "train": "onar.training.loop",
     "write_pairs": "onar.evaluation.verb",
 }
+
+
+send_nothing()  # before anything imports what would
 
 
 def __getattr__(name: str) -> Any:

@@ -19,8 +19,8 @@ from cyclopts.config import Dict
 from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
-from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
-from onar.errors import OnarError, UsageError, extra_for_training, printable
+from onar.devices import choose_device, keep_freed_memory, let_threads_sleep, limit_opencv
+from onar.errors import OnarError, OutOfMemoryError, UsageError, extra_for_training, is_out_of_memory, printable
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 from onar.standard_streams import lost_output, steady_streams
@@ -35,6 +35,15 @@ _TRAINING_ONLY = (
         "seed",
     }
 )
+
+_SAVES_MEMORY = {
+    "complete": "--strategy crop and --workers 0 need the least",
+    "evaluate": "a smaller --img_size needs less, or --device cpu where a GPU has too little",
+    "masks": "a smaller --img_size needs less",
+    "serve": "a smaller --queue and --max_megapixels need less",
+    "train": "a smaller --batch_size, --img_size or --num_workers needs less",
+}
+"""What needs less memory, by verb."""
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
@@ -160,6 +169,7 @@ def complete(
     """
     from onar.completion.verb import complete
 
+    limit_opencv(where.threads)
     complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config, where=where)
 
 
@@ -446,13 +456,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UsageError as error:
         sys.exit(_tell(error, 2, debug))
     except OnarError as error:
-        sys.exit(_tell(error, 1, debug))
+        sys.exit(_tell(_without_memory(error, arguments) or error, 1, debug))
     except KeyboardInterrupt as stop:
         print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if reason := _say_cause_outside(error, arguments):
-            sys.exit(_tell(OnarError(reason), 1, debug))
+        if reason := _without_memory(error, arguments) or _say_cause_outside(error, arguments):
+            sys.exit(_tell(OnarError(str(reason)), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
 
 
@@ -479,6 +489,15 @@ def _tidy_when_ended() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _without_memory(error: Exception, arguments: Sequence[str]) -> OnarError | None:
+    """What to do where memory ran out; nothing for another error, and for one that says so itself."""
+    if isinstance(error, OutOfMemoryError) or "not enough memory" in str(error) or not is_out_of_memory(error):
+        return None
+    verb = next((word for word in arguments if word in app), "")
+    advice = _SAVES_MEMORY.get(verb, "end other programs, or allow this one more")
+    return OutOfMemoryError(f"not enough memory: {advice}")
 
 
 def _say_cause_outside(error: Exception, arguments: Sequence[str]) -> str:

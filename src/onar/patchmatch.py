@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onar.array_fill import fill_frame
 from onar.errors import OnarError
+from onar.process_state import only_seed
 
 MID_GREY = 128
 """What a photo becomes that is all hole."""
@@ -74,8 +75,8 @@ def _knows_patch(hole: Where, radius: int) -> bool:
 def _search(start: Rgb, hole: Where, radius: int, seed: int) -> Rgb:
     from patchmatch import patch_match
 
-    patch_match.set_random_seed(seed)  # each fill starts from it
-    filled: Rgb = patch_match.inpaint(start, hole, patch_size=radius)
+    with only_seed(seed, patch_match.set_random_seed):  # each fill starts from it
+        filled: Rgb = patch_match.inpaint(start, hole, patch_size=radius)
     return filled
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from onar.errors import OnarError, UsageError
-from onar.serve.child import Child, LostChildError, OutOfMemoryError, Task, TooMuchWorkError, expecting
+from onar.errors import OnarError, OutOfMemoryError, UsageError
+from onar.serve.child import Child, LostChildError, Task, TooMuchWorkError, expecting
 from onar.serve.pace import Pace
 from onar.serve.worker import GRACE, BusyError, TimeLimitError, Worker
 

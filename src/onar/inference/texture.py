@@ -9,7 +9,7 @@ on more often in the coarse one, which takes a third of the other's time and is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -40,10 +40,12 @@ class Texture:
     Attributes:
         blend: makes one fill of the network's and the two copied ones.
         seed: of PatchMatch.
+        threads: of the CPU; 0 for one on each.
     """
 
     blend: Blend
     seed: int = 0
+    threads: int = 0
 
     def apply(self, photo: Pixels, unknown: Holes) -> None:
         """Give all holes texture but small ones, which show none.
@@ -53,7 +55,7 @@ class Texture:
             unknown: bool H×W, those holes.
         """
         bare = deeper_than(unknown, rules.SMALL)
-        with ThreadPoolExecutor(available_cpus()) as executor:
+        with ThreadPoolExecutor(self.threads or available_cpus()) as executor:
             for windows in plan_texture(bare):
                 # Before any of a turn changes the photo, all of them have seen it.
                 fills = list(executor.map(lambda window: self._fill(photo, bare, window), windows))
@@ -68,7 +70,7 @@ class Texture:
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
+        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, beside=self.threads != 1)
         # Copying wants many surroundings, blending few.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
         copied, coarse = (copy[near.within(window.shown)] for copy in copies)
@@ -138,7 +140,9 @@ def depth_of(hole: Holes) -> float:
     return float(hole_depth(hole).max())
 
 
-def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = None) -> tuple[Pixels, Pixels]:
+def copy_texture(
+    photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, beside: bool = True
+) -> tuple[Pixels, Pixels]:
     """Fill holes with patches of the photo, and once more at half the scale.
 
     Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
@@ -149,26 +153,29 @@ def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = Non
         hole: bool H×W.
         seed: of PatchMatch.
         radius: of the patches of the first copy; by default the rule's.
+        beside: make the second copy while the first is made, in another thread.
 
     Returns:
         Both copies, H×W×3; only what lies in the holes counts.
     """
-    copied, coarse = _copy(photo, hole, seed, radius)
+    copied, coarse = _copy(photo, hole, seed, radius, beside)
     return copied.pixels, coarse.pixels
 
 
-def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None) -> tuple[Copy, Copy]:
+def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None, beside: bool) -> tuple[Copy, Copy]:
     """See `copy_texture`."""
     depth = depth_of(hole)
     small, unknown = halve(photo, hole)
     if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
         copied, coarse = (
             restore_detail(photo, hole, replace(fill, pixels=np.where(unknown[..., None], fill.pixels, small)), unknown)
-            for fill in _copy(small, unknown, seed, radius)
+            for fill in _copy(small, unknown, seed, radius, beside)
         )
         return copied, coarse
-    with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
-        coarse_copy = beside.submit(_copy_coarsely, photo, hole, small, unknown, seed)
+    with ThreadPoolExecutor(1) as other:  # one hole alone would leave the other processors idle
+        coarse_copy = other.submit(_copy_coarsely, photo, hole, small, unknown, seed)
+        if not beside:
+            wait([coarse_copy])
         pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
     return Copy(pixels), Copy(coarse_copy.result())
 

@@ -22,27 +22,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from onar.devices import is_out_of_memory, return_freed_memory
-from onar.errors import OnarError
+from onar.devices import return_freed_memory
+from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.serve.pace import seconds_alone
 
 _KILLED = -9
 """What a process returns that was killed. The system does so with the largest where memory runs out; a server that does
 it itself has answered already."""
 
+_NO_MEMORY = "there is not enough memory for this: mark less, or send a smaller photo"
+
 
 class LostChildError(OnarError):
     """The child has ended in the middle of its work."""
-
-
-class OutOfMemoryError(OnarError):
-    """There is not enough memory for the work."""
-
-    def __init__(self) -> None:
-        super().__init__("there is not enough memory for this: mark less, or send a smaller photo")
-
-    def __reduce__(self) -> tuple[type[OutOfMemoryError], tuple[()]]:
-        return type(self), ()
 
 
 class TooMuchWorkError(OnarError):
@@ -151,7 +143,7 @@ class Child:
         self.kill()  # when it has ended by itself, this does nothing
         code = self._process.wait()
         if code == _KILLED:
-            return OutOfMemoryError()
+            return OutOfMemoryError(_NO_MEMORY)
         return LostChildError(f"the process at work has ended with the code {code}; the server's log may say more")
 
 
@@ -172,10 +164,13 @@ class _Desk:
         answer: Done | Failed
         try:
             answer = Done(task.work(), self._cpu_seconds)
-        except OnarError as error:
-            answer = Failed(error, "")
         except Exception as error:
-            answer = Failed(OutOfMemoryError() if is_out_of_memory(error) else None, traceback.format_exc())
+            if is_out_of_memory(error):
+                answer = Failed(OutOfMemoryError(_NO_MEMORY), "")
+            elif isinstance(error, OnarError):
+                answer = Failed(error, "")
+            else:
+                answer = Failed(None, traceback.format_exc())
         self._task = None
         self._send(answer)
 

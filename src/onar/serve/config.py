@@ -58,6 +58,8 @@ class ServeConfig(Settings):
     """Most megabytes of photos that pages have open and are kept in memory, so that each is sent once; 0 keeps none."""
     kept_minutes: float = 10.0
     """Minutes after which a photo is let go that no page has asked for."""
+    threads: int = 0
+    """CPU threads that fill holes. 0: one on each core that this process may use."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None
@@ -69,6 +71,7 @@ class ServeConfig(Settings):
         super().__post_init__()
         require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
         at_least("queue", self.queue, 1)
+        at_least("threads", self.threads, 0)
         for name in _ABOVE_0:
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         at_least("kept_megabytes", self.kept_megabytes, 0)

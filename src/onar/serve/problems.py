@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from onar.errors import OnarError, UsageError
+from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
-from onar.serve.child import OutOfMemoryError, TooMuchWorkError
+from onar.serve.child import TooMuchWorkError
 from onar.serve.editing import TooManyFillsError
 from onar.serve.kept_photos import PhotoGoneError
 from onar.serve.uploads import ContentTypeError, MalformedError

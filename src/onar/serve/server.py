@@ -6,15 +6,14 @@ import asyncio
 import signal
 import socket
 import sys
-import warnings
 from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from onar.console import say, warn
-from onar.devices import return_large_blocks
-from onar.errors import OnarError
+from onar.devices import limit_opencv, return_large_blocks
+from onar.errors import OnarError, OutOfMemoryError
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
@@ -38,7 +37,7 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     return_large_blocks()
     listener = _listen(config.host, config.port)
-    shelf = WeightsShelf(weights, device, config.weights_dir)
+    shelf = WeightsShelf(weights, device, config.weights_dir, config.threads)
     worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf))
     page = None
     if config.page and not page_is_built():
@@ -46,15 +45,24 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     elif config.page:
         page = create_site(shelf, config)
     try:
-        say(f"filling holes with {worker.start()}")
+        say(f"filling holes with {_start(worker)}")
         _run(create_app(shelf, worker, config, page), worker, listener)
     finally:
         worker.end()
 
 
+def _start(worker: Worker) -> str:
+    """Start the process that does the work; returns what fills holes, for people."""
+    try:
+        filler: str = worker.start()
+        return filler
+    except OutOfMemoryError:  # whose advice is for those who send photos
+        raise OutOfMemoryError("not enough memory to load the weights; --weights pyramid needs less") from None
+
+
 def _prepare(shelf: WeightsShelf) -> str:
     """What each process that does the work does first; returns what fills holes, for people."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    limit_opencv(shelf.threads)
     return shelf.load()
 
 

@@ -31,6 +31,7 @@ class WeightsShelf:
         weights: the server's own, as `Inpainter.load` takes them.
         device: where they run: "auto", "cpu", "cuda" or "mps".
         folder: where to look for others, with all its subfolders; None for nowhere.
+        threads: of the CPU, that fill holes; 0 for one on each core that may be used.
 
     Raises:
         OnarError: there is no such folder.
@@ -39,6 +40,7 @@ class WeightsShelf:
     weights: str | None
     device: str = "auto"
     folder: Path | None = None
+    threads: int = 0
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
@@ -59,7 +61,7 @@ class WeightsShelf:
         Raises:
             OnarError: they cannot be loaded.
         """
-        return _load_own(self.weights, self.device).description
+        return _load_own(self.weights, self.device, self.threads).description
 
     def choose(self, name: str = "") -> Inpainter:
         """What fills holes with the weights that are named; nothing names the server's own.
@@ -69,14 +71,14 @@ class WeightsShelf:
             OnarError: they cannot be loaded. The reason, which names places on this computer, is in the log.
         """
         if name in ("", self.name):
-            return _load_own(self.weights, self.device)
+            return _load_own(self.weights, self.device, self.threads)
         if name in (BUNDLED, PYRAMID):
-            return _load_other(name, self.device, 0.0)
+            return _load_other(name, self.device, self.threads, 0.0)
         path = self._found().get(name)
         if path is None:
             raise UnknownWeightsError(f"there are no weights {printable(name)} any more")
         try:
-            return _load_other(str(path), self.device, path.stat().st_mtime)
+            return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
         except (OnarError, OSError) as error:
             logging.getLogger(__name__).error("weights that were chosen on the page: %s", error)
             raise OnarError(f"the weights {printable(name)} cannot be loaded; the server's log says more") from error
@@ -90,10 +92,10 @@ class WeightsShelf:
 
 
 @lru_cache(maxsize=1)
-def _load_own(weights: str | None, device: str) -> Inpainter:
-    return Inpainter.load(weights, device)
+def _load_own(weights: str | None, device: str, threads: int) -> Inpainter:
+    return Inpainter.load(weights, device, threads)
 
 
 @lru_cache(maxsize=1)
-def _load_other(weights: str, device: str, _changed: float) -> Inpainter:
-    return Inpainter.load(weights, device)
+def _load_other(weights: str, device: str, threads: int, _changed: float) -> Inpainter:
+    return Inpainter.load(weights, device, threads)
