@@ -161,7 +161,7 @@ def fill_twice(place: Place, photo: Path) -> Round:
         opened = _seconds(page, lambda: _drop(page, photo), "data-state", "ready")
         choose_brush(page, BRUSH)
         first, following = (_fill(page, down, number) for number, down in enumerate(HOLES, 1))
-        return Round(opened, first, following, _tab_memory(), _most_memory(place.server) if place.server else 0)
+        return Round(opened, first, following, _tab_memory(), _server_memory(place.server) if place.server else 0)
 
 
 def _drop(page: Page, file: Path) -> None:
@@ -191,6 +191,11 @@ def _tab_memory() -> int:
     """Most bytes of the largest process that renders pages, of those that this program started."""
     started = psutil.Process().children(recursive=True)
     return max(_most_memory(process.pid) for process in started if "--type=renderer" in process.cmdline())
+
+
+def _server_memory(server: int) -> int:
+    """Most bytes of a server and of its child, which does the work."""
+    return sum(_most_memory(process.pid) for process in [psutil.Process(server), *psutil.Process(server).children()])
 
 
 def _most_memory(process: int) -> int:

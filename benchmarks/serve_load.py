@@ -86,13 +86,18 @@ def measure(url: str, name: str) -> float:
     return float(re.search(rf"^{name} (\S+)$", httpx.get(f"{url}/metrics").text, re.M)[1])
 
 
+def measure_all(url: str, name: str) -> float:
+    """A number of the server's process and of the one that does the work."""
+    return measure(url, f"process_{name}") + measure(url, f"onar_child_process_{name}")
+
+
 def row(url: str, clients: int, uploads: list[dict[str, bytes]]) -> str:
     """One line of the table."""
-    start, computed = time.monotonic(), measure(url, "process_cpu_seconds_total")
+    start, computed = time.monotonic(), measure_all(url, "cpu_seconds_total")
     answers = load(url, clients, uploads)
     elapsed = time.monotonic() - start
-    computed = measure(url, "process_cpu_seconds_total") - computed
-    resident = measure(url, "process_resident_memory_bytes") / 1e6
+    computed = measure_all(url, "cpu_seconds_total") - computed
+    resident = measure_all(url, "resident_memory_bytes") / 1e6
     seconds = [taken for status, taken in answers if status == OK]
     busy, late = (sum(status == refusal for status, _ in answers) for refusal in (BUSY, LATE))
     median, p95 = np.percentile(seconds, (50, 95))

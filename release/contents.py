@@ -14,7 +14,19 @@ PACKAGE = REPOSITORY / "src" / "onar"
 MOST_MEGABYTES = 40
 """Of a file of the release: what comes with Onar is weights, photos and the page, 27 MB in all."""
 
-PAGE = ("index.html", "page.js", "page.css", "sw.js", "worker.js", "patchmatch.wasm", "ort.wasm.gz", "ort-gpu.wasm.gz")
+PAGE = (
+    "index.html",
+    "page.js",
+    "page.css",
+    "folder.html",
+    "folder.js",
+    "folder.css",
+    "sw.js",
+    "worker.js",
+    "patchmatch.wasm",
+    "ort.wasm.gz",
+    "ort-gpu.wasm.gz",
+)
 WEIGHTS = ("onar.safetensors", "texture.safetensors", "MODEL_CARD.md", "credits.tsv")
 
 _FOREIGN = re.compile(

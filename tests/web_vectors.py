@@ -29,6 +29,7 @@ from onar.inference import canvas, rules, texture, window_plan
 from onar.inference.backends import Backend, Frame, PyramidBackend
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from tests.conftest import REPOSITORY
+from tests.random_fills import random_hole, random_photo, random_size
 
 VECTORS = REPOSITORY / "web" / "tests" / "vectors.json"
 DEPTHS = (1.0, 3.5, 6.0, 16.0, 64.0)
@@ -276,6 +277,23 @@ def kept_cases() -> list[Case]:
             repeat=10,
         ),
         Case("holes of all sizes in windows", photo_of(60, 55, 8), wide, repeat=20),
+        Case(
+            "a deep hole at the lower edge, where no two scales have as many nodes as their sides say",
+            photo_of(71, 90, 9),
+            box_of(704, 900, 524, 250, 704, 650),
+            "pyramid",
+            256,
+            1,
+            seed=3,
+            repeat=10,
+        ),
+        Case(
+            "a network of crops that are smaller than the margins of windows",
+            photo_of(110, 12, 10),
+            random_holes(1100, 120, np.random.default_rng(1), 12) | box_of(1100, 120, 300, 40, 1000, 60),
+            training_size=16,
+            repeat=10,
+        ),
     ]
 
 
@@ -294,6 +312,21 @@ def random_case(seed: int) -> Case:
         step=int(rng.choice([1, 16, 64])),
         seed=seed if seed % 2 else None,
         repeat=repeat,
+    )
+
+
+def edge_case(seed: int) -> Case:
+    """A photo as `random_fills` draws it, with holes at its borders, for a network of any training size."""
+    rng = np.random.default_rng(seed)
+    height, width = random_size(rng, int(rng.choice([300, 1200], p=[0.9, 0.1])))
+    return Case(
+        f"holes at borders, seed {seed}",
+        random_photo(height, width, rng),
+        random_hole(height, width, rng),
+        rng.choice(list(NETWORKS)),
+        training_size=int(rng.integers(1, 70) if rng.random() < 0.7 else rng.integers(70, 300)),
+        step=int(rng.choice([1, 16, 64])),
+        seed=seed if seed % 3 else None,
     )
 
 

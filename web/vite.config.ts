@@ -13,23 +13,26 @@ function classicScript(): Plugin {
   };
 }
 
-export default defineConfig({
+/** The page of a server, and with `--mode folder` that of a folder without one: its names then say so. */
+export default defineConfig(({ mode }) => ({
   base: "./",
+  publicDir: mode === "folder" ? false : "public",
   plugins: [preact(), classicScript()],
   build: {
     outDir: "../src/onar/assets/page",
-    emptyOutDir: true,
+    emptyOutDir: mode !== "folder",
     target: "es2022",
     cssTarget: ["chrome123", "firefox120", "safari17.5"], // the first that know light-dark()
     cssCodeSplit: false, // a file of its own: a policy that allows no inline styles lets it through
     modulePreload: false,
     rollupOptions: {
+      input: mode === "folder" ? "folder.html" : "index.html",
       output: {
         format: "iife",
-        entryFileNames: "page.js",
-        assetFileNames: "page[extname]",
+        entryFileNames: mode === "folder" ? "folder.js" : "page.js",
+        assetFileNames: mode === "folder" ? "folder[extname]" : "page[extname]",
       },
     },
   },
   server: { proxy: { "^/(api|examples)/|^/onar.json": "http://127.0.0.1:7860" } },
-});
+}));

@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from onar.process_state import send_nothing
+
 if TYPE_CHECKING:
     from onar.completion.config import CompletionConfig
     from onar.completion.in_process import Outcome, complete_files
     from onar.completion.plan import Job
     from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
-    from onar.evaluation.verb import evaluate
+    from onar.evaluation.verb import evaluate, write_pairs
     from onar.inference.inpainter import Inpainter
     from onar.masks import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
@@ -33,6 +35,7 @@ __all__ = [
     "evaluate",
     "random_mask",
     "train",
+    "write_pairs",
 ]
 
 _HOMES = {
@@ -51,7 +54,11 @@ _HOMES = {
     "evaluate": "onar.evaluation.verb",
     "random_mask": "onar.masks",
     "train": "onar.training.loop",
+    "write_pairs": "onar.evaluation.verb",
 }
+
+
+send_nothing()  # before anything imports what would
 
 
 def __getattr__(name: str) -> Any:

@@ -19,8 +19,8 @@ from cyclopts.config import Dict
 from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.config import MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
-from onar.devices import choose_device, keep_freed_memory, let_threads_sleep
-from onar.errors import OnarError, UsageError, extra_for_training, printable
+from onar.devices import choose_device, keep_freed_memory, let_threads_sleep, limit_opencv
+from onar.errors import OnarError, OutOfMemoryError, UsageError, extra_for_training, is_out_of_memory, printable
 from onar.serve.config import ServeConfig
 from onar.setting_checks import read_toml
 from onar.standard_streams import lost_output, steady_streams
@@ -36,6 +36,15 @@ _TRAINING_ONLY = (
     }
 )
 
+_SAVES_MEMORY = {
+    "complete": "--strategy crop and --workers 0 need the least",
+    "evaluate": "a smaller --img_size needs less, or --device cpu where a GPU has too little",
+    "masks": "a smaller --img_size needs less",
+    "serve": "a smaller --queue and --max_megapixels need less",
+    "train": "a smaller --batch_size, --img_size or --num_workers needs less",
+}
+"""What needs less memory, by verb."""
+
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
     """Convert as cyclopts does, but refuse a broken number for a whole one, which it rounds, and an empty path."""
@@ -47,6 +56,8 @@ def _convert(hint: Any, tokens: Sequence[Token]) -> Any:
         raise ValueError(f"takes a whole number, not {given}")
     return value
 
+
+SeveralPaths = Annotated[list[Path], Parameter(consume_multiple=(1, None))]
 
 app = App(
     name="onar",
@@ -158,6 +169,7 @@ def complete(
     """
     from onar.completion.verb import complete
 
+    limit_opencv(where.threads)
     complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config, where=where)
 
 
@@ -165,15 +177,18 @@ def complete(
 def evaluate(
     *,
     data: Path,
-    output: Path,
+    output: Path | None = None,
     masks: Path | None = None,
-    weights: Path | None = None,
+    weights: SeveralPaths | None = None,
+    fills: SeveralPaths | None = None,
+    write_pairs: Path | None = None,
     baselines: bool = False,
     img_size: SizeOption | None = None,
     masks_per_range: int | None = None,
     count: int | None = None,
     seed: int = 0,
     features: str | None = None,
+    features_weights: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     texture: Literal["auto", "network", "patches"] = "auto",
     blend: Path | None = None,
@@ -184,7 +199,12 @@ def evaluate(
         data: Folder of photos that were not trained on, searched with all its subfolders.
         output: The report as JSON, such as report.json; report.html with tables, plots and pictures goes beside it.
         masks: Folder of mask files (white = hole), each used once. Without it, holes are generated from `seed`.
-        weights: A file as for `complete`; by default the bundled weights. "pyramid" fills without any.
+        weights: A file as for `complete`; by default the bundled weights. "pyramid" fills without any. Several are
+            scored side by side, named by their paths or as NAME=FILE; the others are compared with the first.
+        fills: Folders of pictures that other programs have completed, scored beside the weights, as DIR or NAME=DIR;
+            see `write_pairs`.
+        write_pairs: New folder for the photos with their holes and for the masks, for other programs to complete. What
+            they make is scored with `fills` and otherwise the same options. Without `output` nothing is scored.
         baselines: Also score fills that learn nothing, on the same holes: PatchMatch, OpenCV's Telea and
             Navier-Stokes, the biharmonic fill (slow for large holes), the mean colour and the pyramid fill.
         img_size: Score centre crops resized to this size: one number, or HEIGHTxWIDTH. Without it, whole photos at
@@ -193,24 +213,45 @@ def evaluate(
             it): generated ones, by default 10, or at most so many of the mask files, by default all.
         count: Use so many photos, spread evenly over the folder; by default all.
         seed: Another seed gives other generated holes.
-        features: Also compute FID and KID on the features of this network: efficientnet_lite0 or vgg16.
+        features: Also compute FID and KID on the features of this network: inception_v3, as papers do,
+            efficientnet_lite0 or vgg16.
+        features_weights: Its weights; by default those of its package or of torch's cache.
         device: Where to compute; auto takes a GPU when there is one.
         texture: As for `complete`: with copied texture (patches), without (network), or with it where it can be (auto).
         blend: As for `complete`: what `onar blend` has trained.
     """
+    from onar.evaluation import verb
     from onar.evaluation.report_page import missing_for_page
-    from onar.evaluation.verb import evaluate
 
-    report = evaluate(
+    same: dict[str, Any] = {
+        "masks": masks,
+        "img_size": img_size,
+        "masks_per_range": masks_per_range,
+        "count": count,
+        "seed": seed,
+    }
+    if output is None:
+        scoring: dict[str, Any] = {
+            "weights": weights,
+            "fills": fills,
+            "baselines": baselines,
+            "features": features,
+            "blend": blend,
+        }
+        scoring["features_weights"] = features_weights
+        _refuse_without_report(write_pairs, [name for name, value in scoring.items() if value])
+    if write_pairs is not None:
+        print(f"{verb.write_pairs(data, write_pairs, **same)} photos with holes, and their masks: {write_pairs}")
+    if output is None:
+        return
+    report = verb.evaluate(
         data,
-        masks=masks,
+        **same,
         weights=weights,
+        fills=fills,
         baselines=baselines,
-        img_size=img_size,
-        masks_per_range=masks_per_range,
-        count=count,
-        seed=seed,
         features=features,
+        features_weights=features_weights,
         device=device,
         texture=texture,
         blend=blend,
@@ -219,6 +260,16 @@ def evaluate(
     print(report)
     written = [str(output)] if missing_for_page() else [str(output), str(output.with_suffix(".html"))]
     print(f"\nThe report: {' and '.join(written)}")
+
+
+def _refuse_without_report(write_pairs: Path | None, scoring: Sequence[str]) -> None:
+    """Refuse an evaluation that is to score and to write no report."""
+    if write_pairs is None:
+        raise UsageError("--output is missing: name the report, such as --output report.json")
+    if scoring:
+        raise UsageError(
+            f"--write_pairs alone scores nothing: leave out --{scoring[0]}, or name a report with --output"
+        )
 
 
 @app.command
@@ -405,13 +456,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UsageError as error:
         sys.exit(_tell(error, 2, debug))
     except OnarError as error:
-        sys.exit(_tell(error, 1, debug))
+        sys.exit(_tell(_without_memory(error, arguments) or error, 1, debug))
     except KeyboardInterrupt as stop:
         print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if reason := _say_cause_outside(error, arguments):
-            sys.exit(_tell(OnarError(reason), 1, debug))
+        if reason := _without_memory(error, arguments) or _say_cause_outside(error, arguments):
+            sys.exit(_tell(OnarError(str(reason)), 1, debug))
         sys.exit(_tell(error, 1, debug, "an error in Onar itself; --debug shows where: "))
 
 
@@ -438,6 +489,15 @@ def _tidy_when_ended() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _without_memory(error: Exception, arguments: Sequence[str]) -> OnarError | None:
+    """What to do where memory ran out; nothing for another error, and for one that says so itself."""
+    if isinstance(error, OutOfMemoryError) or "not enough memory" in str(error) or not is_out_of_memory(error):
+        return None
+    verb = next((word for word in arguments if word in app), "")
+    advice = _SAVES_MEMORY.get(verb, "end other programs, or allow this one more")
+    return OutOfMemoryError(f"not enough memory: {advice}")
 
 
 def _say_cause_outside(error: Exception, arguments: Sequence[str]) -> str:

@@ -417,7 +417,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 def settings_to_share(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Of a recipe what may go where its weights go: known settings, but for files and folders of this machine."""
     fields = dataclasses.fields(TrainConfig)
-    places = {field.name for field in fields if "Path" in str(field.type)}
+    places = {field.name for field in fields if any(kind in str(field.type) for kind in ("Path", "PhotosOption"))}
     known = {field.name: recipe[field.name] for field in fields if field.name in recipe}
     return {name: value for name, value in known.items() if name not in places or _is_everywhere(value)}
 

@@ -6,8 +6,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +62,15 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def available_cores() -> int:
+    """How many cores have a CPU that this process may use; where that cannot be known, each CPU counts."""
+    cores = set()
+    for cpu in os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ():
+        with suppress(OSError):
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
+    return len(cores) or available_cpus()
+
+
 def let_threads_sleep() -> None:
     """Have OpenMP's threads wait asleep rather than spinning, unless the person has said how they should wait.
 
@@ -75,10 +83,12 @@ def let_threads_sleep() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # docs/performance.md has the figures
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; torch has a class for that on GPUs only."""
-    texts = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
-    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+def limit_opencv(threads: int) -> None:
+    """Let OpenCV use so many threads in this process; 0 for as many as it takes. For a program that is Onar's own."""
+    if threads:
+        import cv2
+
+        cv2.setNumThreads(threads)
 
 
 def keep_freed_memory() -> None:
@@ -98,17 +108,20 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, -1)
 
 
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch compute with so many CPU threads, and as before afterwards; 0 leaves them as they are.
+def return_large_blocks() -> None:
+    """Let this process give each large block back as soon as it is free, where the C library is glibc.
 
-    Convolutions share their work out by the number of threads, so another number can change the last bit of a sum.
+    To be called by a program that is Onar's own, as `keep_freed_memory`, whose opposite it is: for a process that
+    passes on megabytes and computes nothing. By itself glibc learns to keep blocks of sizes that it has seen freed.
     """
-    import torch
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD of malloc.h
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+
+def return_freed_memory() -> None:
+    """Give back to the system what this process has freed, where the C library is glibc; elsewhere do nothing.
+
+    glibc keeps what lies between blocks that are still used, in the hope that it will be asked for it again.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

@@ -113,6 +113,11 @@ def check_seed(seed: int) -> None:
     require(0 <= seed < 2**63, "seed", "must be at least 0 and below 2^63", seed)
 
 
+def check_patchmatch_seed(seed: int) -> None:
+    """Raise `UsageError` for a seed that PatchMatch would take for another one: it has 32 bits of it."""
+    require(0 <= seed < 2**32, "seed", "must be at least 0 and below 2^32", seed)
+
+
 def plain_settings(settings: DataclassInstance) -> dict[str, Any]:
     """The fields of a dataclass as the values TOML knows; those that are None are left out."""
     plain: dict[str, Any] = {}

@@ -108,9 +108,11 @@ def test_check_counts_what_would_be_trained_on(album: Path, capsys: pytest.Captu
 
 
 def test_evaluate_scores_no_mask_and_no_sample_sheet(album: Path) -> None:
-    assert names(Pairs(album, [], None, None, album / "masks").paths).isdisjoint({"m.png", "samples_epoch_1.png"})
+    assert names(Pairs(album, [], None, None, [("masks", album / "masks")]).paths).isdisjoint(
+        {"m.png", "samples_epoch_1.png"}
+    )
     with pytest.raises(UsageError, match="are both"):
-        Pairs(album, [], None, None, album)
+        Pairs(album, [], None, None, [("masks", album)])
 
 
 # ---------------------------------------------------------------- several folders, and lists

@@ -30,45 +30,10 @@ from onar.imaging.images import EightBits
 from onar.masks import HOLE, HOLE_RATIO_RANGES, holes_from_mask
 from onar.metrics.baselines import BASELINES, telea
 from onar.metrics.scores import MAX_PSNR
-from tests.conftest import PHOTOS
+from tests.evaluation.conftest import OFFLINE, SIZE
 
 evaluate = partial(onar.evaluate, weights="pyramid")  # quick, and what is tested here does not depend on it
-SIZE = 48
 PERFECT = {"psnr": MAX_PSNR, "psnr_hole": MAX_PSNR, "ssim": 1, "ssim_hole": 1, "l1": 0, "l1_hole": 0, "st_lpips": 0}
-OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, value in (OFFLINE | {"no_proxy": "", "NO_PROXY": ""}).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "empty_torch_cache"))
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three small photos; sorted, they are a, b, c."""
-    folder = tmp_path_factory.mktemp("photos")
-    for name, source in zip("abc", sorted(PHOTOS.glob("*.jpg"))[::8], strict=False):
-        Image.open(source).convert("RGB").resize((SIZE, SIZE)).save(folder / f"{name}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five masks: four in the ranges, with and without border, and one that covers too much."""
-    folder = tmp_path_factory.mktemp("masks")
-    for name, box in {
-        "1_small_inside": (40, 40, 60, 60),
-        "2_small_border": (0, 40, 20, 60),
-        "3_large_inside": (17, 17, 84, 84),
-        "4_large_border": (0, 0, 50, 100),
-        "5_most": (0, 0, 90, 100),
-    }.items():
-        mask = Image.new("L", (100, 100))
-        mask.paste(255, box)
-        mask.save(folder / f"{name}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -376,15 +341,25 @@ def test_the_json_has_the_documented_keys(report: Report) -> None:
         "metrics",
         "masks_sha256",
         "weights_sha256",
+        "weights",
         "versions",
         "overall",
         "buckets",
+        "differences",
+        "fills",
         "sets",
         "images",
         "skipped",
     }
     documented = Path(__file__).parents[2].joinpath("docs", "evaluate.md").read_text(encoding="utf-8")
-    for key in (*plain, *plain["protocol"], *plain["buckets"][0], *plain["images"][0], *plain["sets"]):
+    for key in (
+        *plain,
+        *plain["protocol"],
+        *plain["buckets"][0],
+        *plain["images"][0],
+        *plain["sets"],
+        *plain["differences"][0],
+    ):
         assert f"`{key}`" in documented, key
     assert set(plain["images"][0]["scores"]["telea"]) == set(plain["metrics"])
     assert set(plain["overall"]["scores"]) == set(plain["methods"])

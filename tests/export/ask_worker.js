@@ -9,18 +9,22 @@ const toText = (bytes) => {
 };
 
 window.startWorker = async () => {
-  const site = await (await fetch("onar.json")).json();
-  const script = new Blob([await (await fetch("worker.js")).arrayBuffer()], { type: "text/javascript" });
+  const inside = document.getElementById("onar-site")?.textContent;
+  const site = JSON.parse(inside ?? (await (await fetch("onar.json")).text()));
+  const { files } = site;
+  const code = await (await fetch(files["worker.js"].name)).arrayBuffer();
+  const script = new Blob([code], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(script));
   const calls = new Map();
   worker.onmessage = ({ data }) => {
     const call = calls.get(data.number);
-    if (data.kind === "progress") call.shares.push(data.share);
+    if (data.kind === "progress") call.shares.push(data.progress);
     else if (data.kind === "done") call.resolve({ result: data.result, shares: call.shares });
     else call.reject(new Error(data.kind === "failed" ? JSON.stringify(data.note) : data.kind));
   };
   const { model, blend, copies, training_size: trainingSize, step } = site;
-  worker.postMessage({ kind: "start", place: { base: document.baseURI, model, blend, copies, trainingSize, step } });
+  const place = { base: document.baseURI, files, model, blend, copies, trainingSize, step };
+  worker.postMessage({ kind: "start", place });
   window.ask = (name, argument) =>
     new Promise((resolve, reject) => {
       const number = calls.size;
@@ -37,7 +41,9 @@ window.openFile = async (name, content) => {
 
 window.fillHole = async (rect, mask, texture, earlier = []) => {
   const argument = { source: window.source, earlier, hole: { rect, mask: fromText(mask) }, options: { texture, seed: 0 } };
-  const { result, shares } = await window.ask("fill", argument);
+  const { result, shares: told } = await window.ask("fill", argument);
+  const working = told.filter(({ doing }) => doing === "working").map(({ share }) => share);
+  const shares = [working[0], ...working.filter((share) => share !== null)];
   window.filled = [...earlier, { rect, content: result.content }];
   return { pixels: toText(new Uint8Array(await result.content.arrayBuffer())), shares };
 };

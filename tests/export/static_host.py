@@ -5,12 +5,14 @@ Run as a program it takes the folder, and then any of "scripts" and "isolated", 
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 
@@ -53,6 +55,51 @@ def hosting(folder: Path, *options: str) -> Iterator[Host]:
     finally:
         process.kill()
         process.wait()
+
+
+@dataclass
+class Watched:
+    """A host in this process."""
+
+    address: str
+    asked: list[str]
+    """Names of the files that were asked for, and whether their bytes were sent: not after 304 or 404."""
+    held: str = ""
+    """The beginning of names of which only half is sent, until `released`."""
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def watching(folder: Path) -> Iterator[Watched]:
+    """A host for the folder that remembers what it was asked for; scripts have their type."""
+
+    class Remembering(Handler):
+        scripts = True
+
+        def send_response(self, code: int, message: str | None = None) -> None:
+            if code == 200:
+                host.asked.append(self.path.rpartition("/")[2])
+            super().send_response(code, message)
+
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            content = source.read()
+            name, half = self.path.rpartition("/")[2], len(content) // 2
+            outputfile.write(content[:half])
+            if host.held and name.startswith(host.held):
+                outputfile.flush()
+                host.released.wait(60)
+            outputfile.write(content[half:])
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Remembering, directory=str(folder)))
+    host = Watched(f"http://127.0.0.1:{server.server_port}/", [])
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield host
+    finally:
+        host.released.set()
+        server.shutdown()
+        server.server_close()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
+import os
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
 
-from onar import PConvUNet
+from onar import Inpainter, PConvUNet, UsageError
 from onar.checkpoint import save_half_precision
 from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.masks import known_from_mask, random_mask
@@ -47,3 +49,54 @@ def test_a_network_with_colours_pads_to_what_those_take(tmp_path: Path) -> None:
     network = PConvUNet(4, 3, "pyramid", colour_channels=3)
     save_half_precision(tmp_path / "network.safetensors", network, {"training_size": "64"})
     assert {TorchBackend(network, "cpu").step, OnnxBackend(tmp_path / "network.safetensors", "cpu").step} == {64}
+
+
+@pytest.fixture
+def claims_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ONNX Runtime that names CUDA and cannot use it, as one built for it does where there is no driver."""
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "network.safetensors"
+    save_half_precision(path, PConvUNet(4, 3), {"training_size": "64"})
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.usefixtures("claims_cuda")
+def test_a_gpu_that_cannot_be_used_is_refused_where_it_is_asked_for(weights: Path) -> None:
+    with pytest.raises(UsageError, match=r"--device cuda cannot be used by this ONNX Runtime: .* use --device cpu"):
+        OnnxBackend(weights, "cuda")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.usefixtures("claims_cuda")
+def test_auto_says_that_it_computes_on_the_cpu_where_the_gpu_cannot_be_used(weights: Path) -> None:
+    assert OnnxBackend(weights, "auto").device == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(weights: Path) -> None:
+    with pytest.raises(UsageError, match="--device cuda is not available"):
+        TorchBackend(PConvUNet(4, 3), "cuda")
+    with pytest.raises(UsageError, match="--device cuda is not available"):
+        Inpainter.load(weights, "cuda")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_a_session_takes_the_cpus_that_the_process_may_use(weights: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        threads = OnnxBackend(weights)._session.get_session_options().intra_op_num_threads
+    finally:
+        os.sched_setaffinity(0, allowed)
+    # 0 would have ONNX Runtime tie a thread to each core of the machine, which a container refuses.
+    assert threads == 1 or os.cpu_count() == 1
+
+
+def test_a_session_takes_the_threads_it_is_given(weights: Path) -> None:
+    assert OnnxBackend(weights, threads=3)._session.get_session_options().intra_op_num_threads == 3

@@ -8,6 +8,7 @@ from PIL import Image
 
 from onar import Inpainter, PConvUNet
 from onar.array_fill import fill_frame
+from onar.errors import UsageError
 from onar.inference import rules
 from onar.inference.backends import Backend, Frame, PyramidBackend, TorchBackend
 from onar.inference.window_plan import round_up
@@ -218,3 +219,27 @@ def test_pixels_under_holes_do_not_matter(network: Backend, strategy: str) -> No
     hole[150:350, 200:400] = True
     garbage = np.where(hole[..., None], np.random.default_rng(0).integers(0, 256, photo.shape, np.uint8), photo)
     assert (complete(network, photo, hole, strategy) == complete(network, garbage, hole, strategy)).all()
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+@pytest.mark.parametrize("size", [0, -4])
+def test_a_box_is_not_cut_into_pieces_of_no_pixels(size: int) -> None:
+    with pytest.raises(ValueError, match=f"pieces of {size} pixels"):
+        list(Box(0, 0, 100, 100).pieces(size))
+
+
+@pytest.mark.parametrize("training_size", [8, 16, 32, 36, 37, 64])
+def test_networks_of_small_crops_fill_a_stroke_across_a_large_photo(training_size: int) -> None:
+    canvas = np.zeros((700, 1300), np.uint8)
+    cv2.line(canvas, (20, 20), (1280, 680), 1, 13)
+    photo = np.full((*canvas.shape, 3), 200, np.uint8)
+    photo[canvas > 0] = 0
+    filled = Inpainter(PyramidBackend(), training_size).complete(photo, canvas > 0, texture="network")
+    assert (filled == 200).all()
+
+
+def test_a_training_size_of_no_pixels_is_refused() -> None:
+    with pytest.raises(UsageError, match="training_size"):
+        Inpainter(PyramidBackend(), 0)

@@ -135,24 +135,28 @@ def test_a_file_of_any_kind_stays_grey(name: str, tmp_path: Path, monkeypatch: p
     assert len(np.unique(filled[HOLE])) > 50
 
 
+def shelf() -> WeightsShelf:
+    return WeightsShelf(colourful(), "own", "cpu", None)
+
+
 def test_a_server_answers_in_grey() -> None:
     upload = Upload(photo=png(in_colour(16)), mask=mask_file(), texture="network")
-    answer = complete_upload(upload, colourful(), ServeConfig())
+    answer = complete_upload(upload, shelf(), ServeConfig())
     filled = read_photo_file(PhotoBytes("the answer", answer.content)).pixels
     assert is_filled_in_grey(in_colour(16), filled)
 
 
 def test_holes_that_the_page_fills_one_by_one_are_grey() -> None:
-    shelf, config, photo = WeightsShelf(colourful(), "own", "cpu", None), ServeConfig(), png(in_colour())
+    weights, config, photo = shelf(), ServeConfig(), png(in_colour())
     other = np.zeros((24, 24), bool)
     other[2:22, 2:22] = True
     # The hole first: under it are colours, which would be known to the fill of another hole.
     first = fill_hole(
-        FillUpload(photo=photo, mask=mask_file(HOLE[20:60, 30:80]), at="30,20", texture="network"), shelf, config
+        FillUpload(photo=photo, mask=mask_file(HOLE[20:60, 30:80]), at="30,20", texture="network"), weights, config
     )
     earlier = {"earlier": [first.content], "earlier_at": ["30,20"]}
     second = fill_hole(
-        FillUpload(photo=photo, mask=mask_file(other), at="90,62", texture="network", **earlier), shelf, config
+        FillUpload(photo=photo, mask=mask_file(other), at="90,62", texture="network", **earlier), weights, config
     )
     both = {"earlier": [first.content, second.content], "earlier_at": ["30,20", "90,62"]}
     result = read_photo_file(PhotoBytes("the result", save_photo(SaveUpload(photo=photo, **both), config).content))

@@ -1,11 +1,15 @@
 """What of a mask, and of a photo in which holes were erased, is hole."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageDraw
 
-from onar.errors import OnarError
+from onar.errors import OnarError, UsageError
+from onar.imaging.images import read_mask
 from onar.inference.holes import as_holes, find_holes, mask_of_alpha
 from onar.masks import random_mask
 
@@ -121,3 +125,49 @@ def test_halves_of_odd_sizes_fit_and_other_proportions_do_not(size: tuple[int, i
         find_holes(np.zeros((height, 2 * width), np.uint8), size=size)
     with pytest.raises(OnarError, match="its proportions are others"):
         find_holes(np.zeros((width, height), np.uint8), size=size)
+
+
+# ---------------------------------------------------------------- masks of more than 8 bits
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+@pytest.mark.parametrize("kind", ["uint16", "int32", "uint32", "int64", "uint64"])
+def test_a_mask_of_wider_integers_is_a_hole_where_it_is_white(kind: str, white: int) -> None:
+    expected = np.eye(8, 9, dtype=bool)
+    assert np.array_equal(as_holes((expected * white).astype(kind)), expected)
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+@pytest.mark.parametrize("name", ["grey.png", "colour.png", "with_alpha.png", "16.tif", "32.tif", "colour.tif"])
+def test_a_mask_file_of_more_than_8_bits_is_a_hole_where_it_is_white(tmp_path: Path, name: str, white: int) -> None:
+    expected = np.zeros((8, 9), bool)
+    expected[2:5, 3:7] = True
+    values = (expected * white).astype(np.int32 if name == "32.tif" else np.uint16)
+    if "colour" in name:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if "alpha" in name:
+        values = np.dstack([values, values, values, np.full_like(values, 65535)])
+    if name.endswith(".png"):
+        cv2.imwrite(str(tmp_path / name), values)
+    else:
+        tifffile.imwrite(tmp_path / name, values, photometric="rgb" if values.ndim == 3 else "minisblack")
+    assert np.array_equal(find_holes(read_mask(tmp_path / name)), expected)
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16"])
+def test_a_mask_picture_of_more_than_8_bits_is_a_hole_where_it_is_white(mode: str) -> None:
+    expected = np.eye(8, 9, dtype=bool)
+    picture = Image.fromarray((expected * 255).astype(np.int32 if mode == "I" else np.uint16))
+    assert picture.mode == mode
+    assert np.array_equal(as_holes(picture), expected)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int32"])
+def test_a_mask_of_zeros_and_ones_is_refused_in_wider_integers_too(kind: str) -> None:
+    with pytest.raises(UsageError, match=r"brightest value is 1, .* as bool, or times 255"):
+        as_holes(np.eye(8, 9, dtype=kind))
+
+
+def test_negative_numbers_are_no_mask() -> None:
+    with pytest.raises(UsageError, match="no mask: it holds negative values, down to -1"):
+        as_holes(-np.eye(8, 9, dtype=np.int32))

@@ -231,8 +231,33 @@ def test_a_photo_that_is_hardly_transparent_has_no_hole() -> None:
         assert filled.getpixel((0, 0)) == (1, 2, 3, 255)
 
 
-def test_options_out_of_range_are_refused() -> None:
-    photo, mask = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8)
-    for options in ({"strategy": "tiles"}, {"feather": -1}):
-        with pytest.raises(UsageError, match="--"):
-            Inpainter.load("pyramid")(photo, mask, **options)
+@pytest.mark.parametrize(
+    "options", [{"strategy": "hwole"}, {"feather": -5}, {"texture": "patch"}, {"seed": -1}, {"seed": 2**32}]
+)
+def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
+    photo, mask, inpainter = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8), Inpainter.load("pyramid")
+    for complete in (inpainter, inpainter.complete, lambda _, mask, **more: inpainter([], [], **more)):
+        with pytest.raises(UsageError, match=f"--{next(iter(options))}"):
+            complete(photo, mask, **options)
+
+
+def test_complete_takes_masks_as_the_call_does() -> None:
+    photo, mask = np.full((20, 30, 3), 77, np.uint8), random_mask(20, 30, rng=np.random.default_rng(0))
+    photo[mask == 255] = 0
+    inpainter = Inpainter.load("pyramid")
+    for same in (mask, mask == 255, mask.astype(np.int32), mask.astype(np.uint16) * 257):
+        assert (inpainter.complete(photo, same) == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("photo", "mask", "said"),
+    [
+        (np.zeros((8, 9, 3), np.uint8), np.zeros((9, 8), bool), "the same size"),
+        (np.zeros((8, 9), np.uint8), np.zeros((8, 9), bool), "height x width x 3"),
+        (np.zeros((8, 9, 3), np.float32), np.zeros((8, 9), bool), "uint8 or uint16"),
+        (np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9, 2), bool), "a mask is"),
+    ],
+)
+def test_complete_refuses_what_does_not_fit(photo: np.ndarray, mask: np.ndarray, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Inpainter.load("pyramid").complete(photo, mask)

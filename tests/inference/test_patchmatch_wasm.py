@@ -5,13 +5,41 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from onar.patchmatch import fill_with_patches
 from tests.conftest import PHOTOS
 from tests.front_end import needs_vitest, run_vitest
+from tests.random_fills import Bytes, Holes, random_hole, random_photo, random_size
+
+
+def filled(photo: Bytes, hole: Holes, radius: int, seed: int) -> dict[str, Any]:
+    """What Python fills, for JSON."""
+    arrays = {
+        "photo": photo,
+        "hole": (255 * hole).astype(np.uint8),
+        "filled": fill_with_patches(photo, hole, radius, seed),
+    }
+    texts = {key: base64.b64encode(array.tobytes()).decode() for key, array in arrays.items()}
+    return {"height": hole.shape[0], "width": hole.shape[1], "radius": radius, "seed": seed, **texts}
+
+
+def random_fill(seed: int) -> dict[str, Any]:
+    """A photo of any shape with holes at its borders, filled by Python."""
+    rng = np.random.default_rng(seed)
+    height, width = random_size(rng, 300)
+    return filled(
+        random_photo(height, width, rng), random_hole(height, width, rng), radius=int(rng.integers(1, 6)), seed=seed
+    )
+
+
+def compare(fills: list[dict[str, Any]], folder: Path) -> None:
+    (folder / "fills.json").write_text(json.dumps(fills))
+    assert "skipped" not in run_vitest("patchmatch.test.ts", "VITE_PATCHMATCH", folder / "fills.json")
 
 
 @needs_vitest
@@ -21,10 +49,17 @@ def test_the_browser_copies_the_patches_that_python_copies(tmp_path: Path) -> No
         photo = np.asarray(Image.open(PHOTOS / name).convert("RGB").crop((40, 40, 240, 190)))
         hole = np.zeros(photo.shape[:2], bool)
         hole[50:90, 60:130] = hole[120:124, 10:180] = True
-        filled = fill_with_patches(photo, hole, radius, seed)
-        arrays = {"photo": photo, "hole": (255 * hole).astype(np.uint8), "filled": filled}
-        texts = {key: base64.b64encode(array.tobytes()).decode() for key, array in arrays.items()}
-        fills.append({"height": 150, "width": 200, "radius": radius, "seed": seed, **texts})
-    (tmp_path / "fills.json").write_text(json.dumps(fills))
-    printed = run_vitest("patchmatch.test.ts", "VITE_PATCHMATCH", tmp_path / "fills.json")
-    assert "skipped" not in printed
+        fills.append(filled(photo, hole, radius, seed))
+    compare(fills, tmp_path)
+
+
+@needs_vitest
+def test_both_fill_holes_at_all_borders_alike_and_within_the_range_of_what_is_known(tmp_path: Path) -> None:
+    compare([random_fill(seed) for seed in range(25)], tmp_path)
+
+
+@needs_vitest
+@pytest.mark.soak
+def test_both_fill_thousands_of_holes_alike(tmp_path: Path) -> None:
+    for first in range(0, 2000, 200):
+        compare([random_fill(seed) for seed in range(first, first + 200)], tmp_path)

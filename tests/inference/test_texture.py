@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,11 +16,11 @@ from safetensors.numpy import save_file
 from onar import Inpainter
 from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.errors import OnarError, UsageError
-from onar.inference import rules
+from onar.inference import detail, rules, texture
 from onar.inference.backends import Blend
 from onar.inference.canvas import double, halve
 from onar.inference.detail import Copy, restore_detail
-from onar.inference.texture import copy_texture, depth_of, plan_texture
+from onar.inference.texture import blend_in_tiles, copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks import random_mask
 from onar.models.texture_blend import TextureBlend, bands, enlarge
@@ -127,6 +128,39 @@ def test_a_rim_that_half_the_scale_does_not_show_is_copied_from(photo) -> None:
     hole[0] = hole[:, 0] = False
     _, coarse = copy_texture(photo[:41, :41], hole, 0)
     assert coarse[hole].std() > 0
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("is_column", [False, True])
+def test_a_light_strip_with_a_hole_from_border_to_border_is_filled_lightly(inpainter, scale, is_column) -> None:
+    strip = np.full((32, 600, 3), 235, np.uint8)
+    cv2.putText(strip, "a line of text, of which a part is missing " * 2, (2, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 40)
+    strip = cv2.resize(strip, (600 // scale, 32 // scale), interpolation=cv2.INTER_AREA)
+    hole = np.zeros(strip.shape[:2], bool)
+    hole[:, 190 // scale : 410 // scale] = True
+    if is_column:
+        strip, hole = strip.transpose(1, 0, 2).copy(), hole.T.copy()
+    filled = inpainter(strip, hole, texture="patches")
+    assert abs(filled[hole].mean() - strip[~hole].mean()) < 15
+
+
+def test_a_black_shape_on_light_ground_is_still_copied_black() -> None:
+    photo = np.full((160, 160, 3), 230, np.uint8)
+    photo[70:90] = 0
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[50:110, 60:100] = True
+    for copied in copy_texture(photo, hole, 0):
+        assert copied[75:85, 65:95].max() < 16
+        assert copied[52:64, 65:95].min() > 200
+
+
+def test_a_person_cut_off_by_the_lower_edge_is_filled_with_texture(inpainter) -> None:
+    photo = np.asarray(Image.open(next(bundled_photos().glob("*kitten*.jpg"))).convert("RGB").resize((900, 704)))
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[524:, 250:650] = True
+    filled = inpainter(photo, hole, texture="patches")
+    assert (filled == photo)[~hole].all()
+    assert contrast(filled, hole) > 0.5 * contrast(photo, ~hole)
 
 
 def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:
@@ -267,3 +301,52 @@ def test_before_training_texture_is_copied_and_colours_are_the_networks() -> Non
         blended = TextureBlend().eval()(led, copied, coarse, torch.zeros(1, 1, 64, 64))
     assert blended.mean() > (led.mean() + copied.mean()) / 2
     assert blended.std() > texture.std() / 2
+
+
+# ---------------------------------------------------------------- blending in tiles
+
+
+def three_fills(rng: np.random.Generator, height: int, width: int, kind: type[np.generic]) -> list[np.ndarray]:
+    """What a generator filled in that depth, and two copies in 8 bits, with the holes."""
+    coarse = rng.integers(0, 256, (3, height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
+    led, copied, rough = (np.kron(one, np.ones((8, 8, 1), np.uint8))[:height, :width] for one in coarse)
+    hole = np.kron(rng.random((height // 48 + 1, width // 48 + 1)) < 0.6, np.ones((48, 48), bool))[:height, :width]
+    return [led.astype(kind) * (257 if kind is np.uint16 else 1), copied, rough, hole]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fills_blended_in_tiles_are_bit_for_bit_those_blended_at_once(seed, monkeypatch) -> None:
+    rng, blend = np.random.default_rng(seed), Blend(texture_weights())
+    height, width = (int(side) for side in rng.integers(130, 700, 2))
+    fills = three_fills(rng, height, width, (np.uint8, np.uint16)[seed % 2])
+    at_once = blend_in_tiles(blend, *fills)
+    monkeypatch.setattr(texture, "BLEND_TILE", (64, 128, 240)[seed % 3])
+    assert np.array_equal(blend_in_tiles(blend, *fills), at_once)
+    hole = fills[-1]
+    assert np.array_equal(at_once[~hole], fills[0][~hole])
+
+
+def test_no_more_is_blended_at_once_than_a_tile_with_what_it_sees(monkeypatch) -> None:
+    seen = []
+
+    def blend(led, copied, coarse, known):
+        seen.append(known.shape)
+        return led
+
+    hole = np.zeros((3000, 2600), bool)
+    hole[20:2900, 1500:2500] = True
+    led = np.zeros((*hole.shape, 3), np.uint8)
+    assert blend_in_tiles(blend, led, led, led, hole).shape == led.shape
+    most = texture.BLEND_TILE + 2 * texture.BLEND_SIGHT
+    assert max(max(shape) for shape in seen) <= most
+    assert len(seen) == 6  # of nine tiles those with holes
+
+
+def test_detail_that_is_restored_in_parts_is_bit_for_bit_that_of_all_at_once(photo, monkeypatch) -> None:
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[60:260, 90:317] = True
+    small, unknown = halve(photo, hole)
+    fill = Copy(np.where(unknown[..., None], 128, small).astype(np.uint8))
+    at_once = restore_detail(photo, hole, fill, unknown)
+    monkeypatch.setattr(detail, "MOST_PIXELS", 999)
+    assert np.array_equal(restore_detail(photo, hole, fill, unknown).pixels, at_once.pixels)

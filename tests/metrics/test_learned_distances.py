@@ -18,9 +18,9 @@ from onar.metrics.learned_distances import (
     frechet_distance,
     kernel_distance,
     lpips,
-    pooled_features,
     st_lpips,
 )
+from onar.metrics.set_features import load_set_features
 from tests.conftest import PHOTOS
 
 NAMES = ("skimage_chelsea.jpg", "skimage_coffee.jpg")
@@ -149,7 +149,7 @@ def test_the_kernel_distance_is_that_of_the_formula() -> None:
 
 
 def test_sets_further_apart_have_a_larger_distance() -> None:
-    features = pooled_features("efficientnet_lite0")
+    features = load_set_features("efficientnet_lite0")
     real, near, far = (features(torch.cat([load(blur), load(blur).flip(3)])) for blur in (0, 0.5, 3))
     assert real.dtype == torch.float64
     assert real.shape == (4, 80)
@@ -158,5 +158,5 @@ def test_sets_further_apart_have_a_larger_distance() -> None:
 
 
 def test_an_unknown_feature_network_is_refused_by_the_flags_name() -> None:
-    with pytest.raises(UsageError, match="--features is vgg16 or efficientnet_lite0, not 'inception'"):
-        pooled_features("inception")
+    with pytest.raises(UsageError, match="--features is vgg16 or efficientnet_lite0 or inception_v3, not 'inception'"):
+        load_set_features("inception")

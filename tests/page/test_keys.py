@@ -1,11 +1,14 @@
 """Every key and every use of the pointer that the help names does what it says, and no key disturbs who writes."""
 
+import base64
 import re
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
@@ -269,6 +272,38 @@ def pinches(page: Page) -> None:
     expect_work(page, steps=0)
 
 
+def draws_a_line(page: Page) -> None:
+    drag(page, (60, 60), (80, 60))
+    before = shown(page, 1)
+    page.keyboard.down("Shift")
+    page.mouse.click(*on_page(page, 280, 180))
+    page.mouse.click(*on_page(page, 60, 180))
+    page.keyboard.up("Shift")
+    expect_work(page, steps=3)
+    assert shown(page, 1) != before
+    assert is_marked(page, 180, 120), "half way between the stroke's end and the first place"
+    assert is_marked(page, 170, 180), "and between the two places"
+    assert not is_marked(page, 70, 120)
+
+
+def draws_a_line_by_key(page: Page) -> None:
+    drag(page, (60, 60), (80, 60))
+    page.mouse.move(*on_page(page, 280, 180))
+    canvas(page).press("Shift+ ")
+    canvas(page).press("Shift+ ")
+    expect_work(page, steps=2)
+    assert is_marked(page, 180, 120)
+
+
+def is_marked(page: Page, x: float, y: float) -> bool:
+    """Whether the mask is seen at a point of the photo."""
+    box, (left, top) = canvas(page).bounding_box(), on_page(page, x, y)
+    picture = Image.open(BytesIO(base64.b64decode(shown(page, 1).partition(",")[2])))
+    ratio = picture.width / box["width"]
+    alpha = picture.getpixel((round((left - box["x"]) * ratio), round((top - box["y"]) * ratio)))[3]
+    return alpha > 0
+
+
 SAID: dict[str, Callable[[Page], None]] = {
     "B": partial(chooses, key="b", tool="Brush"),
     "E": partial(chooses, key="e", tool="Eraser"),
@@ -292,6 +327,8 @@ SAID: dict[str, Callable[[Page], None]] = {
     "?": opens_the_help,
     "Arrow keys": paints_and_moves_the_brush,
     "Space": paints_and_moves_the_brush,
+    "Shift and space": draws_a_line_by_key,
+    "Shift and click": draws_a_line,
     "Wheel": zooms_by_wheel,
     "Alt and wheel": resizes_by_wheel,
     "Shift and wheel": moves_by_wheel,

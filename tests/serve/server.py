@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -36,6 +37,18 @@ class Server:
         """One number from /metrics."""
         text = httpx.get(f"{self.url}/metrics", headers=headers, timeout=60).text
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+
+    @property
+    def megabytes(self) -> float:
+        """Of memory that the server and its child have."""
+        return sum(self.measure(f"{whose}process_resident_memory_bytes") for whose in ("", "onar_child_")) / 1e6
+
+    @property
+    def child(self) -> int:
+        """The number of the process that does the work."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        (child,) = (number for thread in threads for number in thread.read_text().split())
+        return int(child)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -24,6 +26,7 @@ from PIL import Image, ImageCms
 
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
+from onar.cli import main
 from onar.errors import UsageError
 from onar.imaging.formats import FORMATS
 from onar.imaging.images import PhotoBytes
@@ -150,6 +153,32 @@ def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
     assert b"Camera" in photo.metadata.exif
 
 
+def erased() -> np.ndarray:
+    """A photo in which the hole was erased, and in part something beside it."""
+    alpha = np.where(a_hole(), 0, 255).astype(np.uint8)
+    alpha[:4] = 200
+    return np.dstack([np.where(a_hole()[..., None], 255, np.asarray(a_photo())), alpha]).astype(np.uint8)
+
+
+def test_mask_alpha_fills_what_was_erased_as_the_command_does(server: Server, weights: Path, tmp_path: Path) -> None:
+    photo = encode(erased())
+    (tmp_path / "photo.png").write_bytes(photo)
+    command = ["complete", str(tmp_path / "photo.png"), "--mask", "alpha", "--output", str(tmp_path / "out.png")]
+    with suppress(SystemExit):
+        main([*command, "--weights", str(weights), "--device", "cpu"])
+    options = {"mask": "alpha", "dilate": 2}
+    in_form = send(server, url=PATH, files={"photo": photo}, data={"mask": "alpha"})
+    assert in_form.content == (tmp_path / "out.png").read_bytes()
+    dilated = send(server, url=PATH, files={"photo": photo}, data=options)
+    assert dilated.content not in (in_form.content, photo)
+    assert send(server, url=PATH, json={"photo": b64encode(photo).decode(), **options}).content == dilated.content
+
+
+def test_a_file_that_holds_the_word_alpha_is_no_mask(server: Server) -> None:
+    answer = send(server, url=PATH, files={"photo": encode(erased()), "mask": b"alpha"})
+    assert (answer.status_code, answer.json()["error"]) == (415, "not_a_picture")
+
+
 def test_options_change_what_is_filled(server: Server) -> None:
     hole, photo = a_hole(), np.asarray(a_photo())
     inverted = encode((~hole).astype(np.uint8) * 255)
@@ -227,6 +256,34 @@ def test_what_takes_too_long_is_given_up(hasty_server: Server) -> None:
     response = httpx.post(hasty_server.url + PATH, **slow_form(), auth=("ada", "secret:word"), timeout=60)
     assert response.status_code == 504
     assert response.json() == {"error": "time_limit", "message": "not done within 0.5 s"}
+
+
+def test_what_would_take_too_long_is_told_before_it_begins_and_the_next_request_is_answered() -> None:
+    mask = np.full((3000, 3000), 255, np.uint8)
+    mask[:9] = 0
+    request = form(encode(a_photo(3000, 3000), "JPEG"), encode(mask))
+    with running_server("--no-page", "--time_limit", 20) as server:
+        answer = send(server, **request)
+        assert (answer.status_code, answer.json()["error"]) == (422, "time_limit")
+        told = r"this would take \d+ s here, and 20 s are allowed: mark less at a time, .*"
+        assert re.fullmatch(told, answer.json()["message"])
+        assert server.measure("onar_children_replaced") == 0
+        complete(server)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", f"/api/{name}") for name in ("complete", "view", "mask", "fill", "save")),
+        *(("GET", path) for path in ("/api/health", "/api/model", "/api/trainings", "/api/masks", "/metrics")),
+    ],
+)
+def test_options_in_the_address_are_refused_and_not_passed_over(server: Server, method: str, path: str) -> None:
+    request = {**form(), "url": f"{path}?dilat=3"} if method == "POST" else {"url": f"{path}?dilat=3"}
+    answer = send(server, **request, method=method)
+    assert (answer.status_code, answer.json()["error"]) == (422, "bad_request")
+    assert "dilat: " in answer.json()["message"]
+    assert "422" in httpx.get(f"{server.url}/api/openapi.json").json()["paths"][path][method.lower()]["responses"]
 
 
 @pytest.mark.parametrize("auth", [None, ("ada", "secret"), ("ada", ""), ("key", "key"), "Bearer", "Bearer keys", "key"])
@@ -345,6 +402,56 @@ def test_what_is_being_completed_is_finished_before_the_server_stops() -> None:
     assert server.process.wait(60) == 0
 
 
+def test_work_whose_client_goes_away_is_ended_and_its_memory_comes_back(server: Server) -> None:
+    complete(server)
+    replaced, child, before = server.measure("onar_children_replaced"), server.child, server.megabytes
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(server.url + PATH, **deep_form(), timeout=httpx.Timeout(60, read=1))
+    assert complete(server).status_code == 200
+    assert server.measure("onar_children_replaced") == replaced + 1
+    assert server.child != child
+    assert server.megabytes < 1.3 * before
+
+
+def test_a_child_that_the_system_kills_is_told_and_the_next_request_is_answered(server: Server) -> None:
+    complete(server)
+    with ThreadPoolExecutor() as executor:
+        asked = executor.submit(send, server, url=PATH, **deep_form())
+        wait_until(lambda: server.measure("onar_in_progress") == 1)
+        os.kill(server.child, signal.SIGKILL)
+        answer = asked.result()
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "out_of_memory"
+    assert "not enough memory for this: mark less" in answer.json()["message"]
+    complete(server)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_process_is_left_of_a_server_that_was_stopped(stop: signal.Signals) -> None:
+    with running_server("--no-page", "--weights", "pyramid") as server:
+        child = Path(f"/proc/{server.child}/cmdline")
+        assert child.read_text()
+        server.process.send_signal(stop)
+        server.process.wait(60)
+    wait_until(lambda: not is_there(child))
+
+
+def is_there(cmdline: Path) -> bool:
+    try:
+        return bool(cmdline.read_text())  # a process that has ended and is not buried has none
+    except OSError:
+        return False
+
+
+def deep_form() -> dict[str, Any]:
+    """A photo that takes many seconds to fill."""
+    mask = np.zeros((1400, 1400), np.uint8)
+    mask[100:1300, 100:1300] = 255
+    request = form(encode(a_photo(1400, 1400), "JPEG"), encode(mask), texture="patches")
+    del request["url"]
+    return request
+
+
 def slow_form() -> dict[str, Any]:
     """A photo that takes a second or more, most of it to compress the answer."""
     side = 2400
@@ -419,7 +526,7 @@ def test_memory_does_not_grow_over_500_requests() -> None:
         with ThreadPoolExecutor(4) as executor:
             answers = list(executor.map(lambda number: send(server, **requests[number % 3]), range(count)))
         assert {answer.status_code for answer in answers} == {200}
-        return server.measure("process_resident_memory_bytes") / 1e6
+        return server.megabytes
 
     with running_server("--no-page") as server:
         before = send_some(server, 50)

@@ -4,8 +4,9 @@ import asyncio
 import io
 import json
 import re
-import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -13,13 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from starlette.testclient import TestClient
 
 from onar.checkpoint import save_weights
 from onar.imaging.decoding import Decoded
 from onar.imaging.images import PhotoBytes, open_picture
 from onar.imaging.png import write_png
 from onar.imaging.tiff import write_tiff
-from onar.inference.inpainter import Inpainter
 from onar.models import PConvUNet
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
@@ -186,6 +187,25 @@ def test_a_later_fill_sees_the_earlier_ones_as_if_they_were_in_the_photo(server:
     assert both == asked(server, "save", [("photo", with_first), ("earlier", second)], earlier_at="60,50").content
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG of 12 in 16 bits", "grey PNG of 16 bits, in part transparent"])
+def test_parts_of_a_hole_that_lie_far_apart_are_filled_as_in_one_rectangle(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    mask = np.zeros(upright(photo).pixels.shape[:2], np.uint8)
+    mask[2:12, 3:10] = mask[70:90, 80:120] = 255
+    sheet = np.zeros((30, 40), np.uint8)
+    sheet[:10, :7] = sheet[10:] = 255
+    at, whole = "3,2,7,10;80,70,40,20", encode(mask)
+    apart = asked(server, "fill", [("photo", photo), ("mask", encode(sheet))], at=at)
+    together = asked(server, "fill", [("photo", photo), ("mask", whole)], at="0,0")
+    assert Image.open(io.BytesIO(apart.content)).size == (40, 30)
+    assert apart.headers["onar-filled"] == together.headers["onar-filled"]
+    saved = [
+        asked(server, "save", [("photo", photo), ("earlier", answer.content)], earlier_at=place).content
+        for answer, place in ((apart, at), (together, "0,0"))
+    ]
+    assert saved[0] == saved[1] != photo
+
+
 def test_without_a_fill_the_photo_comes_back_byte_for_byte_and_in_other_formats_whole(server: Server) -> None:
     photo = PHOTOS["JPEG"]()
     assert asked(server, "save", [("photo", photo)]).content == photo
@@ -199,7 +219,7 @@ def test_what_a_result_leaves_out_is_told_when_a_photo_is_opened_and_when_it_is_
     photo = PHOTOS["PNG of 16 bits"]()
     assert "onar-losses" not in asked(server, "view", [("photo", photo)]).headers
     saved = asked(server, "save", [("photo", photo)], format="jpeg")
-    assert [loss["key"] for loss in json.loads(saved.headers["onar-losses"])] == ["no_bits", "no_alpha"]
+    assert [loss["key"] for loss in json.loads(saved.headers["onar-losses"])] == ["no_bits", "no_alpha", "compresses"]
 
 
 # ---------------------------------------------------------------- one by one
@@ -225,6 +245,24 @@ def test_a_large_photo_is_seen_smaller_and_whole(server: Server) -> None:
     answer = asked(server, "view", [("photo", photo)])
     assert answer.headers["onar-size"] == "3000x200"
     assert Image.open(io.BytesIO(answer.content)).size == (VIEW_SIZE, 171)
+
+
+@pytest.mark.parametrize("name", ["JPEG on its side", "PNG of 12 in 16 bits", "PNG, in part transparent"])
+def test_a_part_is_seen_with_every_pixel_or_with_the_mean_of_some(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    whole = Image.open(io.BytesIO(asked(server, "view", [("photo", photo)]).content))
+    answer = asked(server, "view", [("photo", photo)], parts="10,20,30,40")
+    part = Image.open(io.BytesIO(answer.content))
+    assert (answer.headers["onar-size"], part.size) == (f"{whole.width}x{whole.height}", (30, 40))
+    differences = np.abs(np.asarray(part, int) - np.asarray(whole.crop((10, 20, 40, 60)), int))
+    assert differences.mean() < 4  # both may be JPEGs
+    two = Image.open(io.BytesIO(asked(server, "view", [("photo", photo)], parts="0,0,5,9;10,20,30,40").content))
+    assert two.size == (30, 49)
+    assert np.abs(np.asarray(two.crop((0, 9, 30, 49)), int) - np.asarray(part, int)).mean() < 4
+    smaller = Image.open(
+        io.BytesIO(asked(server, "view", [("photo", photo)], parts="10,20,30,40", reduction=4).content)
+    )
+    assert np.abs(np.asarray(smaller, int) - np.asarray(part.reduce(4), int)).mean() < 4
 
 
 def test_a_mask_is_white_or_black_and_upright(server: Server) -> None:
@@ -265,18 +303,47 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "half a JPEG": ("view", {"photo": JPEG[:700]}, 400, "bad_picture", "the photo: damaged"),
     "3600 megapixels": ("view", {"photo": png_of_size(60_000, 60_000)}, 413, "too_many_pixels", "larger than"),
     "too many bytes": ("view", {"photo": bytes(21_000_000)}, 413, "body_too_large", "larger than 20 MB"),
-    "nothing to look at": ("view", {"at": "1,1"}, 422, "bad_request", "photo: Field required"),
+    "nothing to look at": ("view", {"at": "1,1"}, 422, "bad_request", "at: Extra inputs"),
+    "no photo": ("view", {"keep": "true"}, 422, "bad_request", "give either photo or photo_id"),
     "text as mask": ("mask", {"mask": b"text"}, 415, "not_a_picture", "the mask: not a picture"),
     "large mask": ("mask", {"mask": png_of_size(9000, 9000)}, 413, "too_many_pixels", "the mask: larger than 10"),
     "no place": ("fill", {"photo": PHOTO, "mask": MASK}, 422, "bad_request", "at: Field required"),
     "place of words": ("fill", {"photo": PHOTO, "mask": MASK, "at": "left"}, 422, "bad_request", "at: .*LEFT,TOP"),
-    "half a place": ("fill", {"photo": PHOTO, "mask": MASK, "at": "3,"}, 422, "bad_request", r"at\.1: "),
-    "place below 0": ("fill", {"photo": PHOTO, "mask": MASK, "at": "-1,0"}, 422, "bad_request", r"at\.0: .* 0"),
+    "half a place": ("fill", {"photo": PHOTO, "mask": MASK, "at": "3,"}, 422, "bad_request", "at: .*not LEFT,TOP"),
+    "place below 0": (
+        "fill",
+        {"photo": PHOTO, "mask": MASK, "at": "-1,0"},
+        422,
+        "bad_request",
+        "at: .*LEFT,TOP of 0 or more",
+    ),
     "place without end": ("fill", {"photo": PHOTO, "mask": MASK, "at": "9" * 9000}, 422, "bad_request", "at: "),
     "hole outside": (
         "fill",
         {"photo": PHOTO, "mask": MASK, "at": "1,0"},
         *(422, "bad_request", "64 x 48 pixels at 1,0 are not all on the photo of 64 x 48"),
+    ),
+    "part outside": (
+        "view",
+        {"photo": PHOTO, "parts": "60,0,9,9"},
+        *(422, "bad_request", "9 x 9 pixels at 60,0 are not all on the photo of 64 x 48"),
+    ),
+    "photo many times": (
+        "view",
+        {"photo": PHOTO, "parts": ";".join(["0,0,64,48"] * 4000)},
+        *(422, "bad_request", "the parts have more than 10 megapixels together"),
+    ),
+    "part of nothing": ("view", {"photo": PHOTO, "parts": "1,1,0,9"}, 422, "bad_request", "has no pixels"),
+    "part that is a place": ("view", {"photo": PHOTO, "parts": "1,1"}, 422, "bad_request", "not LEFT,TOP,WIDTH,HEIGHT"),
+    "more rectangles than the mask holds": (
+        "fill",
+        {"photo": PHOTO, "mask": encode(np.full((9, 9), 255, np.uint8)), "at": "0,0,9,5;20,20,9,5"},
+        *(422, "bad_request", "does not hold all of its rectangles"),
+    ),
+    "fewer rectangles than the mask holds": (
+        "fill",
+        {"photo": PHOTO, "mask": encode(np.full((9, 9), 255, np.uint8)), "at": "0,0,9,5"},
+        *(422, "bad_request", "a picture of 9 rows has rectangles of 5 rows"),
     ),
     "no hole": (
         "fill",
@@ -286,7 +353,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "weights of another place": (
         "fill",
         {"photo": PHOTO, "mask": MASK, "at": "0,0", "weights": "../../etc/passwd"},
-        *(422, "bad_request", "there are no weights ../../etc/passwd any more"),
+        *(422, "unknown_weights", "there are no weights ../../etc/passwd any more"),
     ),
     "fill without its place": ("save", {"photo": PHOTO, "earlier": PHOTO}, 422, "bad_request", "1 earlier fills need"),
     "fill that is none": ("save", {"photo": PHOTO, "earlier": PHOTO, "earlier_at": "0,0"}, *NOT_A_FILL),
@@ -304,6 +371,11 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
         "save",
         {"photo": PHOTO, "earlier": png_of_size(60_000, 60_000), "earlier_at": "0,0"},
         *(413, "too_many_pixels", "an earlier fill: larger than"),
+    ),
+    "hundreds of large fills": (
+        "save",
+        {"photo": PHOTO, "earlier": [png_of_size(1000, 1000)] * 241, "earlier_at": ["0,0"] * 241},
+        *(413, "too_many_fills", "earlier fills are larger than 240 megapixels together: save the photo"),
     ),
     "unknown format": ("save", {"photo": PHOTO, "format": "exe"}, 422, "bad_request", "format: "),
     "two photos": ("view", {"photo": [PHOTO, PHOTO]}, 400, "malformed", "Too many files"),
@@ -350,7 +422,7 @@ def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: S
 def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
     async def test() -> httpx.Response:
         worker = Worker(places=1, time_limit=60)
-        app = create_app(WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None), worker, ServeConfig())
+        app = create_app(WeightsShelf("pyramid"), worker, ServeConfig())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             with worker.place():
                 return await client.post(f"/api/{path}", content=b"no form")
@@ -360,34 +432,143 @@ def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_pictures_are_read_and_written_in_their_turn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that decodes or encodes one runs in the worker's thread, so that only one is in memory at a time."""
-    threads: list[str] = []
-    decode, save = Image.Image.load, Image.Image.save
+def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So only one is in memory at a time, and nothing of it stays in the server."""
+    here: list[str] = []
 
     def noticed(function: Any) -> Any:
         def notice(*args: Any, **kwargs: Any) -> Any:
-            threads.append(threading.current_thread().name)
+            here.append(function.__name__)
             return function(*args, **kwargs)
 
         return notice
 
     async def test() -> None:
-        shelf = WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", None)
-        app = create_app(shelf, Worker(places=8, time_limit=60), ServeConfig())
-        monkeypatch.setattr(Image.Image, "load", noticed(decode))
-        monkeypatch.setattr(Image.Image, "save", noticed(save))
+        worker = Worker(places=8, time_limit=60)
+        app = create_app(WeightsShelf("pyramid"), worker, ServeConfig())
+        hole = {"photo": JPEG, "mask": encode(a_hole().astype(np.uint8) * 255)}
+        monkeypatch.setattr(Image, "open", noticed(Image.open))
+        monkeypatch.setattr(Image.Image, "save", noticed(Image.Image.save))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-            hole = {"photo": JPEG, "mask": encode(a_hole().astype(np.uint8) * 255)}
-            threads.clear()
             answers = await asyncio.gather(
                 client.post("/api/view", files={"photo": JPEG}),
                 client.post("/api/mask", files={"mask": MASK}),
                 client.post("/api/fill", files=hole, data={"at": "0,0"}),
                 client.post("/api/save", files={"photo": JPEG}, data={"format": "tiff"}),
             )
+        worker.end()
         assert {answer.status_code for answer in answers} == {200}
 
     asyncio.run(asyncio.wait_for(test(), timeout=120))
-    assert len(threads) > 5
-    assert len(set(threads)) == 1
+    assert here == []
+
+
+# ---------------------------------------------------------------- photos that are kept
+
+
+@pytest.fixture
+def keeping() -> Iterator[Callable[..., httpx.Client]]:
+    """Servers in this process, with settings."""
+    with ExitStack() as running:
+
+        def start(**settings: object) -> TestClient:
+            worker = Worker(4, 60)
+            app = create_app(WeightsShelf("pyramid"), worker, ServeConfig(**settings))
+            client = running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
+            running.callback(worker.end)
+            return client
+
+        yield start
+
+
+def kept(client: httpx.Client, photo: bytes = PHOTO, **fields: str) -> str:
+    answer = client.post("/api/view", files={"photo": photo}, data={"keep": "true", **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.headers["Onar-Photo"]
+
+
+def view_status(client: httpx.Client, photo_id: str) -> tuple[int, str]:
+    answer = client.post("/api/view", files={"photo_id": (None, photo_id)})
+    return answer.status_code, answer.json()["error"] if answer.is_error else ""
+
+
+KEPT, GONE = (200, ""), (404, "photo_gone")
+
+
+def test_a_photo_that_is_kept_is_filled_and_saved_as_one_that_is_sent_and_is_sent_once(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    photo_id = kept(client)
+    for path, files, fields in (
+        ("view", {}, {}),
+        ("fill", {"mask": MASK}, {"at": "0,0"}),
+        ("save", {}, {"format": "png"}),
+    ):
+        sent = client.post(f"/api/{path}", files={"photo": PHOTO, **files}, data=fields)
+        by_id = client.post(f"/api/{path}", files=files, data={"photo_id": photo_id, **fields})
+        if not files:
+            by_id = client.post(f"/api/{path}", files={"photo_id": (None, photo_id)}, data=fields)
+        assert sent.status_code == by_id.status_code == 200, by_id.text
+        assert by_id.content == sent.content
+        assert "Onar-Photo" not in sent.headers, "nobody asked to keep it"
+    assert f"onar_kept_bytes {float(len(PHOTO))}" in client.get("/metrics").text
+
+
+def test_a_photo_is_let_go_with_its_page_by_the_next_one_and_after_a_while(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    first = kept(client)
+    assert view_status(client, first) == KEPT
+    assert client.delete(f"/api/photos/{first}").status_code == 204
+    assert client.delete(f"/api/photos/{first}").status_code == 204, "nobody is told whether it was there"
+    assert view_status(client, first) == GONE
+    second = kept(client)
+    third = kept(client, instead_of=second)
+    assert [view_status(client, one) for one in (second, third)] == [GONE, KEPT]
+    hasty = keeping(kept_minutes=1e-3)
+    photo_id, begin = kept(hasty), time.monotonic()
+    while "onar_kept_bytes 0.0" not in hasty.get("/metrics").text:
+        assert time.monotonic() < begin + 60
+    assert view_status(hasty, photo_id) == GONE
+
+
+def test_photos_that_are_kept_have_a_limit_and_the_ones_nobody_asks_for_go_first(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping(kept_megabytes=2.5 * len(PHOTO) / 1e6)
+    first, second = kept(client), kept(client)
+    assert view_status(client, first) == KEPT
+    third = kept(client)
+    assert [view_status(client, one) for one in (first, second, third)] == [KEPT, GONE, KEPT]
+    answer = keeping(kept_megabytes=0).post("/api/view", files={"photo": PHOTO}, data={"keep": "true"})
+    assert answer.status_code == 200
+    assert "Onar-Photo" not in answer.headers
+
+
+def test_what_is_no_photo_is_not_kept_and_an_id_stands_for_one_photo_alone(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+    answer = client.post("/api/view", files={"photo": b"no photo"}, data={"keep": "true"})
+    assert (answer.status_code, "Onar-Photo" in answer.headers) == (415, False)
+    both = client.post("/api/view", files={"photo": PHOTO}, data={"photo_id": kept(client)})
+    neither = client.post("/api/view", files={"keep": (None, "true")})
+    assert {both.status_code, neither.status_code} == {422}
+    assert "either photo or photo_id" in both.json()["message"]
+    assert [view_status(client, one) for one in ("x", "\x00", "é" * 3000)] == [GONE] * 3
+
+
+def test_a_jpeg_that_is_compressed_anew_is_told_and_one_that_is_not_is_not(
+    keeping: Callable[..., httpx.Client],
+) -> None:
+    client = keeping()
+
+    def losses(photo: bytes, wanted: str) -> list[str]:
+        answer = client.post("/api/save", files={"photo": photo}, data={"format": wanted})
+        return [loss["key"] for loss in json.loads(answer.headers.get("Onar-Losses", "[]"))]
+
+    assert losses(PHOTO, "jpeg") == ["compresses"]
+    assert losses(JPEG, "same") == []
+    assert losses(JPEG, "png") == losses(PHOTO, "same") == []

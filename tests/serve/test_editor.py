@@ -262,7 +262,7 @@ def test_a_double_click_fills_and_does_not_cancel(page: Page) -> None:
 
 def test_a_file_that_comes_while_a_hole_is_filled_is_not_lost_without_a_word(page: Page) -> None:
     page.evaluate(HOLD_FILLS)
-    page.keyboard.press("Space")
+    draw(page, STROKE)
     page.keyboard.press("Enter")
     expect(button(page, "Cancel")).to_be_visible()
     open_options(page)

@@ -1,12 +1,12 @@
 """What stands in front of the API and the page: the same for both."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from onar.inference.inpainter import Inpainter
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.weights import WeightsShelf
@@ -14,13 +14,10 @@ from onar.serve.worker import Worker
 from tests.serve.bad_requests import form
 
 
-class Broken(Inpainter):
+class Broken(Worker):
     """Fails in a way that nobody expects."""
 
-    def __init__(self) -> None:
-        pass
-
-    def __call__(self, *_: Any, **__: Any) -> Any:
+    async def run(self, work: Callable[[], Any]) -> Any:
         raise ZeroDivisionError
 
 
@@ -32,7 +29,7 @@ def ask_broken(*requests: dict[str, Any], **settings: Any) -> list[httpx.Respons
 
     async def ask() -> list[httpx.Response]:
         config = ServeConfig(**settings)
-        app = create_app(WeightsShelf(Broken(), "none", "cpu", None), Worker(4, 60), config, page)
+        app = create_app(WeightsShelf("pyramid"), Broken(4, 60), config, page)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [await client.request(**{"method": "POST", **request}) for request in requests]

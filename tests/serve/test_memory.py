@@ -84,7 +84,7 @@ def test_memory_is_flat_over_200_fills_on_16_open_pages(tmp_path: Path) -> None:
 
 
 def memory_of(server: Server, rounds: int) -> float:
-    megabytes = server.measure("process_resident_memory_bytes") / 1e6
+    megabytes = server.megabytes
     print(f"memory after {rounds * CLIENTS} fills: {megabytes:.0f} MB", flush=True)
     return megabytes
 

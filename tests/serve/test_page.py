@@ -5,6 +5,7 @@ Pictures of the page are left in tests/artifacts, to be looked at.
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -207,7 +208,7 @@ def test_fills_that_grow_too_many_for_the_server_are_told_and_what_was_done_can_
     noise = np.random.default_rng(0).integers(0, 256, (550, 550, 3), np.uint8)  # 0.9 MB: nothing can be compressed
     Image.fromarray(noise).save(tmp_path / "noise.png")
     page = browser.new_page(locale="en-US")
-    with running_server("--weights", "pyramid", "--max_body_megabytes", "1") as server:
+    with running_server("--weights", "pyramid", "--max_body_megabytes", "1", "--kept_megabytes", "0") as server:
         browsing.open_page(page, server.url)
         choose_photo(page, tmp_path / "noise.png")
         open_options(page)
@@ -299,3 +300,31 @@ def test_masks_follow_their_settings(open_page: OpenPage) -> None:
     expect(page.get_by_text(re.compile("--mask_type rectangle --hole_ratio 0.1 0.3"))).to_be_visible()
     assert len(set(shown)) == 4
     keep_picture(page, "masks_tr_light")
+
+
+def test_cancel_ends_what_the_server_is_doing_and_the_next_hole_is_filled(browser: Browser, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "photo.jpg", np.zeros((1400, 1400), np.uint8)
+    Image.open(COFFEE).convert("RGB").resize((1400, 1400)).save(photo)
+    mask[100:1300, 100:1300] = 255
+    Image.fromarray(mask).save(tmp_path / "deep.png")
+    with running_server() as server:
+        page = browser.new_page(locale="en-US")
+        browsing.open_page(page, server.url)
+        choose_photo(page, photo)
+        choose_mask(page, tmp_path / "deep.png")
+        button(page, "Fill").click()
+        wait_until(lambda: server.measure("onar_in_progress") == 1)
+        button(page, "Cancel").click()
+        wait_until(lambda: server.measure("onar_children_replaced") == 1)
+        expect_work(page, fills=0)
+        button(page, "Clear the mask").click()
+        paint(page)
+        fill(page)
+        page.close()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import platform
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,17 @@ import pytest
 
 from onar.bundled import bundled_photos
 from onar.config import TrainConfig
-from onar.errors import OnarError
 from onar.imaging.images import write_image
-from onar.serve.trainings import POINTS, LoggedRun, find_runs, find_sheets, read_run, state_of, summary
+from onar.serve.trainings import (
+    POINTS,
+    LoggedRun,
+    UnreadableRunError,
+    find_runs,
+    find_sheets,
+    read_run,
+    state_of,
+    summary,
+)
 from onar.training.results_folder import LOSSES, Results
 from tests.runs import SMALL, train_command
 from tests.serve.server import Server, running_server
@@ -143,7 +152,13 @@ def test_scores_are_curves_of_each_method(tmp_path: Path) -> None:
     assert scores == {"psnr": {m: [(epoch, v) for epoch in (1, 2, 3, 4)] for m, v in (("onar", 20), ("Telea", 21))}}
 
 
-@pytest.mark.parametrize("line", ["3", '["a"]', '{"loss": 0.1}', '{"epochs_done": 1}', '{"epoch": {}, "step": "a"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("3", '["a"]', '{"loss": 0.1}', '{"epochs_done": 1}', '{"epoch": {}, "step": "a"}'),
+        pytest.param("[" * 100_000, id="nested too deeply"),
+    ],
+)
 def test_a_log_of_another_program_tells_no_progress(tmp_path: Path, line: str) -> None:
     folder = a_run(tmp_path / "run")
     Results(folder).log.write_text(f"{line}\n")
@@ -153,25 +168,49 @@ def test_a_log_of_another_program_tells_no_progress(tmp_path: Path, line: str) -
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("config.toml", b'epochs = "many"\n', "is not the configuration of a training"),
-        ("config.toml", b"epochs =\n\n", "is not valid TOML"),
-        ("config.toml", None, "cannot read"),
-        ("log.jsonl", b"\xff\xfe\x00 a picture", "is not the log of a training"),
-        ("log.jsonl", b"[" * 100_000, "is not the log of a training"),
+        ("config.toml", b'epochs = "many"\n', "no_settings"),
+        ("config.toml", b"epochs =\n\n", "no_settings"),
+        ("config.toml", b"\xff\xfe\x00 a picture", "no_settings"),
+        ("config.toml", None, "no_access"),
+        ("log.jsonl", b"\xff\xfe\x00 a picture", "no_log"),
     ],
 )
-def test_files_that_are_no_trainings_are_told_in_one_line(
+def test_files_that_are_no_trainings_are_told_without_where_they_lie(
     tmp_path: Path, name: str, content: bytes | None, problem: str
 ) -> None:
     folder = a_run(tmp_path / "run")
     (folder / name).unlink()
     if content is not None:
         (folder / name).write_bytes(content)
-    with pytest.raises(OnarError, match=problem):
+    with pytest.raises(UnreadableRunError):
         read(folder)
     told = summary(folder, state_of(folder))
-    assert problem in told
-    assert "\n" not in told
+    assert (told.kind, told.file) == (problem, name)
+    assert str(told).startswith(name)
+    assert str(tmp_path) not in str(told)
+    assert "\n" not in str(told)
+
+
+def test_a_training_that_was_killed_or_stopped_is_told_to_be_so_and_one_from_elsewhere_is_not(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run")
+    assert not state_of(folder).stopped, "nobody has said who trains"
+    results = Results(folder)
+    results.open()
+    assert not state_of(folder).stopped
+    Results(folder).close()  # by one who does not train into it
+    assert not state_of(folder).stopped
+    results.close()
+    assert state_of(folder).stopped
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    holder = folder / ".lock_holder"
+    holder.write_text(f"process {process.pid} on {platform.node()}")
+    assert state_of(folder).stopped
+    holder.write_text(f"process {process.pid} on another-computer")
+    assert not state_of(folder).stopped
+    holder.write_text(f"process {process.pid} on {platform.node()}")
+    results.generator.touch()
+    assert not state_of(folder).stopped, "it has finished"
 
 
 def test_sheets_are_in_the_order_of_their_epochs_and_nothing_else_is_one(tmp_path: Path) -> None:
@@ -259,6 +298,7 @@ def test_a_sheet_of_a_run_that_began_anew_is_another_one(server: Server, root: P
     Results(folder).samples(1).unlink()
     assert get_run(server, name).json()["sheets"] == []
     content = a_sheet(folder, 1, grey=200)
+    assert get_run(server, name, "/sheets/1?changed=1").content == content, "as the page asks for it"
     assert get_run(server, name, "/sheets/1", **{"If-None-Match": tag}).content == content
     assert get_run(server, name).json()["sheets"] != before
 
@@ -268,7 +308,8 @@ def test_a_run_that_cannot_be_read_is_a_line_and_hides_no_other(server: Server, 
     a_run(root / "whole")
     assert in_list(server, "koşu ile/whole")["problem"] is None
     for told in (in_list(server, "koşu ile/broken"), get_run(server, "koşu ile/broken").json()):
-        assert "is not the configuration of a training" in told["problem"]
+        message = "config.toml is not the configuration of a training"
+        assert told["problem"] == {"kind": "no_settings", "file": "config.toml", "message": message}
         assert told["progress"] is None
 
 

@@ -125,7 +125,12 @@ def test_files_that_are_no_training_are_told_and_so_is_a_server_that_has_gone(
     page: Page, root: Path, server: Server
 ) -> None:
     Results(a_run(root / "broken")).config.write_text('epochs = "many"\n')
-    expect(page.get_by_text(re.compile("Cannot be read: .*is not the configuration of a training"))).to_be_visible()
+    told = page.get_by_text("Cannot be read: config.toml is not the configuration of a training.")
+    expect(told).to_be_visible()
+    expect(page.get_by_role("checkbox", name="runs/broken")).not_to_be_checked()
+    a_run(root / "whole")
+    expect(page.get_by_role("checkbox", name="runs/whole")).to_be_checked()
+    expect(told).to_be_visible()
     server.process.terminate()
     server.process.wait()
     expect(page.get_by_role("alert")).to_have_text("The server does not answer. The page goes on asking.")

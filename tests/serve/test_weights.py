@@ -1,5 +1,6 @@
 """The weights that may be chosen."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 
 from onar.checkpoint import save_weights
 from onar.errors import OnarError, UsageError
-from onar.inference.inpainter import Inpainter
 from onar.models import PConvUNet
 from onar.serve.weights import WeightsShelf
 
@@ -18,7 +18,7 @@ def save_small(path: Path) -> None:
 
 
 def a_shelf(folder: Path | None) -> WeightsShelf:
-    return WeightsShelf(Inpainter.load("pyramid"), "pyramid", "cpu", folder)
+    return WeightsShelf("pyramid", "cpu", folder)
 
 
 def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path) -> None:
@@ -42,6 +42,14 @@ def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
     save_small(tmp_path / "generator_final.pth")
     assert shelf.choose("generator_final.pth") is not first
     assert shelf.choose() is shelf.choose("pyramid")
+
+
+def test_a_shelf_that_was_sent_to_another_process_offers_the_same_and_loads_there(tmp_path: Path) -> None:
+    save_small(tmp_path / "generator_final.pth")
+    sent = pickle.loads(pickle.dumps(a_shelf(tmp_path)))
+    assert sent.names() == ["pyramid", "generator_final.pth", "bundled"]
+    assert sent.load() == "the pyramid fill"
+    assert "generator_final.pth" in sent.choose("generator_final.pth").description
 
 
 @pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", "."])

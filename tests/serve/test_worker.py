@@ -1,132 +1,376 @@
 import asyncio
-import threading
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from onar.serve.worker import BusyError, TimeLimitError, Worker
+from onar.errors import OnarError, OutOfMemoryError, UsageError
+from onar.serve.child import Child, LostChildError, Task, TooMuchWorkError, expecting
+from onar.serve.pace import Pace
+from onar.serve.worker import GRACE, BusyError, TimeLimitError, Worker
 
 
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), timeout=60))
+def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
+    worker = Worker(**{"places": 8, "time_limit": 30, **settings})
+    try:
+        asyncio.run(asyncio.wait_for(test(worker), timeout=60))
+    finally:
+        worker.end()
 
 
-def test_one_thing_is_done_at_a_time_in_the_order_of_asking() -> None:
-    async def test() -> None:
-        worker, running, order = Worker(places=8, time_limit=30), threading.Semaphore(1), []
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
 
-        def work(number: int) -> None:
-            assert running.acquire(blocking=False)
-            order.append(number)
-            running.release()
 
+# ---------------------------------------------------------------- what children are given to do
+
+
+def wait_for(path: Path) -> str:
+    while not path.exists():
+        time.sleep(0.01)
+    return "done"
+
+
+def begin_and_wait_for(begun: Path, path: Path) -> str:
+    begun.touch()
+    return wait_for(path)
+
+
+def alone(folder: Path, number: int) -> None:
+    (folder / "running").mkdir()  # fails when another has
+    with (folder / "order").open("a") as file:
+        file.write(f"{number}\n")
+    (folder / "running").rmdir()
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def print_and_return(text: str) -> str:
+    print(text, flush=True)
+    os.write(1, text.encode())
+    return text
+
+
+def take_gigabytes() -> int:
+    return len(bytearray(10**15))
+
+
+def crash() -> None:
+    ctypes.string_at(0)
+
+
+def expect_and_return(cpu_seconds: float) -> str:
+    with expecting(cpu_seconds):
+        return "done"
+
+
+# ---------------------------------------------------------------- turns
+
+
+def test_one_thing_is_done_at_a_time_in_the_order_of_asking(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
         async def ask(number: int) -> None:
             with worker.place():
-                await worker.run(lambda: work(number))
+                await worker.run(partial(alone, tmp_path, number))
 
         await asyncio.gather(*(ask(number) for number in range(8)))
-        assert order == list(range(8))
+        assert (tmp_path / "order").read_text().split() == [str(number) for number in range(8)]
 
     run(test)
 
 
 def test_who_finds_no_place_is_refused_at_once() -> None:
-    async def test() -> None:
-        worker = Worker(places=1, time_limit=30)
+    async def test(worker: Worker) -> None:
         with worker.place(), pytest.raises(BusyError, match="busy with 1 requests"), worker.place():
             pass
         with worker.place():
             assert worker.taken == 1
 
-    run(test)
+    run(test, places=1)
 
 
-def test_work_given_up_before_its_turn_is_never_begun() -> None:
-    async def test() -> None:
-        worker, go_on, begun = Worker(places=2, time_limit=30), threading.Event(), threading.Event()
-        first = asyncio.create_task(worker.run(go_on.wait))
-        second = asyncio.create_task(worker.run(begun.set))
-        while not worker.waiting:
-            await asyncio.sleep(0)
+def test_work_given_up_before_its_turn_is_never_begun(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
+        first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+        second = asyncio.create_task(worker.run(partial(Path.touch, tmp_path / "begun")))
+        await until(lambda: worker.waiting)
         second.cancel()
-        while worker.waiting:
-            await asyncio.sleep(0)
-        go_on.set()
+        await until(lambda: not worker.waiting)
+        (tmp_path / "go on").touch()
         await first
-        assert await worker.run(lambda: begun.is_set()) is False
+        assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
 
     run(test)
 
 
-def test_work_that_takes_too_long_keeps_the_next_waiting_but_not_its_client() -> None:
-    async def test() -> None:
-        worker, go_on, ended = Worker(places=2, time_limit=0.05), threading.Event(), threading.Event()
-
-        def work() -> None:
-            go_on.wait()
-            ended.set()
-
+def test_work_that_takes_too_long_is_ended_and_the_next_one_does_not_wait_for_it(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
+        await worker.run(os.getpid)
+        worker.time_limit = 0.05
         with pytest.raises(TimeLimitError, match=r"not done within 0.05 s"):
-            await worker.run(work)
-        assert worker.in_progress == 1
+            await worker.run(partial(wait_for, tmp_path / "never"))
         worker.time_limit = 30
-        next_one = asyncio.create_task(worker.run(ended.is_set))
-        while not worker.waiting:
-            await asyncio.sleep(0)
-        go_on.set()
-        assert await next_one
+        assert await worker.run(partial(str, "next")) == "next"
+        assert worker.replaced == 1
 
     run(test)
 
 
-def test_whose_turn_does_not_come_in_time_is_told_to_come_back_and_nothing_is_begun() -> None:
-    async def test() -> None:
-        worker, go_on, begun = Worker(places=2, time_limit=0.05), threading.Event(), threading.Event()
-        first = asyncio.create_task(worker.run(go_on.wait))
-        while not worker.in_progress:
-            await asyncio.sleep(0)
+def test_work_that_nobody_waits_for_any_more_is_ended(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
+        pid = await worker.run(os.getpid)
+        given_up = asyncio.create_task(
+            worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "never")),
+        )
+        await until((tmp_path / "begun").exists)
+        given_up.cancel()
+        assert await worker.run(os.getpid) != pid
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    run(test)
+
+
+def test_work_that_is_given_up_just_before_it_is_done_costs_no_process(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
+        pid = await worker.run(os.getpid)
+        given_up = asyncio.create_task(
+            worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "go on")),
+        )
+        await until((tmp_path / "begun").exists)
+        given_up.cancel()
+        (tmp_path / "go on").touch()
+        assert await worker.run(os.getpid) == pid
+        await asyncio.sleep(GRACE + 0.1)  # and nothing is ended late
+        assert await worker.run(os.getpid) == pid
+
+    run(test)
+
+
+def test_whose_turn_does_not_come_in_time_is_told_to_come_back_and_nothing_is_begun(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
+        first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+        await until(lambda: worker.in_progress)
+        worker.time_limit = 0.05
         with pytest.raises(BusyError, match=r"the turn did not come within 0.05 s: try again in \d+ s"):
-            await worker.run(begun.set)
-        go_on.set()
+            await worker.run(partial(Path.touch, tmp_path / "begun"))
+        worker.time_limit = 30
+        (tmp_path / "go on").touch()
         with suppress(TimeLimitError):
             await first
-        worker.time_limit = 30
-        assert await worker.run(begun.is_set) is False
+        assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
 
     run(test)
 
 
-def test_errors_reach_who_asked_and_free_the_turn() -> None:
-    async def test() -> None:
-        worker = Worker(places=1, time_limit=30)
-        with pytest.raises(ZeroDivisionError):
-            await worker.run(lambda: 1 / 0)
-        assert await worker.run(lambda: "next") == "next"
-        assert worker.in_progress == 0
-
-    run(test)
-
-
-def test_a_closed_worker_finishes_and_takes_nothing_new() -> None:
-    async def test() -> None:
-        worker, go_on = Worker(places=2, time_limit=30), threading.Event()
-
+def test_a_closed_worker_finishes_and_takes_nothing_new(tmp_path: Path) -> None:
+    async def test(worker: Worker) -> None:
         async def ask() -> str:
             with worker.place():
-                return await worker.run(lambda: "done" if go_on.wait() else "")
+                return await worker.run(partial(wait_for, tmp_path / "go on"))
 
         asked = asyncio.create_task(ask())
-        while not worker.in_progress:
-            await asyncio.sleep(0)
+        await until(lambda: worker.in_progress)
         closing = asyncio.create_task(worker.close())
         await asyncio.sleep(0)
         with pytest.raises(BusyError, match="being stopped"), worker.place():
             pass
         assert not closing.done()
-        go_on.set()
+        (tmp_path / "go on").touch()
         assert await asked == "done"
         await closing
 
     run(test)
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+@pytest.mark.parametrize("error", [OnarError("failed"), UsageError("used wrongly"), TooMuchWorkError("too much")])
+def test_errors_of_the_work_reach_who_asked_as_they_are_and_free_the_turn(error: Exception) -> None:
+    async def test(worker: Worker) -> None:
+        pid = await worker.run(os.getpid)
+        with pytest.raises(type(error)) as told:
+            await worker.run(partial(fail, error))
+        assert (type(told.value), str(told.value)) == (type(error), str(error))
+        assert await worker.run(os.getpid) == pid
+        assert worker.in_progress == 0
+
+    run(test)
+
+
+def test_an_error_that_nobody_expects_comes_with_the_place_where_it_was_raised() -> None:
+    async def test(worker: Worker) -> None:
+        with pytest.raises(RuntimeError, match=r"(?s)in fail\n.*ZeroDivisionError: oh"):
+            await worker.run(partial(fail, ZeroDivisionError("oh")))
+        assert await worker.run(partial(str, "next")) == "next"
+
+    run(test)
+
+
+def test_what_is_printed_in_the_child_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    async def test(worker: Worker) -> None:
+        assert await worker.run(partial(print_and_return, "hello")) == "hello"
+
+    run(test)
+    assert capfd.readouterr() == ("", "hello\nhello")
+
+
+def test_large_results_and_tasks_pass() -> None:
+    async def test(worker: Worker) -> None:
+        assert await worker.run(partial(bytes.upper, b"a" * 30_000_000)) == b"A" * 30_000_000
+
+    run(test)
+
+
+# ---------------------------------------------------------------- when it goes wrong
+
+
+def test_a_crash_is_told_and_the_next_one_finds_another_child() -> None:
+    async def test(worker: Worker) -> None:
+        with pytest.raises(LostChildError, match="has ended with the code -11"):
+            await worker.run(crash)
+        assert await worker.run(partial(str, "next")) == "next"
+
+    run(test)
+
+
+def test_running_out_of_memory_is_told_whether_python_says_so_or_the_system_kills() -> None:
+    async def test(worker: Worker) -> None:
+        for work in (take_gigabytes, partial(os.kill, 0, 0)):
+            if work is not take_gigabytes:
+                pid = await worker.run(os.getpid)
+                asked = asyncio.create_task(worker.run(partial(time.sleep, 60)))
+                await until(lambda: worker.in_progress)
+                os.kill(pid, signal.SIGKILL)
+            else:
+                asked = asyncio.create_task(worker.run(work))
+            with pytest.raises(OutOfMemoryError, match="not enough memory for this: mark less"):
+                await asked
+        assert await worker.run(partial(str, "next")) == "next"
+
+    run(test)
+
+
+def test_a_child_that_cannot_start_again_is_told_without_its_reason_which_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = tmp_path / "weights"
+
+    async def test(worker: Worker) -> None:
+        await worker.run(os.getpid)
+        weights.unlink()
+        with pytest.raises(LostChildError):
+            await worker.run(crash)
+        with pytest.raises(OnarError) as told:
+            await worker.run(os.getpid)
+        assert str(told.value) == "what does the work cannot be started again; the server's log says more"
+        weights.touch()
+        assert await worker.run(partial(str, "next")) == "next"
+
+    weights.touch()
+    run(test, warm_up=partial(load, weights))
+    assert str(weights) in caplog.text
+
+
+def load(path: Path) -> str:
+    if not path.exists():
+        raise OnarError(f"cannot read {path}")
+    return "loaded"
+
+
+def test_what_the_first_child_cannot_do_is_raised_when_it_is_started(tmp_path: Path) -> None:
+    worker = Worker(1, 30, partial(load, tmp_path / "nowhere"))
+    with pytest.raises(OnarError, match=r"cannot read .*nowhere"):
+        worker.start()
+    worker.end()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_child_does_not_outlive_a_killed_server(tmp_path: Path, busy: bool) -> None:
+    lines = ["from onar.serve.child import Child, Task", "import os, time", "child = Child()"]
+    lines += ["print(child.do(Task(os.getpid, 9)).result, flush=True)"]
+    lines += ["child.do(Task(__import__('functools').partial(time.sleep, 600), 9))" if busy else "time.sleep(600)"]
+    with subprocess.Popen([sys.executable, "-c", "\n".join(lines)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        pid = int(server.stdout.readline())
+        server.kill()
+    end = time.monotonic() + 60
+    while is_running(pid):
+        assert time.monotonic() < end, "it lives on"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_child_goes_on_when_all_processes_of_a_server_are_told_to_stop(stop: signal.Signals) -> None:
+    child = Child()
+    pid = child.do(Task(os.getpid, 9)).result
+    os.kill(pid, stop)
+    assert child.do(Task(os.getpid, 9)).result == pid
+    child.kill()
+    child.bury()
+
+
+# ---------------------------------------------------------------- how long it takes
+
+
+def test_what_cannot_be_done_in_time_is_refused_before_it_begins() -> None:
+    async def test(worker: Worker) -> None:
+        assert await worker.run(partial(expect_and_return, 10)) == "done"
+        with pytest.raises(TooMuchWorkError, match=r"would take \d+ s here, and 30 s are allowed: mark less"):
+            await worker.run(partial(expect_and_return, 1000))
+
+    run(test)
+
+
+def test_how_fast_this_machine_is_is_learned_from_what_was_done() -> None:
+    pace = Pace(time_limit=60)
+    assert pace.speed == 1
+    for needed in (6, 400, 6, 6):  # an odd one makes no difference
+        pace.expect(2)
+        pace.learn(needed)
+    assert pace.speed == 3
+    pace.expect(0.1)
+    pace.learn(9)  # too little to tell
+    assert pace.speed == 3
+
+
+def test_who_is_sent_away_is_told_when_what_is_being_done_will_be_done_or_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("onar.serve.pace.available_cpus", lambda: 2)
+    pace = Pace(time_limit=60)
+    with pace.working():
+        pace.expect(45)  # CPU seconds, of which 1.5 are done in a second
+        assert pace.seconds_left(waiting=0) == 30
+        now[0] += 20
+        assert pace.seconds_left(waiting=0) == 10
+        now[0] += 25  # it takes longer than expected
+        assert pace.seconds_left(waiting=0) == 15
+        now[0] += 14
+        assert pace.seconds_left(waiting=0) == 1
+    for _ in range(2):
+        with pace.working():
+            now[0] += 3
+    assert pace.seconds_left(waiting=3) == 12  # the next ones will take what most have taken

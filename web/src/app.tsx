@@ -9,18 +9,25 @@ import { theme } from "./preferences";
 import type { Site } from "./site";
 import { language, say } from "./texts/texts";
 import { CompleteView } from "./views/complete";
-import { MasksView } from "./views/masks";
-import { WatchView } from "./views/watch";
 
-type View = "complete" | "watch" | "masks";
+type OtherView = "watch" | "masks";
+type View = "complete" | OtherView;
 
-/** The page: its views, of which the browser's engine has one only. */
-export function App({ site, engine }: { site: Site; engine: Engine }): JSX.Element {
+interface Properties {
+  site: Site;
+  engine: Engine;
+  /** Views beside that for filling holes, in their order. */
+  others: Partial<Record<OtherView, () => JSX.Element>>;
+}
+
+/** The page: its views. */
+export function App({ site, engine, others }: Properties): JSX.Element {
   const view = useSignal<View>("complete");
   const state = useMemo(() => createState(site, engine), []);
   useEffect(() => effect(followPreferences), []);
-  const views: View[] = site.engine === "server" ? ["complete", "watch", "masks"] : ["complete"];
+  const views: View[] = ["complete", ...(Object.keys(others) as OtherView[])];
   const isCompleting = view.value === "complete";
+  const Other = view.value === "complete" ? undefined : others[view.value];
   return (
     <>
       <Header
@@ -34,8 +41,7 @@ export function App({ site, engine }: { site: Site; engine: Engine }): JSX.Eleme
       </Header>
       {/* Kept while another view is shown: nobody wants to paint twice. */}
       <CompleteView state={state} hidden={!isCompleting} />
-      {view.value === "watch" && <WatchView />}
-      {view.value === "masks" && <MasksView />}
+      {Other && <Other />}
     </>
   );
 }

@@ -1,14 +1,11 @@
-import { render } from "preact";
-import { App } from "./app";
-import { createEngine } from "./engine/create";
-import { loadSite } from "./site";
-import { say } from "./texts/texts";
-import "./page.css";
+/** The page of `onar serve`. */
 
-const root = document.getElementById("onar") as HTMLElement;
-loadSite().then(
-  (site) => render(<App site={site} engine={createEngine(site)} />, root),
-  (error: Error) => {
-    root.textContent = say("page_not_loaded", { reason: error.message });
-  },
-);
+import { App } from "./app";
+import { ServerEngine } from "./engine/server";
+import type { ServerSite } from "./site";
+import { start } from "./start";
+import { MasksView } from "./views/masks";
+import { WatchView } from "./views/watch";
+
+const others = { watch: WatchView, masks: MasksView };
+start((site) => <App site={site} engine={new ServerEngine(site as ServerSite)} others={others} />);

@@ -30,7 +30,9 @@ export interface ServerSite extends Common {
 /** A folder on a static host: photos are filled in the browser, and nothing is sent. */
 export interface BrowserSite extends Common {
   engine: "browser";
-  /** The generator, an ONNX file compressed by gzip, relative to the page. */
+  /** What is loaded besides the page itself: the names that change with the content, relative to the page. */
+  files: Record<string, { name: string; bytes: number }>;
+  /** The generator, an ONNX file compressed by gzip; of `files`. */
   model: string;
   /** What blends copied texture in, likewise; null when there is none. */
   blend: string | null;
@@ -42,7 +44,12 @@ export interface BrowserSite extends Common {
 
 export type Site = ServerSite | BrowserSite;
 
+/** Where a folder's page has it inside, so that both are of one version. */
+const INSIDE = "onar-site";
+
 export async function loadSite(): Promise<Site> {
+  const inside = document.getElementById(INSIDE);
+  if (inside !== null) return JSON.parse(inside.textContent ?? "");
   const answer = await fetch("onar.json");
   if (!answer.ok) throw new Error(`onar.json: ${answer.status}`);
   return answer.json();

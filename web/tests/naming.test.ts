@@ -12,3 +12,11 @@ test("a date at the end of a name is no ending", () => {
   expect(stemOf("Tutanak 12.03.1954")).toBe("Tutanak 12.03.1954");
   expect(stemOf("Tutanak 12.03.1954.tif")).toBe("Tutanak 12.03.1954");
 });
+
+test("who completes a photo once more gets a number, and not the same word again", () => {
+  const again = (name: string): string => nameFor(name, "image/png", ".png");
+  expect(again("a_completed.png")).toBe("a_completed_2.png");
+  expect(again(again("a_completed.png"))).toBe("a_completed_3.png");
+  expect(again("a_completed (1).png")).toBe("a_completed_2.png");
+  expect(again("completed.png")).toBe("completed_completed.png");
+});

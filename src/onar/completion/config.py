@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, check_seed, require
+from onar.setting_checks import Settings, at_least, check_patchmatch_seed, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class CompletionConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_seed(self.seed)
+        check_patchmatch_seed(self.seed)
         at_least("feather", self.feather, 0)
         at_least("dilate", self.dilate, 0)
         at_least("workers", self.workers, 0)
@@ -67,7 +67,7 @@ class EngineConfig(Settings):
     ray_workers: int = 0
     """Ray workers, each with the network in memory. 0: as many as the cluster has CPUs or GPUs for."""
     threads: int = 0
-    """CPU threads that compute one network, and CPUs that a Ray worker takes. 0: as many as torch takes here."""
+    """CPU threads that fill holes, and CPUs that a Ray worker takes. 0: one on each core that this process may use."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

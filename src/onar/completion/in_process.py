@@ -7,23 +7,18 @@ lock to others. Every photo in their hands is in memory, so there are few of the
 from __future__ import annotations
 
 import traceback
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
-
-from PIL import Image
+from typing import ParamSpec, TypeVar
 
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
-from onar.devices import is_out_of_memory
-from onar.errors import OnarError, printable
+from onar.errors import OnarError, is_out_of_memory, printable
 from onar.files import AppearedError
 from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
 from onar.imaging.levels import Pixels
@@ -104,7 +99,7 @@ def complete_files(
         notes = write_result(work, config, overwrite)
         return Outcome(work.job, tuple(notes), was_there=work.was_there)
 
-    with _own_limit_instead_of_pillows(), _executor(config.workers) as executor:
+    with _executor(config.workers) as executor:
         writing: deque[tuple[Job, Future[Outcome]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
@@ -143,10 +138,10 @@ def _reason(error: Exception) -> str:
     """Why a photo is not completed, in one line."""
     if isinstance(error, PhotoTooLargeError):
         return f"{error}: --max_megapixels allows larger photos"
-    if isinstance(error, OnarError):
-        return str(error)
     if is_out_of_memory(error):
         return "not enough memory; --strategy crop and --workers 0 need the least"
+    if isinstance(error, OnarError):
+        return str(error)
     return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
 
 
@@ -272,20 +267,3 @@ def _submit_ahead(
             yield waiting.popleft()
     while waiting:
         yield waiting.popleft()
-
-
-@contextmanager
-def _own_limit_instead_of_pillows() -> Iterator[None]:
-    """Let `--max_megapixels` alone decide how large photos may be, and restore Pillow's limit and warnings after.
-
-    Both are global to the process. Warnings are kept out here once for all threads, because every thread that does it
-    for itself may restore what another one has set.
-    """
-    limit: Any = Image.MAX_IMAGE_PIXELS
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit

@@ -19,22 +19,21 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-import cv2
 from numpy.typing import NDArray
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files
 from onar.completion.plan import Job
-from onar.devices import available_cpus
+from onar.devices import available_cpus, limit_opencv
 from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import Inpainter
+from onar.process_state import environment
 
 QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a page about every worker that died
 }
-"""What Ray shall neither send nor print, as it reads it from the environment."""
+"""What Ray shall not print, as it reads it from the environment."""
 OBJECT_STORE_BYTES = 100 * 2**20  # for names; Ray's own choice is a third of the memory
 PHOTOS_IN_BLOCK = 8
 BLOCKS_PER_WORKER = 4  # at least, if there are enough photos: so all workers end at about the same time
@@ -79,7 +78,7 @@ class Actor:
         overwrite: bool = True,
     ) -> None:
         os.chdir(folder)
-        cv2.setNumThreads(threads)
+        limit_opencv(threads)
         self.inpainter = Inpainter.load(weights, device, threads, config.blend)
         self.config = config
         self.overwrite = overwrite
@@ -212,12 +211,13 @@ def _cluster(address: str | None) -> Iterator[Any]:
     Raises:
         OnarError: Ray is not installed, or no cluster answers.
     """
-    ray = _import_quietly()
-    try:
-        _connect(ray, address)
-        yield ray
-    finally:  # also when Ctrl-C comes while Ray starts
-        ray.shutdown()
+    with environment(QUIET):
+        ray = _import_quietly()
+        try:
+            _connect(ray, address)
+            yield ray
+        finally:  # also when Ctrl-C comes while Ray starts
+            ray.shutdown()
 
 
 def _connect(ray: Any, address: str | None) -> None:
@@ -239,8 +239,6 @@ def _connect(ray: Any, address: str | None) -> None:
 
 def _import_quietly() -> Any:
     """Ray and Ray Data; raises `OnarError` when they are not installed."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
     try:
         import ray
         import ray.data

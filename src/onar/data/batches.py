@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from onar.console import warn
 from onar.data.samples import ORDER, Key
 from onar.errors import OnarError, UsageError
+from onar.process_state import opencv_alone
 
 MAX_SOCKET_PATH = 103
 """Bytes of a path that every system takes for a socket."""
@@ -164,21 +165,6 @@ def _tell_of_wait() -> None:
         f"onar: no photos have come for {SECONDS_BEFORE_WORD / 60:.0f} minutes, and the wait goes on: the drive that "
         "they are on may not answer"
     )
-
-
-@contextmanager
-def opencv_alone() -> Iterator[None]:
-    """Have OpenCV end its threads, and start them again afterwards.
-
-    A process that is forked off takes over the list of them but not the threads, and waits for ever when it is to end
-    them (`start_worker`). Whoever completed photos before they train has some.
-    """
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ folder or pattern for FILES. Rows hold picture files as they are; decoding them 
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import re
 import sys
@@ -24,6 +23,7 @@ from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats import READABLE, ending_of
 from onar.imaging.images import PhotoBytes, PhotoSource
 from onar.imaging.listing import files_in, split_pattern
+from onar.process_state import quiet_loggers
 
 FORMATS = ("imagefolder", "parquet", "webdataset")
 
@@ -156,19 +156,13 @@ def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
 @contextmanager
 def reading_told(data: str) -> Iterator[None]:
     """Turn what `datasets` raises on a source into one line, and keep what it logs before that to itself."""
-    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with quiet_loggers("datasets", "huggingface_hub"):
+            yield
     except OnarError:
         raise
     except Exception as error:  # of network, archives, Parquet and patterns: dozens of kinds
         raise OnarError(f"cannot read {data}: {_reason(error)}") from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _reason(error: BaseException) -> str:

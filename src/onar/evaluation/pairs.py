@@ -17,7 +17,7 @@ import numpy as np
 
 from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
-from onar.data.photo_folders import find_photo_paths, named_folders, refuse_shared_folders
+from onar.data.photo_folders import Named, find_photo_paths, refuse_shared_folders
 from onar.errors import OnarError, printable
 from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
 from onar.imaging.listing import find_masks
@@ -30,6 +30,9 @@ come nearer than 1/50, and those without stay 1/10 away."""
 INSET_SHARE = 1 / 10
 """How far generated holes without border stay away from the edge, as a share of the side; about the paper's 50 of 512
 pixels."""
+
+EMPTY = 128
+"""Grey that hole pixels have when a method gets the photo."""
 
 MASKS_PER_RANGE = 10
 """Generated masks in each of the twelve groups when nobody says how many."""
@@ -186,12 +189,25 @@ def _name(path: Path, folder: Path) -> str:
 class Pair:
     """A photo with holes."""
 
+    number: int
+    """From 1, in the order in which pairs are scored."""
     photo_name: str
     mask_name: str
     photo: EightBits
     """uint8 H×W×3."""
     hole: Holes
     """bool H×W."""
+
+    @property
+    def empty(self) -> EightBits:
+        """What a method gets to see: the photo whose holes are grey, uint8 H×W×3."""
+        return np.where(self.hole[..., None], np.uint8(EMPTY), self.photo)
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits that another photo, other holes or another size do not have."""
+        names = "\0".join([self.photo_name, self.mask_name, ""]).encode()
+        return hashlib.sha256(names + _packed(self.hole)).hexdigest()[:12]
 
 
 class Pairs:
@@ -202,10 +218,10 @@ class Pairs:
         holes: one source for each pair.
         size: height and width of the centre crop that is resized to; None keeps photos whole, at their own size.
         count: use so many photos, spread evenly in the order of their paths; all when None.
-        masks: a folder of masks, which is left out where it lies in the photos' folder.
+        others: folders that other settings name, with the settings: they are left out where they lie in the photos'.
 
     Raises:
-        UsageError: photos and masks are in one folder.
+        UsageError: two settings name one folder.
         OnarError: there are no photos in the folder.
     """
 
@@ -215,9 +231,8 @@ class Pairs:
         holes: Sequence[HoleSource],
         size: tuple[int, int] | None,
         count: int | None,
-        masks: Path | None = None,
+        others: Named = (),
     ) -> None:
-        others = named_folders("masks", masks)
         refuse_shared_folders([("data", folder), *others], [])
         paths = find_photo_paths(folder, others)
         self.folder = folder
@@ -247,7 +262,7 @@ class Pairs:
         if not hole.any():
             self.skipped[source.name] = f"mask {source.name}: no hole at {height} x {width} pixels (height x width)"
             return None
-        return Pair(_name(path, self.folder), source.name, photo, hole)
+        return Pair(index + 1, _name(path, self.folder), source.name, photo, hole)
 
     def _read_photo(self, index: int) -> tuple[Path, EightBits]:
         for step in range(len(self.paths)):
@@ -279,9 +294,14 @@ class MasksHash:
 
     def add(self, hole: Holes) -> None:
         """Count bool H×W."""
-        self._digest.update(np.array(hole.shape, "<u4").tobytes() + np.packbits(hole).tobytes())
+        self._digest.update(_packed(hole))
 
     @property
     def value(self) -> str:
         """64 hexadecimal digits."""
         return self._digest.hexdigest()
+
+
+def _packed(hole: Holes) -> bytes:
+    """Height and width, and the pixels of bool H×W as bits."""
+    return np.array(hole.shape, "<u4").tobytes() + np.packbits(hole).tobytes()

@@ -1,27 +1,24 @@
 """What an evaluation found, as data: `Report`, its JSON and its table.
 
-Scores are kept by method and by metric, `scores["telea"]["psnr"]`; None where there is no score. The JSON is described
-in `docs/evaluate.md`.
+The JSON is described in `docs/evaluate.md`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from onar.console import text_table
+from onar.evaluation.differences import Difference, Interval
+from onar.evaluation.means import Bucket, ImageScores, ScoresByMethod
+from onar.evaluation.pair_files import FoundFills
 from onar.evaluation.pairs import percent
 from onar.imaging.images import EightBits
-from onar.masks import HOLE_RATIO_RANGES
 
 SCHEMA = "onar-evaluation/1"
 DIGITS = 6
 """Decimals of a score in the JSON."""
-
-ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]
-"""By method and metric."""
 
 
 @dataclass(frozen=True)
@@ -59,49 +56,27 @@ def describe_metric(name: str, unavailable: str | None = None) -> Metric:
 
 
 @dataclass(frozen=True)
-class ImageScores:
-    """The scores of every method on one photo with its holes."""
-
-    photo: str
-    mask: str
-    height: int
-    width: int
-    hole_share: float
-    range: tuple[float, float] | None
-    """The range the hole share is in, low < share <= high; None outside all of them."""
-    border: bool
-    """A hole reaches the border of the photo."""
-    scores: ScoresByMethod
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Mean scores over the photos of a group."""
-
-    range: tuple[float, float] | None
-    """None is everything outside the six ranges."""
-    border: bool | None
-    """None is holes with and without border together."""
-    count: int
-    scores: ScoresByMethod
-
-    @property
-    def title(self) -> str:
-        """The range for people."""
-        return percent(*self.range) if self.range else "other"
-
-
-@dataclass(frozen=True)
 class SetDistances:
     """Distances between the set of photos and the set of composites of each method, over all pairs."""
 
     features: str
-    """The network of `onar.metrics.feature_networks.FEATURES` whose features were compared."""
+    """The network of `onar.metrics.set_features.SET_FEATURES` whose features were compared."""
     count: int
     """Pictures in each set."""
     scores: ScoresByMethod
-    """`fid` and `kid` of each method."""
-    note: str = "Not the FID and KID of papers, which use InceptionV3: compare only within this report."
+    """`fid` and `kid` of each method; empty where there is no network."""
+    is_standard: bool
+    """They are the FID and KID of papers."""
+    note: str
+    """What they can be compared with."""
+    unavailable: str | None = None
+    """Why the network could not be had."""
+
+    @property
+    def columns(self) -> dict[str, Metric]:
+        """How to show them: those of papers are never called as others are."""
+        mark = " (InceptionV3)" if self.is_standard else "*"
+        return {"fid": Metric(f"FID{mark}", False, 3), "kid": Metric(f"KID{mark}", False, 5)}
 
 
 @dataclass(frozen=True)
@@ -130,27 +105,35 @@ class Report:
     masks_sha256: str
     """Of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
     weights_sha256: str | None
-    """Of the weights file; None for the pyramid fill, which has none."""
+    """Of the weights file of the first method; None for the pyramid fill, which has none."""
+    weights: dict[str, str | None]
+    """The same of every method with weights."""
     versions: dict[str, str | None]
     images: tuple[ImageScores, ...]
     overall: ScoresByMethod
     """Means over all `images`."""
     buckets: tuple[Bucket, ...]
     """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
+    differences: tuple[Difference, ...]
+    """Of every two methods, with intervals."""
     sets: SetDistances | None
+    fills: dict[str, FoundFills]
+    """What was found in folders of fills, by method."""
     skipped: tuple[str, ...]
-    """One line for each photo or mask that was left out."""
+    """One line for each photo, mask or fill that was left out."""
     examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
     """The best, median and worst fill of the first method; not in the JSON."""
 
     def to_plain(self) -> dict[str, Any]:
         """The content of report.json as dictionaries, lists, texts and numbers."""
-        names = ("protocol", "seed", "methods", "unavailable_methods", "masks_sha256", "weights_sha256", "versions")
-        plain: dict[str, Any] = {"schema": SCHEMA} | {name: getattr(self, name) for name in names}
+        names = ("protocol", "seed", "methods", "unavailable_methods", "masks_sha256", "weights_sha256", "weights")
+        plain: dict[str, Any] = {"schema": SCHEMA} | {name: getattr(self, name) for name in (*names, "versions")}
         plain["metrics"] = {name: _plain_metric(metric) for name, metric in self.metrics.items()}
         plain["skipped"] = list(self.skipped)
         plain["overall"] = {"count": len(self.images), "scores": self.overall}
         plain["buckets"] = [asdict(bucket) for bucket in self.buckets]
+        plain["differences"] = [asdict(one) for one in self.differences]
+        plain["fills"] = {name: asdict(found) for name, found in self.fills.items()}
         plain["sets"] = asdict(self.sets) if self.sets else None
         plain["images"] = [asdict(row) for row in self.images]
         rounded: dict[str, Any] = _rounded(plain)
@@ -168,6 +151,11 @@ class Report:
     def available_metrics(self) -> list[str]:
         """Names of the metrics that could be computed."""
         return [name for name, metric in self.metrics.items() if metric.unavailable is None]
+
+    @property
+    def differences_from_first(self) -> list[Difference]:
+        """What each other method scores more than the one asked about."""
+        return [one for one in self.differences if one.reference == next(iter(self.methods))]
 
     def __str__(self) -> str:
         return table(self)
@@ -188,38 +176,17 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-# ---------------------------------------------------------------- means
-
-
-def mean_scores(rows: Sequence[ImageScores]) -> ScoresByMethod:
-    """Mean of each method and metric over the rows that have that score; None where none has it."""
-    first: ScoresByMethod = rows[0].scores if rows else {}
-    return {method: {name: _mean(rows, method, name) for name in scores} for method, scores in first.items()}
-
-
-def _mean(rows: Sequence[ImageScores], method: str, name: str) -> float | None:
-    values = [value for row in rows if (value := row.scores[method][name]) is not None]
-    return sum(values) / len(values) if values else None
-
-
-def bucket_scores(rows: Sequence[ImageScores]) -> tuple[Bucket, ...]:
-    """Means by group, the six ranges in their order and then what is outside; empty groups are left out."""
-    buckets = []
-    for limits in (*HOLE_RATIO_RANGES, None):
-        for border in (None, False, True):
-            kept = [row for row in rows if row.range == limits and border in (None, row.border)]
-            if kept:
-                buckets.append(Bucket(limits, border, len(kept), mean_scores(kept)))
-    return tuple(buckets)
-
-
 # ---------------------------------------------------------------- the table for the console
 
 
 def table(report: Report) -> str:
-    """Means of all metrics, then by hole share the metrics of the whole frame, without and with border."""
+    """Means of all metrics; then, for the metrics of the whole frame, means by hole share, and differences."""
+    frame_metrics = [name for name in report.available_metrics if not name.endswith("_hole")]
     parts = [_heading(report), _overall_table(report)]
-    parts += [_bucket_table(report, name) for name in report.available_metrics if not name.endswith("_hole")]
+    parts += [_bucket_table(report, name) for name in frame_metrics]
+    if report.differences:
+        parts.append(difference_legend(report))
+        parts += [text_table(*difference_table(report, name)) for name in frame_metrics]
     notes = remarks(report)
     if report.skipped:
         notes.append(f"{len(report.skipped)} left out; the first: {report.skipped[0]}")
@@ -227,12 +194,15 @@ def table(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """What could not be computed and why, and what the distances of sets are."""
+    """What could not be computed and why, what the distances of sets are, and how fills differ from their pairs."""
     missing = {metric.title: metric.unavailable for metric in report.metrics.values() if metric.unavailable}
     lines = [f"{name}: not available: {reason}" for name, reason in (missing | report.unavailable_methods).items()]
-    if report.sets:
-        lines.append(f"FID* and KID* compare features of {report.sets.features}. {report.sets.note}")
-    return lines
+    if report.sets and report.sets.unavailable:
+        lines.append(f"FID and KID on {report.sets.features}: not available: {report.sets.unavailable}")
+    elif report.sets:
+        titles = " and ".join(metric.title for metric in report.sets.columns.values())
+        lines.append(f"{titles} compare features of {report.sets.features}. {report.sets.note}")
+    return lines + [line for name, found in report.fills.items() for line in found.remarks(name)]
 
 
 def shown(value: float | None, digits: int) -> str:
@@ -251,8 +221,8 @@ def best_of(scores: ScoresByMethod, name: str, metric: Metric) -> str | None:
 def overall_columns(report: Report) -> dict[str, Metric]:
     """The metrics of the overall table: those of single pictures, then those of sets."""
     columns = {name: report.metrics[name] for name in report.available_metrics}
-    if report.sets:
-        columns |= {"fid": Metric("FID*", False, 3), "kid": Metric("KID*", False, 5)}
+    if report.sets and report.sets.scores:
+        columns |= report.sets.columns
     return columns
 
 
@@ -288,3 +258,30 @@ def _bucket_table(report: Report, name: str) -> str:
     ]
     counts = ["masks", *(str(one.count if one else 0) for one in buckets)]
     return text_table([metric.title, *titles], [*rows, counts])
+
+
+def difference_legend(report: Report) -> str:
+    """What the tables of differences hold."""
+    return f"Differences from {next(iter(report.methods))} on the same holes: the mean and its 95 % interval."
+
+
+def difference_table(report: Report, name: str) -> tuple[list[str], list[list[str]]]:
+    """The differences from the first method by hole share, a column for each other method: header and rows."""
+    digits, differences = report.metrics[name].digits, report.differences_from_first
+    groups = list(zip(*((one.overall, *one.ranges) for one in differences), strict=True))
+    titles = ["all", *(one.title for one in differences[0].ranges)]
+    rows = [
+        [title, *(shown_interval(one.scores[name], digits) for one in group), str(group[0].photos)]
+        for title, group in zip(titles, groups, strict=True)
+    ]
+    return [report.metrics[name].title, *(one.method for one in differences), "photos"], rows
+
+
+def shown_interval(interval: Interval | None, digits: int) -> str:
+    """A difference for people, such as "+0.31 [+0.12, +0.50]"."""
+    if interval is None:
+        return "-"
+    mean, low, high = (
+        "?" if one is None else f"{one:+.{digits}f}" for one in (interval.mean, interval.low, interval.high)
+    )
+    return f"{mean} [{low}, {high}]"

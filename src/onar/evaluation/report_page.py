@@ -19,14 +19,15 @@ import numpy as np
 from PIL import Image
 
 from onar.console import warn
+from onar.evaluation.means import Bucket, ScoresByMethod
 from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
-    Bucket,
     Example,
     Metric,
     Report,
-    ScoresByMethod,
     best_of,
+    difference_legend,
+    difference_table,
     overall_columns,
     overall_scores,
     remarks,
@@ -46,7 +47,7 @@ _PLOTTED = ("psnr", "psnr_hole", "ssim", "l1_hole", "lpips", "st_lpips")
 class _Cell:
     text: str
     best: bool
-    """It is the best of its column."""
+    """It is the best of its column, or a difference whose interval does not hold 0."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def to_html(report: Report) -> str:
         overall=_overall(report),
         remarks=remarks(report),
         by_range=[_by_range(report, name) for name in report.available_metrics],
+        legend=difference_legend(report),
+        differences=[_differences(report, name) for name in report.available_metrics if report.differences],
         plots=_plots(report),
         examples=[_example(report, example) for example in report.examples],
         protocol=_protocol(report),
@@ -142,6 +145,18 @@ def _by_range(report: Report, name: str) -> _Table:
         for method in report.methods
     ]
     return _Table([metric.title, *titles], rows, [bucket.count if bucket else 0 for bucket in buckets])
+
+
+def _differences(report: Report, name: str) -> _Table:
+    """Those from the first method, a row for each group."""
+    header, rows = difference_table(report, name)
+    groups = zip(*((one.overall, *one.ranges) for one in report.differences_from_first), strict=True)
+    clear = [[bool(one.scores[name] and one.scores[name].is_clear) for one in group] for group in groups]
+    shown_rows = [
+        _Row(title, [_Cell(text, best) for text, best in zip(cells, [*marks, False], strict=True)])
+        for (title, *cells), marks in zip(rows, clear, strict=True)
+    ]
+    return _Table(header, shown_rows, [])
 
 
 def _score(bucket: Bucket | None, method: str, name: str) -> float | None:
@@ -213,10 +228,11 @@ def _address(buffer: BytesIO, kind: str) -> str:
 
 def _protocol(report: Report) -> dict[str, str]:
     entries = {name.replace("_", " "): str(value) for name, value in report.protocol.items()}
+    weights = {f"SHA-256 of the weights of {name}": digest or "none" for name, digest in report.weights.items()}
     entries |= {
         "seed": str(report.seed),
         "SHA-256 of the masks": report.masks_sha256,
-        "SHA-256 of the weights": report.weights_sha256 or "none",
+        **weights,
         "versions": ", ".join(f"{name} {version or 'missing'}" for name, version in report.versions.items()),
     }
     return entries | {f"method {name}": text for name, text in report.methods.items()}

@@ -6,9 +6,9 @@ no method can see what it should find, or gain from touching known pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,10 @@ from onar.array_fill import Frame
 from onar.console import progress_bar
 from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
+from onar.evaluation.means import ImageScores, ScoresByMethod
+from onar.evaluation.methods import Methods
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
-from onar.evaluation.report import LEARNED_DISTANCES, Example, ImageScores, ScoresByMethod, SetDistances
+from onar.evaluation.report import LEARNED_DISTANCES, Example, SetDistances
 from onar.imaging.images import EightBits
 from onar.masks import HOLE, hole_share
 from onar.metrics.baselines import Fill
@@ -29,10 +31,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from onar.metrics.learned_distances import LearnedDistance, PooledFeatures
-
-EMPTY = 128
-"""Grey that hole pixels have when a method gets the photo."""
+    from onar.metrics.learned_distances import LearnedDistance
+    from onar.metrics.set_features import SetFeatures
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,26 @@ class Judges:
 
     distances: dict[str, LearnedDistance]
     unavailable: dict[str, str]
-    features: PooledFeatures | None
+    features: SetFeatures | None
+    no_features: str | None
+    """Why the network that was named for `features` could not be had."""
     device: torch.device | None
     """Where they are; None where there are none, because torch is not installed."""
 
 
-def load_judges(features: str | None, device: str) -> Judges:
-    """Load the learned distances, and the network of `features` if one is named; raises `OnarError` without that."""
+def load_judges(features: str | None, features_weights: Path | None, device: str) -> Judges:
+    """Load the learned distances, and the network of `features` if one is named.
+
+    Raises:
+        UsageError: there is no such network or device.
+        OnarError: `features_weights` cannot be used.
+    """
     if features is None and find_spec("torch") is None:
-        return Judges({}, dict.fromkeys(LEARNED_DISTANCES, 'pip install "onar[train,offline]"'), None, None)
-    from onar.metrics.learned_distances import DISTANCES, pooled_features
+        return Judges({}, dict.fromkeys(LEARNED_DISTANCES, 'pip install "onar[train,offline]"'), None, None, None)
+    from onar.metrics.learned_distances import DISTANCES
 
     place = choose_device(device)
-    pooled = pooled_features(features).to(place) if features else None
+    network, no_network = _load_features(features, features_weights, place) if features else (None, None)
     distances: dict[str, LearnedDistance] = {}
     unavailable: dict[str, str] = {}
     for name, load in DISTANCES.items():
@@ -61,7 +68,21 @@ def load_judges(features: str | None, device: str) -> Judges:
             distances[name] = load().to(place)
         except OnarError as error:
             unavailable[name] = str(error)
-    return Judges(distances, unavailable, pooled, place)
+    return Judges(distances, unavailable, network, no_network, place)
+
+
+def _load_features(name: str, weights: Path | None, place: torch.device) -> tuple[SetFeatures | None, str | None]:
+    """A network, or why there is none; a file that was named must do."""
+    from onar.metrics.set_features import load_set_features
+
+    try:
+        return load_set_features(name, weights).to(place), None
+    except UsageError:
+        raise
+    except OnarError as error:
+        if weights:
+            raise
+        return None, str(error)
 
 
 # ---------------------------------------------------------------- scoring
@@ -84,24 +105,40 @@ class Scored:
     fake: dict[str, list[Tensor]]
 
 
-def score_all(pairs: Pairs, fills: Mapping[str, Fill], judges: Judges) -> Scored:
-    """Score every method on every pair, with a progress bar on stderr; raises `OnarError` when nothing is left."""
-    scored = Scored({}, MasksHash(), [], {name: [] for name in fills})
-    with progress_bar(total=len(pairs) * len(fills), unit="fill") as bar:
+def score_all(pairs: Pairs, methods: Methods, judges: Judges) -> Scored:
+    """Score every method on every pair that all have a fill of, with a progress bar on stderr.
+
+    Raises:
+        OnarError: nothing is left.
+    """
+    scored = Scored({}, MasksHash(), [], {name: [] for name in methods.descriptions})
+    with progress_bar(total=len(pairs) * len(methods.fills), unit="fill") as bar:
         for index in range(len(pairs)):
             pair = pairs[index]
-            if pair is None:
-                bar.update(len(fills))
+            if pair is None or (found := read_fills(pair, methods)) is None:
+                bar.update(len(methods.fills))
                 continue
             composites = {}
-            for name, fill in fills.items():
+            for name, fill in methods.fills.items():
                 bar.set_postfix_str(name)
                 composites[name] = fill_holes(pair, name, fill)
                 bar.update()
-            _score_pair(index, pair, composites, judges, scored)
+            _score_pair(index, pair, composites | found, judges, scored)
+    for folder in methods.folders.values():
+        pairs.skipped |= folder.lacking
     if not scored.rows:
-        raise OnarError(f"nothing could be scored: {next(iter(pairs.skipped.values()))}")
+        advice = "; fills are scored with the options that their pairs were written with" if methods.folders else ""
+        raise OnarError(f"nothing could be scored: {next(iter(pairs.skipped.values()))}{advice}")
     return scored
+
+
+def read_fills(pair: Pair, methods: Methods) -> dict[str, EightBits] | None:
+    """The composites of the fills that are there; None when a folder lacks one, because methods share their pairs."""
+    filled = {name: folder(pair) for name, folder in methods.folders.items()}
+    found = {name: pixels for name, pixels in filled.items() if pixels is not None}
+    if len(found) < len(filled):
+        return None
+    return {name: np.where(pair.hole[..., None], pixels, pair.photo) for name, pixels in found.items()}
 
 
 def fill_holes(pair: Pair, name: str, fill: Fill) -> EightBits:
@@ -110,12 +147,11 @@ def fill_holes(pair: Pair, name: str, fill: Fill) -> EightBits:
     Raises:
         UsageError: the method returned something else than a photo of that size.
     """
-    hole = pair.hole[..., None]
-    completed = fill(np.where(hole, np.uint8(EMPTY), pair.photo), pair.hole.astype(np.uint8) * HOLE)
+    completed = fill(pair.empty, pair.hole.astype(np.uint8) * HOLE)
     fits = isinstance(completed, np.ndarray) and completed.shape == pair.photo.shape and completed.dtype == np.uint8
     if not fits:
         raise UsageError(f"the method {name!r} must return a uint8 array of the photo's shape {pair.photo.shape}")
-    return np.where(hole, completed, pair.photo)
+    return np.where(pair.hole[..., None], completed, pair.photo)
 
 
 def _score_pair(index: int, pair: Pair, composites: dict[str, EightBits], judges: Judges, scored: Scored) -> None:
@@ -161,10 +197,12 @@ def _to_device(frames: Frame, judges: Judges) -> Tensor:
     return torch.from_numpy(frames).to(judges.device)
 
 
-def set_distances(features: str | None, scored: Scored) -> SetDistances | None:
+def set_distances(features: str | None, judges: Judges, scored: Scored) -> SetDistances | None:
     """Compare the composites of each method with the photos, as sets; None when no network was named."""
     if features is None:
         return None
+    if judges.features is None:
+        return SetDistances(features, len(scored.rows), {}, False, "", judges.no_features)
     import torch
 
     from onar.metrics.learned_distances import frechet_distance, kernel_distance
@@ -177,28 +215,28 @@ def set_distances(features: str | None, scored: Scored) -> SetDistances | None:
             "fid": frechet_distance(real, fake) if enough else None,
             "kid": kernel_distance(real, fake) if enough else None,
         }
-    return SetDistances(features, len(real), scores)
+    return SetDistances(features, len(real), scores, judges.features.is_standard, judges.features.note)
 
 
 # ---------------------------------------------------------------- examples
 
 
-def choose_examples(pairs: Pairs, fills: Mapping[str, Fill], rows: dict[int, ImageScores]) -> tuple[Example, ...]:
+def choose_examples(pairs: Pairs, methods: Methods, rows: dict[int, ImageScores]) -> tuple[Example, ...]:
     """The pairs that the first method filled best, in the middle and worst, completed once more."""
-    asked = next(iter(fills))
+    asked = next(iter(methods.descriptions))
 
     def quality(index: int) -> float:
         return rows[index].scores[asked]["psnr_hole"] or 0.0
 
     ranked = sorted(rows, key=quality, reverse=True)
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    return tuple(_example(title, pairs, index, fills, rows[index]) for title, index in chosen.items())
+    return tuple(_example(title, pairs, index, methods, rows[index]) for title, index in chosen.items())
 
 
-def _example(title: str, pairs: Pairs, index: int, fills: Mapping[str, Fill], row: ImageScores) -> Example:
+def _example(title: str, pairs: Pairs, index: int, methods: Methods, row: ImageScores) -> Example:
     pair = pairs[index]
-    if pair is None:
-        raise OnarError(f"{row.mask} changed during the evaluation")
+    if pair is None or (found := read_fills(pair, methods)) is None:
+        raise OnarError(f"{row.mask} or its fills changed during the evaluation")
     masked = np.where(pair.hole[..., None], np.uint8(255), pair.photo)
-    completed = {name: fill_holes(pair, name, fill) for name, fill in fills.items()}
-    return Example(title, row, masked, pair.photo, completed)
+    completed = {name: fill_holes(pair, name, fill) for name, fill in methods.fills.items()}
+    return Example(title, row, masked, pair.photo, completed | found)

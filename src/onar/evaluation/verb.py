@@ -1,41 +1,32 @@
 """Score a way to fill holes on photos it has not seen: `evaluate("photos", weights="generator_final.pth")`.
 
 The protocol is that of Liu et al. 2018 (section 4). It is described in `docs/evaluate.md`, and in the modules that each
-do a part of it: `pairs`, `scoring`, `report` and `report_page`.
+do a part of it: `pairs`, `methods`, `scoring`, `differences`, `report` and `report_page`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from onar.config import ImageSize
 from onar.errors import UsageError
+from onar.evaluation.differences import LEVEL, RESAMPLES, find_differences
+from onar.evaluation.means import bucket_scores, mean_scores
+from onar.evaluation.methods import Named, gather_methods, name_fills
+from onar.evaluation.pair_files import write_pair_files
 from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
-from onar.evaluation.report import LEARNED_DISTANCES, Report, bucket_scores, describe_metric, mean_scores
+from onar.evaluation.report import LEARNED_DISTANCES, Report, describe_metric
 from onar.evaluation.report_page import write_reports
 from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
-from onar.files import check_writable, file_sha256
-from onar.inference.backends import PyramidBackend
-from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.files import check_writable
 from onar.masks import HOLE_RATIO_RANGES
-from onar.metrics.baselines import BASELINES, Fill
+from onar.metrics.baselines import Fill
 from onar.metrics.scores import MAX_PSNR, METRICS
-from onar.patchmatch import no_patchmatch
 from onar.setting_checks import check_seed
 
-DESCRIPTIONS = {
-    "telea": "fast marching (Telea 2004), OpenCV",
-    "navier_stokes": "Navier-Stokes (Bertalmio et al. 2001), OpenCV",
-    "biharmonic": "biharmonic surface (Damelin & Hoang 2018), scikit-image",
-    "patchmatch_2": "PatchMatch (Barnes et al. 2009), patches of 5 x 5 pixels, pypatchmatch",
-    "patchmatch_5": "PatchMatch (Barnes et al. 2009), patches of 11 x 11 pixels, pypatchmatch",
-    "mean": "the mean colour of the known pixels",
-    "pyramid": "the pyramid fill, which learns nothing",
-}
 _PACKAGES = (
     "onar",
     "onnxruntime",
@@ -48,6 +39,7 @@ _PACKAGES = (
     "pypatchmatch",
     "scikit-image",
     "stlpips_pytorch",
+    "torch-fidelity",
 )
 
 
@@ -55,7 +47,8 @@ def evaluate(
     data: Path | str,
     *,
     masks: Path | str | None = None,
-    weights: Path | str | None = None,
+    weights: Named = None,
+    fills: Named = None,
     baselines: bool = False,
     methods: Mapping[str, Fill] | None = None,
     img_size: ImageSize | None = None,
@@ -63,6 +56,7 @@ def evaluate(
     count: int | None = None,
     seed: int = 0,
     features: str | None = None,
+    features_weights: Path | str | None = None,
     device: str = "auto",
     texture: str = "auto",
     blend: Path | None = None,
@@ -73,7 +67,10 @@ def evaluate(
     Args:
         data: folder of photos, searched with its subfolders.
         masks: folder of mask files (white = hole), each used once; without it, holes are generated from the seed.
-        weights: what `Inpainter.load` takes.
+        weights: what `Inpainter.load` takes; several as a list, or by name as a dictionary. The first is the one that
+            the others are compared with.
+        fills: a folder of completed pictures that another program has made of what `write_pairs` wrote, or several as
+            a list or by name. A pair that lacks a usable fill in one of them is scored for no method.
         baselines: also score the fills of `onar.metrics.baselines` and the pyramid fill on the same holes.
         methods: further fills to score on the same holes, by name.
         img_size: centre crops resized to this size (one number, or height and width); without it, whole photos at
@@ -82,46 +79,105 @@ def evaluate(
             default 10, or at most so many of the mask files, by default all.
         count: use so many photos, spread evenly over the folder; by default all.
         seed: another seed gives other generated holes.
-        features: network of `onar.metrics.feature_networks.FEATURES` on whose features FID and KID are computed.
+        features: network of `onar.metrics.set_features.SET_FEATURES` on whose features FID and KID are computed.
+        features_weights: its weights; by default those of its package or of torch's cache.
         device: "auto", "cpu", "cuda" or "mps".
         texture: of the fills of `weights`, as `Inpainter` takes it.
         blend: for copied texture, as `Inpainter.load` takes it.
         output: write the report there as JSON, and beside it as an HTML page.
 
     Raises:
-        UsageError: an option has a value it cannot have.
-        OnarError: no photos, no masks, unusable weights, or the report cannot be written.
+        UsageError: an option has a value it cannot have, or two methods would have one name.
+        OnarError: no photos, no masks, unusable weights or fills, or the report cannot be written.
     """
     _check_options(img_size, masks_per_range, count, seed, output)
-    size, folder = (img_size, img_size) if isinstance(img_size, int) else img_size, Path(data)
-    holes, unreadable = mask_files(Path(masks), masks_per_range) if masks else (None, [])
-    pairs = Pairs(folder, holes or generated_holes(masks_per_range, seed), size, count, Path(masks) if masks else None)
-    inpainter = Inpainter.load(weights, device, blend=blend).for_photos()
-    fills, descriptions, unavailable = _gather_methods(inpainter, texture, baselines, methods or {})
+    if features_weights is not None and features is None:
+        raise UsageError("--features_weights needs --features: the network whose weights they are")
+    folders = [("fills", place) for place in name_fills(fills).values()]
+    pairs, unreadable = _find_pairs(Path(data), masks, img_size, masks_per_range, count, seed, folders)
+    compared = gather_methods(
+        weights, fills, methods or {}, pairs.holes, baselines=baselines, device=device, texture=texture, blend=blend
+    )
     if output is not None:
         check_writable(Path(output))
-    judges = load_judges(features, device)
-    scored = score_all(pairs, fills, judges)
+    judges = load_judges(features, Path(features_weights) if features_weights else None, device)
+    scored = score_all(pairs, compared, judges)
     rows = list(scored.rows.values())
     report = Report(
-        protocol=_protocol(folder, masks, pairs, masks_per_range, count),
+        protocol=_protocol(Path(data), masks, pairs, masks_per_range, count),
         seed=seed,
-        methods=descriptions,
-        unavailable_methods=unavailable,
+        methods=compared.descriptions,
+        unavailable_methods=compared.unavailable,
         metrics=_describe_metrics(judges.unavailable),
         masks_sha256=scored.masks_hash.value,
-        weights_sha256=file_sha256(inpainter.weights) if inpainter.weights else None,
+        weights_sha256=next(iter(compared.weights_sha256.values())),
+        weights=compared.weights_sha256,
         versions=_versions(),
         images=tuple(rows),
         overall=mean_scores(rows),
         buckets=bucket_scores(rows),
-        sets=set_distances(features, scored),
+        differences=find_differences(rows, seed),
+        sets=set_distances(features, judges, scored),
+        fills={name: folder.found for name, folder in compared.folders.items()},
         skipped=(*unreadable, *pairs.skipped.values()),
-        examples=choose_examples(pairs, fills, scored.rows),
+        examples=choose_examples(pairs, compared, scored.rows),
     )
     if output is not None:
         write_reports(report, Path(output))
     return report
+
+
+def write_pairs(
+    data: Path | str,
+    folder: Path | str,
+    *,
+    masks: Path | str | None = None,
+    img_size: ImageSize | None = None,
+    masks_per_range: int | None = None,
+    count: int | None = None,
+    seed: int = 0,
+) -> int:
+    """Write the photos and masks that `evaluate` would score with these arguments, for any other program to complete.
+
+    `photos` in the folder has the photos, at the size of the evaluation and with grey holes, `masks` the masks (white =
+    hole), as PNG files. Both have the same names, and so should have the completed pictures, whatever they end in.
+
+    Args:
+        data: as for `evaluate`.
+        folder: a new one, outside `data`.
+        masks: as for `evaluate`.
+        img_size: as for `evaluate`.
+        masks_per_range: as for `evaluate`.
+        count: as for `evaluate`.
+        seed: as for `evaluate`.
+
+    Returns:
+        How many pairs there are.
+
+    Raises:
+        UsageError: an option has a value it cannot have.
+        OnarError: no photos, no masks, or the pairs cannot be written.
+    """
+    _check_options(img_size, masks_per_range, count, seed, None)
+    pairs, _ = _find_pairs(Path(data), masks, img_size, masks_per_range, count, seed, [])
+    return write_pair_files(pairs, Path(folder))
+
+
+def _find_pairs(
+    data: Path,
+    masks: Path | str | None,
+    img_size: ImageSize | None,
+    masks_per_range: int | None,
+    count: int | None,
+    seed: int,
+    others: list[tuple[str, Path]],
+) -> tuple[Pairs, list[str]]:
+    """The photos with their holes, and a line for each mask that cannot be read."""
+    size = (img_size, img_size) if isinstance(img_size, int) else img_size
+    if masks is None:
+        return Pairs(data, generated_holes(masks_per_range, seed), size, count, others), []
+    holes, unreadable = mask_files(Path(masks), masks_per_range)
+    return Pairs(data, holes, size, count, [("masks", Path(masks)), *others]), unreadable
 
 
 def _check_options(
@@ -139,34 +195,6 @@ def _check_options(
         raise UsageError(f"--output {output} is a folder: name a file in it, such as {Path(output, 'report.json')}")
 
 
-# ---------------------------------------------------------------- what is compared
-
-
-def _gather_methods(
-    inpainter: Inpainter, texture: str, baselines: bool, further: Mapping[str, Fill]
-) -> tuple[dict[str, Fill], dict[str, str], dict[str, str]]:
-    """The fills by name, the one asked about first; what each is; and those that cannot be had, with the reason."""
-    asked = PYRAMID if isinstance(inpainter.backend, PyramidBackend) else "onar"
-    fills: dict[str, Fill] = {asked: lambda photo, mask: inpainter(photo, mask, texture=texture)}
-    unavailable: dict[str, str] = {}
-    if baselines:
-        fills |= BASELINES
-        fills.setdefault(PYRAMID, Inpainter.load(PYRAMID))
-        if find_spec("skimage") is None:
-            del fills["biharmonic"]
-            unavailable["biharmonic"] = 'pip install "onar[evaluate]" (scikit-image is missing)'
-        if reason := no_patchmatch():
-            for name in [name for name in fills if name.startswith("patchmatch")]:
-                del fills[name]
-                unavailable[name] = reason
-    if taken := sorted(fills.keys() & further.keys()):
-        raise UsageError(f"a method cannot be called {taken[0]!r}: that name is taken")
-    fills |= further
-    descriptions = {name: DESCRIPTIONS.get(name, "given by the caller") for name in fills}
-    descriptions[asked] = inpainter.description
-    return fills, descriptions, unavailable
-
-
 # ---------------------------------------------------------------- what the report says besides
 
 
@@ -182,6 +210,7 @@ def _protocol(
         "count": count,
         "pairing": "masks in the order of `images`; mask i on photo i modulo the number of photos",
         "scored": "composites in 8 bits; known pixels are the photo's own",
+        "interval": f"{LEVEL:.0%} of the mean difference; percentile bootstrap over photos, {RESAMPLES} resamples",
         "ranges": [list(limits) for limits in HOLE_RATIO_RANGES],
         "border": f"a hole within {BORDER_SHARE:g} of the side from the edge",
         "psnr_cap": MAX_PSNR,

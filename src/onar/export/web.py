@@ -1,4 +1,9 @@
-"""The format web: a folder for any static host, whose page fills holes in the browser of whoever opens it."""
+"""The format web: a folder for any static host, whose page fills holes in the browser of whoever opens it.
+
+A host may be given a new folder while pages of the old one are open, and browsers keep files for as long as they like.
+So that no page is put together of two versions, `index.html` holds what the page has to know, and all that it loads
+has a name that changes with its content.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +36,14 @@ TOLERANCE = 2 / 255
 """Largest difference from the original, in [0, 1]: weights are rounded to half precision."""
 
 SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
-_FOR_GPUS = "ort-gpu.wasm.gz"
+INDEX = "index.html"
+_FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
+_PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
+"""What the built page has for folders, and what it is called there."""
+_OF_SERVERS = (*_PAGE.values(), "uplot.txt")
+"""What only the page of a server has."""
+_LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
+"""What the page loads when it is needed."""
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -45,7 +57,8 @@ _POLICY = "; ".join(
 )
 """What browsers let the page do: it cannot send anything anywhere but to its own host, which answers with files."""
 
-_STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./(page\.css)"[^>]*>')
+_STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./folder\.css"[^>]*>')
+_SCRIPT = '"./folder.js"'
 
 
 @dataclass(frozen=True)
@@ -82,24 +95,27 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
             generator would not compute the same. Then nothing is written.
     """
     page = bundled_page()
-    if not (page / "index.html").is_file():
+    if not (page / "folder.html").is_file():
         raise OnarError(
             f"{page} holds no page: build it with npm ci && npm run build in the folder web of the repository"
         )
     if output.exists() and not _may_be_replaced(output):
         raise OnarError(f"{output} is not empty and no earlier export: name another folder, or move it away")
     with replacing_folder(output) as folder:
-        shutil.copytree(page, folder, dirs_exist_ok=True)
+        shutil.copytree(page, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_OF_SERVERS))
+        for built, own in _PAGE.items():
+            (folder / built).rename(folder / own)
         difference = _write_generator(generator, training_size, folder)
         site = _site(generator, training_size, name)
         if site["copies"]:
             _write_blend(blend, folder / BLEND)
         site["examples"] = _copy_examples(folder)
+        site["files"] = {name: _named_by_content(folder / name) for name in _LOADED if (folder / name).exists()}
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
         _copy_licences(folder / "licences")
         _write_readme(folder / README, site)
-        _finish_page(folder)
-        _write_worker(folder)
+        script = _finish_page(folder, site)
+        _write_worker(folder, site, script)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return ExportedFolder(output, difference, size)
 
@@ -191,14 +207,27 @@ def _copy_licences(folder: Path) -> None:
         shutil.copy(bundled_weights().with_name(terms), folder)
 
 
-def _finish_page(folder: Path) -> None:
-    """Give the page its policy and manifest, and put its style inside: with another type browsers refuse a file."""
-    index = folder / "index.html"
-    text = index.read_text(encoding="utf-8")
+def _named_by_content(path: Path) -> dict[str, Any]:
+    """Rename a file: its name now changes with its content. What the page has to know of it."""
+    content = path.read_bytes()
+    stem, dot, ending = path.name.partition(".")
+    renamed = path.rename(path.with_name(f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}{dot}{ending}"))
+    return {"name": renamed.name, "bytes": len(content)}
+
+
+def _finish_page(folder: Path, site: dict[str, Any]) -> str:
+    """Give the page its policy and manifest, and put inside what it has to know and its style; its script's name.
+
+    With another type than a style's, browsers refuse a file.
+    """
+    index, sheet = folder / INDEX, folder / "page.css"
+    script = str(_named_by_content(folder / "page.js")["name"])
+    text = index.read_text(encoding="utf-8").replace(_SCRIPT, f'"./{script}"')
     if style := _STYLE.search(text):
-        sheet = folder / style[1]
         text = text.replace(style[0], f"<style>{sheet.read_text(encoding='utf-8')}</style>")
         sheet.unlink()
+    inside = json.dumps(site).replace("<", "\\u003c")  # a name may hold what ends a script
+    text = text.replace("</head>", f'<script type="application/json" id="onar-site">{inside}</script></head>', 1)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}" />'
     text = text.replace("<head>", f"<head>{policy}", 1)
     text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>', 1)
@@ -206,9 +235,10 @@ def _finish_page(folder: Path) -> None:
     icons = [{"src": icon.name, "sizes": "any", "type": "image/svg+xml"} for icon in folder.glob("favicon.svg")]
     manifest = {"name": "Onar", "short_name": "Onar", "start_url": "./", "display": "standalone", "icons": icons}
     (folder / "manifest.webmanifest").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    return script
 
 
-def _write_worker(folder: Path) -> None:
+def _write_worker(folder: Path, site: dict[str, Any], page_script: str) -> None:
     """Tell the service worker which files there are, and a version that changes with any of them."""
     script = folder / WORKER
     code = script.read_text(encoding="utf-8")
@@ -217,8 +247,12 @@ def _write_worker(folder: Path) -> None:
     digest = hashlib.sha256(code.encode())
     for name in files:
         digest.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
-    needed = [name for name in files if not name.startswith("licences/") and name not in (README, _FOR_GPUS)]
-    lists = {"always": ["./", *needed], "gpu": [_FOR_GPUS] if _FOR_GPUS in files else []}
+    loaded = {name: file["name"] for name, file in site["files"].items()}
+    runtimes = {"processor": loaded.pop(_FOR_PROCESSORS), "gpu": loaded.pop(_FOR_GPUS)}
+    always = [page_script, *loaded.values()]
+    others = {*always, *runtimes.values(), README, SITE}
+    page = ["./", *(name for name in files if not name.startswith("licences/") and name not in others)]
+    lists = {"page": page, "always": always, **runtimes}
     head = f"const ONAR_VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst ONAR_FILES = {json.dumps(lists)};\n"
     script.write_text(head + code, encoding="utf-8")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.Image import Transpose
 
-from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, scaled_to_16_bits, white_of
+from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, integers_as_8_bits, scaled_to_16_bits, white_of
 from onar.imaging.losses import Loss
 from onar.imaging.png import PngFacts, read_facts
 from onar.imaging.tiff import DeepTiff
@@ -51,8 +51,8 @@ class Decoded:
 
     @property
     def brightness(self) -> NDArray[np.uint8]:
-        """How bright each pixel is, uint8 H×W; what is transparent is black."""
-        picture = Image.fromarray(as_8_bits(self.pixels))
+        """How bright each pixel is, uint8 H×W, 16 bits that hold 8 as those; what is transparent is black."""
+        picture = Image.fromarray(integers_as_8_bits(self.pixels))
         if self.alpha is not None:
             picture.putalpha(Image.fromarray(as_8_bits(self.alpha)))
             picture = picture.convert("RGBA")
@@ -62,7 +62,7 @@ class Decoded:
     @property
     def mask(self) -> NDArray[np.uint8]:
         """The picture as a mask, uint8 H×W: its brightness; of what was painted on a transparent layer, its opacity."""
-        if self.alpha is not None and _is_painted(as_8_bits(self.pixels), self.alpha):
+        if self.alpha is not None and _is_painted(integers_as_8_bits(self.pixels), self.alpha):
             return as_8_bits(self.alpha)
         return self.brightness
 

@@ -8,12 +8,12 @@ only. A file that cannot be read raises `PhotoError`, one line with the file and
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias
 
@@ -22,16 +22,18 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
-from onar.errors import OnarError, printable
+from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
 from onar.files import replacing
 from onar.imaging.decoding import Decoded, decode, decode_picture
 from onar.imaging.exif import check_values, exif_of
 from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
 from onar.imaging.inspection import Inspected, inspect
+from onar.imaging.levels import integers_as_8_bits
 from onar.imaging.losses import Loss
 from onar.imaging.raw import START as RAW_START
 from onar.imaging.raw import RawFileError, refuse_raw
 from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, open_plain, read_deep, read_page, shown
+from onar.process_state import pillow_opens, pillow_warns_nobody
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -204,7 +206,7 @@ def open_picture(
 
     Args:
         path: the picture file.
-        pixel_limit: most pixels it may have. Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds as well.
+        pixel_limit: most pixels it may have, whatever `PIL.Image.MAX_IMAGE_PIXELS` says.
         formats: those it may be in, as Pillow names them.
 
     Raises:
@@ -226,15 +228,18 @@ def open_picture(
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
                 known = sorted(set(formats) - _unknown_to_pillow(start))
                 opened = _open_other(path, inspect(file, start), pixel_limit, known)
-        yield opened
+        with pillow_opens(pixel_limit):  # some files turn out larger when they are decoded
+            yield opened
 
 
 def _open_other(path: PhotoSource, inspected: Inspected, pixel_limit: int, formats: list[str]) -> OpenPicture:
-    image = Image.open(inspected.file, formats=formats)
+    with pillow_opens(inf):  # of what size it is, is not known before
+        image = Image.open(inspected.file, formats=formats)
     check_size(path, *image.size, pixel_limit)
     mended = inspected.with_end()
     if mended is not inspected:
-        image = Image.open(mended.file, formats=formats)
+        with pillow_opens(pixel_limit):
+            image = Image.open(mended.file, formats=formats)
     return OpenPicture(path, mended.file, image, losses=mended.losses)
 
 
@@ -244,7 +249,7 @@ def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int
     refuse_raw(str(path), start, page)
     check_size(path, page.imagewidth, page.imagelength, pixel_limit)
     if not is_deep(page):
-        with suppress(UnidentifiedImageError):
+        with suppress(UnidentifiedImageError), pillow_opens(pixel_limit):
             return OpenPicture(path, file, open_plain(file, page), page)
     deep = read_deep(file, page)
     return OpenPicture(path, file, shown(deep, page), page, deep)
@@ -298,6 +303,8 @@ def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
 def mask_of_picture(picture: Image.Image) -> EightBits:
     """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
     turn = find_turn(picture)
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray(integers_as_8_bits(np.asarray(picture)))
     return decode_picture(picture if turn is None else picture.transpose(turn)).mask
 
 
@@ -314,10 +321,9 @@ def find_turn(image: Image.Image) -> Transpose | None:
 def damage_told(path: PhotoSource) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+        with pillow_warns_nobody():
             yield
-    except PhotoError:
+    except (PhotoError, OutOfMemoryError):
         raise
     except OnarError as error:
         raise PhotoError(f"{printable(path)}: {error}") from error
@@ -336,6 +342,8 @@ def damage_told(path: PhotoSource) -> Iterator[None]:
         more += f"; of a camera's raw file, {RAW_ADVICE}" if ending in RAW else ""
         raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats}){more}") from error
     except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(f"{printable(path)}: not enough memory to read it") from error
         raise PhotoError(f"{printable(path)}: {_reason(error)}") from error
 
 

@@ -67,6 +67,18 @@ def white_of(values: NDArray[Any]) -> float:
     return next(white for white in usual if brightest <= white)
 
 
+def integers_as_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Integers of any type as uint8: as they are where none is above 255, which programs write into wider types, too.
+
+    Raises:
+        NoWhiteError: some are negative.
+    """
+    white = white_of(values)
+    if np.max(values, initial=0) <= 255:
+        return np.asarray(values, np.uint8)
+    return as_8_bits(scaled_to_16_bits(values, white))
+
+
 def scaled_to_16_bits(values: NDArray[Any], white: float) -> NDArray[np.uint16]:
     """Numbers of any type as uint16: 0 is black, `white` 65535, what lies outside is clipped, no number is black."""
     scaled = np.nan_to_num(values.astype(np.float32), nan=0, posinf=white, neginf=0) / np.float32(white)

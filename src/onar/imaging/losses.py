@@ -19,6 +19,7 @@ LOSSES = {
     "no_end": "the end mark of its file is missing, and no pixels are",
     "segments": "its {names} blocks are left out",
     # In writing
+    "compresses": "JPEG compresses the whole photo anew, so known pixels change a little; PNG and TIFF keep them",
     "no_bits": "{kind} holds 8 bits per channel only",
     "no_alpha": "{kind} holds no transparency",
     "no_exif": "{kind} holds no EXIF",

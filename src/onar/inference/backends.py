@@ -6,19 +6,24 @@ one that needs them: completing on a CPU starts without torch, and needs none.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onar.array_fill import Frame, fill_frame
-from onar.errors import OnarError, UsageError
+from onar.devices import available_cores, available_cpus
+from onar.errors import OnarError, UsageError, is_out_of_memory
 from onar.imaging.formats import ending_of
 from onar.inference.blend_graph import build_blend
 from onar.inference.generator_graphs import GRAPHS, build_model
 from onar.network_numbers import BLEND_MULTIPLE
+from onar.process_state import cpu_threads, evaluating
 from onar.weights_files import (
     FORMAT,
     NEWER,
@@ -95,25 +100,33 @@ class PyramidBackend(Backend):
 
 
 class TorchBackend(Backend):
-    """A PyTorch network, moved to the device and put into evaluation.
+    """A PyTorch network.
+
+    A caller's own stays as it is: it is evaluated at each call with the weights it has then, and keeps its mode. For
+    another device than the one it is on, it is copied.
 
     Args:
         generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
         device: "auto", "cpu", "cuda" or "mps".
         threads: of the CPU; 0 for as many as torch takes.
+        is_own: nobody else has it, so it may be moved, and its weights be laid out for speed.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or cannot be used.
     """
 
-    def __init__(self, generator: nn.Module, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, generator: nn.Module, device: str = "auto", threads: int = 0, *, is_own: bool = False) -> None:
         import torch
 
         from onar.devices import choose_device
 
         self.device = str(choose_device(device))
         self._threads = threads
-        self._generator = generator.to(self.device).to(memory_format=torch.channels_last).eval()
+        if is_own:
+            generator = _moved(generator, self.device).to(memory_format=torch.channels_last)
+        elif any(tensor.device.type != self.device for tensor in chain(generator.parameters(), generator.buffers())):
+            generator = _moved(deepcopy(generator), self.device)
+        self._generator = generator
         self.channels = channels_of(self._architecture)
 
     @property
@@ -132,14 +145,23 @@ class TorchBackend(Backend):
     def _complete(self, photo: Frame, known: Frame) -> Frame:
         import torch
 
-        from onar.devices import cpu_threads
-
-        with torch.no_grad(), cpu_threads(self._threads):
+        with torch.no_grad(), evaluating(self._generator), cpu_threads(self._threads):
             # Arrays N×H×W×C are already in the order of memory that channels_last means.
             pixels = torch.from_numpy(photo).to(self.device).permute(0, 3, 1, 2)
             completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[:, None])
             result: Frame = completed.permute(0, 2, 3, 1).float().cpu().numpy()
         return result
+
+
+def _moved(generator: nn.Module, device: str) -> nn.Module:
+    """The network, moved to a device; raises `UsageError` where the device is there but cannot be used."""
+    try:
+        return generator.to(device)
+    except (RuntimeError, AssertionError) as error:  # such as of a driver that is too old
+        if device == "cpu" or is_out_of_memory(error):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"--device {device} cannot be used here ({reason}); use --device cpu") from error
 
 
 class OnnxBackend(Backend):
@@ -148,11 +170,11 @@ class OnnxBackend(Backend):
     Args:
         path: an `.onnx` file that `onar export` wrote, or a `.safetensors` file, whose graph is built here.
         device: "auto", "cpu", "cuda" or "mps"; others than the CPU need a build of ONNX Runtime that has them.
-        threads: of the CPU; 0 for one on each core.
+        threads: of the CPU; 0 for one on each core that may be used.
 
     Raises:
         OnarError: the file cannot be read or is none of ours.
-        UsageError: the device is not there.
+        UsageError: the device is not there, or cannot be used.
 
     Attributes:
         training_size: side in pixels of the crops the generator was trained on.
@@ -170,9 +192,12 @@ class OnnxBackend(Backend):
             metadata = self._session.get_modelmeta().custom_metadata_map
             architecture = said_architecture(metadata)
             self.channels = channels_of(architecture)
+            self.device = _device_used(self._session, self.device, is_wanted=device != "auto")
             if model is not path:  # shapes that do not fit each other show up here, or only when it runs
                 self.run(np.zeros((1, self.channels, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
         except Exception as error:  # its errors have no class in common
+            if isinstance(error, UsageError) or is_out_of_memory(error):
+                raise
             reason = "is damaged or not an ONNX file" if model is path else "holds weights that do not fit each other"
             raise OnarError(f"{path} {reason}") from error
         if "training_size" not in metadata:
@@ -244,12 +269,40 @@ def _start_session(model: bytes | Path, device: str, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; they are raised as well
-    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # not of errors: they are raised
+    options.intra_op_num_threads = _cpu_threads(threads)
+    # Its arena would keep what the largest window took for as long as the process lives; without, it takes as long.
+    options.enable_cpu_mem_arena = False
     # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
     # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[device]])
+
+
+def _device_used(session: Any, device: str, is_wanted: bool) -> str:
+    """Where a session computes: on the CPU where its device is there by name, but not what the device needs.
+
+    Raises:
+        UsageError: that is not the device that is wanted.
+    """
+    if ONNX_PROVIDERS[device] in session.get_providers():
+        return device
+    if is_wanted:
+        raise UsageError(
+            f"--device {device} cannot be used by this ONNX Runtime: a driver is missing, or a library of the version "
+            "that it was built for; use --device cpu"
+        )
+    return "cpu"
+
+
+def _cpu_threads(threads: int) -> int:
+    """CPU threads of a session; 0 for ONNX Runtime's own choice.
+
+    That is one on each core of the machine, and each is tied to its core, which fails where this process, such as in a
+    container, may not use them all.
+    """
+    cores = available_cores()
+    return threads or (cores if available_cpus() < (os.cpu_count() or 1) else 0)
 
 
 def _build_graph(path: Path) -> bytes:

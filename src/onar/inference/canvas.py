@@ -47,7 +47,11 @@ class Canvas:
     feather: int = 0
 
     def fill(self, strategy: str) -> None:
-        """Fill all holes; the strategies are those of `Inpainter`."""
+        """Fill all holes; the strategies are those of `Inpainter`.
+
+        Raises:
+            RuntimeError: the plan left holes out, which would otherwise pass for filled.
+        """
         whole = Window(self._all, self._all)
         if strategy == "whole":
             self._complete([whole])
@@ -57,6 +61,8 @@ class Canvas:
         self._fill_deep(whole if at_once else None)
         for windows in [[whole]] if at_once else self._planner.plan(self.unknown):
             self._complete(windows)
+        if self.unknown.any():
+            raise RuntimeError("no window was planned for some of the holes")
 
     @property
     def _all(self) -> Box:

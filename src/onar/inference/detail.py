@@ -32,6 +32,9 @@ DESCRIBED = 27
 MOST_SOURCES = 8192
 """Known patches that a node is compared with; then come those near the best of them."""
 
+MOST_PIXELS = 1 << 20
+"""That get their detail at once."""
+
 COHERENCE = 0.8
 """How much of its distance a patch keeps that continues what a neighbouring node has."""
 
@@ -75,10 +78,13 @@ def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> C
     if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
         return Copy(enlarged)
     offsets = _match(small, bare, known)
-    inside = np.nonzero(hole)
-    detail = _mix(photo, enlarged, inside, *offsets)
-    enlarged[inside] = np.clip(np.rint(enlarged[inside] + detail), 0, 255).astype(np.uint8)
-    return Copy(enlarged, offsets)
+    rows, columns = np.nonzero(hole)
+    filled = enlarged.copy()
+    for start in range(0, len(rows), MOST_PIXELS):  # all at once would take gigabytes
+        part = rows[start : start + MOST_PIXELS], columns[start : start + MOST_PIXELS]
+        detail = _mix(photo, enlarged, part, *offsets)
+        filled[part] = np.clip(np.rint(enlarged[part] + detail), 0, 255).astype(np.uint8)
+    return Copy(filled, offsets)
 
 
 def _dilate(holes: Holes, reach: int) -> Holes:
@@ -151,7 +157,7 @@ def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
     if small.offsets is not None:
         # What was copied from somewhere at a quarter of the scale comes from there at half of it.
         for down, right in product((0, 1), repeat=2):
-            coarser = nodes[0] // 2 + down, nodes[1] // 2 + right
+            coarser = _coarser_nodes(nodes, (down, right), small.offsets[0].shape)
             matches.try_others(rows + 2 * small.offsets[0][coarser], columns + 2 * small.offsets[1][coarser])
     step = matches.compare_all()
     matches.try_around(1 if small.offsets is not None else step // 2)
@@ -164,6 +170,13 @@ def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
     offsets = np.zeros((2, *wants.shape), np.intp)
     offsets[0][wants], offsets[1][wants] = matches.rows - rows, matches.columns - columns
     return offsets[0], offsets[1]
+
+
+def _coarser_nodes(nodes: tuple[Places, ...], beside: tuple[int, int], shape: tuple[int, ...]) -> tuple[Places, ...]:
+    """Of the coarser grid, the node before each or so many after it; its last ones stand for those that it has not."""
+    return tuple(
+        np.minimum(places // 2 + further, side - 1) for places, further, side in zip(nodes, beside, shape, strict=True)
+    )
 
 
 def describe(blocks: Numbers, rows: Places, columns: Places) -> Numbers:

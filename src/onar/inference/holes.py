@@ -13,7 +13,7 @@ from PIL import Image
 from onar.errors import OnarError, UsageError
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.images import mask_of_picture
-from onar.imaging.levels import Pixels, as_8_bits, unused_bits
+from onar.imaging.levels import NoWhiteError, Pixels, as_8_bits, integers_as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
 from onar.masks import (
     THRESHOLD,
@@ -82,7 +82,7 @@ def as_holes(mask: Any) -> Holes:
 
     Args:
         mask: a PIL picture, read as a mask file is; or an array H×W or H×W×1, uint8 (from 128 on it is hole), bool, or
-            float from 0 to 1 (from 0.5 on).
+            float from 0 to 1 (from 0.5 on). Wider integers may hold 8 bits, as 0 and 255, or all that their type does.
 
     Raises:
         UsageError: it is something else; or its values are 0 and 1, which programs write for False and True.
@@ -98,6 +98,11 @@ def _mask_of_array(values: NDArray[Any]) -> NDArray[Any]:
     """An array of H×W or H×W×1 as H×W, floats as bool; raises `UsageError` for floats that are not from 0 to 1."""
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
+    if values.dtype.kind in "iu" and values.itemsize > 1 and values.size:
+        try:
+            return integers_as_8_bits(values)
+        except NoWhiteError as error:
+            raise UsageError(f"this is no mask: {error}") from error
     if values.dtype.kind != "f":
         return values
     if np.isnan(values).any():

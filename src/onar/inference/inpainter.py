@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -13,7 +13,7 @@ from PIL import Image
 
 from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
-from onar.errors import OnarError, UsageError, extra_for_training
+from onar.errors import OnarError, UsageError, extra_for_training, memory_told
 from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats import ending_of
 from onar.imaging.grey import is_grey, to_grey
@@ -25,7 +25,7 @@ from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
 from onar.masks import Holes, holes_from_mask
 from onar.patchmatch import no_patchmatch
-from onar.setting_checks import at_least, check_seed
+from onar.setting_checks import at_least, check_patchmatch_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,7 +44,10 @@ class Inpainter:
         training_size: side in pixels of the crops the generator was trained on.
         device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
-        threads: of the CPU, for a network; 0 for as many as it takes by itself.
+        threads: of the CPU, for a network and for copied texture; 0 for as many as they take by themselves.
+
+    Raises:
+        UsageError: `training_size` is less than 1, or the device is not there.
 
     Attributes:
         weights: the file they were loaded from, if any.
@@ -58,6 +61,7 @@ class Inpainter:
         description: str = "a generator",
         threads: int = 0,
     ) -> None:
+        at_least("training_size", training_size, 1)
         self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
@@ -78,17 +82,19 @@ class Inpainter:
             weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
                 the weights that come with Onar; "pyramid" for the pyramid fill.
             device: "auto", "cpu", "cuda" or "mps".
-            threads: of the CPU that compute a network; 0 for as many as the backend takes by itself.
+            threads: of the CPU that compute a network and copy texture; 0 for one on each core that may be used.
             blend: a `.safetensors` file from `onar blend`, for copied texture; by default the one that comes with Onar.
 
         Raises:
+            OutOfMemoryError: memory ran out.
             OnarError: a file cannot be read, or holds no generator or no blend.
             UsageError: the device is not there.
         """
-        inpainter = cls._load_generator(weights, device, threads)
-        if blend is not None:
-            inpainter.blend = Blend(blend, threads)
-            inpainter.description += f" and the blend {blend}"
+        with memory_told("not enough memory to load the weights; a smaller network, or pyramid, needs less"):
+            inpainter = cls._load_generator(weights, device, threads)
+            if blend is not None:
+                inpainter.blend = Blend(blend, threads)
+                inpainter.description += f" and the blend {blend}"
         return inpainter
 
     @classmethod
@@ -111,7 +117,8 @@ class Inpainter:
                 ) from error
 
             loaded = load_weights(path)
-            inpainter = cls(loaded.generator, loaded.training_size, device, description, threads)
+            network = TorchBackend(loaded.generator, device, threads, is_own=True)
+            inpainter = cls(network, loaded.training_size, description=description, threads=threads)
         inpainter.weights = path
         return inpainter
 
@@ -166,22 +173,17 @@ class Inpainter:
             seed: of what is copied; the same seed gives the same picture, another one another try.
 
         Returns:
-            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical. A PIL picture
-            is upright, and carries what the photo's carries: its `save` writes EXIF, colour profile, resolution, XMP
-            and the texts of a PNG, as far as the format holds them. The fill is grey where the
-            photo is.
+            The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical, and the fill is
+            grey where the photo is. A PIL picture is upright, and carries what the photo's carries: its `save` writes
+            EXIF, colour profile, resolution, XMP and the texts of a PNG, as far as the format holds them.
 
         Raises:
             UsageError: sizes, types or options do not fit.
+            OutOfMemoryError: memory ran out.
             OnarError: "patches" without PatchMatch.
         """
         options: dict[str, Any] = {"strategy": strategy, "feather": feather, "texture": texture, "seed": seed}
-        if strategy not in STRATEGIES:
-            raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
-        if texture not in TEXTURES:
-            raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
-        at_least("feather", feather, 0)
-        check_seed(seed)
+        _check_options(strategy, feather, texture, seed)
         if isinstance(mask, str) and mask != ALPHA:
             raise UsageError(f"a mask is a picture, an array, or {ALPHA!r}, not {mask!r}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
@@ -214,9 +216,7 @@ class Inpainter:
     def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
         if isinstance(photo, np.ndarray) and photo.shape[2:] == (self.backend.channels,) != (3,):
             return self._complete_channels(photo, mask, options)
-        is_array = isinstance(photo, np.ndarray) and photo.dtype in (np.uint8, np.uint16)
-        if not is_array or photo.ndim < 2 or photo.shape[2:] not in ((), (3,)):
-            raise UsageError("a photo is a PIL picture or a uint8 or uint16 array of height x width (x 3)")
+        _check_photo(photo)
         hole = as_holes(mask)
         _check_size(hole, photo)
         rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
@@ -249,40 +249,50 @@ class Inpainter:
             )
         return self
 
+    def _check_channels(self, photo: Pixels, texture: str) -> None:
+        """Raise `UsageError` when the network is for other channels, or texture has no colours to be copied in."""
+        channels = self.backend.channels
+        if channels not in (1, photo.shape[2]):
+            raise UsageError(f"{self.description} are for {channels} channels, and the photo has {photo.shape[2]}")
+        if texture == "patches" and photo.shape[2] != 3:
+            raise UsageError("texture is copied in colours: fill other channels with texture auto or network")
+
     def complete(
         self,
         photo: Pixels,
-        hole: Holes,
+        hole: Any,
         *,
         strategy: str = "auto",
         feather: int = 0,
         texture: str = "auto",
         seed: int = 0,
     ) -> Pixels:
-        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, bool H×W, says so; the arguments are as in the call.
+        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, a mask H×W, says so; all is as in the call.
 
         Where all known pixels are grey, the fill is, too. A network for other channels than grey and colours fills
         H×W×C of its own, and nothing is copied there.
         """
+        _check_options(strategy, feather, texture, seed)
+        _check_photo(photo, channels={(3,), (self.backend.channels,)} - {(1,)})
+        self._check_channels(photo, texture)
         is_photo = photo.shape[2] == 3
-        if self.backend.channels not in (1, photo.shape[2]):
-            raise UsageError(
-                f"{self.description} are for {self.backend.channels} channels, and the photo has {photo.shape[2]}"
-            )
-        if texture == "patches" and not is_photo:
-            raise UsageError("texture is copied in colours: fill other channels with texture auto or network")
-        canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
-        canvas.fill(strategy)
-        if is_photo and (texture == "patches" or (texture == "auto" and self._copies)):
-            Texture(self.blend, seed).apply(canvas.photo, hole)
+        hole = as_holes(hole)
+        _check_size(hole, photo)
+        size = f"{photo.shape[1]} x {photo.shape[0]} pixels"
+        with memory_told(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
+            canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
+            canvas.fill(strategy)
+            if is_photo and self.copies(texture):
+                Texture(self.blend, seed, self.threads).apply(canvas.photo, hole)
         if is_photo and hole.any() and is_grey(photo, ~hole):
             canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
 
-    @property
-    def _copies(self) -> bool:
-        """Whether holes get copied texture when nobody says: the pyramid fill stays what its name says."""
-        return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
+    def copies(self, texture: str) -> bool:
+        """Whether deep holes get copied texture with that `texture`; with "auto", the pyramid stays as it is named."""
+        if texture == "auto":
+            return not isinstance(self.backend, PyramidBackend) and no_patchmatch() is None
+        return texture == "patches"
 
     @cached_property
     def blend(self) -> Blend:
@@ -304,6 +314,23 @@ def _masks_of_several(mask: Any, count: int) -> list[Any]:
     if len(mask) != count:
         raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
     return list(mask)
+
+
+def _check_options(strategy: str, feather: int, texture: str, seed: int) -> None:
+    if strategy not in STRATEGIES:
+        raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
+    if texture not in TEXTURES:
+        raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
+    at_least("feather", feather, 0)
+    check_patchmatch_seed(seed)
+
+
+def _check_photo(photo: Any, channels: Collection[tuple[int, ...]] = ((), (3,))) -> None:
+    """Raise `UsageError` unless it is an array of a photo: uint8 or uint16, H×W and the channels."""
+    is_array = isinstance(photo, np.ndarray) and photo.dtype in (np.uint8, np.uint16)
+    if not is_array or photo.ndim < 2 or photo.shape[2:] not in channels:
+        kinds = "a PIL picture or a uint8 or uint16 array of height x width (x 3)"
+        raise UsageError(f"a photo is {kinds if () in channels else 'a uint8 or uint16 array of height x width x 3'}")
 
 
 def _check_size(hole: Holes, photo: Pixels, stored_size: tuple[int, int] | None = None) -> None:

@@ -8,7 +8,8 @@ on more often in the coarse one, which takes a third of the other's time and is 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -23,7 +24,13 @@ from onar.inference.detail import Copy, restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks import Holes, known_from_mask
+from onar.network_numbers import BLEND_MULTIPLE
 from onar.patchmatch import fill_with_patches
+
+BLEND_TILE, BLEND_SIGHT = 1024, 11 * BLEND_MULTIPLE
+"""Longest side in pixels of what is blended at once, and how far from a pixel what its blend depends on may lie: its
+U-Net looks 92 pixels far, and the depth of holes that it sees is a mean over 80 more. A multiple of `BLEND_MULTIPLE`.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,12 @@ class Texture:
     Attributes:
         blend: makes one fill of the network's and the two copied ones.
         seed: of PatchMatch.
+        threads: of the CPU; 0 for one on each.
     """
 
     blend: Blend
     seed: int = 0
+    threads: int = 0
 
     def apply(self, photo: Pixels, unknown: Holes) -> None:
         """Give all holes texture but small ones, which show none.
@@ -46,7 +55,7 @@ class Texture:
             unknown: bool H×W, those holes.
         """
         bare = deeper_than(unknown, rules.SMALL)
-        with ThreadPoolExecutor(available_cpus()) as executor:
+        with ThreadPoolExecutor(self.threads or available_cpus()) as executor:
             for windows in plan_texture(bare):
                 # Before any of a turn changes the photo, all of them have seen it.
                 fills = list(executor.map(lambda window: self._fill(photo, bare, window), windows))
@@ -61,13 +70,54 @@ class Texture:
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed)  # PatchMatch knows 8 bits only
+        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, beside=self.threads != 1)
         # Copying wants many surroundings, blending few.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
-        led, hole = to_frame(photo[near.slices]), bare[near.slices]
-        copied, coarse = (np.where(hole[..., None], to_frame(copy[near.within(window.shown)]), led) for copy in copies)
-        fill = self.blend(led, copied, coarse, known_from_mask(hole)[0])
-        return to_pixels(fill[window.core.within(near)], photo.dtype)
+        copied, coarse = (copy[near.within(window.shown)] for copy in copies)
+        fill = blend_in_tiles(self.blend, photo[near.slices], copied, coarse, bare[near.slices])
+        return fill[window.core.within(near)]
+
+
+def blend_in_tiles(blend: Blend, led: Pixels, copied: Pixels, coarse: Pixels, hole: Holes) -> Pixels:
+    """Blend fills tile by tile, in memory that does not grow with them.
+
+    It is what blending all at once would give; from some megapixels on, which ONNX Runtime adds up in another order, a
+    few pixels in a million differ by one level.
+
+    Args:
+        blend: the network.
+        led: uint8 or uint16 H×W×3, filled by a generator.
+        copied: uint8 H×W×3; what it holds outside of the holes makes no difference.
+        coarse: the same, copied at half the scale.
+        hole: bool H×W.
+
+    Returns:
+        `led` with blended pixels in its holes.
+    """
+    blended, everything = led.copy(), Box(0, 0, *hole.shape)
+    for tile in _tiles(everything):
+        inside = hole[tile.slices]
+        if inside.any():
+            seen = tile.grown(BLEND_SIGHT, everything)
+            frame, unknown = to_frame(led[seen.slices]), hole[seen.slices]
+            fine, rough = (
+                np.where(unknown[..., None], to_frame(copy[seen.slices]), frame) for copy in (copied, coarse)
+            )
+            fill = blend(frame, fine, rough, known_from_mask(unknown)[0])
+            blended[tile.slices][inside] = to_pixels(fill[tile.within(seen)][inside], led.dtype)
+    return blended
+
+
+def _tiles(photo: Box) -> Iterator[Box]:
+    """Parts on the grid of `BLEND_MULTIPLE`, on which a blend sees the same pixels at each of its scales."""
+    grid = Box(0, 0, -(-photo.bottom // BLEND_MULTIPLE), -(-photo.right // BLEND_MULTIPLE))
+    for part in grid.pieces(BLEND_TILE // BLEND_MULTIPLE):
+        yield Box(
+            part.top * BLEND_MULTIPLE,
+            part.left * BLEND_MULTIPLE,
+            min(part.bottom * BLEND_MULTIPLE, photo.bottom),
+            min(part.right * BLEND_MULTIPLE, photo.right),
+        )
 
 
 def plan_texture(bare: Holes) -> list[list[Window]]:
@@ -90,7 +140,9 @@ def depth_of(hole: Holes) -> float:
     return float(hole_depth(hole).max())
 
 
-def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = None) -> tuple[Pixels, Pixels]:
+def copy_texture(
+    photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, beside: bool = True
+) -> tuple[Pixels, Pixels]:
     """Fill holes with patches of the photo, and once more at half the scale.
 
     Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
@@ -101,26 +153,29 @@ def copy_texture(photo: Pixels, hole: Holes, seed: int, radius: int | None = Non
         hole: bool H×W.
         seed: of PatchMatch.
         radius: of the patches of the first copy; by default the rule's.
+        beside: make the second copy while the first is made, in another thread.
 
     Returns:
         Both copies, H×W×3; only what lies in the holes counts.
     """
-    copied, coarse = _copy(photo, hole, seed, radius)
+    copied, coarse = _copy(photo, hole, seed, radius, beside)
     return copied.pixels, coarse.pixels
 
 
-def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None) -> tuple[Copy, Copy]:
+def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None, beside: bool) -> tuple[Copy, Copy]:
     """See `copy_texture`."""
     depth = depth_of(hole)
     small, unknown = halve(photo, hole)
     if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
         copied, coarse = (
             restore_detail(photo, hole, replace(fill, pixels=np.where(unknown[..., None], fill.pixels, small)), unknown)
-            for fill in _copy(small, unknown, seed, radius)
+            for fill in _copy(small, unknown, seed, radius, beside)
         )
         return copied, coarse
-    with ThreadPoolExecutor(1) as beside:  # one hole alone would leave the other processors idle
-        coarse_copy = beside.submit(_copy_coarsely, photo, hole, small, unknown, seed)
+    with ThreadPoolExecutor(1) as other:  # one hole alone would leave the other processors idle
+        coarse_copy = other.submit(_copy_coarsely, photo, hole, small, unknown, seed)
+        if not beside:
+            wait([coarse_copy])
         pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
     return Copy(pixels), Copy(coarse_copy.result())
 

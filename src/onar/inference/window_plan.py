@@ -90,9 +90,10 @@ class Planner:
     def _cut(self, group: Box, hole: Holes, depth: float) -> list[Window]:
         """One window for a group, or as many as it takes; small ones where that saves a third, as along a line."""
         large = list(self._pieces(group, hole, depth, self.limit))
-        if group.longer_side <= self.training_size:
+        _, size = rules.surroundings(inf, self.training_size)
+        if group.longer_side <= size:
             return large
-        small = self._join(self._pieces(group, hole, depth, self.training_size))
+        small = self._join(self._pieces(group, hole, depth, size))
         return small if 3 * self._pixels(small) <= 2 * self._pixels(large) else large
 
     def _pieces(self, group: Box, hole: Holes, depth: float, size: int) -> Iterator[Window]:

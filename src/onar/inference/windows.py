@@ -73,7 +73,13 @@ class Box:
         )
 
     def pieces(self, size: int) -> Iterator[Box]:
-        """Cut into boxes of at most `size` pixels a side, nearly equal, in reading order."""
+        """Cut into boxes of at most `size` pixels a side, nearly equal, in reading order.
+
+        Raises:
+            ValueError: `size` is less than 1.
+        """
+        if size < 1:
+            raise ValueError(f"a box cannot be cut into pieces of {size} pixels a side")
         rows, columns = _cuts(self.top, self.bottom, size), _cuts(self.left, self.right, size)
         for top, bottom in pairwise(rows):
             for left, right in pairwise(columns):

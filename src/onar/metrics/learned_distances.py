@@ -1,7 +1,7 @@
 """Distances between pictures as networks see them: of two pictures (LPIPS, ST-LPIPS), and of two sets (FID, KID).
 
-Features are extracted here by networks that others trained, and compared by the arithmetic of torchmetrics. Pictures
-are B×3×H×W in [0, 1]. A lower distance is better; pictures that are the same have distance 0.
+Networks that others trained judge pictures, B×3×H×W in [0, 1], or give the features (`onar.metrics.set_features`) by
+which sets are compared. A lower distance is better; pictures that are the same have distance 0.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from http.client import HTTPException
 import torch
 from torch import Tensor, nn
 
-from onar.errors import OnarError, UsageError
-from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, FEATURES, FrozenFeatures, load_features, timeout
+from onar.errors import OnarError
+from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, timeout
 
 SMALLEST_SIDE = 32
 """In pixels; below, the maps of AlexNet would be empty."""
@@ -83,32 +83,6 @@ DISTANCES: dict[str, Callable[[], LearnedDistance]] = {"lpips": lpips, "st_lpips
 """Learned distances that a report can name."""
 
 
-class PooledFeatures(nn.Module):
-    """One vector for each picture: the mean over the picture of the last map of a network of `FEATURES`."""
-
-    def __init__(self, network: FrozenFeatures) -> None:
-        super().__init__()
-        self.network = network
-
-    @torch.no_grad()
-    def forward(self, picture: Tensor) -> Tensor:
-        """B×C of B×3×H×W in [0, 1], in float64, in which sets are compared."""
-        last: Tensor = self.network(picture)[-1]
-        return last.mean((2, 3)).double()
-
-
-def pooled_features(name: str) -> PooledFeatures:
-    """Build what compares sets of pictures from a network of `FEATURES`.
-
-    Raises:
-        UsageError: there is no such network.
-        OnarError: its weights or packages are missing.
-    """
-    if name not in FEATURES:
-        raise UsageError(f"--features is {' or '.join(FEATURES)}, not {name!r}")
-    return PooledFeatures(load_features(name))
-
-
 def frechet_distance(real: Tensor, other: Tensor) -> float:
     """Fréchet distance of two sets of features, N×C and M×C (Heusel et al. 2017, "GANs Trained by a Two...").
 
@@ -117,14 +91,20 @@ def frechet_distance(real: Tensor, other: Tensor) -> float:
             large, so only sets of one size can be compared.
         other: features of the pictures to judge; M at least 2.
     """
-    from torchmetrics.image.fid import FrechetInceptionDistance
+    real, other = real.double(), other.double()
+    shift = (real.mean(0) - other.mean(0)).square().sum()
+    one, two = _covariance_root(real), _covariance_root(other)
+    # The covariances are RᵀR and SᵀS, and the trace of the root of their product is the sum of singular values of RSᵀ.
+    # That is exact, and of 2048 features of few pictures a thousand times as fast as the product's eigenvalues.
+    shared = torch.linalg.svdvals(one @ two.T).sum()
+    return max(0.0, float(shift + one.square().sum() + two.square().sum() - 2 * shared))
 
-    given = nn.Identity()  # the features are there already
-    given.num_features = real.shape[1]  # type: ignore[assignment]
-    distance = FrechetInceptionDistance(feature=given, normalize=True)
-    distance.update(real.double(), real=True)
-    distance.update(other.double(), real=False)
-    return max(0.0, float(distance.compute()))
+
+def _covariance_root(features: Tensor) -> Tensor:
+    """R, at most C×C, such that RᵀR is the covariance of N×C features."""
+    centred = (features - features.mean(0)) / (len(features) - 1) ** 0.5
+    root: Tensor = torch.linalg.qr(centred, mode="r").R
+    return root
 
 
 def kernel_distance(real: Tensor, other: Tensor) -> float:

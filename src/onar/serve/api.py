@@ -1,7 +1,7 @@
 """The HTTP API: a photo and its mask in, the completed photo out.
 
-All work on pictures is done by the worker, in a thread: the event loop stays free to answer. What the API has in
-memory follows the places of the worker, because a request takes one before its body is read.
+All work on pictures is done by the worker, in a process of its own: here nothing is decoded, and no network loaded.
+What the API has in memory follows the places of the worker, because a request takes one before its body is read.
 
 What guards, counts and limits stands in front of the whole application, and not among its own middleware: so it sees
 the answers to errors that nobody expected, too.
@@ -13,7 +13,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Request
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.middleware.errors import ServerErrorMiddleware
@@ -25,11 +26,13 @@ from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.editing_routes import editing_routes
 from onar.serve.guard import Guard
+from onar.serve.kept_photos import KeptPhotos
 from onar.serve.lingering import Lingering
 from onar.serve.mask_samples import mask_routes
 from onar.serve.monitoring import Metrics, Monitoring
 from onar.serve.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
-from onar.serve.problems import HANDLERS, documented
+from onar.serve.problems import HANDLERS, Problem, documented
+from onar.serve.queries import refuse_unread_query
 from onar.serve.training_routes import training_routes
 from onar.serve.turns import run_while_there
 from onar.serve.uploads import read_upload, upload_schema
@@ -64,8 +67,9 @@ def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: A
         page: answers what is not for the API.
     """
     max_bytes = int(config.max_body_megabytes * 1_000_000)
-    metrics = Metrics(worker)
-    app: ASGIApp = ApiAndPage(_create_api(shelf, worker, config, metrics), page)
+    kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
+    metrics = Metrics(worker, kept)
+    app: ASGIApp = ApiAndPage(_create_api(shelf, worker, kept, config, metrics), page)
     app = BodyLimit(app, max_bytes, config.time_limit)
     app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
     app = Guard(app, config)
@@ -74,7 +78,9 @@ def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: A
     return UnderPath(app, config.root_path.rstrip("/"))
 
 
-def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metrics: Metrics) -> ASGIApp:
+def _create_api(
+    shelf: WeightsShelf, worker: Worker, kept: KeptPhotos, config: ServeConfig, metrics: Metrics
+) -> ASGIApp:
     app = FastAPIOffline(
         docs_url="/api/docs",
         redoc_url=None,
@@ -86,11 +92,14 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
         swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
         redirect_slashes=False,  # they would need the address that a proxy is known by
         exception_handlers=HANDLERS,
+        dependencies=[Depends(refuse_unread_query)],
+        responses={422: {"model": Problem, "description": "bad_request"}},
     )
     metrics.show(app)
-    app.include_router(editing_routes(worker, shelf, config))
+    app.include_router(editing_routes(worker, shelf, kept, config))
     app.include_router(training_routes(config.results_dir))
     app.include_router(mask_routes())
+    turn = CapacityLimiter(1)
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
     model = Model(weights=shelf.name, version=version("onar"), **limits)
 
@@ -113,8 +122,8 @@ def _create_api(shelf: WeightsShelf, worker: Worker, config: ServeConfig, metric
     async def complete(request: Request) -> Response:
         """Fill the holes of a photo; what is not a hole stays as it is."""
         with worker.place():
-            upload = await read_upload(request)
-            work = partial(complete_upload, upload, shelf.choose(), config)
+            upload = await read_upload(request, turn)
+            work = partial(complete_upload, upload, shelf, config)
             answer = await run_while_there(request, worker, work)
         return Response(answer.content, media_type=answer.media_type, headers=answer.headers)
 

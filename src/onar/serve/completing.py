@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import UsageError, printable
@@ -14,11 +16,14 @@ from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, write_photo
-from onar.inference.holes import check_size, doubts, fill_visible, find_holes
+from onar.inference.holes import ALPHA, check_size, doubts, fill_visible, find_holes, mask_of_alpha
 from onar.inference.inpainter import Inpainter
 from onar.masks import Holes
+from onar.serve.child import expecting
 from onar.serve.config import ServeConfig
+from onar.serve.effort import cpu_seconds
 from onar.serve.uploads import Filling, Upload
+from onar.serve.weights import WeightsShelf
 
 _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 """What photos are written as when their own format cannot be written."""
@@ -39,16 +44,18 @@ class Answer:
     headers: dict[str, str]
 
 
-def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -> Answer:
+def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) -> Answer:
     """Fill the holes of a photo.
 
     Raises:
         PhotoError: photo or mask cannot be read, or has too many pixels.
         SizesDifferError: they are not of one size.
-        UsageError: the strategy asks for too much memory, or the format holds no photo so large.
+        UsageError: the strategy asks for too much memory, the format holds no photo so large, or nothing is
+            transparent where that is the mask.
+        TooMuchWorkError: it would take more than the time allowed.
     """
     photo = read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
-    mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
+    photo, mask = _with_mask(photo, upload, config)
     hole = find_holes(mask, invert=upload.invert_mask, dilate=upload.dilate)
     check_size(hole, photo)
     doubted = doubts(mask, hole, upload.invert_mask, "invert_mask")
@@ -56,12 +63,21 @@ def complete_upload(upload: Upload, inpainter: Inpainter, config: ServeConfig) -
         return _with_notes(photo_answer(upload.photo, written_kind(photo)), doubted)
     check_fits(photo, written_kind(photo, upload.format))
     if hole.any():
-        complete = filling(upload, inpainter, config, hole.size)
+        complete = filling(upload, shelf.choose(), config, hole.size)
         pixels = fill_visible(photo.pixels, photo.alpha, hole, complete)
     else:
         pixels = photo.pixels
     answer, losses = encode(replace(photo, pixels=pixels), upload.format)
     return _with_notes(answer, [*photo.losses, *doubted, *losses])
+
+
+def _with_mask(photo: Photo, upload: Upload, config: ServeConfig) -> tuple[Photo, NDArray[np.uint8]]:
+    """A photo and its mask; the photo is opaque where its own transparency is the mask."""
+    if upload.mask != ALPHA:
+        return photo, read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
+    if photo.alpha is None:
+        raise UsageError(f"nothing is transparent in the photo, so mask {ALPHA} finds no hole")
+    return replace(photo, alpha=None), mask_of_alpha(photo.alpha)
 
 
 def filling(
@@ -71,13 +87,15 @@ def filling(
 
     Raises:
         UsageError: the strategy asks for too much memory.
+        TooMuchWorkError: it would take more than the time allowed; raised by what is returned.
     """
     if options.strategy == "whole" and size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
     asked = {name: getattr(options, name) for name in Filling.model_fields}
 
     def complete(pixels: Pixels, unknown: Holes) -> Pixels:
-        return inpainter(pixels, unknown, **asked)
+        with expecting(cpu_seconds(unknown, inpainter.copies(options.texture))):
+            return inpainter(pixels, unknown, **asked)
 
     return complete
 

@@ -12,7 +12,10 @@ from cyclopts import Parameter
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, require
 
-_ABOVE_0 = ("time_limit", "max_body_megabytes", "max_megapixels", "max_whole_megapixels")
+_ABOVE_0 = (
+    *("time_limit", "max_body_megabytes", "kept_minutes"),
+    *("max_megapixels", "max_earlier_megapixels", "max_whole_megapixels"),
+)
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
 """A name or an address without scheme, port and path; a star stands for whatever is in front."""
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
@@ -47,8 +50,16 @@ class ServeConfig(Settings):
     """Refuse larger requests; those in the queue are in memory."""
     max_megapixels: float = 24.0
     """Refuse larger photos and masks before decoding them."""
+    max_earlier_megapixels: float = 240.0
+    """Refuse to lay more on a photo that was filled before: the pixels of all earlier fills together."""
     max_whole_megapixels: float = 2.0
     """Refuse larger photos for strategy whole, whose memory grows with the photo."""
+    kept_megabytes: float = 256.0
+    """Most megabytes of photos that pages have open and are kept in memory, so that each is sent once; 0 keeps none."""
+    kept_minutes: float = 10.0
+    """Minutes after which a photo is let go that no page has asked for."""
+    threads: int = 0
+    """CPU threads that fill holes. 0: one on each core that this process may use."""
     page: bool = True
     """Serve the page beside the API."""
     weights_dir: Path | None = None
@@ -60,8 +71,10 @@ class ServeConfig(Settings):
         super().__post_init__()
         require(0 <= self.port <= 65535, "port", "must be from 0 to 65535", self.port)
         at_least("queue", self.queue, 1)
+        at_least("threads", self.threads, 0)
         for name in _ABOVE_0:
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        at_least("kept_megabytes", self.kept_megabytes, 0)
         for name in ("api_key", "auth"):
             require(getattr(self, name) != "", name, "must not be empty", "''")
         self._check_secrets()

@@ -1,8 +1,8 @@
 """What the page asks for: a photo to look at, a mask, a hole filled, and the photo with all that was filled.
 
-Nothing is kept between two requests. What was filled is with the page, as files that hold a rectangle of the photo
-each: in the photo's depth and colours, opaque where pixels were filled. Of 16 bits they hold those that the photo uses,
-moved up: so they look as the photo does, and lose nothing.
+What was filled is with the page, as files that hold rectangles of the photo: in the photo's depth and colours, opaque
+where pixels were filled. Of 16 bits they hold those that the photo uses, moved up: so they look as the photo does, and
+lose nothing.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from onar.errors import UsageError
+from onar.errors import OnarError, UsageError
 from onar.imaging.decoding import Decoded
-from onar.imaging.images import PhotoBytes, damage_told, open_picture, read_mask
+from onar.imaging.images import OpenPicture, PhotoBytes, damage_told, open_picture, read_mask
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, reduced
@@ -29,6 +28,7 @@ from onar.inference.holes import fill_visible, find_holes
 from onar.masks import Holes, mask_from_holes, why_no_hole
 from onar.serve.completing import Answer, encode, filling, is_own_kind, photo_answer, written_kind
 from onar.serve.config import ServeConfig
+from onar.serve.sheets import Places, Rectangles, Slices, on_photo, placed
 from onar.serve.uploads import Filling, Format
 from onar.serve.weights import WeightsShelf
 
@@ -37,32 +37,39 @@ VIEW_SIZE = 2560
 _VIEW_QUALITY = 95
 
 
+class TooManyFillsError(OnarError):
+    """Earlier fills of more pixels together than allowed."""
+
+
 # ---------------------------------------------------------------- what is asked
 
 
-def _as_corner(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    left, comma, top = text.partition(",")
-    if not comma:
-        raise ValueError("not LEFT,TOP")
-    return left, top
-
-
-Corner = Annotated[
-    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
-    BeforeValidator(_as_corner),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+,\d+$", "examples": ["120,48"]}),
-]
-"""Where a rectangle begins on the upright photo: columns from the left, rows from the top; in a form, LEFT,TOP."""
-
-
 class PhotoUpload(BaseModel):
-    """A photo."""
+    """A photo, or the id of one that was sent before and is still kept."""
 
     model_config = ConfigDict(extra="forbid")
 
-    photo: bytes = Field(description="The photo file.")
+    photo: bytes = Field(b"", description="The photo file.")
+    photo_id: str = Field("", description="In its place: the `Onar-Photo` of an earlier answer.")
+    keep: bool = Field(False, description="Keep the photo for a while; `Onar-Photo` is then its id.")
+    instead_of: str = Field("", description="The id of a photo to be let go when this one is kept.")
+
+    @model_validator(mode="after")
+    def _check_photo(self) -> PhotoUpload:
+        if ("photo" in self.model_fields_set) == bool(self.photo_id):
+            raise ValueError("give either photo or photo_id")
+        return self
+
+
+class ViewUpload(PhotoUpload):
+    """A photo to look at."""
+
+    parts: Rectangles | None = Field(
+        None,
+        description="Only these parts of the upright photo, LEFT,TOP,WIDTH,HEIGHT with ; between several, with as many "
+        "pixels as they have: one below the other, each at the left edge.",
+    )
+    reduction: int = Field(1, ge=1, le=64, description="Of so many pixels a side of a part one is shown, their mean.")
 
 
 class MaskUpload(BaseModel):
@@ -77,7 +84,7 @@ class FilledUpload(PhotoUpload):
     """A photo with what was filled before."""
 
     earlier: list[bytes] = Field([], description="Answers to earlier fills, in the order in which they lie on it.")
-    earlier_at: list[Corner] = Field([], description="Where each of them lies, as LEFT,TOP.")
+    earlier_at: list[Places] = Field([], description="Where each of them lies, as `at` of its fill.")
 
     @model_validator(mode="after")
     def _check_counts(self) -> FilledUpload:
@@ -89,8 +96,14 @@ class FilledUpload(PhotoUpload):
 class FillUpload(FilledUpload, Filling):
     """A hole to be filled."""
 
-    mask: bytes = Field(description="A mask file of the rectangle that the hole lies in: white is filled.")
-    at: Corner = Field(description="Where that rectangle lies on the upright photo, as LEFT,TOP.")
+    mask: bytes = Field(
+        description="A mask file of the rectangle that the hole lies in: white is filled. It may hold several, one "
+        "below the other, each at the left edge."
+    )
+    at: Places = Field(
+        description="Where that rectangle lies on the upright photo, as LEFT,TOP; of several, LEFT,TOP,WIDTH,HEIGHT "
+        "with ; between them."
+    )
     weights: str = Field("", description="Which of the weights that onar.json names; the server's own if nothing.")
 
 
@@ -103,16 +116,41 @@ class SaveUpload(FilledUpload):
 # ---------------------------------------------------------------- what is answered
 
 
-def view_photo(upload: PhotoUpload, config: ServeConfig) -> Answer:
-    """A photo as it is filled, upright and in 8 bits, of at most `VIEW_SIZE` pixels a side."""
+def view_photo(upload: ViewUpload, config: ServeConfig) -> Answer:
+    """A photo as it is filled, upright and in 8 bits: all of it at most `VIEW_SIZE` pixels a side, or parts."""
     photo = _read_photo(upload, config)
-    picture = Image.fromarray(photo.in_8_bits)
-    if photo.alpha is not None:
-        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha)))
-    picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     height, width = photo.pixels.shape[:2]
+    if upload.parts is None:
+        picture = _picture_of(photo, np.s_[:, :])
+        picture.thumbnail((VIEW_SIZE, VIEW_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    else:
+        places = [on_photo(part, (height, width)) for part in upload.parts]
+        sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
+        if sum(tall for tall, _ in sizes) * max(wide for _, wide in sizes) > config.pixel_limit:
+            raise UsageError(f"the parts have more than {config.max_megapixels:g} megapixels together: ask for fewer")
+        picture = _stacked([_picture_of(photo, place).reduce(upload.reduction) for place in places])
     losses = [*photo.losses, *reduced(photo, written_kind(photo))[1]]
     return _picture_answer(picture, photo, {"Onar-Size": f"{width}x{height}", **_losses_header(losses)})
+
+
+def _picture_of(photo: Photo, place: Slices) -> Image.Image:
+    """What a rectangle of a photo shows, in 8 bits."""
+    picture = Image.fromarray(photo.in_8_bits[place])
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(as_8_bits(photo.alpha[place])))
+    return picture
+
+
+def _stacked(parts: list[Image.Image]) -> Image.Image:
+    """Pictures one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    width, height = max(part.width for part in parts), sum(part.height for part in parts)
+    sheet, top = Image.new(parts[0].mode, (width, height)), 0
+    for part in parts:
+        sheet.paste(part, (0, top))
+        top += part.height
+    return sheet
 
 
 def read_holes(upload: MaskUpload, config: ServeConfig) -> Answer:
@@ -128,25 +166,31 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
     """Fill one hole of a photo.
 
     Returns:
-        A PNG of the hole's rectangle, transparent where nothing was filled. `Onar-Filled` is the number of pixels that
-        were: none under what is transparent in the photo.
+        A PNG of the hole's rectangles, as the mask has them, transparent where nothing was filled. `Onar-Filled` is the
+        number of pixels that were: none under what is transparent in the photo.
 
     Raises:
         PhotoError: a file cannot be read, or has too many pixels.
         UsageError: there is no hole, something lies outside of the photo, or there are no such weights.
+        TooMuchWorkError: it would take more than the time allowed.
     """
     photo = _read_photo(upload, config)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
-    in_rectangle = find_holes(mask)
-    if not in_rectangle.any():
+    shown = find_holes(mask)
+    if not shown.any():
         raise UsageError(f"the mask has no hole: {why_no_hole(mask, False)}")
     hole = np.zeros(photo.pixels.shape[:2], bool)
-    rectangle = _rectangle(hole, upload.at, in_rectangle.shape)
-    hole[rectangle] = in_rectangle
+    places = list(placed(upload.at, shown.shape, hole.shape))
+    for place, part in places:
+        hole[place] |= shown[part]
     covered = _with_fills(photo, upload, config)
     complete = filling(upload, shelf.choose(upload.weights), config, hole.size)
-    filled = fill_visible(covered.pixels, photo.alpha, hole, complete)[rectangle]
-    shown = in_rectangle if photo.alpha is None else in_rectangle & (photo.alpha[rectangle] > 0)
+    completed = fill_visible(covered.pixels, photo.alpha, hole, complete)
+    filled = np.zeros((*shown.shape, *completed.shape[2:]), completed.dtype)
+    for place, part in places:
+        filled[part] = completed[place]
+        if photo.alpha is not None:
+            shown[part] &= photo.alpha[place] > 0
     return Answer(_encode_fill(filled, shown, photo), "image/png", {"Onar-Filled": str(int(np.count_nonzero(shown)))})
 
 
@@ -162,6 +206,8 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
         return photo_answer(upload.photo, written_kind(photo, upload.format))
     check_fits(photo, written_kind(photo, upload.format))
     answer, losses = encode(_with_fills(photo, upload, config), upload.format)
+    if written_kind(photo, upload.format) == "JPEG":
+        losses.append(Loss("compresses"))
     return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})
 
 
@@ -203,26 +249,35 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
     """A photo with earlier fills lying on it."""
     if not upload.earlier:
         return photo
+    _check_together(upload.earlier, config)
     pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
-    for content, place in zip(upload.earlier, upload.earlier_at, strict=True):
+    for content, places in zip(upload.earlier, upload.earlier_at, strict=True):
         fill = _read_fill(content, config)
         if fill.alpha is None or (fill.pixels.dtype, fill.pixels.ndim) != (pixels.dtype, pixels.ndim):
             raise UsageError("an earlier fill is not one of this photo: it has another depth, or other colours")
-        filled = fill.alpha > 0
-        pixels[_rectangle(pixels, place, filled.shape)][filled] = fill.pixels[filled] >> unused
+        for place, part in placed(places, fill.alpha.shape, pixels.shape):
+            filled = fill.alpha[part] > 0
+            pixels[place][filled] = fill.pixels[part][filled] >> unused
     return replace(photo, pixels=pixels)
 
 
+def _check_together(fills: Sequence[bytes], config: ServeConfig) -> None:
+    """Raise `TooManyFillsError` when all fills together have too many pixels; none is decoded for that."""
+    megapixels = 0.0
+    for content in fills:
+        with _open_fill(content, config) as opened:
+            megapixels += opened.image.width * opened.image.height / 1_000_000
+    if megapixels > config.max_earlier_megapixels:
+        raise TooManyFillsError(
+            f"the earlier fills are larger than {config.max_earlier_megapixels:g} megapixels together: save the photo, "
+            "and go on with that"
+        )
+
+
 def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
-    source = PhotoBytes("an earlier fill", content)
-    with open_picture(source, config.pixel_limit, formats=["PNG"]) as opened, damage_told(source):
+    with _open_fill(content, config) as opened, damage_told(opened.path):
         return opened.decode(None)
 
 
-def _rectangle(pixels: NDArray[np.generic], place: tuple[int, int], size: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of a rectangle of a photo; raises `UsageError` when it lies outside."""
-    (left, top), (height, width) = place, size
-    if top + height > pixels.shape[0] or left + width > pixels.shape[1]:
-        tall, wide = pixels.shape[:2]
-        raise UsageError(f"{width} x {height} pixels at {left},{top} are not all on the photo of {wide} x {tall}")
-    return slice(top, top + height), slice(left, left + width)
+def _open_fill(content: bytes, config: ServeConfig) -> AbstractContextManager[OpenPicture]:
+    return open_picture(PhotoBytes("an earlier fill", content), config.pixel_limit, formats=["PNG"])

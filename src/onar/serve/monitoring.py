@@ -18,6 +18,7 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onar.serve.kept_photos import KeptPhotos
 from onar.serve.paths import METRICS, own_path
 from onar.serve.worker import Worker
 
@@ -29,15 +30,21 @@ class Metrics:
 
     Args:
         worker: whose queue is told.
+        kept: what photos take of the memory.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, kept: KeptPhotos) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        ProcessCollector("onar_child", lambda: worker.pid or "none", registry=registry)
+        replaced = Gauge("onar_children_replaced", "Processes at work that were ended.", registry=registry)
+        replaced.set_function(lambda: worker.replaced)
         waiting = Gauge("onar_waiting", "Photos that wait for their turn.", registry=registry)
         waiting.set_function(lambda: worker.waiting)
         in_progress = Gauge("onar_in_progress", "Photos being completed.", registry=registry)
         in_progress.set_function(lambda: worker.in_progress)
+        in_memory = Gauge("onar_kept_bytes", "Bytes of photos that pages have open.", registry=registry)
+        in_memory.set_function(lambda: kept.total_bytes)
         self.requests = Counter(
             "onar_requests", "Requests to complete a photo or fill a hole.", ["status"], registry=registry
         )

@@ -11,10 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from onar.errors import OnarError, UsageError
+from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
+from onar.serve.child import TooMuchWorkError
+from onar.serve.editing import TooManyFillsError
+from onar.serve.kept_photos import PhotoGoneError
 from onar.serve.uploads import ContentTypeError, MalformedError
+from onar.serve.weights import UnknownWeightsError
 from onar.serve.worker import BusyError, TimeLimitError
 
 
@@ -32,11 +36,16 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     SlowBodyError: (408, "slow_body"),
     BodyTooLargeError: (413, "body_too_large"),
     PhotoTooLargeError: (413, "too_many_pixels"),
+    TooManyFillsError: (413, "too_many_fills"),
     ContentTypeError: (415, "bad_content_type"),
     NotAPhotoError: (415, "not_a_picture"),
     SizesDifferError: (422, "sizes_differ"),
     UsageError: (422, "bad_request"),
+    TooMuchWorkError: (422, "time_limit"),
+    UnknownWeightsError: (422, "unknown_weights"),
     OnarError: (500, "internal"),
+    OutOfMemoryError: (500, "out_of_memory"),
+    PhotoGoneError: (404, "photo_gone"),
     BusyError: (503, "busy"),
     TimeLimitError: (504, "time_limit"),
 }

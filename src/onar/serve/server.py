@@ -6,15 +6,14 @@ import asyncio
 import signal
 import socket
 import sys
-import warnings
-from pathlib import Path
+from functools import partial
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from onar.bundled import BUNDLED
 from onar.console import say, warn
-from onar.errors import OnarError
-from onar.inference.inpainter import Inpainter
+from onar.devices import limit_opencv, return_large_blocks
+from onar.errors import OnarError, OutOfMemoryError
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.guard import check_exposure
@@ -36,19 +35,40 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     check_exposure(config)
     # uvicorn, when done, raises the signal that stopped it again; a server that was asked to stop has not failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    return_large_blocks()
     listener = _listen(config.host, config.port)
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all threads; each for itself would undo others'
-    inpainter = Inpainter.load(weights, device).for_photos()
-    shelf = WeightsShelf(inpainter, Path(weights or BUNDLED).name, device, config.weights_dir)
-    worker = Worker(config.queue, config.time_limit)
+    shelf = WeightsShelf(weights, device, config.weights_dir, config.threads)
+    worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf))
     page = None
     if config.page and not page_is_built():
         warn("onar: the page is not built, which make page does; serving the HTTP API alone")
     elif config.page:
         page = create_site(shelf, config)
-    say(f"filling holes with {inpainter.description}")
+    try:
+        say(f"filling holes with {_start(worker)}")
+        _run(create_app(shelf, worker, config, page), worker, listener)
+    finally:
+        worker.end()
+
+
+def _start(worker: Worker) -> str:
+    """Start the process that does the work; returns what fills holes, for people."""
+    try:
+        filler: str = worker.start()
+        return filler
+    except OutOfMemoryError:  # whose advice is for those who send photos
+        raise OutOfMemoryError("not enough memory to load the weights; --weights pyramid needs less") from None
+
+
+def _prepare(shelf: WeightsShelf) -> str:
+    """What each process that does the work does first; returns what fills holes, for people."""
+    limit_opencv(shelf.threads)
+    return shelf.load()
+
+
+def _run(app: ASGIApp, worker: Worker, listener: socket.socket) -> None:
     settings = uvicorn.Config(
-        create_app(shelf, worker, config, page),
+        app,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # anybody could send them, and nothing here needs them
@@ -74,6 +94,7 @@ class _Server(uvicorn.Server):
         closing = asyncio.create_task(self._worker.close())
         while not (closing.done() or self.force_exit):  # a second Ctrl-C
             await asyncio.wait({closing}, timeout=0.1)
+        self._worker.end()
         await super().shutdown(sockets)
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 
@@ -37,6 +37,14 @@ class TrainingProgress(BaseModel):
     seconds_left: float = Field(description="Of training, at the speed of the last epoch; validation comes on top.")
 
 
+class TrainingProblem(BaseModel):
+    """What is wrong with the files of a training."""
+
+    kind: files.Unreadable = Field(description="For programs.")
+    file: str = Field(description="Which file, by its name in the results folder.")
+    message: str = Field(description="For people, in one line.")
+
+
 class Training(BaseModel):
     """A training in one line."""
 
@@ -44,7 +52,8 @@ class Training(BaseModel):
     changed: float = Field(description="When it last logged something, in seconds since 1970 by the server's clock.")
     finished: bool = Field(description="Whether its final weights are there.")
     progress: TrainingProgress | None = Field(description="null before the first step is logged.")
-    problem: str | None = Field(description="Why its files cannot be read, in one line.")
+    stopped: bool = Field(description="Whether it ended before that: no process trains into its folder any more.")
+    problem: TrainingProblem | None = Field(description="Why its files cannot be read.")
 
 
 class Curve(BaseModel):
@@ -95,7 +104,13 @@ def training_routes(roots: Sequence[Path]) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/png": {}}}, **_UNCHANGED, **_NO_TRAINING},
     )
-    def show_sheet(name: str, epoch: Annotated[int, InPath(ge=1)], request: Request, response: Response) -> object:
+    def show_sheet(
+        name: str,
+        epoch: Annotated[int, InPath(ge=1)],
+        request: Request,
+        response: Response,
+        _version: Annotated[str, Query(alias="changed", description="Makes another address of a sheet.")] = "",
+    ) -> object:
         folder = _folder(roots, name)
         changed = files.find_sheets(folder).get(epoch)
         if changed is None:
@@ -136,14 +151,18 @@ def _unless_seen(request: Request, response: Response, state: object, answer: Ca
 
 def _in_short(name: str, folder: Path, state: files.State) -> Training:
     progress = files.summary(folder, state)
-    problem = progress if isinstance(progress, str) else None
     return Training(
         name=name,
         changed=state.changed / 1e9,
         finished=state.finished,
         progress=TrainingProgress(**vars(progress)) if isinstance(progress, files.RunProgress) else None,
-        problem=problem,
+        stopped=state.stopped,
+        problem=_problem(progress) if isinstance(progress, files.UnreadableRunError) else None,
     )
+
+
+def _problem(error: files.UnreadableRunError) -> TrainingProblem:
+    return TrainingProblem(kind=error.kind, file=error.file, message=str(error))
 
 
 def _in_full(name: str, folder: Path, state: files.State, sheets: dict[int, float]) -> TrainingInFull:

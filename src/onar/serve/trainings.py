@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from onar.errors import OnarError, printable
 from onar.setting_checks import read_toml
@@ -23,6 +23,14 @@ PROGRESS = ("epoch", "epochs_done", "step", "seconds", "images_per_second")
 _TOO_MUCH = 1e40
 """More than any loss of 32 bits; products of such numbers are still finite."""
 
+Unreadable = Literal["no_access", "no_settings", "no_log"]
+UNREADABLE: dict[Unreadable, str] = {
+    "no_access": "{file} is missing or may not be read",
+    "no_settings": "{file} is not the configuration of a training",
+    "no_log": "{file} is not the log of a training",
+}
+"""What can be wrong with a run's files."""
+
 Series = list[tuple[float, float]]
 """Points (epoch, value) of a curve, by rising epoch."""
 
@@ -34,11 +42,27 @@ class State(NamedTuple):
         changed: when its log was last written, in nanoseconds since 1970; 0 when there is none.
         size: bytes of the log.
         finished: whether the final weights are there.
+        stopped: whether it was ended before that: nothing trains into the folder any more.
     """
 
     changed: int
     size: int
     finished: bool
+    stopped: bool
+
+
+class UnreadableRunError(OnarError):
+    """A run whose files cannot be read. The message names them as its folder does: who watches need not know more.
+
+    Attributes:
+        kind: what is wrong, of `UNREADABLE`.
+        file: the name of the file.
+    """
+
+    def __init__(self, kind: Unreadable, file: Path) -> None:
+        self.kind = kind
+        self.file = printable(file.name)
+        super().__init__(UNREADABLE[kind].format(file=self.file))
 
 
 @dataclass(frozen=True)
@@ -114,8 +138,9 @@ def state_of(folder: Path) -> State:
     try:
         status = results.log.stat()
     except OSError:
-        return State(0, 0, False)
-    return State(status.st_mtime_ns, status.st_size, results.generator.is_file())
+        return State(0, 0, False, False)
+    finished = results.generator.is_file()
+    return State(status.st_mtime_ns, status.st_size, finished, not finished and results.is_written_to() is False)
 
 
 @lru_cache(maxsize=16)
@@ -123,7 +148,7 @@ def read_run(folder: Path, _state: State) -> LoggedRun:
     """Read the log and the settings of a run, once for everybody who watches it, until its state is another.
 
     Raises:
-        OnarError: the log or the settings cannot be read, or are those of another program.
+        UnreadableRunError: the log or the settings cannot be read, or are those of another program.
     """
     results = Results(folder)
     planned, lines = _planned_epochs(results), _lines(results)
@@ -134,12 +159,12 @@ def read_run(folder: Path, _state: State) -> LoggedRun:
 
 
 @lru_cache(maxsize=10_000)
-def summary(folder: Path, state: State) -> RunProgress | str | None:
-    """How far a run is, or in one line why that cannot be told; None before its first step is logged."""
+def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | None:
+    """How far a run is, or why that cannot be told; None before its first step is logged."""
     try:
         return read_run(folder, state).progress
-    except OnarError as error:
-        return " ".join(str(error).split())
+    except UnreadableRunError as error:
+        return error.with_traceback(None)  # which would hold what was read
 
 
 class _Plan(NamedTuple):
@@ -148,20 +173,28 @@ class _Plan(NamedTuple):
 
 
 def _planned_epochs(results: Results) -> _Plan:
-    settings = read_toml(results.config)
+    settings = _settings(results)
     epochs, steps = settings.get("epochs"), settings.get("max_steps")
     if not isinstance(epochs, int) or epochs < 1:
-        raise OnarError(f"{printable(results.config)} is not the configuration of a training")
+        raise UnreadableRunError("no_settings", results.config)
     return _Plan(epochs, steps if _is_number(steps) else None)
+
+
+def _settings(results: Results) -> dict[str, Any]:
+    try:
+        return read_toml(results.config)
+    except OnarError as error:
+        unread = isinstance(error.__cause__, OSError)
+        raise UnreadableRunError("no_access" if unread else "no_settings", results.config) from error
 
 
 def _lines(results: Results) -> list[Record]:
     try:
         return results.records()
     except OSError as error:
-        raise OnarError(f"cannot read {printable(results.log)}: {error.strerror}") from error
+        raise UnreadableRunError("no_access", results.log) from error
     except (ValueError, RecursionError) as error:  # bytes that are no text, and what nests too deeply
-        raise OnarError(f"{printable(results.log)} is not the log of a training") from error
+        raise UnreadableRunError("no_log", results.log) from error
 
 
 def _tells_progress(line: Record) -> bool:

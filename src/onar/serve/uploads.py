@@ -5,13 +5,14 @@ Nothing of it touches the disk but parts of large forms, in files without a name
 
 from __future__ import annotations
 
-import base64
+import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
+from string import whitespace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from python_multipart.multipart import parse_options_header
@@ -21,6 +22,7 @@ from starlette.requests import Request
 
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats import FORMATS
+from onar.inference.holes import ALPHA
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -81,7 +83,10 @@ class Upload(Options):
     """A photo with its mask, as bytes of files."""
 
     photo: bytes = Field(description="The photo file.")
-    mask: bytes = Field(description="The mask file, of the photo's size: white is the hole, black is kept.")
+    mask: bytes | Literal["alpha"] = Field(
+        description="The mask file, of the photo's size: white is the hole, black is kept. The word alpha for a photo "
+        "in which the holes were erased: its transparency is the mask, and the answer is opaque."
+    )
 
 
 def _decode(text: object) -> object:
@@ -98,21 +103,34 @@ def _decode(text: object) -> object:
 
 
 def _from_base64(text: str) -> bytes:
+    """Decode without copies of the text, which may have tens of megabytes."""
+    if any(space in text for space in whitespace):
+        text = text.translate(dict.fromkeys(map(ord, whitespace)))
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise ValueError(f"not base64 ({error})") from error
+
+
+def _decode_mask(text: object) -> object:
+    return text if text == ALPHA else _decode(text)
 
 
 class Base64Upload(Upload):
     """The same as JSON, with the files in base64."""
 
     photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64, or a data: URL.")
-    mask: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The mask file in base64, or a data: URL.")
+    mask: Annotated[bytes | Literal["alpha"], BeforeValidator(_decode_mask)] = Field(
+        description="The mask file in base64, or a data: URL, or the word alpha, as in a form."
+    )
 
 
-async def read_upload(request: Request) -> Upload:
+async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
     """Read the body of a request to complete a photo.
+
+    Args:
+        request: whose.
+        turn: of bodies in JSON: each takes a few times its size in memory while it is taken apart.
 
     Raises:
         ContentTypeError, MalformedError: as they say.
@@ -120,7 +138,7 @@ async def read_upload(request: Request) -> Upload:
     """
     if _kind(request) == _JSON:
         with _explained():
-            return await _read_json(request)
+            return await _read_json(request, turn)
     return await read_form(request, Upload, f"{_FORM} or {_JSON}")
 
 
@@ -136,7 +154,7 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
         As `read_upload`.
     """
     if _kind(request) != _FORM:
-        raise ContentTypeError(f"send {allowed}, not {_shorten(_kind(request)) or 'a body without a type'}")
+        raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")
     lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
     files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
     max_files = sum(_MOST_IN_A_LIST if name in lists else 1 for name in files)
@@ -149,7 +167,7 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
     except HTTPException as error:
         raise MalformedError(f"the form cannot be read: {error.detail}") from error
     if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
-        raise UsageError(f"{_shorten(repeated)}: given more than once")
+        raise UsageError(f"{shorten(repeated)}: given more than once")
     with _explained():
         return model.model_validate({name: values if name in lists else values[0] for name, values in given.items()})
 
@@ -164,9 +182,18 @@ def _types(field: FieldInfo) -> tuple[Any, ...]:
     return (field.annotation, *get_args(field.annotation))
 
 
-async def _read_json(request: Request) -> Upload:
-    body = await request.body()
-    return await to_thread.run_sync(Base64Upload.model_validate_json, body)  # tens of megabytes take a while
+async def _read_json(request: Request, turn: CapacityLimiter) -> Upload:
+    body = bytearray()  # `request.body` would have all of it twice
+    async for part in request.stream():
+        body += part
+    return await to_thread.run_sync(_take_apart, body, limiter=turn)  # tens of megabytes take a while
+
+
+def _take_apart(body: bytearray) -> Upload:
+    try:
+        return Base64Upload.model_validate_json(body)
+    finally:
+        body.clear()
 
 
 @contextmanager
@@ -183,10 +210,11 @@ def _explain(error: ValidationError) -> OnarError:
     if problem["type"] == "json_invalid":
         return MalformedError(problem["msg"])
     field = ".".join(str(part) for part in problem["loc"])
-    return UsageError(f"{_shorten(field)}: {problem['msg']}" if field else problem["msg"])
+    return UsageError(f"{shorten(field)}: {problem['msg']}" if field else problem["msg"])
 
 
-def _shorten(words: str) -> str:
+def shorten(words: str) -> str:
+    """A client's own words, on one line and as many as a message repeats."""
     return printable(words if len(words) <= _TOLD else f"{words[:_TOLD]}…")
 
 
@@ -198,8 +226,8 @@ def body_schema(model: type[BaseModel]) -> dict[str, Any]:
 def upload_schema() -> dict[str, Any]:
     """The description of a photo to be completed for OpenAPI."""
     json = Base64Upload.model_json_schema()
-    for name in ("photo", "mask"):
-        json["properties"][name]["format"] = "byte"
+    for content in (json["properties"]["photo"], json["properties"]["mask"]["anyOf"][0]):
+        content["format"] = "byte"
     schema = body_schema(Upload)
     schema["content"][_JSON] = {"schema": json}
     return schema

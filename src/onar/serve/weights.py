@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -15,59 +16,86 @@ PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""
 
 
+class UnknownWeightsError(UsageError):
+    """There are no weights of a name, or no longer."""
+
+
+@dataclass(frozen=True)
 class WeightsShelf:
-    """Weights by name: those the server has loaded, those in a folder, the bundled ones, and "pyramid" for none.
+    """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
 
-    Of the weights in the folder the last ones used stay loaded. `choose` is for one thread at a time.
-
-    Args:
-        inpainter: what the server has loaded.
-        name: what that is called.
-        device: where others run: "auto", "cpu", "cuda" or "mps".
-        folder: where to look for weights, with all its subfolders; None for nowhere.
+    What is loaded belongs to the process: the own ones, and the last others that were used. So a shelf can be sent to
+    another process, which is the one that loads.
 
     Attributes:
-        name: what the weights are called that the server has loaded.
+        weights: the server's own, as `Inpainter.load` takes them.
+        device: where they run: "auto", "cpu", "cuda" or "mps".
+        folder: where to look for others, with all its subfolders; None for nowhere.
+        threads: of the CPU, that fill holes; 0 for one on each core that may be used.
 
     Raises:
         OnarError: there is no such folder.
     """
 
-    def __init__(self, inpainter: Inpainter, name: str, device: str, folder: Path | None) -> None:
-        if folder is not None and not folder.is_dir():
-            raise OnarError(f"--weights_dir {folder}: no such folder")
-        self._inpainter = inpainter
-        self.name = name
-        self._folder = folder
-        self._load = lru_cache(maxsize=1)(lambda path, _changed: Inpainter.load(path, device).for_photos())
+    weights: str | None
+    device: str = "auto"
+    folder: Path | None = None
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_dir():
+            raise OnarError(f"--weights_dir {self.folder}: no such folder")
+
+    @property
+    def name(self) -> str:
+        """What the server's own are called."""
+        return Path(self.weights or BUNDLED).name
 
     def names(self) -> list[str]:
         """What there is now, the server's own weights first."""
         return list(dict.fromkeys([self.name, *self._found(), BUNDLED, PYRAMID]))
 
+    def load(self) -> str:
+        """Load the server's own weights; returns what fills holes with them, for people.
+
+        Raises:
+            OnarError: they cannot be loaded.
+        """
+        return _load_own(self.weights, self.device, self.threads).description
+
     def choose(self, name: str = "") -> Inpainter:
         """What fills holes with the weights that are named; nothing names the server's own.
 
         Raises:
-            UsageError: there are no such weights any more.
+            UnknownWeightsError: there are no such weights any more.
             OnarError: they cannot be loaded. The reason, which names places on this computer, is in the log.
         """
         if name in ("", self.name):
-            return self._inpainter
+            return _load_own(self.weights, self.device, self.threads)
         if name in (BUNDLED, PYRAMID):
-            return self._load(name, 0.0)
+            return _load_other(name, self.device, self.threads, 0.0)
         path = self._found().get(name)
         if path is None:
-            raise UsageError(f"there are no weights {printable(name)} any more")
+            raise UnknownWeightsError(f"there are no weights {printable(name)} any more")
         try:
-            return self._load(path, path.stat().st_mtime)
+            return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
         except (OnarError, OSError) as error:
             logging.getLogger(__name__).error("weights that were chosen on the page: %s", error)
             raise OnarError(f"the weights {printable(name)} cannot be loaded; the server's log says more") from error
 
     def _found(self) -> dict[str, Path]:
-        if self._folder is None:
+        if self.folder is None:
             return {}
-        files = sorted(self._folder.rglob("*"))
+        files = sorted(self.folder.rglob("*"))
         found = [path for path in files if any(fnmatchcase(path.name.lower(), pattern) for pattern in PATTERNS)]
-        return {str(path.relative_to(self._folder)): path for path in found}
+        return {str(path.relative_to(self.folder)): path for path in found}
+
+
+@lru_cache(maxsize=1)
+def _load_own(weights: str | None, device: str, threads: int) -> Inpainter:
+    return Inpainter.load(weights, device, threads).for_photos()
+
+
+@lru_cache(maxsize=1)
+def _load_other(weights: str, device: str, threads: int, _changed: float) -> Inpainter:
+    return Inpainter.load(weights, device, threads).for_photos()

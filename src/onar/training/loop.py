@@ -16,8 +16,7 @@ from typing import Any
 from onar.config import TrainConfig
 from onar.console import training_bar
 from onar.data.batches import leave_to_main_process
-from onar.devices import is_out_of_memory
-from onar.errors import OnarError
+from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.processes import from_main, gather, is_main_process, naming_lost_processes, process_count
 from onar.training.budget import epoch_ends, steps_that_fit
 from onar.training.interruption import interruption
@@ -268,7 +267,7 @@ def _naming_limits(config: TrainConfig) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             half, twice = max(1, config.batch_size // 2), 2 * config.accumulation_steps
-            raise OnarError(
+            raise OutOfMemoryError(
                 f"out of memory at --batch_size {config.batch_size}, --img_size {config.img_size}: --batch_size {half} "
                 f"--accumulation_steps {twice} halves what a step needs and sees as many photos; "
                 "--gradient_checkpointing keeps less between the passes, and steps take longer; --mixed_precision auto "

@@ -15,8 +15,8 @@ from torch.nn.functional import conv2d
 
 from onar.config import Precision
 from onar.console import say, warn
-from onar.devices import cpu_threads
 from onar.errors import UsageError
+from onar.process_state import cpu_threads
 
 REPEATS = 3
 

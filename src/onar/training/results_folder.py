@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -70,6 +72,9 @@ VALIDATION_SCORES = {
 LOWER_IS_BETTER = frozenset({"l1", "l1_hole"})
 
 Record = dict[str, Any]
+
+_HOLDER = re.compile(r"process (\d{1,18}) on (.*)")
+"""What the folder says of who holds its lock; nothing when nobody does any more."""
 
 
 class Checkpoint(NamedTuple):
@@ -150,7 +155,24 @@ class Results:
 
     def close(self) -> None:
         """Let others write to the folder."""
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):  # a disk that is full, or a folder that is gone
+                self._lock_holder.write_text("", encoding="utf-8")
         self._lock.release()
+
+    def is_written_to(self) -> bool | None:
+        """Whether a process trains into the folder now; None when that cannot be told from here.
+
+        The lock itself is left alone: whoever tries it keeps a training from starting in that moment.
+        """
+        try:
+            holder = self._lock_holder.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+        found = _HOLDER.fullmatch(holder)
+        if found is None or found[2] != platform.node() or os.name != "posix":
+            return None if holder else False
+        return _is_alive(int(found[1]))
 
     def checkpoint(self, step: int) -> Path:
         """The resumable state after a step."""
@@ -369,3 +391,14 @@ def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: fr
         f"{path} belongs to a run with other settings ({changes}): {longer}choose another --results_dir, "
         "or replace that run with --resume never"
     )
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there is a process of that number on this computer."""
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

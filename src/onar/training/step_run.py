@@ -13,8 +13,7 @@ from torch import nn
 from onar.checkpoint import save_half_precision
 from onar.config import Precision
 from onar.console import say
-from onar.devices import is_out_of_memory
-from onar.errors import OnarError, UsageError
+from onar.errors import OnarError, OutOfMemoryError, UsageError, is_out_of_memory
 from onar.files import check_writable, replacing
 from onar.tensor_files import load_state, save_state
 from onar.training.budget import Budget, steps_that_fit
@@ -113,7 +112,7 @@ def train_to_the_end(run: StepRun) -> None:
             raise
         settings = ", ".join(f"--{name} {getattr(run.config, name)}" for name in run.config.take_memory)
         advice = "lower one of them" if len(run.config.take_memory) > 1 else "lower it"
-        raise OnarError(f"out of memory at {settings}: {advice}") from error
+        raise OutOfMemoryError(f"out of memory at {settings}: {advice}") from error
 
 
 def write_weights(run: StepRun, network: nn.Module, metadata: dict[str, str]) -> None:

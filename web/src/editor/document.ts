@@ -1,12 +1,13 @@
 /** What was done to a photo, and its undoing: values that never change, and nothing of drawing. */
 
-import type { Fill, FillOptions, Hole } from "../engine/engine";
+import type { Fill, FillOptions } from "../engine/engine";
 import type { Step } from "./steps";
 
 /** A hole that was filled, and how, so that it can be filled again. */
 export interface Filled {
   fill: Fill;
-  hole: Hole;
+  /** What was marked. */
+  mask: readonly Step[];
   options: FillOptions;
 }
 

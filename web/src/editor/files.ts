@@ -1,7 +1,7 @@
 /** Files that are dropped on the page or pasted. */
 
 import type { Signal } from "@preact/signals";
-import { open } from "./opening";
+import { openFirst } from "./opening";
 import type { State } from "./state";
 
 /**
@@ -36,10 +36,10 @@ export function receiveFiles(state: State, dragging: Signal<boolean>): () => voi
       if (!holdsFiles(event)) return;
       event.preventDefault();
       dragging.value = false;
-      void open(state, event.dataTransfer?.files[0]);
+      void openFirst(state, event.dataTransfer?.files);
     },
     { signal },
   );
-  window.addEventListener("paste", (event) => void open(state, event.clipboardData?.files[0]), { signal });
+  window.addEventListener("paste", (event) => void openFirst(state, event.clipboardData?.files), { signal });
   return () => ends.abort();
 }

@@ -1,23 +1,21 @@
 /** Filling what is marked, and filling it again. */
 
-import type { Fill, FillOptions, Hole, Line, Photo, Progress } from "../engine/engine";
+import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { change, complain, fillsOf, isReady, optionsOf, type State, tell, waitFor } from "./state";
+import { extentOf, type Step } from "./steps";
 
 /** Percent of a photo of which a fill has little left to go by: `onar complete` asks from there on, too. */
 const MUCH = 70;
 
 /** Fill what is marked. */
 export async function fill(state: State): Promise<void> {
-  const photo = state.photo.value;
-  if (!isReady(state) || photo === null) return;
+  if (!isReady(state)) return;
   const work = state.work.value;
-  const hole = holeOf(work.mask, photo);
-  if (hole === null) return complain(state, () => say("complete_no_hole"));
   const options = optionsOf(state, 0);
-  await run(state, photo, fillsOf(work), hole, options, (fill) => filled(work, { fill, hole, options }));
+  await run(state, fillsOf(work), work.mask, options, (fill) => filled(work, { fill, mask: work.mask, options }));
 }
 
 /** Whether there is a fill to try again. */
@@ -27,14 +25,13 @@ export function canFillAgain(state: State): boolean {
 
 /** Put another try in the place of the last fill. */
 export async function fillAgain(state: State): Promise<void> {
-  const photo = state.photo.value;
   const work = state.work.value;
   const last = work.fills.at(-1);
-  if (!isReady(state) || photo === null || last === undefined) return;
-  const { hole } = last;
+  if (!isReady(state) || last === undefined) return;
+  const { mask } = last;
   const options = optionsOf(state, last.options.seed + 1);
   if (isSame(state, last.options, options)) return complain(state, () => say("complete_always_same"));
-  await run(state, photo, fillsOf(work).slice(0, -1), hole, options, (fill) => refilled(work, { fill, hole, options }));
+  await run(state, fillsOf(work).slice(0, -1), mask, options, (fill) => refilled(work, { fill, mask, options }));
 }
 
 /** Whether another try would come out as the one before: only what is copied differs. */
@@ -44,33 +41,37 @@ function isSame({ site }: State, one: FillOptions, other: FillOptions): boolean 
 }
 
 /** What a person is asked about a hole: whether so much of the photo was meant. */
-function doubts({ mask }: Hole, { width, height }: Photo): Line[] {
-  const marked = mask.reduce((count, level) => count + (level === 0 ? 0 : 1), 0);
+function doubts(hole: Hole, { width, height }: Photo): Line[] {
+  let marked = 0;
+  for (const { mask } of hole) for (const level of mask) if (level !== 0) marked++;
   const percent = Math.round((100 * marked) / (width * height));
   return percent > MUCH ? [() => say("complete_much", { percent })] : [];
 }
 
 async function run(
   state: State,
-  photo: Photo,
   earlier: Fill[],
-  hole: Hole,
+  mask: readonly Step[],
   options: FillOptions,
   after: (fill: Fill) => Work,
 ): Promise<void> {
+  const photo = state.photo.value;
+  if (photo === null) return;
+  if (extentOf(mask, photo) === null) return complain(state, () => say("complete_no_hole"));
   const started = performance.now();
-  const onProgress = ({ share }: Progress): void => {
-    const busy = state.busy.value;
-    if (busy?.what === "filling") state.busy.value = { ...busy, share };
-  };
   await waitFor(
     state,
     "filling",
-    (signal) => state.engine.fill(photo, earlier, hole, options, onProgress, signal),
-    (fill) => {
+    async (signal, onProgress) => {
+      const hole = await holeOf(mask, photo);
+      if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
+      const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);
+      return { fill, doubted: doubts(hole, photo) };
+    },
+    ({ fill, doubted }) => {
       change(state, after(fill));
       const seconds = (performance.now() - started) / 1000;
-      tell(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubts(hole, photo));
+      tell(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubted);
     },
   );
 }

@@ -1,15 +1,16 @@
 /** A mask made larger or smaller on all sides. */
 
-import type { Hole, Rect } from "../engine/engine";
+import type { Piece, Rect } from "../engine/engine";
+import { inBands } from "./pace";
 import { type Size, within } from "./steps";
 
 /**
  * Mark every pixel of the photo that lies no farther than `reach` pixels from a marked one.
  *
  * The distance is that between the centres of pixels. One pass down the columns, one along the rows; the time does not
- * depend on the reach.
+ * depend on the reach. Both give the page its turns.
  */
-export function grow(hole: Hole, reach: number, photo: Size): Hole {
+export async function grow(hole: Piece, reach: number, photo: Size): Promise<Piece> {
   const wide = {
     left: hole.rect.left - reach,
     top: hole.rect.top - reach,
@@ -17,44 +18,59 @@ export function grow(hole: Hole, reach: number, photo: Size): Hole {
     height: hole.rect.height + 2 * reach,
   };
   const rect = within(wide, photo) as Rect;
-  const distances = columnDistances(hole, rect, reach);
+  const distances = await columnDistances(hole, rect, reach);
   const mask = new Uint8Array(rect.width * rect.height);
   const halfWidths = Array.from({ length: reach + 1 }, (_, down) => Math.floor(Math.sqrt(reach ** 2 - down ** 2)));
   const changes = new Int32Array(rect.width + 1);
-  for (let y = 0; y < rect.height; y++) {
-    const row = distances.subarray(y * rect.width, (y + 1) * rect.width);
-    markRow(row, halfWidths, changes, mask.subarray(y * rect.width, (y + 1) * rect.width));
-  }
+  await inBands(rect, (top, bottom) => {
+    for (let y = top; y < bottom; y++) {
+      const row = distances.subarray(y * rect.width, (y + 1) * rect.width);
+      markRow(row, halfWidths, changes, mask.subarray(y * rect.width, (y + 1) * rect.width));
+    }
+  });
   return { rect, mask };
 }
 
 /** Mark no pixel that lies `reach` pixels or less from one of the photo that is not marked. */
-export function shrink(hole: Hole, reach: number, photo: Size): Hole {
+export async function shrink(hole: Piece, reach: number, photo: Size): Promise<Piece> {
   const { left, top, width, height } = hole.rect;
   const rect = within({ left: left - 1, top: top - 1, width: width + 2, height: height + 2 }, photo) as Rect;
   const around = new Uint8Array(rect.width * rect.height).fill(255);
-  for (let y = 0; y < height; y++) {
-    const from = (top + y - rect.top) * rect.width + left - rect.left;
-    for (let x = 0; x < width; x++) around[from + x] = 255 - hole.mask[y * width + x];
-  }
+  await inBands(hole.rect, (first, last) => {
+    for (let y = first; y < last; y++) {
+      const from = (top + y - rect.top) * rect.width + left - rect.left;
+      for (let x = 0; x < width; x++) around[from + x] = 255 - hole.mask[y * width + x];
+    }
+  });
   const inside = { left: 0, top: 0, width: rect.width, height: rect.height };
-  return { rect, mask: grow({ rect: inside, mask: around }, reach, rect).mask.map((level) => 255 - level) };
+  const { mask } = await grow({ rect: inside, mask: around }, reach, rect);
+  await inBands(rect, (first, last) => {
+    for (let at = first * rect.width; at < last * rect.width; at++) mask[at] = 255 - mask[at];
+  });
+  return { rect, mask };
 }
 
 /** Of every pixel of `rect`, how far the next marked pixel of its column is; reach + 1 where it is farther. */
-function columnDistances(hole: Hole, rect: Rect, reach: number): Uint16Array {
+async function columnDistances(hole: Piece, rect: Rect, reach: number): Promise<Uint16Array> {
   const { width, height } = rect;
   const distances = new Uint16Array(width * height).fill(reach + 1);
-  for (let y = 0; y < hole.rect.height; y++) {
-    const from = (hole.rect.top + y - rect.top) * width + hole.rect.left - rect.left;
-    for (let x = 0; x < hole.rect.width; x++) if (hole.mask[y * hole.rect.width + x]) distances[from + x] = 0;
-  }
-  for (let at = width; at < distances.length; at++) {
-    distances[at] = Math.min(distances[at], distances[at - width] + 1);
-  }
-  for (let at = distances.length - width - 1; at >= 0; at--) {
-    distances[at] = Math.min(distances[at], distances[at + width] + 1);
-  }
+  await inBands(hole.rect, (top, bottom) => {
+    for (let y = top; y < bottom; y++) {
+      const from = (hole.rect.top + y - rect.top) * width + hole.rect.left - rect.left;
+      for (let x = 0; x < hole.rect.width; x++) if (hole.mask[y * hole.rect.width + x]) distances[from + x] = 0;
+    }
+  });
+  await inBands(rect, (top, bottom) => {
+    for (let at = Math.max(1, top) * width; at < bottom * width; at++) {
+      distances[at] = Math.min(distances[at], distances[at - width] + 1);
+    }
+  });
+  const last = (height - 1) * width - 1; // from the row above the last one up
+  await inBands(rect, (top, bottom) => {
+    for (let at = last - top * width; at > last - bottom * width && at >= 0; at--) {
+      distances[at] = Math.min(distances[at], distances[at + width] + 1);
+    }
+  });
   return distances;
 }
 

@@ -3,11 +3,9 @@
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
-import { fillAgain } from "./filling";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
-import { abandon, begin, extend, lift, liftAndFill } from "./painting";
-import { save } from "./saving";
-import { cancel, redoChange, type State, type ToolName, undoChange } from "./state";
+import { begin, beginLine, extend, lift, liftAndFill, liftAndFillAgain, liftAndSave } from "./painting";
+import { abandon, cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { middle, type Point, toPhoto } from "./viewport";
 
 /** A key, with modifiers before it: "Ctrl+z". */
@@ -39,7 +37,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["["], text: "complete_smaller_brush", run: (state) => stepSize(state, -1), letter: true },
   { keys: ["]"], text: "complete_larger_brush", run: (state) => stepSize(state, 1), letter: true },
   { keys: ["Enter"], text: "complete_fill", run: liftAndFill, letter: false },
-  { keys: ["f"], text: "complete_again", run: fillAgain, letter: true },
+  { keys: ["f"], text: "complete_again", run: liftAndFillAgain, letter: true },
   { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], text: "complete_redo", run: redoChange, letter: false },
   { keys: ["c"], text: "complete_original_key", run: (state) => holdOriginal(state, true), letter: true },
@@ -48,7 +46,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["-"], text: "complete_zoom_out", run: (state) => zoom(state, 1 / 1.25), letter: true },
   { keys: ["0"], text: "complete_zoom_fit", run: zoomToFit, letter: true },
   { keys: ["1"], text: "complete_zoom_pixels", run: zoomToPixels, letter: true },
-  { keys: ["Ctrl+s"], text: "complete_download", run: save, letter: false },
+  { keys: ["Ctrl+s"], text: "complete_download", run: liftAndSave, letter: false },
   { keys: ["Escape"], text: "complete_escape", run: stepBack, letter: false },
   { keys: ["?"], text: "complete_help", run: openHelp, letter: true },
 ];
@@ -110,7 +108,8 @@ export function listenToKeys(state: State): () => void {
 /** Whether a key belongs to what has the focus, or to a dialog. */
 function isElsewhere(state: State, event: KeyboardEvent): boolean {
   if (!(event.target instanceof Element) || document.querySelector("dialog[open]") !== null) return true;
-  if (state.photo.value === null && event.key !== "?") return true;
+  const isForAll = event.key === "?" || (event.key === "Escape" && state.busy.value !== null);
+  if (state.photo.value === null && !isForAll) return true;
   const types = event.target.matches("select, textarea, input:not([type=range], [type=checkbox])");
   const presses = event.key === "Enter" && event.target.matches("button, a, summary, label");
   return types || presses;
@@ -131,7 +130,7 @@ export function paintByKey(state: State, event: KeyboardEvent): void {
   if (state.photo.value === null || event.ctrlKey || event.metaKey || event.altKey) return;
   const direction = DIRECTIONS[event.key];
   if (direction !== undefined) stride(state, direction, event.shiftKey ? LONG_STRIDE : STRIDE);
-  else if (event.key === " ") putDownOrLift(state, event.repeat);
+  else if (event.key === " ") putDownOrLift(state, event);
   else return;
   event.preventDefault();
 }
@@ -161,8 +160,8 @@ function inside({ photo }: State, { x, y }: Point): Point {
   return { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
 }
 
-function putDownOrLift(state: State, repeated: boolean): void {
-  if (repeated) return;
+function putDownOrLift(state: State, { repeat, shiftKey }: KeyboardEvent): void {
+  if (repeat) return;
   const cursor = cursorOf(state);
   if (state.live.value !== null) {
     lift(state);
@@ -170,6 +169,6 @@ function putDownOrLift(state: State, repeated: boolean): void {
     return;
   }
   state.cursor.value = cursor;
-  begin(state, { ...cursor, pressure: 1 });
+  (shiftKey ? beginLine : begin)(state, { ...cursor, pressure: 1 });
   if (state.live.value !== null) state.spoken.value = () => say("complete_put_down", { x: cursor.x, y: cursor.y });
 }

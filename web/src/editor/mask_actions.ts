@@ -1,11 +1,13 @@
 /** What is done to the mask as a whole. */
 
+import { EngineError } from "../engine/engine";
 import { stemOf } from "../engine/naming";
 import { say } from "../texts/texts";
 import { masked, painted } from "./document";
 import { grow, shrink } from "./grow";
 import { held } from "./opening";
-import { bitmapOf, holeOf, maskPicture } from "./raster";
+import { liftMoved } from "./painting";
+import { bitmapOf, holeOf, maskPicture, whole } from "./raster";
 import { offer } from "./saving";
 import { change, complain, isReady, type State, waitFor } from "./state";
 
@@ -14,10 +16,11 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
   const photo = state.photo.value;
   if (photo === null || file === undefined) return;
   if (!isReady(state)) return complain(state, () => say("complete_not_now", { name: file.name }));
+  liftMoved(state);
   await waitFor(
     state,
     "masking",
-    async () => state.engine.readMask(await held(file), photo),
+    async (signal) => state.engine.readMask(await held(file), photo, signal),
     (mask) => {
       const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask });
       change(state, masked(state.work.value, step));
@@ -28,6 +31,7 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
 
 /** Offer the mask as a file of the photo's size. */
 export async function saveMask(state: State): Promise<void> {
+  liftMoved(state);
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
   const name = `${stemOf(photo.file.name)}_mask.png`;
@@ -41,21 +45,30 @@ export async function saveMask(state: State): Promise<void> {
 }
 
 export function invertMask(state: State): void {
+  liftMoved(state);
   if (isReady(state)) change(state, painted(state.work.value, { kind: "inversion" }));
 }
 
 export function clearMask(state: State): void {
+  liftMoved(state);
   if (isReady(state) && state.work.value.mask.length > 0) change(state, masked(state.work.value, null));
 }
 
 /** Mark so many pixels more on all sides, or fewer where that is negative. */
-export function growMask(state: State, reach: number): void {
+export async function growMask(state: State, reach: number): Promise<void> {
+  liftMoved(state);
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
-  const hole = holeOf(state.work.value.mask, photo);
-  if (hole === null) complain(state, () => say("complete_no_hole"));
-  else {
-    const grown = reach > 0 ? grow(hole, reach, photo) : shrink(hole, -reach, photo);
-    change(state, masked(state.work.value, bitmapOf(grown)));
-  }
+  const work = state.work.value;
+  await waitFor(
+    state,
+    "masking",
+    async () => {
+      const hole = await holeOf(work.mask, photo);
+      if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
+      const piece = whole(hole);
+      return bitmapOf(await (reach > 0 ? grow(piece, reach, photo) : shrink(piece, -reach, photo)));
+    },
+    (grown) => change(state, masked(work, grown)),
+  );
 }

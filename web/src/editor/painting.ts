@@ -1,11 +1,14 @@
 /** From where a pointer or the keyboard leads a tool to a step on the mask. */
 
 import { painted } from "./document";
-import { fill } from "./filling";
-import { change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
-import { extentOf, type Step } from "./steps";
+import { fill, fillAgain } from "./filling";
+import { save } from "./saving";
+import { abandon, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
+import { extentOf, type Step, type Stroke } from "./steps";
 
-type Start = (touch: Touch, erases: boolean, radius: number) => Live;
+/** What a tool draws. */
+type Drawing = Omit<Live, "moved">;
+type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 
 const STARTS: Record<Exclude<ToolName, "hand">, Start> = {
   brush: startStroke,
@@ -19,7 +22,7 @@ const PRESSURES = 16;
 /** A radius in pixels of the photo: less would mark none of the four between which a point lies. */
 const THINNEST = 0.85;
 
-function startStroke(touch: Touch, erases: boolean, radius: number): Live {
+function startStroke(touch: Touch, erases: boolean, radius: number): Drawing {
   const points = [touch.x, touch.y, pressed(radius, touch)];
   return {
     step: { kind: "stroke", erases, points },
@@ -37,7 +40,7 @@ function pressed(radius: number, { pressure }: Touch): number {
 }
 
 /** Whole pixels: a rectangle has no half-covered edge. */
-function startRectangle(from: Touch, erases: boolean): Live {
+function startRectangle(from: Touch, erases: boolean): Drawing {
   const rect = { left: Math.round(from.x), top: Math.round(from.y), width: 0, height: 0 };
   return {
     step: { kind: "rectangle", erases, rect },
@@ -51,7 +54,7 @@ function startRectangle(from: Touch, erases: boolean): Live {
   };
 }
 
-function startLasso(from: Touch, erases: boolean): Live {
+function startLasso(from: Touch, erases: boolean): Drawing {
   const points = [from.x, from.y];
   return {
     step: { kind: "lasso", erases, points },
@@ -67,7 +70,15 @@ export function begin(state: State, touch: Touch, erases = false): void {
   const tool = state.tool.value;
   if (!isReady(state) || state.comparison.value !== "none" || tool === "hand") return;
   state.message.value = null;
-  state.live.value = STARTS[tool](touch, erases, state.size.value / 2);
+  state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
+}
+
+/** Put the brush or the eraser down where it was lifted last, and lead it straight to a place. */
+export function beginLine(state: State, touch: Touch, erases = false): void {
+  const from = state.lifted.value;
+  const draws = state.tool.value === "brush" || state.tool.value === "eraser";
+  begin(state, draws && from !== null ? { ...from, pressure: touch.pressure } : touch, erases);
+  extend(state, [touch]);
 }
 
 /** Lead the tool over points. */
@@ -76,13 +87,14 @@ export function extend(state: State, touches: Touch[]): void {
   if (live === null) return;
   let changed = false;
   for (const touch of touches) changed = live.extend(touch) || changed;
-  if (changed) state.live.value = { ...live };
+  if (changed) state.live.value = { ...live, moved: true };
 }
 
 /** Lift the tool: what it drew is a step. */
 export function lift(state: State): void {
   const step = state.live.value?.step;
   abandon(state);
+  if (step?.kind === "stroke") state.lifted.value = endOf(step);
   if (step === undefined || state.photo.value === null || !isReady(state)) return;
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
@@ -92,15 +104,33 @@ export function lift(state: State): void {
 
 /** Fill what is marked, and what a tool that is still down marks. */
 export async function liftAndFill(state: State): Promise<void> {
-  lift(state);
+  liftMoved(state);
   await fill(state);
+}
+
+/** Fill again; what a tool that is still down marks is kept. */
+export async function liftAndFillAgain(state: State): Promise<void> {
+  liftMoved(state);
+  await fillAgain(state);
+}
+
+/** Write the photo; what a tool that is still down marks is kept. */
+export async function liftAndSave(state: State): Promise<void> {
+  liftMoved(state);
+  await save(state);
+}
+
+/** Lift the tool; where it was led nowhere, as if it had never been put down: a tap on the space bar paints no dot. */
+export function liftMoved(state: State): void {
+  if (state.live.value?.moved) lift(state);
+  else abandon(state);
+}
+
+function endOf({ points }: Stroke): Touch {
+  const [x, y] = points.slice(-3);
+  return { x, y, pressure: 1 };
 }
 
 function isErasing(step: Step): boolean {
   return "erases" in step && step.erases;
-}
-
-/** Lift the tool as if it had never been put down. */
-export function abandon(state: State): void {
-  state.live.value = null;
 }

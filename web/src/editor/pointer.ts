@@ -1,8 +1,8 @@
 /** Mouse, pen and fingers on the canvas. */
 
 import { move, slide, stepSize, zoom } from "./looking";
-import { abandon, begin, extend, lift } from "./painting";
-import type { State, Touch } from "./state";
+import { begin, beginLine, extend, lift } from "./painting";
+import { abandon, type State, type Touch } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
 const ERASING_BUTTONS = 2 | 32; // the right one, and the other end of a pen
@@ -80,7 +80,7 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
     return "sliding";
   }
   const [touch] = touchesOf(state, event, element).slice(-1);
-  begin(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
+  (event.shiftKey ? beginLine : begin)(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
   return state.live.value === null ? "nothing" : "painting";
 }
 

@@ -1,43 +1,70 @@
 /** The steps of a mask as pixels of the photo itself: what the engine gets, and what is saved. */
 
-import type { Hole, Rect } from "../engine/engine";
-import { type Bitmap, drawStep, extentOf, PAINT, type Size, type Step } from "./steps";
+import type { Hole, Piece, Rect } from "../engine/engine";
+import { encodePng } from "../engine/png";
+import { breathe, inBands } from "./pace";
+import { type Bitmap, drawStep, extentOf, intersection, PAINT, type Size, type Step, union } from "./steps";
 
 /** A pixel is marked when half of it is covered; of an opacity of 255. */
 const HALF = 128;
-/** Large masks are drawn in bands: some browsers have no canvas of more pixels than 16 million. */
-const BAND_PIXELS = 4_000_000;
+/** Side of the squares that masks are drawn in: some browsers have no canvas of more pixels than 16 million. */
+const TILE = 1024;
+/** Side of the squares that a hole is cut into, so that what lies far apart costs what it covers. */
+const PIECE = 512;
+/** Most rows of all pieces of a hole together; they become fewer and larger where there are more. */
+const MOST_ROWS = 16_384;
 /** Bitmaps of more pixels are shown with fewer. */
 const SHOWN_PIXELS = 4_000_000;
 
-/** What is marked, in the smallest rectangle that holds it; null when nothing is. */
-export function holeOf(steps: readonly Step[], photo: Size): Hole | null {
+/** What is marked, in pieces as small as may be; none when nothing is. */
+export async function holeOf(steps: readonly Step[], photo: Size): Promise<Hole> {
   const extent = extentOf(steps, photo);
-  return extent === null ? null : tightened({ rect: extent, mask: rasterise(steps, extent, photo) });
+  if (extent === null) return [];
+  const canvas = contextOf(Math.min(TILE, extent.width), Math.min(TILE, extent.height));
+  const reaches = steps.map((step) => reachOf(step, photo));
+  const pieces: Piece[] = [];
+  for (const tile of tilesOf(extent, TILE)) {
+    const near = steps.filter((_, at) => reaches[at] !== null && intersection(reaches[at], tile) !== null);
+    if (extentOf(near, photo) === null) continue;
+    const mask = rasterise(canvas, near, tile, photo);
+    for (const rect of tilesOf(tile, PIECE)) pieces.push(...tightened({ rect: tile, mask }, rect));
+    await breathe();
+  }
+  return joined(pieces);
+}
+
+/** Squares that cover a rectangle; those at its right and bottom may be smaller. */
+function tilesOf(rect: Rect, side: number): Rect[] {
+  const tiles: Rect[] = [];
+  for (let top = rect.top; top < rect.top + rect.height; top += side) {
+    for (let left = rect.left; left < rect.left + rect.width; left += side) {
+      tiles.push(intersection({ left, top, width: side, height: side }, rect) as Rect);
+    }
+  }
+  return tiles;
+}
+
+/** Where a step changes anything, if only by erasing. */
+function reachOf(step: Step, photo: Size): Rect | null {
+  return extentOf(["erases" in step ? { ...step, erases: false } : step], photo);
 }
 
 /** 255 where the steps mark a pixel of `rect`, else 0; row by row. */
-export function rasterise(steps: readonly Step[], rect: Rect, photo: Size): Uint8Array<ArrayBuffer> {
-  const mask = new Uint8Array(rect.width * rect.height);
-  const rows = Math.max(1, Math.floor(BAND_PIXELS / rect.width));
-  for (let top = 0; top < rect.height; top += rows) {
-    const height = Math.min(rows, rect.height - top);
-    const band = { left: rect.left, top: rect.top + top, width: rect.width, height };
-    mask.set(rasteriseBand(steps, band, photo), top * rect.width);
-  }
-  return mask;
-}
-
-function rasteriseBand(steps: readonly Step[], band: Rect, photo: Size): Uint8Array<ArrayBuffer> {
-  const canvas = new OffscreenCanvas(band.width, band.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
-  context.translate(-band.left, -band.top);
+function rasterise(
+  context: OffscreenCanvasRenderingContext2D,
+  steps: readonly Step[],
+  rect: Rect,
+  photo: Size,
+): Uint8Array<ArrayBuffer> {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, TILE, TILE);
+  context.translate(-rect.left, -rect.top);
   for (const step of steps) {
-    if (step.kind === "bitmap") putBitmap(context, step, band);
-    else if (step.kind === "inversion") invert(context, band);
+    if (step.kind === "bitmap") putBitmap(context, step, rect);
+    else if (step.kind === "inversion") invert(context, rect);
     else drawStep(context, step, photo);
   }
-  return marked(context, band);
+  return marked(context, rect);
 }
 
 /** 255 for every pixel of a canvas that is covered by half or more, else 0. */
@@ -55,12 +82,21 @@ function invert(context: OffscreenCanvasRenderingContext2D, size: Size): void {
 }
 
 /** A bitmap's own pixels, which its image may have fewer of. */
-function putBitmap(context: OffscreenCanvasRenderingContext2D, { rect, mask }: Bitmap, band: Rect): void {
-  const first = Math.max(0, band.top - rect.top);
-  const last = Math.min(rect.height, band.top + band.height - rect.top);
-  if (first >= last) return;
-  const part = mask.subarray(first * rect.width, last * rect.width);
-  context.putImageData(new ImageData(coloured(part), rect.width), rect.left - band.left, rect.top + first - band.top);
+function putBitmap(context: OffscreenCanvasRenderingContext2D, bitmap: Bitmap, tile: Rect): void {
+  const rect = intersection(bitmap.rect, tile);
+  if (rect === null) return;
+  const part = new ImageData(coloured(maskIn(bitmap, rect)), rect.width);
+  context.putImageData(part, rect.left - tile.left, rect.top - tile.top);
+}
+
+/** The mask of a rectangle that lies in a piece. */
+function maskIn({ rect, mask }: Piece, part: Rect): Uint8Array<ArrayBuffer> {
+  const cut = new Uint8Array(part.width * part.height);
+  for (let row = 0; row < part.height; row++) {
+    const from = (part.top - rect.top + row) * rect.width + part.left - rect.left;
+    cut.set(mask.subarray(from, from + part.width), row * part.width);
+  }
+  return cut;
 }
 
 /** RGBA in the paint's colour: a mask is its opacity. */
@@ -73,16 +109,15 @@ function coloured(mask: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
 }
 
 /** A mask of pixels as a step; null when nothing is marked. */
-export function bitmapOf(hole: Hole): Bitmap | null {
-  const tight = tightened(hole);
-  if (tight === null) return null;
+export function bitmapOf(piece: Piece): Bitmap | null {
+  const [tight] = tightened(piece, piece.rect);
+  if (tight === undefined) return null;
   const { rect, mask } = tight;
   const every = Math.ceil(Math.sqrt((rect.width * rect.height) / SHOWN_PIXELS));
   const size = { width: Math.ceil(rect.width / every), height: Math.ceil(rect.height / every) };
-  const image = new OffscreenCanvas(size.width, size.height);
-  const context = image.getContext("2d") as OffscreenCanvasRenderingContext2D;
-  context.putImageData(new ImageData(coloured(thinned(mask, rect, size, every)), size.width), 0, 0);
-  return { kind: "bitmap", rect, mask, image };
+  const image = contextOf(size.width, size.height);
+  image.putImageData(new ImageData(coloured(thinned(mask, rect, size, every)), size.width), 0, 0);
+  return { kind: "bitmap", rect, mask, image: image.canvas };
 }
 
 /** One pixel of every so many a side. */
@@ -95,11 +130,12 @@ function thinned(mask: Uint8Array<ArrayBuffer>, rect: Size, size: Size, every: n
   return thin;
 }
 
-/** The smallest rectangle round what is marked; null when nothing is. */
-function tightened({ rect, mask }: Hole): Hole | null {
-  let [left, top, right, bottom] = [rect.width, -1, 0, 0];
-  for (let y = 0; y < rect.height; y++) {
-    const row = mask.subarray(y * rect.width, (y + 1) * rect.width);
+/** The smallest piece round what is marked in a part of a piece; none when nothing is. */
+function tightened(piece: Piece, part: Rect): Piece[] {
+  let [left, top, right, bottom] = [part.width, -1, 0, 0];
+  for (let y = 0; y < part.height; y++) {
+    const from = (part.top - piece.rect.top + y) * piece.rect.width + part.left - piece.rect.left;
+    const row = piece.mask.subarray(from, from + part.width);
     const first = row.indexOf(255);
     if (first < 0) continue;
     if (top < 0) top = y;
@@ -107,28 +143,58 @@ function tightened({ rect, mask }: Hole): Hole | null {
     left = Math.min(left, first);
     right = Math.max(right, row.lastIndexOf(255) + 1);
   }
-  if (top < 0) return null;
-  const tight = { left: rect.left + left, top: rect.top + top, width: right - left, height: bottom - top };
-  const cut = new Uint8Array(tight.width * tight.height);
-  for (let y = 0; y < tight.height; y++) {
-    const from = (top + y) * rect.width + left;
-    cut.set(mask.subarray(from, from + tight.width), y * tight.width);
+  if (top < 0) return [];
+  const rect = { left: part.left + left, top: part.top + top, width: right - left, height: bottom - top };
+  return [{ rect, mask: maskIn(piece, rect) }];
+}
+
+/** Pieces of larger squares, until they have few rows together. */
+function joined(pieces: Piece[]): Hole {
+  let hole = pieces;
+  for (let side = 2 * PIECE; rowsOf(hole) > MOST_ROWS; side *= 2) {
+    const squares = new Map<string, Piece[]>();
+    for (const piece of pieces) {
+      const square = `${Math.floor(piece.rect.left / side)},${Math.floor(piece.rect.top / side)}`;
+      squares.set(square, [...(squares.get(square) ?? []), piece]);
+    }
+    hole = [...squares.values()].map(whole);
+    if (squares.size === 1) break;
   }
-  return { rect: tight, mask: cut };
+  return hole;
+}
+
+function rowsOf(pieces: Piece[]): number {
+  return pieces.reduce((rows, { rect }) => rows + rect.height, 0);
+}
+
+/** The one piece that holds all of a hole, of which there must be some. */
+export function whole(hole: Hole): Piece {
+  const rect = hole.map((piece) => piece.rect).reduce(union);
+  const mask = new Uint8Array(rect.width * rect.height);
+  for (const piece of hole) {
+    for (let row = 0; row < piece.rect.height; row++) {
+      const to = (piece.rect.top - rect.top + row) * rect.width + piece.rect.left - rect.left;
+      mask.set(piece.mask.subarray(row * piece.rect.width, (row + 1) * piece.rect.width), to);
+    }
+  }
+  return { rect, mask };
 }
 
 /** What is marked as a picture of the photo's size: white on black. */
 export async function maskPicture(steps: readonly Step[], photo: Size): Promise<Blob> {
-  const canvas = new OffscreenCanvas(photo.width, photo.height);
-  const context = canvas.getContext("2d", { alpha: false }) as OffscreenCanvasRenderingContext2D;
-  const hole = holeOf(steps, photo);
-  if (hole !== null) {
-    const pixels = new Uint8ClampedArray(4 * hole.mask.length);
-    for (let at = 0; at < hole.mask.length; at++) {
-      pixels.fill(hole.mask[at], 4 * at, 4 * at + 3);
-      pixels[4 * at + 3] = 255;
-    }
-    context.putImageData(new ImageData(pixels, hole.rect.width), hole.rect.left, hole.rect.top);
+  const hole = await holeOf(steps, photo);
+  const levels = new Uint8Array(photo.width * photo.height);
+  for (const { rect, mask } of hole) {
+    await inBands(rect, (top, bottom) => {
+      for (let row = top; row < bottom; row++) {
+        levels.set(mask.subarray(row * rect.width, (row + 1) * rect.width), (rect.top + row) * photo.width + rect.left);
+      }
+    });
   }
-  return canvas.convertToBlob({ type: "image/png" });
+  return encodePng(photo, 1, (top, count) => levels.subarray(top * photo.width, (top + count) * photo.width));
+}
+
+function contextOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  const canvas = new OffscreenCanvas(width, height);
+  return canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
 }

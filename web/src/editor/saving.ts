@@ -11,7 +11,7 @@ export async function save(state: State): Promise<void> {
   await waitFor(
     state,
     "saving",
-    () => state.engine.save(photo, fillsOf(work), state.format.value),
+    (signal, onProgress) => state.engine.save(photo, fillsOf(work), state.format.value, onProgress, signal),
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;

@@ -3,17 +3,22 @@
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
+import { type Closeup, followCloseup, seenOf } from "./closeup";
 import type { State } from "./state";
-import { type Context, drawStep, type Size, type Step, within } from "./steps";
+import { type Context, drawStep, type Size, type Step } from "./steps";
 
 /** The mask lies on the photo with this opacity, all of it alike. */
 const MASK_OPACITY = "0.6";
-/** From this scale on, pixels are seen as squares. */
-const SQUARES = 4;
+/** From so many pixels of the screen for one of the photo on, pixels are seen as squares. */
+const SQUARES = 2;
 /** Large photos are drawn from a copy of this side, as long as nobody looks closer. */
 const OVERVIEW_SIDE = 2560;
 /** More pixels for every point of the screen are not seen, and cost time. */
 const MOST_PIXEL_RATIO = 2;
+/** Side in pixels of the page of the squares under what is transparent. */
+const CHEQUER = 8;
+
+let chequered: OffscreenCanvas | null = null;
 
 /**
  * Draw the state into an element, now and whenever it changes.
@@ -26,8 +31,8 @@ const MOST_PIXEL_RATIO = 2;
 export function show(state: State, container: HTMLDivElement): () => void {
   const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
   const live: Drawn = { step: null, points: 0, onlyTail: false };
-  let overview: ImageBitmap | null = null;
-  const photo = drawnBy((context) => drawPhoto(context, state, overview));
+  const copies: Copies = { overview: null, closeup: null };
+  const photo = drawnBy((context) => drawPhoto(context, state, copies));
   const mask = drawnBy((context) => drawMask(context, state, live));
   const aids = drawnBy((context) => drawAids(context, state));
   for (const shape of [photo, mask, aids]) stage.add(new Konva.Layer({ listening: false }).add(shape));
@@ -45,10 +50,18 @@ export function show(state: State, container: HTMLDivElement): () => void {
     }),
     effect(() =>
       followPhoto(state, (made) => {
-        overview?.close();
-        overview = made;
+        copies.overview?.close();
+        copies.overview = made;
         photo.getLayer()?.batchDraw();
       }),
+    ),
+    followCloseup(
+      state,
+      () => Konva.pixelRatio,
+      (closeup) => {
+        copies.closeup = closeup;
+        photo.getLayer()?.batchDraw();
+      },
     ),
     redrawn(photo, () => [state.photo.value, state.work.value.fills, state.comparison.value, state.split.value]),
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
@@ -108,15 +121,21 @@ function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   drawn.points = step?.kind === "stroke" ? step.points.length / 3 : 0;
 }
 
-function drawMask(context: Context, { photo, comparison, work, live }: State, drawn: Drawn): void {
+/** How far erasing reaches beyond what it erases: what is painted fades over a pixel of the screen or a little more. */
+function fringe({ viewport }: State): number {
+  return 1.5 / (viewport.value.scale * Konva.pixelRatio);
+}
+
+function drawMask(context: Context, state: State, drawn: Drawn): void {
+  const { photo, comparison, work, live } = state;
   if (photo.value === null || comparison.value !== "none") return;
   clip(context, 0, photo.value);
   if (drawn.onlyTail && drawn.step !== null) {
-    drawStep(context, drawn.step, photo.value, drawn.points);
+    drawStep(context, drawn.step, photo.value, fringe(state), drawn.points);
     return;
   }
-  for (const step of work.value.mask) drawStep(context, step, photo.value);
-  if (live.value !== null) drawStep(context, live.value.step, photo.value);
+  for (const step of work.value.mask) drawStep(context, step, photo.value, fringe(state));
+  if (live.value !== null) drawStep(context, live.value.step, photo.value, fringe(state));
 }
 
 function clip(context: Context, left: number, { width, height }: Size): void {
@@ -125,31 +144,66 @@ function clip(context: Context, left: number, { width, height }: Size): void {
   context.clip();
 }
 
-function drawPhoto(context: Context, state: State, overview: ImageBitmap | null): void {
+/** Of the photo, to be drawn in its place. */
+interface Copies {
+  /** All of it with fewer pixels, for who looks from afar. */
+  overview: ImageBitmap | null;
+  closeup: Closeup | null;
+}
+
+function drawPhoto(context: Context, state: State, { overview, closeup }: Copies): void {
   const { photo, comparison, split, viewport, work } = state;
   if (photo.value === null) return;
-  context.imageSmoothingEnabled = viewport.value.scale < SQUARES;
+  const scale = viewport.value.scale * Konva.pixelRatio;
+  context.imageSmoothingEnabled = scale < SQUARES;
   context.imageSmoothingQuality = "medium";
-  const needed = viewport.value.scale * photo.value.width * Konva.pixelRatio;
-  if (overview !== null && overview.width >= needed) {
+  drawChequers(context, photo.value, viewport.value.scale);
+  if (overview !== null && overview.width >= scale * photo.value.width) {
     context.drawImage(overview, 0, 0, photo.value.width, photo.value.height);
-  } else drawSeen(context, state, photo.value);
+  } else drawSeen(context, state, photo.value, closeup);
   if (comparison.value === "original") return;
   if (comparison.value === "slider") clip(context, split.value * photo.value.width, photo.value);
   for (const { fill } of work.value.fills) {
-    context.drawImage(fill.view, fill.rect.left, fill.rect.top, fill.rect.width, fill.rect.height);
+    for (const { rect, view } of fill.patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
   }
 }
 
+/** Squares that are seen where a photo is transparent: always of one size on the screen, from the photo's corner on. */
+function drawChequers(context: Context, { width, height }: Size, scale: number): void {
+  const pattern = context.createPattern(chequers(), "repeat");
+  if (pattern === null) return;
+  pattern.setTransform(new DOMMatrix().scale(1 / scale));
+  context.fillStyle = pattern;
+  context.fillRect(0, 0, width, height);
+}
+
+function chequers(): OffscreenCanvas {
+  if (chequered !== null) return chequered;
+  chequered = new OffscreenCanvas(2 * CHEQUER, 2 * CHEQUER);
+  const context = chequered.getContext("2d") as OffscreenCanvasRenderingContext2D;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, 2 * CHEQUER, 2 * CHEQUER);
+  context.fillStyle = "#ccc";
+  context.fillRect(0, 0, CHEQUER, CHEQUER);
+  context.fillRect(CHEQUER, CHEQUER, CHEQUER, CHEQUER);
+  return chequered;
+}
+
 /** Only what of a photo is on the screen: the less the closer one looks. */
-function drawSeen(context: Context, { viewport, frame }: State, { view, width, height }: Photo): void {
-  const { scale, left, top } = viewport.value;
-  const size = { width: frame.value.width / scale, height: frame.value.height / scale };
-  const seen = within({ left: -left / scale, top: -top / scale, ...size }, { width, height });
+function drawSeen(context: Context, { viewport, frame }: State, photo: Photo, closeup: Closeup | null): void {
+  const { view, width, height } = photo;
+  const seen = seenOf(photo, viewport.value, frame.value);
   if (seen === null) return;
   const [x, y] = [view.width / width, view.height / height]; // a view may have fewer pixels
   const source = [seen.left * x, seen.top * y, seen.width * x, seen.height * y] as const;
+  const squares = !context.imageSmoothingEnabled;
+  context.imageSmoothingEnabled = !squares || x < 1; // nobody is to take those of a view for the photo's
   context.drawImage(view, ...source, seen.left, seen.top, seen.width, seen.height);
+  context.imageSmoothingEnabled = !squares;
+  if (closeup?.photo !== photo || closeup.view.width <= x * closeup.rect.width) return;
+  const { left, top, width: wide, height: tall } = closeup.rect;
+  context.clearRect(left, top, wide, tall); // what is half transparent must not lie there twice
+  context.drawImage(closeup.view, left, top, wide, tall);
 }
 
 /** Keep a smaller copy of a large photo at hand. */

@@ -7,7 +7,9 @@ import {
   type Fill,
   type FillOptions,
   type Line,
+  type OnProgress,
   type Photo,
+  type Progress,
   type Texture,
 } from "../engine/engine";
 import { stored } from "../preferences";
@@ -22,9 +24,8 @@ export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
 /** What is being waited for. */
 export interface Busy {
   what: "opening" | "filling" | "saving" | "masking";
-  /** From 0 to 1, or null while nobody can say. */
-  share: number | null;
-  /** Ends it; only filling listens. */
+  progress: Progress;
+  /** Ends it. */
   controller: AbortController;
 }
 
@@ -34,12 +35,20 @@ export interface Message {
   text: Line;
 }
 
+/** A photo's file, and how many files came with it. */
+export interface Received {
+  file: File;
+  others: number;
+}
+
 /** What is shown in place of the photo as it is now. */
 export type Comparison = "none" | "original" | "slider";
 
 /** What is being painted, from putting a tool down to lifting it; a new object whenever it grew. */
 export interface Live {
   step: Step;
+  /** Whether the tool was led anywhere since it was put down. */
+  moved: boolean;
   /** Go on to a point; whether that changed anything. */
   extend(touch: Touch): boolean;
 }
@@ -49,6 +58,9 @@ export interface Touch extends Point {
   /** From 0 to 1; only pens press in different ways. */
   pressure: number;
 }
+
+/** Nothing is read out. */
+const SILENCE = (): string => "";
 
 export function createState(site: Site, engine: Engine) {
   const photo = signal<Photo | null>(null);
@@ -68,14 +80,20 @@ export function createState(site: Site, engine: Engine) {
     busy: signal<Busy | null>(null),
     message: signal<Message | null>(null),
     /** What is read out, and seen by nobody. */
-    spoken: signal<() => string>(() => ""),
-    /** A file that waits for a person's answer, because opening it would lose work. */
-    waiting: signal<File | null>(null),
+    spoken: signal<() => string>(SILENCE),
+    /** The file of the photo that is being opened: it is shown already. */
+    preview: signal<File | null>(null),
+    /** Ends the loading of an example. */
+    example: signal<AbortController | null>(null),
+    /** What waits for a person's answer, because opening it would lose work. */
+    waiting: signal<Received | null>(null),
 
     tool: signal<ToolName>("brush"),
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
     live: signal<Live | null>(null),
+    /** Where the brush or the eraser was lifted last: a straight line can begin there. */
+    lifted: signal<Touch | null>(null),
     /** Where the brush is, in pixels of the photo; null while it is nowhere. */
     cursor: signal<Point | null>(null),
     /** Whether the space bar is down: the pointer then moves the photo. */
@@ -122,10 +140,16 @@ export function optionsOf(state: State, seed: number): FillOptions {
 
 /** Do something to the work; it can be undone. */
 export function change(state: State, now: Work): void {
+  state.spoken.value = SILENCE; // what was read out before is no longer so
   state.history.value = commit(state.history.value, now);
 }
 
+/** Take back what was done last; what is still being painted counts as that. */
 export function undoChange(state: State): void {
+  if (state.live.value !== null) {
+    abandon(state);
+    return;
+  }
   if (!isReady(state)) return;
   state.history.value = undo(state.history.value);
   const steps = state.history.value.past.length;
@@ -133,21 +157,30 @@ export function undoChange(state: State): void {
 }
 
 export function redoChange(state: State): void {
-  if (!isReady(state)) return;
+  if (!isReady(state) || state.live.value !== null) return;
   state.history.value = redo(state.history.value);
   const steps = state.history.value.future.length;
   state.spoken.value = () => say("complete_redone", { steps });
 }
 
+/** Lift the tool as if it had never been put down. */
+export function abandon(state: State): void {
+  state.live.value = null;
+  state.spoken.value = SILENCE;
+}
+
 /** Take up a photo: nothing is done to it yet. */
 export function takeUp(state: State, photo: Photo): void {
-  const before = [...fillsIn(state.history.value), ...(state.photo.value === null ? [] : [state.photo.value])];
+  const shown = [...fillsIn(state.history.value)].flatMap(({ patches }) => patches);
+  const before = state.photo.value === null ? shown : [...shown, state.photo.value];
   batch(() => {
     state.photo.value = photo;
     state.history.value = UNTOUCHED;
     state.saved.value = UNTOUCHED.now;
     state.look.value = null;
     state.cursor.value = null;
+    abandon(state);
+    state.lifted.value = null;
     state.comparison.value = "none";
     state.format.value = "same";
     state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
@@ -156,41 +189,61 @@ export function takeUp(state: State, photo: Photo): void {
 }
 
 export function tell(state: State, ...lines: Line[]): void {
+  state.spoken.value = SILENCE;
   state.message.value = { tone: "note", text: () => lines.map((line) => line()).join(" ") };
 }
 
 export function complain(state: State, text: Line): void {
+  state.spoken.value = SILENCE;
   state.message.value = { tone: "error", text };
 }
 
 /**
  * Run what a person must wait for, and keep what comes of it before anything else can happen.
  *
- * What goes wrong is told in one line; `keep` is called only when nothing did.
+ * What goes wrong is told in one line; `keep` is called only when nothing did. Once it is cancelled, nobody waits: what
+ * the work still gives is dropped.
  */
 export async function waitFor<T>(
   state: State,
   what: Busy["what"],
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, onProgress: OnProgress) => Promise<T>,
   keep: (result: T) => void,
 ): Promise<void> {
   const controller = new AbortController();
+  const onProgress = (progress: Progress): void => {
+    if (state.busy.value?.controller === controller) state.busy.value = { what, progress, controller };
+  };
   batch(() => {
-    state.busy.value = { what, share: null, controller };
+    state.busy.value = { what, progress: { doing: "working", share: null }, controller };
     state.message.value = null;
+    state.spoken.value = SILENCE;
   });
   try {
-    const result = await work(controller.signal);
+    const result = await unlessAborted(work(controller.signal, onProgress), controller.signal);
     batch(() => {
       state.busy.value = null;
       keep(result);
     });
   } catch (error) {
     state.busy.value = null;
-    const message = error instanceof Error ? error.message : String(error);
     if (controller.signal.aborted) tell(state, () => say("complete_cancelled"));
-    else complain(state, error instanceof EngineError ? error.line : () => message);
+    else complain(state, lineOf(error));
   }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}
+
+/** What a person is told of an error; of one that nobody expected, the console says more. */
+function lineOf(error: unknown): Line {
+  if (error instanceof EngineError) return error.line;
+  console.error("Onar:", error);
+  return () => say("browser_failed");
 }
 
 /** End what is being waited for. */

@@ -54,20 +54,26 @@ export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext
  * Draw a step over the steps before it.
  *
  * @param context - in pixels of the photo, clipped to the photo
+ * @param fringe - how far erasing reaches beyond itself: what fades at its edge would leave an outline
  * @param from - of a stroke, the first point that is not drawn yet
  */
-export function drawStep(context: Context, step: Step, photo: Size, from = 0): void {
+export function drawStep(context: Context, step: Step, photo: Size, fringe = 0, from = 0): void {
   context.save();
   context.fillStyle = PAINT;
   context.strokeStyle = PAINT;
   if (step.kind === "inversion") context.globalCompositeOperation = "xor";
   else if (step.kind !== "bitmap" && step.erases) context.globalCompositeOperation = "destination-out";
-  if (step.kind === "stroke") drawStroke(context, step.points, from);
-  else if (step.kind === "lasso") drawLasso(context, step.points);
-  else if (step.kind === "rectangle") fillRect(context, step.rect);
+  const wider = "erases" in step && step.erases ? fringe : 0;
+  if (step.kind === "stroke") drawStroke(context, step.points, wider, from);
+  else if (step.kind === "lasso") drawLasso(context, step.points, wider);
+  else if (step.kind === "rectangle") fillRect(context, grown(step.rect, wider));
   else if (step.kind === "inversion") fillRect(context, { left: 0, top: 0, ...photo });
   else drawBitmap(context, step);
   context.restore();
+}
+
+function grown({ left, top, width, height }: Rect, by: number): Rect {
+  return { left: left - by, top: top - by, width: width + 2 * by, height: height + 2 * by };
 }
 
 function fillRect(context: Context, { left, top, width, height }: Rect): void {
@@ -79,19 +85,23 @@ function drawBitmap(context: Context, { image, rect }: Bitmap): void {
   context.drawImage(image, rect.left, rect.top, rect.width, rect.height);
 }
 
-function drawLasso(context: Context, points: readonly number[]): void {
+function drawLasso(context: Context, points: readonly number[], wider: number): void {
   context.beginPath();
   for (let at = 0; at < points.length; at += 2) context.lineTo(points[at], points[at + 1]);
   context.fill();
+  if (wider === 0) return;
+  context.closePath();
+  context.lineWidth = 2 * wider;
+  context.stroke();
 }
 
 /** A dot at the first point, then lines with round ends: one path for as long as the radius stays. */
-function drawStroke(context: Context, points: readonly number[], from: number): void {
+function drawStroke(context: Context, points: readonly number[], wider: number, from: number): void {
   context.lineCap = "round";
   context.lineJoin = "round";
   if (from === 0) {
     context.beginPath();
-    context.arc(points[0], points[1], points[2], 0, 2 * Math.PI);
+    context.arc(points[0], points[1], points[2] + wider, 0, 2 * Math.PI);
     context.fill();
   }
   let radius = 0;
@@ -99,7 +109,7 @@ function drawStroke(context: Context, points: readonly number[], from: number): 
     if (points[at + 2] !== radius) {
       if (radius > 0) context.stroke();
       radius = points[at + 2];
-      context.lineWidth = 2 * radius;
+      context.lineWidth = 2 * (radius + wider);
       context.beginPath();
       context.moveTo(points[at - 3], points[at - 2]);
     }
@@ -134,11 +144,20 @@ function addedBy(step: Exclude<Step, Inversion>): Rect | null {
   return { left, top, width: right - left, height: bottom - top };
 }
 
-function union(one: Rect, other: Rect): Rect {
+/** The smallest rectangle round two. */
+export function union(one: Rect, other: Rect): Rect {
   const [left, top] = [Math.min(one.left, other.left), Math.min(one.top, other.top)];
   const right = Math.max(one.left + one.width, other.left + other.width);
   const bottom = Math.max(one.top + one.height, other.top + other.height);
   return { left, top, width: right - left, height: bottom - top };
+}
+
+/** What lies in both of two rectangles; null when nothing does. */
+export function intersection(one: Rect, other: Rect): Rect | null {
+  const [left, top] = [Math.max(one.left, other.left), Math.max(one.top, other.top)];
+  const width = Math.min(one.left + one.width, other.left + other.width) - left;
+  const height = Math.min(one.top + one.height, other.top + other.height) - top;
+  return width > 0 && height > 0 ? { left, top, width, height } : null;
 }
 
 /** The whole pixels of the photo that a rectangle touches; null when there are none. */

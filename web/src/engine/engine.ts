@@ -8,12 +8,15 @@ export interface Rect {
   height: number;
 }
 
-/** What is to be filled. */
-export interface Hole {
+/** A part of what is to be filled. */
+export interface Piece {
   rect: Rect;
   /** rect.width × rect.height, row by row; 255 is to be filled, 0 is kept. */
   mask: Uint8Array<ArrayBuffer>;
 }
+
+/** What is to be filled, in pieces; no pixel is marked in two of them. */
+export type Hole = readonly Piece[];
 
 export type Texture = "auto" | "network" | "patches";
 
@@ -35,18 +38,29 @@ export interface Photo {
   /** Of the photo itself, upright as it is shown. */
   width: number;
   height: number;
-  /** What is shown: all of the photo, perhaps with fewer pixels. */
+  /** What is shown: all of the photo, perhaps with fewer pixels; `Engine.part` shows it closely. */
   view: ImageBitmap;
   /** What a person should know, such as what a result will leave out. */
   notes: Line[];
 }
 
+/** A part of a photo as it is shown. */
+export interface Patch {
+  rect: Rect;
+  /** Perhaps with fewer pixels. */
+  view: ImageBitmap;
+}
+
 /** A hole that was filled. */
 export interface Fill {
-  rect: Rect;
-  /** rect.width × rect.height, transparent where nothing was filled. */
-  view: ImageBitmap;
-  /** The same for the engine, which may hold more than a screen shows. */
+  /** Where its pieces lie. */
+  rects: Rect[];
+  /**
+   * What is shown: all that was filled and a little round it, so that no scale mixes what was filled with what was there
+   * before. Transparent elsewhere.
+   */
+  patches: Patch[];
+  /** The pieces for the engine, which may hold more than a screen shows. */
   content: Blob;
   notes: Line[];
 }
@@ -60,9 +74,13 @@ export interface Saved {
 }
 
 export interface Progress {
+  /** A photo is sent, what fills is loaded, or the work itself is done. */
+  doing: "sending" | "loading" | "working";
   /** From 0 to 1, or null while nobody can say. */
   share: number | null;
 }
+
+export type OnProgress = (progress: Progress) => void;
 
 /** Raised when a photo cannot be read, filled or saved. */
 export class EngineError extends Error {
@@ -74,22 +92,33 @@ export class EngineError extends Error {
   }
 }
 
+/**
+ * What fills photos.
+ *
+ * Each `signal` ends its work when it is aborted; the promise then fails with its reason.
+ */
 export interface Engine {
   /** Open a photo. */
-  open(file: File): Promise<Photo>;
+  open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo>;
+
+  /**
+   * A part of a photo, without its fills.
+   *
+   * @param reduction - of so many pixels a side one is shown; 1 for all
+   */
+  part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap>;
 
   /**
    * Fill a hole.
    *
    * @param earlier - what was filled before, in the order in which it lies on the photo
-   * @param signal - ends the work when it is aborted; the promise then fails with its reason
    */
   fill(
     photo: Photo,
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill>;
 
@@ -98,11 +127,11 @@ export interface Engine {
    *
    * @param format - "same" for the photo's own, or a name of `formats`
    */
-  save(photo: Photo, fills: Fill[], format: string): Promise<Saved>;
+  save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
 
   /** What photos can be saved as, besides their own format. */
   readonly formats: string[];
 
   /** A mask file as 255 and 0, width × height of the photo; raises `EngineError` when it has another size. */
-  readMask(file: File, photo: Photo): Promise<Uint8Array<ArrayBuffer>>;
+  readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -16,8 +16,17 @@ function endingOf(name: string): string {
   return /\.[a-z][^.]*$/i.exec(name)?.[0] ?? "";
 }
 
+/** What was completed before, with the number that it or the browser got. */
+const COMPLETED = /^(.*_completed)(?:_(\d+))?(?: ?\(\d+\))?$/;
+
+/** A stem that says that the photo was completed: `_completed` once, and from the second time on how often. */
+function completedStem(stem: string): string {
+  const [, before, times] = COMPLETED.exec(stem) ?? [];
+  return before === undefined ? `${stem}_completed` : `${before}_${Number(times ?? 1) + 1}`;
+}
+
 /** The name of a written photo: with its own ending where that fits its type, or else with the usual one. */
 export function nameFor(name: string, type: string, usual: string): string {
   const ending = endingOf(name);
-  return `${stemOf(name)}_completed${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
+  return `${completedStem(stemOf(name))}${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
 }

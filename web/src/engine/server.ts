@@ -1,8 +1,10 @@
-/** The engine of `onar serve`: its HTTP API, which keeps nothing between two requests. */
+/** The engine of `onar serve`: its HTTP API. */
 
+import { type Problem, problemIn, sentence } from "../problems";
 import type { ServerSite } from "../site";
 import type { TextKey } from "../texts/english";
 import { language, say } from "../texts/texts";
+import { composed, contextOf, isWhole, type Sheet, written } from "./composing";
 import {
   type Engine,
   EngineError,
@@ -10,29 +12,25 @@ import {
   type FillOptions,
   type Hole,
   type Line,
+  type OnProgress,
   type Photo,
-  type Progress,
+  type Rect,
   type Saved,
 } from "./engine";
 import { nameFor } from "./naming";
+import { encodePng } from "./png";
+import { send } from "./sending";
 
-/** What the page says itself of an error that the server has a word for. */
-const PROBLEMS: Record<string, TextKey> = {
-  bad_picture: "server_unreadable",
-  not_a_picture: "server_unreadable",
-  too_many_pixels: "server_too_many_pixels",
-  body_too_large: "server_too_many_bytes",
-  busy: "server_busy",
-  time_limit: "server_too_slow",
-  slow_body: "server_slow_body",
-  internal: "server_internal",
-};
+/** The server's word for a photo that it does not keep, or no longer. */
+const PHOTO_GONE = "photo_gone";
 
 /** Side of the pictures by which two bitmaps are compared. */
 const COMPARED = 128;
 /** Most that levels differ on average, and in one place, where two bitmaps show the same. */
 const MEAN_DIFFERENCE = 3;
 const MOST_DIFFERENCE = 48;
+/** Pixels of a picture that are read at once. */
+const BAND_PIXELS = 1_000_000;
 
 /** What a result leaves out, as the header `Onar-Losses` tells it. */
 interface Loss {
@@ -43,17 +41,36 @@ interface Loss {
 export class ServerEngine implements Engine {
   readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
   readonly #site: ServerSite;
+  /** The photo that the server keeps for this page. */
+  #kept: { file: File; id: string } | null = null;
 
   constructor(site: ServerSite) {
     this.#site = site;
+    addEventListener("pagehide", () => this.#forget());
   }
 
-  async open(file: File): Promise<Photo> {
-    const answer = await this.#post("api/view", formOf({ photo: file }));
+  async open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
+    const answer = await this.#askOf(file, "api/view", new FormData(), signal, onProgress);
     const [width, height] = sizeIn(answer);
     const seen = await bitmapOf(await answer.blob());
     const view = (await decodedHere(file, width, height, seen)) ?? seen;
     return { file, width, height, view, notes: lossesIn(answer) };
+  }
+
+  async part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
+    if (!isWhole(photo)) return this.#parts(photo, [rect], reduction);
+    const { left, top, width, height } = rect;
+    return createImageBitmap(photo.view, left, top, width, height, {
+      resizeWidth: Math.ceil(width / reduction),
+      resizeHeight: Math.ceil(height / reduction),
+    });
+  }
+
+  /** Parts of a photo, one below the other. */
+  async #parts(photo: Photo, rects: Rect[], reduction: number): Promise<ImageBitmap> {
+    const form = formOf({ parts: written(rects), reduction: String(reduction) });
+    const answer = await this.#askOf(photo.file, "api/view", form, new AbortController().signal, () => {});
+    return bitmapOf(await answer.blob());
   }
 
   async fill(
@@ -61,69 +78,104 @@ export class ServerEngine implements Engine {
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill> {
-    onProgress({ share: null });
-    const { left, top } = hole.rect;
-    const mask = await maskFile(hole);
-    const form = withFills(formOf({ photo: photo.file, mask, at: `${left},${top}` }), earlier);
+    onProgress({ doing: "working", share: null });
+    const rects = hole.map(({ rect }) => rect);
+    const form = withFills(formOf({ mask: await maskFile(hole), at: written(rects) }), earlier);
     form.append("texture", options.texture);
     form.append("seed", String(options.seed));
     form.append("weights", options.weights);
-    const answer = await this.#post("api/fill", form, signal);
+    const answer = await this.#askOf(photo.file, "api/fill", form, signal, onProgress);
     const content = await answer.blob();
     const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say("server_transparent")] : [];
-    return { rect: hole.rect, view: await bitmapOf(content), content, notes };
+    const filled = { rects, picture: await bitmapOf(content) };
+    const patches = await composed(photo, earlier, filled, (parts) => this.#under(photo, parts));
+    filled.picture.close();
+    return { rects, patches, content, notes };
   }
 
-  async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
-    const answer = await this.#post("api/save", withFills(formOf({ photo: photo.file, format }), fills));
+  /** What a photo shows of some rectangles; null when the server does not say. */
+  async #under(photo: Photo, rects: Rect[]): Promise<Sheet | null> {
+    const picture = await this.#parts(photo, rects, 1).catch(() => null);
+    return picture && { rects, picture };
+  }
+
+  async save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved> {
+    const form = withFills(formOf({ format }), fills);
+    const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";
     return { content, name: nameFor(photo.file.name, content.type, usual), notes: lossesIn(answer) };
   }
 
-  async readMask(file: File, photo: Photo): Promise<Uint8Array<ArrayBuffer>> {
-    const answer = await this.#post("api/mask", formOf({ mask: file }));
+  async readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const answer = await this.#post("api/mask", formOf({ mask: file }), signal);
     const [width, height] = sizeIn(answer);
     if (width !== photo.width || height !== photo.height) {
       const sizes = { mask: `${width} × ${height}`, photo: `${photo.width} × ${photo.height}` };
       throw new EngineError(() => say("server_mask_size", sizes));
     }
-    const levels = levelsOf(await bitmapOf(await answer.blob()), width, height);
-    const mask = new Uint8Array(width * height);
-    for (let pixel = 0; pixel < mask.length; pixel++) mask[pixel] = levels[4 * pixel];
-    return mask;
+    return firstChannel(await bitmapOf(await answer.blob()), width, height);
+  }
+
+  /** Ask something about a photo, which is sent only when the server has not kept it. */
+  async #askOf(
+    file: File,
+    address: string,
+    form: FormData,
+    signal: AbortSignal,
+    onProgress: OnProgress,
+  ): Promise<Response> {
+    const kept = this.#kept;
+    if (kept?.file === file) {
+      try {
+        return await this.#post(address, joined(form, { photo_id: kept.id }), signal);
+      } catch (error) {
+        if (!(error instanceof ServerError && error.problem.word === PHOTO_GONE)) throw error;
+      }
+    }
+    const whole = joined(form, { photo: file, keep: "true", instead_of: kept?.id ?? "" });
+    const answer = await this.#post(address, whole, signal, onProgress);
+    const id = answer.headers.get("Onar-Photo");
+    this.#kept = id === null ? null : { file, id };
+    return answer;
+  }
+
+  /** Let the server forget the photo: the page goes away, or at least out of sight for good. */
+  #forget(): void {
+    if (this.#kept === null) return;
+    fetch(`api/photos/${this.#kept.id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it forgets by itself
+    this.#kept = null;
   }
 
   /** Send a form; raises `EngineError` with a sentence for whoever reads the page. */
-  async #post(address: string, form: FormData, signal?: AbortSignal): Promise<Response> {
+  async #post(address: string, form: FormData, signal: AbortSignal, onProgress?: OnProgress): Promise<Response> {
     const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
     const megabytes = this.#site.max_body_megabytes;
     if (bytes > megabytes * 1_000_000) throw new EngineError(() => say(tooMuch(form), { megabytes }));
     let answer: Response;
     try {
-      answer = await fetch(address, { method: "POST", body: form, signal: signal ?? null });
+      if (onProgress) answer = await send(address, form, signal, onProgress);
+      else answer = await fetch(address, { method: "POST", body: form, signal });
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      if (signal.aborted) throw signal.reason;
       throw new EngineError(() => say("server_unreachable"), { cause: error });
     }
     if (answer.ok) return answer;
-    throw await this.#told(answer);
+    const problem = await problemIn(answer);
+    throw new ServerError(problem, { megabytes, megapixels: this.#site.max_megapixels });
   }
+}
 
-  async #told(answer: Response): Promise<EngineError> {
-    const problem: { error?: string; message?: string } = await answer.json().catch(() => ({}));
-    const key = PROBLEMS[problem.error ?? ""] ?? "server_failed";
-    return new EngineError(() =>
-      say(key, {
-        reason: problem.message ?? String(answer.status),
-        seconds: Number(answer.headers.get("Retry-After")),
-        megabytes: this.#site.max_body_megabytes,
-        megapixels: this.#site.max_megapixels,
-      }),
-    );
+/** An error that the server tells. */
+class ServerError extends EngineError {
+  constructor(
+    readonly problem: Problem,
+    limits: Record<string, number>,
+  ) {
+    super(() => sentence(problem, limits));
   }
 }
 
@@ -138,10 +190,17 @@ function formOf(fields: Record<string, Blob | string>): FormData {
   return form;
 }
 
+/** A form with more fields. */
+function joined(form: FormData, fields: Record<string, Blob | string>): FormData {
+  const whole = formOf(fields);
+  for (const [name, value] of form) whole.append(name, value);
+  return whole;
+}
+
 function withFills(form: FormData, fills: Fill[]): FormData {
-  for (const { content, rect } of fills) {
+  for (const { content, rects } of fills) {
     form.append("earlier", content);
-    form.append("earlier_at", `${rect.left},${rect.top}`);
+    form.append("earlier_at", written(rects));
   }
   return form;
 }
@@ -200,31 +259,37 @@ async function reduced(bitmap: ImageBitmap): Promise<Uint8ClampedArray> {
     resizeHeight: COMPARED,
     resizeQuality: "high",
   });
-  return levelsOf(small, COMPARED, COMPARED);
+  const context = contextOf(COMPARED, COMPARED);
+  context.drawImage(small, 0, 0);
+  small.close();
+  return context.getImageData(0, 0, COMPARED, COMPARED).data;
 }
 
-/** Red, green, blue and alpha of each pixel of a bitmap, which is closed. */
-function levelsOf(bitmap: ImageBitmap, width: number, height: number): Uint8ClampedArray {
-  const context = contextOf(width, height);
-  context.drawImage(bitmap, 0, 0);
+/** Red of each pixel of a bitmap, which is closed; read in bands, because some browsers have no large canvas. */
+async function firstChannel(bitmap: ImageBitmap, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
+  const rows = Math.min(height, Math.max(1, Math.floor(BAND_PIXELS / width)));
+  const context = contextOf(width, rows);
+  const levels = new Uint8Array(width * height);
+  for (let top = 0; top < height; top += rows) {
+    context.drawImage(bitmap, 0, -top);
+    const { data } = context.getImageData(0, 0, width, Math.min(rows, height - top));
+    for (let from = 0, to = top * width; from < data.length; from += 4, to++) levels[to] = data[from];
+    await new Promise((resolve) => setTimeout(resolve)); // the page has its turn
+  }
   bitmap.close();
-  return context.getImageData(0, 0, width, height).data;
+  return levels;
 }
 
-/** The mask of a hole as a file. */
-async function maskFile({ rect, mask }: Hole): Promise<Blob> {
-  const context = contextOf(rect.width, rect.height);
-  const picture = context.createImageData(rect.width, rect.height);
-  const pixels = new Uint32Array(picture.data.buffer);
-  mask.forEach((level, at) => {
-    pixels[at] = level === 0 ? 0xff000000 : 0xffffffff;
-  });
-  context.putImageData(picture, 0, 0);
-  return context.canvas.convertToBlob({ type: "image/png" });
-}
-
-function contextOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new EngineError(() => say("server_no_memory"));
-  return context;
+/** The mask of a hole as a file: its pieces one below the other. */
+function maskFile(hole: Hole): Promise<Blob> {
+  const width = Math.max(...hole.map(({ rect }) => rect.width));
+  const height = hole.reduce((rows, { rect }) => rows + rect.height, 0);
+  const levels = new Uint8Array(width * height);
+  let row = 0;
+  for (const { rect, mask } of hole) {
+    for (let from = 0; from < mask.length; from += rect.width) {
+      levels.set(mask.subarray(from, from + rect.width), row++ * width);
+    }
+  }
+  return encodePng({ width, height }, 1, (top, count) => levels.subarray(top * width, (top + count) * width));
 }

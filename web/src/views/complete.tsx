@@ -6,6 +6,7 @@ import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
 import { Messages, SplitSlider } from "../editor/components/messages";
 import { Panel } from "../editor/components/panel";
+import { Preview } from "../editor/components/preview";
 import { LookBar, Toolbar } from "../editor/components/toolbar";
 import { receiveFiles } from "../editor/files";
 import { measure } from "../editor/frame";
@@ -43,6 +44,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       data-fills={fills.length}
     >
       {photo === null ? <Empty state={state} /> : <Canvas state={state} photo={photo} />}
+      {state.preview.value !== null && <Preview file={state.preview.value} />}
       <div class="bottom">
         {state.comparison.value === "slider" && <SplitSlider state={state} />}
         <Messages state={state} />

@@ -1,6 +1,8 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { type ComponentChildren, Fragment, type JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import type { Line } from "../engine/engine";
+import { problemIn, sentence } from "../problems";
 import { say, show } from "../texts/texts";
 import { latest } from "./mask_samples/latest";
 import {
@@ -14,7 +16,6 @@ import {
   RANGES,
   summary,
 } from "./mask_samples/settings";
-import { problemIn } from "./trainings/answers";
 import "./masks.css";
 
 const MOMENT_MS = 150;
@@ -23,7 +24,7 @@ const MOMENT_MS = 150;
 export function MasksView(): JSX.Element {
   const settings = useSignal<MaskSettings>(DEFAULTS);
   const samples = useSignal<MaskSamples | null>(null);
-  const problem = useSignal("");
+  const problem = useSignal<Line | null>(null);
   useDrawing(settings, samples, problem);
   return (
     <main class="masks">
@@ -33,7 +34,7 @@ export function MasksView(): JSX.Element {
         <div class="masks-drawn">
           {problem.value && (
             <p class="masks-problem" role="alert">
-              {problem.value}
+              {problem.value()}
             </p>
           )}
           {samples.value && <Drawn samples={samples.value} type={settings.value.mask_type} />}
@@ -47,18 +48,22 @@ export function MasksView(): JSX.Element {
 function useDrawing(
   settings: Signal<MaskSettings>,
   samples: Signal<MaskSamples | null>,
-  problem: Signal<string>,
+  problem: Signal<Line | null>,
 ): void {
   useEffect(() => {
     const drawing = latest(async (wanted: MaskSettings, signal: AbortSignal) => {
       try {
         const answer = await fetch(addressOf(wanted), { signal });
-        if (!answer.ok) throw new Error(await problemIn(answer));
-        samples.value = await answer.json();
-        problem.value = "";
-      } catch (error) {
+        if (answer.ok) {
+          samples.value = await answer.json();
+          problem.value = null;
+        } else {
+          const found = await problemIn(answer);
+          problem.value = () => sentence(found);
+        }
+      } catch {
         signal.throwIfAborted();
-        problem.value = error instanceof TypeError ? say("watch_no_answer") : (error as Error).message;
+        problem.value = () => say("masks_no_answer");
       }
     }, MOMENT_MS);
     const unsubscribe = settings.subscribe(drawing.ask);

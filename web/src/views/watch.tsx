@@ -6,7 +6,7 @@ import { Chart, Swatch } from "./trainings/chart";
 import { type Line, lossLines, namesOf, scoreLines, type Watched } from "./trainings/curves";
 import { keepLooking, type Looking } from "./trainings/looking";
 import { Sheets } from "./trainings/sheets";
-import { chosen, look, now, problem, shown, toggled, trainings } from "./trainings/watching";
+import { chosen, hasEnded, look, now, problem, shown, toggle, trainings } from "./trainings/watching";
 import { progressLine } from "./trainings/words";
 import "./watch.css";
 
@@ -19,7 +19,7 @@ export function WatchView(): JSX.Element {
     <main class="watch" ref={view}>
       {problem.value && (
         <p class="watch-problem" role="alert">
-          {problem.value}
+          {problem.value()}
         </p>
       )}
       {list?.length === 0 && <NoTrainings />}
@@ -84,7 +84,7 @@ function Choice({ list, onAgain }: { list: Training[]; onAgain: () => void }): J
                 type="checkbox"
                 checked={chosen.value?.has(training.name) ?? false}
                 onChange={() => {
-                  chosen.value = toggled(chosen.value, training.name);
+                  toggle(training.name);
                   onAgain();
                 }}
               />
@@ -95,7 +95,7 @@ function Choice({ list, onAgain }: { list: Training[]; onAgain: () => void }): J
           </li>
         ))}
       </ul>
-      {list.every((training) => training.finished) && (
+      {list.every(hasEnded) && (
         <button type="button" class="button" onClick={onAgain}>
           {say("watch_again")}
         </button>

@@ -15,8 +15,8 @@ import type { Step } from "../../src/editor/steps";
 const dot: Step = { kind: "stroke", erases: false, points: [5, 5, 2] };
 const inversion: Step = { kind: "inversion" };
 const fillOf = (seed: number): Filled => ({
-  fill: { rect: { left: 0, top: 0, width: 1, height: 1 }, view: {} as ImageBitmap, content: new Blob(), notes: [] },
-  hole: { rect: { left: 0, top: 0, width: 1, height: 1 }, mask: new Uint8Array([255]) },
+  fill: { rects: [{ left: 0, top: 0, width: 1, height: 1 }], patches: [], content: new Blob(), notes: [] },
+  mask: [dot],
   options: { texture: "auto", weights: "bundled", seed },
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { grow, shrink } from "../../src/editor/grow";
+import type { Piece } from "../../src/engine/engine";
 
 const photo = { width: 40, height: 30 };
 
@@ -12,7 +13,7 @@ function slowly(marked: [number, number][], reach: number): string[] {
   );
 }
 
-function rowsOf({ rect, mask }: ReturnType<typeof grow>): string[] {
+function rowsOf({ rect, mask }: Piece): string[] {
   return Array.from({ length: photo.height }, (_, y) =>
     Array.from({ length: photo.width }, (_, x) => {
       const [left, top] = [x - rect.left, y - rect.top];
@@ -24,7 +25,7 @@ function rowsOf({ rect, mask }: ReturnType<typeof grow>): string[] {
 
 test.each([1, 2, 5, 13])(
   "grown by %i pixels, exactly what lies that near is marked, up to the photo's edge",
-  (reach) => {
+  async (reach) => {
     const rect = { left: 4, top: 2, width: 20, height: 17 };
     const marked: [number, number][] = [
       [4, 2],
@@ -34,11 +35,11 @@ test.each([1, 2, 5, 13])(
     ];
     const mask = new Uint8Array(rect.width * rect.height);
     for (const [x, y] of marked) mask[(y - rect.top) * rect.width + x - rect.left] = 255;
-    expect(rowsOf(grow({ rect, mask }, reach, photo))).toEqual(slowly(marked, reach));
+    expect(rowsOf(await grow({ rect, mask }, reach, photo))).toEqual(slowly(marked, reach));
   },
 );
 
-test.each([1, 3, 6])("shrunk by %i pixels, what is left is that far from all that is not marked", (reach) => {
+test.each([1, 3, 6])("shrunk by %i pixels, what is left is that far from all that is not marked", async (reach) => {
   const rect = { left: 0, top: 3, width: 30, height: 27 }; // at two edges of the photo, beyond which nothing is known
   const mask = new Uint8Array(rect.width * rect.height).fill(255);
   mask[10 * rect.width + 12] = 0;
@@ -49,5 +50,19 @@ test.each([1, 3, 6])("shrunk by %i pixels, what is left is that far from all tha
     }
   }
   const left = slowly(unmarked, reach).map((row) => row.replace(/[#.]/g, (sign) => (sign === "#" ? "." : "#")));
-  expect(rowsOf(shrink({ rect, mask }, reach, photo))).toEqual(left);
+  expect(rowsOf(await shrink({ rect, mask }, reach, photo))).toEqual(left);
 });
+
+test.each([grow, shrink])(
+  "a mask of many megapixels is changed in slices: %o gives others their turn",
+  async (change) => {
+    const large = { width: 4000, height: 2000 };
+    const mask = new Uint8Array(large.width * large.height).fill(255);
+    mask[1_234_567] = 0;
+    let turns = 0;
+    const timer = setInterval(() => turns++);
+    await change({ rect: { left: 0, top: 0, ...large }, mask }, 4, large);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(3);
+  },
+);

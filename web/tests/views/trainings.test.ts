@@ -11,7 +11,7 @@ import {
 import { joined, lossLines, rowsOf, scoreLines, valueAt } from "../../src/views/trainings/curves";
 import { keepLooking, SECONDS } from "../../src/views/trainings/looking";
 import { choiceOf, epochsWithSheets, epochToShow } from "../../src/views/trainings/sheet_choice";
-import { stillThere, toggled } from "../../src/views/trainings/watching";
+import { chosen, hasEnded, hasStarted, look, stillThere, toggle, toggled } from "../../src/views/trainings/watching";
 import { duration, progressLine } from "../../src/views/trainings/words";
 
 const curve = (epochs: number[], values: number[]): Curve => ({ epochs, values });
@@ -19,7 +19,7 @@ const curve = (epochs: number[], values: number[]): Curve => ({ epochs, values }
 function aTraining(name: string, parts: Partial<TrainingInFull> = {}): TrainingInFull {
   const progress = { epoch: 3, epochs: 5.5, epochs_done: 2.5, step: 1250, images_per_second: 4.25, seconds_left: 7300 };
   return {
-    ...{ name, changed: 1000, finished: false, progress, problem: null },
+    ...{ name, changed: 1000, finished: false, stopped: false, progress, problem: null },
     ...{ losses: {}, scores: {}, sheets: [] },
     ...parts,
   };
@@ -119,6 +119,36 @@ describe("choices", () => {
     ]);
   });
 
+  test("the newest training that can be read is watched, and one that starts later takes its place", () => {
+    const [old, first] = [aTraining("old"), aTraining("first")];
+    const broken = aTraining("broken", { problem: { kind: "no_log", file: "log.jsonl" } });
+    expect([...(stillThere(null, [broken, first, old]) ?? [])]).toEqual([["first", 0]]);
+    expect(stillThere(null, [broken])).toBe(null);
+    expect(hasStarted([broken, first, old], [aTraining("later"), first, old, broken])).toBe(true);
+    expect(hasStarted([broken, first, old], [aTraining("broken"), first, old])).toBe(true); // it can be read now
+    expect(hasStarted([broken, first, old], [broken, old, first])).toBe(false); // two that run take turns
+  });
+
+  test("a training that starts while the page looks is chosen, but not after a person has chosen", async () => {
+    const answers: Training[][] = [];
+    const full = (address: string) => aTraining(address.split("/").at(-1) as string);
+    vi.stubGlobal("fetch", async (address: string) =>
+      Response.json(address.endsWith("trainings") ? answers.at(-1) : full(address)),
+    );
+    const chosenAfter = async (...names: string[]) => {
+      answers.push(names.map((name) => aTraining(name)));
+      await look();
+      return [...(chosen.value?.keys() ?? [])];
+    };
+    expect(await chosenAfter("first")).toEqual(["first"]);
+    expect(await chosenAfter("second", "first")).toEqual(["second"]);
+    expect(await chosenAfter("first", "second")).toEqual(["second"]);
+    toggle("second");
+    toggle("first");
+    expect(await chosenAfter("third", "first", "second")).toEqual(["first"]);
+    vi.unstubAllGlobals();
+  });
+
   test("the newest sheet is shown until the reader chooses an older one, which is kept while it is there", () => {
     expect(epochToShow([1, 2, 3], null)).toBe(3);
     expect(epochToShow([1, 2, 3, 4], choiceOf([1, 2, 3], 3))).toBe(4);
@@ -158,11 +188,29 @@ describe("words", () => {
       "Epoch 3 of 6, step 1,250 · 4.3 photos per second · finished",
     );
     expect(progressLine({ ...training, progress: null }, 1005)).toBe("Started; nothing is logged yet.");
-    expect(progressLine({ ...training, problem: "no log" }, 1005)).toBe("Cannot be read: no log");
     speak("tr");
     expect(progressLine(training, 1005)).toBe(
       "Epok 3/6, adım 1.250 · saniyede 4,3 fotoğraf · yaklaşık 2 sa kaldı · son kayıt 5 sn önce",
     );
+  });
+});
+
+describe("endings", () => {
+  afterEach(() => speak("en"));
+
+  test("nothing is said to be left of a training that was killed, or that is silent for long", () => {
+    const training = aTraining("a", { stopped: true });
+    expect(progressLine(training, 1005)).toMatch(/stopped before its end · last logged 5 s ago$/);
+    expect(progressLine({ ...training, progress: null }, 1005)).toBe("stopped before its end");
+    expect(progressLine({ ...training, stopped: false }, 1000 + 7200)).toMatch(/per second · last logged 2 h ago$/);
+    expect([aTraining("a"), training, aTraining("b", { finished: true })].map(hasEnded)).toEqual([false, true, true]);
+  });
+
+  test("what is wrong with a training's file is said in the reader's language", () => {
+    const training = aTraining("a", { problem: { kind: "no_log", file: "log.jsonl" } });
+    expect(progressLine(training, 1005)).toBe("Cannot be read: log.jsonl is not the log of a training.");
+    speak("tr");
+    expect(progressLine(training, 1005)).toBe("Okunamıyor: log.jsonl bir eğitimin günlüğü değil.");
   });
 });
 

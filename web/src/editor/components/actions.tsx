@@ -4,7 +4,7 @@ import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
 import { open } from "../opening";
-import { save } from "../saving";
+import { liftAndSave } from "../painting";
 import { isReady, type State } from "../state";
 import { readable } from "./empty";
 import { FileButton } from "./file_button";
@@ -38,7 +38,7 @@ export function Actions({ state }: { state: State }): JSX.Element {
         aria-label={say("complete_download")}
         aria-disabled={!isReady(state)}
         onMouseDown={keepFocus}
-        onClick={() => save(state)}
+        onClick={() => liftAndSave(state)}
       >
         <Icon of={Download} />
         <span>{say("complete_download")}</span>

@@ -34,11 +34,11 @@ function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element 
 
 /** Whether work may be lost. */
 export function Question({ state }: { state: State }): JSX.Element | null {
-  const file = state.waiting.value;
-  if (file === null) return null;
+  const received = state.waiting.value;
+  if (received === null) return null;
   return (
     <Dialog title={say("complete_unsaved")} class="question" onClose={() => answer(state, false)}>
-      <p>{say("complete_unsaved_help", { name: file.name })}</p>
+      <p>{say("complete_unsaved_help", { name: received.file.name })}</p>
       <div class="dialog-buttons">
         <button type="button" class="button primary" onClick={() => answer(state, false)}>
           {say("complete_keep")}
@@ -54,8 +54,10 @@ export function Question({ state }: { state: State }): JSX.Element | null {
 const ON_CANVAS: [TextKey, TextKey][] = [
   ["complete_name_arrows", "complete_key_arrows"],
   ["complete_name_space", "complete_key_space"],
+  ["complete_name_shift_space", "complete_key_line"],
 ];
 const BY_POINTER: [TextKey, TextKey][] = [
+  ["complete_name_shift_click", "complete_key_line"],
   ["complete_name_wheel", "complete_key_wheel"],
   ["complete_name_alt_wheel", "complete_key_alt_wheel"],
   ["complete_name_shift_wheel", "complete_key_shift_wheel"],

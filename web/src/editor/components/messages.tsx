@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { IconButton } from "../../components/button";
 import { say } from "../../texts/texts";
 import { slide } from "../looking";
-import type { Busy, State } from "../state";
+import { type Busy, cancel, type State } from "../state";
 
 /** What is going on, in one line: seen, and read out. */
 export function Messages({ state }: { state: State }): JSX.Element {
@@ -20,8 +20,9 @@ export function Messages({ state }: { state: State }): JSX.Element {
       <p aria-live="polite" class="unseen">
         {state.spoken.value()}
       </p>
-      {busy?.what === "filling" && (
-        <progress aria-label={say("complete_filling")} {...(busy.share === null ? {} : { value: busy.share })} />
+      {busy !== null && hasBar(busy) && <progress aria-label={wordsOf(busy)} {...reached(busy)} />}
+      {busy !== null && busy.what !== "filling" && (
+        <IconButton icon={X} name={say("complete_cancel")} shortcut="Esc" onClick={() => cancel(state)} />
       )}
       {busy === null && message !== null && (
         <IconButton
@@ -39,13 +40,27 @@ export function Messages({ state }: { state: State }): JSX.Element {
 
 /** What is being waited for; read out again at every quarter. */
 function Waiting({ busy }: { busy: Busy }): JSX.Element {
-  const quarter = Math.floor((busy.share ?? 0) * 4) * 25;
+  const quarter = Math.floor((busy.progress.share ?? 0) * 4) * 25;
   return (
     <>
-      {say(`complete_busy_${busy.what}`)}
+      {wordsOf(busy)}
       {quarter > 0 && <span class="unseen"> {say("complete_share", { percent: quarter })}</span>}
     </>
   );
+}
+
+/** What is going on; while something is sent or loaded, that. */
+function wordsOf({ what, progress: { doing } }: Busy): string {
+  return say(doing === "working" ? `complete_busy_${what}` : `complete_busy_${doing}`);
+}
+
+/** Whether there is something to see of how far it is. */
+function hasBar({ what, progress: { doing } }: Busy): boolean {
+  return what === "filling" || doing !== "working";
+}
+
+function reached({ progress: { share } }: Busy): { value?: number } {
+  return share === null ? {} : { value: share };
 }
 
 /** The line between before and after, for those who do not drag it. */

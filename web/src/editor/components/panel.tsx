@@ -8,7 +8,7 @@ import { Icon } from "../../components/icon";
 import type { Texture } from "../../engine/engine";
 import { say } from "../../texts/texts";
 import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
-import { save } from "../saving";
+import { liftAndSave } from "../painting";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
 
@@ -150,12 +150,18 @@ function Saving({ state }: { state: State }): JSX.Element {
           format.value = chosen;
         }}
       />
-      <button type="button" class="button small" onClick={() => save(state)}>
+      {isWrittenAsJpeg(state) && <p class="quiet">{say("complete_jpeg_help")}</p>}
+      <button type="button" class="button small" onClick={() => liftAndSave(state)}>
         <Icon of={Download} />
         <span>{say("complete_download")}</span>
       </button>
     </section>
   );
+}
+
+/** As far as the page knows: the engine tells when it is done. */
+function isWrittenAsJpeg({ format, photo }: State): boolean {
+  return format.value === "same" ? photo.value?.file.type === "image/jpeg" : format.value === "jpeg";
 }
 
 interface SelectProperties {

@@ -20,9 +20,9 @@ import type { JSX } from "preact";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
-import { canFillAgain, fillAgain } from "../filling";
+import { canFillAgain } from "../filling";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
-import { liftAndFill } from "../painting";
+import { liftAndFill, liftAndFillAgain } from "../painting";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
 
 const TOOLS: { tool: ToolName; icon: IconNode; key: string }[] = [
@@ -58,7 +58,7 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
           icon={Undo2}
           name={say("complete_undo")}
           shortcut="Ctrl+Z"
-          disabled={state.busy.value !== null || state.history.value.past.length === 0}
+          disabled={state.busy.value !== null || (state.live.value === null && state.history.value.past.length === 0)}
           onClick={() => undoChange(state)}
         />
         <IconButton
@@ -73,7 +73,7 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
           name={say("complete_again")}
           shortcut="F"
           disabled={!canFillAgain(state)}
-          onClick={() => fillAgain(state)}
+          onClick={() => liftAndFillAgain(state)}
         />
       </div>
       <FillButton state={state} />
@@ -106,13 +106,15 @@ function SizeSlider({ state }: { state: State }): JSX.Element {
  */
 function FillButton({ state }: { state: State }): JSX.Element {
   const isFilling = state.busy.value?.what === "filling";
+  const isOff = state.busy.value !== null && !isFilling;
   return (
     <button
       type="button"
-      class={`button fill ${isFilling || state.work.value.mask.length === 0 ? "" : "primary"}`}
+      class={`button fill ${state.busy.value !== null || state.work.value.mask.length === 0 ? "" : "primary"}`}
+      aria-disabled={isOff}
       title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
       onMouseDown={keepFocus}
-      onClick={({ detail: presses }) => presses > 1 || (isFilling ? cancel(state) : liftAndFill(state))}
+      onClick={({ detail: presses }) => presses > 1 || isOff || (isFilling ? cancel(state) : liftAndFill(state))}
     >
       <Icon of={isFilling ? X : WandSparkles} />
       <span>{say(isFilling ? "complete_cancel" : "complete_fill")}</span>

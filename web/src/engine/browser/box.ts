@@ -56,8 +56,13 @@ export class Box {
     );
   }
 
-  /** Cut into boxes of at most `size` pixels a side, nearly equal, in reading order. */
+  /**
+   * Cut into boxes of at most `size` pixels a side, nearly equal, in reading order.
+   *
+   * @throws RangeError when `size` is less than 1
+   */
   pieces(size: number): Box[] {
+    if (!(size >= 1)) throw new RangeError(`a box cannot be cut into pieces of ${size} pixels a side`);
     const rows = cuts(this.top, this.bottom, size);
     const columns = cuts(this.left, this.right, size);
     const pieces: Box[] = [];

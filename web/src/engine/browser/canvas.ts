@@ -42,7 +42,11 @@ export class Canvas {
     this.planner = new Planner(this.all, generator.trainingSize, generator.step);
   }
 
-  /** Fill all holes. */
+  /**
+   * Fill all holes.
+   *
+   * @throws Error when the plan left holes out, which would otherwise pass for filled
+   */
   async fill(progress: Progress): Promise<void> {
     const whole = this.all.longerSide <= this.planner.limit ? { core: this.all, shown: this.all } : null;
     const done = await this.fillThin(progress);
@@ -51,6 +55,7 @@ export class Canvas {
     if (hasHole(deep)) await this.fillDeep(deep, whole, progress.part(done, sketched));
     const turns = whole ? [[whole]] : this.planner.plan(this.unknown);
     await this.completeInTurns(turns, progress.part(sketched, 1));
+    if (hasHole(this.unknown)) throw new Error("no window was planned for some of the holes");
   }
 
   // -------------------------------------------------------------- thin holes

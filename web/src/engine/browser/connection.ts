@@ -1,16 +1,29 @@
 /** The worker as the page sees it: a call is a promise, and what does not end when it is cancelled is ended. */
 
-import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import { load } from "../../offline/kept";
+import type { OnProgress } from "../engine";
+import {
+  type Answer,
+  type Call,
+  type Calls,
+  type FromWorker,
+  type Note,
+  noteOf,
+  type Place,
+  type ToWorker,
+} from "./protocol";
 
 /** Milliseconds that a worker has to give up what was cancelled; one that computes hears nothing. */
 const GRACE = 400;
+/** Milliseconds that a worker has to say that it lives. */
+const BIRTH = 30_000;
 
 interface Pending {
   message: ToWorker;
   resolve: (result: never) => void;
   reject: (reason: unknown) => void;
-  onProgress: ((share: number | null) => void) | undefined;
-  signal: AbortSignal | undefined;
+  onProgress: OnProgress | undefined;
+  signal: AbortSignal;
 }
 
 /** A call that failed, in no language yet. */
@@ -31,15 +44,15 @@ export class Connection {
   call<Name extends Call>(
     name: Name,
     argument: Calls[Name][0],
-    onProgress?: (share: number | null) => void,
-    signal?: AbortSignal,
+    signal: AbortSignal,
+    onProgress?: OnProgress,
   ): Promise<Calls[Name][1]> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (signal.aborted) return Promise.reject(signal.reason);
     const number = this.calls++;
     const message = { kind: "call", number, name, argument } as ToWorker;
     return new Promise((resolve, reject) => {
       this.pending.set(number, { message, resolve, reject, onProgress, signal });
-      signal?.addEventListener("abort", () => this.cancel(number), { once: true });
+      signal.addEventListener("abort", () => this.cancel(number), { once: true });
       this.post(message);
     });
   }
@@ -48,28 +61,40 @@ export class Connection {
     this.worker ??= this.start();
     this.worker.then(
       (worker) => worker.postMessage(message),
-      (error: Error) => this.fail(error.message),
+      (error: Error) => this.fail(noteOf(error)),
     );
   }
 
   private async start(): Promise<Worker> {
-    this.script ??= loadScript(new URL("worker.js", this.place.base));
+    this.script ??= loadScript(new URL(this.place.files["worker.js"].name, this.place.base));
     const worker = new Worker(await this.script);
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.hear(data);
-    worker.onerror = (event) => this.fail(event.message);
-    worker.postMessage({ kind: "start", place: this.place } satisfies ToWorker);
+    const lock = `onar-worker-${Date.now()}-${Math.random()}`;
+    const unborn = navigator.locks && setTimeout(() => this.bury(worker), BIRTH);
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (data.kind !== "alive") return this.hear(data);
+      clearTimeout(unborn);
+      // Browsers end workers without a word, but let go their locks.
+      navigator.locks.request(lock, () => this.bury(worker));
+    };
+    worker.onerror = (event) => this.fail(noteOf(new Error(event.message)));
+    worker.postMessage({ kind: "start", place: this.place, lock } satisfies ToWorker);
     return worker;
   }
 
-  private hear(message: FromWorker): void {
+  /** A worker has ended; nobody misses one that was replaced. */
+  private async bury(worker: Worker): Promise<void> {
+    if ((await this.worker) === worker) this.fail({ key: "browser_worker_ended" });
+  }
+
+  private hear(message: Answer): void {
     const call = this.pending.get(message.number);
     if (call === undefined) return;
     if (message.kind === "progress") {
-      call.onProgress?.(message.share);
+      call.onProgress?.(message.progress);
       return;
     }
     this.pending.delete(message.number);
-    if (call.signal?.aborted) call.reject(call.signal.reason);
+    if (call.signal.aborted) call.reject(call.signal.reason);
     else if (message.kind === "done") call.resolve(message.result as never);
     else if (message.kind === "failed") {
       call.reject(new CallError(message.note));
@@ -83,7 +108,7 @@ export class Connection {
     this.post({ kind: "cancel", number });
     setTimeout(() => {
       if (!this.pending.delete(number)) return;
-      call.reject(call.signal?.reason);
+      call.reject(call.signal.reason);
       this.startAnew();
     }, GRACE);
   }
@@ -95,23 +120,23 @@ export class Connection {
   }
 
   private end(): void {
-    this.worker?.then((worker) => worker.terminate());
+    this.worker?.then(
+      (worker) => worker.terminate(),
+      () => {}, // it never came
+    );
     this.worker = null;
   }
 
   /** The worker is gone, or never came. */
-  private fail(reason: string): void {
+  private fail(note: Note): void {
     this.end();
     this.script = null;
-    for (const { reject } of this.pending.values())
-      reject(new CallError({ key: "browser_failed", values: { reason } }));
+    for (const { reject } of this.pending.values()) reject(new CallError(note));
     this.pending.clear();
   }
 }
 
 /** An address of the worker's code that has the right type, whatever type a host gives it. */
 async function loadScript(address: URL): Promise<string> {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address.pathname}: ${answer.status}`);
-  return URL.createObjectURL(new Blob([await answer.arrayBuffer()], { type: "text/javascript" }));
+  return URL.createObjectURL(new Blob([await load(address)], { type: "text/javascript" }));
 }

@@ -1,11 +1,12 @@
 /** Picture files as pixels, as this browser decodes them: upright, in 8 bits, and in the colours of sRGB. */
 
 import { hasManyScans, isJpeg } from "./jpeg";
+import type { Size } from "./pixels";
 import type { Source } from "./protocol";
 import { NotedError } from "./protocol";
 
 /** Pixels whose rows are read at once: some browsers refuse larger canvases. */
-const MOST_PIXELS = 4_000_000;
+const MOST_PIXELS = 1_000_000;
 
 /** Longest side of what is shown of a photo. */
 const VIEW_SIDE = 2560;
@@ -14,8 +15,11 @@ const VIEW_SIDE = 2560;
 export interface Decoded {
   width: number;
   height: number;
-  rgba: Uint8ClampedArray<ArrayBuffer>;
+  rgba: Pixels;
 }
+
+/** Red, green, blue and alpha, a byte each. */
+export type Pixels = Uint8ClampedArray<ArrayBuffer>;
 
 /** Decode a picture; the caller closes it. */
 export async function decode(file: File): Promise<ImageBitmap> {
@@ -59,18 +63,36 @@ export function contextOf(canvas: OffscreenCanvas, read: boolean): OffscreenCanv
   return context;
 }
 
+/** Pixels as a bitmap; of so many a side, one. */
+export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, reduction = 1): Promise<ImageBitmap> {
+  const picture = new ImageData(rgba, rect.width, rect.height);
+  if (reduction === 1) return createImageBitmap(picture);
+  const resizeWidth = Math.max(1, Math.round(rect.width / reduction));
+  const resizeHeight = Math.max(1, Math.round(rect.height / reduction));
+  return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
+}
+
 /** The photo that was asked for last stays decoded. */
 export class LastDecoded {
-  private last: { id: number; decoded: Decoded } | null = null;
+  private last: { id: number; decoded: Promise<Decoded> } | null = null;
 
-  async of({ id, file }: Source): Promise<Decoded> {
-    if (this.last?.id !== id) {
-      this.last = null; // never two in memory
-      const picture = await decode(file);
-      this.last = { id, decoded: readPixels(picture) };
-      picture.close();
-    }
-    return this.last.decoded;
+  of({ id, file }: Source): Promise<Decoded> {
+    if (this.last?.id === id) return this.last.decoded;
+    const last = { id, decoded: decodedPixels(file) }; // never two in memory
+    this.last = last;
+    last.decoded.catch(() => {
+      if (this.last === last) this.last = null;
+    });
+    return last.decoded;
+  }
+}
+
+async function decodedPixels(file: File): Promise<Decoded> {
+  const picture = await decode(file);
+  try {
+    return readPixels(picture);
+  } finally {
+    picture.close();
   }
 }
 

@@ -4,9 +4,9 @@
  * As `onar/inference/detail.py`, which says more about it; both find the same.
  */
 
-import { clampedView, HOLE, type Holes, noHoles, type Photo, type Size } from "./pixels";
+import { blockSums, clampedView, HOLE, type Holes, type Photo, type Size } from "./pixels";
 import { double } from "./scaling";
-import { blocksWithHoles } from "./windows";
+import { blocksWithHoles, dilated } from "./windows";
 
 /** Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels. */
 const RADIUS = 3;
@@ -49,26 +49,6 @@ function withTouched(unknown: Holes, hole: Holes): Holes {
   const touched = blocksWithHoles(hole, 2);
   for (let pixel = 0; pixel < unknown.data.length; pixel++) touched.data[pixel] |= unknown.data[pixel];
   return touched;
-}
-
-/** Holes with all that is at most so many pixels from them, rows or columns. */
-function dilated(holes: Holes, reach: number): Holes {
-  return spread(spread(holes, reach, 1, holes.width, holes.height), reach, holes.width, holes.height, holes.width);
-}
-
-/** Dilate along lines of `length` pixels `step` apart, of which there are `count`. */
-function spread(holes: Holes, reach: number, step: number, length: number, count: number): Holes {
-  const result = noHoles(holes);
-  const between = step === 1 ? length : 1;
-  for (let line = 0; line < count; line++) {
-    let last = -Infinity; // where the line was hole
-    for (let at = -reach; at < length; at++) {
-      const ahead = at + reach;
-      if (ahead < length && holes.data[line * between + ahead * step] === HOLE) last = ahead;
-      if (at >= 0 && at - last <= reach) result.data[line * between + at * step] = HOLE;
-    }
-  }
-  return result;
 }
 
 /** Known patches and how far apart they are. */
@@ -161,9 +141,13 @@ class Nodes {
       const column = this.columnOf(this.pixels[number]);
       const above = Math.floor(node / this.width) >> 1;
       const left = (node % this.width) >> 1;
-      for (const beside of [0, 1, coarser.width, coarser.width + 1]) {
-        const other = above * coarser.width + left + beside;
-        this.tryOther(number, row + 2 * coarser.rows[other], column + 2 * coarser.columns[other], 1);
+      for (const down of [0, 1]) {
+        for (const right of [0, 1]) {
+          // The coarser grid's last nodes stand for those that it has not.
+          const line = Math.min(above + down, coarser.height - 1) * coarser.width;
+          const other = line + Math.min(left + right, coarser.width - 1);
+          this.tryOther(number, row + 2 * coarser.rows[other], column + 2 * coarser.columns[other], 1);
+        }
       }
     });
   }
@@ -268,25 +252,6 @@ class Nodes {
   private columnOf(pixel: number): number {
     return pixel % this.small.width;
   }
-}
-
-/** For each pixel the sums of the 3×3 pixels round it; at the border its own pixels are repeated. */
-function blockSums({ height, width, data }: Photo): Float64Array {
-  const along = new Float64Array(data.length);
-  const sums = new Float64Array(data.length);
-  for (let pixel = 0; pixel < height * width; pixel++) {
-    const column = pixel % width;
-    const left = column > 0 ? 3 : 0;
-    const right = column < width - 1 ? 3 : 0;
-    for (let at = 3 * pixel; at < 3 * pixel + 3; at++) along[at] = data[at - left] + data[at] + data[at + right];
-  }
-  const line = 3 * width;
-  for (let at = 0; at < sums.length; at++) {
-    const above = at >= line ? line : 0;
-    const below = at < sums.length - line ? line : 0;
-    sums[at] = along[at - above] + along[at] + along[at + below];
-  }
-  return sums;
 }
 
 /** Add the detail to what is enlarged: of the sources of the four nodes round each pixel, which fade into each other. */

@@ -9,13 +9,14 @@ import {
   type FillOptions,
   type Hole,
   type Line,
+  type OnProgress,
   type Photo,
-  type Progress,
+  type Rect,
   type Saved,
 } from "../engine";
 import { nameFor } from "../naming";
 import { CallError, Connection } from "./connection";
-import type { Note, Patch, Source } from "./protocol";
+import type { Lying, Note, Source } from "./protocol";
 
 export class BrowserEngine implements Engine {
   readonly formats = encodedFormats();
@@ -24,14 +25,19 @@ export class BrowserEngine implements Engine {
   private opened = 0;
 
   constructor(site: BrowserSite) {
-    const { model, blend, copies, training_size: trainingSize, step } = site;
-    this.connection = new Connection({ base: document.baseURI, model, blend, copies, trainingSize, step });
+    const { files, model, blend, copies, training_size: trainingSize, step } = site;
+    this.connection = new Connection({ base: document.baseURI, files, model, blend, copies, trainingSize, step });
     workOffline();
   }
 
-  async open(file: File): Promise<Photo> {
-    const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }));
+  async open(file: File, _onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
+    const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }, signal));
     return { file, ...opened, notes: notes.map(lineOf) };
+  }
+
+  part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
+    const never = new AbortController().signal; // what is cancelled may cost the worker, and what else it does
+    return told(this.connection.call("part", { source: this.source(photo.file), rect, reduction }, never));
   }
 
   async fill(
@@ -39,26 +45,30 @@ export class BrowserEngine implements Engine {
     earlier: Fill[],
     hole: Hole,
     options: FillOptions,
-    onProgress: (progress: Progress) => void,
+    onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill> {
-    const argument = { source: this.source(photo.file), earlier: patches(earlier), hole, options };
-    const { notes, ...filled } = await told(
-      this.connection.call("fill", argument, (share) => onProgress({ share }), signal),
-    );
-    return { rect: hole.rect, ...filled, notes: notes.map(lineOf) };
+    const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
+    const { notes, ...filled } = await told(this.connection.call("fill", argument, signal, onProgress));
+    return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
-  async save(photo: Photo, fills: Fill[], format: string): Promise<Saved> {
+  async save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    _onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved> {
     const { file } = photo;
     if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
-    const argument = { source: this.source(file), fills: patches(fills), format };
-    const { content, ending, notes } = await told(this.connection.call("save", argument));
+    const argument = { source: this.source(file), fills: lying(fills), format };
+    const { content, ending, notes } = await told(this.connection.call("save", argument, signal));
     return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }
 
-  readMask(file: File, { width, height }: Photo): Promise<Uint8Array<ArrayBuffer>> {
-    return told(this.connection.call("readMask", { file, width, height }));
+  readMask(file: File, { width, height }: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return told(this.connection.call("readMask", { file, width, height }, signal));
   }
 
   /** The number under which the worker keeps what is decoded of a file. */
@@ -84,8 +94,8 @@ function encodedFormats(): string[] {
   return ["png", "jpeg", "webp"].filter(writes);
 }
 
-function patches(fills: Fill[]): Patch[] {
-  return fills.map(({ rect, content }) => ({ rect, content }));
+function lying(fills: Fill[]): Lying[] {
+  return fills.map(({ rects, content }) => ({ rects, content }));
 }
 
 /** What a call gives, or its failure as one that people can read. */

@@ -1,9 +1,10 @@
 /** One fill of a photo that may be transparent in part: the counterpart of `fill_visible` in onar/inference/holes.py. */
 
 import type { Hole, Rect } from "../engine";
+import { withMargin } from "../patches";
 import type { Decoded } from "./decoding";
 import { greyOf, isGrey } from "./grey";
-import type { Patch } from "./protocol";
+import type { Lying } from "./protocol";
 
 /** Pixels from a visible hole up to which transparent ones are unknown. */
 const SIGHT = 512;
@@ -19,33 +20,38 @@ export type Complete = (photo: Uint8Array, hole: Uint8Array) => Promise<Uint8Arr
  *
  * @param photo - with everything that was filled before
  * @param grey - whether the photo's file is grey; the fill is grey, too, and so is that of any black-and-white photo
- * @returns rect.width · rect.height · 4 bytes; alpha is 255 where something was filled, 0 elsewhere
+ * @returns 4 bytes a pixel, piece after piece; alpha is 255 where something was filled, 0 elsewhere
  */
 export async function fillVisible(
   photo: Decoded,
-  { rect, mask }: Hole,
+  hole: Hole,
   grey: boolean,
   complete: Complete,
 ): Promise<Uint8ClampedArray<ArrayBuffer>> {
   const { width, height, rgba } = photo;
-  const filled = new Uint8ClampedArray(4 * rect.width * rect.height);
+  const filled = new Uint8ClampedArray(4 * hole.reduce((sum, { mask }) => sum + mask.length, 0));
   const shown = new Uint8Array(width * height);
   let any = false;
-  for (let place = 0; place < mask.length; place++) {
-    const at = placeIn(rect, width, place);
-    if (mask[place] === 0 || rgba[4 * at + 3] === 0) continue; // what is transparent is not seen
-    shown[at] = HOLE;
-    any = true;
+  for (const { rect, mask } of hole) {
+    for (let place = 0; place < mask.length; place++) {
+      const at = placeIn(rect, width, place);
+      if (mask[place] === 0 || rgba[4 * at + 3] === 0) continue; // what is transparent is not seen
+      shown[at] = HOLE;
+      any = true;
+    }
   }
   if (!any) return filled;
   const completed = await complete(rgbOf(rgba), unknownTo(photo, shown));
   const inGrey = grey || isGrey(rgba, 4, (pixel) => shown[pixel] === 0 && rgba[4 * pixel + 3] !== 0);
-  for (let place = 0, to = 0; place < mask.length; place++, to += 4) {
-    const at = placeIn(rect, width, place);
-    if (shown[at] === 0) continue;
-    for (let channel = 0; channel < 3; channel++) filled[to + channel] = completed[3 * at + channel];
-    filled[to + 3] = OPAQUE;
-    if (inGrey) filled.fill(greyOf(filled, to), to, to + 3);
+  let to = 0;
+  for (const { rect, mask } of hole) {
+    for (let place = 0; place < mask.length; place++, to += 4) {
+      const at = placeIn(rect, width, place);
+      if (mask[place] === 0 || shown[at] === 0) continue;
+      for (let channel = 0; channel < 3; channel++) filled[to + channel] = completed[3 * at + channel];
+      filled[to + 3] = OPAQUE;
+      if (inGrey) filled.fill(greyOf(filled, to), to, to + 3);
+    }
   }
   return filled;
 }
@@ -108,25 +114,72 @@ function spread(from: Uint8Array, to: Uint8Array, start: number, step: number, c
 }
 
 /** A photo with fills lying on it, in order; the photo itself when there are none. */
-export async function withFills(photo: Decoded, fills: Patch[]): Promise<Decoded> {
+export async function withFills(photo: Decoded, fills: Lying[]): Promise<Decoded> {
   if (fills.length === 0) return photo;
-  const rgba = photo.rgba.slice();
-  for (const { rect, content } of fills) {
-    const filled = new Uint8Array(await content.arrayBuffer());
-    for (let place = 0; place < filled.length / 4; place++) {
-      if (filled[4 * place + 3] === 0) continue;
-      const at = 4 * placeIn(rect, photo.width, place);
-      for (let channel = 0; channel < 3; channel++) rgba[at + channel] = filled[4 * place + channel];
-    }
-  }
-  return { ...photo, rgba };
+  const all = { rgba: photo.rgba.slice(), rect: { left: 0, top: 0, width: photo.width, height: photo.height } };
+  for (const { rects, content } of fills) lay(new Uint8Array(await content.arrayBuffer()), rects, all);
+  return { ...photo, rgba: all.rgba };
 }
 
-/** A fill as it is shown: as transparent as the photo there. */
-export function shownFill(filled: Uint8ClampedArray<ArrayBuffer>, rect: Rect, photo: Decoded): ImageData {
-  const shown = filled.slice();
-  for (let place = 0; place < shown.length / 4; place++) {
-    if (shown[4 * place + 3] !== 0) shown[4 * place + 3] = photo.rgba[4 * placeIn(rect, photo.width, place) + 3];
+/** A rectangle of a photo, 4 bytes a pixel. */
+interface Part {
+  rect: Rect;
+  rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/**
+ * Copy the colours of what was filled, piece after piece, to where they lie on a part of the photo.
+ *
+ * @param onPixel - told where in the part each pixel of them begins
+ */
+function lay(
+  filled: Uint8Array | Uint8ClampedArray,
+  rects: readonly Rect[],
+  { rect: part, rgba }: Part,
+  onPixel?: (at: number) => void,
+): void {
+  let start = 0;
+  for (const rect of rects) {
+    const [first, top] = [Math.max(0, part.left - rect.left), Math.max(0, part.top - rect.top)];
+    const last = Math.min(rect.width, part.left + part.width - rect.left);
+    const bottom = Math.min(rect.height, part.top + part.height - rect.top);
+    for (let row = top; row < bottom; row++) {
+      let from = start + 4 * (row * rect.width + first);
+      let to = 4 * ((rect.top + row - part.top) * part.width + rect.left + first - part.left);
+      for (let column = first; column < last; column++, from += 4, to += 4) {
+        if (filled[from + 3] === 0) continue;
+        for (let channel = 0; channel < 3; channel++) rgba[to + channel] = filled[from + channel];
+        onPixel?.(to);
+      }
+    }
+    start += 4 * rect.width * rect.height;
   }
-  return new ImageData(shown, rect.width, rect.height);
+}
+
+/**
+ * A fill as it is shown: as transparent as the photo there, and with what is opaque round it.
+ *
+ * @param photo - with everything that was filled before
+ */
+export function shownFill(filled: Uint8ClampedArray, rects: readonly Rect[], photo: Decoded): Part[] {
+  return rects.map((rect) => {
+    const part = crop(photo, withMargin(rect, photo));
+    const seen = part.rgba.slice();
+    // What is half transparent would hide less of the photo below than it should.
+    for (let alpha = 3; alpha < seen.length; alpha += 4) if (seen[alpha] !== OPAQUE) part.rgba[alpha] = 0;
+    lay(filled, rects, part, (at) => {
+      part.rgba[at + 3] = seen[at + 3];
+    });
+    return part;
+  });
+}
+
+/** A rectangle of a photo. */
+export function crop({ rgba, width }: Decoded, rect: Rect): Part {
+  const part = new Uint8ClampedArray(4 * rect.width * rect.height);
+  for (let row = 0; row < rect.height; row++) {
+    const from = 4 * ((rect.top + row) * width + rect.left);
+    part.set(rgba.subarray(from, from + 4 * rect.width), 4 * row * rect.width);
+  }
+  return { rect, rgba: part };
 }

@@ -1,6 +1,21 @@
 /** PatchMatch: holes filled with patches of the photo itself, by pypatchmatch's C++ (web/native). */
 
 import type { CopyPatches } from "./inpaint";
+import {
+  allHole,
+  blockSums,
+  clampedView,
+  frameOf,
+  HOLE,
+  type Holes,
+  hasHole,
+  knownFromHoles,
+  noHoles,
+  type Photo,
+  putPixel,
+} from "./pixels";
+import { fillFrame } from "./pyramid";
+import { dilated } from "./windows";
 
 /** What a photo becomes that is all hole. */
 const MID_GREY = 128;
@@ -14,42 +29,147 @@ interface Exports {
   fill(photo: number, hole: number, height: number, width: number, radius: number, seed: number): void;
 }
 
+/** Levels by which a copy may leave the range of what is known, or a dark photo differ from black. */
+const NOTICEABLE = 16;
+
+/** Pixels round such a place that go with it: along the seam, PatchMatch shifts colours towards the known ones. */
+const BORDER = 5;
+
+/** PatchMatch itself: a photo whose holes hold anything → with copies in them. */
+type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promise<Photo>;
+
 /**
- * What `onar.patchmatch` does: the same seed gives the same picture.
+ * What `onar.patchmatch` does: the same seed gives the same picture, and what no patch reaches gets the pyramid fill.
  *
  * @param binary - `patchmatch.wasm`
  */
 export async function loadPatchMatch(binary: BufferSource): Promise<CopyPatches> {
   const module = await WebAssembly.compile(binary);
-  return async (photo, hole, { height, width }, radius, seed) => {
-    const start = startFrom(photo, hole);
-    if (start === null) return new Uint8Array(photo.length).fill(MID_GREY);
+  const search: Search = async (photo, hole, radius, seed) => {
     // Each fill has a memory of its own: what a large one took is given back.
     const { memory, ...code } = await instantiate(module);
-    const photoAt = code.malloc(start.length);
-    const holeAt = code.malloc(hole.length);
+    const photoAt = code.malloc(photo.data.length);
+    const holeAt = code.malloc(hole.data.length);
     if (photoAt === 0 || holeAt === 0) throw new RangeError("out of memory");
-    new Uint8Array(memory.buffer).set(start, photoAt);
-    new Uint8Array(memory.buffer).set(hole, holeAt);
-    code.fill(photoAt, holeAt, height, width, radius, seed);
-    return new Uint8Array(memory.buffer).slice(photoAt, photoAt + start.length);
+    new Uint8Array(memory.buffer).set(photo.data, photoAt);
+    new Uint8Array(memory.buffer).set(hole.data, holeAt);
+    code.fill(photoAt, holeAt, photo.height, photo.width, radius, seed);
+    return { ...photo, data: new Uint8Array(memory.buffer).slice(photoAt, photoAt + photo.data.length) };
+  };
+  return async (photo, hole, { height, width }, radius, seed) => {
+    const holes = { height, width, data: hole };
+    if (allHole(holes)) return new Uint8Array(photo.length).fill(MID_GREY);
+    return (await fillWithPatches({ height, width, data: photo }, holes, radius, seed, search)).data;
   };
 }
 
-/** The photo with the mean of what is known in its holes; null when nothing is known. */
-function startFrom(photo: Uint8Array, hole: Uint8Array): Uint8Array | null {
-  const sums = [0, 0, 0];
-  let count = 0;
-  for (let pixel = 0; pixel < hole.length; pixel++) {
-    if (hole[pixel]) continue;
-    for (let channel = 0; channel < 3; channel++) sums[channel] += photo[3 * pixel + channel];
-    count++;
+async function fillWithPatches(photo: Photo, hole: Holes, radius: number, seed: number, search: Search) {
+  const smooth = fillSmoothly(photo, hole);
+  if (!knowsPatch(hole, radius)) return smooth;
+  const range = rangeOf(photo, hole);
+  const filled = await search(smooth, hole, radius, seed);
+  const wrong = findWrong(filled, 0, smooth, hole, range);
+  if (hasHole(wrong)) {
+    // Holes begin as black, and black is what they stay where the coarse levels of a narrow photo have no room for
+    // patches. In the negative of a light photo black is near to what is known, so the fine levels can fill it.
+    const other = negative(await search(negative(smooth), hole, radius, seed));
+    put(other, filled, wrong);
+    const stillWrong = findWrong(other, 255, smooth, hole, range);
+    put(
+      smooth,
+      filled,
+      partOf(wrong, (at) => stillWrong.data[at / 3] === HOLE),
+    );
   }
-  if (count === 0) return null;
-  const means = Uint8ClampedArray.from(sums, (sum) => sum / count);
-  const start = photo.slice();
-  for (let pixel = 0; pixel < hole.length; pixel++) if (hole[pixel]) start.set(means, 3 * pixel);
-  return start;
+  clip(filled, hole, range);
+  return filled;
+}
+
+/** The pyramid fill. */
+function fillSmoothly(photo: Photo, hole: Holes): Photo {
+  const known = knownFromHoles(hole);
+  const frame = fillFrame(frameOf(photo, known), known, photo);
+  const filled = { ...photo, data: new Uint8Array(photo.data.length) };
+  const clamped = clampedView(filled);
+  for (let at = 0; at < frame.length; at += 3) putPixel(clamped, at, frame, at);
+  return filled;
+}
+
+/** Whether any patch is known to its last pixel. */
+function knowsPatch(hole: Holes, radius: number): boolean {
+  const near = dilated(hole, radius);
+  for (let row = radius; row < near.height - radius; row++) {
+    const begin = row * near.width;
+    if (radius < near.width - radius && near.data.subarray(begin + radius, begin + near.width - radius).includes(0)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The least and the greatest of each channel of what is known. */
+interface Range {
+  low: number[];
+  high: number[];
+}
+
+function rangeOf({ data }: Photo, hole: Holes): Range {
+  const low = [255, 255, 255];
+  const high = [0, 0, 0];
+  for (let at = 0; at < data.length; at++) {
+    if (hole.data[Math.floor(at / 3)] !== 0) continue;
+    low[at % 3] = Math.min(low[at % 3], data[at]);
+    high[at % 3] = Math.max(high[at % 3], data[at]);
+  }
+  return { low, high };
+}
+
+/**
+ * Where a fill is still what its holes began as, or leaves the range of what is known, with what is near.
+ *
+ * @param start - the level that its holes began as
+ */
+function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { low, high }: Range): Holes {
+  // Of means, because single pixels may well be copied black, or overshoot as ringing does.
+  const means = blockSums(filled).map((sum) => Math.round(sum / 9));
+  const every = [0, 1, 2];
+  const isWrong = (at: number): boolean => {
+    const left = every.every((channel) => means[at + channel] === start);
+    if (left && every.some((channel) => Math.abs(smooth.data[at + channel] - start) >= NOTICEABLE)) return true;
+    return every.some((channel) => {
+      const mean = means[at + channel];
+      return mean < low[channel] - NOTICEABLE || mean > high[channel] + NOTICEABLE;
+    });
+  };
+  const near = dilated(partOf(hole, isWrong), BORDER);
+  return partOf(hole, (at) => near.data[at / 3] === HOLE);
+}
+
+/** Those pixels of holes of whose first byte in a photo something holds. */
+function partOf(hole: Holes, holds: (at: number) => boolean): Holes {
+  const part = noHoles(hole);
+  for (let pixel = 0; pixel < hole.data.length; pixel++) {
+    if (hole.data[pixel] !== 0 && holds(3 * pixel)) part.data[pixel] = HOLE;
+  }
+  return part;
+}
+
+function negative(photo: Photo): Photo {
+  return { ...photo, data: photo.data.map((value) => 255 - value) };
+}
+
+/** Put pixels of one photo where they are wanted in another. */
+function put(from: Photo, into: Photo, where: Holes): void {
+  for (let pixel = where.data.indexOf(HOLE); pixel >= 0; pixel = where.data.indexOf(HOLE, pixel + 1)) {
+    into.data.set(from.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
+  }
+}
+
+/** Keep what is in holes within a range. */
+function clip({ data }: Photo, hole: Holes, { low, high }: Range): void {
+  for (let at = 0; at < data.length; at++) {
+    if (hole.data[Math.floor(at / 3)] !== 0) data[at] = Math.min(Math.max(data[at], low[at % 3]), high[at % 3]);
+  }
 }
 
 async function instantiate(module: WebAssembly.Module): Promise<Exports> {

@@ -78,3 +78,22 @@ export function putPixel(clamped: Uint8ClampedArray, at: number, frame: Float32A
 export function clampedView({ data }: Photo): Uint8ClampedArray {
   return new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
 }
+
+/** For each pixel the sums of the 3×3 pixels round it; at the border its own pixels are repeated. */
+export function blockSums({ height, width, data }: Photo): Float64Array {
+  const along = new Float64Array(data.length);
+  const sums = new Float64Array(data.length);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    const column = pixel % width;
+    const left = column > 0 ? 3 : 0;
+    const right = column < width - 1 ? 3 : 0;
+    for (let at = 3 * pixel; at < 3 * pixel + 3; at++) along[at] = data[at - left] + data[at] + data[at + right];
+  }
+  const line = 3 * width;
+  for (let at = 0; at < sums.length; at++) {
+    const above = at >= line ? line : 0;
+    const below = at < sums.length - line ? line : 0;
+    sums[at] = along[at - above] + along[at] + along[at + below];
+  }
+  return sums;
+}

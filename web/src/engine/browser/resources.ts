@@ -1,11 +1,31 @@
 /** Files of the folder that the page lies in, whatever content type a host gives them. */
 
-/** The bytes of a file, decompressed when they are gzip; some hosts decompress them on the way. */
-export async function loadBytes(address: URL): Promise<Uint8Array<ArrayBuffer>> {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address.pathname}: ${answer.status}`);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  return isGzip(bytes) ? gunzip(bytes) : bytes;
+import { load } from "../../offline/kept";
+import type { Place } from "./protocol";
+
+/**
+ * Several files, loaded together and decompressed where they are gzip; some hosts decompress them on the way.
+ *
+ * @param names - of `Place.files`
+ * @param onShare - told the share of all their bytes that is there, from 0 to 1
+ */
+export async function loadFiles<Name extends string>(
+  place: Place,
+  names: Name[],
+  onShare: (share: number) => void,
+): Promise<Record<Name, Uint8Array<ArrayBuffer>>> {
+  const all = names.reduce((sum, name) => sum + place.files[name].bytes, 0);
+  const received = new Map<string, number>();
+  const onBytes = (address: string, count: number): void => {
+    received.set(address, count);
+    const sum = [...received.values()].reduce((one, other) => one + other, 0);
+    onShare(Math.min(1, sum / all));
+  };
+  const loaded = names.map(async (name) => {
+    const bytes = await load(new URL(place.files[name].name, place.base), onBytes);
+    return [name, isGzip(bytes) ? await gunzip(bytes) : bytes];
+  });
+  return Object.fromEntries(await Promise.all(loaded));
 }
 
 function isGzip(bytes: Uint8Array): boolean {

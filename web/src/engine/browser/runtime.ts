@@ -6,7 +6,6 @@ import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?raw";
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import * as onProcessor from "onnxruntime-web/wasm";
 import type { Blend, Network } from "./inpaint";
-import { loadBytes } from "./resources";
 
 /** Of 255: a GPU that differs more from the processor is not used. */
 const MOST_DIFFERENCE = 2;
@@ -34,15 +33,20 @@ export interface Networks {
 /**
  * Start ONNX Runtime.
  *
- * @param base - where its files lie
+ * @param forGpu - whether its build for GPUs is to be used
+ * @param binary - that build
  * @param content - a generator as an ONNX file, (photo, known) -> completed, on which a GPU is tried
  */
-export async function startNetworks(base: URL, content: Uint8Array): Promise<Networks> {
-  if (!(await mayUseGpu())) {
-    await prepare(onProcessor, new URL("ort.wasm.gz", base), glue);
+export async function startNetworks(
+  forGpu: boolean,
+  binary: Uint8Array<ArrayBuffer>,
+  content: Uint8Array,
+): Promise<Networks> {
+  if (!forGpu) {
+    prepare(onProcessor, binary, glue);
     return networksOf(new Model(onProcessor, await openSession(onProcessor, content, "wasm"), "wasm"));
   }
-  await prepare(onGpu, new URL("ort-gpu.wasm.gz", base), gpuGlue);
+  prepare(onGpu, binary, gpuGlue);
   const processor = new Model(onGpu, await openSession(onGpu, content, "wasm"), "wasm");
   const gpu = await betterOnGpu(processor, content);
   if (gpu) await processor.close();
@@ -111,9 +115,9 @@ function blendOf(model: Model): Blend {
 }
 
 /** Tell a build of ONNX Runtime where its code is; the glue is a module, which hosts often give the wrong type. */
-async function prepare(ort: typeof onProcessor, binary: URL, module: string): Promise<void> {
+function prepare(ort: typeof onProcessor, binary: Uint8Array<ArrayBuffer>, module: string): void {
   ort.env.logLevel = "error"; // errors are raised as well
-  ort.env.wasm.wasmBinary = await loadBytes(binary);
+  ort.env.wasm.wasmBinary = binary;
   ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([module], { type: "text/javascript" })) };
   ort.env.wasm.numThreads = threads();
 }
@@ -121,19 +125,6 @@ async function prepare(ort: typeof onProcessor, binary: URL, module: string): Pr
 /** Browsers allow several only where the host sends certain headers. */
 function threads(): number {
   return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
-}
-
-/** Whether there is a GPU, rather than a processor that plays one, and what ONNX Runtime needs to wait for it. */
-async function mayUseGpu(): Promise<boolean> {
-  const { gpu } = navigator as Navigator & { gpu?: Gpu };
-  if (gpu === undefined || !("Suspending" in WebAssembly)) return false;
-  const adapter = await gpu.requestAdapter().catch(() => null);
-  return adapter !== null && !adapter.info.isFallbackAdapter;
-}
-
-/** What this asks of WebGPU, which TypeScript does not know yet. */
-interface Gpu {
-  requestAdapter(): Promise<{ info: { isFallbackAdapter: boolean } } | null>;
 }
 
 /** The generator on the GPU, where it completes a picture as the processor does, and sooner; null otherwise. */

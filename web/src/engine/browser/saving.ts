@@ -1,9 +1,10 @@
 /** A photo with its fills as a file, by what the browser encodes. */
 
+import { encodePng } from "../png";
 import { contextOf, type Decoded } from "./decoding";
 import { type Kind, readFacts } from "./facts";
 import { withMetadata } from "./jpeg";
-import { type Encoded, type Note, NotedError } from "./protocol";
+import type { Encoded, Note } from "./protocol";
 
 /** "same" is the photo's own format, or PNG where browsers cannot write that. */
 const OF_KINDS: Record<Kind, string> = { jpeg: "jpeg", png: "png", webp: "webp", gif: "png", other: "png" };
@@ -18,7 +19,8 @@ export async function encode(photo: Decoded, file: File, format: string): Promis
   const notes: Note[] = lossesOf(original);
   if (format === "same" && chosen !== facts.kind) notes.push({ key: "browser_saved_as_png" });
   const written = await write(photo, chosen);
-  const name = written.type.slice("image/".length); // PNG, where the browser does not know the format
+  const name = written.type.slice("image/".length);
+  if (name !== chosen) notes.push({ key: "browser_png_for_size", values: { format: chosen.toUpperCase() } });
   let content: Uint8Array<ArrayBuffer> = new Uint8Array(await written.arrayBuffer());
   let lost = facts.metadata;
   if (name === "jpeg" && facts.kind === "jpeg") ({ file: content, lost } = withMetadata(content, original));
@@ -38,13 +40,44 @@ export function lossesOf(original: Uint8Array): Note[] {
   return notes;
 }
 
-async function write({ width, height, rgba }: Decoded, format: string): Promise<Blob> {
-  const canvas = new OffscreenCanvas(width, height);
-  const pixels = format === "jpeg" ? opaque(rgba) : rgba;
-  contextOf(canvas, true).putImageData(new ImageData(pixels, width, height), 0, 0);
-  const blob = await canvas.convertToBlob({ type: `image/${format}`, quality: QUALITY });
-  if (blob.size === 0) throw new NotedError({ key: "browser_too_large" });
-  return blob;
+/** The photo in a format, or as PNG where this browser has no canvas of its size. */
+async function write(photo: Decoded, format: string): Promise<Blob> {
+  const drawn = format === "png" ? null : await drawnAs(photo, format);
+  return drawn ?? writePng(photo);
+}
+
+/** What the browser's canvas writes; null where it holds less than the photo, which some do without a word. */
+async function drawnAs({ width, height, rgba }: Decoded, format: string): Promise<Blob | null> {
+  try {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = contextOf(canvas, true);
+    context.fillRect(width - 1, height - 1, 1, 1);
+    if (context.getImageData(width - 1, height - 1, 1, 1).data[3] !== 255) return null;
+    const pixels = format === "jpeg" ? opaque(rgba) : rgba;
+    context.putImageData(new ImageData(pixels, width, height), 0, 0);
+    const blob = await canvas.convertToBlob({ type: `image/${format}`, quality: QUALITY });
+    return blob.size > 0 ? blob : null;
+  } catch (error) {
+    console.info(`Onar: no ${format} of ${width} × ${height} pixels: ${error}`);
+    return null;
+  }
+}
+
+/** Every pixel as it is: a canvas changes the colours of what is half transparent. */
+function writePng(photo: Decoded): Promise<Blob> {
+  const { width, rgba } = photo;
+  if (isTransparent(photo)) {
+    return encodePng(photo, 4, (top, count) => rgba.subarray(4 * width * top, 4 * width * (top + count)));
+  }
+  return encodePng(photo, 3, (top, count) => {
+    const rows = new Uint8Array(3 * width * count);
+    for (let from = 4 * width * top, to = 0; to < rows.length; from += 4, to += 3) {
+      rows[to] = rgba[from];
+      rows[to + 1] = rgba[from + 1];
+      rows[to + 2] = rgba[from + 2];
+    }
+    return rows;
+  });
 }
 
 /** The same colours without transparency, as Onar writes files that hold none. */

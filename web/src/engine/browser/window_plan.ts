@@ -65,8 +65,9 @@ export class Planner {
   /** One window for a group, or as many as it takes; small ones where that saves a third, as along a line. */
   private cut(group: Box, holes: Holes, depth: number): Window[] {
     const large = this.pieces(group, holes, depth, this.limit);
-    if (group.longerSide <= this.trainingSize) return large;
-    const small = this.join(this.pieces(group, holes, depth, this.trainingSize));
+    const { atLeast: size } = rules.surroundings(Infinity, this.trainingSize);
+    if (group.longerSide <= size) return large;
+    const small = this.join(this.pieces(group, holes, depth, size));
     return 3 * this.pixels(small) <= 2 * this.pixels(large) ? small : large;
   }
 

@@ -65,6 +65,26 @@ export function blocksWithHoles(holes: Holes, size: number, box = Box.of(holes))
   return blocks;
 }
 
+/** Holes with all that is at most so many pixels from them, rows or columns. */
+export function dilated(holes: Holes, reach: number): Holes {
+  return spread(spread(holes, reach, 1, holes.width, holes.height), reach, holes.width, holes.height, holes.width);
+}
+
+/** Dilate along lines of `length` pixels `step` apart, of which there are `count`. */
+function spread(holes: Holes, reach: number, step: number, length: number, count: number): Holes {
+  const result = noHoles(holes);
+  const between = step === 1 ? length : 1;
+  for (let line = 0; line < count; line++) {
+    let last = -Infinity; // where the line was hole
+    for (let at = -reach; at < length; at++) {
+      const ahead = at + reach;
+      if (ahead < length && holes.data[line * between + ahead * step] === HOLE) last = ahead;
+      if (at >= 0 && at - last <= reach) result.data[line * between + at * step] = HOLE;
+    }
+  }
+  return result;
+}
+
 /** The holes that are somewhere deeper than so many pixels, whole; pixels that touch, also at a corner, are one. */
 export function deeperThan(holes: Holes, depth: number): Holes {
   return splitByDepth(holes, depth).deep;

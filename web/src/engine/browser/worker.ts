@@ -1,19 +1,23 @@
 /** The worker of the browser's engine: decodes, fills and encodes photos, one request after the other. */
 
-import { decode, LastDecoded, readMask, view } from "./decoding";
+import { mayUseGpu } from "../../offline/gpu";
+import type { OnProgress, Patch, Progress } from "../engine";
+import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
-import { fillVisible, isEmpty, shownFill, withFills } from "./filling";
+import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { complete, type Tools } from "./inpaint";
 import { loadPatchMatch } from "./patchmatch";
-import type { Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
-import { NotedError } from "./protocol";
-import { loadBytes } from "./resources";
+import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import { NotedError, noteOf } from "./protocol";
+import { loadFiles } from "./resources";
 import { startNetworks } from "./runtime";
 import { encode, lossesOf } from "./saving";
 
+const PATCHMATCH = "patchmatch.wasm";
+
 /** What a call gets besides its argument. */
 interface Circumstances {
-  onProgress: (share: number | null) => void;
+  onProgress: OnProgress;
   signal: AbortSignal;
 }
 
@@ -21,6 +25,8 @@ const decoded = new LastDecoded();
 const wanted = new Map<number, AbortController>();
 let place: Place;
 let tools: Promise<Tools> | null = null;
+let loading: Progress = { doing: "working", share: null };
+let onLoading: OnProgress = () => {};
 let last: Promise<void> = Promise.resolve();
 
 const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circumstances) => Promise<Calls[Name][1]> } =
@@ -35,16 +41,24 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
     },
 
     async fill({ source, earlier, hole, options }, { onProgress, signal }) {
-      onProgress(null);
-      const [loaded, original] = [await loadTools(), await decoded.of(source)];
+      onProgress({ doing: "working", share: null });
+      const [loaded, original] = [await loadTools(onProgress), await decoded.of(source)];
       const photo = await withFills(original, earlier);
       const { grey } = readFacts(await bytesOf(source.file));
       const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
-        complete(rgb, unknown, photo, loaded, options, onProgress, signal),
+        complete(rgb, unknown, photo, loaded, options, (share) => onProgress({ doing: "working", share }), signal),
       );
-      const shown = await createImageBitmap(shownFill(filled, hole.rect, photo));
+      const rects = hole.map(({ rect }) => rect);
+      const shown = shownFill(filled, rects, photo).map(async (part) => ({
+        rect: part.rect,
+        view: await bitmapOf(part),
+      }));
       const notes: Note[] = isEmpty(filled) ? [{ key: "server_transparent" }] : [];
-      return { view: shown, content: new Blob([filled]), notes };
+      return { patches: await Promise.all(shown), content: new Blob([filled]), notes };
+    },
+
+    async part({ source, rect, reduction }) {
+      return bitmapOf(crop(await decoded.of(source), rect), reduction);
     },
 
     async save({ source, fills, format }) {
@@ -55,42 +69,56 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
   };
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.kind === "start") place = data.place;
+  if (data.kind === "start") begin(data.place, data.lock);
   else if (data.kind === "cancel") wanted.get(data.number)?.abort();
   else {
     wanted.set(data.number, new AbortController());
-    last = last.then(() => answer(data.number, data.name, data.argument));
+    const work = () => answer(data.number, data.name, data.argument);
+    // Who looks closely waits for no fill to end, as far as that lets anything else be done.
+    if (data.name === "part") void work();
+    else last = last.then(work);
   }
 };
 
+/** Hold a lock for as long as this worker lives: where browsers have locks, the page sees by it when one has ended. */
+function begin(told: Place, lock: string): void {
+  place = told;
+  navigator.locks?.request(lock, () => {
+    self.postMessage({ kind: "alive" } satisfies FromWorker);
+    return new Promise(() => {});
+  });
+}
+
 async function answer<Name extends Call>(number: number, name: Name, argument: Calls[Name][0]): Promise<void> {
   const { signal } = wanted.get(number) as AbortController;
-  const onProgress = (share: number | null) => tell({ kind: "progress", number, share });
+  const onProgress = (progress: Progress) => tell({ kind: "progress", number, progress });
   try {
     signal.throwIfAborted();
     tell({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
   } catch (error) {
-    const broken = !(error instanceof NotedError); // memory that ran out, or a GPU that went away
+    // Memory that ran out, or a GPU that went away. For a part, which only looks blurred, nothing else is given up.
+    const broken = !(error instanceof NotedError) && name !== "part";
     tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
   } finally {
     wanted.delete(number);
   }
 }
 
-function tell(message: FromWorker): void {
-  const view = message.kind === "done" && (message.result as { view?: ImageBitmap } | null)?.view;
-  self.postMessage(message, view ? [view] : []);
+function tell(message: Answer): void {
+  self.postMessage(message, message.kind === "done" ? viewsIn(message.result) : []);
 }
 
-/** What a person is told. */
-function noteOf(error: unknown): Note {
-  if (error instanceof NotedError) return error.note;
-  if (error instanceof RangeError) return { key: "browser_too_large" }; // memory, or a canvas of that size
-  return { key: "browser_failed", values: { reason: error instanceof Error ? error.message : String(error) } };
+/** The bitmaps in a result: they are handed over, not copied. */
+function viewsIn(result: unknown): ImageBitmap[] {
+  if (result instanceof ImageBitmap) return [result];
+  const { view, patches = [] } = result as { view?: ImageBitmap; patches?: Patch[] };
+  return [...(view ? [view] : []), ...patches.map((patch) => patch.view)];
 }
 
-/** What fills holes, loaded once; once more when that failed. */
-function loadTools(): Promise<Tools> {
+/** What fills holes, loaded once; once more when that failed. One call at a time hears how far it is. */
+function loadTools(onProgress: OnProgress = () => {}): Promise<Tools> {
+  onLoading = onProgress;
+  if (loading.doing === "loading") onProgress(loading);
   tools ??= startTools().catch((error: Error) => {
     tools = null;
     throw error;
@@ -100,11 +128,25 @@ function loadTools(): Promise<Tools> {
 
 async function startTools(): Promise<Tools> {
   const { trainingSize, step } = place;
-  const load = (name: string) => loadBytes(new URL(name, place.base));
-  const networks = await startNetworks(new URL(place.base), await load(place.model));
+  const forGpu = await mayUseGpu();
+  const runtime = forGpu ? "ort-gpu.wasm.gz" : "ort.wasm.gz";
+  const names = [
+    runtime,
+    place.model,
+    ...(place.blend === null ? [] : [place.blend]),
+    ...(place.copies ? [PATCHMATCH] : []),
+  ];
+  const report = (progress: Progress): void => {
+    loading = progress;
+    onLoading(progress);
+  };
+  report({ doing: "loading", share: 0 });
+  const files = await loadFiles(place, names, (share) => report({ doing: "loading", share }));
+  report({ doing: "working", share: null });
+  const networks = await startNetworks(forGpu, files[runtime], files[place.model]);
   console.info(`Onar: networks run on ${networks.description}`);
-  const blend = place.blend === null ? null : await networks.blend(await load(place.blend));
-  const copyPatches = place.copies ? await loadPatchMatch(await load("patchmatch.wasm")) : null;
+  const blend = place.blend === null ? null : await networks.blend(files[place.blend]);
+  const copyPatches = place.copies ? await loadPatchMatch(files[PATCHMATCH]) : null;
   return { network: networks.network, trainingSize, step, blend, copyPatches };
 }
 

@@ -1,5 +1,7 @@
 /** What the server says of trainings: the answers of `api/trainings`. */
 
+import type { Line } from "../../engine/engine";
+import { problemIn, sentence } from "../../problems";
 import { say } from "../../texts/texts";
 
 export interface Progress {
@@ -13,16 +15,25 @@ export interface Progress {
   seconds_left: number;
 }
 
+/** What is wrong with a file of a training. */
+export interface TrainingProblem {
+  kind: "no_access" | "no_settings" | "no_log";
+  /** Its name in the results folder. */
+  file: string;
+}
+
 /** A training in one line. */
 export interface Training {
   name: string;
   /** When it last logged something, in seconds since 1970 by the server's clock. */
   changed: number;
   finished: boolean;
+  /** Whether it was ended before that, and nothing trains into its folder any more. */
+  stopped: boolean;
   /** null before the first step is logged. */
   progress: Progress | null;
-  /** Why its files cannot be read, in one line. */
-  problem: string | null;
+  /** Why its files cannot be read. */
+  problem: TrainingProblem | null;
 }
 
 /** Two lists of the same length; the epochs rise. */
@@ -51,6 +62,13 @@ export interface Answer<T> {
   now: number;
 }
 
+/** The server does not answer, or with an error. */
+export class NoAnswerError extends Error {
+  constructor(readonly line: Line) {
+    super(line());
+  }
+}
+
 const TRAININGS = "api/trainings";
 const LONGEST_MS = 30_000;
 
@@ -58,29 +76,26 @@ const LONGEST_MS = 30_000;
  * Ask the server; the browser sends along what it has, and a training in which nothing changed is not sent again.
  *
  * @returns null when there is no such training
- * @throws Error with one line for people
+ * @throws NoAnswerError
  */
 export async function ask<T>(name = ""): Promise<Answer<T> | null> {
   let answer: Response;
   try {
     answer = await fetch(name ? addressOf(name) : TRAININGS, { signal: AbortSignal.timeout(LONGEST_MS) });
   } catch {
-    throw new Error(say("watch_no_answer"));
+    throw new NoAnswerError(() => say("watch_no_answer"));
   }
   if (answer.status === 404 && name) return null;
-  if (!answer.ok) throw new Error(await problemIn(answer));
+  if (!answer.ok) {
+    const problem = await problemIn(answer);
+    throw new NoAnswerError(() => sentence(problem));
+  }
   const date = Date.parse(answer.headers.get("date") ?? "");
   return {
     content: await answer.json(),
     mark: answer.headers.get("etag"),
     now: (Number.isNaN(date) ? Date.now() : date) / 1000,
   };
-}
-
-/** The message of an answer that is an error. */
-export async function problemIn(answer: Response): Promise<string> {
-  const body = await answer.json().catch(() => null);
-  return typeof body?.message === "string" ? body.message : `${answer.status} ${answer.statusText}`;
 }
 
 /** Where a training is told of; its name may have slashes. */

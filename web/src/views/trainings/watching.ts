@@ -1,7 +1,9 @@
 /** What is known of the trainings, and which of them a person watches. */
 
 import { signal } from "@preact/signals";
-import { type Answer, ask, type Training, type TrainingInFull } from "./answers";
+import type { Line } from "../../engine/engine";
+import { say } from "../../texts/texts";
+import { type Answer, ask, NoAnswerError, type Training, type TrainingInFull } from "./answers";
 
 /** The trainings, the newest first; null before the first answer. */
 export const trainings = signal<Training[] | null>(null);
@@ -12,14 +14,23 @@ export type Choice = ReadonlyMap<string, number>;
 /** Those that are watched; null before there is any. */
 export const chosen = signal<Choice | null>(null);
 
+/** Whether the page chose them: it then goes on to a training that starts later. */
+let byThePage = true;
+
+/** Watch a training, or no longer, because a person wants it so. */
+export function toggle(name: string): void {
+  byThePage = false;
+  chosen.value = toggled(chosen.value, name);
+}
+
 /** What is known of those. */
 export const shown = signal<ReadonlyMap<string, TrainingInFull>>(new Map());
 
 /** The server's clock at the last look, in seconds since 1970. */
 export const now = signal(0);
 
-/** Why the last look failed; empty when it did not. */
-export const problem = signal("");
+/** Why the last look failed; null when it did not. */
+export const problem = signal<Line | null>(null);
 
 /** The mark of the answer that each training is known by; that of the list has no name. */
 const marks = new Map<string, string | null>();
@@ -29,17 +40,19 @@ export async function look(): Promise<boolean> {
   try {
     const list = (await ask<Training[]>()) as Answer<Training[]>;
     now.value = list.now;
+    const before = trainings.value ?? [];
     if (isNew("", list)) trainings.value = list.content;
-    chosen.value = stillThere(chosen.value, list.content);
+    const kept = byThePage && hasStarted(before, list.content) ? null : chosen.value;
+    chosen.value = stillThere(kept, list.content);
     const watched = list.content.filter((training) => chosen.value?.has(training.name));
     const known = await Promise.all(watched.map(lookAt));
     // The same objects say that there is nothing to draw anew.
     const after = new Map(known.flatMap((training) => (training ? [[training.name, training] as const] : [])));
     if (!isSame(shown.value, after)) shown.value = after;
-    problem.value = "";
-    return list.content.length === 0 || list.content.some((training) => !training.finished);
+    problem.value = null;
+    return list.content.length === 0 || !list.content.every(hasEnded);
   } catch (error) {
-    problem.value = (error as Error).message;
+    problem.value = error instanceof NoAnswerError ? error.line : () => say("watch_no_answer");
     return true;
   }
 }
@@ -63,8 +76,19 @@ function isSame<T>(one: ReadonlyMap<string, T>, other: ReadonlyMap<string, T>): 
   return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
 }
 
+/** Whether there is nothing more to come of a training, unless it is resumed. */
+export function hasEnded({ finished, stopped }: Training): boolean {
+  return finished || stopped;
+}
+
+/** Whether the newest training that can be read was not there, or could not be read, before. */
+export function hasStarted(before: Training[], list: Training[]): boolean {
+  const newest = list.find(({ problem }) => problem === null);
+  return newest !== undefined && !before.some(({ name, problem }) => name === newest.name && problem === null);
+}
+
 /**
- * Those of the chosen trainings that are still there; when all are gone, the newest.
+ * Those of the chosen trainings that are still there; when all are gone, the newest that can be read.
  *
  * @param chosen - null while nobody has chosen; an empty choice is a choice, too
  */
@@ -73,7 +97,8 @@ export function stillThere(chosen: Choice | null, list: Training[]): Choice | nu
   const kept = [...(chosen ?? [])].filter(([name]) => names.has(name));
   if (chosen && kept.length === chosen.size) return chosen;
   if (kept.length > 0) return new Map(kept);
-  return list[0] ? new Map([[list[0].name, 0]]) : null;
+  const newest = list.find(({ problem }) => problem === null);
+  return newest ? new Map([[newest.name, 0]]) : null;
 }
 
 /** The chosen trainings with one more, or without one; a new one takes the first colour that is free. */

@@ -1,7 +1,11 @@
 /** How far a training is, in words. */
 
+import type { TextKey } from "../../texts/english";
 import { language, say } from "../../texts/texts";
 import type { Training } from "./answers";
+
+/** Seconds after which the last line of a log no longer says how much time is left. */
+const SILENT = 15 * 60;
 
 /** A number with so many digits as the reader writes it. */
 export function digits(value: number | null, count = 4): string {
@@ -16,18 +20,26 @@ export function epochs(value: number): string {
 /** How far a training is, in one line; `now` is the server's clock in seconds. */
 export function progressLine(training: Training, now: number): string {
   const { progress, problem } = training;
-  if (problem !== null) return say("watch_problem", { reason: problem });
-  if (progress === null) return say(training.finished ? "watch_finished" : "watch_starting");
+  if (problem !== null) return say(`watch_${problem.kind}`, { file: problem.file });
+  if (progress === null) return say(withoutProgress(training));
   const parts = [
     say("watch_progress", { epoch: progress.epoch, epochs: Math.ceil(progress.epochs), step: progress.step }),
     say("watch_speed", { speed: progress.images_per_second }),
   ];
   if (training.finished) parts.push(say("watch_finished"));
   else {
-    parts.push(say("watch_time_left", { time: duration(progress.seconds_left) }));
+    if (training.stopped) parts.push(say("watch_stopped"));
+    else if (now - training.changed < SILENT) {
+      parts.push(say("watch_time_left", { time: duration(progress.seconds_left) }));
+    }
     parts.push(say("watch_last_logged", { time: duration(now - training.changed) }));
   }
   return parts.join(" · ");
+}
+
+function withoutProgress({ finished, stopped }: Training): TextKey {
+  if (finished) return "watch_finished";
+  return stopped ? "watch_stopped" : "watch_starting";
 }
 
 /** A time in the largest unit of which there are at least two. */

@@ -1,0 +1,156 @@
+"""What a folder of `onar export --format web` loads, when, and how often; and that a page is of one version."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from onar import PConvUNet
+from onar.bundled import bundled_page
+from onar.checkpoint import save_weights
+from onar.export.verb import export
+from tests.export.static_host import Watched, watching
+from tests.serve.browser import PATIENCE, button, canvas, drag, let_draw, running_browser
+from tests.serve.server import needs_page
+
+pytestmark = needs_page
+
+WORKER_READY = "navigator.serviceWorker.ready.then(() => true)"
+UPDATED = """async (before) => {
+    const registration = await navigator.serviceWorker.ready;
+    await registration.update();
+    while ((await caches.keys()).some((name) => name === before)) await new Promise(requestAnimationFrame);
+}"""
+VERSION = "caches.keys().then((names) => names.find((name) => name.startsWith('onar http')))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    weights = tmp_path_factory.mktemp("run") / "small.pth"
+    save_weights(weights, PConvUNet(4, 3, "pyramid"))
+    return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
+
+
+def another_version(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with other weights, and a worker that does nothing but fail."""
+    page = shutil.copytree(bundled_page(), tmp_path / "page")
+    (page / "worker.js").write_text("throw new Error('a worker of another version');")
+    monkeypatch.setattr("onar.export.web.bundled_page", lambda: page)
+    return export("pyramid", tmp_path / "another", format="web").path
+
+
+def visit(browser: Browser, host: Watched, locale: str = "en-US") -> Page:
+    page = browser.new_context(locale=locale).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(host.address)
+    return page
+
+
+def open_example(page: Page) -> None:
+    button(page, "Example: skimage chelsea").click()
+    expect(canvas(page)).to_be_focused()
+    let_draw(page)
+
+
+def fill(page: Page) -> None:
+    open_example(page)
+    drag(page, (200, 150), (260, 170))
+    button(page, "Fill").click()
+
+
+def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(browser: Browser, small: Path) -> None:
+    with watching(small) as host:
+        page = visit(browser, host)
+        fill(page)
+        expect(page.get_by_role("status").first).to_contain_text("Filled in")
+        page.evaluate(WORKER_READY)
+        times = Counter(name for name in host.asked if "-" in name)
+        page.reload()
+        fill(page)
+        expect(page.get_by_role("status").first).to_contain_text("Filled in")
+        assert Counter(name for name in host.asked if "-" in name) == times
+        page.context.close()
+    kinds = {name.rpartition("-")[0]: count for name, count in times.items()}
+    assert kinds.keys() == {"generator", "blend", "ort", "patchmatch", "worker", "page"}
+    # The browser loads the page's own script before any worker of the page runs.
+    assert {kind: count for kind, count in kinds.items() if count > 1 and kind != "page"} == {}
+
+
+def test_the_first_fill_says_that_it_loads_and_how_far_it_is(browser: Browser, small: Path) -> None:
+    with watching(small) as host:
+        host.held = "generator-"
+        page = visit(browser, host)
+        fill(page)
+        expect(page.get_by_role("status").first).to_contain_text("Loading what fills")
+        bar = page.get_by_role("progressbar", name="Loading what fills")
+        expect(bar).to_be_visible()
+        page.wait_for_function("document.querySelector('progress').value > 0.1")
+        assert bar.evaluate("bar => bar.value") < 1
+        host.released.set()
+        expect(page.get_by_role("status").first).to_contain_text("Filled in")
+        page.context.close()
+
+
+def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_and_the_next_is_of_the_new_one(
+    browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = shutil.copytree(small, tmp_path / "live")
+    with watching(live) as host:
+        page = visit(browser, host)
+        page.evaluate(WORKER_READY)
+        before = page.evaluate(VERSION)
+        shutil.rmtree(live)
+        shutil.copytree(another_version(small, tmp_path, monkeypatch), live)
+        page.evaluate(UPDATED, before)
+        fill(page)
+        expect(page.get_by_role("status").first).to_contain_text("Filled in")
+        page.reload()
+        button(page, "Example: skimage chelsea").click()
+        expect(page.get_by_role("alert")).to_contain_text("That did not work")
+        page.context.close()
+
+
+def test_a_part_that_is_gone_is_told_and_so_is_what_to_do(
+    browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = shutil.copytree(small, tmp_path / "live")
+    (live / "sw.js").unlink()
+    with watching(live) as host:
+        page = visit(browser, host, "tr-TR")
+        expect(page.get_by_role("heading", level=2)).to_be_visible()
+        for file in live.glob("worker-*.js"):
+            file.unlink()
+        page.get_by_role("button", name="Örnek: skimage chelsea").click()
+        expect(page.get_by_role("alert")).to_contain_text("Sayfanın bir parçası yüklenemedi")
+        page.context.close()
+
+
+def test_the_folder_has_nothing_of_the_server_s_page(small: Path) -> None:
+    texts = [file.read_text() for pattern in ("*.js", "*.html") for file in small.glob(pattern)]
+    assert len(texts) == 4
+    assert not any("uplot" in text.lower() or "api/trainings" in text or "api/fill" in text for text in texts)
+    names = {file.name for file in small.rglob("*")}
+    assert not names & {"uplot.txt", "folder.html", "folder.js", "folder.css", "page.js", "page.css"}
+
+
+def test_a_name_of_weights_cannot_end_the_page_s_script(tmp_path: Path) -> None:
+    name = "a<!--<script>b"
+    save_weights(tmp_path / f"{name}.pth", PConvUNet(4, 3, "pyramid"))
+    folder = export(str(tmp_path / f"{name}.pth"), tmp_path / "site", format="web").path
+    (inside,) = re.findall(
+        r'<script type="application/json" id="onar-site">(.*?)</script>', (folder / "index.html").read_text()
+    )
+    assert "<" not in inside
+    assert json.loads(inside) == json.loads((folder / "onar.json").read_text())
+    assert json.loads(inside)["weights"][0]["name"] == name

@@ -1,0 +1,102 @@
+/** The part of a photo that is seen, with all the pixels that the screen can show of it: a view holds fewer. */
+
+import { effect } from "@preact/signals";
+import type { Patch, Photo, Rect } from "../engine/engine";
+import type { State } from "./state";
+import { intersection, type Size, within } from "./steps";
+import type { Frame, Viewport } from "./viewport";
+
+/** A part of a photo in its own pixels, or one of so many a side. */
+export interface Closeup extends Patch {
+  photo: Photo;
+  reduction: number;
+}
+
+/** Milliseconds for which nobody moves the photo before a part of it is asked for. */
+const STILL = 120;
+/** Of what is seen, how much more is asked for on every side. */
+const MARGIN = 0.25;
+
+/** The whole pixels of a photo that are on the canvas; null when none are. */
+export function seenOf(photo: Size, { scale, left, top }: Viewport, frame: Size): Rect | null {
+  const size = { width: frame.width / scale, height: frame.height / scale };
+  return within({ left: -left / scale, top: -top / scale, ...size }, photo);
+}
+
+/** What is to be asked for: null where the view shows as much as the screen can, or a close-up that is there. */
+export function wantedOf(
+  photo: Photo,
+  viewport: Viewport,
+  frame: Frame,
+  pixelRatio: number,
+  present: Closeup | null,
+): { rect: Rect; reduction: number } | null {
+  const scale = viewport.scale * pixelRatio; // pixels of the screen for one of the photo
+  const seen = seenOf(photo, viewport, frame);
+  if (seen === null || photo.view.width >= Math.min(1, scale) * photo.width) return null;
+  const reduction = Math.max(1, Math.floor(1 / scale));
+  if (present?.photo === photo && present.reduction <= reduction && covers(present.rect, seen)) return null;
+  const [wide, tall] = [MARGIN * seen.width, MARGIN * seen.height];
+  const around = {
+    left: seen.left - wide,
+    top: seen.top - tall,
+    width: seen.width + 2 * wide,
+    height: seen.height + 2 * tall,
+  };
+  return { rect: within(around, photo) as Rect, reduction };
+}
+
+function covers(rect: Rect, part: Rect): boolean {
+  const both = intersection(rect, part);
+  return both?.width === part.width && both.height === part.height;
+}
+
+/**
+ * Keep a close-up of what is seen at hand; never two are asked for at once.
+ *
+ * @param keep - told each one, and null when the photo is another; the one before is no longer needed
+ * @returns what ends it
+ */
+export function followCloseup(state: State, pixelRatio: () => number, keep: (closeup: Closeup | null) => void) {
+  let present: Closeup | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isAsking = false;
+  let hasEnded = false;
+
+  const put = (closeup: Closeup | null): void => {
+    const before = present;
+    present = closeup;
+    keep(closeup);
+    before?.view.close();
+  };
+  const ask = async (): Promise<void> => {
+    const photo = state.photo.peek();
+    const wanted = photo && wantedOf(photo, state.viewport.peek(), state.frame.peek(), pixelRatio(), present);
+    if (!photo || !wanted || isAsking || hasEnded) return;
+    isAsking = true;
+    try {
+      const view = await state.engine.part(photo, wanted.rect, wanted.reduction);
+      if (state.photo.peek() === photo && !hasEnded) put({ photo, ...wanted, view });
+      else view.close();
+      wakeIn(0); // who looks may have gone elsewhere meanwhile
+    } catch {
+      // The view is there; it is only less sharp until the photo is moved, or something else is done.
+    }
+    isAsking = false;
+  };
+  const wakeIn = (milliseconds: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void ask(), milliseconds);
+  };
+  const end = effect(() => {
+    const [photo] = [state.photo.value, state.viewport.value, state.frame.value, state.busy.value?.what];
+    if (present !== null && present.photo !== photo) put(null);
+    wakeIn(STILL);
+  });
+  return () => {
+    hasEnded = true;
+    clearTimeout(timer);
+    end();
+    put(null);
+  };
+}

@@ -1,0 +1,40 @@
+/** What the page says of answers that are errors: the server has a word for each, and the sentence is the page's own. */
+
+import type { TextKey } from "./texts/english";
+import { say } from "./texts/texts";
+
+const TEXTS: Record<string, TextKey> = {
+  bad_picture: "server_unreadable",
+  not_a_picture: "server_unreadable",
+  too_many_pixels: "server_too_many_pixels",
+  body_too_large: "server_too_many_bytes",
+  too_many_fills: "server_too_many_fills",
+  unknown_weights: "server_no_weights",
+  busy: "server_busy",
+  time_limit: "server_too_slow",
+  slow_body: "server_slow_body",
+  out_of_memory: "server_out_of_memory",
+  internal: "server_internal",
+  unauthorized: "server_not_let_in",
+  cross_site: "server_not_let_in",
+  unknown_host: "server_not_let_in",
+};
+
+/** An error as the server tells it. */
+export interface Problem {
+  /** What kind of error; a status where nothing says more. */
+  word: string;
+  /** In which it may be worth while to ask again; 0 where the server does not say. */
+  seconds: number;
+}
+
+export async function problemIn(answer: Response): Promise<Problem> {
+  const body = await answer.json().catch(() => null);
+  const word = typeof body?.error === "string" ? body.error : String(answer.status);
+  return { word, seconds: Number(answer.headers.get("Retry-After")) };
+}
+
+/** The sentence for an error; `values` are the limits that some speak of. */
+export function sentence({ word, seconds }: Problem, values: Record<string, number> = {}): string {
+  return say(TEXTS[word] ?? "server_refused", { word, seconds, ...values });
+}
