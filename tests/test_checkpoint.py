@@ -34,6 +34,7 @@ OPTIONS = [
     {"base_channels": 4, "depth": 5, "base_fill": "pyramid"},
     {"base_channels": 4, "depth": 4, "normalised": True},
     {"base_channels": 4, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
+    {"base_channels": 4, "depth": 3, "base_fill": "pyramid", "channels": 1},
 ]
 
 
@@ -51,7 +52,7 @@ def test_a_bare_file_tells_its_architecture(tmp_path: Path, options: dict) -> No
     network = PConvUNet(**options).eval()
     save_weights(tmp_path / "generator.pth", network)
     again = load_generator(tmp_path / "generator.pth")
-    photo, known = torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+    photo, known = torch.rand(1, network.channels, 32, 32), torch.ones(1, 1, 32, 32)
     assert again.architecture == network.architecture
     assert not again.training
     assert torch.equal(again(photo, known), network(photo, known))
