@@ -40,7 +40,7 @@ class Inpainter:
     Args:
         generator: a network (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size; or a backend.
         training_size: side in pixels of the crops the generator was trained on.
-        device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
         threads: of the CPU, for a network and for copied texture; 0 for as many as they take by themselves.
 
@@ -79,7 +79,7 @@ class Inpainter:
         Args:
             weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
                 the weights that come with Onar; "pyramid" for the pyramid fill.
-            device: "auto", "cpu", "cuda" or "mps".
+            device: "auto", "cpu", "cuda", "cuda:1" or "mps".
             threads: of the CPU that compute a network and copy texture; 0 for one on each core that may be used.
             blend: a `.safetensors` file from `onar blend`, for copied texture; by default the one that comes with Onar.
 
