@@ -26,7 +26,7 @@ from onar.console import warn
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource, NamedMasks
-from onar.data.photo_folders import Named, PhotoPaths, find_photo_paths
+from onar.data.photo_folders import NamedFolders, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
 from onar.masks import Holes, known_from_holes, resize_holes
@@ -79,7 +79,7 @@ class ChosenPhotos:
         return self._photos[int(self.indices[index])]
 
 
-def open_photos(data: PhotoData, column: str | None = None, others: Named = ()) -> Photos:
+def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = ()) -> Photos:
     """Find the photos of folders and file lists, or of a Hugging Face source.
 
     Args:

@@ -244,8 +244,8 @@ class Inpainter:
             canvas.fill(strategy)
             if self.copies(texture):
                 Texture(self.blend, seed, self.threads).apply(canvas.photo, hole)
-        if hole.any() and is_grey(photo, ~hole):
-            canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
+            if hole.any() and is_grey(photo, ~hole):
+                canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
 
     def copies(self, texture: str) -> bool:
