@@ -20,7 +20,7 @@ from onar.config import HUB_PREFIX, PhotoData
 from onar.console import warn
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats import READABLE, ending_of
-from onar.imaging.listing import is_mask_sheet, list_photos
+from onar.imaging.listing import is_file, is_mask_sheet, list_photos
 
 NamedFolders: TypeAlias = Sequence[tuple[str, Path]]
 """Folders, each with the setting that names it."""
@@ -160,7 +160,7 @@ def _read_list(file: Path) -> list[str]:
         raise OnarError(
             f"none of the {len(names)} photos in {printable(file)} is there: paths are relative to the list"
         )
-    return names
+    return [name for name in names if is_file(str(file.parent / name))]
 
 
 # ---------------------------------------------------------------- folders in folders
