@@ -13,3 +13,11 @@ def test_arrays_are_filled_with_the_same_numbers_as_tensors(size: tuple[int, int
     photo = rng.random((*size, 3), np.float32) * known[..., None]
     expected = pyramid_fill(torch.from_numpy(photo).permute(2, 0, 1)[None], torch.from_numpy(known)[None, None])
     assert fill_frame(photo, known) == pytest.approx(expected[0].permute(1, 2, 0).numpy(), abs=2e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_lies_under_the_hole_changes_nothing(value: float, rng: np.random.Generator) -> None:
+    known = (rng.random((37, 20)) < 0.6).astype(np.float32)
+    photo = rng.random((37, 20, 3), np.float32)
+    poisoned = np.where(known[..., None] == 1, photo, np.float32(value))
+    assert np.array_equal(fill_frame(poisoned, known), fill_frame(photo * known[..., None], known))

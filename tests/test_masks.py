@@ -222,3 +222,12 @@ def test_composite_gives_gradients_to_the_completed_holes_only():
     completed = torch.rand(1, 3, 2, 2, requires_grad=True)
     composite(photo, completed, known).sum().backward()
     assert torch.equal(completed.grad, (1 - known).expand(1, 3, 2, 2))
+
+
+@pytest.mark.parametrize("wrap", [torch.from_numpy, np.asarray], ids=["torch", "numpy"])
+def test_composite_takes_nothing_from_under_the_hole_nor_from_behind_the_photo(wrap):
+    photo, completed, known = np.full((3, 1, 1, 2, 2), np.nan, np.float32)
+    known[...] = [[1, 0], [0, 1]]
+    photo[known == 1], completed[known == 0] = 0.25, 0.75
+    result = np.asarray(composite(wrap(photo), wrap(completed), wrap(known)))
+    assert np.array_equal(result, np.where(known == 1, np.float32(0.25), np.float32(0.75)))

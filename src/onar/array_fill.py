@@ -20,12 +20,17 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
     """Fill the holes of a photo.
 
     Args:
-        photo: float32 H×W×3, 0 in its holes.
+        photo: float32 H×W×3; what its holes contain does not matter, be it NaN.
         known: float32 H×W, 1 = known, 0 = hole.
 
     Returns:
         H×W×3; known pixels are the photo's own. With nothing known at all: 0.5.
     """
+    return _fill(np.where(known[..., None] > 0, photo, np.float32(0)), known)
+
+
+def _fill(photo: Frame, known: Frame) -> Frame:
+    """See `fill_frame`; `photo` is 0 in its holes."""
     if known.all():
         return photo  # coarser levels have nothing to give
     height, width = known.shape
@@ -36,7 +41,7 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
     padding = ((0, height % 2), (0, width % 2))
     share = _halve(np.pad(known, padding))
     mean = _halve(np.pad(photo, (*padding, (0, 0)))) / np.maximum(share, np.float32(0.25))[..., None]
-    coarse = fill_frame(np.asarray(mean, np.float32), np.sign(share))
+    coarse = _fill(np.asarray(mean, np.float32), np.sign(share))
     enlarged = cv2.resize(coarse, (2 * coarse.shape[1], 2 * coarse.shape[0]), interpolation=cv2.INTER_LINEAR)
     filled: Frame = photo + hole * enlarged[:height, :width]
     for _ in range(SMOOTHING_STEPS):

@@ -200,7 +200,7 @@ def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
 def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
     """Tell a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
     first = state.get("encoder.0.conv.weight")
-    if not isinstance(first, Tensor) or first.ndim == 0:
+    if not isinstance(first, Tensor) or first.ndim < 2:
         some = ", ".join(map(str, list(state)[:3])) or "nothing"
         raise OnarError(f"{path} is not a PConvUNet: it has no encoder.0.conv.weight, but {some}")
     colours = state.get("colours.first.weight")
@@ -211,6 +211,7 @@ def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
         "base_fill": "pyramid" if "head.0.weight" in state else "none",
         "normalised": "colour_mean" in state,
         "colour_channels": colours.shape[0] if isinstance(colours, Tensor) and colours.ndim else 0,
+        "channels": first.shape[1],
     }
 
 

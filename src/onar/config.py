@@ -195,6 +195,9 @@ class AugmentationConfig(Settings):
 class NetworkConfig(Settings):
     """The two networks that are trained, and the frozen one they are judged by."""
 
+    channels: int = 3
+    """Channels of the photos. 1 trains a network for grey photos: those in colour are made grey. Other numbers than 1
+    and 3 read arrays, height x width x channels, from .npy and TIFF files."""
     base_channels: int = 64
     """Channels of the generator's first level; the others scale with it."""
     depth: int = 8
@@ -217,6 +220,7 @@ class NetworkConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        at_least("channels", self.channels, 1)
         at_least("base_channels", self.base_channels, 1)
         at_least("depth", self.depth, 1)
         at_least("discriminator_channels", self.discriminator_channels, 1)
@@ -364,6 +368,12 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.channels != 3 and str(self.init_weights) == BUNDLED:
+            raise UsageError(
+                f"--init_weights {BUNDLED} is a network for photos in colour, not for --channels {self.channels}"
+            )
+        if self.channels not in (1, 3):
+            self._check_arrays()
         if self.masks_by_name and self.masks is None:
             raise UsageError("--masks_by_name needs a folder of masks: --masks DIR")
         smallest = min(self.height_width)
@@ -375,6 +385,19 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
                 f"--img_size {smallest} is too small for --depth {self.depth} (2^{self.depth} = {2**self.depth}): "
                 f"use --depth {fitting} or less, or larger crops"
             )
+
+    def _check_arrays(self) -> None:
+        """Raise `UsageError` for what photos of other channels than grey and colours cannot have."""
+        for name in ("lambda_content", "lambda_style"):
+            if getattr(self, name):
+                raise UsageError(
+                    f"--channels {self.channels} needs --{name} 0: the network behind that loss knows colours"
+                )
+        if self.augment_jpeg is not None:
+            raise UsageError(f"--augment_jpeg is for photos of 1 or 3 channels, not --channels {self.channels}")
+        for name in ("data", "val_data"):
+            if isinstance(getattr(self, name), str):
+                raise UsageError(f"--channels {self.channels} needs --{name} in folders: .npy and TIFF files")
 
     @classmethod
     def from_toml(cls, path: Path | str, **changes: Any) -> TrainConfig:
@@ -399,7 +422,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 def settings_to_share(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Of a recipe what may go where its weights go: known settings, but for files and folders of this machine."""
     fields = dataclasses.fields(TrainConfig)
-    places = {field.name for field in fields if "Path" in str(field.type)}
+    places = {field.name for field in fields if any(kind in str(field.type) for kind in ("Path", "PhotosOption"))}
     known = {field.name: recipe[field.name] for field in fields if field.name in recipe}
     return {name: value for name, value in known.items() if name not in places or _is_everywhere(value)}
 

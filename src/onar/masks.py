@@ -208,15 +208,16 @@ def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArr
     """Put the completed pixels into the holes of the photo, leaving known pixels exactly as they are.
 
     Args:
-        photo: B×3×H×W in [0, 1]; what it holds inside the holes does not matter, if finite.
-        completed: B×3×H×W in [0, 1], finite everywhere.
+        photo: B×3×H×W in [0, 1]; what it holds inside the holes does not matter, be it NaN.
+        completed: B×3×H×W in [0, 1]; only what lies in the holes counts.
         known: B×1×H×W, exactly 1 (known) or 0 (hole).
 
     Returns:
-        B×3×H×W: known · photo + (1 - known) · completed. Differentiable in all three.
+        B×3×H×W: known · photo + (1 - known) · completed. Differentiable in photo and completed.
     """
-    result: TensorOrArray = known * photo + (1 - known) * completed
-    return result
+    if isinstance(known, np.ndarray):
+        return np.where(known > 0, photo, completed)
+    return photo.where(known > 0, completed)
 
 
 def holes_from_mask(mask: NDArray[Any]) -> Holes:

@@ -42,6 +42,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_channels(value: Any) -> bool:
+    return _is_count(value) and value > 0
+
+
 def _is_window(value: Any) -> bool:
     return _is_count(value) and (value == 0 or value % 2 == 1)
 
@@ -58,6 +62,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
         "correction_window": _is_window,
         "normalised": lambda value: type(value) is bool,
         "colour_channels": _is_count,
+        "channels": _is_channels,
     },
     "PyramidFill": {},
 }
@@ -192,19 +197,24 @@ def read_training_size(metadata: Mapping[str, str], architecture: Mapping[str, A
     return int(said)
 
 
-def read_step(metadata: Mapping[str, str]) -> int:
-    """`step_of` the generator in an exported file; 1 where its metadata do not say its architecture."""
+def said_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The architecture of the generator in an exported file; empty where its metadata do not say it."""
     try:
         architecture = json.loads(metadata["architecture"])
     except (KeyError, TypeError, ValueError):
-        return 1
-    return step_of(architecture) if isinstance(architecture, dict) else 1
+        return {}
+    return architecture if isinstance(architecture, dict) else {}
 
 
 def step_of(architecture: Mapping[str, Any]) -> int:
     """To what multiple a generator pads the sides of photos; 1 where it has no levels."""
     depth: Any = architecture.get("depth")
     return padding_step(depth, bool(architecture.get("colour_channels"))) if _is_depth(depth) else 1
+
+
+def channels_of(architecture: Mapping[str, Any]) -> int:
+    """Channels of the photos that a generator completes."""
+    return int(architecture.get("channels", 3))
 
 
 def refuse_newer(version: object, path: Path) -> None:

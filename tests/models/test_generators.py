@@ -1,11 +1,13 @@
 """Properties every registered generator has, and those of each."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from onar.export.onnx_files import onnx_of, run_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
@@ -17,16 +19,17 @@ SMALL: dict[str, list[dict[str, int | str]]] = {
         {"base_channels": 8, "depth": 4, "base_fill": "pyramid"},
         {"base_channels": 8, "depth": 4, "normalised": True},
         {"base_channels": 8, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
+        {"base_channels": 8, "depth": 3, "base_fill": "pyramid", "correction_window": 5, "channels": 1},
     ],
     "PyramidFill": [{}],
 }
 EVERY_GENERATOR = [pytest.param(name, options, id=f"{name}{options}") for name in GENERATORS for options in SMALL[name]]
 
 
-def photo_with_hole(height: int, width: int, batch: int = 1) -> tuple[Tensor, Tensor]:
+def photo_with_hole(height: int, width: int, batch: int = 1, channels: int = 3) -> tuple[Tensor, Tensor]:
     known = torch.ones(batch, 1, height, width)
     known[..., height // 4 : height // 4 + max(1, height // 3), width // 4 : width // 4 + max(1, width // 3)] = 0
-    return torch.rand(batch, 3, height, width), known
+    return torch.rand(batch, channels, height, width), known
 
 
 @pytest.fixture(autouse=True)
@@ -39,20 +42,50 @@ class TestEveryGenerator:
     @pytest.mark.parametrize(("height", "width"), [(64, 64), (1, 1), (37, 53), (300, 5)])
     def test_keeps_the_size_and_the_range(self, name: str, options: dict, height: int, width: int) -> None:
         generator = GENERATORS[name](**options).eval()
-        photo, known = photo_with_hole(height, width)
+        photo, known = photo_with_hole(height, width, channels=options.get("channels", 3))
         completed = generator(photo * known, known)
         assert completed.shape == photo.shape
         assert 0 <= completed.min() <= completed.max() <= 1
 
     def test_pixels_inside_the_hole_cannot_change_the_output(self, name: str, options: dict) -> None:
         generator = GENERATORS[name](**options).eval()
-        photo, known = photo_with_hole(48, 64)
+        photo, known = photo_with_hole(48, 64, channels=options.get("channels", 3))
         garbage = photo * known + (1 - known) * 1000 * torch.randn_like(photo)
         assert torch.equal(generator(photo, known), generator(garbage, known))
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_nothing_under_the_hole_reaches_output_or_gradients(self, name: str, options: dict, value: float) -> None:
+        generator = GENERATORS[name](**options).eval()
+        photo, known = photo_with_hole(48, 64, channels=options.get("channels", 3))
+        poisoned = photo.masked_fill(known == 0, value).requires_grad_()
+        completed = generator(poisoned, known)
+        assert torch.equal(completed, generator(photo, known))
+        completed.sum().backward()
+        assert all(torch.isfinite(leaf.grad).all() for leaf in (poisoned, *generator.parameters()))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_nothing_under_the_hole_reaches_what_onnx_runtime_gives(
+        self, name: str, options: dict, value: float, tmp_path: Path
+    ) -> None:
+        (tmp_path / "network.onnx").write_bytes(onnx_of(GENERATORS[name](**options).eval(), {"training_size": "64"}))
+        run = run_onnx(tmp_path / "network.onnx")
+        photo, known = photo_with_hole(48, 64, channels=options.get("channels", 3))
+        assert torch.equal(run(photo.masked_fill(known == 0, value), known), run(photo, known))
+
+    @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+    def test_scripted_it_computes_the_same_bit_for_bit(self, name: str, options: dict, tmp_path: Path) -> None:
+        generator = GENERATORS[name](**options).eval()
+        for parameter in generator.parameters():
+            nn.init.normal_(parameter, std=0.1)
+        torch.jit.save(torch.jit.script(generator), tmp_path / "scripted.pt")
+        scripted = torch.jit.load(tmp_path / "scripted.pt")
+        for size in ((37, 53), (128, 96), (1, 1)):
+            photo, known = photo_with_hole(*size, channels=options.get("channels", 3))
+            assert torch.equal(scripted(photo, known), generator(photo, known))
+
     def test_all_hole_gives_a_finite_picture(self, name: str, options: dict) -> None:
         generator = GENERATORS[name](**options).eval()
-        completed = generator(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))
+        completed = generator(torch.zeros(1, options.get("channels", 3), 32, 32), torch.zeros(1, 1, 32, 32))
         assert torch.isfinite(completed).all()
 
     def test_every_parameter_gets_a_finite_gradient(self, name: str, options: dict) -> None:
@@ -60,7 +93,7 @@ class TestEveryGenerator:
         # Zero weights in the last layer would hide the others from the gradient.
         for parameter in generator.parameters():
             nn.init.normal_(parameter, std=0.1)
-        photo, known = photo_with_hole(64, 64, batch=2)
+        photo, known = photo_with_hole(64, 64, batch=2, channels=options.get("channels", 3))
         (generator(photo * known, known) - photo).abs().sum().backward() if list(generator.parameters()) else None
         for parameter_name, parameter in generator.named_parameters():
             assert parameter.grad is not None, parameter_name

@@ -103,6 +103,17 @@ def test_pixels_inside_the_hole_cannot_change_the_output() -> None:
     assert torch.equal(layer(x, known)[0], layer(garbage, known)[0])
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_lies_under_the_hole_reaches_neither_output_nor_gradients(value: float) -> None:
+    layer = PartialConv2d(3, 8, 3, padding=1)
+    x, known = torch.rand(1, 3, 16, 16), random_known(1, 1, 16, 16)
+    poisoned = x.masked_fill(known == 0, value).requires_grad_()
+    y, _ = layer(poisoned, known)
+    assert torch.equal(y, layer(x, known)[0])
+    y.sum().backward()
+    assert all(torch.isfinite(leaf.grad).all() for leaf in (poisoned, *layer.parameters()))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_an_all_hole_window_gives_exactly_zero_and_finite_gradients(dtype: torch.dtype) -> None:
     layer = PartialConv2d(64, 4, 3, padding=1).to(dtype)

@@ -71,9 +71,9 @@ def _start(
         from onar.completion.on_ray import complete_on_ray
 
         # Bad weights are told here, not by every worker.
-        description = Inpainter.load(weights, "cpu", blend=config.blend).description
+        description = Inpainter.load(weights, "cpu", blend=config.blend).for_photos().description
         return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
-    inpainter = Inpainter.load(weights, device, where.threads, config.blend)
+    inpainter = Inpainter.load(weights, device, where.threads, config.blend).for_photos()
     return inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
 
 

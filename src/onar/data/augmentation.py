@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from onar.imaging.images import EightBits
@@ -41,16 +43,16 @@ class Change:
         scale = math.cos(angle) + math.sin(angle) * max(height / width, width / height)
         return math.ceil(scale * height) + 1, math.ceil(scale * width) + 1  # the middle may be half a pixel off
 
-    def __call__(self, pixels: EightBits, height: int, width: int) -> EightBits:
+    def __call__(self, pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
         """Change a photo.
 
         Args:
-            pixels: uint8 H×W×3 of `size_to_read`.
+            pixels: H×W×C of `size_to_read`; uint8 H×W×3 to be compressed.
             height: rows of the result.
             width: columns of the result.
 
         Returns:
-            uint8 height×width×3, without a pixel from outside of what was given.
+            height×width×C, without a pixel from outside of what was given.
         """
         if self == UNCHANGED:
             return pixels
@@ -63,7 +65,7 @@ class Change:
         if self.blur:
             reach = min(math.ceil(3 * self.blur), height - 1, width - 1)
             photo = functional.gaussian_blur(photo, [2 * reach + 1, 2 * reach + 1], [self.blur, self.blur])
-        changed: EightBits = photo.permute(1, 2, 0).numpy()
+        changed: NDArray[Any] = photo.permute(1, 2, 0).numpy()
         return changed if self.jpeg is None else _compressed(changed, self.jpeg)
 
     def turn_holes(self, hole: Holes, height: int, width: int) -> Holes:

@@ -103,7 +103,7 @@ def find_training_data(config: TrainConfig) -> TrainingData:
 
 def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
     """Held out are the photos of `val_data`, or a share of those of `data`."""
-    training = open_photos(config.data, config.photo_column, folders_beside(config, "data"))
+    training = open_photos(config.data, config.photo_column, folders_beside(config, "data"), config.channels)
     if config.val_data is not None:
         return training, _find_val_photos(config, config.val_data), None
     return *hold_out(training, config.val_share, config.seed), training
@@ -112,7 +112,7 @@ def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
 def _find_with_masks(config: TrainConfig) -> TrainingData:
     """As `find_training_data`, with the mask of its own name for each photo."""
     assert config.masks is not None
-    found = open_photos(config.data, config.photo_column, folders_beside(config, "data"))
+    found = open_photos(config.data, config.photo_column, folders_beside(config, "data"), config.channels)
     if not isinstance(found, PhotoPaths):
         raise UsageError("--masks_by_name needs photos in folders: those of a source have no names")
     photos, masks = name_masks(found, config.masks, "masks")
@@ -126,7 +126,7 @@ def _find_with_masks(config: TrainConfig) -> TrainingData:
 
 
 def _find_val_photos(config: TrainConfig, val_data: PhotoData) -> Photos:
-    return open_photos(val_data, config.photo_column, folders_beside(config, "val_data"))
+    return open_photos(val_data, config.photo_column, folders_beside(config, "val_data"), config.channels)
 
 
 def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
@@ -221,7 +221,9 @@ def open_loader(
         pin_memory: keep batches where a GPU copies them from.
     """
     augmentation = Augmentation(config.augment_blur, config.augment_jpeg, config.augment_rotation)
-    crops = RandomCrops(*config.height_width, data.masks, config.seed, config.min_crop, augmentation)
+    crops = RandomCrops(
+        *config.height_width, data.masks, config.seed, config.min_crop, augmentation, channels=config.channels
+    )
     if isinstance(data.training, StreamedPhotos):
         return StreamLoader(
             data.training, crops, batches, config.num_workers, config.shuffle_buffer, states, pin_memory

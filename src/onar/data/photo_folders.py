@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -77,7 +77,9 @@ class PhotoPaths:
         return int(np.searchsorted(self._ends, range(len(self))[index], side="right"))
 
 
-def find_photo_paths(data: Path | tuple[Path, ...], others: NamedFolders = ()) -> PhotoPaths:
+def find_photo_paths(
+    data: Path | tuple[Path, ...], others: NamedFolders = (), endings: Collection[str] = READABLE.keys()
+) -> PhotoPaths:
     """Find the photos of folders with their subfolders, of file lists, and those that are named themselves.
 
     A file list is a text file with a path a line, relative to the list's folder. Left out of a folder, with a line on
@@ -86,6 +88,7 @@ def find_photo_paths(data: Path | tuple[Path, ...], others: NamedFolders = ()) -
     Args:
         data: what to look in.
         others: folders that other settings name.
+        endings: of photos.
 
     Raises:
         OnarError: there are no photos, or a list cannot be read.
@@ -93,7 +96,7 @@ def find_photo_paths(data: Path | tuple[Path, ...], others: NamedFolders = ()) -
     found: list[tuple[Path, list[str]]] = []
     seen: set[str] = set()
     for place in data if isinstance(data, tuple) else (data,):
-        folder, names = _find(place, others)
+        folder, names = _find(place, others, endings)
         kept = [name for name in names if not (isinstance(data, tuple) and _is_double(folder, name, seen))]
         if len(kept) < len(names):
             warn(f"{len(names) - len(kept)} photos of {printable(place)} were found before, and count once")
@@ -110,11 +113,11 @@ def _is_double(folder: Path, name: str, seen: set[str]) -> bool:
     return len(seen) == count
 
 
-def _find(place: Path, others: NamedFolders) -> tuple[Path, list[str]]:
+def _find(place: Path, others: NamedFolders, endings: Collection[str]) -> tuple[Path, list[str]]:
     """A folder and the names of photos below it."""
     if place.is_file():
-        return place.parent, [place.name] if ending_of(str(place)) in READABLE else _read_list(place)
-    return place, _names_in(place, others, "photos")
+        return place.parent, [place.name] if ending_of(str(place)) in endings else _read_list(place, endings)
+    return place, _names_in(place, others, "photos", endings)
 
 
 def find_mask_paths(folder: Path, others: NamedFolders = ()) -> PhotoPaths:
@@ -123,7 +126,7 @@ def find_mask_paths(folder: Path, others: NamedFolders = ()) -> PhotoPaths:
     return PhotoPaths([name for name in names if not is_mask_sheet(folder / name)], (folder,))
 
 
-def _names_in(place: Path, others: NamedFolders, what: str) -> list[str]:
+def _names_in(place: Path, others: NamedFolders, what: str, endings: Collection[str] = READABLE.keys()) -> list[str]:
     """The names of pictures below a folder, without those of other settings and of trainings, which are said."""
     settings = {os.path.realpath(other): setting for setting, other in others}
     left_out: dict[str, str] = {}
@@ -134,13 +137,13 @@ def _names_in(place: Path, others: NamedFolders, what: str) -> list[str]:
             left_out[folder] = f"--{setting}" if setting else "results of a training"
         return folder in left_out
 
-    pictures = list_photos(place, what, holds_others)
+    pictures = list_photos(place, what, holds_others, endings)
     for folder, reason in left_out.items():
         warn(f"Left out of {printable(place)}: {printable(folder)} ({reason})")
     return [os.path.relpath(picture, place) for picture in pictures]
 
 
-def _read_list(file: Path) -> list[str]:
+def _read_list(file: Path, endings: Collection[str]) -> list[str]:
     """The lines of a file list; raises `OnarError` when it is none, or names nothing that is there."""
     try:
         names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -149,12 +152,12 @@ def _read_list(file: Path) -> list[str]:
             f"cannot read {printable(file)} as a list of photos, one path a line: "
             f"{getattr(error, 'strerror', None) or 'not UTF-8 text'}"
         ) from error
-    others = [name for name in names if ending_of(name) not in READABLE]
+    others = [name for name in names if ending_of(name) not in endings]
     if not names or others:
         problem = f"such as {printable(others[0])!r}" if others else "no line at all"
         raise OnarError(
             f"{printable(file)} is no list of photos: each line names one, with an ending of "
-            f"{' '.join(READABLE)}; this has {len(others)} other lines, {problem}"
+            f"{' '.join(endings)}; this has {len(others)} other lines, {problem}"
         )
     if not any((file.parent / name).exists() for name in names):
         raise OnarError(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, TypeVar
@@ -28,7 +29,10 @@ from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.photo_folders import NamedFolders, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
-from onar.imaging.images import Corners, PhotoError, PhotoSource, centre_box, largest_crop, open_photo
+from onar.imaging.arrays import ARRAY_ENDINGS, ArrayFile, open_array
+from onar.imaging.formats import READABLE
+from onar.imaging.grey import to_grey
+from onar.imaging.images import Corners, PhotoError, PhotoFile, PhotoSource, centre_box, largest_crop, open_photo
 from onar.masks import Holes, known_from_holes, resize_holes
 
 T = TypeVar("T")
@@ -79,19 +83,20 @@ class ChosenPhotos:
         return self._photos[int(self.indices[index])]
 
 
-def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = ()) -> Photos:
+def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = (), channels: int = 3) -> Photos:
     """Find the photos of folders and file lists, or of a Hugging Face source.
 
     Args:
         data: as `find_photo_paths` takes it, or the text of a source as `onar.data.hub` has it.
         column: the source's column of pictures; by default the first.
         others: folders of other settings, which are left out.
+        channels: of the photos; other than 1 and 3 are in arrays.
 
     Raises:
         OnarError: there are none.
     """
     if not isinstance(data, str):
-        return find_photo_paths(data, others)
+        return find_photo_paths(data, others, READABLE.keys() if channels in (1, 3) else ARRAY_ENDINGS)
     tell_left_out(data)
     return HubPhotos(data, column)
 
@@ -133,7 +138,7 @@ class Sample(TypedDict):
     """What one sample holds; torch's default collation turns numbers into tensors and text into lists."""
 
     photo: Tensor
-    """uint8 H×W×3, RGB, as it was decoded and, in training, changed."""
+    """H×W×C, as it was decoded and, in training, changed: uint8, RGB or grey; float32 of other channels."""
     known: Tensor
     """uint8 1×H×W, 1 = known; uint8 because samples travel between processes."""
     index: int
@@ -142,6 +147,11 @@ class Sample(TypedDict):
     """The photo is smaller than the crop, and was enlarged."""
     unreadable: str
     """One line, `file: reason`, for each photo that could not be read before this one was."""
+
+
+def in_unit_range(photo: Tensor) -> Tensor:
+    """Photos of samples as floats in [0, 1]."""
+    return photo.float() / 255 if photo.dtype == torch.uint8 else photo
 
 
 @dataclass(frozen=True)
@@ -153,12 +163,14 @@ class Crops:
         width: columns of the crops, in pixels.
         masks: where the holes come from.
         seed: another seed gives other crops and holes.
+        channels: 3 for RGB, 1 for grey; photos of others are arrays.
     """
 
     height: int
     width: int
     masks: MaskSource | NamedMasks
     seed: int
+    channels: int = field(default=3, kw_only=True)
 
     def _cut(
         self,
@@ -184,7 +196,7 @@ class Crops:
             OnarError: the mask file cannot be read.
         """
         hole: Holes | None = None
-        with open_photo(photo) as file:
+        with self._open(photo) as file:
             small = file.height < self.height or file.width < self.width
             box = choose_box(file.height, file.width)
             if isinstance(self.masks, NamedMasks):
@@ -196,6 +208,8 @@ class Crops:
                     hole = self._cut_holes(whole, box, flip, change)
             pixels = file.read_crop(box, *change.size_to_read(self.height, self.width))
         pixels = change(pixels[:, ::-1] if flip else pixels, self.height, self.width)
+        if self.channels == 1:
+            pixels = to_grey(pixels)[..., None]
         if not isinstance(self.masks, NamedMasks):
             hole = self.masks(self.height, self.width, rng)
         assert hole is not None
@@ -207,6 +221,9 @@ class Crops:
             upscaled=small,
             unreadable="",
         )
+
+    def _open(self, photo: PhotoSource) -> AbstractContextManager[PhotoFile | ArrayFile]:
+        return open_photo(photo) if self.channels in (1, 3) else open_array(photo, self.channels)
 
     def _cut_holes(self, whole: Holes, box: Corners, flip: bool, change: Change) -> Holes:
         """The holes of a photo as `_cut` changes the photo itself."""

@@ -100,7 +100,7 @@ def gather_methods(
     methods = Methods({}, {}, {}, {}, {})
     folders = {name: FillsFolder(name, Path(place), holes) for name, place in name_fills(fills).items()}
     for name, place in _name_weights(weights):
-        _add_weights(methods, name, Inpainter.load(place, device, blend=blend), texture)
+        _add_weights(methods, name, Inpainter.load(place, device, blend=blend).for_photos(), texture)
     if baselines:
         _add_baselines(methods)
     for name, fill in further.items():

@@ -119,6 +119,8 @@ def export(
         record |= {"blend": f"{blend_share:g} of {blend.name}"}
     if correction_window is not None:
         _set_correction_window(generator, correction_window)
+    channels = getattr(generator, "channels", 3)
+    _check_channels(channels, weights, chosen, int8)
     if chosen == WEB:
         return export_web(generator, size, output, Path(weights).stem, texture_blend or texture_weights())
     exporter = EXPORTERS[f".{chosen}"]
@@ -130,7 +132,7 @@ def export(
         difference = largest_difference(exported, generator)
         if not difference <= exporter.tolerance:
             raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
-        cost = None if photos is None else _quantise(temporary, exported, photos, size)
+        cost = None if photos is None else _quantise(temporary, exported, photos, size, channels)
     return Exported(output, difference, cost)
 
 
@@ -160,6 +162,16 @@ def _check_options(
         raise UsageError(f"--texture_blend is for --format {WEB}")
     if not 0 <= blend_share <= 1:
         raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
+
+
+def _check_channels(channels: int, weights: str, chosen: str, int8: bool) -> None:
+    """Raise `UsageError` when a network for so many channels cannot become what is asked for."""
+    if chosen == WEB and channels != 3:
+        raise UsageError(
+            f"--format {WEB} is for networks for photos in colour; {weights} is one for {channels} channels"
+        )
+    if int8 and channels not in (1, 3):
+        raise UsageError(f"--int8 is calibrated on photos, and {weights} is a network for {channels} channels")
 
 
 def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
@@ -232,11 +244,12 @@ def _open_calibration_photos(folder: Path) -> Photos:
     return ChosenPhotos(photos, np.random.default_rng(SEED).permutation(len(photos))[:MOST_PHOTOS])
 
 
-def _quantise(path: Path, float32: Completer, photos: Photos, size: int) -> Int8Cost:
+def _quantise(path: Path, float32: Completer, photos: Photos, size: int, channels: int) -> Int8Cost:
     """Turn an ONNX file into INT8; raises `OnarError` when that costs too much."""
     from onar.export.int8 import quantise
 
-    calibrated, scored = (load_held_out(part, size, size, HOLES, SEED) for part in hold_out(photos, 0.25, SEED))
+    parts = hold_out(photos, 0.25, SEED)
+    calibrated, scored = (load_held_out(part, size, size, HOLES, SEED, channels) for part in parts)
     quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
     before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, run_onnx(path)))
     cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))

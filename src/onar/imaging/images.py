@@ -235,7 +235,7 @@ def open_picture(
 def _open_other(path: PhotoSource, inspected: Inspected, pixel_limit: int, formats: list[str]) -> OpenPicture:
     with pillow_opens(inf):  # of what size it is, is not known before
         image = Image.open(inspected.file, formats=formats)
-    _check_size(path, *image.size, pixel_limit)
+    check_size(path, *image.size, pixel_limit)
     mended = inspected.with_end()
     if mended is not inspected:
         with pillow_opens(pixel_limit):
@@ -247,7 +247,7 @@ def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int
     check_values(file)
     page = read_page(file)
     refuse_raw(str(path), start, page)
-    _check_size(path, page.imagewidth, page.imagelength, pixel_limit)
+    check_size(path, page.imagewidth, page.imagelength, pixel_limit)
     if not is_deep(page):
         with suppress(UnidentifiedImageError), pillow_opens(pixel_limit):
             return OpenPicture(path, file, open_plain(file, page), page)
@@ -255,7 +255,8 @@ def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int
     return OpenPicture(path, file, shown(deep, page), page, deep)
 
 
-def _check_size(path: PhotoSource, width: int, height: int, pixel_limit: int) -> None:
+def check_size(path: PhotoSource, width: int, height: int, pixel_limit: int = PIXEL_LIMIT) -> None:
+    """Raise `PhotoTooLargeError` for more pixels than allowed."""
     if width * height > pixel_limit:
         size = f"{width} x {height}"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")

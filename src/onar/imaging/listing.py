@@ -6,7 +6,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from onar.console import progress_bar, warn
@@ -41,7 +41,12 @@ def is_mask_sheet(file: Path) -> bool:
     return file.name == MASK_SHEET and file.with_name(MASK_NAME.format(0)).exists()
 
 
-def list_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[str]:
+def list_photos(
+    folder: Path,
+    what: str = "photos",
+    skip: Callable[[str], bool] = _keep_all,
+    endings: Collection[str] = READABLE.keys(),
+) -> list[str]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
 
     They are names, because making 200,000 paths takes longer than finding the files. What else is there is counted in
@@ -51,31 +56,33 @@ def list_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] 
         folder: where to look; links to folders are followed, each folder once.
         what: what the error message says was looked for.
         skip: whether to leave out a subfolder.
+        endings: of what is looked for.
 
     Raises:
-        OnarError: there is no such folder, or no file in it has an ending of `READABLE`.
+        OnarError: there is no such folder, or no file in it has one of the endings.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise OnarError(f"no {what}: {printable(folder)} is {'not a folder' if folder.exists() else 'not there'}")
     files = files_in(folder, skip)
-    photos = [file for file in files if ending_of(file) in READABLE]
+    photos = [file for file in files if ending_of(file) in endings]
     if not photos:
         found = f"{len(files)} files: {_count_kinds(files)}" if files else "no files at all"
-        wanted = " ".join(READABLE)
+        wanted = " ".join(endings)
         raise OnarError(f"no {what} in {printable(folder)} and its subfolders: looked for {wanted}; found {found}")
-    tell_passed_over(files, folder)
+    tell_passed_over(files, folder, endings)
     return sorted(photos)
 
 
-def tell_passed_over(files: Iterable[str], where: object) -> None:
+def tell_passed_over(files: Iterable[str], where: object, endings: Collection[str] = READABLE.keys()) -> None:
     """Count in one line on stderr the files that do not end as pictures do which can be read here, if there are any.
 
     Args:
         files: names, of pictures and others.
         where: the folder or pattern that was looked in.
+        endings: of the pictures.
     """
-    others = [file for file in files if ending_of(file) not in READABLE]
+    others = [file for file in files if ending_of(file) not in endings]
     if others:
         warn(f"Passed over in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
 

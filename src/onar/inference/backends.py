@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -27,11 +28,12 @@ from onar.weights_files import (
     FORMAT,
     NEWER,
     Arrays,
+    channels_of,
     read_blend_file,
     read_generator_file,
-    read_step,
     read_training_size,
     refuse_newer,
+    said_architecture,
     step_of,
 )
 
@@ -50,6 +52,8 @@ class Backend(ABC):
     """
 
     device: str
+    channels: int = 3
+    """Of the photos that it completes; a network for grey photos completes others channel by channel."""
 
     @property
     def step(self) -> int:
@@ -61,12 +65,28 @@ class Backend(ABC):
         """Complete photos of one size.
 
         Args:
-            photo: N×H×W×3 in [0, 1], 0 in its holes.
+            photo: N×H×W×C in [0, 1], 0 in its holes.
             known: N×H×W, 1 = known, 0 = hole.
 
         Returns:
-            The full frames as the generator sees them, N×H×W×3.
+            The full frames as the generator sees them, N×H×W×C.
         """
+
+
+def _by_channel(complete: Callable[[Frame, Frame], Frame], photo: Frame, known: Frame) -> Frame:
+    """Complete photos with a network for grey ones: those that are grey at once, others channel by channel.
+
+    Args:
+        complete: as `Backend`, for photos of one channel.
+        photo: N×H×W×C in [0, 1], 0 in its holes.
+        known: N×H×W.
+    """
+    count, height, width, channels = photo.shape
+    if (photo == photo[..., :1]).all():
+        return np.repeat(complete(photo[..., :1], known), channels, axis=3)
+    planes = photo.transpose(0, 3, 1, 2).reshape(count * channels, height, width, 1)
+    completed = complete(np.ascontiguousarray(planes), np.repeat(known, channels, axis=0))
+    return completed.reshape(count, channels, height, width).transpose(0, 2, 3, 1)
 
 
 class PyramidBackend(Backend):
@@ -107,18 +127,26 @@ class TorchBackend(Backend):
         elif any(not _is_on(tensor, self.device) for tensor in chain(generator.parameters(), generator.buffers())):
             generator = _moved(deepcopy(generator), self.device)
         self._generator = generator
+        self.channels = channels_of(self._architecture)
+
+    @property
+    def _architecture(self) -> dict[str, Any]:
+        return getattr(self._generator, "architecture", {})
 
     @property
     def step(self) -> int:
         """See `Backend`."""
-        return step_of(getattr(self._generator, "architecture", {}))
+        return step_of(self._architecture)
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
+        return _by_channel(self._complete, photo, known) if self.channels == 1 else self._complete(photo, known)
+
+    def _complete(self, photo: Frame, known: Frame) -> Frame:
         import torch
 
         with torch.no_grad(), evaluating(self._generator), cpu_threads(self._threads):
-            # Arrays N×H×W×3 are already in the order of memory that channels_last means.
+            # Arrays N×H×W×C are already in the order of memory that channels_last means.
             pixels = torch.from_numpy(photo).to(self.device).permute(0, 3, 1, 2)
             completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[:, None])
             result: Frame = completed.permute(0, 2, 3, 1).float().cpu().numpy()
@@ -167,20 +195,22 @@ class OnnxBackend(Backend):
         model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
         try:
             self._session = _start_session(model, self.device, threads)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            architecture = said_architecture(metadata)
+            self.channels = channels_of(architecture)
             self.device = _device_used(self._session, self.device, is_wanted=device != "auto")
             if model is not path:  # shapes that do not fit each other show up here, or only when it runs
-                self.run(np.zeros((1, 3, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
+                self.run(np.zeros((1, self.channels, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
         except Exception as error:  # its errors have no class in common
             if isinstance(error, UsageError) or is_out_of_memory(error):
                 raise
             reason = "is damaged or not an ONNX file" if model is path else "holds weights that do not fit each other"
             raise OnarError(f"{path} {reason}") from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         refuse_newer(metadata.get("format", FORMAT), path)
         self.training_size = read_training_size(metadata, {}, path)
-        self._step = read_step(metadata)
+        self._step = step_of(architecture)
 
     @property
     def step(self) -> int:
@@ -189,12 +219,15 @@ class OnnxBackend(Backend):
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
+        return _by_channel(self._complete, photo, known) if self.channels == 1 else self._complete(photo, known)
+
+    def _complete(self, photo: Frame, known: Frame) -> Frame:
         completed = self.run(np.ascontiguousarray(photo.transpose(0, 3, 1, 2)), known[:, None])
         result: Frame = completed.transpose(0, 2, 3, 1)
         return result
 
     def run(self, photo: Frame, known: Frame) -> Frame:
-        """Complete a batch: B×3×H×W in [0, 1] and B×1×H×W in, B×3×H×W out, as a generator does."""
+        """Complete a batch: B×C×H×W in [0, 1] and B×1×H×W in, B×C×H×W out, as a generator does."""
         completed: Frame = self._session.run(None, {"photo": photo, "known": known})[0]
         return completed
 

@@ -35,7 +35,7 @@ class Canvas:
     Attributes:
         backend: does the network's part.
         training_size: side in pixels of the crops that the network was trained on.
-        photo: uint8 or uint16 H×W×3, filled so far.
+        photo: uint8 or uint16 H×W×C, filled so far.
         unknown: bool H×W, what is still to be filled.
         feather: hole pixels from the seam over which the network's fill fades into the colours it meets there.
     """
@@ -193,5 +193,5 @@ def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
     frame = _to_frame(np.pad(photo, (*padding, (0, 0))), known)
     size = known.shape[1] // 2, known.shape[0] // 2
     share = cv2.resize(known, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
-    means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], 3)
+    means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], photo.shape[2])
     return to_pixels(means / np.maximum(share, np.float32(0.25))[..., None], photo.dtype), share < 0.5

@@ -23,6 +23,7 @@ from onar.inference.colour_graph import correct_colours
 from onar.inference.onnx_graph import NEAREST, Array, Graph, Weights
 from onar.inference.pyramid_graph import fill_pyramid, fill_unreached
 from onar.network_numbers import padding_step
+from onar.weights_files import channels_of
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
 UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
@@ -41,16 +42,17 @@ def build_model(
         compact: see `Graph`; not for files that are quantised, which takes kernels that are there.
 
     Returns:
-        A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything finite
-        in its holes.
+        A model of float32 tensors, NCHW in [0, 1], with any batch, height and width. `photo` may hold anything in
+        its holes.
 
     Raises:
         OnarError: the network is too large for the format.
     """
     graph = Graph(compact=compact)
     completed = GRAPHS[architecture["generator"]](graph, weights, architecture, "photo", "known")
-    inputs = {"photo": 3, "known": 1}
-    return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata})
+    channels = channels_of(architecture)
+    inputs = {"photo": channels, "known": 1}
+    return graph.finish(inputs, completed, {"architecture": json.dumps(architecture), **metadata}, channels)
 
 
 def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
@@ -61,7 +63,7 @@ def pconv_unet(graph: Graph, weights: Weights, architecture: Mapping[str, Any], 
     missing = graph.add("Mod", graph.add("Neg", size), [padding_step(depth, bool(colours))])
     padding = graph.add("Concat", [0] * 6, missing, axis=0)
     known = graph.add("Pad", known, padding)
-    photo = graph.add("Mul", graph.add("Pad", photo, padding), known)
+    photo = graph.hide_holes(graph.add("Pad", photo, padding), known)
     completed = _complete(graph, weights, architecture, photo, known)
     if colours:
         completed = graph.add("Add", completed, correct_colours(graph, weights, photo, known, completed))
@@ -185,7 +187,7 @@ def _hole_share(graph: Graph, known: str, window: int) -> str:
 
 def pyramid_fill(graph: Graph, weights: Weights, architecture: Mapping[str, Any], photo: str, known: str) -> str:
     """The graph of `PyramidFill`, which has no weights."""
-    return fill_pyramid(graph, graph.add("Mul", photo, known), known)
+    return fill_pyramid(graph, graph.hide_holes(photo, known), known)
 
 
 GRAPHS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str, str], str]] = {

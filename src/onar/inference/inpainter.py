@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from onar.bundled import bundled_weights, texture_weights, weights_file
 from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training, memory_told
+from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats import ending_of
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
-from onar.inference.canvas import Canvas
+from onar.inference.canvas import Canvas, to_frame, to_pixels
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
 from onar.masks import Holes, holes_from_mask
@@ -155,7 +157,9 @@ class Inpainter:
         Args:
             photo: a PIL picture (RGB, L, or with alpha, which is kept; its transparent pixels are neither seen nor
                 filled; it is set upright by its EXIF orientation, and the mask is that of the upright photo), a uint8
-                or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N photos.
+                or uint16 array H×W×3 or H×W, or a list of either; an array N×H×W×3 is a list of N photos. A network
+                for grey photos fills H×W×1, too, and photos in colour channel by channel; one for other channels
+                fills arrays H×W×C alone, which may be floats in [0, 1], too.
             mask: PIL picture, or array H×W or H×W×1, the size of the photo: uint8 (128 and above is the hole), bool
                 (True), or float from 0 to 1 (0.5 and above). "alpha" for a PIL picture whose holes were erased: they
                 are filled, and all becomes opaque. A list of as many for several photos, or an array N×H×W (×1), or
@@ -210,6 +214,8 @@ class Inpainter:
         return carry(join_alpha(completed, alpha, photo), photo)
 
     def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
+        if isinstance(photo, np.ndarray) and photo.shape[2:] == (self.backend.channels,) != (3,):
+            return self._complete_channels(photo, mask, options)
         _check_photo(photo)
         hole = as_holes(mask)
         _check_size(hole, photo)
@@ -219,6 +225,37 @@ class Inpainter:
             return completed
         # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
         return np.where(hole, to_grey(completed), photo)
+
+    def _complete_channels(self, photo: NDArray[Any], mask: Any, options: dict[str, Any]) -> NDArray[Any]:
+        """Fill an array of the network's own channels, which are not three."""
+        if photo.shape[2] == 1 and photo.dtype.kind == "u":
+            return self._complete_array(photo[..., 0], mask, options)[..., None]
+        hole = as_holes(mask)
+        _check_size(hole, photo)
+        if photo.dtype in (np.uint8, np.uint16):
+            return self.complete(photo, hole, **options)
+        if photo.dtype.kind != "f":
+            raise UsageError(f"an array of {photo.shape[2]} channels is of uint8, uint16 or floats, not {photo.dtype}")
+        levels = to_pixels(in_unit_range(np.where(hole[..., None], 0, photo)), np.dtype(np.uint16))
+        filled = self.complete(np.repeat(levels, 3, axis=2) if photo.shape[2] == 1 else levels, hole, **options)
+        return np.where(hole[..., None], to_frame(filled[..., : photo.shape[2]]).astype(photo.dtype), photo)
+
+    def for_photos(self) -> Inpainter:
+        """Itself; raises `UsageError` when it fills arrays of other channels than photos have."""
+        if self.backend.channels not in (1, 3):
+            raise UsageError(
+                f"{self.description} are for arrays of {self.backend.channels} channels, which no photo has: fill them "
+                "in Python, with Inpainter.load"
+            )
+        return self
+
+    def _check_channels(self, photo: Pixels, texture: str) -> None:
+        """Raise `UsageError` when the network is for other channels, or texture has no colours to be copied in."""
+        channels = self.backend.channels
+        if channels not in (1, photo.shape[2]):
+            raise UsageError(f"{self.description} are for {channels} channels, and the photo has {photo.shape[2]}")
+        if texture == "patches" and photo.shape[2] != 3:
+            raise UsageError("texture is copied in colours: fill other channels with texture auto or network")
 
     def complete(
         self,
@@ -232,19 +269,22 @@ class Inpainter:
     ) -> Pixels:
         """Fill the holes of uint8 or uint16 H×W×3 where `hole`, a mask H×W, says so; all is as in the call.
 
-        Where all known pixels are grey, the fill is, too.
+        Where all known pixels are grey, the fill is, too. A network for other channels than grey and colours fills
+        H×W×C of its own, and nothing is copied there.
         """
         _check_options(strategy, feather, texture, seed)
-        _check_photo(photo, channels=((3,),))
+        _check_photo(photo, channels={(3,), (self.backend.channels,)} - {(1,)})
+        self._check_channels(photo, texture)
+        is_photo = photo.shape[2] == 3
         hole = as_holes(hole)
         _check_size(hole, photo)
         size = f"{photo.shape[1]} x {photo.shape[0]} pixels"
         with memory_told(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
             canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
             canvas.fill(strategy)
-            if self.copies(texture):
+            if is_photo and self.copies(texture):
                 Texture(self.blend, seed, self.threads).apply(canvas.photo, hole)
-            if hole.any() and is_grey(photo, ~hole):
+            if is_photo and hole.any() and is_grey(photo, ~hole):
                 canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
 

@@ -40,13 +40,16 @@ class Graph:
         self.nodes.append(messages.node(operator, names, output, attributes))
         return output
 
-    def finish(self, inputs: Mapping[str, int], completed: str, metadata: Mapping[str, str]) -> bytes:
+    def finish(
+        self, inputs: Mapping[str, int], completed: str, metadata: Mapping[str, str], channels: int = 3
+    ) -> bytes:
         """The whole graph as the bytes of an ONNX file.
 
         Args:
             inputs: channels of each input by name.
-            completed: the value to give out under that name, an image of three channels.
+            completed: the value to give out under that name, an image.
             metadata: what travels in the file.
+            channels: of `completed`.
 
         Raises:
             OnarError: the network is too large for the format.
@@ -58,7 +61,7 @@ class Graph:
             nodes=[*self.nodes, messages.node("Identity", [completed], "completed", {})],
             constants=self.constants,
             inputs=[messages.image_value(name, channels) for name, channels in inputs.items()],
-            outputs=[messages.image_value("completed", 3)],
+            outputs=[messages.image_value("completed", channels)],
             metadata=metadata,
             opset=OPSET,
             ir_version=IR_VERSION,
@@ -72,6 +75,10 @@ class Graph:
         side = kernel.shape[-1]
         window = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "strides": [stride, stride]}
         return self.add("Conv", x, kernel, weights[f"{layer}.bias"], **window)
+
+    def hide_holes(self, x: str, known: str) -> str:
+        """Make holes 0, whatever lies there: a product would leave NaN."""
+        return self.add("Mul", self.add("Where", self.add("Greater", known, 0.0), x, 0.0), known)
 
     def enlarge(self, x: str, interpolation: Mapping[str, str], factor: int = 2) -> str:
         """So many times the height and width."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from onar.console import warn
 from onar.data.mask_sources import MaskSource, NamedMasks
-from onar.data.samples import CentreCrops, Photos, ValidationPhotos
+from onar.data.samples import CentreCrops, Photos, ValidationPhotos, in_unit_range
 from onar.devices import available_cpus
 from onar.masks import composite, mask_from_known
 from onar.metrics.baselines import Fill, patchmatch, telea
@@ -37,7 +37,7 @@ class HeldOut:
     """Validation photos with their holes.
 
     Attributes:
-        photo: N x 3 x H x W, uint8.
+        photo: N x C x H x W, uint8, or float32 in [0, 1].
         known: N x 1 x H x W, uint8, 1 = known.
         unreadable: one line, `file: reason`, for each photo that was left out.
     """
@@ -51,16 +51,16 @@ class HeldOut:
         return HeldOut(self.photo[:count], self.known[:count])
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches that fall to this process, in [0, 1] when they are asked for: B x 3 x H x W and B x 1 x H x W."""
+        """The batches that fall to this process, in [0, 1] when they are asked for: B x C x H x W and B x 1 x H x W."""
         for start in range(process_index() * batch_size, len(self.photo), process_count() * batch_size):
             part = slice(start, start + batch_size)
-            yield self.photo[part].float() / 255, self.known[part].float()
+            yield in_unit_range(self.photo[part]), self.known[part].float()
 
 
 def score_completer(
     complete: Completer, held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES
 ) -> Scores:
-    """Mean scores of composites in 8 bits, which is what a person would save; the processes share the work.
+    """Mean scores of composites, in 8 bits where photos are, as a person would save them; the processes share the work.
 
     Args:
         complete: (photo * known, known) -> completed, on the CPU's tensors.
@@ -71,9 +71,11 @@ def score_completer(
     sums = []
     for photo, known in held_out.batches(batch_size):
         completed = complete(photo * known, known)
-        eight_bits = composite(photo, completed, known).mul(255).round().div(255).clamp(0, 1)
-        scores = score(eight_bits, photo, known)
-        learned = {name: distance(eight_bits, photo).numpy() for name, distance in distances.items()}
+        whole = composite(photo, completed, known).clamp(0, 1)
+        if held_out.photo.dtype == torch.uint8:
+            whole = whole.mul(255).round().div(255)
+        scores = score(whole, photo, known)
+        learned = {name: distance(whole, photo).numpy() for name, distance in distances.items()}
         sums.append({name: float(np.sum(values)) for name, values in (scores | learned).items()})
     everyones = [batch for part in gather(sums) for batch in part]
     return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
@@ -81,7 +83,10 @@ def score_completer(
 
 def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
     """Scores of fills that learn nothing, on the same holes; a line says when PatchMatch is missing among them."""
-    completers: dict[str, Completer] = {"Telea": complete_by(telea), "pyramid fill": pyramid_fill}
+    completers: dict[str, Completer] = {"pyramid fill": pyramid_fill}
+    if held_out.photo.shape[1] not in (1, 3):  # the others are for colours
+        return {name: score_completer(fill, held_out, batch_size, distances) for name, fill in completers.items()}
+    completers = {"Telea": complete_by(telea), **completers}
     if reason := no_patchmatch():
         _tell_missing("PatchMatch", reason)
     else:
@@ -110,9 +115,11 @@ def complete_with(generator: nn.Module) -> Completer:
     return complete
 
 
-def load_held_out(found: Photos, height: int, width: int, masks: MaskSource | NamedMasks, seed: int) -> HeldOut:
+def load_held_out(
+    found: Photos, height: int, width: int, masks: MaskSource | NamedMasks, seed: int, channels: int = 3
+) -> HeldOut:
     """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
-    photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed))
+    photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed, channels=channels))
     samples = [photos[index] for index in range(len(photos))]
     unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
     # In place of a photo that cannot be read comes the next one, which is here anyway.
@@ -122,26 +129,30 @@ def load_held_out(found: Photos, height: int, width: int, masks: MaskSource | Na
 
 
 def complete_by(fill: Fill) -> Completer:
-    """A fill of `onar.metrics.baselines` with the call of a generator; the photos of a batch share the CPUs."""
+    """A fill of `onar.metrics.baselines` with the call of a generator; the photos of a batch share the CPUs.
+
+    Grey ones, of one channel, are filled as photos in colour that are grey.
+    """
 
     def complete(photo: Tensor, known: Tensor) -> Tensor:
         masks = [mask_from_known(one.numpy()) for one in known]
         with ThreadPoolExecutor(available_cpus()) as threads:
             filled = list(threads.map(fill, map(to_picture, photo), masks))
-        return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).float() / 255
+        return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2)[:, : photo.shape[1]].float() / 255
 
     return complete
 
 
 def to_picture(photo: Tensor) -> NDArray[np.uint8]:
-    """3 x H x W in [0, 1] -> H x W x 3 in 8 bits."""
+    """C x H x W in [0, 1] -> H x W x 3 in 8 bits: the first three channels, or the first as grey."""
+    photo = photo[:3] if len(photo) >= 3 else photo[:1].expand(3, -1, -1)
     picture: NDArray[np.uint8] = photo.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
     return picture
 
 
 def sample_rows(complete: Completer, held_out: HeldOut, count: int) -> list[Sequence[NDArray[np.uint8]]]:
     """Rows of masked (holes white), completed and original for a sample sheet."""
-    photo, known = held_out.photo[:count].float() / 255, held_out.known[:count].float()
+    photo, known = in_unit_range(held_out.photo[:count]), held_out.known[:count].float()
     completed = composite(photo, complete(photo * known, known), known)
     masked = photo * known + (1 - known)
     return [[to_picture(picture) for picture in row] for row in zip(masked, completed, photo, strict=True)]

@@ -88,7 +88,8 @@ class ColourUNet(nn.Module):
         Returns:
             B×3×H/cell×W/cell, about in [0, 1].
         """
-        return self.correct(*describe_cells(photo, known, cell))
+        quarters, fill = describe_cells(photo, known, cell)
+        return self.correct(quarters, fill)
 
     def correct(self, quarters: Tensor, fill: Tensor) -> Tensor:
         """Tell the colours by what `describe_cells` returns."""
@@ -98,11 +99,17 @@ class ColourUNet(nn.Module):
             x = block(x)
             levels.append(x)
         x = self.middle(levels.pop())
-        for join, block in zip(reversed(self.joins), reversed(self.decoder), strict=True):
-            larger = functional.interpolate(x, scale_factor=2, mode="nearest")
-            x = block(join(torch.cat([larger, levels.pop()], 1)))
+        # Written out, because TorchScript takes the modules of a list by such numbers alone.
+        x = self.decoder[2](self.joins[2](_beside(x, levels[2])))
+        x = self.decoder[1](self.joins[1](_beside(x, levels[1])))
+        x = self.decoder[0](self.joins[0](_beside(x, levels[0])))
         colours: Tensor = fill + self.last(functional.gelu(x))
         return colours
+
+
+def _beside(low: Tensor, skip: Tensor) -> Tensor:
+    """Enlarged to its size, beside a level of the encoder."""
+    return torch.cat([functional.interpolate(low, scale_factor=2.0, mode="nearest"), skip], 1)
 
 
 def describe_cells(photo: Tensor, known: Tensor, cell: int) -> tuple[Tensor, Tensor]:
@@ -117,18 +124,28 @@ def describe_cells(photo: Tensor, known: Tensor, cell: int) -> tuple[Tensor, Ten
         For each of the four quarters of a cell what is known of it, B×16×H/cell×W/cell: the mean less 0.5, 0 where
         nothing is known, and the share known. And the pyramid fill of the cells, B×3×H/cell×W/cell.
     """
-    with torch.autocast(photo.device.type, enabled=False):
-        mean, share, is_known = known_means(photo, known, cell // 2)
-        quarters = functional.pixel_unshuffle(torch.cat([(mean - 0.5) * is_known, share], 1), 2)
-        mean, _, is_known = known_means(photo, known, cell)
-        return quarters, pyramid_fill(mean, is_known)
+    # TorchScript knows autocast for one kind of device only.
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _describe_cells(photo, known, cell)
+    else:
+        with torch.autocast(photo.device.type, enabled=False):
+            return _describe_cells(photo, known, cell)
 
 
-def known_means(photo: Tensor, known: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+def _describe_cells(photo: Tensor, known: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    mean, share, is_known = known_means(photo, known, cell // 2)
+    quarters = functional.pixel_unshuffle(torch.cat([(mean - 0.5) * is_known, share], 1), 2)
+    mean, _, is_known = known_means(photo, known, cell)
+    return quarters, pyramid_fill(mean, is_known)
+
+
+def known_means(
+    photo: Tensor, known: Tensor, side: int, least_share: float = LEAST_SHARE
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mean of the known pixels in each square of so many pixels a side, the share they are, and 1 where there are any.
 
     A photo's values in holes are 0, and so are means of nothing.
     """
     share = functional.avg_pool2d(known, side)
-    mean = functional.avg_pool2d(photo, side) / share.clamp(min=LEAST_SHARE)
+    mean = functional.avg_pool2d(photo, side) / share.clamp(min=least_share)
     return mean, share, (share > 0).to(photo.dtype)

@@ -22,18 +22,26 @@ class Discriminator(nn.Module):
             as it takes to reduce the shorter side to one prediction: 9 for 512.
         base_channels: channels of the first stage; further stages have 2, 4 and at most 8 times as many.
         variant: "global" or "local".
+        channels: of the photos.
 
     Raises:
         ValueError: `variant` is not one of `VARIANTS`.
     """
 
-    def __init__(self, img_size: int | tuple[int, int] = 512, base_channels: int = 64, variant: str = "global") -> None:
+    def __init__(
+        self,
+        img_size: int | tuple[int, int] = 512,
+        base_channels: int = 64,
+        variant: str = "global",
+        *,
+        channels: int = 3,
+    ) -> None:
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, not {variant!r}")
         shorter = img_size if isinstance(img_size, int) else min(img_size)
         strides = [2] * (shorter.bit_length() - 1) if variant == "global" else [2, 2, 2, 1, 1]
-        widths = [3, *(base_channels * min(2**stage, 8) for stage in range(len(strides) - 1)), 1]
+        widths = [channels, *(base_channels * min(2**stage, 8) for stage in range(len(strides) - 1)), 1]
         layers: list[nn.Module] = []
         for (in_channels, out_channels), stride in zip(pairwise(widths), strides, strict=True):
             conv = nn.Conv2d(in_channels, out_channels, 4, stride=stride, padding=1)
@@ -43,6 +51,6 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, photo: Tensor) -> Tensor:
-        """B x 3 x H x W in [0, 1] -> logits, B x 1 x h x w: 1 x 1 for a square photo and the global variant."""
+        """B x C x H x W in [0, 1] -> logits, B x 1 x h x w: 1 x 1 for a square photo and the global variant."""
         logits: Tensor = self.layers(photo * 2 - 1)
         return logits

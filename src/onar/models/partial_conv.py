@@ -11,8 +11,6 @@ and no concatenation: a convolution over concat[a, b] is the sum of the convolut
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add, iadd
 from typing import Any
 
 import torch
@@ -21,6 +19,16 @@ from torch.nn import functional
 
 SMALL_PICTURE = 256
 """Pixels of a batch before upsampling, below which the decoder convolves as in the textbook."""
+
+
+def hide_holes(x: Tensor, known: Tensor) -> Tensor:
+    """Make holes 0, whatever lies there: a product would leave NaN, and infinity would become it.
+
+    Args:
+        x: B x C x H x W.
+        known: B x 1 x H x W in the type of `x`, 1 = known, 0 = hole.
+    """
+    return x.masked_fill(known == 0, 0.0) * known
 
 
 def window_sum(known: Tensor, kernel_size: tuple[int, int], **geometry: Any) -> Tensor:
@@ -35,8 +43,11 @@ def window_sum(known: Tensor, kernel_size: tuple[int, int], **geometry: Any) -> 
         B x 1 x H' x W', float32 whatever the autocast state: half precision cannot hold the ratio built on it.
     """
     with torch.autocast(known.device.type, enabled=False):
-        known = known if known.dtype == torch.float64 else known.float()
-        return functional.conv2d(known, known.new_ones(1, 1, *kernel_size), **geometry)
+        return functional.conv2d(_wide(known), _wide(known).new_ones(1, 1, *kernel_size), **geometry)
+
+
+def _wide(known: Tensor) -> Tensor:
+    return known if known.dtype == torch.float64 else known.float()
 
 
 def renormalise_(y: Tensor, total: Tensor, window: int, bias: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -69,13 +80,15 @@ class PartialConv2d(nn.Conv2d):
     that of `Conv2d`; no mask kernels are stored, and no state is kept between calls.
     """
 
+    @torch.jit.unused
     def forward(  # type: ignore[override]
         self, x: Tensor | tuple[Tensor, ...], known: Tensor | tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor]:
         """Convolve the known pixels.
 
         Args:
-            x: B x C x H x W, or a tuple of such branches that stands for their concatenation along C.
+            x: B x C x H x W, or a tuple of such branches that stands for their concatenation along C; what holes hold
+                does not matter, be it NaN.
             known: B x 1 x H x W, 1 = known, 0 = hole; a tuple of as many when `x` is one.
 
         Returns:
@@ -87,28 +100,39 @@ class PartialConv2d(nn.Conv2d):
         branches = x if isinstance(x, tuple) else (x,)
         knowns = known if isinstance(known, tuple) else (known,)
         self._check(branches, knowns)
-        return self.convolve(tuple(b * k.to(b.dtype) for b, k in zip(branches, knowns, strict=True)), knowns)
+        return self.convolve(
+            [hide_holes(b, k.to(b.dtype)) for b, k in zip(branches, knowns, strict=True)], list(knowns)
+        )
 
-    def convolve(self, branches: tuple[Tensor, ...], knowns: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def convolve(self, branches: list[Tensor], knowns: list[Tensor]) -> tuple[Tensor, Tensor]:
         """`forward` for branches that are already 0 in their holes."""
         weights = self._split_weight([branch.shape[1] for branch in branches])
-        parts = [self._conv_forward(branch, weight, None) for branch, weight in zip(branches, weights, strict=True)]
-        totals = [
-            branch.shape[1] // self.groups * self._window_sum(known)
-            for branch, known in zip(branches, knowns, strict=True)
-        ]
-        return renormalise_(reduce(iadd, parts), reduce(add, totals), self.window, self.bias)
+        y = self._conv_forward(branches[0], weights[0], None)
+        total = branches[0].shape[1] // self.groups * self._window_sum(knowns[0])
+        for index in range(1, len(branches)):
+            y += self._conv_forward(branches[index], weights[index], None)
+            total = total + branches[index].shape[1] // self.groups * self._window_sum(knowns[index])
+        return renormalise_(y, total, self._window(), self.bias)
 
-    @property
-    def window(self) -> int:
+    def _window(self) -> int:
         """Values under one window: input channels x kernel height x kernel width."""
         return self.weight[0].numel()
 
-    def _split_weight(self, channels: list[int]) -> tuple[Tensor, ...]:
+    def _split_weight(self, channels: list[int]) -> list[Tensor]:
         """The kernel, cut by input channels into one part for each branch."""
-        return (self.weight,) if len(channels) == 1 else torch.split(self.weight, channels, dim=1)
+        return [self.weight] if len(channels) == 1 else list(torch.split(self.weight, channels, dim=1))
 
     def _window_sum(self, known: Tensor) -> Tensor:
+        # TorchScript knows autocast for one kind of device only, and no free arguments.
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            known = _wide(known)
+            kernel = known.new_ones(1, 1, self.kernel_size[0], self.kernel_size[1])
+            return functional.conv2d(known, kernel, None, self.stride, self.padding, self.dilation)
+        else:
+            return self._window_sum_in_float32(known)
+
+    @torch.jit.unused
+    def _window_sum_in_float32(self, known: Tensor) -> Tensor:
         size = (self.kernel_size[0], self.kernel_size[1])
         if self.padding_mode != "zeros":
             known = functional.pad(known, self._reversed_padding_repeated_twice, mode=self.padding_mode)
@@ -140,16 +164,17 @@ class UpPartialConv2d(PartialConv2d):
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__(low_channels + skip_channels, out_channels, 3, padding=1, bias=bias)
 
-    def convolve(self, branches: tuple[Tensor, ...], knowns: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def convolve(self, branches: list[Tensor], knowns: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Convolve (low, skip), B x C1 x H x W and B x C2 x 2H x 2W, both already 0 in their holes."""
-        (low, skip), (known_low, known_skip) = branches, knowns
+        low, skip = branches
+        known_low, known_skip = knowns
         y = self._convolve_textbook(low, skip) if _is_small(low) else self._convolve_phases(low, skip)
-        known_up = functional.interpolate(known_low, scale_factor=2, mode="nearest")
+        known_up = functional.interpolate(known_low, scale_factor=2.0, mode="nearest")
         total = low.shape[1] * self._window_sum(known_up) + skip.shape[1] * self._window_sum(known_skip)
-        return renormalise_(y, total, self.window, self.bias)
+        return renormalise_(y, total, self._window(), self.bias)
 
     def _convolve_textbook(self, low: Tensor, skip: Tensor) -> Tensor:
-        up = functional.interpolate(low, scale_factor=2, mode="nearest")
+        up = functional.interpolate(low, scale_factor=2.0, mode="nearest")
         return functional.conv2d(torch.cat([up, skip], dim=1), self.weight, padding=1)
 
     def _convolve_phases(self, low: Tensor, skip: Tensor) -> Tensor:
@@ -160,9 +185,9 @@ class UpPartialConv2d(PartialConv2d):
         return y.add_(functional.conv2d(skip, weight_skip, padding=1))
 
 
-def _is_small(low: Tensor) -> bool:
+def _is_small(low: Tensor, pixels: int = SMALL_PICTURE) -> bool:
     """Whether a batch is so small that making the phase kernel costs more than it saves. The result is the same."""
-    return low.shape[0] * low.shape[2] * low.shape[3] < SMALL_PICTURE
+    return low.shape[0] * low.shape[2] * low.shape[3] < pixels
 
 
 def phase_kernel(weight: Tensor) -> Tensor:
@@ -177,5 +202,5 @@ def phase_kernel(weight: Tensor) -> Tensor:
     Returns:
         4 C_out x C_in x 2 x 2, in the order of `pixel_shuffle`.
     """
-    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
-    return torch.einsum("asi,btj,ocij->oabcst", taps, taps, weight).flatten(0, 2)
+    taps = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=weight.dtype, device=weight.device)
+    return torch.einsum("asi,btj,ocij->oabcst", [taps, taps, weight]).flatten(0, 2)

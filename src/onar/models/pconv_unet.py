@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from onar.masks import composite
 from onar.models.colour_unet import ColourUNet
-from onar.models.partial_conv import PartialConv2d, UpPartialConv2d
+from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, hide_holes
 from onar.models.pyramid_fill import fill_unreached, pyramid_fill
 from onar.network_numbers import CELL, padding_step
 from onar.processes import process_count, sum_over_processes
@@ -39,6 +38,16 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """B×C×H×W in, the same out."""
+        # Scripted networks are for evaluation.
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        else:
+            return self._normalise(input)
+
+    @torch.jit.unused
+    def _normalise(self, input: Tensor) -> Tensor:
         if self.training and process_count() > 1:
             return self._normalise_together(input)
         if self.training and input.numel() == input.shape[1]:
@@ -47,6 +56,7 @@ class BatchNorm(nn.BatchNorm2d):
             )
         return super().forward(input)
 
+    @torch.jit.unused
     def _normalise_together(self, input: Tensor) -> Tensor:
         """What `nn.SyncBatchNorm` does on GPUs only; in float32, and on any device."""
         x = input.float()
@@ -68,11 +78,6 @@ class BatchNorm(nn.BatchNorm2d):
         batches += 1
 
 
-def _normalise(norm: nn.Module, y: Tensor, known: Tensor) -> Tensor:
-    """Normalise what is 0 in its holes; batch norm shifts these, so they become 0 again."""
-    return y if isinstance(norm, nn.Identity) else norm(y).mul_(known.to(y.dtype))
-
-
 class EncoderLevel(nn.Module):
     """Stride-2 partial convolution, batch norm, ReLU."""
 
@@ -81,13 +86,16 @@ class EncoderLevel(nn.Module):
         self.conv = PartialConv2d(
             in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, bias=not normalise
         )
+        self.normalises = normalise
         self.norm = BatchNorm(out_channels) if normalise else nn.Identity()
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """B x C x H x W, 0 in its holes -> B x C' x H/2 x W/2, again 0 in its holes, and its known map."""
-        y, known = self.conv.convolve((x,), (known,))
-        return functional.relu(_normalise(self.norm, y, known), inplace=True), known
+        y, known = self.conv.convolve([x], [known])
+        if self.normalises:  # batch norm shifts holes, so they become 0 again
+            y = self.norm(y).mul_(known.to(y.dtype))
+        return functional.relu(y, inplace=True), known
 
 
 class DecoderLevel(nn.Module):
@@ -96,6 +104,7 @@ class DecoderLevel(nn.Module):
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
         super().__init__()
         self.conv = UpPartialConv2d(low_channels, skip_channels, out_channels, bias=last)
+        self.normalises = not last
         self.norm = nn.Identity() if last else BatchNorm(out_channels)
         self.activation = nn.Identity() if last else nn.LeakyReLU(0.2, inplace=True)
         if not last:  # the last level keeps torch's smaller weights: an untrained network says grey, not noise
@@ -103,8 +112,10 @@ class DecoderLevel(nn.Module):
 
     def forward(self, low: Tensor, known_low: Tensor, skip: Tensor, known_skip: Tensor) -> tuple[Tensor, Tensor]:
         """B x C1 x H x W and B x C2 x 2H x 2W, both 0 in their holes -> B x C' x 2H x 2W and its known map."""
-        y, known = self.conv.convolve((low, skip), (known_low, known_skip))
-        return self.activation(_normalise(self.norm, y, known)), known
+        y, known = self.conv.convolve([low, skip], [known_low, known_skip])
+        if self.normalises:
+            y = self.norm(y).mul_(known.to(y.dtype))
+        return self.activation(y), known
 
 
 class PConvUNet(nn.Module):
@@ -120,12 +131,15 @@ class PConvUNet(nn.Module):
             a side round each pixel, an odd number: along the seam and in thin holes the fill is hard to better. 0: it
             counts in full everywhere. No weights depend on it, so it can be chosen after training.
         normalised: the network sees (photo - colour_mean) / colour_std and answers in the same numbers, as other
-            programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers of three values,
-            0 and 1 at first. They are part of the state dict, because weights mean nothing without their own. Cells
-            of the innermost map that nothing known reaches stay 0, as in those programs.
+            programs' do; without it it sees the photo and answers through a sigmoid. Both are buffers with a value
+            for each channel, 0 and 1 at first. They are part of the state dict, because weights mean nothing without
+            their own. Cells of the innermost map that nothing known reaches stay 0, as in those programs.
         colour_channels: with them, a `ColourUNet` of so many channels corrects the colours of what was completed:
             the mean of a cell moves to what it tells by the share of the cell that is hole. It is trained for itself,
             by `onar colours`. 0: there is none.
+        channels: of the photos: 3 for colours, 1 for grey.
+
+    `torch.jit.script` takes it for evaluation: a scripted network always normalises by its running statistics.
 
     Attributes:
         gradient_checkpointing: while training, keep only what enters each level and compute the rest again for the
@@ -133,11 +147,14 @@ class PConvUNet(nn.Module):
 
     Raises:
         ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid, or
-            `normalised` is with one.
+            `normalised` is with one, or `colour_channels` without three channels.
     """
 
-    colour_mean: Tensor
-    colour_std: Tensor
+    if TYPE_CHECKING:  # TorchScript does not know the name of the type
+        colour_mean: Tensor
+        colour_std: Tensor
+    __constants__ = ("normalised",)
+    __jit_unused_properties__ = ("_out_channels", "architecture", "correction_window")
 
     def __init__(
         self,
@@ -148,15 +165,18 @@ class PConvUNet(nn.Module):
         *,
         normalised: bool = False,
         colour_channels: int = 0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         if base_fill not in BASE_FILLS:
             raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
         if normalised and base_fill != "none":
             raise ValueError("normalised is for networks with base_fill none: the pyramid fill is in [0, 1]")
-        self.base_channels, self.depth, self.base_fill = base_channels, depth, base_fill
+        if colour_channels and channels != 3:
+            raise ValueError(f"colour_channels need photos in colour, of 3 channels, not {channels}")
+        self.base_channels, self.depth, self.base_fill, self.channels = base_channels, depth, base_fill, channels
         self.correction_window = correction_window
-        widths = [3, *(base_channels * min(2**level, 8) for level in range(depth))]
+        widths = [channels, *(base_channels * min(2**level, 8) for level in range(depth))]
         kernels = [*ENCODER_KERNELS, *([3] * depth)]
         self.encoder = nn.ModuleList(
             EncoderLevel(widths[i], widths[i + 1], kernels[i], normalise=i > 0) for i in range(depth)
@@ -168,23 +188,23 @@ class PConvUNet(nn.Module):
         self.head = self._build_head() if base_fill == "pyramid" else None
         self.normalised = normalised
         if normalised:
-            self.register_buffer("colour_mean", torch.zeros(3))
-            self.register_buffer("colour_std", torch.ones(3))
+            self.register_buffer("colour_mean", torch.zeros(channels))
+            self.register_buffer("colour_std", torch.ones(channels))
         self.colour_channels = colour_channels
         self.colours = ColourUNet(colour_channels) if colour_channels else None
+        self._step = padding_step(depth, colour_channels > 0)
         self.encoder_norm_frozen = False
         self.gradient_checkpointing = False
 
     @property
     def _out_channels(self) -> int:
-        return 3 if self.base_fill == "none" else HEAD_CHANNELS
+        return self.channels if self.base_fill == "none" else HEAD_CHANNELS
 
-    @staticmethod
-    def _build_head() -> nn.Sequential:
-        last = nn.Conv2d(HEAD_CHANNELS, 3, 3, padding=1)
+    def _build_head(self) -> nn.Sequential:
+        last = nn.Conv2d(HEAD_CHANNELS, self.channels, 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        first = nn.Conv2d(HEAD_CHANNELS + 4, HEAD_CHANNELS, 3, padding=1)
+        first = nn.Conv2d(HEAD_CHANNELS + self.channels + 1, HEAD_CHANNELS, 3, padding=1)
         return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)
 
     @property
@@ -212,26 +232,26 @@ class PConvUNet(nn.Module):
             # Said only where it holds, so that earlier versions go on reading the files of other networks.
             **({"normalised": True} if self.normalised else {}),
             **({"colour_channels": self.colour_channels} if self.colour_channels else {}),
+            **({"channels": self.channels} if self.channels != 3 else {}),
         }
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
         """Complete a photo of any size; a size that 2^depth does not divide is padded with hole inside.
 
         Args:
-            photo: B x 3 x H x W in [0, 1]; what its holes contain does not matter.
+            photo: B x C x H x W in [0, 1]; what its holes contain does not matter, be it NaN.
             known: B x 1 x H x W, 1 = known, 0 = hole.
 
         Returns:
-            The full frame as the network sees it, B x 3 x H x W in [0, 1]; `masks.composite` puts the known
+            The full frame as the network sees it, B x C x H x W in [0, 1]; `masks.composite` puts the known
             pixels back.
         """
         height, width = photo.shape[-2:]
-        step = padding_step(self.depth, self.colours is not None)
-        padding = (0, -width % step, 0, -height % step)
+        padding = [0, -width % self._step, 0, -height % self._step]
         known = functional.pad(known.to(photo.dtype), padding)
-        photo = functional.pad(photo, padding) * known
+        photo = hide_holes(functional.pad(photo, padding), known)
         completed = self._complete(photo, known)
-        if self.colours:
+        if self.colours is not None:
             completed = completed + self._correct_colours(photo, known, completed)
         return _clamp_straight_through(completed)[..., :height, :width]
 
@@ -245,30 +265,39 @@ class PConvUNet(nn.Module):
             return torch.sigmoid(decoded)
         fill = pyramid_fill(photo, known)
         correction = self.head(torch.cat([decoded, fill.to(decoded.dtype), known.to(decoded.dtype)], dim=1))
-        if self.correction_window:
-            correction = correction * _hole_share(known, self.correction_window)
+        if self._correction_window:
+            correction = correction * _hole_share(known, self._correction_window)
         corrected: Tensor = fill + correction
         return corrected
 
-    def _correct_colours(self, photo: Tensor, known: Tensor, completed: Tensor) -> Tensor:
+    def _correct_colours(self, photo: Tensor, known: Tensor, completed: Tensor, cell: int = CELL) -> Tensor:
         """What to add to a completed photo for its colours, B×3×H×W."""
         assert self.colours is not None
-        means = functional.avg_pool2d(composite(photo, completed.float(), known), CELL)
-        hole_share = 1 - functional.avg_pool2d(known, CELL)
+        means = functional.avg_pool2d(torch.where(known > 0, photo, completed.float()), cell)
+        hole_share = 1 - functional.avg_pool2d(known, cell)
         change = hole_share * (self.colours(photo, known).float() - means)
-        return functional.interpolate(change, scale_factor=CELL, mode="bilinear", align_corners=False)
+        return functional.interpolate(change, scale_factor=float(cell), mode="bilinear", align_corners=False)
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         skips, known_pixels = [(photo, known)], known
         for level in self.encoder:
-            skips.append(self._run(level, *skips[-1]))
+            x, known = skips[-1]
+            if torch.jit.is_scripting():  # type: ignore[attr-defined]
+                skips.append(level(x, known))
+            else:
+                skips.append(self._run(level, x, known))
         x, known = skips.pop()
         if not self.normalised:
             x, known = fill_unreached(x, known, known_pixels)
         for level in self.decoder:
-            x, known = self._run(level, x, known, *skips.pop())
+            skip, known_skip = skips.pop()
+            if torch.jit.is_scripting():  # type: ignore[attr-defined]
+                x, known = level(x, known, skip, known_skip)
+            else:
+                x, known = self._run(level, x, known, skip, known_skip)
         return x
 
+    @torch.jit.unused
     def _run(self, level: nn.Module, *inputs: Tensor) -> Any:
         """Output and known map of a level."""
         if not (self.gradient_checkpointing and self.training):

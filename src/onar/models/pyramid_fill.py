@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar.array_fill import SMOOTHING_STEPS
+from onar.models.partial_conv import hide_holes
 from onar.network_numbers import SOURCE_SHARE
 
 
@@ -20,20 +21,24 @@ def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_
     """Fill the holes of a photo.
 
     Args:
-        photo: B x C x H x W in [0, 1], any size; values in holes do not matter as long as they are finite.
+        photo: B x C x H x W in [0, 1], any size; what its holes contain does not matter, be it NaN.
         known: B x 1 x H x W, 1 = known, 0 = hole.
         smoothing_steps: Jacobi steps at each level.
 
     Returns:
         B x C x H x W in the photo's type; known pixels are the photo's own. With nothing known at all: mid-grey.
     """
-    with torch.autocast(photo.device.type, enabled=False):
-        known = known.to(photo.dtype)
-        return _fill(photo * known, known, smoothing_steps)
+    # TorchScript knows autocast for one kind of device only.
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _fill(photo, known.to(photo.dtype), smoothing_steps)
+    else:
+        with torch.autocast(photo.device.type, enabled=False):
+            return _fill(photo, known.to(photo.dtype), smoothing_steps)
 
 
 def _fill(photo: Tensor, known: Tensor, smoothing_steps: int) -> Tensor:
-    """Down to one pixel, and up again; `photo` is 0 in its holes."""
+    """Down to one pixel, and up again."""
+    photo = hide_holes(photo, known)
     levels = [(photo, known)]
     while photo.shape[-2] > 1 or photo.shape[-1] > 1:
         photo, known = _halve(photo, known)
@@ -92,6 +97,8 @@ def _neighbours(x: Tensor) -> Tensor:
 
 class PyramidFill(nn.Module):
     """`pyramid_fill` with the call of a generator; it has no parameters."""
+
+    __jit_unused_properties__ = ("architecture",)
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
         """Fill the holes of `photo`, B x C x H x W in [0, 1]; see `pyramid_fill`."""

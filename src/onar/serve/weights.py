@@ -93,9 +93,9 @@ class WeightsShelf:
 
 @lru_cache(maxsize=1)
 def _load_own(weights: str | None, device: str, threads: int) -> Inpainter:
-    return Inpainter.load(weights, device, threads)
+    return Inpainter.load(weights, device, threads).for_photos()
 
 
 @lru_cache(maxsize=1)
 def _load_other(weights: str, device: str, threads: int, _changed: float) -> Inpainter:
-    return Inpainter.load(weights, device, threads)
+    return Inpainter.load(weights, device, threads).for_photos()

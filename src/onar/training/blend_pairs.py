@@ -145,7 +145,7 @@ class PairMaker(Dataset[list[str]]):
     @cached_property
     def _inpainter(self) -> Inpainter:
         """Loaded by each process for itself."""
-        return Inpainter.load(self.weights, "cpu", threads=1)
+        return Inpainter.load(self.weights, "cpu", threads=1).for_photos()
 
     def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[EightBits, list[str]]:
         """A random crop of a random photo, or of the next one that can be read; and a line for each that cannot."""

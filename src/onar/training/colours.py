@@ -53,6 +53,10 @@ def train_colours(config: ColourConfig) -> Path:
     loaded = load_weights(path)
     if not isinstance(loaded.generator, PConvUNet):
         raise OnarError(f"{path} holds no network whose colours could be corrected, which is a PConvUNet")
+    if loaded.generator.channels != 3:
+        raise OnarError(
+            f"{path} holds a network for photos of {loaded.generator.channels} channels, which have no colours"
+        )
     photos = read_reduced(open_photos(config.data, config.photo_column), config.count, config.workers, config.seed)
     precision = choose_precision(config.mixed_precision, state["precision"] if state else None, device)
     with torch.random.fork_rng(devices=[]):

@@ -41,7 +41,8 @@ class PerceptualLoss(nn.Module):
     """Content and, if wanted, style loss of raw output and composite, from one pass of a feature network.
 
     Args:
-        features: image B x 3 x H x W in [0, 1] -> list of feature maps; frozen.
+        features: image B x 3 x H x W in [0, 1] -> list of feature maps; frozen. Grey images get three
+            equal channels.
         style: also compute the style loss.
     """
 
@@ -52,6 +53,8 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, completed: Tensor, composite: Tensor, photo: Tensor) -> dict[str, Tensor]:
         """Named terms: "content", and "style" if wanted. Gradients reach completed and composite."""
+        if photo.shape[1] == 1:
+            completed, composite, photo = (image.expand(-1, 3, -1, -1) for image in (completed, composite, photo))
         with torch.no_grad():
             target = self.features(photo)
         pairs = [feature_map.chunk(2) for feature_map in self.features(torch.cat([completed, composite]))]

@@ -242,7 +242,8 @@ def prepare(config: TrainConfig, device: torch.device, results: Results) -> Run:
             changes = told_changes(checkpoint.state, config)
             say(f"Going on after step {progress.step} of {total_steps}" + (f": {changes}" if changes else ""))
     height, width = config.height_width
-    held_out = load_held_out(data.held_out or data.first(SAMPLE_ROWS), height, width, data.held_out_masks, config.seed)
+    shown = data.held_out or data.first(SAMPLE_ROWS)
+    held_out = load_held_out(shown, height, width, data.held_out_masks, config.seed, config.channels)
     loader = open_loader(config, data, batches, progress.stream, pin_memory=device.type == "cuda")
     from_main(lambda: _start_results(results, config, checkpoint, gan.state_bytes))
     _start_tracker(config, accelerator, progress)
@@ -359,6 +360,10 @@ def _build_networks(config: TrainConfig) -> tuple[PConvUNet, Discriminator]:
     """Generator and discriminator as they are before the first step."""
     path = None if config.init_weights is None else weights_file(config.init_weights)
     start = None if path is None else load_generator(path)
+    if path is not None and (found := getattr(start, "channels", config.channels)) != config.channels:
+        raise OnarError(
+            f"{path} holds a network for photos of {found} channels, and this run has --channels {config.channels}"
+        )
     normalised = config.base_fill == "none" and getattr(start, "normalised", False)
     colour_channels = getattr(start, "colour_channels", 0)
     with torch.random.fork_rng(devices=[]):
@@ -369,8 +374,11 @@ def _build_networks(config: TrainConfig) -> tuple[PConvUNet, Discriminator]:
             config.base_fill,
             normalised=normalised,
             colour_channels=colour_channels,
+            channels=config.channels,
         )
-        discriminator = Discriminator(config.height_width, config.discriminator_channels, config.discriminator)
+        discriminator = Discriminator(
+            config.height_width, config.discriminator_channels, config.discriminator, channels=config.channels
+        )
     if path is not None and start is not None:
         copy_into(generator, start, path)
     if config.freeze_batch_norm:

@@ -24,6 +24,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
+from onar.data.samples import in_unit_range
 from onar.masks import composite
 from onar.processes import mean_over_processes
 from onar.training.losses import (
@@ -34,7 +35,7 @@ from onar.training.losses import (
     total_variation,
 )
 
-Batch = tuple[Tensor, Tensor]  # photo B×H×W×3 uint8, known B×1×H×W uint8
+Batch = tuple[Tensor, Tensor]  # photo B×H×W×C uint8, or float32 in [0, 1], known B×1×H×W uint8
 Saved = tuple[Tensor, Tensor]  # a buffer, and what it held before
 LOSS_NAMES = {
     "pixel": "Pixel_loss",
@@ -309,9 +310,9 @@ class GAN(Resumable):
             optimizer.zero_grad()
 
     def _to_device(self, batch: Batch) -> Batch:
-        """Photo B×3×H×W in [0, 1], whose bytes stay in the order they came in (channels last), and known."""
+        """Photo B×C×H×W in [0, 1], whose bytes stay in the order they came in (channels last), and known."""
         photo, known = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
-        return photo.permute(0, 3, 1, 2).float() / 255, known.float()
+        return in_unit_range(photo.permute(0, 3, 1, 2)), known.float()
 
     @contextmanager
     def _synchronised(self, last: bool) -> Iterator[None]:
