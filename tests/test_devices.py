@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from onar import TrainConfig
+from onar.devices import choose_device
+from onar.errors import UsageError
+from onar.inference.backends import _choose_onnx_device, _provider
+from onar.training.blend_config import BlendConfig
+from onar.training.setup import start_processes
 from tests.runs import SMALL
 
 FAULTS = """
@@ -77,3 +84,29 @@ def test_importing_onar_leaves_the_environment_alone() -> None:
     code = "import os; before = dict(os.environ); import onar, onar.cli; print(before == dict(os.environ))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:one", "cpu:0", "mps:1", ""])
+def test_what_names_no_device_is_refused_with_what_does(name: str) -> None:
+    for make in (lambda: TrainConfig(device=name), lambda: BlendConfig(device=name), lambda: choose_device(name)):
+        with pytest.raises(UsageError, match="--device takes auto, cpu, cuda, cuda:NUMBER or mps"):
+            make()
+
+
+def test_a_gpu_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="--device cuda:2 is not there: the GPUs here are cuda:0 to cuda:1"):
+        choose_device("cuda:2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(UsageError, match="--device cuda:1 is one GPU, and each process takes its own"):
+        start_processes(TrainConfig(device="cuda:1"))
+
+
+def test_onnx_runtime_takes_the_gpu_of_that_number() -> None:
+    assert _provider("cuda:1") == ("CUDAExecutionProvider", {"device_id": "1"})
+    assert _provider("cuda") == "CUDAExecutionProvider"
+    assert _choose_onnx_device("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"]) == "cuda:1"
+    with pytest.raises(UsageError, match="--device cuda:1 is not available in this ONNX Runtime"):
+        _choose_onnx_device("cuda:1", ["CPUExecutionProvider"])

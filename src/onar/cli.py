@@ -18,7 +18,7 @@ from cyclopts.config import Dict
 
 from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.config import MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
+from onar.config import DeviceOption, MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
 from onar.devices import choose_device, keep_freed_memory, let_threads_sleep, limit_opencv
 from onar.errors import OnarError, OutOfMemoryError, UsageError, extra_for_training, is_out_of_memory, printable
 from onar.serve.config import ServeConfig
@@ -148,7 +148,7 @@ def complete(
     mask: Path,
     output: Path,
     weights: str | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: DeviceOption = "auto",
     overwrite: bool = False,
     config: Annotated[CompletionConfig, Parameter(name="*")] = CompletionConfig(),  # noqa: B008
     where: Annotated[EngineConfig, Parameter(name="*")] = EngineConfig(),  # noqa: B008
@@ -189,7 +189,7 @@ def evaluate(
     seed: int = 0,
     features: str | None = None,
     features_weights: Path | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: DeviceOption = "auto",
     texture: Literal["auto", "network", "patches"] = "auto",
     blend: Path | None = None,
 ) -> None:
@@ -375,7 +375,7 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
 def serve(
     *,
     weights: str | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: DeviceOption = "auto",
     config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008
 ) -> None:
     """Serve a page where people paint holes, and an HTTP API, until Ctrl-C.

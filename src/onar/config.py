@@ -17,6 +17,7 @@ import tomli_w
 from cyclopts import Parameter
 
 from onar.bundled import BUNDLED
+from onar.devices import check_device
 from onar.errors import UsageError
 from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.setting_checks import Settings, at_least, check_seed, plain_settings, read_toml, require
@@ -75,6 +76,9 @@ def _parse_size(_type: object, tokens: Any) -> ImageSize:
 
 
 SizeOption = Annotated[ImageSize, Parameter(converter=_parse_size, n_tokens=1)]
+
+
+DeviceOption = Annotated[str, Parameter(converter=lambda _type, tokens: check_device(tokens[0].value))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,8 +328,8 @@ class RunConfig(Settings):
 
     results_dir: Path = Path("./inpainting_results")
     """Folder for weights, sample sheets, loss curves and the log."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
+    device: DeviceOption = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, ... or mps; auto takes a GPU when there is one."""
     seed: int = 0
     """Seed of the first weights and of every crop, flip and hole."""
     resume: str | Path = "auto"
@@ -348,6 +352,7 @@ class RunConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_seed(self.seed)
+        check_device(self.device)
         at_least("log_every", self.log_every, 1)
         at_least("sample_every", self.sample_every, 1)
         for name in ("checkpoint_minutes", "process_timeout"):

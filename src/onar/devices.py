@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
@@ -19,24 +20,35 @@ if TYPE_CHECKING:
 FEW_CPUS = 4
 
 
+def check_device(device: str) -> str:
+    """The name of a device; raises `UsageError` for what names none."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
+        raise UsageError(f"--device takes auto, cpu, cuda, cuda:NUMBER or mps, not {device!r}")
+    return device
+
+
 def choose_device(device: str) -> torch.device:
-    """The device that "auto", "cpu", "cuda" or "mps" names; auto takes a GPU when there is one.
+    """The device that "auto", "cpu", "cuda", "cuda:1" or "mps" names; auto takes a GPU when there is one.
 
     Raises:
         UsageError: the device is not there.
     """
     import torch
 
+    kind, _, number = check_device(device).partition(":")
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name, there in available.items() if there)
-    if not available.get(device, False):
+    elif not available[kind]:
         raise UsageError(f"--device {device} is not available here; use --device auto")
+    elif number and int(number) >= (count := torch.cuda.device_count()):
+        raise UsageError(f"--device {device} is not there: the GPUs here are cuda:0 to cuda:{count - 1}")
     return torch.device(device)
 
 
 def prefers_torch(device: str) -> bool:
-    """Whether a network on "auto", "cpu", "cuda" or "mps" is for PyTorch: on a GPU that it can use.
+    """Whether a network on "auto", "cpu", "cuda", "cuda:1" or "mps" is for PyTorch: on a GPU that it can use.
 
     On a CPU it is for ONNX Runtime, which is as quick and starts in a tenth of the time. So torch, whose import takes
     seconds, is only asked where there may be a GPU.

@@ -1,6 +1,7 @@
 """What is trained on: photos of folders and lists, without what belongs to other settings."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -232,3 +233,11 @@ def test_a_results_folder_is_known_by_its_configuration_or_its_log(tmp_path: Pat
     assert not is_results_folder(tmp_path / "two")
     (tmp_path / "two" / "log.jsonl").write_text(json.dumps({"kind": "start"}) + "\n")
     assert is_results_folder(tmp_path / "two")
+
+
+def test_pipes_in_a_list_are_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "b.png")
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "list.txt").write_text("a.png\nb.png\n")
+    assert names(open_photos(tmp_path / "list.txt")) == {"b.png"}
+    assert "Passed over" in capsys.readouterr().err

@@ -40,11 +40,12 @@ window.openFile = async (name, content) => {
 };
 
 window.fillHole = async (rect, mask, texture, earlier = []) => {
-  const argument = { source: window.source, earlier, hole: { rect, mask: fromText(mask) }, options: { texture, seed: 0 } };
+  const hole = [{ rect, mask: fromText(mask) }];
+  const argument = { source: window.source, earlier, hole, options: { texture, seed: 0 } };
   const { result, shares: told } = await window.ask("fill", argument);
   const working = told.filter(({ doing }) => doing === "working").map(({ share }) => share);
   const shares = [working[0], ...working.filter((share) => share !== null)];
-  window.filled = [...earlier, { rect, content: result.content }];
+  window.filled = [...earlier, { rects: [rect], content: result.content }];
   return { pixels: toText(new Uint8Array(await result.content.arrayBuffer())), shares };
 };
 

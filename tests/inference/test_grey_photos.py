@@ -135,19 +135,21 @@ def test_a_file_of_any_kind_stays_grey(name: str, tmp_path: Path, monkeypatch: p
     assert len(np.unique(filled[HOLE])) > 50
 
 
-def shelf() -> WeightsShelf:
-    return WeightsShelf(colourful(), "own", "cpu", None)
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch) -> WeightsShelf:
+    monkeypatch.setattr(WeightsShelf, "choose", lambda *_: colourful())
+    return WeightsShelf(None)
 
 
-def test_a_server_answers_in_grey() -> None:
+def test_a_server_answers_in_grey(weights: WeightsShelf) -> None:
     upload = Upload(photo=png(in_colour(16)), mask=mask_file(), texture="network")
-    answer = complete_upload(upload, shelf(), ServeConfig())
+    answer = complete_upload(upload, weights, ServeConfig())
     filled = read_photo_file(PhotoBytes("the answer", answer.content)).pixels
     assert is_filled_in_grey(in_colour(16), filled)
 
 
-def test_holes_that_the_page_fills_one_by_one_are_grey() -> None:
-    weights, config, photo = shelf(), ServeConfig(), png(in_colour())
+def test_holes_that_the_page_fills_one_by_one_are_grey(weights: WeightsShelf) -> None:
+    config, photo = ServeConfig(), png(in_colour())
     other = np.zeros((24, 24), bool)
     other[2:22, 2:22] = True
     # The hole first: under it are colours, which would be known to the fill of another hole.

@@ -9,7 +9,7 @@ import { planTexture } from "../src/engine/browser/texture";
 import { MOST_GROUPS, Planner } from "../src/engine/browser/window_plan";
 import { coresDeeperThan, deeperThan, findGroups } from "../src/engine/browser/windows";
 import { copyPixels, mix, networks, recorded } from "./stand_ins";
-import { type Case, readVectors } from "./vectors";
+import { areKept, type Case, readVectors } from "./vectors";
 
 const vectors = await readVectors();
 
@@ -90,8 +90,8 @@ describe.each(vectors.cases)("$name", { timeout: 60_000 }, (one) => {
       }
     }
     expect(changed).toBe(0);
-    // What is rounded differently is enlarged, and filled on from in the windows of later turns.
-    expect(apart[1]).toBeLessThanOrEqual(0.01 * one.completed.length);
+    // What is rounded differently is enlarged, and filled on from in the windows of later turns: in a few random cases.
+    expect(apart[1]).toBeLessThanOrEqual(areKept ? 0 : 0.01 * one.completed.length);
     expect(apart[2]).toBe(0);
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares.at(-1)).toBe(1);

@@ -44,6 +44,9 @@ interface Rules {
   texture_sides: [number, number][];
 }
 
+/** Whether the vectors are those that are kept. */
+export const areKept = import.meta.env.VITE_VECTORS === undefined;
+
 /** The vectors that are kept, or those of the file that VITE_VECTORS names. */
 export async function readVectors(): Promise<{ rules: Rules; cases: Case[] }> {
   const file = import.meta.env.VITE_VECTORS ?? "./vectors.json";

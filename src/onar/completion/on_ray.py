@@ -63,7 +63,7 @@ class Actor:
         folder: what relative names start from.
         threads: CPU threads that compute the network.
         weights: what `Inpainter.load` takes.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         config: how photos are completed.
         overwrite: replace files that are there.
     """
@@ -107,7 +107,7 @@ def complete_on_ray(
     Args:
         jobs: what to do.
         weights: what `Inpainter.load` takes; every worker reads them.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         config: how.
         where: the cluster.
         overwrite: replace files that are there.

@@ -32,7 +32,7 @@ def complete(
         mask: a mask file for all, or a folder with one for each; or `alpha`, as `plan_jobs` takes it.
         output: file or folder.
         weights: what `Inpainter.load` takes.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         overwrite: replace files that are there.
         config: how.
         where: in this process, or in those of a Ray cluster.

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from onar.config import ImageSize, PhotoData
 from onar.console import progress_bar, text_list
 from onar.data.batches import ErrorsAsItems, PhotoLoader, leave_to_main_process, start_worker
-from onar.data.photo_folders import Named, data_text
+from onar.data.photo_folders import NamedFolders, data_text
 from onar.data.samples import Photos, open_photos
 from onar.imaging.images import PhotoError, open_photo
 
@@ -71,7 +71,7 @@ class PhotosReport:
 
 
 def inspect_photos(
-    data: PhotoData, img_size: ImageSize, num_workers: int = 2, column: str | None = None, others: Named = ()
+    data: PhotoData, img_size: ImageSize, num_workers: int = 2, column: str | None = None, others: NamedFolders = ()
 ) -> PhotosReport:
     """Decode every photo of a folder or source, with a progress bar on stderr.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from onar.config import MaskConfig, TrainConfig
 from onar.console import progress_bar, warn
-from onar.data.photo_folders import Named, PhotoPaths, find_mask_paths
+from onar.data.photo_folders import NamedFolders, PhotoPaths, find_mask_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
 from onar.imaging.listing import SOME, some
@@ -137,7 +137,7 @@ def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPat
     return photos.chosen(kept), NamedMasks(masks, digest)
 
 
-def mask_source(config: MaskConfig, others: Named = (), *, validation: bool = False) -> MaskSource:
+def mask_source(config: MaskConfig, others: NamedFolders = (), *, validation: bool = False) -> MaskSource:
     """Choose where the masks of a run come from; those of `val_masks` are used as they are.
 
     Args:
@@ -157,7 +157,7 @@ def mask_source(config: MaskConfig, others: Named = (), *, validation: bool = Fa
     )
 
 
-def _find_checked_masks(folder: Path, others: Named) -> PhotoPaths:
+def _find_checked_masks(folder: Path, others: NamedFolders) -> PhotoPaths:
     apart = [(setting, place) for setting, place in others if setting not in ("masks", "val_masks")]
     paths = find_mask_paths(folder, apart)
     check_mask_files(paths)

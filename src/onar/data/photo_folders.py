@@ -20,9 +20,9 @@ from onar.config import HUB_PREFIX, PhotoData
 from onar.console import warn
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats import READABLE, ending_of
-from onar.imaging.listing import is_mask_sheet, list_photos
+from onar.imaging.listing import is_file, is_mask_sheet, list_photos
 
-Named: TypeAlias = Sequence[tuple[str, Path]]
+NamedFolders: TypeAlias = Sequence[tuple[str, Path]]
 """Folders, each with the setting that names it."""
 
 
@@ -78,7 +78,7 @@ class PhotoPaths:
 
 
 def find_photo_paths(
-    data: Path | tuple[Path, ...], others: Named = (), endings: Collection[str] = READABLE.keys()
+    data: Path | tuple[Path, ...], others: NamedFolders = (), endings: Collection[str] = READABLE.keys()
 ) -> PhotoPaths:
     """Find the photos of folders with their subfolders, of file lists, and those that are named themselves.
 
@@ -113,20 +113,20 @@ def _is_double(folder: Path, name: str, seen: set[str]) -> bool:
     return len(seen) == count
 
 
-def _find(place: Path, others: Named, endings: Collection[str]) -> tuple[Path, list[str]]:
+def _find(place: Path, others: NamedFolders, endings: Collection[str]) -> tuple[Path, list[str]]:
     """A folder and the names of photos below it."""
     if place.is_file():
         return place.parent, [place.name] if ending_of(str(place)) in endings else _read_list(place, endings)
     return place, _names_in(place, others, "photos", endings)
 
 
-def find_mask_paths(folder: Path, others: Named = ()) -> PhotoPaths:
+def find_mask_paths(folder: Path, others: NamedFolders = ()) -> PhotoPaths:
     """Find the mask files in a folder with its subfolders; arguments and errors as for photos."""
     names = _names_in(folder, others, "mask files")
     return PhotoPaths([name for name in names if not is_mask_sheet(folder / name)], (folder,))
 
 
-def _names_in(place: Path, others: Named, what: str, endings: Collection[str] = READABLE.keys()) -> list[str]:
+def _names_in(place: Path, others: NamedFolders, what: str, endings: Collection[str] = READABLE.keys()) -> list[str]:
     """The names of pictures below a folder, without those of other settings and of trainings, which are said."""
     settings = {os.path.realpath(other): setting for setting, other in others}
     left_out: dict[str, str] = {}
@@ -163,7 +163,7 @@ def _read_list(file: Path, endings: Collection[str]) -> list[str]:
         raise OnarError(
             f"none of the {len(names)} photos in {printable(file)} is there: paths are relative to the list"
         )
-    return names
+    return [name for name in names if is_file(str(file.parent / name))]
 
 
 # ---------------------------------------------------------------- folders in folders
@@ -176,7 +176,7 @@ def named_folders(setting: str, value: PhotoData | None) -> list[tuple[str, Path
     return [(setting, place) for place in (value if isinstance(value, tuple) else (value,))]
 
 
-def refuse_shared_folders(folders: Named, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
+def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
     """Refuse one folder for two purposes: photos would be masks, or validation photos would be trained on.
 
     Args:

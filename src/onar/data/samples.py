@@ -27,7 +27,7 @@ from onar.console import warn
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource, NamedMasks
-from onar.data.photo_folders import Named, PhotoPaths, find_photo_paths
+from onar.data.photo_folders import NamedFolders, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
 from onar.imaging.arrays import ARRAY_ENDINGS, ArrayFile, open_array
 from onar.imaging.formats import READABLE
@@ -83,7 +83,7 @@ class ChosenPhotos:
         return self._photos[int(self.indices[index])]
 
 
-def open_photos(data: PhotoData, column: str | None = None, others: Named = (), channels: int = 3) -> Photos:
+def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = (), channels: int = 3) -> Photos:
     """Find the photos of folders and file lists, or of a Hugging Face source.
 
     Args:

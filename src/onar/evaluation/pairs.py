@@ -17,7 +17,7 @@ import numpy as np
 
 from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
-from onar.data.photo_folders import Named, find_photo_paths, refuse_shared_folders
+from onar.data.photo_folders import NamedFolders, find_photo_paths, refuse_shared_folders
 from onar.errors import OnarError, printable
 from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
 from onar.imaging.listing import find_masks
@@ -231,7 +231,7 @@ class Pairs:
         holes: Sequence[HoleSource],
         size: tuple[int, int] | None,
         count: int | None,
-        others: Named = (),
+        others: NamedFolders = (),
     ) -> None:
         refuse_shared_folders([("data", folder), *others], [])
         paths = find_photo_paths(folder, others)

@@ -81,7 +81,7 @@ def evaluate(
         seed: another seed gives other generated holes.
         features: network of `onar.metrics.set_features.SET_FEATURES` on whose features FID and KID are computed.
         features_weights: its weights; by default those of its package or of torch's cache.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         texture: of the fills of `weights`, as `Inpainter` takes it.
         blend: for copied texture, as `Inpainter.load` takes it.
         output: write the report there as JSON, and beside it as an HTML page.

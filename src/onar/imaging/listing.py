@@ -147,16 +147,16 @@ def _list_folder(place: str) -> tuple[list[str], list[str]]:
             if not entry.name.startswith(".")
         ]
     folders = sorted(os.path.join(place, name) for name, is_folder, _ in visible if is_folder)
-    others = [(os.path.join(place, name), is_file) for name, is_folder, is_file in visible if not is_folder]
-    return folders, [path for path, is_file in others if is_file or _is_file(path)]
+    others = [(os.path.join(place, name), is_plain) for name, is_folder, is_plain in visible if not is_folder]
+    return folders, [path for path, is_plain in others if is_plain or is_file(path)]
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
     """Whether a path that is no folder is a file, or a link to one that is gone; reading from a pipe would wait."""
     try:
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
+        found = stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return True
-    if not is_file:
+    if not found:
         warn(f"Passed over {printable(path)}: not a file")
-    return is_file
+    return found

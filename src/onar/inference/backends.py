@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onar.array_fill import Frame, fill_frame
-from onar.devices import available_cores, available_cpus
+from onar.devices import available_cores, available_cpus, check_device
 from onar.errors import OnarError, UsageError, is_out_of_memory
 from onar.imaging.formats import ending_of
 from onar.inference.blend_graph import build_blend
@@ -38,7 +38,7 @@ from onar.weights_files import (
 )
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
 """What ONNX Runtime calls the devices."""
@@ -48,7 +48,7 @@ class Backend(ABC):
     """What completes photos.
 
     Attributes:
-        device: where, "cpu", "cuda" or "mps".
+        device: where, "cpu", "cuda", "cuda:1" or "mps".
     """
 
     device: str
@@ -107,7 +107,7 @@ class TorchBackend(Backend):
 
     Args:
         generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         threads: of the CPU; 0 for as many as torch takes.
         is_own: nobody else has it, so it may be moved, and its weights be laid out for speed.
 
@@ -124,7 +124,7 @@ class TorchBackend(Backend):
         self._threads = threads
         if is_own:
             generator = _moved(generator, self.device).to(memory_format=torch.channels_last)
-        elif any(tensor.device.type != self.device for tensor in chain(generator.parameters(), generator.buffers())):
+        elif any(not _is_on(tensor, self.device) for tensor in chain(generator.parameters(), generator.buffers())):
             generator = _moved(deepcopy(generator), self.device)
         self._generator = generator
         self.channels = channels_of(self._architecture)
@@ -153,6 +153,11 @@ class TorchBackend(Backend):
         return result
 
 
+def _is_on(tensor: Tensor, device: str) -> bool:
+    """Whether a tensor is on a device; "cuda" is any GPU."""
+    return device in (str(tensor.device), tensor.device.type)
+
+
 def _moved(generator: nn.Module, device: str) -> nn.Module:
     """The network, moved to a device; raises `UsageError` where the device is there but cannot be used."""
     try:
@@ -169,7 +174,8 @@ class OnnxBackend(Backend):
 
     Args:
         path: an `.onnx` file that `onar export` wrote, or a `.safetensors` file, whose graph is built here.
-        device: "auto", "cpu", "cuda" or "mps"; others than the CPU need a build of ONNX Runtime that has them.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; others than the CPU need a build of ONNX
+            Runtime that has them.
         threads: of the CPU; 0 for one on each core that may be used.
 
     Raises:
@@ -276,7 +282,13 @@ def _start_session(model: bytes | Path, device: str, threads: int) -> Any:
     # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
     # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=[ONNX_PROVIDERS[device]])
+    return onnxruntime.InferenceSession(model, options, providers=[_provider(device)])
+
+
+def _provider(device: str) -> str | tuple[str, dict[str, str]]:
+    """What ONNX Runtime calls a device, with the number of a GPU."""
+    kind, _, number = device.partition(":")
+    return (ONNX_PROVIDERS[kind], {"device_id": number}) if number else ONNX_PROVIDERS[kind]
 
 
 def _device_used(session: Any, device: str, is_wanted: bool) -> str:
@@ -285,7 +297,7 @@ def _device_used(session: Any, device: str, is_wanted: bool) -> str:
     Raises:
         UsageError: that is not the device that is wanted.
     """
-    if ONNX_PROVIDERS[device] in session.get_providers():
+    if ONNX_PROVIDERS[device.partition(":")[0]] in session.get_providers():
         return device
     if is_wanted:
         raise UsageError(
@@ -337,9 +349,10 @@ class _UsedWeights(dict[str, Any]):
 
 def _choose_onnx_device(device: str, providers: list[str]) -> str:
     available = [name for name, provider in ONNX_PROVIDERS.items() if provider in providers]
+    kind = check_device(device).partition(":")[0]
     if device == "auto":
         return "cuda" if "cuda" in available else "cpu"  # CoreML, never measured, only when asked for
-    if device not in available:
+    if kind not in available:
         raise UsageError(
             f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}, or for PyTorch's "
             'GPUs pip install "onar[train]"'

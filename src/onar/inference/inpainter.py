@@ -42,7 +42,7 @@ class Inpainter:
     Args:
         generator: a network (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size; or a backend.
         training_size: side in pixels of the crops the generator was trained on.
-        device: "auto", "cpu", "cuda" or "mps", for a network; a backend has its own.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps", for a network; a backend has its own.
         description: what does the work, for people.
         threads: of the CPU, for a network and for copied texture; 0 for as many as they take by themselves.
 
@@ -81,7 +81,7 @@ class Inpainter:
         Args:
             weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
                 the weights that come with Onar; "pyramid" for the pyramid fill.
-            device: "auto", "cpu", "cuda" or "mps".
+            device: "auto", "cpu", "cuda", "cuda:1" or "mps".
             threads: of the CPU that compute a network and copy texture; 0 for one on each core that may be used.
             blend: a `.safetensors` file from `onar blend`, for copied texture; by default the one that comes with Onar.
 
@@ -284,8 +284,8 @@ class Inpainter:
             canvas.fill(strategy)
             if is_photo and self.copies(texture):
                 Texture(self.blend, seed, self.threads).apply(canvas.photo, hole)
-        if is_photo and hole.any() and is_grey(photo, ~hole):
-            canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
+            if is_photo and hole.any() and is_grey(photo, ~hole):
+                canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
 
     def copies(self, texture: str) -> bool:

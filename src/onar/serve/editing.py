@@ -28,7 +28,7 @@ from onar.inference.holes import fill_visible, find_holes
 from onar.masks import Holes, mask_from_holes, why_no_hole
 from onar.serve.completing import Answer, encode, filling, is_own_kind, photo_answer, written_kind
 from onar.serve.config import ServeConfig
-from onar.serve.sheets import Places, Rectangles, Slices, on_photo, placed
+from onar.serve.sheets import Rectangles, SheetCorners, Slices, on_photo, placed
 from onar.serve.uploads import Filling, Format
 from onar.serve.weights import WeightsShelf
 
@@ -84,7 +84,7 @@ class FilledUpload(PhotoUpload):
     """A photo with what was filled before."""
 
     earlier: list[bytes] = Field([], description="Answers to earlier fills, in the order in which they lie on it.")
-    earlier_at: list[Places] = Field([], description="Where each of them lies, as `at` of its fill.")
+    earlier_at: list[SheetCorners] = Field([], description="Where each of them lies, as `at` of its fill.")
 
     @model_validator(mode="after")
     def _check_counts(self) -> FilledUpload:
@@ -100,7 +100,7 @@ class FillUpload(FilledUpload, Filling):
         description="A mask file of the rectangle that the hole lies in: white is filled. It may hold several, one "
         "below the other, each at the left edge."
     )
-    at: Places = Field(
+    at: SheetCorners = Field(
         description="Where that rectangle lies on the upright photo, as LEFT,TOP; of several, LEFT,TOP,WIDTH,HEIGHT "
         "with ; between them."
     )

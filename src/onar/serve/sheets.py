@@ -47,7 +47,7 @@ def _reader(pattern: str, problem: str) -> Callable[[object], object]:
     return read
 
 
-Places = Annotated[
+SheetCorners = Annotated[
     tuple[Rectangle, ...],
     BeforeValidator(_reader(_PLACES, "not LEFT,TOP of 0 or more, or LEFT,TOP,WIDTH,HEIGHT with ; between several")),
     WithJsonSchema({"type": "string", "pattern": rf"^({_PLACES})$", "examples": ["120,48"]}),
@@ -63,7 +63,7 @@ Rectangles = Annotated[
 """Parts of a photo; in a form, LEFT,TOP,WIDTH,HEIGHT with ; between several."""
 
 
-def placed(places: Places, sheet: tuple[int, ...], photo: tuple[int, ...]) -> Iterator[tuple[Slices, Slices]]:
+def placed(places: SheetCorners, sheet: tuple[int, ...], photo: tuple[int, ...]) -> Iterator[tuple[Slices, Slices]]:
     """Rows and columns of each rectangle, on the photo and in the picture that holds them.
 
     Args:

@@ -29,7 +29,7 @@ class WeightsShelf:
 
     Attributes:
         weights: the server's own, as `Inpainter.load` takes them.
-        device: where they run: "auto", "cpu", "cuda" or "mps".
+        device: where they run: "auto", "cpu", "cuda", "cuda:1" or "mps".
         folder: where to look for others, with all its subfolders; None for nowhere.
         threads: of the CPU, that fill holes; 0 for one on each core that may be used.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from onar.config import loss_weights
+from onar.config import DeviceOption, loss_weights
 from onar.setting_checks import at_least, require
 from onar.training.step_config import StepConfig
 
@@ -24,7 +24,7 @@ class BlendConfig(StepConfig):
     max_minutes: float | None = None
     """Minutes that the training may take once the pairs are made, stops not counted. The speed of the first steps
     decides how many steps fit, at most `steps`, and the learning rates end with the last of them."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: DeviceOption = "auto"
     """Where to train; auto takes a GPU when there is one. Pairs are made on the CPU."""
     pairs: Path | None = None
     """Folder that the pairs are made into, or were made into before; by default one beside `output`."""

@@ -140,6 +140,10 @@ def start_processes(config: TrainConfig) -> PartialState:
     """
     on_cpu = trains_on_cpu(config)
     refuse_launch(on_cpu)
+    if (gpu := choose_device(config.device)).index is not None:
+        if "LOCAL_RANK" in os.environ:
+            raise UsageError(f"--device {config.device} is one GPU, and each process takes its own: use cuda or auto")
+        torch.cuda.set_device(gpu)
     if config.mixed_precision == "fp16" and on_cpu:
         raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
     if config.track != "none" and find_spec(config.track) is None:

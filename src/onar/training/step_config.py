@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from onar.config import PhotosOption, photo_data
-from onar.devices import available_cpus
+from onar.config import DeviceOption, PhotosOption, photo_data
+from onar.devices import available_cpus, check_device
 from onar.errors import UsageError
 from onar.setting_checks import Settings, at_least, check_seed, plain_settings, require
 
@@ -43,7 +43,7 @@ class StepConfig(Settings):
     """Replace the output when it is there."""
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
     """Number format of the networks' arithmetic. auto takes bf16 where the processor multiplies it."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: DeviceOption = "auto"
     """Where to train; auto takes a GPU when there is one."""
     seed: int = 0
     """Seed of all that is random."""
@@ -78,6 +78,7 @@ class StepConfig(Settings):
         for name in ("batch_size", "steps", "log_every"):
             at_least(name, getattr(self, name), 1)
         check_seed(self.seed)
+        check_device(self.device)
         if self.num_workers is not None:
             at_least("num_workers", self.num_workers, 0)
         for name in ("learning_rate", "checkpoint_minutes"):
