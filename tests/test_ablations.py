@@ -40,7 +40,9 @@ def write_scores(results: Path, name: str, pairs: Sequence[tuple[float, float, f
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(report))
         log = Results(folder_of(results, variant, seed)).log
-        log.write_text(json.dumps({"kind": "epoch", "seconds": 120.0, "images_per_second": 0.5}) + "\n")
+        log.write_text(
+            json.dumps({"kind": "epoch", "epoch": 1, "step": 1, "seconds": 120.0, "images_per_second": 0.5}) + "\n"
+        )
 
 
 def section(page: str, heading: str) -> str:

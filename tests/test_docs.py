@@ -349,6 +349,7 @@ def test_the_names_that_programs_import_are_kept() -> None:
         "evaluate",
         "random_mask",
         "train",
+        "write_pairs",
     }
     from onar.checkpoint import load_generator
     from onar.config import TrainConfig

@@ -18,7 +18,7 @@ CITATION = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-
 
 def test_the_version_is_the_same_everywhere() -> None:
     changes = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
-    newest = re.findall(r"^## (\S+)", changes, re.M)[0]
+    newest = next(name for name in re.findall(r"^## (\S+)", changes, re.M) if name != "Unreleased")
     assert PROJECT["version"] == CITATION["version"] == newest
 
 

@@ -139,7 +139,7 @@ def test_a_photo_larger_than_any_canvas_is_marked_filled_and_saved(
     write_image(tmp_path / "mask.png", mask)
     page = visit(request.getfixturevalue(engine))
     page.add_init_script(LITTLE)
-    page.route("**/worker.js", lambda route: route.fulfill(body=f"{LITTLE}\n{route.fetch().text()}"))
+    page.route("**/worker*.js", lambda route: route.fulfill(body=f"{LITTLE}\n{route.fetch().text()}"))
     page.reload()
     choose_photo(page, tmp_path / "large.png")
     choose_mask(page, tmp_path / "mask.png")
