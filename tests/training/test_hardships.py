@@ -241,3 +241,18 @@ def test_a_reading_process_that_waits_for_a_drive_ends_with_the_training(tmp_pat
         ]
         process.kill()
         wait_until(lambda: has_ended(reader))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files as Linux does")
+def test_too_low_a_limit_of_open_files_is_told_before_photos_are_read(photos: Path) -> None:
+    import resource
+
+    loader = photo_loader(TrainingPhotos(open_photos(photos), CROPS), EpochBatches(4, 2, seed=0), num_workers=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, hard))
+    try:
+        with pytest.raises(OnarError, match=r"ulimit -n 4096 \(\d+ are needed\)"):
+            next(iter(loader))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(list(loader)) == 2

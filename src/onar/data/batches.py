@@ -31,6 +31,9 @@ SECONDS_BEFORE_WORD = 180
 _MORE_FILES = "too many open files for processes that read photos: raise the limit with ulimit -n 4096"
 _MORE_SHARED_MEMORY = "too little shared memory for processes that read photos: give a container --shm-size 2g"
 
+FILES_BESIDE, FILES_OF_A_READER = 12, 8
+"""Files that reading photos opens beside its processes, and for each of them: pipes, and batches on their way."""
+
 LIMITS = {
     "Too many open files": _MORE_FILES,
     "ancdata": _MORE_FILES,
@@ -122,6 +125,7 @@ class PhotoLoader(DataLoader[Any]):
         """Yield batches: the entries of `Sample`, stacked."""
         if self.num_workers:
             refuse_long_temporary_folder()
+            refuse_few_files(self.num_workers)
         with naming_lost_readers():
             with opencv_alone():
                 batches = super().__iter__()
@@ -143,6 +147,19 @@ def refuse_long_temporary_folder() -> None:
             f"TMPDIR {folder} is too long for the sockets of processes that read photos: set a shorter one, such as "
             "TMPDIR=/tmp, or take --num_workers 0"
         )
+
+
+def refuse_few_files(num_workers: int) -> None:
+    """Raise `OnarError` where the limit of open files is too low: reading processes then end in pages of traceback."""
+    try:
+        import resource
+
+        there = len(os.listdir("/proc/self/fd"))
+    except (ImportError, OSError):  # Windows, macOS
+        return
+    needed = there + FILES_BESIDE + FILES_OF_A_READER * num_workers
+    if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] < needed:
+        raise OnarError(f"{_MORE_FILES} ({needed} are needed), or take fewer with --num_workers")
 
 
 def _telling_of_waits(batches: Iterator[Any]) -> Iterator[Any]:
