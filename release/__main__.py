@@ -1,6 +1,8 @@
 """Build the release in `dist` and try it: python -m release. Prints a line for each check; exit code 1 if one fails.
 
-Every environment is fresh and is deleted again. With PyTorch and its CUDA libraries one takes 6 GB and some minutes.
+It is tried on the oldest and the newest Python in the versions of `constraints.txt`, and on the oldest in the lowest
+that pyproject.toml allows. Every environment is fresh and is deleted again. With PyTorch and its CUDA libraries one
+takes 6 GB and some minutes.
 """
 
 from __future__ import annotations
@@ -9,23 +11,18 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from release import trials
 from release.contents import PACKAGE, REPOSITORY, faults_of_sources, faults_of_wheel
-from release.pythons import CommandFailed, Environment, oldest_and_newest, run
+from release.lowest import extras_for_users, write_lowest
+from release.pythons import CommandFailed, Environment, Python, oldest_and_newest, run
+from release.trials import CheckFailed
 
 DIST = REPOSITORY / "dist"
-SMALL = "--img_size 32 --batch_size 2 --num_workers 0 --base_channels 4 --depth 3 --discriminator_channels 4"
-ONE_STEP = f"{SMALL} --max_steps 1 --epochs 1 --lambda_content 0 --device cpu".split()
-"""Flags of a training of one step. Without the content loss, whose network's weights would be downloaded."""
-
-
-class CheckFailed(Exception):
-    """What is wrong, in one line."""
 
 
 class Checks:
@@ -82,77 +79,54 @@ def metadata() -> str:
     return "twine check passes for both"
 
 
-# ---------------------------------------------------------------- an installation
-
-
-def says_its_version(environment: Environment) -> str:
-    """`onar --version` and `onar --help`, of the wheel and not of the repository."""
-    place = environment.run("python", "-c", "import onar; print(onar.__file__)")
-    if not Path(place).is_relative_to(environment.folder):
-        raise CheckFailed(f"onar comes from {place}")
-    if "complete" not in environment.run("onar", "--help"):
-        raise CheckFailed("onar --help does not name the verbs")
-    return environment.run("onar", "--version")
-
-
-def completes(environment: Environment, folder: Path) -> str:
-    """A bundled photo with a drawn mask: known pixels bit-identical, the hole filled."""
-    photos = environment.run("python", "-c", "from onar.bundled import bundled_photos; print(bundled_photos())")
-    photo = Path(photos) / "skimage_coffee.jpg"
-    width, height = Image.open(photo).size
-    size_and_holes = ["--img_size", f"{height}x{width}", "--hole_ratio", 0.05, 0.2]
-    environment.run("onar", "masks", "--output", folder / "masks", "--count", 1, *size_and_holes)
-    mask, result = folder / "masks" / "mask_0000.png", folder / "completed.png"
-    environment.run("onar", "complete", photo, "--mask", mask, "--output", result)
-    hole = np.asarray(Image.open(mask)) >= 128
-    before, after = (np.asarray(Image.open(file).convert("RGB")) for file in (photo, result))
-    if not np.array_equal(before[~hole], after[~hole]):
-        raise CheckFailed("known pixels have changed")
-    changed = (before[hole] != after[hole]).any(axis=1).mean()
-    if changed < 0.9:
-        raise CheckFailed(f"of the hole, only {changed:.0%} of the pixels were filled")
-    return f"{hole.mean():.0%} of {photo.name} filled, known pixels bit-identical"
-
-
-def exports_the_page(environment: Environment, folder: Path) -> str:
-    """`onar export --format web`."""
-    site = folder / "site"
-    environment.run("onar", "export", "--weights", "bundled", "--format", "web", "--output", site)
-    missing = [name for name in ("index.html", "onar.json", "generator-*.onnx.gz") if not any(site.glob(name))]
-    if missing:
-        raise CheckFailed(f"the folder lacks {', '.join(missing)}")
-    return f"{sum(file.stat().st_size for file in site.rglob('*') if file.is_file()) / 1e6:.1f} MB"
-
-
-def trains(environment: Environment, folder: Path) -> str:
-    """One step of a tiny network on the bundled photos, and its weights complete a photo."""
-    photos = environment.run("python", "-c", "from onar.bundled import bundled_photos; print(bundled_photos())")
-    environment.run("onar", "train", "--data", photos, "--results_dir", folder / "run", *ONE_STEP)
-    weights, result = folder / "run" / "generator_final.pth", folder / "trained.png"
-    environment.run(
-        "onar", "complete", Path(photos) / "skimage_coffee.jpg", "--mask", folder / "masks" / "mask_0000.png",
-        "--output", result, "--weights", weights,
-    )  # fmt: skip
-    torch = environment.run("python", "-c", "import torch; print(torch.__version__)")
-    return f"one step with PyTorch {torch}; its weights complete a photo"
+# ---------------------------------------------------------------- the installations
 
 
 def check_installation(checks: Checks, environment: Environment, name: str, folder: Path) -> None:
-    """All that is tried in an environment: without PyTorch first, then with it."""
+    """What is tried in the versions that Onar is tested with: without PyTorch first, then with it."""
+    if not check_base(checks, environment, name, folder, REPOSITORY / "constraints.txt"):
+        return
+    if not checks.run(f"{name}: install the extra train", lambda: installs(environment, "[train]")):
+        return
+    checks.run(f"{name}: onar export --format web", lambda: trials.exports_the_page(environment, folder))
+    checks.run(f"{name}: onar train", lambda: trials.trains(environment, folder))
+
+
+def check_lowest(checks: Checks, environment: Environment, name: str, folder: Path) -> None:
+    """What is tried in the lowest versions that pyproject.toml allows: without an extra first, then with all."""
+    if not check_base(checks, environment, name, folder, write_lowest(folder / "lowest.txt", [])):
+        return
+    extras = extras_for_users()
+    constraints = write_lowest(folder / "lowest_with_extras.txt", extras)
+    wanted = f"[{','.join(extras)}]"
+    if not checks.run(f"{name}: install {wanted}", lambda: installs(environment, wanted, constraints)):
+        return
+    for what, trial in trials.WITH_EXTRAS.items():
+        checks.run(f"{name}: {what}", partial(trial, environment, folder))
+
+
+def check_base(checks: Checks, environment: Environment, name: str, folder: Path, constraints: Path) -> bool:
+    """Install the wheel without an extra, and try it; gives whether it can be installed."""
+    if not checks.run(f"{name}: install the wheel", lambda: installs(environment, "", constraints)):
+        return False
+    checks.run(f"{name}: onar --version, --help", lambda: trials.says_its_version(environment))
+    for what, trial in trials.WITHOUT_EXTRAS.items():
+        checks.run(f"{name}: {what}", partial(trial, environment, folder))
+    return True
+
+
+def installs(environment: Environment, extras: str, constraints: Path = REPOSITORY / "constraints.txt") -> str:
+    """The wheel of `dist`."""
     (wheel,) = DIST.glob("*.whl")
+    environment.install(f"{wheel}{extras}", constraints)
+    return f"{len(environment.run('python', '-m', 'pip', 'list').splitlines()) - 2} packages"
 
-    def install(extra: str) -> str:
-        environment.install(f"{wheel}{extra}")
-        return f"{len(environment.run('python', '-m', 'pip', 'list').splitlines()) - 2} packages"
 
-    if not checks.run(f"{name}: install the wheel", lambda: install("")):
-        return
-    checks.run(f"{name}: onar --version, --help", lambda: says_its_version(environment))
-    checks.run(f"{name}: onar complete", lambda: completes(environment, folder))
-    if not checks.run(f"{name}: install the extra train", lambda: install("[train]")):
-        return
-    checks.run(f"{name}: onar export --format web", lambda: exports_the_page(environment, folder))
-    checks.run(f"{name}: onar train", lambda: trains(environment, folder))
+@contextmanager
+def fresh_environment(python: Python) -> Iterator[Environment]:
+    """An environment in a folder of its own, for a while."""
+    with tempfile.TemporaryDirectory(prefix="onar_release_") as folder:
+        yield Environment(python, Path(folder) / "environment")
 
 
 def main() -> int:
@@ -168,9 +142,11 @@ def main() -> int:
     if len(pythons) < 2:
         print(f"There is only one Python here that can be tried: {', '.join(map(str, pythons)) or 'none'}", flush=True)
     for python in pythons:
-        with tempfile.TemporaryDirectory(prefix="onar_release_") as folder:
-            environment = Environment(python, Path(folder) / "environment")
-            check_installation(checks, environment, str(python), Path(folder))
+        with fresh_environment(python) as environment:
+            check_installation(checks, environment, str(python), environment.folder.parent)
+    for python in pythons[:1]:
+        with fresh_environment(python) as environment:
+            check_lowest(checks, environment, f"{python}, lowest versions", environment.folder.parent)
     print("The release is good." if not checks.failed else f"{checks.failed} checks failed.")
     return 1 if checks.failed or not pythons else 0
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 from release.contents import REPOSITORY
 
 _SAY_VERSION = "import ensurepip, sys, venv; print(*sys.version_info[:3])"
 """A Python that cannot make virtual environments with pip fails."""
+
+MOST_MINUTES = 30
+"""For one command: pip may try hundreds of large files before it says that no versions fit."""
 
 
 class CommandFailed(Exception):
@@ -65,26 +72,63 @@ class Environment:
         self.folder = folder
         run([python.program, "-m", "venv", folder], folder.parent)
 
-    def install(self, requirement: str) -> None:
-        """Install a requirement in the versions that Onar is tested with."""
-        constraints = ["--constraint", REPOSITORY / "constraints.txt"]
-        self.run("python", "-m", "pip", "install", "--quiet", *constraints, requirement)
+    def install(self, requirement: str, constraints: Path = REPOSITORY / "constraints.txt") -> None:
+        """Install a requirement, by default in the versions that Onar is tested with."""
+        self.run("python", "-m", "pip", "install", "--constraint", constraints, requirement)
 
     def run(self, program: str, *arguments: object) -> str:
         """Run one of its programs in the folder beside it; gives what is printed, without the last line's end."""
         return run([self.folder / "bin" / program, *arguments], self.folder.parent)
 
+    @contextmanager
+    def started(self, program: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """One of its programs, to read what it prints while it runs; it is ended at the end, or when it takes long."""
+        folder = self.folder.parent
+        words = [str(word) for word in (self.folder / "bin" / program, *arguments)]
+        with subprocess.Popen(
+            words, cwd=folder, env=_surroundings(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            end = Timer(60 * MOST_MINUTES, process.kill)
+            end.start()
+            try:
+                yield process
+            finally:
+                end.cancel()
+                process.terminate()
+
 
 def run(command: list[object], folder: Path) -> str:
-    """Run a command that knows no other packages than its own.
+    """Run a command that knows no other packages than its own, and leaves nothing outside the folder.
 
     Raises:
-        CommandFailed: its exit code is not 0.
+        CommandFailed: its exit code is not 0, or it does not end.
     """
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env=_surroundings(folder),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60 * MOST_MINUTES,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(f"{' '.join(words)} did not end in {MOST_MINUTES} minutes") from None
     if done.returncode:
+        conflict = conflict_in(done.stdout)
         last = (done.stderr or done.stdout).strip()[-1000:]
-        raise CommandFailed(f"exit code {done.returncode} of {' '.join(words)}: {last}")
+        raise CommandFailed(conflict or f"exit code {done.returncode} of {' '.join(words)}: {last}")
     return done.stdout.strip()
+
+
+def conflict_in(printed: str) -> str:
+    """Which requirements contradict each other, in one line, when pip has said so."""
+    lines = re.findall(r"^ +((?:.*\S depends on |The user requested ).*)$", printed, re.M)
+    return f"pip finds no versions that fit: {', '.join(dict.fromkeys(lines))}" if lines else ""
+
+
+def _surroundings(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    return kept | {"HF_HOME": str(folder / "hugging_face"), "WANDB_MODE": "offline"}

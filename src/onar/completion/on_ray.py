@@ -238,12 +238,12 @@ def _connect(ray: Any, address: str | None) -> None:
 
 
 def _import_quietly() -> Any:
-    """Ray and Ray Data; raises `OnarError` when they are not installed."""
+    """Ray and Ray Data; raises `OnarError` when they cannot be imported."""
     try:
         import ray
         import ray.data
     except ImportError as error:
-        raise OnarError('--engine ray needs pip install "onar[ray]"') from error
+        raise OnarError(f'--engine ray needs pip install "onar[ray]" ({error})') from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 

@@ -131,7 +131,7 @@ def _import_datasets(data: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise OnarError(f'{data} needs pip install "onar[hub]"') from error
+        raise OnarError(f'{data} needs pip install "onar[hub]" ({error})') from error
     if sys.stderr is None or not sys.stderr.isatty():
         datasets.disable_progress_bars()
     return datasets

@@ -70,11 +70,17 @@ class Graph:
         return content
 
     def convolve(self, weights: Weights, layer: str, x: str, stride: int = 1) -> str:
-        """A 3×3 or 1×1 convolution with bias, by the names of its weights in the state dict."""
-        kernel = weights[f"{layer}.weight"]
+        """A 3×3 or 1×1 convolution with bias, by the names of its weights in the state dict.
+
+        Raises:
+            ValueError: the bias is of another number of channels, which ONNX Runtime has not always looked at.
+        """
+        kernel, bias = weights[f"{layer}.weight"], weights[f"{layer}.bias"]
+        if bias.shape != kernel.shape[:1]:
+            raise ValueError(f"{layer}.bias has shape {bias.shape}, not {kernel.shape[:1]}")
         side = kernel.shape[-1]
         window = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "strides": [stride, stride]}
-        return self.add("Conv", x, kernel, weights[f"{layer}.bias"], **window)
+        return self.add("Conv", x, kernel, bias, **window)
 
     def hide_holes(self, x: str, known: str) -> str:
         """Make holes 0, whatever lies there: a product would leave NaN."""

@@ -80,7 +80,9 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """The photo with all that was filled, as completing it writes it; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
 
-    @router.delete("/api/photos/{photo_id}", summary="Let a photo go that was kept", status_code=204)
+    @router.delete(
+        "/api/photos/{photo_id}", summary="Let a photo go that was kept", status_code=204, response_model=None
+    )
     async def forget(photo_id: str) -> None:
         """Nobody is told whether there was one."""
         kept.forget(photo_id)

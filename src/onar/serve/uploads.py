@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -164,8 +165,9 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
             given: dict[str, list[bytes | str]] = {}
             for name, value in form.multi_items():
                 given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
-    except HTTPException as error:
-        raise MalformedError(f"the form cannot be read: {error.detail}") from error
+    except (HTTPException, FormParserError) as error:  # the second by Starlette before 1.7
+        reason = error.detail if isinstance(error, HTTPException) else error
+        raise MalformedError(f"the form cannot be read: {reason}") from error
     if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
         raise UsageError(f"{shorten(repeated)}: given more than once")
     with _explained():
