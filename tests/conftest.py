@@ -1,6 +1,7 @@
 """Shared fixtures. Tests take photos from the package; larger sets beside the repository are used when present."""
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,10 @@ def pytest_configure() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    # Under nohup or in the background a shell has these ignored, and what tests start would inherit that.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
