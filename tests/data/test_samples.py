@@ -366,6 +366,22 @@ assert cv2.getNumThreads() == 2
     subprocess.run([sys.executable, "-c", script, tmp_path], check=True, timeout=120)
 
 
+def test_reading_processes_end_with_a_program_that_stops_in_the_middle() -> None:
+    """Also with the versions of PyTorch that leave them to garbage collection, which comes too late."""
+    script = """
+import sys
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter as Reading
+from onar.data.batches import EpochBatches, photo_loader
+from tests.data.test_samples import PATHS, training
+
+Reading._register_persistent_workers_atexit = lambda self: None
+batches = iter(photo_loader(training(PATHS), EpochBatches(len(PATHS), 2, seed=0), num_workers=2))
+next(batches)
+sys.exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == 7
+
+
 def test_samples_are_the_same_whatever_the_number_of_reading_processes() -> None:
     runs = []
     for num_workers in (0, 1, 2):

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +62,7 @@ def running_caddy(lines: str, address: str, folder: Path) -> Iterator[str]:
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     command = [needed("caddy"), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
     with running(command, port, home):
+        wait_until(lambda: has_certificate(port))
         yield f"https://{NAME}:{port}"
 
 
@@ -101,9 +104,21 @@ def listens(process: subprocess.Popen[str], port: int) -> bool:
     return any(each.laddr.port == port for each in psutil.Process(process.pid).net_connections("tcp"))
 
 
+def has_certificate(port: int) -> bool:
+    """Whether a server answers over TLS: Caddy listens before it has made the certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), 60) as plain,
+            context.wrap_socket(plain, server_hostname=NAME),
+        ):
+            return True
+    except ssl.SSLError:
+        return False
+
+
 def unused_port() -> int:
     """A port that nobody listens at now, for programs that cannot choose one themselves."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Timer
 from typing import Any
+from weakref import WeakSet
 
 import cv2
 import numpy as np
@@ -129,11 +131,27 @@ class PhotoLoader(DataLoader[Any]):
         with naming_lost_readers():
             with opencv_alone():
                 batches = super().__iter__()
+            if self.num_workers:
+                _READING.add(batches)
             for batch in _telling_of_waits(batches):
                 if isinstance(batch, OnarError):
                     self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
                     raise batch
                 yield batch
+
+
+_READING: WeakSet[Any] = WeakSet()
+"""Iterators whose processes read photos."""
+
+
+@atexit.register
+def _end_readers() -> None:
+    """End reading processes before multiprocessing waits for them: `start_worker` has them ignore its one SIGTERM.
+
+    Recent versions of PyTorch do this themselves; with others a training that was stopped with Ctrl-C never ended.
+    """
+    for batches in list(_READING):
+        batches._shutdown_workers()
 
 
 def refuse_long_temporary_folder() -> None:
