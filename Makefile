@@ -71,8 +71,8 @@ page: web/node_modules/.installed
 
 # The pictures in docs/images of fills and of the page, with a short training; needs Chromium.
 pictures: $(VENV)/.installed-dev
-	$(BIN)/python -m docs.fills
-	$(BIN)/python -m docs.pictures
+	$(BIN)/python -m tools.pictures.fills
+	$(BIN)/python -m tools.pictures.page
 
 # PatchMatch for browsers; needs Emscripten.
 patchmatch: $(VENV)/.installed-dev
@@ -85,7 +85,7 @@ docs: $(VENV)/.installed-dev
 
 # Builds the release in dist and tries it as those who install it will: minutes, and 6 GB for a while.
 release-check: $(VENV)/.installed-dev
-	$(BIN)/python -m release
+	$(BIN)/python -m tools.release
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.networks import PHOTOS
 from benchmarks.table import Table
 from onar import PConvUNet
-from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator, save_weights
+from onar.weights.bundled import bundled_weights
 
 SIZES = {"1 MP": (864, 1152), "12 MP": (3024, 4032), "24 MP": (4000, 6000)}
 HOLES = {"small": 0.02, "large": 0.35}

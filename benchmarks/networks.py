@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar import PConvUNet, random_mask
-from onar.bundled import bundled_photos
-from onar.masks import known_from_mask
+from onar.masks.holes import known_from_mask
 from onar.models.pconv_unet import BatchNorm
+from onar.weights.bundled import bundled_photos
 
 PHOTOS = bundled_photos()
 

@@ -24,11 +24,11 @@ from playwright.sync_api import Page
 from benchmarks.completing import SIZES
 from benchmarks.machine import processor
 from benchmarks.table import Table
-from onar.bundled import bundled_photos
 from onar.export.verb import export
-from tests.export.static_host import hosting
-from tests.serve.browser import button, choose_brush, draw, open_page, photo_size, running_browser
-from tests.serve.server import running_server
+from onar.weights.bundled import bundled_photos
+from tests.support.browser import button, choose_brush, draw, open_page, photo_size, running_browser
+from tests.support.server import running_server
+from tests.support.static_host import hosting
 
 REPEATS = 3
 PHOTO = "pexels_315998.jpg"

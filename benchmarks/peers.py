@@ -14,9 +14,9 @@ from benchmarks.networks import photo_with_holes
 from benchmarks.table import Table, milliseconds
 from benchmarks.timing import interleave
 from onar import PConvUNet
-from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator
 from onar.inference.backends import OnnxBackend
+from onar.weights.bundled import bundled_weights
 
 MIGAN = "MIGAN_INFERENCE"
 """Environment variable with a path: `lib/model_zoo/migan_inference.py` in a checkout of Picsart-AI-Research/MI-GAN."""

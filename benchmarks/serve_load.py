@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from onar.masks import random_mask
+from onar.masks.generation import random_mask
 
 SIZE = 512
 SECONDS = 30

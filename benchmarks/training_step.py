@@ -17,12 +17,12 @@ from benchmarks.networks import PHOTOS
 from benchmarks.table import Table, milliseconds
 from benchmarks.timing import REPEATS, interleave
 from onar import TrainConfig
-from onar.masks import composite
+from onar.masks.holes import composite
 from onar.metrics.feature_networks import FEATURES
+from onar.training.gan.setup import Run, prepare, start_processes
+from onar.training.gan.step import GAN, Batch
 from onar.training.losses import relativistic_generator_loss
 from onar.training.results_folder import Results
-from onar.training.setup import Run, prepare, start_processes
-from onar.training.step import GAN, Batch
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
 NOTE = (

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.runs import SMALL
+from tests.support.runs import SMALL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

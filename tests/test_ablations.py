@@ -19,7 +19,7 @@ from onar import TrainConfig, train
 from onar.errors import UsageError
 from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
-from tests.runs import SMALL, assert_same_weights, wait_until
+from tests.support.runs import SMALL, assert_same_weights, wait_until
 
 LAPTOP = str(REPOSITORY / "configs" / "laptop.toml")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from onar.array_fill import fill_frame
+from onar.fills.pyramid import fill_frame
 from onar.models.pyramid_fill import pyramid_fill
 
 

@@ -10,7 +10,7 @@ from benchmarks.page import fill_twice, on_host, on_server, write_photo
 from benchmarks.timing import Times, interleave
 from onar import PConvUNet
 from onar.export.verb import export
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
 
 
 def test_the_plain_twin_has_the_generators_parameters_and_sizes() -> None:

@@ -15,14 +15,14 @@ from PIL import Image
 from safetensors import safe_open
 
 from onar import Inpainter, random_mask
-from onar.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
 from onar.checkpoint import load_weights
 from onar.metrics.learned_distances import st_lpips
-from onar.setting_checks import read_toml
-from onar.training.blend_config import BlendConfig
-from onar.training.colour_config import ColourConfig
-from release.contents import faults_of_wheel
+from onar.settings.checks import read_toml
+from onar.training.blend.config import BlendConfig
+from onar.training.colours.config import ColourConfig
+from onar.weights.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
 from tests.conftest import PHOTOS, REPOSITORY
+from tools.release.contents import faults_of_wheel
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 

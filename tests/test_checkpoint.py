@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from onar import Inpainter, TrainConfig, train, weights_files
+from onar import Inpainter, TrainConfig, train
 from onar.checkpoint import (
     load_generator,
     load_strictly,
@@ -19,15 +19,16 @@ from onar.checkpoint import (
     save_safetensors,
     save_weights,
 )
-from onar.config import settings_to_share
 from onar.errors import OnarError
 from onar.export.verb import export_onnx
-from onar.files import replacing
 from onar.models import GENERATORS, Discriminator, PConvUNet, PyramidFill
 from onar.models.pconv_unet import BASE_FILLS
-from onar.tensor_files import DamagedFileError, load_state, save_state
-from onar.weights_files import ARGUMENTS
-from tests.runs import SMALL
+from onar.settings.training import settings_to_share
+from onar.system.files import replacing
+from onar.weights import files as weights_files
+from onar.weights.files import ARGUMENTS
+from onar.weights.tensors import DamagedFileError, load_state, save_state
+from tests.support.runs import SMALL
 
 OPTIONS = [
     {"base_channels": 8, "depth": 3},

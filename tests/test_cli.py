@@ -14,7 +14,7 @@ import onar
 from onar.cli import main
 from onar.imaging.images import read_mask
 from onar.imaging.listing import find_masks
-from onar.masks import hole_share
+from onar.masks.holes import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
 
 

@@ -7,10 +7,10 @@ import tomli_w
 
 from onar import TrainConfig
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.config import MaskConfig
 from onar.errors import OnarError, UsageError
 from onar.serve.config import ServeConfig
-from onar.setting_checks import read_toml
+from onar.settings.checks import read_toml
+from onar.settings.training import MaskConfig
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 

@@ -12,15 +12,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from onar import Inpainter, TrainConfig, random_mask, train
-from onar.config import Precision
-from onar.masks import known_from_mask
+from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
+from onar.settings.training import Precision
+from onar.training.gan.setup import build_gan, start_accelerator, start_processes
+from onar.training.gan.step import GAN, NotFiniteError
 from onar.training.losses import PerceptualLoss
 from onar.training.precision import choose_precision
-from onar.training.setup import build_gan, start_accelerator, start_processes
-from onar.training.step import GAN, NotFiniteError
 from tests.conftest import PHOTOS
-from tests.runs import SMALL, flags, records, state
+from tests.support.runs import SMALL, flags, records, state
 from tests.training.test_step import spoil_gradients, values_of
 
 pytestmark = pytest.mark.cuda

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from onar import TrainConfig
-from onar.devices import choose_device
 from onar.errors import UsageError
 from onar.inference.backends import _choose_onnx_device, _provider
-from onar.training.blend_config import BlendConfig
-from onar.training.setup import start_processes
-from tests.runs import SMALL
+from onar.system.devices import choose_device
+from onar.training.blend.config import BlendConfig
+from onar.training.gan.setup import start_processes
+from tests.support.runs import SMALL
 
 FAULTS = """
 import resource, sys, torch
 from onar import TrainConfig, train
-from onar.devices import keep_freed_memory
+from onar.system.devices import keep_freed_memory
 
 def faults():
     for round in range(30):
@@ -57,7 +57,7 @@ def test_training_from_python_leaves_the_memory_of_the_process_to_its_owner(phot
 
 THREADS = """
 from onar.cli import main
-from onar.devices import FEW_CPUS, available_cpus
+from onar.system.devices import FEW_CPUS, available_cpus
 try:
     main(["train", "--data", "nowhere"])  # imports torch, whose OpenMP then says how its threads wait
 finally:

@@ -27,11 +27,11 @@ from PIL import Image, ImageOps
 from pyarrow import parquet
 
 import onar
-from docs.pictures import IMAGES, MOST_BYTES, PICTURES
 from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
-from tests.conversion.references import FlatUNet, RatioOfKnownValues
-from tests.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
+from tests.support.convert_references import FlatUNet, RatioOfKnownValues
+from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
+from tools.pictures.page import IMAGES, MOST_BYTES, PICTURES
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
 TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
@@ -352,9 +352,9 @@ def test_the_names_that_programs_import_are_kept() -> None:
         "write_pairs",
     }
     from onar.checkpoint import load_generator
-    from onar.config import TrainConfig
     from onar.masks import composite, known_from_mask
     from onar.models import GENERATORS, Discriminator, PartialConv2d, PConvUNet, PyramidFill
+    from onar.settings.training import TrainConfig
 
     assert TrainConfig is onar.TrainConfig
     assert (Discriminator, PartialConv2d, PConvUNet) == (onar.Discriminator, onar.PartialConv2d, onar.PConvUNet)
@@ -363,7 +363,7 @@ def test_the_names_that_programs_import_are_kept() -> None:
 
 
 def test_python_blocks_import_public_names_alone() -> None:
-    kept = {"onar", "onar.masks", "onar.checkpoint", "onar.models", "onar.config"}
+    kept = {"onar", "onar.masks", "onar.checkpoint", "onar.models", "onar.settings.training"}
     imported = {module for block in PYTHON for module in re.findall(r"^(?:from|import) (onar[\w.]*)", block.code, re.M)}
     assert imported <= kept
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onar.errors import OnarError
-from onar.files import AppearedError, replacing, replacing_folder, write_text
+from onar.system.files import AppearedError, replacing, replacing_folder, write_text
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])

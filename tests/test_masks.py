@@ -5,9 +5,9 @@ import torch
 from PIL import Image, ImageFilter
 
 from onar.errors import UsageError
-from onar.masks import (
+from onar.masks.generation import random_mask
+from onar.masks.holes import (
     HOLE_RATIO_RANGES,
-    MASK_TYPES,
     augment_mask,
     composite,
     fit_holes,
@@ -16,8 +16,8 @@ from onar.masks import (
     is_mostly_grey,
     known_from_mask,
     mask_from_known,
-    random_mask,
 )
+from onar.masks.shapes import MASK_TYPES
 from tests.conftest import PHOTOS
 
 ODD_SIZES = [(1, 1), (1, 7), (3000, 20), (37, 513)]

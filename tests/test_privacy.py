@@ -12,10 +12,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from onar.process_state import SENDS_NOTHING
+from onar.system.state import SENDS_NOTHING
 from tests.conftest import PHOTOS, REPOSITORY
-from tests.runs import SMALL
-from tests.serve.server import a_mask, a_photo, encode, running_server
+from tests.support.runs import SMALL
+from tests.support.server import a_mask, a_photo, encode, running_server
 
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar import CompletionConfig, Inpainter, Job, PConvUNet, UsageError, complete_files
+from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.images import open_photo
-from onar.patchmatch import fill_with_patches
-from onar.process_state import (
+from onar.system.state import (
     cpu_threads,
     environment,
     evaluating,

@@ -14,10 +14,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from release.contents import PAGE, WEIGHTS, faults_of_wheel
-from release.lowest import NoLowerBound, extras_for_users, lowest_versions, write_lowest
-from release.pythons import conflict_in, oldest_and_newest
 from tests.conftest import PHOTOS, REPOSITORY
+from tools.release.contents import PAGE, WEIGHTS, faults_of_wheel
+from tools.release.lowest import NoLowerBound, extras_for_users, lowest_versions, write_lowest
+from tools.release.pythons import conflict_in, oldest_and_newest
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

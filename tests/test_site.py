@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 import onar
 from tests.conftest import REPOSITORY
-from tests.serve.browser import keep_picture, running_browser
+from tests.support.browser import keep_picture, running_browser
 
 pytest.importorskip("material", reason="needs MkDocs Material: pip install -e '.[docs]'")
 pytest.importorskip("mkdocstrings", reason="needs mkdocstrings: pip install -e '.[docs]'")

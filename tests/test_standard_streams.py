@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PHOTOS
-from tests.runs import SMALL, train_command
+from tests.support.runs import SMALL, train_command
 
 PHOTO = PHOTOS / "skimage_coffee.jpg"
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="closes descriptors as a shell does")
@@ -103,8 +103,8 @@ from onar.completion.verb import complete
 sys.stdout = sys.stderr = None
 photo, mask, output = map(Path, sys.argv[1:])
 complete([photo, photo.with_name("skimage_chelsea.jpg")][:1], mask, output, weights="pyramid")
-import onar.console
-assert list(onar.console.progress_bar([1, 2])) == [1, 2]
+import onar.system.console
+assert list(onar.system.console.progress_bar([1, 2])) == [1, 2]
 """
     command = [sys.executable, "-c", code, str(PHOTO), str(mask), str(tmp_path / "out.png")]
     run = subprocess.run(command, capture_output=True, timeout=300, check=False)

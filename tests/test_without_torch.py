@@ -13,12 +13,12 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from onar import Inpainter, PConvUNet, random_mask
-from onar.bundled import bundled_weights
 from onar.checkpoint import load_generator, save_weights
 from onar.inference.backends import OnnxBackend, TorchBackend
 from onar.models import PyramidFill
+from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 

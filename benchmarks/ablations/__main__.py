@@ -23,7 +23,7 @@ from benchmarks.ablations.study import Study, check_study, read_study
 from benchmarks.ablations.variants import BASE, VARIANTS
 from benchmarks.machine import processor
 from onar.errors import OnarError, UsageError
-from onar.files import write_text
+from onar.system.files import write_text
 
 REPOSITORY = Path(__file__).parent.parent.parent
 

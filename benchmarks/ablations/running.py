@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.ablations.study import Study, folder_of, report_of
 from benchmarks.ablations.variants import Variant
-from onar.config import TrainConfig
 from onar.errors import OnarError
+from onar.settings.training import TrainConfig
 from onar.training.results_folder import FREE_KEYS, Results
 
 

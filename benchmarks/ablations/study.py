@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablations.variants import BASE, VARIANTS, Variant
-from onar.config import TrainConfig
 from onar.errors import OnarError, UsageError
-from onar.files import write_text
+from onar.settings.training import TrainConfig
+from onar.system.files import write_text
 
 
 @dataclass(frozen=True)

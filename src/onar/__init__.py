@@ -5,19 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from onar.process_state import send_nothing
+from onar.system.state import send_nothing
 
 if TYPE_CHECKING:
     from onar.completion.config import CompletionConfig
     from onar.completion.in_process import Outcome, complete_files
     from onar.completion.plan import Job
-    from onar.config import TrainConfig
     from onar.errors import OnarError, UsageError
     from onar.evaluation.verb import evaluate, write_pairs
     from onar.inference.inpainter import Inpainter
-    from onar.masks import random_mask
+    from onar.masks.generation import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
-    from onar.training.loop import train
+    from onar.settings.training import TrainConfig
+    from onar.training.gan.loop import train
 
 __all__ = [
     "CompletionConfig",
@@ -48,12 +48,12 @@ _HOMES = {
     "PConvUNet": "onar.models",
     "PartialConv2d": "onar.models",
     "PyramidFill": "onar.models",
-    "TrainConfig": "onar.config",
+    "TrainConfig": "onar.settings.training",
     "UsageError": "onar.errors",
     "complete_files": "onar.completion.in_process",
     "evaluate": "onar.evaluation.verb",
-    "random_mask": "onar.masks",
-    "train": "onar.training.loop",
+    "random_mask": "onar.masks.generation",
+    "train": "onar.training.gan.loop",
     "write_pairs": "onar.evaluation.verb",
 }
 

@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from onar.config import DataConfig, settings_to_share
 from onar.errors import OnarError
-from onar.imaging.formats import ending_of
+from onar.imaging.formats.endings import ending_of
 from onar.models import GENERATORS
-from onar.setting_checks import read_toml
-from onar.tensor_files import load_state, save_state
-from onar.weights_files import FORMAT, NEWER, read_generator_file, refuse_misfit, refuse_newer, usual_training_size
+from onar.settings.checks import read_toml
+from onar.settings.training import DataConfig, settings_to_share
+from onar.weights.files import FORMAT, NEWER, read_generator_file, refuse_misfit, refuse_newer, usual_training_size
+from onar.weights.tensors import load_state, save_state
 
 StateDict = dict[str, Tensor]
 

@@ -16,16 +16,16 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token
 from cyclopts import convert as convert_tokens
 from cyclopts.config import Dict
 
-from onar.bundled import BUNDLED
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.config import DeviceOption, MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
-from onar.devices import choose_device, keep_freed_memory, let_threads_sleep, limit_opencv
 from onar.errors import OnarError, OutOfMemoryError, UsageError, extra_for_training, is_out_of_memory, printable
 from onar.serve.config import ServeConfig
-from onar.setting_checks import read_toml
-from onar.standard_streams import lost_output, steady_streams
-from onar.training.blend_config import BlendConfig
-from onar.training.colour_config import ColourConfig
+from onar.settings.checks import read_toml
+from onar.settings.training import DeviceOption, MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
+from onar.system.devices import choose_device, keep_freed_memory, let_threads_sleep, limit_opencv
+from onar.system.streams import lost_output, steady_streams
+from onar.training.blend.config import BlendConfig
+from onar.training.colours.config import ColourConfig
+from onar.weights.bundled import BUNDLED
 
 _TRAINING_ONLY = (
     {field.name for field in fields(TrainConfig)}
@@ -72,8 +72,8 @@ app = App(
 @app.command
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; leaves weights, sample sheets and loss curves in the results folder."""
-    from onar.training.loop import train
-    from onar.training.setup import trains_on_cpu
+    from onar.training.gan.loop import train
+    from onar.training.gan.setup import trains_on_cpu
 
     if trains_on_cpu(config):
         keep_freed_memory()
@@ -350,7 +350,7 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     First makes pairs of fills from the photos, which takes the most time, and then trains on them. What was stopped
     goes on with the same command. It needs pip install "onar[train,offline]".
     """
-    from onar.training.blend import train_blend
+    from onar.training.blend.verb import train_blend
 
     if choose_device(config.device).type == "cpu":
         keep_freed_memory()
@@ -364,7 +364,7 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
     It sees photos in cells of 8×8 pixels, so many thousands of holes fit into an hour of two cores. What was stopped
     goes on with the same command. It needs pip install "onar[train,offline]".
     """
-    from onar.training.colours import train_colours
+    from onar.training.colours.verb import train_colours
 
     if choose_device(config.device).type == "cpu":
         keep_freed_memory()
@@ -398,7 +398,7 @@ def demo(output: Path = Path("./onar_demo")) -> None:
         output: Folder for the demo's photos, weights and pictures; made anew each time.
     """
     from onar.demo import demo
-    from onar.training.setup import trains_on_cpu
+    from onar.training.gan.setup import trains_on_cpu
 
     if trains_on_cpu(TrainConfig()):
         keep_freed_memory()

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from onar.bundled import bundled_photos, bundled_weights
-from onar.config import TrainConfig
-from onar.console import text_table
 from onar.errors import OnarError
-from onar.files import write_text
 from onar.imaging.images import read_photo, write_image
 from onar.imaging.listing import find_photos
 from onar.imaging.sheets import picture_grid
 from onar.inference.inpainter import Inpainter
-from onar.masks import known_from_mask, random_mask
+from onar.masks.generation import random_mask
+from onar.masks.holes import known_from_mask
 from onar.metrics.held_out import Completer, HeldOut, Scores, complete_by, sample_rows, score_baselines, score_completer
 from onar.metrics.learned_distances import st_lpips
-from onar.training.loop import train
+from onar.settings.training import TrainConfig
+from onar.system.console import text_table
+from onar.system.files import write_text
+from onar.training.gan.loop import train
 from onar.training.results_folder import Results
+from onar.weights.bundled import bundled_photos, bundled_weights
 
 HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
 MASKS_PER_PHOTO = 2  # each costs three to four times as much to score with ST-LPIPS as to fill

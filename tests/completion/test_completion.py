@@ -22,8 +22,8 @@ from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
 from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
+from onar.imaging.formats.png import write_png
 from onar.imaging.images import PhotoBytes
-from onar.imaging.png import write_png
 from tests.conftest import PHOTOS
 from tests.imaging.test_photo_file import camera_exif, noise, png_header, read_by_opencv
 

@@ -27,7 +27,7 @@ from onar.completion.config import EngineConfig
 from onar.completion.on_ray import Actor, Pool, plan_pool
 from onar.errors import UsageError
 from tests.conftest import PHOTOS
-from tests.runs import has_ended, wait_until
+from tests.support.runs import has_ended, wait_until
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='needs "onar[ray]"; Ray is not there for every Python')
 COUNT = 8

@@ -19,7 +19,7 @@ from onar.completion import in_process
 from onar.completion.results import Work
 from tests.completion.test_completion import hole_of, photo_of, save_mask
 from tests.conftest import PHOTOS
-from tests.runs import wait_until
+from tests.support.runs import wait_until
 
 SIZE = 48, 64
 

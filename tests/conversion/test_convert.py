@@ -16,22 +16,22 @@ from PIL import Image
 from torch import Tensor, nn
 
 from onar import OnarError, TrainConfig, UsageError, random_mask, train
-from onar.bundled import bundled_photos
 from onar.checkpoint import load_generator, load_weights
 from onar.conversion.verb import convert
 from onar.export.verb import export
 from onar.inference.backends import OnnxBackend
-from onar.masks import known_from_mask
+from onar.masks.holes import known_from_mask
 from onar.models import PConvUNet
-from tests.conversion.references import (
+from onar.weights.bundled import bundled_photos
+from tests.support.convert_references import (
     EncoderDecoder,
     FlatUNet,
     RatioOfKnownValues,
     RatioOfWindow,
     randomise,
 )
-from tests.runs import SMALL, run_onar
-from tests.serve.server import a_mask, a_photo, encode, running_server
+from tests.support.runs import SMALL, run_onar
+from tests.support.server import a_mask, a_photo, encode, running_server
 
 IMAGENET = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
 

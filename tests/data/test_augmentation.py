@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from onar.config import TrainConfig
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.from_config import find_training_data, open_loader, start_batches
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import PhotoPaths, RandomCrops, TrainingPhotos
 from onar.errors import UsageError
 from onar.metrics.held_out import load_held_out
+from onar.settings.training import TrainConfig
 from tests.conftest import PHOTOS
-from tests.runs import run_onar
+from tests.support.runs import run_onar
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64

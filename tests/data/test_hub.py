@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from onar.config import TrainConfig
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.hub import HubPhotos, RemotePhoto, photo_of
@@ -25,9 +24,10 @@ from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import PhotoPaths, RandomCrops, TrainingPhotos
 from onar.data.streams import Place, StreamedPhotos, StreamLoader, _Parts, fingerprint
 from onar.errors import OnarError, UsageError
-from onar.training.loop import train
+from onar.settings.training import TrainConfig
+from onar.training.gan.loop import train
 from tests.conftest import PHOTOS
-from tests.runs import SMALL, assert_same_weights, records, train_command
+from tests.support.runs import SMALL, assert_same_weights, records, train_command
 
 datasets = pytest.importorskip("datasets", reason='needs the extra "hub"')
 

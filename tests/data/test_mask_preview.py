@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from onar.cli import main
-from onar.config import MaskConfig
 from onar.data import mask_preview
 from onar.data.mask_preview import write_masks
 from onar.errors import UsageError
+from onar.settings.training import MaskConfig
 
 
 def contents(folder: Path) -> dict[str, bytes]:

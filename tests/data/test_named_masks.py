@@ -11,7 +11,7 @@ from onar.data.augmentation import Augmentation
 from onar.data.from_config import find_training_data
 from onar.data.samples import CentreCrops, RandomCrops, TrainingPhotos, ValidationPhotos
 from onar.errors import OnarError, UsageError
-from tests.runs import SMALL, records
+from tests.support.runs import SMALL, records
 
 WHITE, GREY = 255, 90
 

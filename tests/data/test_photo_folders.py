@@ -15,7 +15,7 @@ from onar.data.photo_folders import PhotoPaths, find_photo_paths, is_results_fol
 from onar.data.samples import open_photos
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import Pairs
-from tests.runs import flags
+from tests.support.runs import flags
 
 
 def fill(folder: Path, *names: str, shade: int = 0) -> Path:

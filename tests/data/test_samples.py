@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch.utils.data import BatchSampler, Dataset
 
-from onar.config import MaskConfig, TrainConfig
 from onar.data import mask_preview
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
@@ -32,10 +31,11 @@ from onar.data.samples import (
 from onar.errors import OnarError
 from onar.imaging.images import read_photo, write_image
 from onar.imaging.listing import find_photos
-from onar.masks import hole_share
-from onar.training.loop import train
+from onar.masks.holes import hole_share
+from onar.settings.training import MaskConfig, TrainConfig
+from onar.training.gan.loop import train
 from tests.conftest import PHOTOS
-from tests.runs import SMALL
+from tests.support.runs import SMALL
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64

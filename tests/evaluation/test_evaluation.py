@@ -27,7 +27,8 @@ from onar.evaluation.pairs import GeneratedHoles, Group, MasksHash, generated_ho
 from onar.evaluation.report import Report
 from onar.evaluation.report_page import to_html
 from onar.imaging.images import EightBits
-from onar.masks import HOLE, HOLE_RATIO_RANGES, holes_from_mask
+from onar.masks.holes import HOLE_RATIO_RANGES, holes_from_mask
+from onar.masks.shapes import HOLE
 from onar.metrics.baselines import BASELINES, telea
 from onar.metrics.scores import MAX_PSNR
 from tests.evaluation.conftest import OFFLINE, SIZE

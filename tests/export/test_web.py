@@ -19,14 +19,14 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect
 
 from onar import Inpainter, OnarError, PConvUNet, UsageError
-from onar.bundled import bundled_page
 from onar.checkpoint import save_weights
 from onar.cli import main
 from onar.export.verb import export
 from onar.export.web import GENERATOR
+from onar.weights.bundled import bundled_page
 from tests.conftest import PHOTOS
-from tests.export.static_host import hosting
-from tests.serve.browser import PATIENCE, running_browser
+from tests.support.browser import PATIENCE, running_browser
+from tests.support.static_host import hosting
 
 pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), reason="needs the built page")
 

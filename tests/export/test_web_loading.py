@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from onar import PConvUNet
-from onar.bundled import bundled_page
 from onar.checkpoint import save_weights
 from onar.export.verb import export
-from tests.export.static_host import Watched, watching
-from tests.serve.browser import PATIENCE, button, canvas, drag, let_draw, running_browser
-from tests.serve.server import needs_page
+from onar.weights.bundled import bundled_page
+from tests.support.browser import PATIENCE, button, canvas, drag, let_draw, running_browser
+from tests.support.server import needs_page
+from tests.support.static_host import Watched, watching
 
 pytestmark = needs_page
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onar.imaging.formats.jpeg import MOST_SCANS
 from onar.imaging.images import PhotoBytes, PhotoError, open_photo, read_mask, read_photo
-from onar.imaging.jpeg import MOST_SCANS
 from onar.imaging.photo_file import read_photo_file
 from tests.imaging.test_tiff import write_by_hand
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from onar.errors import OnarError
-from onar.imaging import formats
-from onar.imaging.formats import FORMATS
+from onar.imaging.formats import endings as formats
+from onar.imaging.formats.endings import FORMATS
 from onar.imaging.images import (
     PIXEL_LIMIT,
     PhotoError,
@@ -23,7 +23,7 @@ from onar.imaging.images import (
     write_image,
 )
 from onar.inference.holes import as_holes
-from onar.masks import holes_from_mask
+from onar.masks.holes import holes_from_mask
 from tests.conftest import PHOTOS
 
 RED, GREEN, BLUE, GREY = (250, 10, 20), (30, 240, 40), (0, 70, 200), (120, 120, 120)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from onar.errors import OnarError
-from onar.imaging import formats, images
+from onar.imaging import images
+from onar.imaging.formats import endings as formats
 from onar.imaging.listing import find_masks, find_photos
 
 

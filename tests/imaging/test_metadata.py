@@ -9,9 +9,9 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from onar.imaging import exif, heif
+from onar.imaging.formats import exif, heif
+from onar.imaging.formats.png import read_facts
 from onar.imaging.photo_file import read_photo_file, write_photo_file
-from onar.imaging.png import read_facts
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"

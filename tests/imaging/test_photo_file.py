@@ -10,12 +10,12 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from onar.errors import OnarError
-from onar.imaging import png, tiff
-from onar.imaging.formats import FORMATS
+from onar.imaging.formats import png, tiff
+from onar.imaging.formats.endings import FORMATS
+from onar.imaging.formats.png import write_png
+from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoError, PhotoTooLargeError
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
-from onar.imaging.png import write_png
-from onar.imaging.tiff import write_tiff
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"

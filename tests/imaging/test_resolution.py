@@ -11,8 +11,8 @@ import tifffile
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from onar.imaging.formats.resolution import whole_numbers
 from onar.imaging.photo_file import read_photo_file, write_photo_file
-from onar.imaging.resolution import whole_numbers
 from tests.imaging.test_metadata import COFFEE
 
 X, Y, UNIT = 0x011A, 0x011B, 0x0128

@@ -9,7 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.imaging import exif
+from onar.imaging.formats import exif
 from onar.imaging.images import PhotoError, open_photo, read_mask, read_photo
 from onar.imaging.photo_file import Photo, read_photo_file
 from tests.conftest import PHOTOS

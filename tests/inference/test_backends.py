@@ -10,7 +10,8 @@ from PIL import Image
 from onar import Inpainter, PConvUNet, UsageError
 from onar.checkpoint import save_half_precision
 from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
-from onar.masks import known_from_mask, random_mask
+from onar.masks.generation import random_mask
+from onar.masks.holes import known_from_mask
 from tests.conftest import PHOTOS
 
 

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from onar import Inpainter, PConvUNet
-from onar.array_fill import fill_frame
 from onar.errors import UsageError
+from onar.fills.pyramid import fill_frame
 from onar.inference import rules
 from onar.inference.backends import Backend, Frame, PyramidBackend, TorchBackend
 from onar.inference.window_plan import round_up

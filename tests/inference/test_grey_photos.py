@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from onar import Inpainter
-from onar.array_fill import Frame
 from onar.cli import main
+from onar.fills.pyramid import Frame
 from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
 from onar.inference.backends import Backend
 from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
-from onar.serve.editing import FillUpload, SaveUpload, fill_hole, save_photo
-from onar.serve.uploads import Upload
+from onar.serve.editor.editing import FillUpload, SaveUpload, fill_hole, save_photo
+from onar.serve.http.uploads import Upload
 from onar.serve.weights import WeightsShelf
 from tests.conftest import PHOTOS
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import read_mask
 from onar.inference.holes import as_holes, find_holes, mask_of_alpha
-from onar.masks import random_mask
+from onar.masks.generation import random_mask
 
 HOLE = np.zeros((60, 80), bool)
 HOLE[20:40, 30:60] = True

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.patchmatch import fill_with_patches
+from onar.fills.patchmatch import fill_with_patches
 from tests.conftest import PHOTOS
-from tests.front_end import needs_vitest, run_vitest
-from tests.random_fills import Bytes, Holes, random_hole, random_photo, random_size
+from tests.support.front_end import needs_vitest, run_vitest
+from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, random_size
 
 
 def filled(photo: Bytes, hole: Holes, radius: int, seed: int) -> dict[str, Any]:

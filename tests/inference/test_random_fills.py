@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from onar import Inpainter
+from onar.fills.patchmatch import fill_with_patches
 from onar.inference import rules
 from onar.inference.backends import Frame
 from onar.inference.texture import copy_texture, plan_texture
 from onar.inference.window_plan import Planner
 from onar.inference.windows import Box
-from onar.patchmatch import fill_with_patches
-from tests.random_fills import Bytes, Holes, random_hole, random_photo, random_size
-from tests.web_vectors import Means, Recorded
+from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, random_size
+from tests.support.web_vectors import Means, Recorded
 
 Rng = np.random.Generator
 

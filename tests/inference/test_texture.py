@@ -14,7 +14,6 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from onar import Inpainter
-from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.errors import OnarError, UsageError
 from onar.inference import detail, rules, texture
 from onar.inference.backends import Blend
@@ -22,10 +21,11 @@ from onar.inference.canvas import double, halve
 from onar.inference.detail import Copy, restore_detail
 from onar.inference.texture import blend_in_tiles, copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
-from onar.masks import random_mask
+from onar.masks.generation import random_mask
 from onar.models.texture_blend import TextureBlend, bands, enlarge
-from onar.network_numbers import BANDS
-from onar.weights_files import blend_shapes, read_blend_file
+from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
+from onar.weights.files import blend_shapes, read_blend_file
+from onar.weights.numbers import BANDS
 
 
 @pytest.fixture(scope="module")

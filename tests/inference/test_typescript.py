@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.front_end import needs_vitest, run_vitest
-from tests.web_vectors import Case, edge_case, grey_case, random_case, write
+from tests.support.front_end import needs_vitest, run_vitest
+from tests.support.web_vectors import Case, edge_case, grey_case, random_case, write
 
 
 def compare(cases: list[Case], folder: Path) -> None:

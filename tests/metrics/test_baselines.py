@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import OnarError, UsageError
-from onar.masks import random_mask
+from onar.fills.patchmatch import no_patchmatch
+from onar.masks.generation import random_mask
 from onar.metrics.baselines import BASELINES, RADIUS
-from onar.patchmatch import no_patchmatch
 
 PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
 

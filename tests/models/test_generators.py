@@ -11,7 +11,7 @@ from onar.export.onnx_files import onnx_of, run_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
-from onar.network_numbers import CELL
+from onar.weights.numbers import CELL
 
 SMALL: dict[str, list[dict[str, int | str]]] = {
     "PConvUNet": [

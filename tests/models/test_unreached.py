@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar import Inpainter, PConvUNet
-from onar.bundled import bundled_weights
 from onar.checkpoint import load_weights
 from onar.inference.backends import OnnxBackend
 from onar.models import pconv_unet
 from onar.models.pyramid_fill import fill_unreached
+from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS
 
 SIZES = [(1, 1), (2, 2), (1, 9), (9, 1), (4, 6), (16, 24)]

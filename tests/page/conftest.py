@@ -12,11 +12,11 @@ from onar.export.verb import export
 from onar.imaging.images import write_image
 from onar.training.results_folder import Results
 from tests.conftest import PHOTOS
-from tests.export.static_host import hosting
-from tests.serve import browser as browsing
-from tests.serve.browser import DESKTOP, running_browser
-from tests.serve.server import running_server
 from tests.serve.test_trainings import a_run
+from tests.support import browser as browsing
+from tests.support.browser import DESKTOP, running_browser
+from tests.support.server import running_server
+from tests.support.static_host import hosting
 
 Visit = Callable[..., Page]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.front_end import WEB
 from tests.page.conftest import Visit
-from tests.page.views import problems_by_view
-from tests.serve.browser import button, canvas, choose_photo, drag, expect_work
-from tests.serve.server import needs_page
+from tests.support.browser import button, canvas, choose_photo, drag, expect_work
+from tests.support.front_end import WEB
+from tests.support.server import needs_page
+from tests.support.views import problems_by_view
 
 pytestmark = needs_page
 

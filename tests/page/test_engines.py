@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.export.static_host import hosting
 from tests.page.conftest import Visit
-from tests.serve.browser import (
+from tests.support.browser import (
     button,
     canvas,
     choose_photo,
@@ -22,7 +21,8 @@ from tests.serve.browser import (
     save_mask,
     save_photo,
 )
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
+from tests.support.static_host import hosting
 
 pytestmark = needs_page
 

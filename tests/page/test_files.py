@@ -9,8 +9,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.serve.browser import canvas, choose_photo, drag, expect_work, fill, pixels, save_photo
-from tests.serve.server import needs_page
+from tests.support.browser import canvas, choose_photo, drag, expect_work, fill, pixels, save_photo
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

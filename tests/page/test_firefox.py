@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar import Inpainter
-from tests.page.firefox import PATIENCE, Page, running_firefox
-from tests.serve.browser import ARTIFACTS
-from tests.serve.server import needs_page
+from tests.support.browser import ARTIFACTS
+from tests.support.firefox import PATIENCE, Page, running_firefox
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

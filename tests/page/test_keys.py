@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.serve.browser import (
+from tests.support.browser import (
     Fingers,
     button,
     canvas,
@@ -26,7 +26,7 @@ from tests.serve.browser import (
     scale_of,
     shown,
 )
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

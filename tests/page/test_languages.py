@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import REPOSITORY
 from tests.page.conftest import Visit
-from tests.page.views import problems_by_view
-from tests.serve.browser import button, choose_photo, drag, fill, keep_picture, open_options, open_page
-from tests.serve.server import needs_page
+from tests.support.browser import button, choose_photo, drag, fill, keep_picture, open_options, open_page
+from tests.support.server import needs_page
+from tests.support.views import problems_by_view
 
 pytestmark = needs_page
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
-from tests.serve.browser import canvas, choose_photo, fill, keep_picture, on_page, save_mask, save_photo
-from tests.serve.server import needs_page
+from tests.support.browser import canvas, choose_photo, fill, keep_picture, on_page, save_mask, save_photo
+from tests.support.server import needs_page
 
 pytestmark = [needs_page, pytest.mark.soak]
 

@@ -9,8 +9,17 @@ from playwright.sync_api import Page
 
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
-from tests.serve.browser import choose_photo, choose_tool, expect_work, fill, photo_box, save_mask, save_photo, scale_of
-from tests.serve.server import needs_page
+from tests.support.browser import (
+    choose_photo,
+    choose_tool,
+    expect_work,
+    fill,
+    photo_box,
+    save_mask,
+    save_photo,
+    scale_of,
+)
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

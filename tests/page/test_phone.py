@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.page.views import problems_by_view
-from tests.serve.browser import (
+from tests.support.browser import (
     Fingers,
     choose_photo,
     expect_work,
@@ -21,7 +20,8 @@ from tests.serve.browser import (
     save_mask,
     scale_of,
 )
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
+from tests.support.views import problems_by_view
 
 pytestmark = needs_page
 

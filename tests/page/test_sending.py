@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Visit
-from tests.serve.browser import (
+from tests.support.browser import (
     PATIENCE,
     button,
     canvas,
@@ -27,7 +27,7 @@ from tests.serve.browser import (
     save_photo,
     shown,
 )
-from tests.serve.server import COFFEE, Server, needs_page, running_server
+from tests.support.server import COFFEE, Server, needs_page, running_server
 
 pytestmark = needs_page
 

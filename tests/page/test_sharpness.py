@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page
 
-from onar.imaging.tiff import write_tiff
+from onar.imaging.formats.tiff import write_tiff
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
-from tests.serve.browser import (
+from tests.support.browser import (
     choose_brush,
     choose_photo,
     choose_tool,
@@ -24,7 +24,7 @@ from tests.serve.browser import (
     scale_of,
     shown,
 )
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

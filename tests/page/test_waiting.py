@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from onar.imaging.images import write_image
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
-from tests.serve.browser import (
+from tests.support.browser import (
     DESKTOP,
     button,
     canvas,
@@ -28,7 +28,7 @@ from tests.serve.browser import (
     save_mask,
     save_photo,
 )
-from tests.serve.server import needs_page
+from tests.support.server import needs_page
 
 pytestmark = needs_page
 

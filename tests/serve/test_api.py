@@ -28,15 +28,15 @@ from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
 from onar.cli import main
 from onar.errors import UsageError
-from onar.imaging.formats import FORMATS
+from onar.imaging.formats.endings import FORMATS
+from onar.imaging.formats.png import write_png
 from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
-from onar.imaging.png import write_png
 from onar.serve.config import ServeConfig
-from onar.serve.guard import check_exposure
-from tests.serve import bad_requests
-from tests.serve.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
-from tests.serve.server import Server, a_hole, a_mask, a_photo, encode, running_server
+from onar.serve.http.guard import check_exposure
+from tests.support import bad_requests
+from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
+from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server
 
 LIMITS = (
     *("--max_body_megabytes", bad_requests.MAX_MEGABYTES, "--max_megapixels", bad_requests.MAX_MEGAPIXELS),

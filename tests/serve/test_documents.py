@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from tests.serve.server import Server, a_hole, a_mask, a_photo, encode, running_server
+from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server
 
 DOCUMENT = (REPOSITORY / "docs" / "serve.md").read_text()
 ADDRESS = "http://127.0.0.1:7860"
@@ -62,6 +62,6 @@ def test_a_python_client_works(server: Server, folder: Path, client: str) -> Non
 
 
 def test_every_error_word_is_documented() -> None:
-    from onar.serve.problems import PROBLEMS
+    from onar.serve.http.problems import PROBLEMS
 
     assert {word for _, word in PROBLEMS.values()} <= set(re.findall(r"`(\w+)`", DOCUMENT))

@@ -18,17 +18,17 @@ from starlette.testclient import TestClient
 
 from onar.checkpoint import save_weights
 from onar.imaging.decoding import Decoded
+from onar.imaging.formats.png import write_png
+from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoBytes, open_picture
-from onar.imaging.png import write_png
-from onar.imaging.tiff import write_tiff
 from onar.models import PConvUNet
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
-from onar.serve.editing import VIEW_SIZE
+from onar.serve.editor.editing import VIEW_SIZE
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
-from tests.serve.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size
-from tests.serve.server import COFFEE, Server, a_hole, encode, running_server
+from tests.support.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size
+from tests.support.server import COFFEE, Server, a_hole, encode, running_server
 
 HEIGHT, WIDTH = 96, 128
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

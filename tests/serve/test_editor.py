@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.serve.browser import (
+from tests.support.browser import (
     DESKTOP,
     Fingers,
     button,
@@ -26,7 +26,7 @@ from tests.serve.browser import (
     scale_of,
     settle,
 )
-from tests.serve.server import COFFEE, Server, needs_page, running_server
+from tests.support.server import COFFEE, Server, needs_page, running_server
 
 pytestmark = needs_page
 

@@ -11,7 +11,7 @@ from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
-from tests.serve.bad_requests import form
+from tests.support.bad_requests import form
 
 
 class Broken(Worker):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.config import MaskConfig
-from onar.masks import MASK_TYPES
-from onar.serve.mask_samples import COLUMNS, COUNT, SIZE, as_flags
-from tests.serve.server import Server, running_server
+from onar.masks.shapes import MASK_TYPES
+from onar.serve.masks.samples import COLUMNS, COUNT, SIZE, as_flags
+from onar.settings.training import MaskConfig
+from tests.support.server import Server, running_server
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.serve.browser import PATIENCE, button, choose_photo, expect_work, paint, running_browser
-from tests.serve.server import COFFEE, Server, encode, needs_page, running_server
+from tests.support.browser import PATIENCE, button, choose_photo, expect_work, paint, running_browser
+from tests.support.server import COFFEE, Server, encode, needs_page, running_server
 
 CLIENTS, FILLS = 16, 208
 MASK = encode(np.full((90, 120), 255, np.uint8))

@@ -16,10 +16,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from onar.checkpoint import save_weights
-from onar.imaging.tiff import write_tiff
+from onar.imaging.formats.tiff import write_tiff
 from onar.models import PConvUNet
-from tests.serve import browser as browsing
-from tests.serve.browser import (
+from tests.support import browser as browsing
+from tests.support.browser import (
     DESKTOP,
     button,
     canvas,
@@ -36,7 +36,7 @@ from tests.serve.browser import (
     save_mask,
     save_photo,
 )
-from tests.serve.server import COFFEE, Server, needs_page, running_server
+from tests.support.server import COFFEE, Server, needs_page, running_server
 
 PHONE = {"width": 390, "height": 844}
 

@@ -12,11 +12,20 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
-from tests.serve import browser as browsing
-from tests.serve.bad_requests import MASK, PATH, PHOTO
-from tests.serve.browser import choose_photo, fill, keep_picture, paint, pixels, running_browser, save_mask, save_photo
-from tests.serve.proxies import DOCUMENTED, NAME, ask, documented, running_caddy, running_nginx
-from tests.serve.server import COFFEE, Server, a_photo, encode, needs_page, running_server
+from tests.support import browser as browsing
+from tests.support.bad_requests import MASK, PATH, PHOTO
+from tests.support.browser import (
+    choose_photo,
+    fill,
+    keep_picture,
+    paint,
+    pixels,
+    running_browser,
+    save_mask,
+    save_photo,
+)
+from tests.support.proxies import DOCUMENTED, NAME, ask, documented, running_caddy, running_nginx
+from tests.support.server import COFFEE, Server, a_photo, encode, needs_page, running_server
 
 HOST = "proxy_set_header Host $host;\n"
 WAYS = {

@@ -18,7 +18,7 @@ from onar.checkpoint import save_weights
 from onar.imaging.losses import LOSSES
 from onar.models import PConvUNet
 from tests.conftest import REPOSITORY
-from tests.serve.server import Server, needs_page, running_server
+from tests.support.server import Server, needs_page, running_server
 
 NAME = "photos.example.org"
 WEB = REPOSITORY / "web"

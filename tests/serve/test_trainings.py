@@ -12,10 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from onar.bundled import bundled_photos
-from onar.config import TrainConfig
 from onar.imaging.images import write_image
-from onar.serve.trainings import (
+from onar.serve.trainings.logs import (
     POINTS,
     LoggedRun,
     UnreadableRunError,
@@ -25,9 +23,11 @@ from onar.serve.trainings import (
     state_of,
     summary,
 )
+from onar.settings.training import TrainConfig
 from onar.training.results_folder import LOSSES, Results
-from tests.runs import SMALL, train_command
-from tests.serve.server import Server, running_server
+from onar.weights.bundled import bundled_photos
+from tests.support.runs import SMALL, train_command
+from tests.support.server import Server, running_server
 
 
 def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: object) -> Path:

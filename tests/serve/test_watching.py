@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from onar.training.results_folder import Results
-from tests.serve.browser import DESKTOP, PATIENCE, keep_picture, running_browser
-from tests.serve.server import Server, needs_page, running_server
 from tests.serve.test_trainings import a_run, a_sheet, log_more
+from tests.support.browser import DESKTOP, PATIENCE, keep_picture, running_browser
+from tests.support.server import Server, needs_page, running_server
 
 pytestmark = needs_page
 

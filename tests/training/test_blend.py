@@ -19,7 +19,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from onar import Inpainter
-from onar.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.completion.config import CompletionConfig
 from onar.completion.verb import complete
 from onar.data.samples import open_photos
@@ -27,15 +26,16 @@ from onar.errors import OnarError, UsageError
 from onar.evaluation.verb import evaluate
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
-from onar.tensor_files import save_state
-from onar.training import blend
-from onar.training.blend import train_blend
-from onar.training.blend_config import BlendConfig
-from onar.training.blend_pairs import PairMaker, make_pairs, missing_pairs, pair_file, read_crops
-from onar.training.blend_step import BlendGAN, pixel_terms
-from onar.training.step import NotFiniteError
-from onar.weights_files import BLEND
-from tests.runs import SMALL_BLEND, flags, run_onar, wait_until
+from onar.training.blend import verb as blend
+from onar.training.blend.config import BlendConfig
+from onar.training.blend.pairs import PairMaker, make_pairs, missing_pairs, pair_file, read_crops
+from onar.training.blend.step import BlendGAN, pixel_terms
+from onar.training.blend.verb import train_blend
+from onar.training.gan.step import NotFiniteError
+from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
+from onar.weights.files import BLEND
+from onar.weights.tensors import save_state
+from tests.support.runs import SMALL_BLEND, flags, run_onar, wait_until
 
 COUNT = SMALL_BLEND["count"]
 

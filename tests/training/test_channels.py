@@ -19,7 +19,7 @@ from onar.imaging.images import PhotoError
 from onar.inference.backends import TorchBackend
 from onar.training.losses import PerceptualLoss
 from tests.conftest import PHOTOS
-from tests.runs import SMALL, assert_same_weights, records
+from tests.support.runs import SMALL, assert_same_weights, records
 
 HEIGHT, WIDTH = 60, 84
 MASK = random_mask(HEIGHT, WIDTH, rng=np.random.default_rng(1), hole_ratio=(0.2, 0.3))

@@ -14,19 +14,19 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from onar import Inpainter, TrainConfig, train
-from onar.bundled import bundled_photos, texture_weights
 from onar.checkpoint import load_weights, save_safetensors, save_weights
 from onar.data.samples import open_photos
 from onar.errors import OnarError, UsageError
 from onar.models import PConvUNet, PyramidFill
 from onar.models.colour_unet import ColourUNet
-from onar.training.colour_config import ColourConfig
-from onar.training.colour_samples import CROP, KEPT_SIDE, LARGE_CROP, ReducedPhotos, draw_masks, read_reduced
-from onar.training.colour_step import ColourTraining
-from onar.training.colours import train_colours
-from onar.training.step import NotFiniteError
+from onar.training.colours.config import ColourConfig
+from onar.training.colours.samples import CROP, KEPT_SIDE, LARGE_CROP, ReducedPhotos, draw_masks, read_reduced
+from onar.training.colours.step import ColourTraining
+from onar.training.colours.verb import train_colours
+from onar.training.gan.step import NotFiniteError
 from onar.training.step_run import StepRun
-from tests.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
+from onar.weights.bundled import bundled_photos, texture_weights
+from tests.support.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import RandomCrops, TrainingPhotos, open_photos
 from onar.errors import OnarError, UsageError
 from onar.imaging.listing import find_photos
+from onar.training.gan.step import GAN
 from onar.training.results_folder import Results
-from onar.training.step import GAN
-from tests.runs import SMALL, assert_same_weights, has_ended, wait_until
+from tests.support.runs import SMALL, assert_same_weights, has_ended, wait_until
 
 CROPS = RandomCrops(32, 32, GeneratedMasks(), seed=0)
 

@@ -10,9 +10,9 @@ import pytest
 
 from onar import TrainConfig, train
 from onar.errors import UsageError
-from onar.tensor_files import load_state
 from onar.training.budget import AIM, epoch_ends, steps_that_fit
-from tests.runs import SMALL, assert_same_weights, records, train_command, wait_until
+from onar.weights.tensors import load_state
+from tests.support.runs import SMALL, assert_same_weights, records, train_command, wait_until
 from tests.training.test_processes import in_processes, train_in_own_folder
 
 # Epochs of twenty steps, and far too many of them.

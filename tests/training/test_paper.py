@@ -15,14 +15,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from onar import TrainConfig, UsageError, train
-from onar.bundled import bundled_photos
-from onar.masks import known_from_mask, random_mask
+from onar.masks.generation import random_mask
+from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
-from onar.tensor_files import load_state, save_state
+from onar.training.gan.setup import build_gan, start_accelerator, start_processes
 from onar.training.losses import PerceptualLoss, PixelLoss, total_variation
-from onar.training.setup import build_gan, start_accelerator, start_processes
+from onar.weights.bundled import bundled_photos
+from onar.weights.tensors import load_state, save_state
 from tests.conftest import REPOSITORY
-from tests.runs import SMALL, assert_same_weights, records, state
+from tests.support.runs import SMALL, assert_same_weights, records, state
 
 PAPER = REPOSITORY / "configs" / "paper.toml"
 SIZE = 32

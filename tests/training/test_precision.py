@@ -10,9 +10,9 @@ import torch
 
 from onar import TrainConfig, train
 from onar.errors import UsageError
-from onar.tensor_files import load_state, save_state
 from onar.training.precision import choose_precision, multiplies_bf16
-from tests.runs import AVX2_ALONE, SMALL, flags, on_x86, records, run_onar
+from onar.weights.tensors import load_state, save_state
+from tests.support.runs import AVX2_ALONE, SMALL, flags, on_x86, records, run_onar
 
 FEW = {**SMALL, "lambda_content": 0.0, "epochs": 1}
 

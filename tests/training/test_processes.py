@@ -22,10 +22,10 @@ from torch import distributed
 
 from onar import TrainConfig, train
 from onar.errors import OnarError
-from onar.processes import process_index
+from onar.system.processes import process_index
+from onar.training.gan.setup import check_launch, prepare, start_processes
 from onar.training.results_folder import Results
-from onar.training.setup import check_launch, prepare, start_processes
-from tests.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
+from tests.support.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
 from tests.training.test_step import batch, small_gan
 
 # The processes are forked from one that has imported all they need: importing it in each would take most of the time.

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from onar.config import TrainConfig
 from onar.errors import UsageError
-from onar.masks import composite
+from onar.masks.holes import composite
+from onar.settings.training import TrainConfig
+from onar.training.gan.setup import build_gan, start_accelerator, start_processes
+from onar.training.gan.step import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
 from onar.training.losses import PerceptualLoss
-from onar.training.setup import build_gan, start_accelerator, start_processes
-from onar.training.step import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
 
 
 class TinyFeatures(nn.Module):

@@ -1,4 +1,4 @@
-"""Every setting of completing photo files, as frozen dataclasses; see `onar.config` for how they are used."""
+"""Settings of completing photo files, as frozen dataclasses; see `onar.settings.training` for their use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, check_patchmatch_seed, require
+from onar.settings.checks import Settings, at_least, check_patchmatch_seed, require
 
 
 @dataclass(frozen=True, kw_only=True)

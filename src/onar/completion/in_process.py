@@ -19,7 +19,6 @@ from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
-from onar.files import AppearedError
 from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
@@ -35,7 +34,8 @@ from onar.inference.holes import (
     mask_of_alpha,
 )
 from onar.inference.inpainter import Inpainter
-from onar.masks import Holes
+from onar.masks.holes import Holes
+from onar.system.files import AppearedError
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files
 from onar.completion.plan import Job
-from onar.devices import available_cpus, limit_opencv
 from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import Inpainter
-from onar.process_state import environment
+from onar.system.devices import available_cpus, limit_opencv
+from onar.system.state import environment
 
 QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",

@@ -18,7 +18,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from onar.errors import OnarError, UsageError, printable
-from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
+from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
 from onar.imaging.images import PhotoBytes
 from onar.imaging.listing import find_photos, some, split_pattern, tell_passed_over
 from onar.imaging.matching import Matches, Source, is_same_file, match_folder

@@ -16,14 +16,14 @@ from PIL import Image
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.errors import OnarError, printable
-from onar.files import replacing
-from onar.imaging.formats import FORMATS, ending_of
+from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.imaging.images import damage_told, write_image
 from onar.imaging.levels import as_8_bits
 from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
-from onar.masks import Holes
+from onar.masks.holes import Holes
+from onar.system.files import replacing
 
 TINT = (255, 0, 0)
 COMPARED_SIZE = 1024

@@ -8,10 +8,10 @@ from pathlib import Path
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files
 from onar.completion.plan import Job, Plan, plan_jobs
-from onar.console import progress_bar, say, warn
 from onar.errors import OnarError, printable
 from onar.imaging.listing import some
 from onar.inference.inpainter import Inpainter
+from onar.system.console import progress_bar, say, warn
 
 
 def complete(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from onar.errors import OnarError
 from onar.models import PConvUNet
-from onar.weights_files import MOST_LEVELS
+from onar.weights.files import MOST_LEVELS
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch, which all of them keep
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)

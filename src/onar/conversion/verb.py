@@ -9,9 +9,9 @@ from typing import Any
 from onar.checkpoint import save_safetensors
 from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
 from onar.errors import OnarError, UsageError
-from onar.files import refuse_to_replace, replacing
-from onar.tensor_files import load_state
-from onar.weights_files import FORMAT, usual_training_size
+from onar.system.files import refuse_to_replace, replacing
+from onar.weights.files import FORMAT, usual_training_size
+from onar.weights.tensors import load_state
 
 WRAPPERS = ("state_dict", "model", "ckpt")
 """Keys under which programs keep a state dict beside other things; one may hold another."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.imaging.images import EightBits
-from onar.masks import Holes
+from onar.masks.holes import Holes
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from onar.console import warn
 from onar.data.samples import ORDER, Key
 from onar.errors import OnarError, UsageError
-from onar.process_state import opencv_alone
+from onar.system.console import warn
+from onar.system.state import opencv_alone
 
 MAX_SOCKET_PATH = 103
 """Bytes of a path that every system takes for a socket."""

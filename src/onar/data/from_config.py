@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from onar.config import PhotoData, TrainConfig
 from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import tell_left_out
@@ -28,6 +27,7 @@ from onar.data.samples import (
 )
 from onar.data.streams import StreamedPhotos, StreamLoader
 from onar.errors import OnarError, UsageError
+from onar.settings.training import PhotoData, TrainConfig
 
 
 @dataclass(frozen=True)

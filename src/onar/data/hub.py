@@ -17,13 +17,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from onar.config import HUB_PREFIX
-from onar.console import warn
 from onar.errors import OnarError, UsageError, printable
-from onar.imaging.formats import READABLE, ending_of
+from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.images import PhotoBytes, PhotoSource
 from onar.imaging.listing import files_in, split_pattern
-from onar.process_state import quiet_loggers
+from onar.settings.training import HUB_PREFIX
+from onar.system.console import warn
+from onar.system.state import quiet_loggers
 
 FORMATS = ("imagefolder", "parquet", "webdataset")
 

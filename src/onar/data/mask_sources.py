@@ -10,24 +10,24 @@ from typing import Protocol
 
 import numpy as np
 
-from onar.config import MaskConfig, TrainConfig
-from onar.console import progress_bar, warn
 from onar.data.photo_folders import NamedFolders, PhotoPaths, find_mask_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
 from onar.imaging.listing import SOME, some
 from onar.imaging.matching import match_folder
-from onar.mask_defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
-from onar.masks import (
+from onar.masks.defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
+from onar.masks.generation import random_mask
+from onar.masks.holes import (
     Holes,
     augment_mask,
     fit_holes,
     holes_from_mask,
     is_mostly_grey,
     is_mostly_hole,
-    random_mask,
     why_no_hole,
 )
+from onar.settings.training import MaskConfig, TrainConfig
+from onar.system.console import progress_bar, warn
 
 MOST_CHECKED = 200
 """Mask files that are looked into before a training begins: a second's work."""

@@ -16,11 +16,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from onar.config import HUB_PREFIX, PhotoData
-from onar.console import warn
 from onar.errors import OnarError, UsageError, printable
-from onar.imaging.formats import READABLE, ending_of
+from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.listing import is_file, is_mask_sheet, list_photos
+from onar.settings.training import HUB_PREFIX, PhotoData
+from onar.system.console import warn
 
 NamedFolders: TypeAlias = Sequence[tuple[str, Path]]
 """Folders, each with the setting that names it."""

@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from onar.config import PhotoData
-from onar.console import warn
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.hub import HubPhotos, tell_left_out
 from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.photo_folders import NamedFolders, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
 from onar.imaging.arrays import ARRAY_ENDINGS, ArrayFile, open_array
-from onar.imaging.formats import READABLE
+from onar.imaging.formats.endings import READABLE
 from onar.imaging.grey import to_grey
 from onar.imaging.images import Corners, PhotoError, PhotoFile, PhotoSource, centre_box, largest_crop, open_photo
-from onar.masks import Holes, known_from_holes, resize_holes
+from onar.masks.holes import Holes, known_from_holes, resize_holes
+from onar.settings.training import PhotoData
+from onar.system.console import warn
 
 T = TypeVar("T")
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
-from onar.console import say
 from onar.data.batches import EpochBatches, PhotoLoader, start_worker
 from onar.data.hub import RemotePhoto, load_rows, photo_of, reading_told
 from onar.data.samples import ORDER, RandomCrops, Sample
 from onar.errors import OnarError
 from onar.imaging.images import PhotoBytes, PhotoError, PhotoSource, damage_told
+from onar.system.console import say
 
 SampleBatch = dict[str, Any]
 """The entries of `Sample`, each for all photos of a batch."""

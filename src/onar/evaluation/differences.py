@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from onar.evaluation.means import ImageScores
 from onar.evaluation.pairs import percent
-from onar.masks import HOLE_RATIO_RANGES
+from onar.masks.holes import HOLE_RATIO_RANGES
 
 RESAMPLES = 10_000
 """How often the photos are drawn anew."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from onar.evaluation.pairs import percent
-from onar.masks import HOLE_RATIO_RANGES
+from onar.masks.holes import HOLE_RATIO_RANGES
 
 ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]
 """By method and metric."""

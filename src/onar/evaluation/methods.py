@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
-from onar.bundled import BUNDLED
 from onar.errors import UsageError, printable
 from onar.evaluation.pair_files import FillsFolder
 from onar.evaluation.pairs import HoleSource
-from onar.files import file_sha256
+from onar.fills.patchmatch import no_patchmatch
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.metrics.baselines import BASELINES, Fill
-from onar.patchmatch import no_patchmatch
+from onar.system.files import file_sha256
+from onar.weights.bundled import BUNDLED
 
 Named: TypeAlias = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
 """A file or folder, or several of them: with their names, or as "NAME=PATH", or named by their paths."""

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from onar.console import progress_bar
 from onar.data.photo_folders import refuse_shared_folders
 from onar.errors import OnarError, UsageError, printable
 from onar.evaluation.pairs import HoleSource, Pair, Pairs
-from onar.files import replacing_folder
 from onar.imaging.images import EightBits, PhotoError, open_photo, write_image
 from onar.imaging.listing import find_photos, some
-from onar.masks import HOLE
+from onar.masks.shapes import HOLE
+from onar.system.console import progress_bar
+from onar.system.files import replacing_folder
 
 PHOTOS, MASKS = "photos", "masks"
 """Folders of the pairs' files: photos whose holes are grey, and masks (white = hole) of the same names."""

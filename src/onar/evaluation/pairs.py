@@ -15,13 +15,15 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from onar.console import progress_bar
 from onar.data.mask_sources import check_mask_files, read_holes
 from onar.data.photo_folders import NamedFolders, find_photo_paths, refuse_shared_folders
 from onar.errors import OnarError, printable
 from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
 from onar.imaging.listing import find_masks
-from onar.masks import HOLE_RATIO_RANGES, Holes, Mask, fit_holes, hole_share, holes_from_mask, random_mask
+from onar.masks.generation import random_mask
+from onar.masks.holes import HOLE_RATIO_RANGES, Holes, fit_holes, hole_share, holes_from_mask
+from onar.masks.shapes import Mask
+from onar.system.console import progress_bar
 
 BORDER_SHARE = 1 / 20
 """How near to the edge, as a share of the side, a hole reaches the border. In NVIDIA's test masks, holes with border

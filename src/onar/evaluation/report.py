@@ -9,12 +9,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from onar.console import text_table
 from onar.evaluation.differences import Difference, Interval
 from onar.evaluation.means import Bucket, ImageScores, ScoresByMethod
 from onar.evaluation.pair_files import FoundFills
 from onar.evaluation.pairs import percent
 from onar.imaging.images import EightBits
+from onar.system.console import text_table
 
 SCHEMA = "onar-evaluation/1"
 DIGITS = 6

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from onar.console import warn
 from onar.evaluation.means import Bucket, ScoresByMethod
 from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
@@ -33,8 +32,9 @@ from onar.evaluation.report import (
     remarks,
     shown,
 )
-from onar.files import write_text
 from onar.imaging.images import EightBits
+from onar.system.console import warn
+from onar.system.files import write_text
 
 PICTURE_SIDE = 420
 """Longest side, in pixels, of a picture in the page."""

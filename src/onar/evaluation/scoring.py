@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.array_fill import Frame
-from onar.console import progress_bar
-from onar.devices import choose_device
 from onar.errors import OnarError, UsageError
 from onar.evaluation.means import ImageScores, ScoresByMethod
 from onar.evaluation.methods import Methods
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
 from onar.evaluation.report import LEARNED_DISTANCES, Example, SetDistances
+from onar.fills.pyramid import Frame
 from onar.imaging.images import EightBits
-from onar.masks import HOLE, hole_share
+from onar.masks.holes import hole_share
+from onar.masks.shapes import HOLE
 from onar.metrics.baselines import Fill
 from onar.metrics.scores import score
+from onar.system.console import progress_bar
+from onar.system.devices import choose_device
 
 if TYPE_CHECKING:
     import torch

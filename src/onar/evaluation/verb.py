@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from onar.config import ImageSize
 from onar.errors import UsageError
 from onar.evaluation.differences import LEVEL, RESAMPLES, find_differences
 from onar.evaluation.means import bucket_scores, mean_scores
@@ -21,11 +20,12 @@ from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generate
 from onar.evaluation.report import LEARNED_DISTANCES, Report, describe_metric
 from onar.evaluation.report_page import write_reports
 from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
-from onar.files import check_writable
-from onar.masks import HOLE_RATIO_RANGES
+from onar.masks.holes import HOLE_RATIO_RANGES
 from onar.metrics.baselines import Fill
 from onar.metrics.scores import MAX_PSNR, METRICS
-from onar.setting_checks import check_seed
+from onar.settings.checks import check_seed
+from onar.settings.training import ImageSize
+from onar.system.files import check_writable
 
 _PACKAGES = (
     "onar",

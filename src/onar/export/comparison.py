@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from onar.bundled import bundled_photos
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.samples import ChosenPhotos, open_photos
 from onar.metrics.held_out import Completer, complete_with, load_held_out
+from onar.weights.bundled import bundled_photos
 
 SIZES = ((96, 128), (256, 256), (333, 517))
 """Height and width of the photos on which an export is compared."""

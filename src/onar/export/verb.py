@@ -12,18 +12,18 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from onar.bundled import bundled_photos, texture_weights, weights_file
 from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
 from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
 from onar.export.comparison import HOLES, SEED, largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import ExportedFolder, export_web
-from onar.files import refuse_to_replace, replacing
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
-from onar.weights_files import FORMAT
+from onar.system.files import refuse_to_replace, replacing
+from onar.weights.bundled import bundled_photos, texture_weights, weights_file
+from onar.weights.files import FORMAT
 
 MOST_INT8_COST = 1.0
 """Decibels of PSNR; INT8 that costs more is refused."""

@@ -22,15 +22,15 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from onar.bundled import bundled_page, bundled_weights, example_photos, photo_sources
 from onar.errors import OnarError
 from onar.export.comparison import largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx
-from onar.files import replacing_folder
 from onar.inference.blend_graph import build_blend
 from onar.inference.onnx_messages import in_half_precision
 from onar.models import PyramidFill
-from onar.weights_files import read_blend_file, step_of
+from onar.system.files import replacing_folder
+from onar.weights.bundled import bundled_page, bundled_weights, example_photos, photo_sources
+from onar.weights.files import read_blend_file, step_of
 
 TOLERANCE = 2 / 255
 """Largest difference from the original, in [0, 1]: weights are rounded to half precision."""

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import UsageError, printable
-from onar.imaging.exif import check_values
-from onar.imaging.formats import ending_of
+from onar.imaging.formats.endings import ending_of
+from onar.imaging.formats.exif import check_values
 from onar.imaging.images import Corners, PhotoError, PhotoSource, check_size, damage_told
 
 ARRAY_ENDINGS = (".npy", ".tif", ".tiff")

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.Image import Transpose
 
+from onar.imaging.formats.png import PngFacts, read_facts
+from onar.imaging.formats.tiff import DeepTiff
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, integers_as_8_bits, scaled_to_16_bits, white_of
 from onar.imaging.losses import Loss
-from onar.imaging.png import PngFacts, read_facts
-from onar.imaging.tiff import DeepTiff
-from onar.masks import THRESHOLD
+from onar.masks.holes import THRESHOLD
 
 _GREY_SPREAD, _SOME = 48, 0.05
 """Between the channels of a pixel that is still grey; and the share of others that makes a picture coloured."""

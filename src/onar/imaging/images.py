@@ -23,17 +23,17 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
-from onar.files import replacing
 from onar.imaging.decoding import Decoded, decode, decode_picture
-from onar.imaging.exif import check_values, exif_of
-from onar.imaging.formats import FORMATS, NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.formats.exif import check_values, exif_of
+from onar.imaging.formats.raw import START as RAW_START
+from onar.imaging.formats.raw import RawFileError, refuse_raw
+from onar.imaging.formats.tiff import DeepTiff, is_deep, is_tiff, open_plain, read_deep, read_page, shown
 from onar.imaging.inspection import Inspected, inspect
 from onar.imaging.levels import integers_as_8_bits
 from onar.imaging.losses import Loss
-from onar.imaging.raw import START as RAW_START
-from onar.imaging.raw import RawFileError, refuse_raw
-from onar.imaging.tiff import DeepTiff, is_deep, is_tiff, open_plain, read_deep, read_page, shown
-from onar.process_state import pillow_opens, pillow_warns_nobody
+from onar.system.files import replacing
+from onar.system.state import pillow_opens, pillow_warns_nobody
 
 if TYPE_CHECKING:
     from tifffile import TiffPage

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from onar.imaging import bmp, heif, jpeg, png
+from onar.imaging.formats import bmp, heif, jpeg, png
 from onar.imaging.losses import Loss
 
 

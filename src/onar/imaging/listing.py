@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from onar.console import progress_bar, warn
 from onar.errors import OnarError, printable
-from onar.imaging.formats import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.system.console import progress_bar, warn
 
 SOME = 3
 """How many names a message shows."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from onar.imaging import exif as exif_block
-from onar.imaging import heif, microscopy, resolution
+from onar.imaging.formats import exif as exif_block
+from onar.imaging.formats import heif, microscopy, resolution
+from onar.imaging.formats.jpeg import appended
+from onar.imaging.formats.png import read_facts
+from onar.imaging.formats.tiff import is_scaled
+from onar.imaging.formats.xmp import upright
 from onar.imaging.images import OpenPicture
-from onar.imaging.jpeg import appended
 from onar.imaging.losses import Loss
-from onar.imaging.png import read_facts
-from onar.imaging.tiff import is_scaled
-from onar.imaging.xmp import upright
 
 if TYPE_CHECKING:
     from tifffile import TiffPage

@@ -18,7 +18,10 @@ from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import UsageError
 from onar.imaging.decoding import Decoded
-from onar.imaging.formats import MOST_PIXELS_A_SIDE
+from onar.imaging.formats.endings import MOST_PIXELS_A_SIDE
+from onar.imaging.formats.jpeg import set_aspect
+from onar.imaging.formats.png import write_png
+from onar.imaging.formats.tiff import lost_by_pillow, write_tiff
 from onar.imaging.images import (
     PIXEL_LIMIT,
     OpenPicture,
@@ -29,12 +32,9 @@ from onar.imaging.images import (
     open_picture,
     replacing_picture,
 )
-from onar.imaging.jpeg import set_aspect
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
-from onar.imaging.png import write_png
-from onar.imaging.tiff import lost_by_pillow, write_tiff
 
 _MOST_IN_SEGMENT = 65_533
 """Bytes in a segment of a JPEG file."""

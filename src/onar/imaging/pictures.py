@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffTags
 
-from onar.imaging import exif as exif_block
-from onar.imaging.formats import FORMATS, ending_of
+from onar.imaging.formats import exif as exif_block
+from onar.imaging.formats.endings import FORMATS, ending_of
+from onar.imaging.formats.resolution import of_picture
+from onar.imaging.formats.xmp import upright
 from onar.imaging.images import find_turn
-from onar.imaging.resolution import of_picture
-from onar.imaging.xmp import upright
 
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 _TWICE = (_XMP_IN_PNG, "Raw profile type exif")

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onar.array_fill import Frame, fill_frame
-from onar.devices import available_cores, available_cpus, check_device
 from onar.errors import OnarError, UsageError, is_out_of_memory
-from onar.imaging.formats import ending_of
+from onar.fills.pyramid import Frame, fill_frame
+from onar.imaging.formats.endings import ending_of
 from onar.inference.blend_graph import build_blend
 from onar.inference.generator_graphs import GRAPHS, build_model
-from onar.network_numbers import BLEND_MULTIPLE
-from onar.process_state import cpu_threads, evaluating
-from onar.weights_files import (
+from onar.system.devices import available_cores, available_cpus, check_device
+from onar.system.state import cpu_threads, evaluating
+from onar.weights.files import (
     FORMAT,
     NEWER,
     Arrays,
@@ -36,6 +35,7 @@ from onar.weights_files import (
     said_architecture,
     step_of,
 )
+from onar.weights.numbers import BLEND_MULTIPLE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -118,7 +118,7 @@ class TorchBackend(Backend):
     def __init__(self, generator: nn.Module, device: str = "auto", threads: int = 0, *, is_own: bool = False) -> None:
         import torch
 
-        from onar.devices import choose_device
+        from onar.system.devices import choose_device
 
         self.device = str(choose_device(device))
         self._threads = threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from onar.inference.onnx_graph import LINEAR, Graph, Weights
-from onar.network_numbers import BANDS, OWN_SHARE
+from onar.weights.numbers import BANDS, OWN_SHARE
 
 HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
 

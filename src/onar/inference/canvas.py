@@ -16,13 +16,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from onar.array_fill import Frame, fill_frame
+from onar.fills.pyramid import Frame, fill_frame
 from onar.imaging.levels import Pixels
 from onar.inference import rules
 from onar.inference.backends import Backend
 from onar.inference.window_plan import Planner, Window
 from onar.inference.windows import Box, blocks_with_holes, deeper_than, hole_depth
-from onar.masks import Holes, known_from_mask
+from onar.masks.holes import Holes, known_from_mask
 
 TILE, TILE_MARGIN = 64, 16
 """Pixels a side in which the pyramid fills thin holes at once, and what it sees besides on all sides."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from onar.inference.onnx_graph import LINEAR, NEAREST, Graph, Weights
 from onar.inference.pyramid_graph import PYRAMID_LEVELS, fill_pyramid
-from onar.network_numbers import CELL, COLOUR_LEVELS, LEAST_SHARE
+from onar.weights.numbers import CELL, COLOUR_LEVELS, LEAST_SHARE
 
 
 def correct_colours(graph: Graph, weights: Weights, photo: str, known: str, completed: str) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onar.imaging.levels import Pixels
 from onar.inference.canvas import double
 from onar.inference.windows import blocks_with_holes
-from onar.masks import Holes
+from onar.masks.holes import Holes
 
 RADIUS = 3
 """Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels."""

@@ -22,8 +22,8 @@ import numpy as np
 from onar.inference.colour_graph import correct_colours
 from onar.inference.onnx_graph import NEAREST, Array, Graph, Weights
 from onar.inference.pyramid_graph import fill_pyramid, fill_unreached
-from onar.network_numbers import padding_step
-from onar.weights_files import channels_of
+from onar.weights.files import channels_of
+from onar.weights.numbers import padding_step
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch
 UPSAMPLING_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])

@@ -15,7 +15,7 @@ from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import NoWhiteError, Pixels, as_8_bits, integers_as_8_bits, unused_bits
 from onar.imaging.photo_file import Photo
-from onar.masks import (
+from onar.masks.holes import (
     THRESHOLD,
     Holes,
     holes_from_mask,

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.bundled import bundled_weights, texture_weights, weights_file
-from onar.devices import prefers_torch
 from onar.errors import OnarError, UsageError, extra_for_training, memory_told
+from onar.fills.patchmatch import no_patchmatch
 from onar.imaging.arrays import in_unit_range
-from onar.imaging.formats import ending_of
+from onar.imaging.formats.endings import ending_of
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
@@ -23,9 +22,10 @@ from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend,
 from onar.inference.canvas import Canvas, to_frame, to_pixels
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
-from onar.masks import Holes, holes_from_mask
-from onar.patchmatch import no_patchmatch
-from onar.setting_checks import at_least, check_patchmatch_seed
+from onar.masks.holes import Holes, holes_from_mask
+from onar.settings.checks import at_least, check_patchmatch_seed
+from onar.system.devices import prefers_torch
+from onar.weights.bundled import bundled_weights, texture_weights, weights_file
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onar.array_fill import SMOOTHING_STEPS
+from onar.fills.pyramid import SMOOTHING_STEPS
 from onar.inference.onnx_graph import LINEAR, Graph
-from onar.network_numbers import SOURCE_SHARE
+from onar.weights.numbers import SOURCE_SHARE
 
 PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
 

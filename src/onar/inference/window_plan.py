@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from onar.inference import rules
 from onar.inference.windows import Box, deeper_than, find_groups, shrink
-from onar.masks import Holes
+from onar.masks.holes import Holes
 
 MOST_GROUPS = 10_000
 """Holes are planned for one by one up to this number: joining takes time with its square."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.masks import Holes
+from onar.masks.holes import Holes
 
 
 @dataclass(frozen=True)

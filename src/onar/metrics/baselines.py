@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
+from onar.fills.patchmatch import MID_GREY, fill_with_patches
 from onar.imaging.images import EightBits
-from onar.masks import holes_from_mask
-from onar.patchmatch import MID_GREY, fill_with_patches
+from onar.masks.holes import holes_from_mask
 
 Fill = Callable[[EightBits, NDArray[Any]], EightBits]
 """(photo, mask) -> completed, as above."""

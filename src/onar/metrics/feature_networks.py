@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import OnarError, UsageError
-from onar.files import file_sha256
-from onar.tensor_files import load_state
+from onar.system.files import file_sha256
+from onar.weights.tensors import load_state
 
 LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
 """Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. The blocks' outputs have no

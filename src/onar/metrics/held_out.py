@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onar.console import warn
 from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.samples import CentreCrops, Photos, ValidationPhotos, in_unit_range
-from onar.devices import available_cpus
-from onar.masks import composite, mask_from_known
+from onar.fills.patchmatch import no_patchmatch
+from onar.masks.holes import composite, mask_from_known
 from onar.metrics.baselines import Fill, patchmatch, telea
 from onar.metrics.scores import score
 from onar.models.pyramid_fill import pyramid_fill
-from onar.patchmatch import no_patchmatch
-from onar.processes import gather, is_main_process, process_count, process_index
+from onar.system.console import warn
+from onar.system.devices import available_cpus
+from onar.system.processes import gather, is_main_process, process_count, process_index
 
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]

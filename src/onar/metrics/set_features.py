@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from onar.errors import OnarError, UsageError
-from onar.files import file_sha256
 from onar.metrics.feature_networks import FEATURES, FrozenFeatures, cached_weights, load_features
-from onar.tensor_files import load_state
+from onar.system.files import file_sha256
+from onar.weights.tensors import load_state
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"

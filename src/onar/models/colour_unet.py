@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onar.models.pyramid_fill import pyramid_fill
-from onar.network_numbers import CELL, LEAST_SHARE
+from onar.weights.numbers import CELL, LEAST_SHARE
 
 SEEN = 4 * 4 + 3
 """Channels that the network sees, see `describe_cells`."""

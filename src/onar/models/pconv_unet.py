@@ -20,8 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from onar.models.colour_unet import ColourUNet
 from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, hide_holes
 from onar.models.pyramid_fill import fill_unreached, pyramid_fill
-from onar.network_numbers import CELL, padding_step
-from onar.processes import process_count, sum_over_processes
+from onar.system.processes import process_count, sum_over_processes
+from onar.weights.numbers import CELL, padding_step
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
 HEAD_CHANNELS = 16

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.array_fill import SMOOTHING_STEPS
+from onar.fills.pyramid import SMOOTHING_STEPS
 from onar.models.partial_conv import hide_holes
-from onar.network_numbers import SOURCE_SHARE
+from onar.weights.numbers import SOURCE_SHARE
 
 
 def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_STEPS) -> Tensor:

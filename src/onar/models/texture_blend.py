@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.network_numbers import BANDS, DESCRIBED, FILLS, OWN_SHARE, blend_widths
+from onar.weights.numbers import BANDS, DESCRIBED, FILLS, OWN_SHARE, blend_widths
 
 FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
 """How much the network's fill and the coarse copy count in each band before training, fine to coarse; the rest is the

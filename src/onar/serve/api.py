@@ -21,21 +21,21 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from onar.serve.body_limit import BodyLimit
 from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
-from onar.serve.editing_routes import editing_routes
-from onar.serve.guard import Guard
-from onar.serve.kept_photos import KeptPhotos
-from onar.serve.lingering import Lingering
-from onar.serve.mask_samples import mask_routes
-from onar.serve.monitoring import Metrics, Monitoring
-from onar.serve.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
-from onar.serve.problems import HANDLERS, Problem, documented
-from onar.serve.queries import refuse_unread_query
-from onar.serve.training_routes import training_routes
-from onar.serve.turns import run_while_there
-from onar.serve.uploads import read_upload, upload_schema
+from onar.serve.editor.kept_photos import KeptPhotos
+from onar.serve.editor.routes import editing_routes
+from onar.serve.http.body_limit import BodyLimit
+from onar.serve.http.guard import Guard
+from onar.serve.http.lingering import Lingering
+from onar.serve.http.monitoring import Metrics, Monitoring
+from onar.serve.http.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
+from onar.serve.http.problems import HANDLERS, Problem, documented
+from onar.serve.http.queries import refuse_unread_query
+from onar.serve.http.turns import run_while_there
+from onar.serve.http.uploads import read_upload, upload_schema
+from onar.serve.masks.samples import mask_routes
+from onar.serve.trainings.routes import training_routes
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 

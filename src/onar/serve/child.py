@@ -22,9 +22,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from onar.devices import return_freed_memory
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.serve.pace import seconds_alone
+from onar.system.devices import return_freed_memory
 
 _KILLED = -9
 """What a process returns that was killed. The system does so with the largest where memory runs out; a server that does

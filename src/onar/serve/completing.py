@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import UsageError, printable
-from onar.imaging.formats import FORMATS
+from onar.imaging.formats.endings import FORMATS
 from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, write_photo
 from onar.inference.holes import ALPHA, check_size, doubts, fill_visible, find_holes, mask_of_alpha
 from onar.inference.inpainter import Inpainter
-from onar.masks import Holes
+from onar.masks.holes import Holes
 from onar.serve.child import expecting
 from onar.serve.config import ServeConfig
 from onar.serve.effort import cpu_seconds
-from onar.serve.uploads import Filling, Upload
+from onar.serve.http.uploads import Filling, Upload
 from onar.serve.weights import WeightsShelf
 
 _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}

@@ -1,4 +1,4 @@
-"""Every setting of the server, as a frozen dataclass; see `onar.config` for how it is used."""
+"""Every setting of the server, as a frozen dataclass; see `onar.settings.training` for how it is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, require
+from onar.settings.checks import Settings, at_least, require
 
 _ABOVE_0 = (
     *("time_limit", "max_body_megabytes", "kept_minutes"),

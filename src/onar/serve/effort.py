@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onar.inference import rules
 from onar.inference.windows import Box, hole_depth, shrink
-from onar.masks import Holes
+from onar.masks.holes import Holes
 
 NETWORK = 2.0
 """Microseconds of one core for a pixel that the network fills: with the bundled weights, on two cores at 2.5 GHz."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from onar.devices import available_cpus
+from onar.system.devices import available_cpus
 
 _REMEMBERED = 15
 """Of the last works."""

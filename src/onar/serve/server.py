@@ -11,15 +11,15 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from onar.console import say, warn
-from onar.devices import limit_opencv, return_large_blocks
 from onar.errors import OnarError, OutOfMemoryError
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
-from onar.serve.guard import check_exposure
+from onar.serve.http.guard import check_exposure
 from onar.serve.site import create_site, page_is_built
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
+from onar.system.console import say, warn
+from onar.system.devices import limit_opencv, return_large_blocks
 
 _SECONDS_TO_SEND = 5
 """For results on their way when the server is stopped; a page left open would else hold it up for ever."""

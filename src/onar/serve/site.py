@@ -13,12 +13,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from onar.bundled import bundled_page, bundled_photos, example_photos
-from onar.imaging.formats import READABLE
-from onar.patchmatch import no_patchmatch
+from onar.fills.patchmatch import no_patchmatch
+from onar.imaging.formats.endings import READABLE
 from onar.serve.config import ServeConfig
-from onar.serve.problems import HANDLERS
+from onar.serve.http.problems import HANDLERS
 from onar.serve.weights import WeightsShelf
+from onar.weights.bundled import bundled_page, bundled_photos, example_photos
 
 _POLICY = "; ".join(
     [

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from onar.bundled import BUNDLED
 from onar.errors import OnarError, UsageError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.weights.bundled import BUNDLED
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""

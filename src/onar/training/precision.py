@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch.nn.functional import conv2d
 
-from onar.config import Precision
-from onar.console import say, warn
 from onar.errors import UsageError
-from onar.process_state import cpu_threads
+from onar.settings.training import Precision
+from onar.system.console import say, warn
+from onar.system.state import cpu_threads
 
 REPEATS = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from onar.config import Precision
+from onar.settings.training import Precision
 
 
 @dataclass

@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from onar.config import HUB_PREFIX, Precision, TrainConfig
-from onar.console import warn
 from onar.data.photo_folders import is_results_folder
 from onar.errors import OnarError, UsageError
-from onar.files import remove_partial, write_text
 from onar.imaging.listing import some
-from onar.tensor_files import DamagedFileError, load_state, save_state
+from onar.settings.training import HUB_PREFIX, Precision, TrainConfig
+from onar.system.console import warn
+from onar.system.files import remove_partial, write_text
 from onar.training.progress import Progress
-from onar.weights_files import FORMAT, NEWER, refuse_newer
+from onar.weights.files import FORMAT, NEWER, refuse_newer
+from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """What network and FUSE drives answer that cannot lock a file."""

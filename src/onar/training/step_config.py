@@ -1,14 +1,14 @@
-"""Settings that trainings counted in steps share; see `onar.config` for how such a dataclass is used."""
+"""Settings that trainings counted in steps share; see `onar.settings.training` for how such a dataclass is used."""
 
 # Annotations that are text would be looked up in the modules of the subclasses.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from onar.config import DeviceOption, PhotosOption, photo_data
-from onar.devices import available_cpus, check_device
 from onar.errors import UsageError
-from onar.setting_checks import Settings, at_least, check_seed, plain_settings, require
+from onar.settings.checks import Settings, at_least, check_seed, plain_settings, require
+from onar.settings.training import DeviceOption, PhotosOption, photo_data
+from onar.system.devices import available_cpus, check_device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,16 +11,16 @@ from typing import Any
 from torch import nn
 
 from onar.checkpoint import save_half_precision
-from onar.config import Precision
-from onar.console import say
 from onar.errors import OnarError, OutOfMemoryError, UsageError, is_out_of_memory
-from onar.files import check_writable, replacing
-from onar.tensor_files import load_state, save_state
+from onar.settings.training import Precision
+from onar.system.console import say
+from onar.system.files import check_writable, replacing
 from onar.training.budget import Budget, steps_that_fit
+from onar.training.gan.step import NotFiniteError, Resumable, learning_rate_factor
 from onar.training.interruption import interruption
-from onar.training.step import NotFiniteError, Resumable, learning_rate_factor
 from onar.training.step_config import StepConfig
-from onar.weights_files import FORMAT
+from onar.weights.files import FORMAT
+from onar.weights.tensors import load_state, save_state
 
 WARMUP_STEPS = 50
 

@@ -1,7 +1,7 @@
 /**
  * An EXIF block for a photo that was set upright, in place: what is not understood stays as it is, byte for byte.
  *
- * The counterpart of `upright` in onar/imaging/exif.py. EXIF is a small TIFF file: directories of tags, some of which
+ * The counterpart of `upright` in onar/imaging/formats/exif.py. EXIF is a small TIFF file: directories of tags, some of which
  * point to another directory.
  */
 

@@ -18,7 +18,7 @@ const TABLES = [0xc4, 0xdb, 0xdd];
 /** What may follow a picture and is nothing. */
 const PADDING = [0x00, 0xff, 0x0d, 0x0a];
 
-/** Of `onar.imaging.jpeg`. */
+/** Of `onar.imaging.formats.jpeg`. */
 const MOST_SCANS = 100;
 
 const EXIF = "Exif\0\0";

@@ -39,7 +39,7 @@ const BORDER = 5;
 type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promise<Photo>;
 
 /**
- * What `onar.patchmatch` does: the same seed gives the same picture, and what no patch reaches gets the pyramid fill.
+ * What `onar.fills.patchmatch` does: the same seed gives the same picture, and what no patch reaches gets the pyramid fill.
  *
  * @param binary - `patchmatch.wasm`
  */

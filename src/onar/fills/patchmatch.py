@@ -1,0 +1,115 @@
+"""PatchMatch: holes filled with patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized...").
+
+By the package pypatchmatch, coarse to fine. It learns nothing and knows nothing of things, but its texture is real.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.errors import OnarError
+from onar.fills.pyramid import fill_frame
+from onar.system.state import only_seed
+
+MID_GREY = 128
+"""What a photo becomes that is all hole."""
+
+NOTICEABLE = 16
+"""Levels by which a copy may leave the range of what is known, or a dark photo differ from black."""
+
+BORDER = 5
+"""Pixels round such a place that go with it: along the seam, pypatchmatch shifts colours towards the known ones."""
+
+Rgb = NDArray[np.uint8]
+Where = NDArray[np.bool_]
+
+
+def fill_with_patches(photo: Rgb, hole: Where, radius: int = 5, seed: int = 0) -> Rgb:
+    """Fill holes with patches of the photo; the same each time, in whatever thread.
+
+    What no patch reaches gets the pyramid fill.
+
+    Args:
+        photo: H×W×3; what it holds inside its holes makes no difference.
+        hole: H×W, True = hole.
+        radius: of the patches, which are 2 · radius + 1 pixels a side.
+        seed: of the search; another one gives another fill.
+
+    Raises:
+        OnarError: pypatchmatch is not installed, or not for this machine.
+    """
+    require_patchmatch()
+    if hole.all():
+        return np.full_like(photo, MID_GREY)
+    smooth = _fill_smoothly(photo, hole)
+    if not _knows_patch(hole, radius):
+        return smooth
+    filled = _search(smooth, hole, radius, seed)
+    wrong = _find_wrong(filled, 0, smooth, hole)
+    if wrong.any():
+        # Holes begin as black, and black is what they stay where the coarse levels of a narrow photo have no room for
+        # patches. In the negative of a light photo black is near to what is known, so the fine levels can fill it.
+        negative = ~_search(~smooth, hole, radius, seed)
+        filled = np.where(wrong, negative, filled)
+        filled = np.where(wrong & _find_wrong(negative, 255, smooth, hole), smooth, filled)
+    known = photo[~hole]
+    return np.where(hole[..., None], filled.clip(known.min(axis=0), known.max(axis=0)), photo)
+
+
+def _fill_smoothly(photo: Rgb, hole: Where) -> Rgb:
+    """The pyramid fill."""
+    known = (~hole).astype(np.float32)
+    frame = np.divide(photo, 255, dtype=np.float32) * known[..., None]
+    return np.rint(fill_frame(frame, known) * 255).clip(0, 255).astype(np.uint8)
+
+
+def _knows_patch(hole: Where, radius: int) -> bool:
+    """Whether any patch is known to its last pixel."""
+    side = 2 * radius + 1
+    known = cv2.erode((~hole).astype(np.uint8), np.ones((side, side), np.uint8), borderValue=0)
+    return bool(known.any())
+
+
+def _search(start: Rgb, hole: Where, radius: int, seed: int) -> Rgb:
+    from patchmatch import patch_match
+
+    with only_seed(seed, patch_match.set_random_seed):  # each fill starts from it
+        filled: Rgb = patch_match.inpaint(start, hole, patch_size=radius)
+    return filled
+
+
+def _find_wrong(filled: Rgb, start: int, smooth: Rgb, hole: Where) -> Where:
+    """Where a fill is still what its holes began as, or leaves the range of what is known; H×W×1, with what is near.
+
+    Args:
+        filled: H×W×3.
+        start: the level that its holes began as.
+        smooth: H×W×3, the pyramid fill.
+        hole: H×W.
+    """
+    known = smooth[~hole].astype(np.int16)
+    # Of means, because single pixels may well be copied black, or overshoot as ringing does.
+    means = cv2.blur(filled, (3, 3), borderType=cv2.BORDER_REPLICATE).astype(np.int16)
+    left = (means == start).all(axis=2) & (np.abs(smooth.astype(np.int16) - start) >= NOTICEABLE).any(axis=2)
+    outside = (means < known.min(axis=0) - NOTICEABLE) | (means > known.max(axis=0) + NOTICEABLE)
+    wrong = hole & (left | outside.any(axis=2))
+    side = 2 * BORDER + 1
+    near = cv2.dilate(wrong.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return np.asarray(hole & near)[..., None]
+
+
+def require_patchmatch() -> None:
+    """Raise `OnarError` where there is no PatchMatch."""
+    if reason := no_patchmatch():
+        raise OnarError(f"PatchMatch is not there: {reason}")
+
+
+def no_patchmatch() -> str | None:
+    """Why there is no PatchMatch here, in a few words; None where there is."""
+    try:
+        from patchmatch.patch_match import patchmatch_available
+    except ImportError as error:
+        return f"pip install pypatchmatch ({error})"
+    return None if patchmatch_available else "pypatchmatch has no library for this machine"

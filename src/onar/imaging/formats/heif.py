@@ -1,0 +1,93 @@
+"""What HEIC and AVIF files say that their decoders leave out, read from their boxes (ISO/IEC 14496-12 and 23008-12)."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from onar.errors import OnarError
+from onar.imaging.formats.exif import check_values
+from onar.imaging.formats.png import SRGB_CODES, colour_codes
+
+_MOST_META = 1 << 24
+"""Bytes that are looked through; a few thousand are usual."""
+_DEEP = {b"av1C": (2, 0x40), b"hvcC": (17, 0x07)}
+"""Of the two codecs' records, the byte and the bits that are not 0 when values have more than 8 bits."""
+_COLOUR_CODES = re.compile(rb"colrnclx(.{4})", re.DOTALL)
+_PROFILES = (b"colrprof", b"colrrICC")
+_AUXILIARY = re.compile(rb"auxC\0\0\0\0(urn:[^\0]+)")
+_ALPHA = (b":alpha", b":auxid:1")
+_UNSPECIFIED = 2
+_EXIF = re.compile(rb"II\*\0|MM\0\*")
+_MOST_EXIF = 1000
+
+
+@dataclass(frozen=True)
+class HeifFacts:
+    """What a file says beside the pixels as they are decoded.
+
+    Attributes:
+        is_deep: its values have more than 8 bits.
+        colour: the chunk of a PNG that says which colours the values mean; empty where a profile does, or nothing.
+        holds_others: beside the picture it holds a depth map, a gain map, or the like.
+    """
+
+    is_deep: bool
+    colour: bytes
+    holds_others: bool
+
+
+def check_before_decoding(file: BinaryIO) -> None:
+    """Raise `OnarError` for EXIF that would fill a memory: decoders read it when they open a file.
+
+    Where it lies is not looked up, because what begins like EXIF elsewhere, by chance, passes.
+    """
+    file.seek(0)
+    for number, found in enumerate(_EXIF.finditer(file.read())):
+        if number == _MOST_EXIF:
+            raise OnarError(
+                f"it has over {_MOST_EXIF} blocks of EXIF, more than any program writes: save it with another one"
+            )
+        check_values(file, found.start())
+
+
+def read_facts(file: BinaryIO) -> HeifFacts:
+    """Read what a HEIC or AVIF file says beside its pixels."""
+    meta = _meta(file)
+    deep = [
+        meta[found.end() :][byte] & bits for name, (byte, bits) in _DEEP.items() for found in re.finditer(name, meta)
+    ]
+    kinds = _AUXILIARY.findall(meta)
+    return HeifFacts(
+        is_deep=any(deep),
+        colour=_colour(meta),
+        holds_others=b"tmap" in meta or not all(kind.endswith(_ALPHA) for kind in kinds),
+    )
+
+
+def _colour(meta: bytes) -> bytes:
+    """A gain map may have codes of its own: where there are several, nobody here knows which are the picture's."""
+    codes = set(_COLOUR_CODES.findall(meta))
+    if len(codes) != 1 or any(profile in meta for profile in _PROFILES):
+        return b""
+    primaries, transfer = struct.unpack(">HH", codes.pop())
+    if _UNSPECIFIED in (primaries, transfer) or max(primaries, transfer) > 255 or (primaries, transfer) == SRGB_CODES:
+        return b""
+    return colour_codes(primaries, transfer)
+
+
+def _meta(file: BinaryIO) -> bytes:
+    """The box that describes the pictures; empty when there is none."""
+    end, at = file.seek(0, io.SEEK_END), 0
+    while at + 16 <= end:
+        file.seek(at)
+        size, name, long_size = struct.unpack(">I4sQ", file.read(16))
+        length = long_size if size == 1 else size or end - at
+        if name == b"meta":
+            file.seek(at)
+            return file.read(min(length, _MOST_META))
+        at += max(length, 8)
+    return b""

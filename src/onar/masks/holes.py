@@ -1,0 +1,133 @@
+"""What a mask means, and the composite.
+
+Polarity, stated here and nowhere else. A *mask* is what a person supplies or sees: uint8, H×W,
+**white (>= 128) = hole**; in a bool mask True = hole. *known* is what tensor code uses: float32,
+1×H×W (B×1×H×W in a batch), **1 = known pixel, 0 = hole**; it is M of Liu et al. 2018, "Image
+Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask`,
+`known_from_holes` and `mask_from_known` cross from one to the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.errors import UsageError
+from onar.masks.shapes import HOLE, Mask
+
+if TYPE_CHECKING:
+    import torch
+
+Holes: TypeAlias = NDArray[np.bool_]
+TensorOrArray = TypeVar("TensorOrArray", "torch.Tensor", NDArray[Any])
+
+THRESHOLD = 128
+_GREY = range(32, 224)
+"""What is neither black nor white, give or take the noise of a JPEG and a soft edge."""
+_MUCH = 0.7
+"""Share of holes above which a mask is probably inverted."""
+
+HOLE_RATIO_RANGES = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
+"""The six ranges of hole share, low < share <= high, by which Liu et al. 2018 (section 4.1) group masks."""
+
+
+def hole_share(mask: NDArray[Any]) -> float:
+    """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask."""
+    holes = holes_from_mask(mask)
+    return float(np.count_nonzero(holes)) / holes.size
+
+
+def mask_from_holes(hole: Holes) -> Mask:
+    """Turn bool H×W holes into a uint8 H×W mask of 0 and 255."""
+    return np.multiply(hole, HOLE, dtype=np.uint8)
+
+
+def augment_mask(mask: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Flip and rotate an H×W mask, or its holes, at random: one of its eight symmetries, H×W or W×H."""
+    turned = np.rot90(mask, int(rng.integers(4)))
+    return np.ascontiguousarray(turned[::-1] if rng.random() < 0.5 else turned)
+
+
+def why_no_hole(mask: Mask, inverted: bool = False) -> str:
+    """Why a uint8 H×W mask, perhaps one that was meant the other way round, has no hole."""
+    if inverted:
+        return f"its darkest value is {mask.min()}, and what is below {THRESHOLD} is hole"
+    return f"its brightest value is {mask.max()}, and what is {THRESHOLD} or above is hole"
+
+
+def is_mostly_grey(mask: Mask) -> bool:
+    """Whether most of a uint8 H×W mask is neither black nor white: then it is perhaps no mask, but a photo."""
+    return bool(np.count_nonzero((mask >= _GREY.start) & (mask < _GREY.stop)) > mask.size / 2)
+
+
+def is_mostly_hole(hole: Holes) -> bool:
+    """Whether so much is hole that the mask was probably meant the other way round."""
+    return bool(np.count_nonzero(hole) > _MUCH * hole.size)
+
+
+def fit_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Resize bool H×W holes by nearest neighbour, to height×width."""
+    if height < 1 or width < 1:
+        raise UsageError(f"holes need a height and a width of at least 1, not {height} x {width}")
+    if hole.shape == (height, width):
+        return hole
+    resized = cv2.resize(
+        np.ascontiguousarray(hole).view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return np.asarray(resized, np.uint8).view(np.bool_)
+
+
+def resize_holes(hole: Holes, height: int, width: int) -> Holes:
+    """Enlarge bool H×W holes by nearest neighbour; made smaller, what is hole in part is hole: no thin one is lost."""
+    if hole.shape[0] <= height and hole.shape[1] <= width:
+        return fit_holes(hole, height, width)
+    share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share > 1e-6)
+
+
+def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
+    return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
+
+
+def known_from_holes(hole: Holes) -> NDArray[np.uint8]:
+    """Turn bool H×W holes into known, uint8 1×H×W (0 = hole), which becomes float on the device."""
+    return np.logical_not(hole)[None].view(np.uint8)
+
+
+def mask_from_known(known: NDArray[Any]) -> Mask:
+    """Turn known, float 1×H×W or H×W (0 = hole), into a uint8 H×W mask (255 = hole)."""
+    plane = known[0] if known.ndim == 3 and known.shape[0] == 1 else known
+    if plane.ndim != 2 or plane.dtype.kind != "f":
+        raise UsageError(f"known is a float array of 1 x height x width, not {known.dtype} of shape {known.shape}")
+    return np.where(plane < 0.5, HOLE, 0).astype(np.uint8)
+
+
+def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArray) -> TensorOrArray:
+    """Put the completed pixels into the holes of the photo, leaving known pixels exactly as they are.
+
+    Args:
+        photo: B×3×H×W in [0, 1]; what it holds inside the holes does not matter, be it NaN.
+        completed: B×3×H×W in [0, 1]; only what lies in the holes counts.
+        known: B×1×H×W, exactly 1 (known) or 0 (hole).
+
+    Returns:
+        B×3×H×W: known · photo + (1 - known) · completed. Differentiable in photo and completed.
+    """
+    if isinstance(known, np.ndarray):
+        return np.where(known > 0, photo, completed)
+    return photo.where(known > 0, completed)
+
+
+def holes_from_mask(mask: NDArray[Any]) -> Holes:
+    """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole.
+
+    Raises:
+        UsageError: The mask is anything else.
+    """
+    if mask.ndim != 2 or mask.size == 0 or mask.dtype not in (np.uint8, np.bool_):
+        raise UsageError(f"a mask is a uint8 or bool array of height x width, not {mask.dtype} of shape {mask.shape}")
+    return mask if mask.dtype == np.bool_ else mask >= THRESHOLD

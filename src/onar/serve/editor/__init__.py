@@ -1,0 +1,1 @@
+"""The endpoints by which the page edits a photo."""

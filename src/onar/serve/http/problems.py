@@ -1,0 +1,121 @@
+"""Errors as clients get them: a status, a word for programs and one line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from onar.errors import OnarError, OutOfMemoryError, UsageError
+from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
+from onar.inference.holes import SizesDifferError
+from onar.serve.child import TooMuchWorkError
+from onar.serve.editor.editing import TooManyFillsError
+from onar.serve.editor.kept_photos import PhotoGoneError
+from onar.serve.http.uploads import ContentTypeError, MalformedError
+from onar.serve.weights import UnknownWeightsError
+from onar.serve.worker import BusyError, TimeLimitError
+
+
+class BodyTooLargeError(OnarError):
+    """A body of more bytes than allowed."""
+
+
+class SlowBodyError(OnarError):
+    """A body that did not arrive in time."""
+
+
+PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
+    MalformedError: (400, "malformed"),
+    PhotoError: (400, "bad_picture"),
+    SlowBodyError: (408, "slow_body"),
+    BodyTooLargeError: (413, "body_too_large"),
+    PhotoTooLargeError: (413, "too_many_pixels"),
+    TooManyFillsError: (413, "too_many_fills"),
+    ContentTypeError: (415, "bad_content_type"),
+    NotAPhotoError: (415, "not_a_picture"),
+    SizesDifferError: (422, "sizes_differ"),
+    UsageError: (422, "bad_request"),
+    TooMuchWorkError: (422, "time_limit"),
+    UnknownWeightsError: (422, "unknown_weights"),
+    OnarError: (500, "internal"),
+    OutOfMemoryError: (500, "out_of_memory"),
+    PhotoGoneError: (404, "photo_gone"),
+    BusyError: (503, "busy"),
+    TimeLimitError: (504, "time_limit"),
+}
+"""Status and word of each error; of several that fit, those of the most special one."""
+
+_WORDS = {403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+"""Words of the errors that are a status and nothing else."""
+
+_GONE = 499
+"""The usual status, though nobody reads it, of a request whose client went away."""
+
+
+class Problem(BaseModel):
+    """The body of every answer but success."""
+
+    error: str = Field(description="What kind of error, for programs.", examples=["sizes_differ"])
+    message: str = Field(description="What is wrong, for people, in one line.")
+
+
+def problem_response(status: int, error: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON."""
+    content = Problem(error=error, message=" ".join(message.split())).model_dump()
+    return JSONResponse(content, status, headers)
+
+
+def answer_to(error: OnarError) -> Response:
+    """What a client is told of an error."""
+    status, word = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
+    return problem_response(status, word, str(error), headers)
+
+
+def documented() -> dict[int | str, dict[str, object]]:
+    """The answers to errors for OpenAPI."""
+    words: dict[int, list[str]] = {}
+    for status, word in PROBLEMS.values():
+        words.setdefault(status, []).append(word)
+    return {status: {"model": Problem, "description": ", ".join(names)} for status, names in sorted(words.items())}
+
+
+async def _onar_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OnarError)
+    return answer_to(error)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    word = _WORDS.get(error.status_code, "bad_request")
+    return problem_response(error.status_code, word, str(error.detail), dict(error.headers or {}))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    return problem_response(422, "bad_request", f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=_GONE)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    return problem_response(500, "internal", "an error in Onar itself; the server's log says more")
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    OnarError: _onar_error,
+    HTTPException: _http_error,
+    RequestValidationError: _invalid,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}
+"""How an application answers every error in one way."""

@@ -1,0 +1,235 @@
+"""What a client sends: a form with files; to be completed, also JSON with the files in base64.
+
+Nothing of it touches the disk but parts of large forms, in files without a name.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
+from string import whitespace
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from urllib.parse import unquote_to_bytes
+
+from anyio import CapacityLimiter, to_thread
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from onar.errors import OnarError, UsageError, printable
+from onar.imaging.formats.endings import FORMATS
+from onar.inference.holes import ALPHA
+
+M = TypeVar("M", bound=BaseModel)
+
+_FORM, _JSON = "multipart/form-data", "application/json"
+_MOST_IN_A_LIST = 1000
+"""Parts of a form that may have the same name, where several may."""
+_TOLD = 100
+"""Characters of a client's own words that a message repeats."""
+
+
+class MalformedError(OnarError):
+    """A body that is no form, or no JSON."""
+
+
+class ContentTypeError(OnarError):
+    """A body that says to be something else than a form or JSON."""
+
+
+def _usual_format(text: object) -> object:
+    """The name of a format that was named by an ending of files, such as jpg; anything else as it is."""
+    if not isinstance(text, str):
+        return text
+    return FORMATS.get(f".{text.lower()}", text).lower()
+
+
+Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)]
+"""What a photo is written as."""
+
+
+class Filling(BaseModel):
+    """How holes are to be filled."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    feather: int = Field(0, ge=0, le=1000, description="Let the fill fade into the colours at the seam.")
+    strategy: Literal["auto", "whole", "crop"] = Field(
+        "auto", description="What the network sees: the whole photo, crops round the holes, or what suits the size."
+    )
+    texture: Literal["auto", "network", "patches"] = Field(
+        "auto", description="Deep holes: the network's fill, the photo's own texture, or that where it can be copied."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Of what is copied; another one gives another try.")
+
+
+class Options(Filling):
+    """How a photo is to be completed."""
+
+    invert_mask: bool = Field(False, description="The mask has black holes.")
+    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
+    format: Format = Field(
+        "same",
+        description="Format of the answer; jpg and tif are taken, too. JPEG compresses anew; the others hold known "
+        "pixels exactly.",
+    )
+
+
+class Upload(Options):
+    """A photo with its mask, as bytes of files."""
+
+    photo: bytes = Field(description="The photo file.")
+    mask: bytes | Literal["alpha"] = Field(
+        description="The mask file, of the photo's size: white is the hole, black is kept. The word alpha for a photo "
+        "in which the holes were erased: its transparency is the mask, and the answer is opaque."
+    )
+
+
+def _decode(text: object) -> object:
+    """A file from base64, which may be broken into lines, or from a data: URL (RFC 2397), as browsers write them."""
+    if not isinstance(text, str):
+        return text
+    if text[:5].lower() != "data:":
+        return _from_base64(text)
+    kind, comma, content = text.partition(",")
+    if not comma:
+        raise ValueError("not a data: URL, which has a comma before its content")
+    plain = unquote_to_bytes(content)
+    return _from_base64(plain.decode("latin-1")) if kind.rstrip().lower().endswith(";base64") else plain
+
+
+def _from_base64(text: str) -> bytes:
+    """Decode without copies of the text, which may have tens of megabytes."""
+    if any(space in text for space in whitespace):
+        text = text.translate(dict.fromkeys(map(ord, whitespace)))
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise ValueError(f"not base64 ({error})") from error
+
+
+def _decode_mask(text: object) -> object:
+    return text if text == ALPHA else _decode(text)
+
+
+class Base64Upload(Upload):
+    """The same as JSON, with the files in base64."""
+
+    photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64, or a data: URL.")
+    mask: Annotated[bytes | Literal["alpha"], BeforeValidator(_decode_mask)] = Field(
+        description="The mask file in base64, or a data: URL, or the word alpha, as in a form."
+    )
+
+
+async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
+    """Read the body of a request to complete a photo.
+
+    Args:
+        request: whose.
+        turn: of bodies in JSON: each takes a few times its size in memory while it is taken apart.
+
+    Raises:
+        ContentTypeError, MalformedError: as they say.
+        UsageError: a field is missing, unknown, given twice, or out of range.
+    """
+    if _kind(request) == _JSON:
+        with _explained():
+            return await _read_json(request, turn)
+    return await read_form(request, Upload, f"{_FORM} or {_JSON}")
+
+
+async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M:
+    """Read a request's form.
+
+    Args:
+        request: whose.
+        model: what is in it: files as `bytes`; a list for what may be given several times.
+        allowed: what a body of another type is told to be.
+
+    Raises:
+        As `read_upload`.
+    """
+    if _kind(request) != _FORM:
+        raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
+    max_files = sum(_MOST_IN_A_LIST if name in lists else 1 for name in files)
+    max_fields = len(model.model_fields) + _MOST_IN_A_LIST * len(lists)
+    try:
+        async with request.form(max_files=max_files, max_fields=max_fields) as form:
+            given: dict[str, list[bytes | str]] = {}
+            for name, value in form.multi_items():
+                given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
+    except (HTTPException, FormParserError) as error:  # the second by Starlette before 1.7
+        reason = error.detail if isinstance(error, HTTPException) else error
+        raise MalformedError(f"the form cannot be read: {reason}") from error
+    if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
+        raise UsageError(f"{shorten(repeated)}: given more than once")
+    with _explained():
+        return model.model_validate({name: values if name in lists else values[0] for name, values in given.items()})
+
+
+def _kind(request: Request) -> str:
+    """What a body says to be."""
+    return parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
+
+
+def _types(field: FieldInfo) -> tuple[Any, ...]:
+    """What a field or its items may be."""
+    return (field.annotation, *get_args(field.annotation))
+
+
+async def _read_json(request: Request, turn: CapacityLimiter) -> Upload:
+    body = bytearray()  # `request.body` would have all of it twice
+    async for part in request.stream():
+        body += part
+    return await to_thread.run_sync(_take_apart, body, limiter=turn)  # tens of megabytes take a while
+
+
+def _take_apart(body: bytearray) -> Upload:
+    try:
+        return Base64Upload.model_validate_json(body)
+    finally:
+        body.clear()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise _explain(error) from None  # the chain would hold the files
+
+
+def _explain(error: ValidationError) -> OnarError:
+    """The first thing that is wrong, in one line."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if problem["type"] == "json_invalid":
+        return MalformedError(problem["msg"])
+    field = ".".join(str(part) for part in problem["loc"])
+    return UsageError(f"{shorten(field)}: {problem['msg']}" if field else problem["msg"])
+
+
+def shorten(words: str) -> str:
+    """A client's own words, on one line and as many as a message repeats."""
+    return printable(words if len(words) <= _TOLD else f"{words[:_TOLD]}…")
+
+
+def body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The description of a form for OpenAPI."""
+    return {"required": True, "content": {_FORM: {"schema": model.model_json_schema()}}}
+
+
+def upload_schema() -> dict[str, Any]:
+    """The description of a photo to be completed for OpenAPI."""
+    json = Base64Upload.model_json_schema()
+    for content in (json["properties"]["photo"], json["properties"]["mask"]["anyOf"][0]):
+        content["format"] = "byte"
+    schema = body_schema(Upload)
+    schema["content"][_JSON] = {"schema": json}
+    return schema

@@ -1,0 +1,1 @@
+"""Sheets of generated masks over HTTP."""

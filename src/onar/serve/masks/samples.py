@@ -1,0 +1,101 @@
+"""What settings of generated masks do, over HTTP: a sheet of masks before anything is trained."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Annotated
+
+import numpy as np
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from onar.data.mask_sources import mask_source
+from onar.imaging.formats.png import write_png
+from onar.imaging.sheets import mask_sheet
+from onar.masks.holes import hole_share, mask_from_holes
+from onar.masks.shapes import MASK_TYPES
+from onar.serve.http.problems import Problem
+from onar.settings.training import MaskConfig
+
+MASKS = "/api/masks"
+COUNT, COLUMNS, SIZE = 12, 4, 192
+"""Masks on the sheet, masks in a row of it, and their side in pixels."""
+
+_DEFAULT = MaskConfig()
+
+
+class MaskSettings(BaseModel):
+    """How masks are drawn, as `onar train` is told; within what a server draws in a moment for whoever asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mask_type: str = Field(
+        _DEFAULT.mask_type,
+        json_schema_extra={"enum": list(MASK_TYPES)},
+        description="Random strokes, rectangles, both mixed, or outlines of things and people.",
+    )
+    max_masks: int = Field(_DEFAULT.max_masks, ge=1, le=100, description="Most shapes in a photo.")
+    max_size_ratio: float = Field(
+        _DEFAULT.max_size_ratio, ge=0.05, le=1, description="Longest side of a shape, as a share of the photo's side."
+    )
+    max_thickness: int = Field(_DEFAULT.max_thickness, ge=1, le=512, description="Thickest stroke, in pixels at 512.")
+    hole_ratio: list[Annotated[float, Field(gt=0, le=0.9)]] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Lowest and highest share of a photo that holes cover; given twice. Replaces max_masks.",
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Another one draws other masks.")
+
+    def config(self) -> MaskConfig:
+        """The settings of a training; raises `UsageError` when they do not fit each other."""
+        settings = self.model_dump(exclude={"seed", "hole_ratio"})
+        return MaskConfig(**settings, hole_ratio=self.hole_ratio and tuple(self.hole_ratio))  # type: ignore[arg-type]
+
+
+class MaskSamples(BaseModel):
+    """Masks that the settings give."""
+
+    sheet: str = Field(description="A PNG file of twelve masks, as a data: URL; white is the hole.")
+    columns: int = Field(description="Masks in a row of the sheet.")
+    shares: list[float] = Field(description="What share of its photo each mask covers, row by row.")
+    flags: str = Field(description="What makes `onar train` draw such masks.")
+
+
+def mask_routes() -> APIRouter:
+    """What answers about masks. They are drawn one sheet after the other, in a thread that no photo waits for."""
+    router, turn = APIRouter(tags=["masks"]), CapacityLimiter(1)
+
+    @router.get(
+        MASKS, summary="What settings of masks give", responses={422: {"model": Problem, "description": "bad_request"}}
+    )
+    async def draw_masks(settings: Annotated[MaskSettings, Query()]) -> MaskSamples:
+        return await to_thread.run_sync(draw, settings.config(), settings.seed, limiter=turn)
+
+    return router
+
+
+def draw(config: MaskConfig, seed: int) -> MaskSamples:
+    """A sheet of masks, what share of a photo each covers, and the flags that give the like."""
+    source = mask_source(config)
+    masks = [mask_from_holes(source(SIZE, SIZE, np.random.default_rng((seed, index)))) for index in range(COUNT)]
+    png = io.BytesIO()
+    write_png(png, mask_sheet(masks, COLUMNS))
+    return MaskSamples(
+        sheet=f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}",
+        columns=COLUMNS,
+        shares=[hole_share(mask) for mask in masks],
+        flags=as_flags(config),
+    )
+
+
+def as_flags(config: MaskConfig) -> str:
+    """The settings as flags of the command line; those that do not matter are left out."""
+    if config.hole_ratio is None:
+        number = f"--max_masks {config.max_masks}"
+    else:
+        number = "--hole_ratio {} {}".format(*config.hole_ratio)
+    sizes = f"--max_size_ratio {config.max_size_ratio} --max_thickness {config.max_thickness}"
+    return f"--mask_type {config.mask_type} {number} {sizes}"

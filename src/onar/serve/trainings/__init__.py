@@ -1,0 +1,1 @@
+"""Trainings over HTTP: their logs, curves and sample sheets."""

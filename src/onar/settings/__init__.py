@@ -1,0 +1,1 @@
+"""Settings as frozen dataclasses, and what all of them share."""

@@ -1,0 +1,1 @@
+"""Files, devices, processes, the console: what every verb needs of the system."""

@@ -1,0 +1,79 @@
+"""Every setting of training a blend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from onar.settings.checks import at_least, require
+from onar.settings.training import DeviceOption, loss_weights
+from onar.training.step_config import StepConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendConfig(StepConfig):
+    """Which pairs of fills a blend learns from, and how; see `StepConfig`."""
+
+    output: Path = Path("./texture.safetensors")
+    """The file, for --blend; while the training lasts, a checkpoint lies beside it."""
+    weights: str | None = None
+    """The network whose fills are blended: a file as for `complete`; by default the bundled weights."""
+    num_workers: int | None = None
+    """Processes that make pairs; by default one for each CPU, and 0 makes them in the training process."""
+    max_minutes: float | None = None
+    """Minutes that the training may take once the pairs are made, stops not counted. The speed of the first steps
+    decides how many steps fit, at most `steps`, and the learning rates end with the last of them."""
+    device: DeviceOption = "auto"
+    """Where to train; auto takes a GPU when there is one. Pairs are made on the CPU."""
+    pairs: Path | None = None
+    """Folder that the pairs are made into, or were made into before; by default one beside `output`."""
+    count: int = 2000
+    """Pairs to train on."""
+    pair_size: int = 256
+    """Side in pixels of what is kept of a pair. Holes shaped like things are filled in crops of up to three times
+    that."""
+    img_size: int = 192
+    """Side in pixels of the random crops of pairs that are trained on, a multiple of 16."""
+    base_channels: int = 32
+    """Channels of the blend's first level."""
+    learning_rate_d: float = 4e-4
+    """Adam's learning rate for the discriminator; it falls as the other."""
+    lambda_pixel: float = 5.0
+    """Weight of the pixel loss (L1)."""
+    lambda_thin: float = 60.0
+    """Weight of the same loss in thin holes, where a pixel counts by how little of what is within some 70 pixels of it
+    is hole: what was there can be foretold."""
+    lambda_style: float = 10.0
+    """Weight of the style loss (Gram matrices)."""
+    lambda_statistics: float = 0.7
+    """Weight of the loss on means and deviations of features in small windows."""
+    lambda_normalised: float = 3.0
+    """Weight of the loss on features of unit length."""
+    lambda_adv: float = 0.25
+    """Weight of the adversarial loss (RaGAN); with 0 there is no discriminator at work."""
+    content_network: Literal["vgg16", "efficientnet_lite0"] = "efficientnet_lite0"
+    """Frozen network whose features the losses compare."""
+    content_weights: Path | None = None
+    """File with that network's ImageNet weights, when they cannot be downloaded."""
+
+    # What the pairs are made from is kept beside the pairs.
+    changes_no_weight: ClassVar[frozenset[str]] = StepConfig.changes_no_weight | {"pairs", "content_weights"}
+    take_memory: ClassVar[tuple[str, ...]] = ("batch_size", "img_size")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("count", "base_channels"):
+            at_least(name, getattr(self, name), 1)
+        for term, weight in loss_weights(self).items():
+            at_least(f"lambda_{term}", weight, 0)
+        require(
+            self.img_size >= 32 and self.img_size % 16 == 0, "img_size", "is a multiple of 16 from 32", self.img_size
+        )
+        at_least("pair_size", self.pair_size, self.img_size)
+        require(self.learning_rate_d > 0, "learning_rate_d", "must be above 0", self.learning_rate_d)
+
+    @property
+    def pair_folder(self) -> Path:
+        """Where the pairs are."""
+        return self.pairs or self.output.with_name(f"{self.output.stem}_pairs")

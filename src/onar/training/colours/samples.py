@@ -1,0 +1,172 @@
+"""What a network for colours is trained on: photos at a fraction of their size, and many holes.
+
+A cell is a mean, so photos need not be kept larger than their cells have to be seen: what is kept of one fits many
+times into what a photo takes. They are read once, and batches are cut out of memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
+from onar.data.samples import Photos
+from onar.errors import OnarError
+from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
+from onar.masks.generation import random_mask
+from onar.system.console import progress_bar, warn
+from onar.training.blend.pairs import IRREGULAR, OBJECT
+from onar.weights.numbers import CELL
+
+SEEN_CELL = CELL // 2
+"""Side in pixels of a cell in what is kept: half of a photo that a generator sees."""
+
+KEPT_SIDE = 320
+"""Shorter side of what is kept of a photo, at most."""
+LONGEST = 2
+"""Longer side of it, as a multiple of the shorter one, at most: of a panorama the middle is kept."""
+
+HALVED_SHARE = 0.65
+"""Share of the crops that show a photo at half the size that is kept."""
+
+CROP, LARGE_CROP = 128, 192
+LARGE_SHARE = 0.2
+"""Share of the batches of large crops, which hold as many pixels."""
+
+MASKS = 3000
+SEEN_OBJECT = {**OBJECT, "hole_ratio": (0.02, 0.25), "max_size_ratio": 0.7}
+
+BRIGHTNESS = (0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class ReducedPhotos:
+    """Photos and masks in memory.
+
+    Attributes:
+        photos: uint8 h×w×3 each, the shorter side at most `KEPT_SIDE`.
+        halved: the same at half the size.
+        masks: uint8 N×`CROP`×(`CROP` / 8), eight pixels to a byte, 1 = hole.
+    """
+
+    photos: list[EightBits]
+    halved: list[EightBits]
+    masks: NDArray[np.uint8]
+
+    def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw a batch.
+
+        Args:
+            batch_size: crops of `CROP` pixels a side, or so many pixels.
+            rng: source of all that is random.
+
+        Returns:
+            Photos B×S×S×3 in [0, 1], and what is known of them, B×S×S, 1 = known.
+        """
+        side = LARGE_CROP if rng.random() < LARGE_SHARE else CROP
+        count = max(1, batch_size * CROP**2 // side**2)
+        crops = [self._draw_crop(side, rng) for _ in range(count)]
+        holes = [self._draw_hole(side, rng) for _ in range(count)]
+        return np.stack(crops), 1 - np.stack(holes).astype(np.float32)
+
+    def _draw_crop(self, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        index = rng.integers(len(self.photos))
+        photo = (self.halved if rng.random() < HALVED_SHARE else self.photos)[index]
+        missing = [(0, max(0, side - length)) for length in photo.shape[:2]]
+        photo = np.pad(photo, (*missing, (0, 0)), mode="symmetric")
+        top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
+        crop = photo[top : top + side, left : left + side]
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        brightness = rng.uniform(*BRIGHTNESS) if rng.random() < 0.5 else 1.0
+        pixels: NDArray[np.float32] = np.asarray(crop, np.float32) * np.float32(brightness / 255)
+        return pixels.clip(max=1)
+
+    def _draw_hole(self, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        hole = np.unpackbits(self.masks[rng.integers(len(self.masks))], axis=-1)
+        hole = np.rot90(hole, int(rng.integers(4)))
+        if rng.random() < 0.5:
+            hole = hole[::-1]
+        return np.pad(hole, ((0, side - CROP),) * 2, mode="wrap") if side > CROP else hole
+
+
+def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> ReducedPhotos:
+    """Read photos, with a progress bar on stderr; those that cannot be read are named and passed over.
+
+    Args:
+        photos: to draw them from.
+        count: how many at most.
+        num_workers: processes that read them; 0 reads them in this one.
+        seed: another one draws other photos and masks.
+
+    Raises:
+        OnarError: none can be read.
+    """
+    chosen = np.random.default_rng((seed, len(photos))).permutation(len(photos))[:count]
+    loader = PhotoLoader(
+        ErrorsAsItems(_Reduced(photos)),
+        batch_size=None,
+        sampler=chosen.tolist(),
+        num_workers=min(num_workers, len(chosen)),
+        worker_init_fn=start_worker,
+        collate_fn=_as_array,
+    )
+    kept, unreadable = [], []
+    for photo in progress_bar(loader, desc="Reading photos", total=len(chosen), unit="photo"):
+        if isinstance(photo, str):
+            unreadable.append(photo)
+            warn(f"Skipped {photo}")
+        else:
+            kept.append(photo)
+    if not kept:
+        raise OnarError(f"none of the {len(chosen)} photos could be read; the first: {unreadable[0]}")
+    return ReducedPhotos(kept, [_halve(photo) for photo in kept], draw_masks(seed))
+
+
+@cache
+def draw_masks(seed: int) -> NDArray[np.uint8]:
+    """`MASKS` masks, half of them irregular and half shaped like things, as `ReducedPhotos` has them.
+
+    They take seconds to draw, and those of a seed are always the same.
+    """
+    masks = []
+    for number in range(MASKS):
+        shape = SEEN_OBJECT if number % 2 else IRREGULAR
+        masks.append(random_mask(CROP, CROP, rng=np.random.default_rng((seed, number)), **shape) > 0)
+    return np.packbits(np.stack(masks), axis=-1)
+
+
+class _Reduced(Dataset[Any]):
+    """Photos by index as they are kept, or a line about one that cannot be read."""
+
+    def __init__(self, photos: Photos) -> None:
+        self._photos = photos
+
+    def __getitem__(self, index: int) -> EightBits | str:
+        try:
+            with open_photo(self._photos[index]) as file:
+                shorter = min(file.height, file.width)
+                height, width = min(file.height, LONGEST * shorter), min(file.width, LONGEST * shorter)
+                scale = min(1.0, KEPT_SIDE / shorter)
+                box = centre_box(file.height, file.width, height, width)
+                return file.read_crop(box, max(1, round(scale * height)), max(1, round(scale * width)))
+        except PhotoError as error:
+            return str(error)
+
+
+def _as_array(photo: Any) -> Any:
+    """Of itself the loader would make tensors."""
+    return photo
+
+
+def _halve(photo: EightBits) -> EightBits:
+    """Means of 2×2 pixels; an odd last row or column is left out, if it is not the only one."""
+    rows, columns = (max(1, length // 2) for length in photo.shape[:2])
+    even = photo[: 2 * rows, : 2 * columns]
+    return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,359 @@
+"""The two networks of one training and how one optimiser step changes them.
+
+The generator completes the photos of a batch once. The discriminator learns on the detached composites, the
+generator on the weighted sum of its loss terms; both gradients are taken at the same weights, then both networks
+move. So gradients add up the same way over several batches (`accumulation_steps`), and the discriminator's
+predictions for the photos serve both networks.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from onar.data.samples import in_unit_range
+from onar.masks.holes import composite
+from onar.system.processes import mean_over_processes
+from onar.training.losses import (
+    PerceptualLoss,
+    PixelLoss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+    total_variation,
+)
+
+Batch = tuple[Tensor, Tensor]  # photo B×H×W×C uint8, or float32 in [0, 1], known B×1×H×W uint8
+Saved = tuple[Tensor, Tensor]  # a buffer, and what it held before
+LOSS_NAMES = {
+    "pixel": "Pixel_loss",
+    "content": "Content_loss",
+    "adv": "Adv_loss",
+    "style": "Style_loss",
+    "tv": "TV_loss",
+}
+GRADIENT_NORMS = ("G_gradient_norm", "D_gradient_norm")
+
+
+class NotFiniteError(Exception):
+    """A loss or a gradient is not a number or infinite; the message says which."""
+
+
+def require_finite(values: dict[str, Tensor]) -> None:
+    """Raise `NotFiniteError` that names the first value which is not a finite number."""
+    for name, value in values.items():
+        if not math.isfinite(number := float(value.detach())):
+            raise NotFiniteError(f"{name} is {number}")
+
+
+class Resumable(ABC):
+    """Networks with everything that trains them, whose training can go on in a later process."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later process needs to go on exactly here."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    @abstractmethod
+    def _parts(self) -> dict[str, Any]:
+        """What has a state, by a name that stays the same."""
+
+
+@dataclass
+class GAN(Resumable):
+    """Generator and discriminator with everything that trains them.
+
+    Attributes:
+        accelerator: places tensors, scales and synchronises gradients.
+        generator: (photo * known, known) -> completed; prepared by the accelerator, as are the next three.
+        discriminator: photo or composite -> logits.
+        optimizer_g: the generator's optimiser.
+        optimizer_d: the discriminator's optimiser.
+        schedules: learning-rate schedules of the generator's and of the discriminator's optimiser.
+        weights: the weight of each generator term by name: pixel, content, adv, style, tv. A term that weighs 0 is
+            not computed; without adv the discriminator does not learn either.
+        pixel_loss: the pixel term.
+        perceptual_loss: the content and style terms; None when both weigh 0.
+        average: exponential moving average of the generator, when one is kept.
+        is_whole: both networks are after the same step: not while they move, nor after that has failed.
+        max_grad_norm: longest gradient, as the norm over a network's weights; longer ones are shortened. 0: any length.
+    """
+
+    accelerator: Accelerator
+    generator: nn.Module
+    discriminator: nn.Module
+    optimizer_g: Any
+    optimizer_d: Any
+    schedules: Sequence[LambdaLR]
+    weights: dict[str, float]
+    pixel_loss: PixelLoss
+    perceptual_loss: PerceptualLoss | None
+    average: AveragedModel | None = None
+    max_grad_norm: float = 0.0
+    is_whole: bool = field(default=True, init=False)
+    _held: Sequence[nn.Parameter] = field(default=(), init=False)  # weights that no longer learn
+
+    def step(self, group: Sequence[Batch]) -> dict[str, float]:
+        """Take one optimiser step on a group of batches, in which each photo of each process counts the same.
+
+        Under fp16, gradients that overflow are computed again with half the loss scale, down to a scale of 1.
+
+        Returns:
+            The mean of each loss over all these photos and the norms of the gradients before they were clipped, the
+            same in every process.
+
+        Raises:
+            NotFiniteError: a loss or a gradient is not finite; neither weights nor batch statistics have changed. The
+                learning rates count the step all the same: they follow the steps of the run.
+        """
+        buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
+        while True:
+            sums = self._accumulate_or_restore(group, buffers)
+            sums |= self._clip_gradients()
+            # One transfer for all numbers: reading them one by one would make a GPU wait each time.
+            values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
+            numbers = dict(zip(sums, values, strict=True))
+            wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+            if not wrong:
+                self.is_whole = False
+                self._update()
+                self.is_whole = True
+                return numbers
+            overflow = self._scaler.get_scale() > 1 and all(name in GRADIENT_NORMS for name in wrong)
+            self._discard(buffers)
+            if not overflow:
+                # G_loss is the sum of the others: name the term it comes from.
+                name = next((name for name in wrong if name != "G_loss"), "G_loss")
+                self._advance_schedules()
+                raise NotFiniteError(f"{name} is {numbers[name]}")
+
+    def discriminator_step(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+        """RaGAN loss of the discriminator on photos and detached composites, and its logits for the photos."""
+        # Without batch norm the halves do not see each other, so one call does for both.
+        real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
+        return relativistic_discriminator_loss(real, fake, mean_over_processes), real.detach()
+
+    def generator_step(
+        self, photo: Tensor, known: Tensor, completed: Tensor, whole: Tensor, real: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Unweighted loss terms of the generator; `real` are the discriminator's logits for the photos."""
+        terms = {"pixel": self.pixel_loss(completed, photo, known)}
+        if self.perceptual_loss is not None:
+            with self.accelerator.autocast():
+                terms.update(self.perceptual_loss(completed, whole, photo))
+        if real is not None:
+            # Unwrapped: this pass leaves the discriminator's parameters alone, so there is nothing to synchronise.
+            discriminator = self.accelerator.unwrap_model(self.discriminator)
+            with _frozen(discriminator):
+                terms["adv"] = relativistic_generator_loss(real, discriminator(whole), mean_over_processes)
+        if self.weights["tv"]:
+            terms["tv"] = total_variation(whole, known)
+        return terms
+
+    def freeze_encoder_norm(self) -> bool:
+        """Freeze the encoder's batch norm, statistics and affine terms, from the next step on; False when it is frozen.
+
+        The affine terms go on getting gradients, which `step` drops: processes that train together have agreed on
+        the weights whose gradients they wait for.
+        """
+        generator = self.accelerator.unwrap_model(self.generator)
+        if generator.encoder_norm_frozen:
+            return False
+        self._held = generator.hold_encoder_norm()
+        return True
+
+    @property
+    def kept_generator(self) -> nn.Module:
+        """The generator whose weights are validated and kept: the average when there is one.
+
+        It computes in fp32, as for whoever loads the weights, with the average or without. So it is no copy of the
+        weights, but goes without the `forward` that Accelerate puts in place, which computes in the run's format.
+        """
+        network = copy.copy(self.average.module if self.average else self.accelerator.unwrap_model(self.generator))
+        assert isinstance(network, nn.Module)
+        network.__dict__.pop("forward", None)
+        return network
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "generator": self.accelerator.unwrap_model(self.generator),
+            "discriminator": self.accelerator.unwrap_model(self.discriminator),
+            "optimizer_g": self.optimizer_g,
+            "optimizer_d": self.optimizer_d,
+            **{f"schedule_{i}": schedule for i, schedule in enumerate(self.schedules)},
+            "average": self.average,
+            "scaler": self.accelerator.scaler,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def state_bytes(self) -> int:
+        """About the size of `state_dict` once Adam keeps its two averages for each weight."""
+        parts = 3 * [self.generator, self.discriminator] + ([self.generator] if self.average else [])
+        return sum(int(value.nbytes) for network in parts for value in network.state_dict().values())
+
+    @property
+    def _scaler(self) -> GradScaler:
+        """The scaler of fp16, or one with a scale of 1 that does nothing."""
+        return self.accelerator.scaler or GradScaler(enabled=False)
+
+    @property
+    def _learners(self) -> list[tuple[nn.Module, Any, LambdaLR]]:
+        """Network, optimiser and schedule of the networks that learn, in the order of `GRADIENT_NORMS`."""
+        generator = (self.generator, self.optimizer_g.optimizer, self.schedules[0])
+        discriminator = (self.discriminator, self.optimizer_d.optimizer, self.schedules[1])
+        return [generator, discriminator] if self.weights["adv"] else [generator]
+
+    def _accumulate_or_restore(self, group: Sequence[Batch], buffers: Sequence[Saved]) -> dict[str, Tensor]:
+        """As `_accumulate`; where that fails, as for want of memory, everything is as after the step before."""
+        try:
+            return self._accumulate(group)
+        except BaseException:
+            self._restore(buffers)
+            raise
+
+    def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
+        """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
+        counts = [len(photo) for photo, _ in group]
+        # The mean over the processes, because that is what they do to their gradients, too.
+        mean_count = self.accelerator.reduce(torch.tensor(float(sum(counts)), device=self.accelerator.device), "mean")
+        sums: dict[str, Tensor] = {}
+        for position, batch in enumerate(group):
+            share = counts[position] / mean_count
+            with self._synchronised(position == len(group) - 1):
+                for name, value in self._backward(batch, share).items():
+                    sums[name] = sums.get(name, torch.zeros_like(value)) + value * share
+        return sums
+
+    def _backward(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
+        """Add one batch's gradients, scaled by its share of the group; returns the losses by printed name."""
+        photo, known = self._to_device(batch)
+        completed = self.generator(photo * known, known)
+        whole = composite(photo, completed, known)
+        d_loss, real = torch.zeros((), device=photo.device), None
+        if self.weights["adv"]:
+            d_loss, real = self.discriminator_step(photo, whole)
+            self.accelerator.backward(d_loss * share)
+        terms = self.generator_step(photo, known, completed, whole, real)
+        g_loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        self.accelerator.backward(g_loss * share)
+        zero = torch.zeros_like(g_loss)
+        named = {
+            printed: terms.get(name, zero)
+            for name, printed in LOSS_NAMES.items()
+            if name in terms or name in ("content", "adv")
+        }
+        return {name: loss.detach().float() for name, loss in {"D_loss": d_loss, "G_loss": g_loss, **named}.items()}
+
+    def _clip_gradients(self) -> dict[str, Tensor]:
+        """Shorten gradients to `max_grad_norm`; returns their norms before that."""
+        norms = {}
+        for weight in self._held:
+            weight.grad = None
+        for name, (network, optimizer, _) in zip(GRADIENT_NORMS, self._learners, strict=False):
+            # Not accelerate's call, which unscales all optimisers each time and so fails for the second network.
+            self._scaler.unscale_(optimizer)
+            norms[name] = clip_grad_norm_(network.parameters(), self.max_grad_norm or math.inf)
+        return norms
+
+    def _update(self) -> None:
+        scaler = self._scaler
+        for _, optimizer, _ in self._learners:
+            # Past accelerate's optimiser, which changes the scale after the first network, between the two.
+            scaler.step(optimizer)
+            optimizer.zero_grad()
+        scaler.update()
+        self._advance_schedules()
+        if self.average is not None:
+            self.average.update_parameters(self.accelerator.unwrap_model(self.generator))
+
+    def set_rates(self, *rates: float) -> None:
+        """Go on with these learning rates of the generator and of the discriminator, before their factors."""
+        for optimizer, schedule, rate in zip((self.optimizer_g, self.optimizer_d), self.schedules, rates, strict=True):
+            if schedule.base_lrs == [rate]:
+                continue
+            schedule.base_lrs = [rate]
+            (group,) = optimizer.param_groups
+            group["initial_lr"], group["lr"] = rate, rate * schedule.lr_lambdas[0](schedule.last_epoch)
+            schedule._last_lr = [group["lr"]]
+
+    def _advance_schedules(self) -> None:
+        for _, optimizer, schedule in self._learners:
+            optimizer._opt_called = True  # torch warns of a schedule that is ahead, as after a skipped first step
+            schedule.step()
+
+    def _discard(self, buffers: Sequence[Saved]) -> None:
+        """Undo what computing gradients has changed, and lower the scale of fp16."""
+        self._restore(buffers)
+        self._scaler.update()
+
+    def _restore(self, buffers: Sequence[Saved]) -> None:
+        for buffer, before in buffers:
+            buffer.copy_(before)
+        for _, optimizer, _ in self._learners:
+            optimizer.zero_grad()
+
+    def _to_device(self, batch: Batch) -> Batch:
+        """Photo B×C×H×W in [0, 1], whose bytes stay in the order they came in (channels last), and known."""
+        photo, known = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
+        return in_unit_range(photo.permute(0, 3, 1, 2)), known.float()
+
+    @contextmanager
+    def _synchronised(self, last: bool) -> Iterator[None]:
+        """Let processes exchange gradients only with the last batch of a group."""
+        with ExitStack() as stack:
+            if not last:
+                stack.enter_context(self.accelerator.no_sync(self.generator))
+                stack.enter_context(self.accelerator.no_sync(self.discriminator))
+            yield
+
+
+def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Exponential moving average for `AveragedModel`, quicker at first so that the initial weights are forgotten."""
+
+    @torch.no_grad()
+    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
+        now = min(decay, (1 + float(updates)) / (10 + float(updates)))
+        for kept, new in zip(averaged, current, strict=True):
+            kept.lerp_(new, 1 - now) if kept.is_floating_point() else kept.copy_(new)
+
+    return average
+
+
+def learning_rate_factor(schedule: str, warmup_steps: int, total_steps: int) -> Callable[[int], float]:
+    """Factor on the learning rate after so many steps: a linear rise, then constant or half a cosine down to 0."""
+
+    def factor(step: int) -> float:
+        rise = min(1.0, (step + 1) / (warmup_steps + 1))
+        if schedule == "constant":
+            return rise
+        done = max(0, step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    return factor
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without reaching its parameters."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)

@@ -1,0 +1,1 @@
+"""Weights files, read without torch, and the weights that come with Onar."""

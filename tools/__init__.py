@@ -1,0 +1,1 @@
+"""Tools of the project: its release, its site, its pictures. Nothing of them is in the package."""
