@@ -59,7 +59,7 @@ def test_a_key_may_be_written_as_flags_are(tmp_path: Path) -> None:
 
 
 def test_every_field_has_its_help() -> None:
-    source = (Path(CONFIGS).parent / "src" / "onar" / "config.py").read_text()
+    source = (Path(CONFIGS).parent / "src" / "onar" / "settings" / "training.py").read_text()
     for field in dataclasses.fields(TrainConfig):
         declaration = source.index(f"    {field.name}: ")
         assert '    """' in source[declaration:].split("\n", 2)[1], field.name
