@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, memory_told
+from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, map_memory_errors
 
 LIMITED = """
 import resource, sys
@@ -94,7 +94,7 @@ except MemoryError as error:
 )
 def test_what_libraries_say_when_memory_runs_out_is_known(error: Exception) -> None:
     assert is_out_of_memory(error)
-    with pytest.raises(OutOfMemoryError, match="too large") as raised, memory_told("too large"):
+    with pytest.raises(OutOfMemoryError, match="too large") as raised, map_memory_errors("too large"):
         raise error
     assert raised.value.__cause__ is error
     assert is_out_of_memory(raised.value)
@@ -103,7 +103,7 @@ def test_what_libraries_say_when_memory_runs_out_is_known(error: Exception) -> N
 @pytest.mark.parametrize("error", [ValueError("memory"), OnarError("out of memory.png: no such file"), KeyError(3)])
 def test_other_errors_are_not_taken_for_it(error: Exception) -> None:
     assert not is_out_of_memory(error)
-    with pytest.raises(type(error)), memory_told("too large"):
+    with pytest.raises(type(error)), map_memory_errors("too large"):
         raise error
 
 

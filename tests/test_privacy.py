@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from onar.system.state import SENDS_NOTHING
+from onar.system.state import TELEMETRY_OFF
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.runs import SMALL
 from tests.support.server import a_mask, a_photo, encode, running_server
@@ -109,7 +109,7 @@ def test_a_training_leaves_no_file_in_the_home(start: Start, home: Path, photos:
 
 
 def test_a_server_that_fills_leaves_the_home_empty(home: Path) -> None:
-    unset = dict.fromkeys(SENDS_NOTHING, "")
+    unset = dict.fromkeys(TELEMETRY_OFF, "")
     with running_server("--no-page", HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"), **unset) as server:
         files = {"photo": encode(a_photo()), "mask": a_mask()}
         assert httpx.post(f"{server.url}/api/complete", files=files, timeout=120).status_code == 200

@@ -26,7 +26,7 @@ from onar.system.state import (
     only_seed,
     opencv_alone,
     pillow_opens,
-    pillow_warns_nobody,
+    quiet_pillow,
 )
 from tests.conftest import PHOTOS
 
@@ -187,7 +187,7 @@ def test_warnings_are_kept_from_people_in_the_thread_that_asks_for_it_alone(unch
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        with pillow_warns_nobody():
+        with quiet_pillow():
             warn()
             warnings.warn_explicit("of another", UserWarning, "a.py", 2, module="other", registry={})
             with ThreadPoolExecutor(1) as other:

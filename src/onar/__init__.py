@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from onar.system.state import send_nothing
+from onar.system.state import disable_telemetry
 
 if TYPE_CHECKING:
     from onar.completion.config import CompletionConfig
@@ -58,7 +58,7 @@ _HOMES = {
 }
 
 
-send_nothing()  # before anything imports what would
+disable_telemetry()  # before anything imports what would
 
 
 def __getattr__(name: str) -> Any:

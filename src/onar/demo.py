@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from onar.errors import OnarError
-from onar.imaging.images import read_photo, write_image
+from onar.imaging.images import read_photo
 from onar.imaging.listing import find_photos
 from onar.imaging.sheets import picture_grid
+from onar.imaging.writing import write_image
 from onar.inference.inpainter import Inpainter
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask

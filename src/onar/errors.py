@@ -48,7 +48,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def memory_told(message: str) -> Iterator[None]:
+def map_memory_errors(message: str) -> Iterator[None]:
     """Turn the errors of libraries for which memory ran out into one; raises `OutOfMemoryError`."""
     try:
         yield

@@ -19,18 +19,12 @@ from onar.data import mask_preview
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.mask_sources import GeneratedMasks, MaskFolder, mask_source
-from onar.data.samples import (
-    CentreCrops,
-    PhotoPaths,
-    RandomCrops,
-    TrainingPhotos,
-    ValidationPhotos,
-    hold_out,
-    random_box,
-)
+from onar.data.samples import CentreCrops, PhotoPaths, RandomCrops, TrainingPhotos, ValidationPhotos, hold_out
 from onar.errors import OnarError
-from onar.imaging.images import read_photo, write_image
+from onar.imaging.crops import random_box
+from onar.imaging.images import read_photo
 from onar.imaging.listing import find_photos
+from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share
 from onar.settings.training import MaskConfig, TrainConfig
 from onar.training.gan.loop import train

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.imaging.formats.jpeg import MOST_SCANS
+from onar.imaging.formats.jpeg import MAX_SCANS
 from onar.imaging.images import PhotoBytes, PhotoError, open_photo, read_mask, read_photo
 from onar.imaging.photo_file import read_photo_file
 from tests.imaging.test_tiff import write_by_hand
@@ -138,13 +138,13 @@ def test_a_tiff_file_whose_tags_overlap_is_refused(tmp_path: Path) -> None:
 
 
 def test_as_many_scans_as_are_allowed_are_read() -> None:
-    assert read_photo(PhotoBytes("a.jpg", of_scans(MOST_SCANS))).size == (16, 16)
-    with pytest.raises(PhotoError, match="over 100 scans"), open_photo(PhotoBytes("a.jpg", of_scans(MOST_SCANS + 1))):
+    assert read_photo(PhotoBytes("a.jpg", of_scans(MAX_SCANS))).size == (16, 16)
+    with pytest.raises(PhotoError, match="over 100 scans"), open_photo(PhotoBytes("a.jpg", of_scans(MAX_SCANS + 1))):
         pass
 
 
 def test_scans_of_further_pictures_in_a_file_do_not_count() -> None:
-    one = of_scans(MOST_SCANS)
+    one = of_scans(MAX_SCANS)
     assert read_photo_file(PhotoBytes("a.jpg", one + one)).pixels.shape == (16, 16)
 
 

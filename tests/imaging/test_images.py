@@ -10,18 +10,11 @@ import pytest
 from PIL import Image, ImageFile
 
 from onar.errors import OnarError
+from onar.imaging.crops import centre_box, largest_crop
 from onar.imaging.formats import endings as formats
 from onar.imaging.formats.endings import FORMATS
-from onar.imaging.images import (
-    PIXEL_LIMIT,
-    PhotoError,
-    centre_box,
-    largest_crop,
-    open_photo,
-    read_mask,
-    read_photo,
-    write_image,
-)
+from onar.imaging.images import PIXEL_LIMIT, PhotoError, open_photo, read_mask, read_photo
+from onar.imaging.writing import write_image
 from onar.inference.holes import as_holes
 from onar.masks.holes import holes_from_mask
 from tests.conftest import PHOTOS

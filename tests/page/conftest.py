@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from onar.export.verb import export
-from onar.imaging.images import write_image
+from onar.imaging.writing import write_image
 from onar.training.results_folder import Results
 from tests.conftest import PHOTOS
 from tests.serve.test_trainings import a_run

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from onar.imaging.images import write_image
+from onar.imaging.writing import write_image
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
 from tests.support.browser import (

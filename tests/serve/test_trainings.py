@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from onar.imaging.images import write_image
+from onar.imaging.writing import write_image
 from onar.serve.trainings.logs import (
     POINTS,
     LoggedRun,

@@ -124,7 +124,7 @@ def test_a_run_whose_photos_do_not_come_back_is_saved_first(
 ) -> None:
     folder, results = tmp_path / "drive", tmp_path / "results"
     folder.symlink_to(photos)
-    monkeypatch.setattr("onar.data.samples.SECONDS_TO_COME_BACK", 0.1)
+    monkeypatch.setattr("onar.data.samples.FOLDER_TIMEOUT", 0.1)
     append = Results.append
 
     def vanish(results: Results, record: dict) -> None:
@@ -201,7 +201,7 @@ def test_limits_that_reading_processes_meet_are_one_line_with_what_to_do(
 def test_a_wait_of_minutes_for_photos_is_told(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("onar.data.batches.SECONDS_BEFORE_WORD", 0.05)
+    monkeypatch.setattr("onar.data.batches.STALL_SECONDS", 0.05)
     folder = tmp_path / "drive"
     folder.symlink_to(photos)
     loader = photo_loader(TrainingPhotos(open_photos(folder), CROPS), EpochBatches(4, 2, seed=0), num_workers=0)

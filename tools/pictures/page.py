@@ -41,7 +41,7 @@ from tests.support.runs import wait_until
 from tests.support.server import running_server
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 QUALITY = 85
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 880}}
@@ -125,8 +125,8 @@ def keep(page: Page, path: Path) -> None:
     Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB").save(
         file, "JPEG", quality=QUALITY, optimize=True, progressive=True
     )
-    if len(file.getvalue()) > MOST_BYTES:
-        sys.exit(f"{path} would have {len(file.getvalue()) / 1000:.0f} kB, more than {MOST_BYTES / 1000:.0f}")
+    if len(file.getvalue()) > MAX_BYTES:
+        sys.exit(f"{path} would have {len(file.getvalue()) / 1000:.0f} kB, more than {MAX_BYTES / 1000:.0f}")
     path.write_bytes(file.getvalue())
 
 

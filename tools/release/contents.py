@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "onar"
 
-MOST_MEGABYTES = 40
+MAX_MEGABYTES = 40
 """Of a file of the release: what comes with Onar is weights, photos and the page, 27 MB in all."""
 
 PAGE = (
@@ -87,4 +87,4 @@ def _missing(wanted: Iterable[str], names: Iterable[str]) -> list[str]:
 
 def _faults_of_size(file: Path) -> list[str]:
     megabytes = file.stat().st_size / 1e6
-    return [f"{file.name} has {megabytes:.1f} MB, more than {MOST_MEGABYTES}"] if megabytes > MOST_MEGABYTES else []
+    return [f"{file.name} has {megabytes:.1f} MB, more than {MAX_MEGABYTES}"] if megabytes > MAX_MEGABYTES else []

@@ -17,7 +17,7 @@ from tools.release.contents import REPOSITORY
 _SAY_VERSION = "import ensurepip, sys, venv; print(*sys.version_info[:3])"
 """A Python that cannot make virtual environments with pip fails."""
 
-MOST_MINUTES = 30
+TIMEOUT_MINUTES = 30
 """For one command: pip may try hundreds of large files before it says that no versions fit."""
 
 
@@ -88,7 +88,7 @@ class Environment:
         with subprocess.Popen(
             words, cwd=folder, env=_surroundings(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
-            end = Timer(60 * MOST_MINUTES, process.kill)
+            end = Timer(60 * TIMEOUT_MINUTES, process.kill)
             end.start()
             try:
                 yield process
@@ -112,10 +112,10 @@ def run(command: list[object], folder: Path) -> str:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60 * MOST_MINUTES,
+            timeout=60 * TIMEOUT_MINUTES,
         )
     except subprocess.TimeoutExpired:
-        raise CommandFailed(f"{' '.join(words)} did not end in {MOST_MINUTES} minutes") from None
+        raise CommandFailed(f"{' '.join(words)} did not end in {TIMEOUT_MINUTES} minutes") from None
     if done.returncode:
         conflict = conflict_in(done.stdout)
         last = (done.stderr or done.stdout).strip()[-1000:]

@@ -19,7 +19,7 @@ from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
-from onar.imaging.images import PhotoTooLargeError, damage_told, read_mask
+from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
@@ -152,7 +152,7 @@ def _times_of(photo: Source) -> tuple[int, int] | None:
     """When a file was read and changed last, in nanoseconds; None when it came through a pipe."""
     if not isinstance(photo, Path):
         return None
-    with damage_told(photo):
+    with map_photo_errors(photo):
         status = photo.stat()
     return status.st_atime_ns, status.st_mtime_ns
 

@@ -20,7 +20,7 @@ from unicodedata import normalize
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
 from onar.imaging.images import PhotoBytes
-from onar.imaging.listing import find_photos, some, split_pattern, tell_passed_over
+from onar.imaging.listing import find_photos, some, split_pattern, warn_skipped_files
 from onar.imaging.matching import Matches, Source, is_same_file, match_folder
 from onar.inference.holes import ALPHA
 
@@ -201,7 +201,7 @@ def _expand(pattern: str) -> tuple[Path, list[Path]]:
         files = sorted(name for name in fitting if os.path.isfile(name))
         found = [Path(name) for name in files if ending_of(name) in READABLE]
         if found:
-            tell_passed_over(files, pattern)
+            warn_skipped_files(files, pattern)
             return root, found
     there = sorted(os.listdir(root)) if root.is_dir() else []
     what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"

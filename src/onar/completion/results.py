@@ -17,11 +17,12 @@ from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.errors import OnarError, printable
 from onar.imaging.formats.endings import FORMATS, ending_of
-from onar.imaging.images import damage_told, write_image
+from onar.imaging.images import map_photo_errors
 from onar.imaging.levels import as_8_bits
 from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
 from onar.imaging.sheets import picture_grid
+from onar.imaging.writing import write_image
 from onar.masks.holes import Holes
 from onar.system.files import replacing
 
@@ -155,7 +156,7 @@ def _copy(work: Work, overwrite: bool) -> None:
     """Copy a photo byte for byte, unless its result is its own file."""
     source, output = work.job.photo, work.job.output
     if not (output.exists() and is_same_file(source, output)):
-        with damage_told(source):
+        with map_photo_errors(source):
             file = source.open("rb")  # before anything is written: it may be gone by now
         with file, replacing(output, overwrite=overwrite) as temporary, temporary.open("wb") as copy:
             shutil.copyfileobj(file, copy)

@@ -28,7 +28,7 @@ from onar.system.state import opencv_alone
 MAX_SOCKET_PATH = 103
 """Bytes of a path that every system takes for a socket."""
 
-SECONDS_BEFORE_WORD = 180
+STALL_SECONDS = 180
 
 _MORE_FILES = "too many open files for processes that read photos: raise the limit with ulimit -n 4096"
 _MORE_SHARED_MEMORY = "too little shared memory for processes that read photos: give a container --shm-size 2g"
@@ -133,7 +133,7 @@ class PhotoLoader(DataLoader[Any]):
                 batches = super().__iter__()
             if self.num_workers:
                 _READING.add(batches)
-            for batch in _telling_of_waits(batches):
+            for batch in _warn_of_stalls(batches):
                 if isinstance(batch, OnarError):
                     self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
                     raise batch
@@ -180,10 +180,10 @@ def refuse_few_files(num_workers: int) -> None:
         raise OnarError(f"{_MORE_FILES} ({needed} are needed), or take fewer with --num_workers")
 
 
-def _telling_of_waits(batches: Iterator[Any]) -> Iterator[Any]:
+def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches; where one does not come for minutes, a line on stderr says so."""
     while True:
-        timer = Timer(SECONDS_BEFORE_WORD, _tell_of_wait)
+        timer = Timer(STALL_SECONDS, _warn_of_stall)
         timer.daemon = True
         timer.start()
         try:
@@ -195,9 +195,9 @@ def _telling_of_waits(batches: Iterator[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _tell_of_wait() -> None:
+def _warn_of_stall() -> None:
     warn(
-        f"onar: no photos have come for {SECONDS_BEFORE_WORD / 60:.0f} minutes, and the wait goes on: the drive that "
+        f"onar: no photos have come for {STALL_SECONDS / 60:.0f} minutes, and the wait goes on: the drive that "
         "they are on may not answer"
     )
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
-from onar.data.hub import tell_left_out
+from onar.data.hub import warn_unused_files
 from onar.data.mask_sources import MaskFolder, MaskSource, NamedMasks, mask_source, name_masks
 from onar.data.photo_folders import PhotoPaths, named_folders, refuse_shared_folders
 from onar.data.samples import (
-    MOST_HELD_OUT,
+    MAX_HELD_OUT,
     ChosenPhotos,
     Photos,
     RandomCrops,
@@ -173,10 +173,10 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
 
 def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
     """Held out of a stream are the first photos of `val_data`, or those of `data` itself."""
-    tell_left_out(str(config.data))
+    warn_unused_files(str(config.data))
     training = StreamedPhotos(str(config.data), config.photo_column)
     if isinstance(config.val_data, str):
-        return training, StreamedPhotos(config.val_data, config.photo_column).first(MOST_HELD_OUT), None
+        return training, StreamedPhotos(config.val_data, config.photo_column).first(MAX_HELD_OUT), None
     if config.val_data is not None:
         return training, _find_val_photos(config, config.val_data), None
     held_out = training.first(count_held_out(config.photos_per_epoch or 0, config.val_share))

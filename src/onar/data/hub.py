@@ -92,7 +92,7 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
     """
     path, options = _parse(data)
     datasets = _import_datasets(data)
-    with reading_told(data):
+    with map_source_errors(data):
         rows = datasets.load_dataset(path, streaming=stream, **options)
     features = rows.features or {}
     column = column or _first_pictures(features)
@@ -103,7 +103,7 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
     return rows.cast_column(column, datasets.Image(decode=False)).select_columns([column, *shard])
 
 
-def tell_left_out(data: str) -> None:
+def warn_unused_files(data: str) -> None:
     """Say in one line on stderr which files of a folder are not used, where its text names no split.
 
     `datasets` divides a folder as soon as a name in it speaks of train, test or validation. Then whatever is called
@@ -112,7 +112,7 @@ def tell_left_out(data: str) -> None:
     path, options = _parse(data)
     if "data_dir" not in options or data.endswith(f"@{options['split']}"):
         return
-    with reading_told(data):
+    with map_source_errors(data):
         found = _import_datasets(data).load_dataset_builder(path, data_dir=options["data_dir"]).config.data_files
     used = {os.path.realpath(file) for file in found.get(options["split"], ())}
     endings = set(READABLE) if path == "imagefolder" else {ending_of(file) for file in used}
@@ -154,7 +154,7 @@ def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
 
 
 @contextmanager
-def reading_told(data: str) -> Iterator[None]:
+def map_source_errors(data: str) -> Iterator[None]:
     """Turn what `datasets` raises on a source into one line, and keep what it logs before that to itself."""
     try:
         with quiet_loggers("datasets", "huggingface_hub"):

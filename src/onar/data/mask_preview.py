@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from onar.data.mask_sources import mask_source
 from onar.errors import UsageError, printable
-from onar.imaging.images import write_image
 from onar.imaging.listing import MASK_NAME, MASK_SHEET, some
 from onar.imaging.sheets import mask_sheet
+from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share, mask_from_holes
 from onar.settings.checks import check_seed
 from onar.settings.training import ImageSize, MaskConfig

@@ -13,7 +13,7 @@ import numpy as np
 from onar.data.photo_folders import NamedFolders, PhotoPaths, find_mask_paths
 from onar.errors import OnarError, printable
 from onar.imaging.images import PhotoError, read_mask
-from onar.imaging.listing import SOME, some
+from onar.imaging.listing import MAX_NAMES, some
 from onar.imaging.matching import match_folder
 from onar.masks.defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
 from onar.masks.generation import random_mask
@@ -29,7 +29,7 @@ from onar.masks.holes import (
 from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.console import progress_bar, warn
 
-MOST_CHECKED = 200
+MAX_CHECKED_MASKS = 200
 """Mask files that are looked into before a training begins: a second's work."""
 
 
@@ -127,7 +127,7 @@ def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPat
     places = {photos[index]: photos.place(index) for index in range(len(photos))}
     matches = match_folder(places, folder, setting)
     if matches.ambiguous:
-        raise OnarError("; ".join(list(matches.ambiguous.values())[:SOME]))
+        raise OnarError("; ".join(list(matches.ambiguous.values())[:MAX_NAMES]))
     if matches.without:
         warn(f"{len(matches.without)} photos have no mask of their name and are left out: {some(matches.without)}")
     masks = {str(photo): str(mask) for photo, mask in matches.masks.items()}
@@ -174,7 +174,7 @@ def read_holes(path: Path) -> Holes:
 
 
 def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
-    """Look into mask files, at most `MOST_CHECKED` of them, spread evenly, and tell what is doubtful on stderr.
+    """Look into mask files, at most `MAX_CHECKED_MASKS` of them, spread evenly, and tell what is doubtful on stderr.
 
     One that cannot be read is told when its turn comes.
 
@@ -185,7 +185,7 @@ def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
     grey: list[Path] = []
     inverted: list[Path] = []
     readable = 0
-    chosen = [paths[index] for index in range(0, len(paths), -(-len(paths) // MOST_CHECKED))]
+    chosen = [paths[index] for index in range(0, len(paths), -(-len(paths) // MAX_CHECKED_MASKS))]
     for path in progress_bar(chosen, desc="Reading masks", unit="mask", delay=1):
         try:
             mask = read_mask(path)

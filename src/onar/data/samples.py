@@ -23,14 +23,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
-from onar.data.hub import HubPhotos, tell_left_out
+from onar.data.hub import HubPhotos, warn_unused_files
 from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.photo_folders import NamedFolders, PhotoPaths, find_photo_paths
 from onar.errors import OnarError, printable
 from onar.imaging.arrays import ARRAY_ENDINGS, ArrayFile, open_array
+from onar.imaging.crops import Corners, box_with_hole, centre_box, random_box
 from onar.imaging.formats.endings import READABLE
 from onar.imaging.grey import to_grey
-from onar.imaging.images import Corners, PhotoError, PhotoFile, PhotoSource, centre_box, largest_crop, open_photo
+from onar.imaging.images import PhotoError, PhotoFile, PhotoSource, open_photo
 from onar.masks.holes import Holes, known_from_holes, resize_holes
 from onar.settings.training import PhotoData
 from onar.system.console import warn
@@ -45,9 +46,9 @@ Key: TypeAlias = tuple[int, int]
 ORDER, _TRAINING, _VALIDATION, _HOLD_OUT, _AUGMENTATION = range(5)
 
 
-MOST_HELD_OUT = 100
+MAX_HELD_OUT = 100
 
-SECONDS_TO_COME_BACK = 120
+FOLDER_TIMEOUT = 120
 _GONE: set[Path] = set()
 """Folders that this process has waited for in vain."""
 
@@ -97,7 +98,7 @@ def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders
     """
     if not isinstance(data, str):
         return find_photo_paths(data, others, READABLE.keys() if channels in (1, 3) else ARRAY_ENDINGS)
-    tell_left_out(data)
+    warn_unused_files(data)
     return HubPhotos(data, column)
 
 
@@ -127,8 +128,8 @@ def hold_out_named(photos: PhotoPaths, names: Collection[str]) -> tuple[Photos, 
 
 
 def count_held_out(count: int, share: float) -> int:
-    """How many of `count` photos to hold out: their share, at least 1 if 2 are there, at most `MOST_HELD_OUT`."""
-    return max(0, min(MOST_HELD_OUT, max(1, round(share * count)), count - 1)) if share > 0 else 0
+    """How many of `count` photos to hold out: their share, at least 1 if 2 are there, at most `MAX_HELD_OUT`."""
+    return max(0, min(MAX_HELD_OUT, max(1, round(share * count)), count - 1)) if share > 0 else 0
 
 
 # ---------------------------------------------------------------- samples
@@ -300,8 +301,8 @@ def _comes_back(photo: PhotoSource) -> bool:
     if not missing or missing[-1] in _GONE:
         return False
     folder = missing[-1]  # the drive's, if that is what is gone
-    warn(f"onar: {printable(folder)} has vanished; waiting for it for up to {SECONDS_TO_COME_BACK} s")
-    latest = time.monotonic() + SECONDS_TO_COME_BACK
+    warn(f"onar: {printable(folder)} has vanished; waiting for it for up to {FOLDER_TIMEOUT} s")
+    latest = time.monotonic() + FOLDER_TIMEOUT
     while time.monotonic() < latest:
         time.sleep(0.2)
         if folder.is_dir() and photo.parent.is_dir():
@@ -345,40 +346,3 @@ class ValidationPhotos(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """The sample of a photo; raises `OnarError` when neither it nor any other can be read."""
         return _sample_of(self.photos, index, lambda photo: self.crops(photo, index))
-
-
-def box_with_hole(box: Corners, hole: Holes, rng: np.random.Generator) -> Corners:
-    """A crop as it is when it shows a hole, and else one of its size round a hole pixel.
-
-    Args:
-        box: left, top, right and bottom in pixels.
-        hole: bool H×W of the whole photo, some of it hole.
-        rng: source of the hole pixel.
-    """
-    left, top, right, bottom = box
-    if hole[top:bottom, left:right].any():
-        return box
-    rows, columns = np.nonzero(hole)
-    at, (height, width) = int(rng.integers(len(rows))), (bottom - top, right - left)
-    top = int(np.clip(rows[at] - height // 2, 0, hole.shape[0] - height))
-    left = int(np.clip(columns[at] - width // 2, 0, hole.shape[1] - width))
-    return left, top, left + width, top + height
-
-
-def random_box(
-    photo_size: tuple[int, int], size: tuple[int, int], min_crop: float, rng: np.random.Generator
-) -> Corners:
-    """Choose a crop with the aspect of `size`, anywhere in the photo.
-
-    Args:
-        photo_size: height and width of the photo.
-        size: height and width the crop will be resized to. Where the photo allows, the crop is at least as large.
-        min_crop: smallest crop, as a share of the largest one that fits.
-        rng: source of the size and of the place, both evenly distributed.
-    """
-    tall, wide = largest_crop(*photo_size, *size)
-    smallest = min(1.0, max(min_crop, size[0] / tall, size[1] / wide))
-    share = rng.uniform(smallest, 1.0)
-    height, width = max(1, round(share * tall)), max(1, round(share * wide))
-    top, left = rng.integers(photo_size[0] - height + 1), rng.integers(photo_size[1] - width + 1)
-    return int(left), int(top), int(left) + width, int(top) + height

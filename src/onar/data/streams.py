@@ -21,10 +21,10 @@ import numpy as np
 from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
 from onar.data.batches import EpochBatches, PhotoLoader, start_worker
-from onar.data.hub import RemotePhoto, load_rows, photo_of, reading_told
+from onar.data.hub import RemotePhoto, load_rows, map_source_errors, photo_of
 from onar.data.samples import ORDER, RandomCrops, Sample
 from onar.errors import OnarError
-from onar.imaging.images import PhotoBytes, PhotoError, PhotoSource, damage_told
+from onar.imaging.images import PhotoBytes, PhotoError, PhotoSource, map_photo_errors
 from onar.system.console import say
 
 SampleBatch = dict[str, Any]
@@ -55,7 +55,7 @@ class StreamedPhotos:
         Raises:
             OnarError: the source cannot be read, or holds no photos.
         """
-        with reading_told(self.data):
+        with map_source_errors(self.data):
             photos = [photo_of(row, self.data, f"photo {at}") for at, row in enumerate(islice(self.rows(), number))]
         if number and not photos:
             raise OnarError(f"no photos in {self.data}")
@@ -68,7 +68,7 @@ class StreamedPhotos:
 
 def fingerprint(photo: PhotoSource) -> bytes:
     """A hash of a picture file's bytes; raises `PhotoError` when they cannot be read."""
-    with damage_told(photo), photo.open("rb") as file:
+    with map_photo_errors(photo), photo.open("rb") as file:
         return hashlib.blake2b(file.read(), digest_size=16).digest()
 
 
@@ -76,7 +76,7 @@ def _fetched(photo: PhotoSource) -> PhotoSource:
     """A photo from elsewhere with its bytes, so that it is fetched once; raises `PhotoError` when it cannot be."""
     if not isinstance(photo, RemotePhoto):
         return photo
-    with damage_told(photo), photo.open("rb") as file:
+    with map_photo_errors(photo), photo.open("rb") as file:
         return PhotoBytes(str(photo), file.read())
 
 
@@ -180,7 +180,7 @@ class _Parts(IterableDataset[Any]):
         rows = enumerate(shuffled, place.before)
         data = self.photos.data
         while True:
-            with reading_told(data):
+            with map_source_errors(data):
                 block = [photo_of(row, data, f"photo {at}") for at, row in islice(rows, self.block)]
             if not block:
                 return
@@ -275,7 +275,7 @@ def _own_rows(photos: StreamedPhotos, process: tuple[int, int], num_workers: int
     from datasets.distributed import split_dataset_by_node
 
     rows = photos.rows()
-    with reading_told(photos.data):
+    with map_source_errors(photos.data):
         if rows.num_shards < process[1] * num_workers:
             rows = rows.reshard()  # Parquet by groups of rows instead of by files
         return split_dataset_by_node(rows, *process)

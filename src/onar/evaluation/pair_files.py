@@ -17,8 +17,9 @@ import numpy as np
 from onar.data.photo_folders import refuse_shared_folders
 from onar.errors import OnarError, UsageError, printable
 from onar.evaluation.pairs import HoleSource, Pair, Pairs
-from onar.imaging.images import EightBits, PhotoError, open_photo, write_image
+from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.imaging.listing import find_photos, some
+from onar.imaging.writing import write_image
 from onar.masks.shapes import HOLE
 from onar.system.console import progress_bar
 from onar.system.files import replacing_folder

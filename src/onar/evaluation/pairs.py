@@ -18,7 +18,8 @@ import numpy as np
 from onar.data.mask_sources import check_mask_files, read_holes
 from onar.data.photo_folders import NamedFolders, find_photo_paths, refuse_shared_folders
 from onar.errors import OnarError, printable
-from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
+from onar.imaging.crops import centre_box
+from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.imaging.listing import find_masks
 from onar.masks.generation import random_mask
 from onar.masks.holes import HOLE_RATIO_RANGES, Holes, fit_holes, hole_share, holes_from_mask

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import UsageError, printable
+from onar.imaging.crops import Corners
 from onar.imaging.formats.endings import ending_of
 from onar.imaging.formats.exif import check_values
-from onar.imaging.images import Corners, PhotoError, PhotoSource, check_size, damage_told
+from onar.imaging.images import PhotoError, PhotoSource, check_size, map_photo_errors
 
 ARRAY_ENDINGS = (".npy", ".tif", ".tiff")
 
@@ -51,7 +52,7 @@ class ArrayFile:
             PhotoError: it holds floats that are not from 0 to 1.
         """
         left, top, right, bottom = box
-        with damage_told(self.path):
+        with map_photo_errors(self.path):
             part = in_unit_range(self.pixels[top:bottom, left:right])
         smaller = height < bottom - top or width < right - left
         how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
@@ -66,7 +67,7 @@ def open_array(path: PhotoSource, channels: int) -> Iterator[ArrayFile]:
     Raises:
         PhotoError: the file is missing or damaged, of too many pixels, or has other channels or other numbers.
     """
-    with damage_told(path):
+    with map_photo_errors(path):
         pixels = _read(path)
         if pixels.ndim != 3 or pixels.shape[2] != channels or pixels.size == 0:
             shape = " x ".join(map(str, pixels.shape))

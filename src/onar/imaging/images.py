@@ -1,4 +1,4 @@
-"""Picture files and arrays: opening, reading and writing.
+"""Picture files: opening and reading.
 
 Arrays are uint8, H×W (grey) or H×W×3 (RGB). Photos come out upright (their EXIF rotation applied), as 8-bit RGB
 whatever the file holds: alpha is dropped, more bits and floats are scaled. Colour profiles are applied to CMYK and LAB
@@ -15,7 +15,7 @@ from functools import cache
 from io import BytesIO
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
+from onar.imaging.crops import Corners
 from onar.imaging.decoding import Decoded, decode, decode_picture
-from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
 from onar.imaging.formats.exif import check_values, exif_of
 from onar.imaging.formats.raw import START as RAW_START
 from onar.imaging.formats.raw import RawFileError, refuse_raw
@@ -32,20 +33,12 @@ from onar.imaging.formats.tiff import DeepTiff, is_deep, is_tiff, open_plain, re
 from onar.imaging.inspection import Inspected, inspect
 from onar.imaging.levels import integers_as_8_bits
 from onar.imaging.losses import Loss
-from onar.system.files import replacing
-from onar.system.state import pillow_opens, pillow_warns_nobody
+from onar.system.state import pillow_opens, quiet_pillow
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
 EightBits: TypeAlias = NDArray[np.uint8]
-Corners: TypeAlias = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels, as Pillow has it: right and bottom are outside."""
-
-_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True},
-}
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -77,9 +70,6 @@ class PhotoTooLargeError(PhotoError):
 
 class NotAPhotoError(PhotoError):
     """A file that is not a picture in a format Onar reads."""
-
-
-# ---------------------------------------------------------------- reading
 
 
 class PhotoSource(Protocol):
@@ -125,7 +115,7 @@ class OpenPicture:
     losses: tuple[Loss, ...] = ()
 
     def decode(self, turn: Transpose | None) -> Decoded:
-        """Decode the whole picture, setting it upright; inside `damage_told`."""
+        """Decode the whole picture, setting it upright; inside `map_photo_errors`."""
         return decode(self.file, self.image, self.deep, turn)
 
     @property
@@ -157,7 +147,7 @@ class PhotoFile:
         Raises:
             PhotoError: the file is damaged.
         """
-        with damage_told(self.opened.path):
+        with map_photo_errors(self.opened.path):
             return self.opened.decode(self.turn).rgb
 
     def read_crop(self, box: Corners, height: int, width: int) -> EightBits:
@@ -174,7 +164,7 @@ class PhotoFile:
         left, top, right, bottom = box
         excess = min((right - left) / width, (bottom - top) / height)
         reduction = next((factor for factor in (8, 4, 2) if _DRAFT_MARGIN * factor <= excess), 1)
-        with damage_told(self.opened.path):
+        with map_photo_errors(self.opened.path):
             if self.image.draft(None, (self.image.width // reduction, self.image.height // reduction)) is None:
                 reduction = 1
         scaled = (left / reduction, top / reduction, right / reduction, bottom / reduction)
@@ -189,7 +179,7 @@ def open_photo(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> Iterator[Ph
         PhotoError: the file is missing, empty, damaged, of more pixels than `pixel_limit`, or not a picture.
     """
     with open_picture(path, pixel_limit) as opened:
-        with damage_told(path):
+        with map_photo_errors(path):
             if opened.image.format not in ("JPEG", "MPO"):
                 opened.image.load()  # their size and orientation are certain only now, and there is no reduced decoding
             turn = find_turn(opened.image)
@@ -213,10 +203,10 @@ def open_picture(
         PhotoTooLargeError: it has more pixels.
         PhotoError: it is missing, empty, damaged, or not a picture.
     """
-    with damage_told(path):
+    with map_photo_errors(path):
         file = path.open("rb")
     with file:
-        with damage_told(path):
+        with map_photo_errors(path):
             if file.seek(0, os.SEEK_END) == 0:
                 raise PhotoError(f"{printable(path)}: the file is empty")
             file.seek(0)
@@ -296,7 +286,7 @@ def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
     Raises:
         PhotoError: as `open_photo`.
     """
-    with open_photo(path, pixel_limit) as photo, damage_told(path):
+    with open_photo(path, pixel_limit) as photo, map_photo_errors(path):
         return photo.opened.decode(photo.turn).mask
 
 
@@ -313,15 +303,15 @@ def find_turn(image: Image.Image) -> Transpose | None:
     try:
         check_values(BytesIO(exif_of(image)))
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as many kinds as `damage_told` meets; without EXIF the photo is still a photo
+    except Exception:  # as many kinds as `map_photo_errors` meets; without EXIF the photo is still a photo
         return None
 
 
 @contextmanager
-def damage_told(path: PhotoSource) -> Iterator[None]:
+def map_photo_errors(path: PhotoSource) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
     try:
-        with pillow_warns_nobody():
+        with quiet_pillow():
             yield
     except (PhotoError, OutOfMemoryError):
         raise
@@ -352,48 +342,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"
-
-
-# ---------------------------------------------------------------- writing
-
-
-def write_image(path: Path, pixels: EightBits, *, overwrite: bool = True) -> None:
-    """Write a uint8 H×W or H×W×3 array whole or not at all, in the format its name ends in.
-
-    The folder is made. JPEGs are written at quality 95 without chroma subsampling, WebPs without loss.
-
-    Raises:
-        AppearedError: a file is there, and not to be overwritten.
-        OnarError: the ending is none of `FORMATS`, or the file cannot be written.
-    """
-    with replacing_picture(path, overwrite=overwrite) as (temporary, kind):
-        Image.fromarray(pixels).save(temporary, kind, **_WRITE_OPTIONS.get(kind, {}))
-
-
-@contextmanager
-def replacing_picture(path: Path, *, overwrite: bool = True) -> Iterator[tuple[Path, str]]:
-    """As `files.replacing`, with the format that the name ends in, a value of `FORMATS`; raises as `write_image`."""
-    kind = FORMATS.get(ending_of(path.name))
-    if kind is None:
-        raise OnarError(f"cannot write {printable(path)}: its name must end in one of {' '.join(FORMATS)}")
-    try:
-        with replacing(path, overwrite=overwrite) as temporary:
-            yield temporary, kind
-    except ValueError as error:  # Pillow's word for a picture too large for the format
-        raise OnarError(f"cannot write {printable(path)}: {error}") from error
-
-
-# ---------------------------------------------------------------- crops
-
-
-def largest_crop(photo_height: int, photo_width: int, height: int, width: int) -> tuple[int, int]:
-    """Height and width, at least 1 pixel each, of the largest crop with the aspect height:width that fits."""
-    scale = min(photo_height / height, photo_width / width)
-    return max(1, round(scale * height)), max(1, round(scale * width))
-
-
-def centre_box(photo_height: int, photo_width: int, height: int, width: int) -> Corners:
-    """The largest crop with the aspect height:width, in the middle of the photo."""
-    tall, wide = largest_crop(photo_height, photo_width, height, width)
-    top, left = (photo_height - tall) // 2, (photo_width - wide) // 2
-    return left, top, left + wide, top + tall

@@ -13,13 +13,13 @@ from onar.errors import OnarError, printable
 from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
 from onar.system.console import progress_bar, warn
 
-SOME = 3
+MAX_NAMES = 3
 """How many names a message shows."""
 
 MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
 """What `onar masks` calls its masks, and the picture that shows all of them."""
 
-_KINDS_TOLD = 5
+_MAX_KINDS = 5
 
 
 def _keep_all(_folder: str) -> bool:
@@ -70,11 +70,11 @@ def list_photos(
         found = f"{len(files)} files: {_count_kinds(files)}" if files else "no files at all"
         wanted = " ".join(endings)
         raise OnarError(f"no {what} in {printable(folder)} and its subfolders: looked for {wanted}; found {found}")
-    tell_passed_over(files, folder, endings)
+    warn_skipped_files(files, folder, endings)
     return sorted(photos)
 
 
-def tell_passed_over(files: Iterable[str], where: object, endings: Collection[str] = READABLE.keys()) -> None:
+def warn_skipped_files(files: Iterable[str], where: object, endings: Collection[str] = READABLE.keys()) -> None:
     """Count in one line on stderr the files that do not end as pictures do which can be read here, if there are any.
 
     Args:
@@ -90,7 +90,7 @@ def tell_passed_over(files: Iterable[str], where: object, endings: Collection[st
 def some(names: Iterable[object]) -> str:
     """A few names and the number of the others."""
     told = [printable(Path(str(name))) for name in names]
-    return ", ".join(told[:SOME]) + (f" and {len(told) - SOME} more" if len(told) > SOME else "")
+    return ", ".join(told[:MAX_NAMES]) + (f" and {len(told) - MAX_NAMES} more" if len(told) > MAX_NAMES else "")
 
 
 def _count_kinds(files: Iterable[str]) -> str:
@@ -98,11 +98,11 @@ def _count_kinds(files: Iterable[str]) -> str:
     counts = Counter(ending_of(file) for file in files)
     kinds = sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))
     told = []
-    for kind, count in kinds[:_KINDS_TOLD]:
+    for kind, count in kinds[:_MAX_KINDS]:
         advice = f", which need {NOT_READABLE_HERE[kind]}" if kind in NOT_READABLE_HERE else ""
         advice += f", raw files: {RAW_ADVICE}" if kind in RAW else ""
         told.append(f"{count} {printable(kind) or 'without an ending'}{advice}")
-    if rest := sum(count for _, count in kinds[_KINDS_TOLD:]):
+    if rest := sum(count for _, count in kinds[_MAX_KINDS:]):
         told.append(f"{rest} others")
     return ", ".join(told)
 

@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.images import PhotoBytes
-from onar.imaging.listing import SOME, find_masks, some
+from onar.imaging.listing import MAX_NAMES, find_masks, some
 
 Source: TypeAlias = Path | PhotoBytes
 """A file, or what came through a pipe."""
@@ -87,7 +87,7 @@ def _refuse_all(
 ) -> None:
     """Say why no photo has a mask; raises `OnarError`."""
     if matches.ambiguous:
-        raise OnarError("; ".join(list(matches.ambiguous.values())[:SOME]))
+        raise OnarError("; ".join(list(matches.ambiguous.values())[:MAX_NAMES]))
     if holds_photos:
         raise UsageError(
             f"--{holds_photos} {printable(folder)} holds the photos themselves, and no photo is its own mask: name a "

@@ -18,7 +18,7 @@ from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import UsageError
 from onar.imaging.decoding import Decoded
-from onar.imaging.formats.endings import MOST_PIXELS_A_SIDE
+from onar.imaging.formats.endings import MAX_SIDE
 from onar.imaging.formats.jpeg import set_aspect
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import lost_by_pillow, write_tiff
@@ -27,16 +27,16 @@ from onar.imaging.images import (
     OpenPicture,
     PhotoBytes,
     PhotoError,
-    damage_told,
     find_turn,
+    map_photo_errors,
     open_picture,
-    replacing_picture,
 )
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
+from onar.imaging.writing import replacing_picture
 
-_MOST_IN_SEGMENT = 65_533
+_MAX_SEGMENT_BYTES = 65_533
 """Bytes in a segment of a JPEG file."""
 _HELD = {
     "PNG": ("exif", "icc_profile", "dpi", "aspect", "xmp", "text", "colour"),
@@ -97,7 +97,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
         PhotoTooLargeError: the photo has more pixels.
         PhotoError: the file is missing, empty, damaged, or not a picture.
     """
-    with open_picture(path, pixel_limit) as opened, damage_told(path):
+    with open_picture(path, pixel_limit) as opened, map_photo_errors(path):
         image = opened.image
         stored_size = image.size
         image.load()
@@ -132,7 +132,7 @@ def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
 def count_pictures(path: Path) -> int:
     """How many pictures a file holds; 0 when it is none that can be read."""
     try:
-        with open_picture(path) as opened, damage_told(path):
+        with open_picture(path) as opened, map_photo_errors(path):
             return opened.count
     except PhotoError:
         return 0
@@ -205,7 +205,7 @@ def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
 def check_fits(photo: Photo, kind: str) -> None:
     """Raise `UsageError` for a photo that is too large for a format, which may be asked before holes are filled."""
     height, width = photo.pixels.shape[:2]
-    most = MOST_PIXELS_A_SIDE.get(kind)
+    most = MAX_SIDE.get(kind)
     if most is not None and max(height, width) > most:
         raise UsageError(
             f"{kind} holds up to {most:,} pixels a side, and the photo has {width:,} x {height:,}: choose PNG or TIFF"
@@ -241,7 +241,7 @@ def reduced(photo: Photo, kind: str) -> tuple[Photo, list[Loss]]:
             metadata = metadata.without(name)
     if kind == "JPEG":
         for name, prefix in (("exif", 6), ("xmp", 29), ("iptc", 27)):
-            if len(getattr(metadata, name)) + prefix > _MOST_IN_SEGMENT:
+            if len(getattr(metadata, name)) + prefix > _MAX_SEGMENT_BYTES:
                 losses.append(Loss(f"much_{name}", kind=kind))
                 metadata = metadata.without(name)
     if kind == "WEBP" and photo.pixels.ndim == 2:  # WebP holds RGB only, which a grey profile does not fit

@@ -26,7 +26,7 @@ _COLOUR = "transparency"
 """What Pillow calls the one colour that is transparent in a picture without alpha."""
 _SAVED = ("exif", "icc_profile", "dpi", "xmp")
 """What of `info` Pillow's `save` writes when it is given, and mostly not otherwise."""
-_MOST_IN_JPEG = {"exif": 65_533, "xmp": 65_504}
+_MAX_JPEG_BYTES = {"exif": 65_533, "xmp": 65_504}
 """Bytes."""
 
 
@@ -57,7 +57,9 @@ class CarryingPicture(Image.Image):
         """What `save` is given for a format."""
         carried = {name: self.info[name] for name in _SAVED if self.info.get(name)}
         if kind == "JPEG":
-            return {name: value for name, value in carried.items() if len(value) <= _MOST_IN_JPEG.get(name, len(value))}
+            return {
+                name: value for name, value in carried.items() if len(value) <= _MAX_JPEG_BYTES.get(name, len(value))
+            }
         if kind == "PNG":
             carried["pnginfo"] = self._png_texts()
         if kind == "TIFF":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import OnarError, UsageError, extra_for_training, memory_told
+from onar.errors import OnarError, UsageError, extra_for_training, map_memory_errors
 from onar.fills.patchmatch import no_patchmatch
 from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats.endings import ending_of
@@ -90,7 +90,7 @@ class Inpainter:
             OnarError: a file cannot be read, or holds no generator or no blend.
             UsageError: the device is not there.
         """
-        with memory_told("not enough memory to load the weights; a smaller network, or pyramid, needs less"):
+        with map_memory_errors("not enough memory to load the weights; a smaller network, or pyramid, needs less"):
             inpainter = cls._load_generator(weights, device, threads)
             if blend is not None:
                 inpainter.blend = Blend(blend, threads)
@@ -279,7 +279,7 @@ class Inpainter:
         hole = as_holes(hole)
         _check_size(hole, photo)
         size = f"{photo.shape[1]} x {photo.shape[0]} pixels"
-        with memory_told(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
+        with map_memory_errors(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
             canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
             canvas.fill(strategy)
             if is_photo and self.copies(texture):

@@ -16,7 +16,7 @@ from onar.errors import OnarError, UsageError, printable
 
 CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES})
 """What drives answer that do not know `fsync`; others, as of a full disk, mean that the file is lost."""
-_LONGEST_NAME = 255
+_MAX_NAME_BYTES = 255
 """Bytes."""
 
 
@@ -129,7 +129,7 @@ def _temporary_name(path: Path) -> str:
     """
     end = f".{secrets.token_hex(8)}.partial{path.suffix}"
     stem = os.fsencode(f".{path.stem}")
-    if len(stem) + len(os.fsencode(end)) <= _LONGEST_NAME:
+    if len(stem) + len(os.fsencode(end)) <= _MAX_NAME_BYTES:
         return f".{path.stem}{end}"
     digest = hashlib.sha256(stem).hexdigest()[:16]
     return f".{digest}{end}"

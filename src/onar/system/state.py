@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from torch import nn
 
-SENDS_NOTHING = {
+TELEMETRY_OFF = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: from its import on, about this machine and program
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray: about the cluster
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub: which torch and which coding agent is there
@@ -33,13 +33,13 @@ SENDS_NOTHING = {
 """What keeps packages from reporting about their users, as they read it from the environment."""
 
 
-def send_nothing() -> None:
+def disable_telemetry() -> None:
     """Keep the packages that Onar uses from reporting to anybody, in this process and in those that it starts.
 
     To be called before any of them is imported. What a person has set otherwise stays. Where another program has
     imported ONNX Runtime before, the report of that import has been made; what it would collect later is switched off.
     """
-    for name, value in SENDS_NOTHING.items():
+    for name, value in TELEMETRY_OFF.items():
         os.environ[name] = os.environ.get(name) or value
     runtime = sys.modules.get("onnxruntime")
     if runtime is not None and os.environ["ORT_DISABLE_TELEMETRY"] not in ("0", "false"):
@@ -160,7 +160,7 @@ _QUIET = ("ignore", None, Warning, _in_quiet_threads, 0)
 
 
 @contextmanager
-def pillow_warns_nobody() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Keep Pillow's warnings to itself, in this thread.
 
     Filters of warnings are the process's, and `warnings.catch_warnings` in two threads leaves those of one of them.

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-_NOBODY_READS = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errno.EPIPE}
+_BROKEN_PIPE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errno.EPIPE}
 
 
 class _Outlet(io.FileIO):
@@ -29,7 +29,7 @@ class _Outlet(io.FileIO):
         try:
             written = super().write(data)
         except OSError as error:
-            if error.errno not in _NOBODY_READS:
+            if error.errno not in _BROKEN_PIPE:
                 self.failure = self.failure or error
             written = memoryview(data).nbytes
         return written

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from onar.errors import OnarError
 
 _RUN_LENGTHS = (1, 2)
-_MOST_FILLED = 2_000_000
+_MAX_SKIPPED = 2_000_000
 """Pixels that may be left out at the ends of rows; in files that programs write there are hardly any."""
 
 
@@ -25,14 +25,14 @@ def check_before_decoding(file: BinaryIO) -> None:
     at, size, width = struct.unpack_from("<IIi", content, 10)
     if size < 40 or struct.unpack_from("<I", content, 30)[0] not in _RUN_LENGTHS:
         return
-    if _left_out(content, at, width, struct.unpack_from("<H", content, 28)[0]) > _MOST_FILLED:
+    if _left_out(content, at, width, struct.unpack_from("<H", content, 28)[0]) > _MAX_SKIPPED:
         raise OnarError("its rows end early, as no program writes them: save it as PNG")
 
 
 def _left_out(content: bytes, at: int, width: int, bits: int) -> int:
     """How many pixels the ends of rows leave out."""
     filled = column = 0
-    while at + 1 < len(content) and filled <= _MOST_FILLED:
+    while at + 1 < len(content) and filled <= _MAX_SKIPPED:
         count, value = content[at], content[at + 1]
         at += 2
         if count:

@@ -37,7 +37,7 @@ RAW = frozenset(
 """Endings of the raw files of cameras, in lower case."""
 RAW_ADVICE = "export TIFF, PNG or JPEG from a raw converter"
 
-MOST_PIXELS_A_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Of the formats that are written, those with a limit that photos reach. JPEG's own is 65,535, but libjpeg has this."""
 
 NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONLY.items() if ending not in READABLE}

@@ -65,11 +65,11 @@ _FORMS = {
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
 PREFIX = b"Exif\0\0"
 """Of a block in a JPEG file, and in what Pillow hands over."""
-_MOST_GROWTH = 4
+_MAX_GROWTH = 4
 """How many times the bytes of a file all values together may have; more than once only where they overlap."""
 _FREE_GROWTH = 1 << 16
 """Bytes that they may have in any case, because damage does not matter in a small block."""
-_MOST_DIRECTORIES = 1000
+_MAX_DIRECTORIES = 1000
 
 
 class Value(NamedTuple):
@@ -179,7 +179,7 @@ def check_values(file: BinaryIO, start: int = 0) -> None:
         length, others = _asked_for(file, form, size)
         total += length
         waiting += others
-        if total > _MOST_GROWTH * size + _FREE_GROWTH or len(seen) > _MOST_DIRECTORIES:
+        if total > _MAX_GROWTH * size + _FREE_GROWTH or len(seen) > _MAX_DIRECTORIES:
             raise DamagedTagsError("its tags are damaged: their values overlap and come to many times its size")
 
 

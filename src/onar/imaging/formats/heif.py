@@ -12,7 +12,7 @@ from onar.errors import OnarError
 from onar.imaging.formats.exif import check_values
 from onar.imaging.formats.png import SRGB_CODES, colour_codes
 
-_MOST_META = 1 << 24
+_MAX_META_BYTES = 1 << 24
 """Bytes that are looked through; a few thousand are usual."""
 _DEEP = {b"av1C": (2, 0x40), b"hvcC": (17, 0x07)}
 """Of the two codecs' records, the byte and the bits that are not 0 when values have more than 8 bits."""
@@ -22,7 +22,7 @@ _AUXILIARY = re.compile(rb"auxC\0\0\0\0(urn:[^\0]+)")
 _ALPHA = (b":alpha", b":auxid:1")
 _UNSPECIFIED = 2
 _EXIF = re.compile(rb"II\*\0|MM\0\*")
-_MOST_EXIF = 1000
+_MAX_EXIF_BLOCKS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def check_before_decoding(file: BinaryIO) -> None:
     """
     file.seek(0)
     for number, found in enumerate(_EXIF.finditer(file.read())):
-        if number == _MOST_EXIF:
+        if number == _MAX_EXIF_BLOCKS:
             raise OnarError(
-                f"it has over {_MOST_EXIF} blocks of EXIF, more than any program writes: save it with another one"
+                f"it has over {_MAX_EXIF_BLOCKS} blocks of EXIF, more than any program writes: save it with another one"
             )
         check_values(file, found.start())
 
@@ -88,6 +88,6 @@ def _meta(file: BinaryIO) -> bytes:
         length = long_size if size == 1 else size or end - at
         if name == b"meta":
             file.seek(at)
-            return file.read(min(length, _MOST_META))
+            return file.read(min(length, _MAX_META_BYTES))
         at += max(length, 8)
     return b""

@@ -17,9 +17,9 @@ from onar.errors import OnarError
 from onar.imaging.formats import exif as exif_block
 from onar.imaging.formats.resolution import Density, whole_numbers
 
-MOST_SCANS = 100
+MAX_SCANS = 100
 """Encoders write about 10, and libtiff draws the line here, too. Each passes over all pixels, even an empty one."""
-_MOST_SEGMENTS = 10_000
+_MAX_SEGMENTS = 10_000
 """Of up to 64 kB each; a large colour profile takes some dozens."""
 
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
@@ -29,7 +29,7 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _PADDING = b"\0\xff\r\n"
-_DENSITY_AT, _MOST_DENSITY = 13, 65_535
+_DENSITY_AT, _MAX_DENSITY = 13, 65_535
 _COEFFICIENTS = 64
 _NO_BIT_YET = 14
 
@@ -80,11 +80,11 @@ def read_markers(content: bytes) -> Markers:
             last_scan = end
         elif marker == _APP1 and body.startswith(exif_block.PREFIX):
             exif += exif_block.without_prefix(body)
-        if len(scans) > MOST_SCANS:
-            raise JpegError(f"it has over {MOST_SCANS} scans, more than any program writes: save it with another one")
-        if number > _MOST_SEGMENTS:
+        if len(scans) > MAX_SCANS:
+            raise JpegError(f"it has over {MAX_SCANS} scans, more than any program writes: save it with another one")
+        if number > _MAX_SEGMENTS:
             raise JpegError(
-                f"it has over {_MOST_SEGMENTS} segments, more than any program writes: save it with another one"
+                f"it has over {_MAX_SEGMENTS} segments, more than any program writes: save it with another one"
             )
     return Markers(frame, tuple(scans), bytes(exif), last_scan, None)
 
@@ -169,5 +169,5 @@ def set_aspect(file: BinaryIO, aspect: Density) -> None:
     file.seek(0)
     start = file.read(_DENSITY_AT)
     if start[2:4] == b"\xff\xe0" and start[6:11] == b"JFIF\0":
-        file.write(struct.pack(">BHH", 0, *whole_numbers(aspect, _MOST_DENSITY)))
+        file.write(struct.pack(">BHH", 0, *whole_numbers(aspect, _MAX_DENSITY)))
     file.seek(0, io.SEEK_END)

@@ -30,10 +30,10 @@ _BLOCK = 1 << 22
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 _UP = 2
-_MOST_DENSITY = 2**31 - 1
+_MAX_DENSITY = 2**31 - 1
 _COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-_TOLD_OTHERWISE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
+_HANDLED_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 """Keywords of texts that hold XMP or EXIF, which have a place of their own."""
 _HARMLESS = (
     *(b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"IEND", *_COLOUR_CHUNKS, *_TEXT_CHUNKS),
@@ -53,7 +53,7 @@ _SRGB = {
 
 _PROFILE = b"iCCP"
 """There may be one; Pillow would decompress each."""
-_SMALL, _MOST_SMALL = 64, 50_000
+_SMALL, _MAX_SMALL_CHUNKS = 64, 50_000
 """Bytes of a chunk that holds next to nothing, and how many of them there may be: each takes time, wherever it is."""
 
 
@@ -102,7 +102,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
     colour = [chunk for chunk in chunks if chunk[0] in _COLOUR_CHUNKS]
     # cICP wins over a profile, a profile over sRGB, and that over gAMA and cHRM.
     deciding = (b"cICP",) if {b"iCCP", b"sRGB"} & named.keys() else tuple(_SRGB)
-    text = [chunk for chunk in chunks if chunk[0] in _TEXT_CHUNKS and not chunk[1].startswith(_TOLD_OTHERWISE)]
+    text = [chunk for chunk in chunks if chunk[0] in _TEXT_CHUNKS and not chunk[1].startswith(_HANDLED_ELSEWHERE)]
     return PngFacts(
         bits=header[8],
         is_grey=header[9] in (0, 4),
@@ -129,9 +129,9 @@ def mended(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
     for chunk in _spans(content):
         name, start, end = chunk
         small += end - start < _SMALL
-        if small > _MOST_SMALL:
+        if small > _MAX_SMALL_CHUNKS:
             raise PngError(
-                f"it has more than {_MOST_SMALL} chunks that hold next to nothing: save it with another program"
+                f"it has more than {_MAX_SMALL_CHUNKS} chunks that hold next to nothing: save it with another program"
             )
         if not _is_needed(name) and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
             left_out.append(chunk)
@@ -215,7 +215,7 @@ def write_png(
     file.write(_SIGNATURE + _chunk(b"IHDR", header) + colour)
     file.write(_chunks_by_pillow({name: value for name, value in held.items() if value}))
     if aspect and not dpi:
-        file.write(_chunk(b"pHYs", struct.pack(">IIB", *whole_numbers(aspect, _MOST_DENSITY), 0)))
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", *whole_numbers(aspect, _MAX_DENSITY), 0)))
     file.write((_chunk(_XMP[0], _XMP[1] + xmp) if xmp else b"") + text)
     compressor = zlib.compressobj(LEVEL)
     above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)

@@ -18,7 +18,7 @@ _STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\
 _BRAND = b"ftypcrx "
 _CANON, _PHASE_ONE = b"CR", b"IIII"
 """What stands after the first eight bytes of two kinds that are TIFF files otherwise."""
-_MOST_INNER = 10
+_MAX_INNER = 10
 START = 16
 """Bytes from which such files are told."""
 
@@ -52,6 +52,6 @@ def _kind(name: str) -> str:
 
 def _holds_undeveloped(page: TiffPage) -> bool:
     """Whether a picture, or one below it in the file, is as the sensor has it."""
-    pages, count = page.pages, min(_MOST_INNER, len(page.subifds or ()))
+    pages, count = page.pages, min(_MAX_INNER, len(page.subifds or ()))
     inner = [pages.get(at) for at in range(count)] if pages else []
     return any(getattr(one, "photometric", None) in _UNDEVELOPED for one in (page, *inner))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Density = tuple[float, float]
 """Across and down."""
 
-_MOST = 65_535
+_MAX_DPI = 65_535
 _NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
 """In TIFF and EXIF. JFIF counts from 0."""
 _INCHES = {_INCH: 1.0, _CENTIMETRE: 2.54}
@@ -82,7 +82,7 @@ def _ratio(value: exif_block.Value, order: str) -> float:
 
 
 def _resolution(dpi: Any, aspect: Any = None) -> Resolution:
-    per_inch = _density(dpi, _MOST)
+    per_inch = _density(dpi, _MAX_DPI)
     return Resolution(per_inch, None if per_inch else _density(aspect, math.inf))
 
 

@@ -39,7 +39,7 @@ _PREMULTIPLIED_ALPHA, _ALPHA = 1, 2
 _APART = 2
 _JPEG = (6, 7)
 _NO_PREDICTOR, _DIFFERENCES, _FLOAT_DIFFERENCES = 1, 2, 3
-_MOST_CHANNELS = 8
+_MAX_CHANNELS = 8
 
 
 class NotReadError(OnarError):
@@ -168,7 +168,7 @@ def _check_readable(page: TiffPage, colours: int) -> None:
     if not (floats or integers or packed) or page.imagedepth != 1:
         kind = {_UNSIGNED: "integers", _SIGNED: "signed integers", _FLOAT: "floats"}.get(page.sampleformat, "values")
         raise NotReadError(f"its pixels are {kind} of {bits} bits: save it with 8 or 16 bits without sign")
-    if not colours <= page.samplesperpixel <= _MOST_CHANNELS:
+    if not colours <= page.samplesperpixel <= _MAX_CHANNELS:
         raise NotReadError(f"it has {page.samplesperpixel} channels: save it as RGB or grey")
     if page.compression not in COMPRESSION_INFO or page.compression in _JPEG:
         kind = getattr(page.compression, "name", page.compression)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from onar.errors import OnarError, UsageError
 from onar.imaging.decoding import Decoded
 from onar.imaging.formats.png import write_png
-from onar.imaging.images import OpenPicture, PhotoBytes, damage_told, open_picture, read_mask
+from onar.imaging.images import OpenPicture, PhotoBytes, map_photo_errors, open_picture, read_mask
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, reduced
@@ -275,7 +275,7 @@ def _check_together(fills: Sequence[bytes], config: ServeConfig) -> None:
 
 
 def _read_fill(content: bytes, config: ServeConfig) -> Decoded:
-    with _open_fill(content, config) as opened, damage_told(opened.path):
+    with _open_fill(content, config) as opened, map_photo_errors(opened.path):
         return opened.decode(None)
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
-from onar.data.samples import Photos, first_readable, random_box
+from onar.data.samples import Photos, first_readable
 from onar.errors import OnarError
+from onar.imaging.crops import random_box
 from onar.imaging.images import EightBits, PhotoSource, open_photo
 from onar.inference.inpainter import Inpainter
 from onar.inference.texture import copy_texture

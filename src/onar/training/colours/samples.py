@@ -18,7 +18,8 @@ from torch.utils.data import Dataset
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.samples import Photos
 from onar.errors import OnarError
-from onar.imaging.images import EightBits, PhotoError, centre_box, open_photo
+from onar.imaging.crops import centre_box
+from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.masks.generation import random_mask
 from onar.system.console import progress_bar, warn
 from onar.training.blend.pairs import IRREGULAR, OBJECT

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onar.imaging.images import write_image
 from onar.imaging.sheets import Picture, picture_grid
+from onar.imaging.writing import write_image
 from onar.system.files import replacing
 from onar.training.results_folder import LOSSES, VALIDATION_SCORES, loss_names
 
