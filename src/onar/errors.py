@@ -1,4 +1,4 @@
-"""The errors a person can cause, each told in one line: what is wrong and what to do."""
+"""Errors that a user can cause, each with a message of one line: what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "torch", "torchmetrics", "torchvision"})
-"""What the extra `train` brings."""
+"""Packages of the extra `train`."""
 
 
 class OnarError(Exception):
-    """Something failed; the message is one line for the person at the keyboard (exit code 1)."""
+    """Something failed; the message is one line for the user (exit code 1)."""
 
 
 class UsageError(OnarError, ValueError):
-    """An option or argument has a value it cannot have (exit code 2)."""
+    """An option or argument has an invalid value (exit code 2)."""
 
 
 class OutOfMemoryError(OnarError, MemoryError):
-    """Memory ran out; the message says over what, or what needs less."""
+    """Out of memory; the message names the operation, or an alternative that needs less."""
 
 
 _OUT_OF_MEMORY = (
     "out of memory",  # torch on GPUs
     "not enough memory",  # torch on Windows
     "can't allocate memory",  # torch on other systems
-    "could not create a memory object",  # oneDNN, by which torch computes on CPUs
+    "could not create a memory object",  # oneDNN, torch's library for CPUs
     "could not create a primitive",
     "insufficient memory",  # OpenCV, and decoders
     "failed to allocate",  # OpenCV, ONNX Runtime
-    "bad_alloc",  # whatever is written in C++
+    "bad_alloc",  # C++
     "bad allocation",
-    "failed to serialize proto",  # protobuf, for which a file of weights is small
+    "failed to serialize proto",  # protobuf, when it serialises weights
     "_status_alloc_failed",  # libraries of CUDA
     "cannot allocate memory",  # the system
     "failed to map segment",  # the system, loading a library
@@ -40,16 +40,22 @@ _OUT_OF_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what it was raised from, says that memory ran out: each library says it in its own way."""
+    """Whether an error, or its cause, means out of memory; each library has its own message.
+
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    >>> is_out_of_memory(ValueError("wrong shape"))
+    False
+    """
     if error is None or isinstance(error, MemoryError):
         return error is not None
-    text = "" if isinstance(error, OnarError) else str(error).lower()  # a person's file may be called anything
+    text = "" if isinstance(error, OnarError) else str(error).lower()  # which may quote any file name
     return any(words in text for words in _OUT_OF_MEMORY) or is_out_of_memory(error.__cause__)
 
 
 @contextmanager
 def map_memory_errors(message: str) -> Iterator[None]:
-    """Turn the errors of libraries for which memory ran out into one; raises `OutOfMemoryError`."""
+    """Turn the out-of-memory errors of all libraries into `OutOfMemoryError` with this message."""
     try:
         yield
     except OutOfMemoryError:
@@ -61,11 +67,19 @@ def map_memory_errors(message: str) -> Iterator[None]:
 
 
 def extra_for_training(error: ModuleNotFoundError) -> str | None:
-    """How to install what an import did not find, when that is a package of the extra `train`."""
+    """The command that installs a missing package of the extra `train`; None for other packages.
+
+    >>> extra_for_training(ModuleNotFoundError(name="torch"))
+    'pip install "onar[train]" (torch is missing)'
+    """
     missing = (error.name or "").partition(".")[0]
     return f'pip install "onar[train]" ({missing} is missing)' if missing in _TRAINING_PACKAGES else None
 
 
 def printable(path: object) -> str:
-    """A path on one line, with `?` for line breaks and bytes that are not text."""
+    r"""A path on one line, with `?` for line breaks and bytes that are not text.
+
+    >>> printable("two\nlines.png")
+    'two?lines.png'
+    """
     return "".join(letter if letter.isprintable() else "?" for letter in str(path))

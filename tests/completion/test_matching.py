@@ -181,4 +181,4 @@ def test_what_is_passed_over_is_counted_in_one_line(capsys: pytest.CaptureFixtur
     touch("photos/a.jpg", "photos/b.jfif", "photos/c.jpe", "photos/notes.txt", "photos/sub/d.psd", "m.png")
     for photos in ("photos", "photos/**/*"):
         assert len(plan_jobs([photos], Path("m.png"), Path("out")).jobs) == 3
-        assert capsys.readouterr().err == f"Passed over in {photos}: 2 of other kinds (1 .psd, 1 .txt)\n"
+        assert capsys.readouterr().err == f"Skipped in {photos}: 2 of other kinds (1 .psd, 1 .txt)\n"

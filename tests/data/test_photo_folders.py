@@ -240,4 +240,4 @@ def test_pipes_in_a_list_are_passed_over(tmp_path: Path, capsys: pytest.CaptureF
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "list.txt").write_text("a.png\nb.png\n")
     assert names(open_photos(tmp_path / "list.txt")) == {"b.png"}
-    assert "Passed over" in capsys.readouterr().err
+    assert "Skipped" in capsys.readouterr().err

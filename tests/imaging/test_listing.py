@@ -50,7 +50,7 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pyte
     touch(tmp_path, "a.jpg", "b.JFIF", "c.jpe", "d.gif", "x/e.txt", "x/f.TXT", "g.psd", "noending", ".hidden.txt")
     assert len(find_photos(tmp_path)) == 4
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"Passed over in {tmp_path}: 4 of other kinds (2 .txt, 1 without an ending, 1 .psd)"
+    assert line == f"Skipped in {tmp_path}: 4 of other kinds (2 .txt, 1 without an ending, 1 .psd)"
 
 
 def test_what_a_missing_decoder_would_read_is_told_with_its_name(

@@ -122,7 +122,7 @@ PHOTOS: dict[str, Callable[[], bytes]] = {
 
 def upright(photo: bytes) -> Decoded:
     """A photo as it is filled."""
-    from onar.imaging.images import find_turn
+    from onar.imaging.orientation import find_turn
 
     with open_picture(PhotoBytes("photo", photo)) as opened:
         return opened.decode(find_turn(opened.image))

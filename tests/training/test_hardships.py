@@ -162,8 +162,8 @@ def test_pipes_and_sockets_with_the_ending_of_a_photo_are_passed_over(
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "a.jpg")
     assert find_photos(tmp_path) == [tmp_path / "b.jpg"]
     told = capsys.readouterr().err
-    assert f"Passed over {tmp_path / 'a.jpg'}: not a file" in told
-    assert f"Passed over {tmp_path / 'linked.jpg'}: not a file" in told
+    assert f"Skipped {tmp_path / 'a.jpg'}: not a file" in told
+    assert f"Skipped {tmp_path / 'linked.jpg'}: not a file" in told
 
 
 # ---------------------------------------------------------------- reading processes

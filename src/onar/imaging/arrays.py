@@ -1,7 +1,6 @@
-"""Photos of other than one or three channels: `.npy` files and TIFF files, as they hold their numbers.
+"""Photos with other than one or three channels: the values of `.npy` and TIFF files as stored.
 
-They come from cameras, microscopes and satellites, so nothing is known of their channels: none is a colour, and none is
-transparency.
+They come from cameras, microscopes and satellites, so no channel is taken for a colour or for transparency.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ class ArrayFile:
         return int(self.pixels.shape[1])
 
     def read_crop(self, box: Corners, height: int, width: int) -> NDArray[np.float32]:
-        """The part inside `box`, resized with antialiasing to height×width.
+        """The part inside `box`, resized to height×width with antialiasing.
 
         Returns:
             float32 H×W×C in [0, 1].
 
         Raises:
-            PhotoError: it holds floats that are not from 0 to 1.
+            PhotoError: it holds floats outside [0, 1].
         """
         left, top, right, bottom = box
         with map_photo_errors(self.path):
@@ -62,10 +61,10 @@ class ArrayFile:
 
 @contextmanager
 def open_array(path: PhotoSource, channels: int) -> Iterator[ArrayFile]:
-    """Open a photo of so many channels.
+    """Open a photo with the given number of channels.
 
     Raises:
-        PhotoError: the file is missing or damaged, of too many pixels, or has other channels or other numbers.
+        PhotoError: the file is missing, damaged or too large, or has another number of channels or another type.
     """
     with map_photo_errors(path):
         pixels = _read(path)
@@ -80,7 +79,11 @@ def open_array(path: PhotoSource, channels: int) -> Iterator[ArrayFile]:
 
 
 def in_unit_range(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """uint8, uint16 or floats as float32 in [0, 1]; raises `UsageError` for floats that are not from 0 to 1."""
+    """Scale uint8, uint16 or floats to float32 in [0, 1]; raises `UsageError` for floats outside [0, 1].
+
+    >>> in_unit_range(np.array([0, 51, 255], np.uint8))
+    array([0. , 0.2, 1. ], dtype=float32)
+    """
     if pixels.dtype.kind == "u":
         scaled: NDArray[np.float32] = np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
         return scaled
@@ -91,7 +94,7 @@ def in_unit_range(pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _read(path: PhotoSource) -> NDArray[Any]:
-    """The array in a file, its channels last."""
+    """The array of a file, channels last."""
     if ending_of(str(path)) == ".npy":
         pixels: NDArray[Any] = np.load(Path(str(path)), mmap_mode="r", allow_pickle=False)
         return pixels
@@ -103,6 +106,6 @@ def _read(path: PhotoSource) -> NDArray[Any]:
         series = TiffFile(file).series[0]
         check_size(path, series.keyframe.imagewidth, series.keyframe.imagelength)
         pixels, axes = series.asarray(), series.axes
-    # Channels may come first, as planes or pages of their own.
+    # Channels may come first, as separate planes or pages.
     is_planes = len(axes) == 3 and axes.endswith("YX")
     return np.moveaxis(pixels, 0, 2) if is_planes else pixels

@@ -44,7 +44,7 @@ def random_box(
         rng: source of size and position, both uniformly distributed.
 
     >>> random_box((600, 800), (256, 256), 0.5, np.random.default_rng(0))
-    (100, 70, 591, 561)
+    (83, 56, 574, 547)
     """
     tall, wide = largest_crop(*photo_size, *size)
     smallest = min(1.0, max(min_crop, size[0] / tall, size[1] / wide))

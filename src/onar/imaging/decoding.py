@@ -1,7 +1,7 @@
-"""From an opened picture file to upright pixels: one reading for training, completing, and masks.
+"""Decode an opened picture file to upright pixels, for training, completing and masks alike.
 
-What Pillow reads right it reads; 16-bit PNGs come from OpenCV, because Pillow has no colour of 16 bits, and TIFFs of
-more than 8 bits from `tiff`.
+Pillow decodes most files. 16-bit PNGs are decoded by OpenCV, because Pillow has no 16-bit colour,
+and TIFFs of more than 8 bits by `tiff`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, integers_as_8_b
 from onar.imaging.losses import Loss
 from onar.masks.holes import THRESHOLD
 
-_GREY_SPREAD, _SOME = 48, 0.05
-"""Between the channels of a pixel that is still grey; and the share of others that makes a picture coloured."""
+_GREY_SPREAD, _COLOURED_SHARE = 48, 0.05
+"""Maximum difference between the channels of a grey pixel, and the share of other pixels of a coloured picture."""
 _COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
 
 
@@ -33,9 +33,9 @@ class Decoded:
 
     Attributes:
         pixels: uint8 or uint16, H×W (grey) or H×W×3 (RGB).
-        alpha: H×W of the same type, 0 = transparent; None for a picture without.
-        icc_profile: colour profile of the pixels; empty when there is none.
-        losses: what could not be kept.
+        alpha: H×W of the same type, 0 = transparent; None if there is none.
+        icc_profile: colour profile of the pixels; empty if there is none.
+        losses: data that could not be kept.
     """
 
     pixels: Pixels
@@ -45,13 +45,13 @@ class Decoded:
 
     @property
     def rgb(self) -> Image.Image:
-        """The pixels as an 8-bit RGB picture, as networks see it; alpha is dropped."""
+        """The pixels as an 8-bit RGB picture, the input of networks; alpha is dropped."""
         picture = Image.fromarray(in_used_bits(self.pixels))
         return picture if picture.mode == "RGB" else picture.convert("RGB")
 
     @property
     def brightness(self) -> NDArray[np.uint8]:
-        """How bright each pixel is, uint8 H×W, 16 bits that hold 8 as those; what is transparent is black."""
+        """Brightness, uint8 H×W; transparent pixels are black. 16-bit values up to 255 are taken as 8-bit values."""
         picture = Image.fromarray(integers_as_8_bits(self.pixels))
         if self.alpha is not None:
             picture.putalpha(Image.fromarray(as_8_bits(self.alpha)))
@@ -61,14 +61,14 @@ class Decoded:
 
     @property
     def mask(self) -> NDArray[np.uint8]:
-        """The picture as a mask, uint8 H×W: its brightness; of what was painted on a transparent layer, its opacity."""
+        """The picture as a mask, uint8 H×W: its brightness, or the opacity of strokes on a transparent layer."""
         if self.alpha is not None and _is_painted(integers_as_8_bits(self.pixels), self.alpha):
             return as_8_bits(self.alpha)
         return self.brightness
 
 
 def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
-    """Whether a picture is a transparent layer with strokes, of whatever colour, and no mask of black and white.
+    """Whether a picture is a transparent layer with strokes of any colour, not a black-and-white mask.
 
     Args:
         colours: H×W or H×W×3.
@@ -79,26 +79,26 @@ def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
         return False
     if colours.ndim == 3:
         spread = np.ptp(colours[seen], axis=1)
-        if np.count_nonzero(spread > _GREY_SPREAD) > _SOME * spread.size:
+        if np.count_nonzero(spread > _GREY_SPREAD) > _COLOURED_SHARE * spread.size:
             return True
         colours = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.uint8)
     bright = colours >= THRESHOLD
     if bright[seen].any():
         return bool(bright[seen].all())
-    return not bright[~seen].any()  # or else it is a mask whose white was made transparent
+    return not bright[~seen].any()  # otherwise a mask whose white was made transparent
 
 
 def decode(file: BinaryIO, image: Image.Image, deep: DeepTiff | None = None, turn: Transpose | None = None) -> Decoded:
     """Decode a picture file.
 
     Args:
-        file: open for reading; an undamaged PNG is read from it again.
-        image: as Pillow opened it.
-        deep: the pixels where Pillow cannot read them.
-        turn: what sets it upright.
+        file: open for reading; 16-bit PNGs are read from it again.
+        image: opened by Pillow.
+        deep: pixels that Pillow cannot read.
+        turn: transposition that makes it upright.
 
     Raises:
-        As many kinds of errors as there is damage.
+        Exception: of any type, for a damaged file; see `map_photo_errors`.
     """
     profile = image.info.get("icc_profile") or b""
     if deep is not None:
@@ -113,12 +113,16 @@ def decode(file: BinaryIO, image: Image.Image, deep: DeepTiff | None = None, tur
 
 
 def decode_picture(image: Image.Image) -> Decoded:
-    """The pixels of a Pillow picture that need not be a file."""
+    """Decode a Pillow picture, which need not be a file.
+
+    >>> decode_picture(Image.new("LA", (4, 3))).pixels.shape
+    (3, 4)
+    """
     return _decode_plain(image, b"", None)
 
 
 def _split(pixels: Pixels, profile: bytes, losses: tuple[Loss, ...]) -> Decoded:
-    """Take H×W×C apart: grey, grey and alpha, RGB, or RGB and alpha."""
+    """Split H×W×C into colours and alpha: grey, grey and alpha, RGB, or RGB and alpha."""
     channels = pixels.shape[2]
     alpha = np.ascontiguousarray(pixels[..., -1]) if channels in (2, 4) else None
     colours = np.ascontiguousarray(pixels[..., 0] if channels < 3 else pixels[..., :3])
@@ -148,7 +152,7 @@ def _decode_plain(image: Image.Image, profile: bytes, turn: Transpose | None) ->
 
 
 def _plain(image: Image.Image, with_alpha: bool = True) -> Image.Image:
-    """A decoded picture as L, LA, RGB or RGBA of 8 bits."""
+    """A decoded picture in 8 bits: L, LA, RGB or RGBA."""
     grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
     mode = ("L" if grey else "RGB") + ("A" if with_alpha and image.has_transparency_data else "")
     if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them at 255
@@ -158,7 +162,7 @@ def _plain(image: Image.Image, with_alpha: bool = True) -> Image.Image:
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert to sRGB by the picture's own colour profile; without a usable one, by Pillow's rule of thumb."""
+    """Convert to sRGB with the picture's colour profile; without a usable one, with Pillow's default conversion."""
     if profile:
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -173,7 +177,7 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _decode_png(file: BinaryIO, image: Image.Image, facts: PngFacts, turn: Transpose | None) -> Decoded:
-    """A PNG of 16 bits, or with a colour that is transparent, which Pillow compares in 8 bits only."""
+    """A PNG of 16 bits, or with a transparent colour, which Pillow compares in 8 bits only."""
     plain = _plain(image, with_alpha=image.mode.endswith("A"))
     if facts.is_grey and plain.mode == "RGBA":  # as Pillow reads grey and alpha of 16 bits
         plain = plain.convert("LA")
@@ -195,10 +199,9 @@ def _decode_png(file: BinaryIO, image: Image.Image, facts: PngFacts, turn: Trans
 
 
 def _read_16_bits(file: BinaryIO, turn: Transpose | None, expected: NDArray[np.uint8]) -> NDArray[np.uint16] | None:
-    """Read an upright PNG in 16 bits, with OpenCV.
+    """Read an upright PNG in 16 bits with OpenCV.
 
-    OpenCV may or may not have set the photo upright, whatever it is asked, by its version. So what it reads is
-    compared with what Pillow read.
+    Whether OpenCV applies the orientation depends on its version, so the result is compared with Pillow's.
 
     Args:
         file: already found undamaged.

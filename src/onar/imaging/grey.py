@@ -1,4 +1,4 @@
-"""Black-and-white photos, which are often stored in colour: how they are told, and how colours become grey."""
+"""Detect black-and-white photos, which are often stored as RGB, and convert RGB to grey."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from numpy.typing import NDArray
 from onar.imaging.levels import Pixels
 
 GREY_LEVELS = 2
-"""Of 255: how far the channels of a grey pixel may be apart. Lossy files and changes of colour space put them off by 1;
-in photos in colour they lie farther apart, by 9 somewhere in the palest of a thousand."""
+"""Maximum difference between the channels of a grey pixel, in levels of 255. Lossy compression and colour conversion
+cause differences of 1; the palest of a thousand colour photos had a pixel with 9."""
 _ROWS = 64
 
 
 def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
-    """Whether a photo is black and white: all of its pixels that count are grey, and there are some.
+    """Whether a photo is black and white: it has valid pixels, and all of them are grey.
 
-    A tone, such as sepia, is a colour.
+    Tones such as sepia are colours.
 
     Args:
-        pixels: uint8 or uint16, H×W×3. Of 16 bits, levels are those of the bits that are used.
-        counts: H×W, False where pixels say nothing: in holes, and where the photo is transparent.
+        pixels: uint8 or uint16, H×W×3. In 16 bits, levels are relative to the used bits.
+        counts: bool H×W, False for pixels to ignore: holes, and transparent ones.
+
+    >>> is_grey(np.full((4, 4, 3), 90, np.uint8), np.ones((4, 4), bool))
+    True
     """
     if not counts.any():
         return False
@@ -29,7 +32,7 @@ def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
     if pixels.dtype == np.uint16:
         brightest = int(np.max(pixels, where=counts[..., None], initial=0))
         most = GREY_LEVELS * ((1 << brightest.bit_length()) - 1) // 255
-    for top in range(0, len(pixels), _ROWS):  # most photos have a colour in their first rows
+    for top in range(0, len(pixels), _ROWS):  # most colour photos have a colour in their first rows
         red, green, blue = np.moveaxis(pixels[top : top + _ROWS], 2, 0)
         darkest = np.minimum(np.minimum(red, green), blue)
         apart = np.maximum(np.maximum(red, green), blue) - darkest
@@ -39,5 +42,9 @@ def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
 
 
 def to_grey(pixels: Pixels) -> Pixels:
-    """Brightness of uint8 or uint16 H×W×3, as H×W; what is grey keeps its value."""
+    """Brightness of uint8 or uint16 H×W×3 as H×W; grey pixels keep their value.
+
+    >>> to_grey(np.full((1, 2, 3), 90, np.uint8))
+    array([[90, 90]], dtype=uint8)
+    """
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), pixels.dtype)

@@ -1,8 +1,8 @@
 """Picture files: opening and reading.
 
-Arrays are uint8, H×W (grey) or H×W×3 (RGB). Photos come out upright (their EXIF rotation applied), as 8-bit RGB
-whatever the file holds: alpha is dropped, more bits and floats are scaled. Colour profiles are applied to CMYK and LAB
-only. A file that cannot be read raises `PhotoError`, one line with the file and the reason, and never a warning.
+Arrays are uint8, H×W (grey) or H×W×3 (RGB). Photos are returned upright (EXIF orientation applied) as 8-bit RGB: alpha
+is dropped, higher bit depths and floats are scaled. Colour profiles are applied to CMYK and LAB only. A file that
+cannot be read raises `PhotoError`, one line with the file and the reason, and never a warning.
 """
 
 from __future__ import annotations
@@ -19,45 +19,34 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
 from onar.imaging.crops import Corners
 from onar.imaging.decoding import Decoded, decode, decode_picture
 from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
-from onar.imaging.formats.exif import check_values, exif_of
+from onar.imaging.formats.exif import check_values
 from onar.imaging.formats.raw import START as RAW_START
 from onar.imaging.formats.raw import RawFileError, refuse_raw
 from onar.imaging.formats.tiff import DeepTiff, is_deep, is_tiff, open_plain, read_deep, read_page, shown
 from onar.imaging.inspection import Inspected, inspect
 from onar.imaging.levels import integers_as_8_bits
 from onar.imaging.losses import Loss
+from onar.imaging.orientation import find_turn, upright_size
 from onar.system.state import pillow_opens, quiet_pillow
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
 EightBits: TypeAlias = NDArray[np.uint8]
-_TURNS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
-"""What sets a picture of each EXIF orientation upright; those from 5 on swap height and width."""
-
 PIXEL_LIMIT = 175_000_000
-"""Most pixels in a photo, just under the size at which Pillow itself refuses to open a file."""
+"""Maximum number of pixels of a photo, just under the limit of Pillow."""
 
 
 _DRAFT_MARGIN = 1.5
-"""How much larger than the crop a JPEG decoded at reduced size must still be. Measured on sharp photos with the
-least favourable crops: 38.8 dB from the full decoding without a margin, 46.1 with 1.5, 50.0 with 2; and the margin
-of 1.5 keeps most of the time won."""
+"""Minimum size of a JPEG decoded at reduced size, relative to the crop. Measured on sharp photos with the worst crops,
+against full decoding: 38.8 dB at 1, 46.1 at 1.5, 50.0 at 2; and 1.5 keeps most of the time saved."""
 
 
 class PhotoError(OnarError):
@@ -65,23 +54,27 @@ class PhotoError(OnarError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """A picture of more pixels than allowed."""
+    """A picture with too many pixels."""
 
 
 class NotAPhotoError(PhotoError):
-    """A file that is not a picture in a format Onar reads."""
+    """A file that is not a picture in a supported format."""
 
 
 class PhotoSource(Protocol):
-    """A picture file: a `Path`, or what stands for one that is not a file on this disk; `str` names it."""
+    """A picture file: a `Path`, or a file in memory or elsewhere; `str` gives its name."""
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        """Open it for reading; raises what opening a file raises."""
+        """Open it for reading; raises `OSError`."""
 
 
 @dataclass(frozen=True)
 class PhotoBytes:
-    """A picture file in memory, such as a member of a shard."""
+    """A picture file in memory, such as a member of a shard.
+
+    >>> str(PhotoBytes("a.jpg", b"content"))
+    'a.jpg'
+    """
 
     name: str
     content: bytes
@@ -96,15 +89,15 @@ class PhotoBytes:
 
 @dataclass(frozen=True)
 class OpenPicture:
-    """An open picture file, of which no more is decoded than needed to know its size.
+    """An open picture file, decoded only as far as needed to know its size.
 
     Attributes:
-        path: which file.
+        path: the file's path or name.
         file: open for reading.
-        image: as Pillow opened it: not upright, and often not decoded yet.
-        page: what tifffile knows of a TIFF file; None for others.
-        deep: its pixels where Pillow cannot read them right; then `image` only shows them.
-        losses: what was left out to open it.
+        image: as opened by Pillow: not upright, and often not decoded yet.
+        page: tags of a TIFF file, read by tifffile; None for others.
+        deep: pixels that Pillow cannot read correctly; `image` is then an 8-bit preview.
+        losses: data dropped in order to open it.
     """
 
     path: PhotoSource
@@ -115,22 +108,22 @@ class OpenPicture:
     losses: tuple[Loss, ...] = ()
 
     def decode(self, turn: Transpose | None) -> Decoded:
-        """Decode the whole picture, setting it upright; inside `map_photo_errors`."""
+        """Decode the whole picture with this transposition; call it inside `map_photo_errors`."""
         return decode(self.file, self.image, self.deep, turn)
 
     @property
     def count(self) -> int:
-        """How many pictures the file holds."""
+        """Number of pictures in the file."""
         return len(self.page.parent.pages) if self.page else int(getattr(self.image, "n_frames", 1))
 
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """An open photo; read its pixels once, with `read` or with `read_crop`."""
+    """An open photo; read its pixels once, with `read` or `read_crop`."""
 
     opened: OpenPicture
     turn: Transpose | None
-    """What sets the decoded picture upright."""
+    """Transposition that makes the decoded picture upright."""
     height: int
     """Rows of the upright photo."""
     width: int
@@ -138,7 +131,7 @@ class PhotoFile:
 
     @property
     def image(self) -> Image.Image:
-        """As Pillow opened it: not upright, and for a JPEG not decoded yet."""
+        """The picture as opened by Pillow: not upright, and for a JPEG not decoded yet."""
         return self.opened.image
 
     def read(self) -> Image.Image:
@@ -151,7 +144,7 @@ class PhotoFile:
             return self.opened.decode(self.turn).rgb
 
     def read_crop(self, box: Corners, height: int, width: int) -> EightBits:
-        """Decode the part of the upright photo inside `box`, resized with antialiasing to height×width.
+        """Decode the part of the upright photo inside `box`, resized to height×width with antialiasing.
 
         A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size.
 
@@ -173,18 +166,17 @@ class PhotoFile:
 
 @contextmanager
 def open_photo(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
-    """Open a photo, reading no more than needed to know its size.
+    """Open a photo, reading only as far as needed to know its size.
 
     Raises:
-        PhotoError: the file is missing, empty, damaged, of more pixels than `pixel_limit`, or not a picture.
+        PhotoError: the file is missing, empty, damaged, larger than `pixel_limit` pixels, or not a picture.
     """
     with open_picture(path, pixel_limit) as opened:
         with map_photo_errors(path):
             if opened.image.format not in ("JPEG", "MPO"):
-                opened.image.load()  # their size and orientation are certain only now, and there is no reduced decoding
+                opened.image.load()  # size and orientation are final only then; only JPEG has reduced decoding
             turn = find_turn(opened.image)
-        swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
-        width, height = reversed(opened.image.size) if swapped else opened.image.size
+        width, height = upright_size(opened.image.size, turn)
         yield PhotoFile(opened, turn, height, width)
 
 
@@ -192,15 +184,15 @@ def open_photo(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> Iterator[Ph
 def open_picture(
     path: PhotoSource, pixel_limit: int = PIXEL_LIMIT, formats: Collection[str] = frozenset(READABLE.values())
 ) -> Iterator[OpenPicture]:
-    """Open a picture file; what Pillow gives is not decoded yet.
+    """Open a picture file without decoding it.
 
     Args:
         path: the picture file.
-        pixel_limit: most pixels it may have, whatever `PIL.Image.MAX_IMAGE_PIXELS` says.
-        formats: those it may be in, as Pillow names them.
+        pixel_limit: maximum number of pixels, independent of `PIL.Image.MAX_IMAGE_PIXELS`.
+        formats: allowed formats, by their Pillow names.
 
     Raises:
-        PhotoTooLargeError: it has more pixels.
+        PhotoTooLargeError: it has too many pixels.
         PhotoError: it is missing, empty, damaged, or not a picture.
     """
     with map_photo_errors(path):
@@ -218,19 +210,19 @@ def open_picture(
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
                 known = sorted(set(formats) - _unknown_to_pillow(start))
                 opened = _open_other(path, inspect(file, start), pixel_limit, known)
-        with pillow_opens(pixel_limit):  # some files turn out larger when they are decoded
+        with pillow_opens(pixel_limit):  # the size of some files is known only when they are decoded
             yield opened
 
 
 def _open_other(path: PhotoSource, inspected: Inspected, pixel_limit: int, formats: list[str]) -> OpenPicture:
-    with pillow_opens(inf):  # of what size it is, is not known before
+    with pillow_opens(inf):  # the size is checked below
         image = Image.open(inspected.file, formats=formats)
     check_size(path, *image.size, pixel_limit)
-    mended = inspected.with_end()
-    if mended is not inspected:
+    repaired = inspected.with_end()
+    if repaired is not inspected:
         with pillow_opens(pixel_limit):
-            image = Image.open(mended.file, formats=formats)
-    return OpenPicture(path, mended.file, image, losses=mended.losses)
+            image = Image.open(repaired.file, formats=formats)
+    return OpenPicture(path, repaired.file, image, losses=repaired.losses)
 
 
 def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int) -> OpenPicture:
@@ -246,22 +238,27 @@ def _open_tiff(path: PhotoSource, file: BinaryIO, start: bytes, pixel_limit: int
 
 
 def check_size(path: PhotoSource, width: int, height: int, pixel_limit: int = PIXEL_LIMIT) -> None:
-    """Raise `PhotoTooLargeError` for more pixels than allowed."""
+    """Raise `PhotoTooLargeError` if there are too many pixels.
+
+    >>> check_size(Path("a.png"), 5000, 5000, pixel_limit=10_000_000)
+    Traceback (most recent call last):
+    onar.imaging.images.PhotoTooLargeError: a.png: larger than 10 megapixels (5000 x 5000)
+    """
     if width * height > pixel_limit:
         size = f"{width} x {height}"
         raise PhotoTooLargeError(f"{printable(path)}: larger than {pixel_limit / 1_000_000:g} megapixels ({size})")
 
 
 def _unknown_to_pillow(start: bytes) -> set[str]:
-    """HEIF, unless a file that starts like this may be one: then Pillow learns it, which takes a moment."""
+    """HEIF, unless a file may be one by its first bytes; then its slow decoder is registered with Pillow."""
     if start[4:8] != b"ftyp" or "HEIF" not in READABLE.values():
         return {"HEIF"}
-    _teach_heif()
+    _register_heif()
     return set()
 
 
 @cache
-def _teach_heif() -> None:
+def _register_heif() -> None:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
@@ -278,10 +275,10 @@ def read_photo(path: Path) -> Image.Image:
 
 
 def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
-    """Read a mask file, uint8 H×W, upright; `onar.masks.holes_from_mask` says what is hole.
+    """Read a mask file as uint8 H×W, upright; `onar.masks.holes.holes_from_mask` thresholds it.
 
-    That is its brightness, where what is transparent counts as black: picture editors leave any colour under it. Of
-    strokes on a transparent layer, in whatever colour, it is their opacity.
+    The mask is the brightness; transparent pixels are black, because picture editors leave any colour under them. For
+    strokes of any colour on a transparent layer, it is their opacity.
 
     Raises:
         PhotoError: as `open_photo`.
@@ -291,25 +288,25 @@ def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
 
 
 def mask_of_picture(picture: Image.Image) -> EightBits:
-    """The mask in a Pillow picture of any mode, as `read_mask` gives that of a file."""
+    """The mask in a Pillow picture of any mode; see `read_mask`.
+
+    >>> mask_of_picture(Image.new("RGB", (2, 1), "white"))
+    array([[255, 255]], dtype=uint8)
+    """
     turn = find_turn(picture)
     if picture.mode.startswith("I"):
         picture = Image.fromarray(integers_as_8_bits(np.asarray(picture)))
     return decode_picture(picture if turn is None else picture.transpose(turn)).mask
 
 
-def find_turn(image: Image.Image) -> Transpose | None:
-    """What sets a picture upright, by its EXIF orientation; None for an orientation of 1, missing or damaged."""
-    try:
-        check_values(BytesIO(exif_of(image)))
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as many kinds as `map_photo_errors` meets; without EXIF the photo is still a photo
-        return None
-
-
 @contextmanager
 def map_photo_errors(path: PhotoSource) -> Iterator[None]:
-    """Turn whatever Pillow raises on a damaged file into one line, and keep its warnings to itself."""
+    """Map all errors of decoders to `PhotoError` with one line, and suppress Pillow's warnings.
+
+    Raises:
+        PhotoError: the file cannot be read; `PhotoTooLargeError` and `NotAPhotoError` say why.
+        OutOfMemoryError: memory ran out.
+    """
     try:
         with quiet_pillow():
             yield
@@ -331,14 +328,14 @@ def map_photo_errors(path: PhotoSource) -> Iterator[None]:
         more = f"; this ending needs {NOT_READABLE_HERE[ending]}" if ending in NOT_READABLE_HERE else ""
         more += f"; of a camera's raw file, {RAW_ADVICE}" if ending in RAW else ""
         raise NotAPhotoError(f"{printable(path)}: not a picture in a format Onar reads ({formats}){more}") from error
-    except Exception as error:  # decoders raise a dozen kinds: SyntaxError, struct.error, EOFError, ...
+    except Exception as error:  # decoders raise a dozen types: SyntaxError, struct.error, EOFError, ...
         if is_out_of_memory(error):
             raise OutOfMemoryError(f"{printable(path)}: not enough memory to read it") from error
         raise PhotoError(f"{printable(path)}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why a file cannot be read."""
+    """The reason why a file cannot be read, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return f"damaged or of an unknown kind ({' '.join(str(error).split()) or type(error).__name__})"

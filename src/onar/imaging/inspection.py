@@ -1,4 +1,4 @@
-"""What is looked at before a decoder gets a file: whether it would take long or much, and what needs mending first."""
+"""Checks before decoding: refuse files that would take too long or too much memory, and repair others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from onar.imaging.losses import Loss
 
 @dataclass(frozen=True)
 class Inspected:
-    """A file that a decoder can be given.
+    """A file that is safe to decode.
 
     Attributes:
-        file: open for reading; a copy in memory where something was mended.
-        losses: what that leaves out.
-        markers: of a JPEG file.
+        file: open for reading; a copy in memory if it was repaired.
+        losses: data that the repair drops.
+        markers: of a JPEG file; None for others.
     """
 
     file: BinaryIO
@@ -25,26 +25,26 @@ class Inspected:
     markers: jpeg.Markers | None = None
 
     def with_end(self) -> Inspected:
-        """The same with the end marker that a JPEG file lacks, if no pixels are missing; they are decoded for that."""
+        """Append the missing end marker of a JPEG file, if its pixels are complete; decodes them."""
         if self.markers is None or self.markers.end is not None:
             return self
         self.file.seek(0)
-        mended = jpeg.with_end(self.file.read(), self.markers)
-        return self if mended is None else Inspected(io.BytesIO(mended), (Loss("no_end"),))
+        repaired = jpeg.with_end(self.file.read(), self.markers)
+        return self if repaired is None else Inspected(io.BytesIO(repaired), (Loss("no_end"),))
 
 
 def inspect(file: BinaryIO, start: bytes) -> Inspected:
-    """Look at a file that is no TIFF file and starts with these bytes, 12 or more.
+    """Inspect a file other than TIFF, given its first bytes, 12 or more.
 
     Raises:
-        OnarError: it would take far longer to decode, or more memory, than its pixels do.
+        OnarError: decoding would take far more time or memory than its pixels.
     """
     if jpeg.is_jpeg(start):
         file.seek(0)
         return Inspected(file, markers=jpeg.check_before_decoding(file.read()))
     if png.is_png(start):
-        mended, left_out = png.mended(file)
-        return Inspected(mended, (Loss("damaged_chunks", names=", ".join(left_out)),) if left_out else ())
+        repaired, left_out = png.without_damaged_chunks(file)
+        return Inspected(repaired, (Loss("damaged_chunks", names=", ".join(left_out)),) if left_out else ())
     if start.startswith(b"BM"):
         bmp.check_before_decoding(file)
     elif start[4:8] == b"ftyp":

@@ -1,4 +1,4 @@
-"""Pixels of 8 and of 16 bits: how the levels of the one become those of the other, and which of them a photo uses."""
+"""Conversion between 8-bit and 16-bit pixels, and the value range of other types."""
 
 from __future__ import annotations
 
@@ -14,25 +14,32 @@ Pixels: TypeAlias = NDArray[Any]
 """uint8 or uint16, H×W or H×W×C, black at 0 and white at 255 or 65535."""
 
 _HEADROOM = {1.0: 16, 255.0: 512, 2.0**16 - 1: 2.0**17}
-"""What white can be in floats, and up to which brightest pixel it is taken for that: photos that were processed go a
-little above it, and those of high contrast go far above 1."""
+"""Possible white levels of floats -> the maximum value for which each is assumed. Processed photos slightly exceed
+white, and high dynamic range photos far exceed 1."""
 
 
 class NoWhiteError(OnarError):
-    """Numbers of which nobody can say what is black and what white; the message is the reason."""
+    """The value range cannot be inferred; the message is the reason."""
 
 
 def as_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
-    """Pixels as uint8, of the same shape."""
+    """Convert pixels to uint8 of the same shape.
+
+    >>> as_8_bits(np.array([[0, 257, 65535]], np.uint16))
+    array([[  0,   1, 255]], dtype=uint8)
+    """
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8).reshape(pixels.shape)
 
 
 def unused_bits(pixels: Pixels) -> int:
-    """How many of the upper bits of uint16 pixels are 0 in all of them; 0 for uint8 and for black.
+    """Number of upper bits that are 0 in all uint16 pixels; 0 for uint8 and for black.
 
-    Cameras and scanners put 10, 12 or 14 bits into the lower part of 16. In 8 bits little would be left of them.
+    Cameras and scanners store 10, 12 or 14 bits in the lower part of 16, few of which would be left in 8 bits.
+
+    >>> unused_bits(np.array([[0, 4095]], np.uint16))
+    4
     """
     if pixels.dtype == np.uint8 or pixels.size == 0:
         return 0
@@ -41,19 +48,22 @@ def unused_bits(pixels: Pixels) -> int:
 
 
 def in_used_bits(pixels: Pixels) -> NDArray[np.uint8]:
-    """Pixels as uint8, without the upper bits that are unused, as networks and people are to see them."""
+    """Convert pixels to uint8 without unused upper bits, for networks and for display."""
     unused = unused_bits(pixels)
     return as_8_bits(pixels << unused if unused else pixels)
 
 
 def white_of(values: NDArray[Any]) -> float:
-    """The number that is white in a picture whose black is 0, by the type of the numbers and by the brightest.
+    """Infer the white level of a picture whose black is 0, by the type of its values and the brightest one.
 
-    In integers of up to 16 bits it is the largest that the type holds. Larger integers often hold 16 bits, and floats
-    1, 255 or 65535.
+    For integers of up to 16 bits it is the maximum of the type. Larger integers often hold 16 bits, and floats 1, 255
+    or 65535.
 
     Raises:
-        NoWhiteError: a float is too large for any of these, or an integer negative.
+        NoWhiteError: a float is too large, or an integer is negative.
+
+    >>> white_of(np.array([0.0, 0.9]))
+    1.0
     """
     brightest = np.max(values, where=np.isfinite(values), initial=0)
     if values.dtype.kind == "f":
@@ -68,10 +78,13 @@ def white_of(values: NDArray[Any]) -> float:
 
 
 def integers_as_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Integers of any type as uint8: as they are where none is above 255, which programs write into wider types, too.
+    """Convert integers of any type to uint8; 8-bit values in wider types are kept.
 
     Raises:
-        NoWhiteError: some are negative.
+        NoWhiteError: there are negative values.
+
+    >>> integers_as_8_bits(np.array([0, 200], np.int64))
+    array([  0, 200], dtype=uint8)
     """
     white = white_of(values)
     if np.max(values, initial=0) <= 255:
@@ -80,7 +93,11 @@ def integers_as_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def scaled_to_16_bits(values: NDArray[Any], white: float) -> NDArray[np.uint16]:
-    """Numbers of any type as uint16: 0 is black, `white` 65535, what lies outside is clipped, no number is black."""
+    """Scale values of any type from [0, white] to uint16; values outside are clipped, NaN is black.
+
+    >>> scaled_to_16_bits(np.array([-1.0, 0.5, 2.0]), white=1.0)
+    array([    0, 32768, 65535], dtype=uint16)
+    """
     scaled = np.nan_to_num(values.astype(np.float32), nan=0, posinf=white, neginf=0) / np.float32(white)
     np.multiply(np.clip(scaled, 0, 1, out=scaled), 65535, out=scaled)
     return np.asarray(np.rint(scaled), np.uint16)

@@ -1,4 +1,4 @@
-"""The photos in a folder, and what in it is passed over."""
+"""Find the photos in a folder, and report skipped files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, REA
 from onar.system.console import progress_bar, warn
 
 MAX_NAMES = 3
-"""How many names a message shows."""
+"""Names listed in a message."""
 
 MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
-"""What `onar masks` calls its masks, and the picture that shows all of them."""
+"""File names of the masks of `onar masks`, and of the sheet that shows all of them."""
 
 _MAX_KINDS = 5
 
@@ -27,17 +27,17 @@ def _keep_all(_folder: str) -> bool:
 
 
 def find_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[Path]:
-    """The photos in a folder and its subfolders as paths; see `list_photos`."""
+    """Paths of the photos in a folder and its subfolders; see `list_photos`."""
     return [Path(photo) for photo in list_photos(folder, what, skip)]
 
 
 def find_masks(folder: Path) -> list[Path]:
-    """The mask files in a folder and its subfolders, see `list_photos`; but not the sheets that `onar masks` draws."""
+    """Paths of the mask files in a folder and its subfolders, without sheets of `onar masks`; see `list_photos`."""
     return [file for file in find_photos(folder, "mask files") if not is_mask_sheet(file)]
 
 
 def is_mask_sheet(file: Path) -> bool:
-    """Whether a file is the picture that `onar masks` draws of its masks."""
+    """Whether a file is a sheet of `onar masks`."""
     return file.name == MASK_SHEET and file.with_name(MASK_NAME.format(0)).exists()
 
 
@@ -47,16 +47,18 @@ def list_photos(
     skip: Callable[[str], bool] = _keep_all,
     endings: Collection[str] = READABLE.keys(),
 ) -> list[str]:
-    """Find the photos in a folder and its subfolders, sorted; hidden files and folders are passed over.
+    """Find the photos in a folder and its subfolders, sorted; hidden files and folders are skipped.
 
-    They are names, because making 200,000 paths takes longer than finding the files. What else is there is counted in
-    one line on stderr.
+    Other files are counted in one line on stderr.
 
     Args:
-        folder: where to look; links to folders are followed, each folder once.
-        what: what the error message says was looked for.
-        skip: whether to leave out a subfolder.
-        endings: of what is looked for.
+        folder: the folder; links to folders are followed, each folder once.
+        what: name of the files in error messages.
+        skip: whether to skip a subfolder.
+        endings: file endings to look for.
+
+    Returns:
+        Strings, because 200,000 `Path`s take longer to create than the files to find.
 
     Raises:
         OnarError: there is no such folder, or no file in it has one of the endings.
@@ -75,40 +77,48 @@ def list_photos(
 
 
 def warn_skipped_files(files: Iterable[str], where: object, endings: Collection[str] = READABLE.keys()) -> None:
-    """Count in one line on stderr the files that do not end as pictures do which can be read here, if there are any.
+    """Count files with other endings in one line on stderr, if there are any.
 
     Args:
-        files: names, of pictures and others.
-        where: the folder or pattern that was looked in.
-        endings: of the pictures.
+        files: names of all files.
+        where: the folder or pattern that was searched.
+        endings: the endings of pictures.
     """
     others = [file for file in files if ending_of(file) not in endings]
     if others:
-        warn(f"Passed over in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
+        warn(f"Skipped in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
 
 
 def some(names: Iterable[object]) -> str:
-    """A few names and the number of the others."""
-    told = [printable(Path(str(name))) for name in names]
-    return ", ".join(told[:MAX_NAMES]) + (f" and {len(told) - MAX_NAMES} more" if len(told) > MAX_NAMES else "")
+    """The first names, and the number of the others.
+
+    >>> some(["a.png", "b.png", "c.png", "d.png"])
+    'a.png, b.png, c.png and 1 more'
+    """
+    shown = [printable(Path(str(name))) for name in names]
+    return ", ".join(shown[:MAX_NAMES]) + (f" and {len(shown) - MAX_NAMES} more" if len(shown) > MAX_NAMES else "")
 
 
 def _count_kinds(files: Iterable[str]) -> str:
-    """Such as "12 .heic, 3 .txt", the commonest first, with what to install for those that could be read."""
+    """Counts such as "12 .heic, 3 .txt", most frequent first, with the packages that would read them."""
     counts = Counter(ending_of(file) for file in files)
     kinds = sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))
-    told = []
+    parts = []
     for kind, count in kinds[:_MAX_KINDS]:
         advice = f", which need {NOT_READABLE_HERE[kind]}" if kind in NOT_READABLE_HERE else ""
         advice += f", raw files: {RAW_ADVICE}" if kind in RAW else ""
-        told.append(f"{count} {printable(kind) or 'without an ending'}{advice}")
+        parts.append(f"{count} {printable(kind) or 'without an ending'}{advice}")
     if rest := sum(count for _, count in kinds[_MAX_KINDS:]):
-        told.append(f"{rest} others")
-    return ", ".join(told)
+        parts.append(f"{rest} others")
+    return ", ".join(parts)
 
 
 def split_pattern(pattern: str) -> tuple[str, str]:
-    """The part of a pattern that is there under that very name, brackets and all, and the rest."""
+    """Split a pattern into an existing path, in which brackets are literal, and the rest.
+
+    >>> split_pattern("no_such_folder/photos/*.png")
+    ('no_such_folder/photos', '*.png')
+    """
     root, parts = "", list(Path(pattern).parts or ["."])
     while len(parts) > 1 and (not glob.has_magic(parts[0]) or os.path.exists(os.path.join(root, parts[0]))):
         root = os.path.join(root, parts.pop(0))
@@ -116,7 +126,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
 
 
 def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]:
-    """Paths of all files under a folder but hidden ones and those in subfolders to skip; circles of links end."""
+    """Paths of all files under a folder except hidden ones and subfolders to skip; cycles of links end."""
     files: list[str] = []
     seen: set[tuple[int, int]] = set()
     waiting = [os.fspath(folder)]
@@ -130,7 +140,7 @@ def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]
                 seen.add((status.st_dev, status.st_ino))
                 folders, found = _list_folder(place)
             except OSError as error:
-                warn(f"Passed over {printable(place)}: {error.strerror}")
+                warn(f"Skipped {printable(place)}: {error.strerror}")
                 continue
             files += found
             waiting += [place for place in reversed(folders) if not skip(place)]
@@ -139,7 +149,7 @@ def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]
 
 
 def _list_folder(place: str) -> tuple[list[str], list[str]]:
-    """The folders, sorted, and the files in one folder; hidden ones, pipes and sockets are left out."""
+    """The folders, sorted, and the files in one folder, without hidden ones, pipes and sockets."""
     with os.scandir(place) as entries:
         visible = [
             (entry.name, entry.is_dir(), entry.is_file(follow_symlinks=False))
@@ -152,11 +162,11 @@ def _list_folder(place: str) -> tuple[list[str], list[str]]:
 
 
 def is_file(path: str) -> bool:
-    """Whether a path that is no folder is a file, or a link to one that is gone; reading from a pipe would wait."""
+    """Whether a path other than a folder is a file, or a broken link; reading from a pipe would block."""
     try:
         found = stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return True
     if not found:
-        warn(f"Passed over {printable(path)}: not a file")
+        warn(f"Skipped {printable(path)}: not a file")
     return found

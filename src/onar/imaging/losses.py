@@ -1,4 +1,4 @@
-"""What a result leaves out of a photo, in words for people: every word of it, so that the page can translate them."""
+"""Messages about data of a photo that its result does not keep; the page has a translation of each."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ LOSSES = {
 
 
 class Loss(str):
-    """One thing that a result leaves out; as text, in English.
+    """A loss; as a string, its message in English.
 
     Attributes:
-        key: which of `LOSSES`.
-        values: what is put into its braces.
+        key: a key of `LOSSES`.
+        values: values of the placeholders in its message.
+
+    >>> Loss("no_bits", kind="JPEG")
+    'JPEG holds 8 bits per channel only'
     """
 
     key: str
@@ -48,11 +51,11 @@ class Loss(str):
 
     @property
     def is_harmless(self) -> bool:
-        """Whether a result holds all the same what the photo does."""
+        """Whether the result is complete all the same."""
         return self.key == "no_end"
 
     def __new__(cls, key: str, **values: object) -> Loss:
-        """The loss of that key, with values put in."""
+        """The loss of this key, with the placeholders filled in."""
         loss = super().__new__(cls, LOSSES[key].format(**values))
         loss.key, loss.values = key, values
         return loss

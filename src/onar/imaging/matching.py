@@ -1,4 +1,4 @@
-"""Which mask in a folder belongs to which photo: the one at the nearest place, under the nearest name."""
+"""Match the masks in a folder to photos, by relative path and name."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from onar.imaging.images import PhotoBytes
 from onar.imaging.listing import MAX_NAMES, find_masks, some
 
 Source: TypeAlias = Path | PhotoBytes
-"""A file, or what came through a pipe."""
+"""A file, or the content of a pipe."""
 
 _Key: TypeAlias = tuple[str, str]
-"""In what respect pictures are compared, and the text that must be equal."""
+"""The kind of comparison, and the text that must be equal."""
 
 _CALLED_MASK = re.compile(r"(.+)[_\-. ]masks?[_\-]?\d*|masks?[_\-. ](.+)", re.DOTALL)
-"""Names of masks, without their ending and in small letters, with the photo's name in them."""
+"""Lower-case names of masks without ending, which contain the photo's name."""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The mask of each photo that has one, and the photos that have none or, with a line, several."""
+    """The mask of each photo that has one; photos without one; and for photos with several, a message."""
 
     masks: dict[Source, Source | Literal["alpha"]]
     without: list[Path]
@@ -37,18 +37,18 @@ class Matches:
 def match_folder(places: Mapping[Path, Path], folder: Path, setting: str = "mask") -> Matches:
     """Find the mask of each photo in a folder.
 
-    At the photo's place are looked for: its name with its ending, such as NAME.jpg.png; its name; its name in another
-    case; and what `_CALLED_MASK` fits, such as NAME_mask, NAME-mask, NAME_mask001 or mask_NAME. Then, in the same
-    order, those anywhere in the folder. The first that is there is the mask, if it is the only one.
+    Candidates at the photo's relative path, in this order: its name with its ending, such as NAME.jpg.png; its name;
+    its name ignoring case; and names that match `_CALLED_MASK`, such as NAME_mask, NAME-mask, NAME_mask001 or
+    mask_NAME. Then the same anywhere in the folder. The first kind with any mask decides; several are ambiguous.
 
     Args:
-        places: of each photo, where it lies under the folder that it was found in.
-        folder: of the masks, searched with its subfolders.
-        setting: what names the folder.
+        places: photo -> its path relative to the folder that it was found in.
+        folder: folder of the masks, searched with its subfolders.
+        setting: name of the setting of that folder, for messages.
 
     Raises:
         UsageError: the folder holds the photos themselves, and no masks.
-        OnarError: no photo has a mask, or several fit each that has one.
+        OnarError: no photo has a mask, or all matches are ambiguous.
     """
     masks = find_masks(folder)
     by_key: dict[_Key, list[Path]] = defaultdict(list)
@@ -68,24 +68,24 @@ def match_folder(places: Mapping[Path, Path], folder: Path, setting: str = "mask
                 own.add(photo)
     if not matches.masks:
         _refuse_all(places, folder, masks, matches, setting if own else "")
-    # Where photos and masks lie in one folder, a mask is no photo that lacks one.
+    # If photos and masks share a folder, masks are not reported as photos without a mask.
     used = {os.path.realpath(mask) for mask in matches.masks.values() if isinstance(mask, Path)}
     matches.without[:] = [one for one in matches.without if one not in own or os.path.realpath(one) not in used]
     return matches
 
 
 def is_same_file(one: Source, other: Path) -> bool:
-    """Whether both names lead to one file or folder."""
+    """Whether both paths are the same file or folder."""
     try:
         return isinstance(one, Path) and os.path.samefile(one, other)
-    except OSError:  # one has gone: that is told when it is read
+    except OSError:  # a missing file is reported when it is read
         return False
 
 
 def _refuse_all(
     places: Mapping[Path, Path], folder: Path, masks: Sequence[Path], matches: Matches, holds_photos: str
 ) -> None:
-    """Say why no photo has a mask; raises `OnarError`."""
+    """Raise `OnarError` with the reason why no photo has a mask."""
     if matches.ambiguous:
         raise OnarError("; ".join(list(matches.ambiguous.values())[:MAX_NAMES]))
     if holds_photos:
@@ -100,13 +100,13 @@ def _refuse_all(
 
 
 def _nearest(photo: Path, place: Path, by_key: Mapping[_Key, Sequence[Path]]) -> Sequence[Path]:
-    """The masks that are equally near to a photo, and nearer than all others."""
+    """The best matches for a photo, which are equally good."""
     for kind, bare in (("place", place.with_suffix("").as_posix()), ("name", place.stem)):
         whole = bare + place.suffix
         if with_ending := _first(by_key, [(kind, normalize("NFC", whole)), (f"{kind} in any case", _any_case(whole))]):
             return with_ending
         for key in ((kind, normalize("NFC", bare)), (f"{kind} in any case", _any_case(bare))):
-            # Beside a photo, what is called as it is is the photo itself or another one.
+            # A file of the same name in the photo's folder is the photo itself, or another photo.
             elsewhere = [mask for mask in by_key.get(key, ()) if not is_same_file(photo.parent, mask.parent)]
             if elsewhere:
                 return elsewhere
@@ -116,12 +116,12 @@ def _nearest(photo: Path, place: Path, by_key: Mapping[_Key, Sequence[Path]]) ->
 
 
 def _first(by_key: Mapping[_Key, Sequence[Path]], keys: Sequence[_Key]) -> Sequence[Path]:
-    """The masks under the first of the keys that has any."""
+    """The masks of the first key that has any."""
     return next((found for key in keys if (found := by_key.get(key))), ())
 
 
 def _keys(place: Path) -> list[_Key]:
-    """By what a picture at a place is found: its place and its name, as they are, in any case, and as a mask's."""
+    """The keys of a mask: its path and its name, exact, ignoring case, and without the affix of a mask."""
     keys = []
     for kind, text in (("place", place.with_suffix("").as_posix()), ("name", place.stem)):
         keys += [(kind, normalize("NFC", text)), (f"{kind} in any case", _any_case(text))]
@@ -133,5 +133,9 @@ def _keys(place: Path) -> list[_Key]:
 
 
 def _any_case(text: str) -> str:
-    """A text that is the same for capitals and small letters, in Turkish (I ı, İ i) as in English (I i)."""
+    """A text for comparison ignoring case, in Turkish (I ı, İ i) and English (I i).
+
+    >>> _any_case("IŞIK") == _any_case("ışık")
+    True
+    """
     return normalize("NFC", text).casefold().replace("i\N{COMBINING DOT ABOVE}", "i").replace("ı", "i")

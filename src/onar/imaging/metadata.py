@@ -1,4 +1,4 @@
-"""What a photo's file says beside the pixels, read as it is: texts are bytes, because nobody knows their encoding."""
+"""Metadata of a photo file, as stored: text is kept as bytes, because its encoding is unknown."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says beside its pixels; what is empty it does not say.
+    """Metadata of a photo file; missing entries are empty.
 
     Attributes:
         exif: EXIF block from its byte order on, for the upright photo.
         icc_profile: colour profile of the pixels.
-        dpi: pixels per inch across and down.
-        aspect: how dense pixels are across and down where nobody knows the unit.
+        dpi: horizontal and vertical pixels per inch.
+        aspect: horizontal and vertical pixels per unknown unit.
         xmp: XMP packet.
         iptc: IPTC record.
-        comment: of a JPEG or GIF.
-        text: chunks of text of a PNG, whole.
-        colour: chunks of a PNG that say which colours its values mean, whole.
-        is_srgb: without those chunks the colours are the same.
+        comment: comment of a JPEG or GIF.
+        text: complete text chunks of a PNG.
+        colour: complete chunks of a PNG that define the colour space.
+        is_srgb: those chunks are redundant.
     """
 
     exif: bytes = b""
@@ -57,22 +57,26 @@ class Metadata:
     is_srgb: bool = True
 
     def without(self, name: str) -> Metadata:
-        """All but what one of the fields of bytes says."""
+        """A copy in which one field of bytes is empty.
+
+        >>> Metadata(comment=b"a", xmp=b"b").without("comment").comment
+        b''
+        """
         emptied: dict[str, Any] = {name: b""}
         return replace(self, **emptied)
 
 
 def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) -> tuple[Metadata, list[Loss]]:
-    """Read what a decoded file says beside its pixels.
+    """Read the metadata of a decoded file.
 
     Args:
         opened: the file.
         width: columns of the upright photo.
-        height: its rows.
+        height: rows of the upright photo.
         profile: colour profile of the decoded pixels.
 
     Returns:
-        What it says, and what of it cannot be kept.
+        The metadata, and what of it cannot be kept.
     """
     info = opened.image.info
     exif, losses = _upright_exif(opened, width, height)
@@ -108,7 +112,7 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
 
 
 def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, list[Loss]]:
-    """The EXIF block of a decoded file for the upright photo; empty when there is none, or it is damaged."""
+    """The EXIF block for the upright photo; empty if there is none, or it is damaged."""
     try:
         if opened.page is not None:
             order, directory = exif_block.read_first_directory(opened.file)
@@ -122,7 +126,7 @@ def _upright_exif(opened: OpenPicture, width: int, height: int) -> tuple[bytes, 
 
 
 def _with_tiffs(metadata: Metadata, page: TiffPage, values: dict[int, exif_block.Value]) -> Metadata:
-    """With what a TIFF file holds in tags of its own."""
+    """Add the metadata that a TIFF file stores in its tags."""
     blobs = {tag: values[tag].content for tag in (exif_block.XMP, exif_block.IPTC) if tag in values}
     dpi, aspect = resolution.of_tiff(page, values)
     return replace(
@@ -139,7 +143,7 @@ def _iptc(image: Image.Image) -> bytes:
 
 
 def _left_segments(image: Image.Image) -> list[Loss]:
-    """What JPEG segments that have no place in `Metadata` a file holds."""
+    """JPEG segments without a field in `Metadata`."""
     segments = getattr(image, "applist", [])
     names = {name for name, _ in segments if name not in _KNOWN_SEGMENTS}
     if any(name == "APP2" and not content.startswith(_KNOWN_APP2) for name, content in segments):
@@ -154,14 +158,14 @@ def _left_segments(image: Image.Image) -> list[Loss]:
 
 
 def _appended(opened: OpenPicture) -> list[Loss]:
-    """What follows the picture in a JPEG file, such as the video of a phone: it shows the photo as it was."""
+    """Data after the picture in a JPEG file, such as the video of a phone, which shows the original photo."""
     opened.file.seek(0)
     count = appended(opened.file.read())
     return [Loss("appended", count=count)] if count else []
 
 
 def _left_in_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> list[Loss]:
-    """What a TIFF file holds below its first picture, or in blocks that have no place in `Metadata`."""
+    """SubIFDs of the first picture of a TIFF file, and blocks without a field in `Metadata`."""
     losses = [Loss("layers")] if exif_block.LAYERS in page.tags else []
     if microscopy.is_lost(values):
         losses.append(Loss("segments", names="microscopy"))
@@ -174,11 +178,11 @@ def _left_in_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> list[L
 
 
 def _photoshop_numbers(resources: bytes) -> Iterator[int]:
-    """The numbers of the resources in a block of Photoshop's."""
+    """The numbers of the resources in a Photoshop block."""
     at = 0
     while resources[at : at + 4] == b"8BIM" and len(resources) > at + 6:
         yield int.from_bytes(resources[at + 4 : at + 6])
-        at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name of even length, its own length included
+        at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name, padded to even length with its length byte
         size = int.from_bytes(resources[at : at + 4])
         at += 4 + size + size % 2
 
@@ -187,7 +191,7 @@ def _photoshop_numbers(resources: bytes) -> Iterator[int]:
 
 
 def jpeg_segments(metadata: Metadata) -> bytes:
-    """The segments of a JPEG file for XMP, which must fit, and for IPTC."""
+    """JPEG segments for XMP, which must fit into one, and IPTC."""
     segments = _segment(0xE1, _JPEG_XMP + metadata.xmp) if metadata.xmp else b""
     if metadata.iptc:
         record = metadata.iptc + bytes(len(metadata.iptc) % 2)

@@ -1,8 +1,8 @@
-"""A photo file with all that belongs to it, to be written again after its holes are filled.
+"""Read a photo file with its metadata, and write it again after its holes are filled.
 
-`read_photo_file` keeps the depth of the pixels (8 or 16 bits), grey, alpha, what the file says beside them, and the way
-a JPEG was compressed; `write_photo_file` puts them into a file of another or the same format, as far as that can hold
-them. What is lost on the way is said in a few words, for people.
+`read_photo_file` keeps the bit depth (8 or 16), grey, alpha, metadata, and the compression of a JPEG;
+`write_photo_file` writes them in the same or another format, as far as it supports them. Losses are reported as
+messages.
 """
 
 from __future__ import annotations
@@ -22,22 +22,15 @@ from onar.imaging.formats.endings import MAX_SIDE
 from onar.imaging.formats.jpeg import set_aspect
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import lost_by_pillow, write_tiff
-from onar.imaging.images import (
-    PIXEL_LIMIT,
-    OpenPicture,
-    PhotoBytes,
-    PhotoError,
-    find_turn,
-    map_photo_errors,
-    open_picture,
-)
+from onar.imaging.images import PIXEL_LIMIT, OpenPicture, PhotoBytes, PhotoError, map_photo_errors, open_picture
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
+from onar.imaging.orientation import find_turn
 from onar.imaging.writing import replacing_picture
 
 _MAX_SEGMENT_BYTES = 65_533
-"""Bytes in a segment of a JPEG file."""
+"""Maximum content of a JPEG segment."""
 _HELD = {
     "PNG": ("exif", "icc_profile", "dpi", "aspect", "xmp", "text", "colour"),
     "TIFF": ("exif", "icc_profile", "dpi", "aspect", "xmp", "iptc"),
@@ -45,22 +38,22 @@ _HELD = {
     "WEBP": ("exif", "icc_profile", "xmp"),
     "BMP": ("dpi",),
 }
-"""What of `Metadata` each format holds."""
+"""Fields of `Metadata` that each format supports."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """An upright photo and what its file said about it.
+    """An upright photo with its metadata.
 
     Attributes:
-        kind: format of the file, as Pillow names it.
+        kind: format of the file, by its Pillow name.
         pixels: uint8 or uint16, H×W (grey) or H×W×3 (RGB).
-        alpha: H×W of the same type, 0 = transparent; None for a photo without.
-        metadata: what its file said beside the pixels.
-        jpeg: options with which Pillow compresses as the photo's own JPEG file was; empty for other files.
-        stored_size: width and height as stored, before the photo was set upright.
-        count: pictures in its file, of which this is the first.
-        losses: what could not be kept in reading, in a few words each.
+        alpha: H×W of the same type, 0 = transparent; None if there is none.
+        metadata: metadata of the file.
+        jpeg: Pillow's options for the compression of the photo's own JPEG file; empty for other files.
+        stored_size: width and height as stored, not upright.
+        count: number of pictures in the file; this is the first.
+        losses: data that could not be read.
     """
 
     kind: str
@@ -79,7 +72,7 @@ class Photo:
 
     @property
     def in_8_bits(self) -> NDArray[np.uint8]:
-        """The pixels as uint8 to look at, H×W or H×W×3: of 16 bits, those that the photo uses."""
+        """The pixels as uint8, H×W or H×W×3: the used ones of 16 bits."""
         return in_used_bits(self.pixels)
 
 
@@ -87,14 +80,14 @@ class Photo:
 
 
 def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> Photo:
-    """Read a photo with all that belongs to it; the first picture of a file that holds several.
+    """Read a photo with its metadata; the first picture of a file with several.
 
     Args:
-        path: a file in one of the formats of `formats.READABLE`, on disk or in memory.
-        pixel_limit: most pixels, looked at before decoding.
+        path: a file in one of the formats `READABLE`, on disk or in memory.
+        pixel_limit: maximum number of pixels, checked before decoding.
 
     Raises:
-        PhotoTooLargeError: the photo has more pixels.
+        PhotoTooLargeError: the photo has too many pixels.
         PhotoError: the file is missing, empty, damaged, or not a picture.
     """
     with open_picture(path, pixel_limit) as opened, map_photo_errors(path):
@@ -130,7 +123,7 @@ def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
 
 
 def count_pictures(path: Path) -> int:
-    """How many pictures a file holds; 0 when it is none that can be read."""
+    """Number of pictures in a file; 0 if it cannot be read."""
     try:
         with open_picture(path) as opened, map_photo_errors(path):
             return opened.count
@@ -145,14 +138,14 @@ def _other_pictures(opened: OpenPicture) -> list[Loss]:
 
 
 def _jpeg_options(image: Image.Image) -> dict[str, Any]:
-    """Quantisation tables and subsampling as the photo's own; Pillow then needs no quality."""
+    """Pillow's options with the quantisation tables and subsampling of the photo."""
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return {}
     options = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}  # type: ignore[attr-defined]
     ids = [layer[0] for layer in image.layer]  # type: ignore[attr-defined]
-    if image.info.get("adobe_transform") == 0 or ids == list(b"RGB"):  # not Y, Cb and Cr, which other tables suit
+    if image.info.get("adobe_transform") == 0 or ids == list(b"RGB"):  # RGB, whose tables do not suit YCbCr
         options["keep_rgb"] = image.mode == "RGB"
-    # Pillow writes three ways of subsampling; of others, such as 4:4:0, none loses less than any.
+    # Pillow writes three subsamplings; others, such as 4:4:0, become 4:4:4, which loses least.
     return {**options, "subsampling": max(0, get_sampling(image))}
 
 
@@ -160,10 +153,10 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
 
 
 def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> list[Loss]:
-    """Write a photo whole or not at all, in the format the name ends in; see `write_photo`.
+    """Write a photo atomically, in the format of the file's ending; see `write_photo`.
 
     Raises:
-        AppearedError: a file is there, and not to be overwritten.
+        AppearedError: the file exists, and `overwrite` is False.
         OnarError: the ending is none of `FORMATS`, or the file cannot be written.
     """
     with replacing_picture(path, overwrite=overwrite) as (temporary, kind), temporary.open("wb+") as file:
@@ -173,16 +166,16 @@ def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> lis
 def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
     """Write a photo into an open file.
 
-    PNG, TIFF, BMP and WebP hold the pixels exactly; PNG and TIFF in 16 bits, too. JPEG does not: with the tables of
-    the photo's own JPEG file, or else at quality 95 without subsampling, pixels change by what compression takes.
+    PNG, TIFF, BMP and WebP are lossless; PNG and TIFF also hold 16 bits. JPEG is lossy: it uses the tables of the
+    photo's own JPEG file, or else quality 95 without subsampling.
 
     Args:
-        file: open for reading and writing; it must be seekable.
-        kind: one of the values of `FORMATS`.
-        photo: what to write.
+        file: open for reading and writing, and seekable.
+        kind: a value of `FORMATS`.
+        photo: the photo.
 
     Returns:
-        What the format cannot hold, in a few words each.
+        Data that the format does not support.
 
     Raises:
         UsageError: the photo is too large for the format.
@@ -203,7 +196,7 @@ def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
 
 
 def check_fits(photo: Photo, kind: str) -> None:
-    """Raise `UsageError` for a photo that is too large for a format, which may be asked before holes are filled."""
+    """Raise `UsageError` if a photo is too large for a format; for a check before its holes are filled."""
     height, width = photo.pixels.shape[:2]
     most = MAX_SIDE.get(kind)
     if most is not None and max(height, width) > most:
@@ -216,16 +209,16 @@ def _options(kind: str, photo: Photo) -> dict[str, Any]:
     if kind == "JPEG":
         options = photo.jpeg or {"quality": 95, "subsampling": 0}
         exif = b"Exif\0\0" + photo.metadata.exif if photo.metadata.exif else b""
-        # Without these, Pillow would take the comment and the XMP of another picture, or none.
+        # Otherwise Pillow would write the comment and the XMP of another picture.
         return {**options, "exif": exif, "xmp": b"", "extra": jpeg_segments(photo.metadata)}
     if kind == "WEBP":
-        # Not "exact", WebP would change the colours under transparent pixels; more effort gains 1 % in 3 times as long.
+        # Without "exact", WebP changes the colours of transparent pixels. More effort saves 1 % in 3 times as long.
         return {"lossless": True, "exact": True, "quality": 20}
     return {}
 
 
 def reduced(photo: Photo, kind: str) -> tuple[Photo, list[Loss]]:
-    """The photo without what a format cannot hold, and what that is."""
+    """Drop the data that a format does not support, and report it."""
     losses = []
     if kind not in ("PNG", "TIFF") and photo.pixels.dtype != np.uint8:
         alpha = None if photo.alpha is None else as_8_bits(photo.alpha)
@@ -244,6 +237,6 @@ def reduced(photo: Photo, kind: str) -> tuple[Photo, list[Loss]]:
             if len(getattr(metadata, name)) + prefix > _MAX_SEGMENT_BYTES:
                 losses.append(Loss(f"much_{name}", kind=kind))
                 metadata = metadata.without(name)
-    if kind == "WEBP" and photo.pixels.ndim == 2:  # WebP holds RGB only, which a grey profile does not fit
+    if kind == "WEBP" and photo.pixels.ndim == 2:  # WebP has RGB only, and a grey profile does not fit
         metadata = metadata.without("icc_profile")
     return replace(photo, metadata=metadata), losses

@@ -1,4 +1,4 @@
-"""Pillow's pictures as people hand them over in Python: set upright, with what they carry beside their pixels."""
+"""Pillow pictures as arguments and results in Python: made upright, with their metadata."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from onar.imaging.formats import exif as exif_block
 from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.imaging.formats.resolution import of_picture
 from onar.imaging.formats.xmp import upright
-from onar.imaging.images import find_turn
+from onar.imaging.orientation import find_turn
 
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 _TWICE = (_XMP_IN_PNG, "Raw profile type exif")
-"""Texts of a PNG that are EXIF or XMP."""
+"""Texts of a PNG that hold EXIF or XMP."""
 _COLOUR = "transparency"
-"""What Pillow calls the one colour that is transparent in a picture without alpha."""
+"""Key of the transparent colour of a picture without alpha, in `info`."""
 _SAVED = ("exif", "icc_profile", "dpi", "xmp")
-"""What of `info` Pillow's `save` writes when it is given, and mostly not otherwise."""
+"""Entries of `info` that Pillow's `save` mostly writes only if they are passed to it."""
 _MAX_JPEG_BYTES = {"exif": 65_533, "xmp": 65_504}
 """Bytes."""
 
 
 class CarryingPicture(Image.Image):
-    """A picture whose `save` writes what it carries, where Pillow's own leaves that out.
+    """A picture whose `save` writes its metadata, which Pillow's own drops.
 
     Args:
         picture: the pixels.
-        info: what it carries, as Pillow names it.
-        texts: of a PNG.
+        info: metadata, as in `info` of Pillow.
+        texts: texts of a PNG.
     """
 
     _texts: Mapping[str, str] = MappingProxyType({})
-    """Of one that was pickled, they are lost, as all but the pixels and `info`."""
+    """Lost by pickling, as everything except the pixels and `info`."""
 
     def __init__(self, picture: Image.Image, info: dict[Any, Any], texts: dict[str, str]) -> None:
         super().__init__()
@@ -49,12 +49,12 @@ class CarryingPicture(Image.Image):
         self._texts = texts
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
-        """As Pillow's, with EXIF, colour profile, resolution, XMP and the texts of a PNG; what is given wins."""
+        """As Pillow's, with EXIF, colour profile, resolution, XMP and PNG texts; arguments take precedence."""
         kind = format or (FORMATS.get(ending_of(os.fspath(fp))) if isinstance(fp, (str, os.PathLike)) else None)
         super().save(fp, format, **{**self._carried(str(kind).upper()), **params})
 
     def _carried(self, kind: str) -> dict[str, Any]:
-        """What `save` is given for a format."""
+        """Arguments of `save` for a format."""
         carried = {name: self.info[name] for name in _SAVED if self.info.get(name)}
         if kind == "JPEG":
             return {
@@ -69,25 +69,32 @@ class CarryingPicture(Image.Image):
     def _png_texts(self) -> PngImagePlugin.PngInfo:
         chunks = PngImagePlugin.PngInfo()
         for key, text in self._texts.items():
-            chunks.add_text(key, text)  # one of several languages as such
+            chunks.add_text(key, text)  # iTXt as iTXt
         if xmp := self.info.get("xmp"):
             chunks.add_itxt(_XMP_IN_PNG, xmp.decode("utf-8", "replace"))
         return chunks
 
 
 def set_upright(picture: Image.Image) -> Image.Image:
-    """A picture as its EXIF orientation says it is to be seen; itself where that is as it is."""
-    picture.load()  # a TIFF is set upright here, by Pillow
+    """Apply the EXIF orientation of a picture; returns the picture itself if there is none.
+
+    >>> set_upright(Image.new("L", (4, 3))).size
+    (4, 3)
+    """
+    picture.load()  # Pillow applies the orientation of a TIFF here
     turn = find_turn(picture)
     return picture if turn is None else picture.transpose(turn)
 
 
 def split_alpha(picture: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """The pixels of a picture of RGB or L, perhaps with alpha, as arrays of uint8.
+    """Split a picture of mode RGB, RGBA, L or LA into uint8 arrays.
 
     Returns:
-        Colours H×W×3 or H×W, and alpha H×W; None for a picture without. One that says which colour is transparent has
-        alpha of 0 and 255.
+        Colours H×W×3 or H×W, and alpha H×W, or None. For a picture with a transparent colour, alpha is 0 or 255.
+
+    >>> colours, alpha = split_alpha(Image.new("RGBA", (4, 3)))
+    >>> colours.shape, alpha.shape
+    ((3, 4, 3), (3, 4))
     """
     colours = np.asarray(picture.convert(picture.mode.removesuffix("A")))
     if picture.mode.endswith("A"):
@@ -99,7 +106,7 @@ def split_alpha(picture: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
 
 def join_alpha(colours: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, source: Image.Image) -> Image.Image:
-    """A picture of the mode of the one that was split; seen pixels never have the colour that is transparent."""
+    """The inverse of `split_alpha`, with the mode of `source`; opaque pixels never get its transparent colour."""
     if alpha is not None and not source.mode.endswith("A"):
         like_it = (np.atleast_3d(colours) == np.asarray(source.info[_COLOUR])).all(axis=2) & (alpha > 0)
         colours = np.where(like_it if colours.ndim == 2 else like_it[..., None], colours ^ 1, colours)
@@ -110,11 +117,11 @@ def join_alpha(colours: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, sour
 
 
 def carry(picture: Image.Image, source: Image.Image) -> CarryingPicture:
-    """A picture with what another one carries that it was made of: EXIF and XMP as they are of the upright one.
+    """Copy the metadata of a source picture to its result, with EXIF and XMP for the upright one.
 
     Args:
-        picture: upright.
-        source: as it came.
+        picture: the upright result.
+        source: the picture that it was made from.
     """
     info = {name: value for name, value in source.info.items() if name not in (*_TWICE, "exif", "dpi")}
     if xmp := source.info.get("xmp") or source.info.get(_XMP_IN_PNG):
@@ -128,7 +135,7 @@ def carry(picture: Image.Image, source: Image.Image) -> CarryingPicture:
 
 
 def _dpi(source: Image.Image) -> tuple[float, float] | None:
-    """The resolution of a picture where it is its own: Pillow makes up what a file does not say, or not in inches."""
+    """The resolution of a picture, unless Pillow made it up: for files without one, or without a unit."""
     try:
         return of_picture(source, exif_block.exif_of(source)).dpi
     except ValueError:
@@ -136,7 +143,7 @@ def _dpi(source: Image.Image) -> tuple[float, float] | None:
 
 
 def _upright_exif(source: Image.Image, width: int, height: int) -> bytes:
-    """The EXIF block of a picture for the upright one; empty when there is none, or it is damaged."""
+    """The EXIF block for the upright picture; empty if there is none, or it is damaged."""
     try:
         block = exif_block.exif_of(source) or _exif_of_tiff(source)
         return exif_block.upright(block, width, height) if block else b""
@@ -145,7 +152,7 @@ def _upright_exif(source: Image.Image, width: int, height: int) -> bytes:
 
 
 def _exif_of_tiff(source: Image.Image) -> bytes:
-    """What a TIFF file says beside its layout, as an EXIF block; empty for other files."""
+    """The tags of a TIFF file except its pixel layout, as an EXIF block; empty for other files."""
     if not hasattr(source, "tag_v2"):
         return b""
     written = _with_texts_as_they_are(source.getexif()).tobytes()
@@ -163,7 +170,7 @@ def _exif_for_tiff(block: bytes, xmp: bytes) -> Image.Exif:
 
 
 def _with_texts_as_they_are(exif: Image.Exif) -> Image.Exif:
-    """A copy whose texts are bytes: of others, Pillow writes what is ASCII alone."""
+    """A copy whose texts are bytes, because Pillow writes only the ASCII part of strings."""
     copy = Image.Exif()
     for tag, value in exif.items():
         below = exif.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else None

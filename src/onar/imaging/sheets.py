@@ -1,4 +1,4 @@
-"""Sheets that show several pictures at a glance."""
+"""Contact sheets: several pictures in one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-GAP = 4  # pixels between the pictures of a sheet
+GAP = 4
+"""Pixels between the pictures of a sheet."""
 
 Picture = NDArray[np.uint8]
 
 
 def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
-    """Lay pictures out in rows on white, each at the top left of its cell; the largest sets the cells' size.
+    """Arrange pictures in rows on white, each at the top left of its cell, with cells of the largest size.
 
     Args:
-        rows: at least one row of uint8 pictures, H×W×3 each.
+        rows: at least one row of pictures, uint8 H×W×3.
+
+    Returns:
+        uint8 H×W×3.
+
+    >>> picture_grid([[np.zeros((10, 20, 3), np.uint8)] * 3]).shape
+    (18, 76, 3)
     """
     height = max(picture.shape[0] for row in rows for picture in row)
     width = max(picture.shape[1] for row in rows for picture in row)
@@ -30,7 +37,7 @@ def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
 
 
 def mask_sheet(masks: Sequence[Picture], columns: int) -> Picture:
-    """Lay masks, uint8 H×W, out in rows of so many."""
+    """Arrange masks, uint8 H×W, in rows of `columns`; uint8 H×W×3."""
     # A grey frame, because white holes on a white sheet have no edge.
     framed = [np.pad(np.stack([mask] * 3, axis=-1), ((1, 1), (1, 1), (0, 0)), constant_values=128) for mask in masks]
     return picture_grid([framed[start : start + columns] for start in range(0, len(framed), columns)])

@@ -1,1 +1,1 @@
-"""Files, devices, processes, the console: what every verb needs of the system."""
+"""Files, devices, processes, the console: the operating system as every verb uses it."""

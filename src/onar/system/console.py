@@ -1,6 +1,6 @@
-"""What a person at a console sees: lines, bars and tables.
+"""Console output: lines, progress bars and tables.
 
-It also works where there is no console: without stderr there are no bars, and lines that nobody reads stop nothing.
+Works without a console, too: without stderr there are no bars, and a closed pipe stops nothing.
 """
 
 from __future__ import annotations
@@ -17,33 +17,36 @@ from rich.text import Text
 from tqdm import tqdm
 
 _WIDE = 10_000
-"""Columns that a table may take: lines that a terminal wraps can still be read, cells that are cut off cannot."""
+"""Columns. Tables are never truncated: lines that a terminal wraps are readable, truncated cells are not."""
 
 
 def say(text: str) -> None:
-    """Print on stdout, past the bars, at once."""
+    """Print a line on stdout above the progress bars, flushed."""
     _print(text, sys.stdout)
 
 
 def warn(text: str) -> None:
-    """Print on stderr, past the bars, at once."""
+    """Print a line on stderr above the progress bars, flushed."""
     _print(text, sys.stderr)
 
 
 def _print(text: str, stream: TextIO | None) -> None:
     if stream is None:  # pythonw
         return
-    with suppress(BrokenPipeError):  # nobody reads any more
+    with suppress(BrokenPipeError):  # the reader has exited
         tqdm.write(text, file=stream)
         stream.flush()
 
 
 def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
-    """A bar of tqdm on stderr; by default only where that is a terminal.
+    """A tqdm progress bar on stderr; by default only if that is a terminal.
 
     Args:
-        items: what to go through, if anything.
-        options: as tqdm has them.
+        items: an iterable to wrap, if any.
+        options: arguments of tqdm.
+
+    >>> list(progress_bar([1, 2], disable=True))
+    [1, 2]
     """
     if sys.stderr is None:
         options["disable"] = True
@@ -51,11 +54,11 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
 
 
 SECONDS_BETWEEN_LINES = 30
-"""Where no bar can be drawn."""
+"""Interval of progress lines where no bar can be drawn."""
 
 
 def training_bar(**options: Any) -> Any:
-    """A bar of tqdm on stderr; where that is no terminal, as in a log or a notebook, a line every half minute."""
+    """A tqdm progress bar on stderr; without a terminal, as in a log or a notebook, a line every half minute."""
     if sys.stderr is not None and sys.stderr.isatty():
         return progress_bar(**{"disable": False, **options})
     lines = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES, "ncols": 0, "ascii": True}
@@ -63,34 +66,39 @@ def training_bar(**options: Any) -> Any:
 
 
 class _Lines:
-    """Writes what tqdm draws over and over in lines below each other.
+    """Writes the states of a tqdm bar as lines below each other.
 
     Args:
-        stream: what to write to.
+        stream: the output stream.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write a state of the bar as a line; line breaks and empty states, which only clear, are left out."""
+        """Write a state of the bar as a line; line breaks and empty states, which clear the bar, are skipped."""
         if self._stream is not None and (line := text.strip("\r\n ")):
             with suppress(BrokenPipeError):
                 self._stream.write(f"{line}\n")
 
     def flush(self) -> None:
-        """Send it on its way."""
+        """Flush the stream."""
         if self._stream is not None:
             with suppress(BrokenPipeError):
                 self._stream.flush()
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as text: the first column to the left, the others to the right.
+    """Format a table as text: the first column left-aligned, the others right-aligned.
 
     Args:
-        header: the names of the columns.
-        rows: of as many cells.
+        header: titles of the columns.
+        rows: cells of each row, one per column.
+
+    >>> print(text_table(["method", "PSNR"], [["bundled", "26.70"], ["telea", "25.1"]]))
+    method    PSNR
+    bundled  26.70
+    telea     25.1
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for number, title in enumerate(header):
@@ -99,7 +107,12 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def text_list(rows: Mapping[str, str]) -> str:
-    """Names and what is said of each, as text."""
+    """Format names and values as text, one pair per line.
+
+    >>> print(text_list({"photos": "12", "kinds": "JPEG"}))
+    photos  12
+    kinds   JPEG
+    """
     return _as_text(Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False), rows.items())
 
 

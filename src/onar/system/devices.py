@@ -1,4 +1,4 @@
-"""Where to compute, and with how much; torch is imported only when it is asked."""
+"""Compute devices, threads and memory; torch is imported only when needed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,24 @@ FEW_CPUS = 4
 
 
 def check_device(device: str) -> str:
-    """The name of a device; raises `UsageError` for what names none."""
+    """Validate the name of a device; raises `UsageError` if it is none.
+
+    >>> check_device("cuda:1")
+    'cuda:1'
+    """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
         raise UsageError(f"--device takes auto, cpu, cuda, cuda:NUMBER or mps, not {device!r}")
     return device
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that "auto", "cpu", "cuda", "cuda:1" or "mps" names; auto takes a GPU when there is one.
+    """The torch device for "auto", "cpu", "cuda", "cuda:1" or "mps"; auto chooses a GPU if one is available.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not available.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     import torch
 
@@ -48,10 +55,13 @@ def choose_device(device: str) -> torch.device:
 
 
 def prefers_torch(device: str) -> bool:
-    """Whether a network on "auto", "cpu", "cuda", "cuda:1" or "mps" is for PyTorch: on a GPU that it can use.
+    """Whether to run a network on "auto", "cpu", "cuda", "cuda:1" or "mps" with PyTorch: on GPUs that it supports.
 
-    On a CPU it is for ONNX Runtime, which is as quick and starts in a tenth of the time. So torch, whose import takes
-    seconds, is only asked where there may be a GPU.
+    On a CPU, ONNX Runtime is as fast and starts in a tenth of the time. Importing torch takes seconds, so it is
+    imported only if there may be a GPU.
+
+    >>> prefers_torch("cpu")
+    False
     """
     if device == "cpu" or find_spec("torch") is None or (device == "auto" and not _may_have_gpu()):
         return False
@@ -59,7 +69,7 @@ def prefers_torch(device: str) -> bool:
 
 
 def _may_have_gpu() -> bool:
-    """Whether this machine has what torch needs for a GPU: Apple's processor, NVIDIA's driver or AMD's."""
+    """Whether this machine may have a GPU for torch: an Apple processor, NVIDIA's driver or AMD's."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     try:
@@ -70,12 +80,12 @@ def _may_have_gpu() -> bool:
 
 
 def available_cpus() -> int:
-    """How many CPUs this process may use."""
+    """Number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_cores() -> int:
-    """How many cores have a CPU that this process may use; where that cannot be known, each CPU counts."""
+    """Number of physical cores that this process may use; if unknown, the number of CPUs."""
     cores = set()
     for cpu in os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ():
         with suppress(OSError):
@@ -84,19 +94,19 @@ def available_cores() -> int:
 
 
 def let_threads_sleep() -> None:
-    """Have OpenMP's threads wait asleep rather than spinning, unless the person has said how they should wait.
+    """Make OpenMP's threads sleep instead of spinning while they wait, unless `OMP_WAIT_POLICY` is set.
 
-    To be called before torch is imported, by a program that is Onar's own. GNU's OpenMP, which torch brings on Linux,
-    spins for milliseconds after each parallel operation. Beside another program, spinning uses up the time that the
-    thread they wait for would need. Waking threads costs more the more there are, and was measured for two; with many
-    all stays as it is.
+    For Onar's own programs; call it before torch is imported. GNU's OpenMP, which torch uses on Linux, spins for
+    milliseconds after each parallel operation. On a busy machine, spinning takes CPU time from the thread that is
+    waited for. The cost of waking threads grows with their number and was measured for two, so nothing changes above
+    `FEW_CPUS`.
     """
     if available_cpus() <= FEW_CPUS and "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # docs/performance.md has the figures
 
 
 def limit_opencv(threads: int) -> None:
-    """Let OpenCV use so many threads in this process; 0 for as many as it takes. For a program that is Onar's own."""
+    """Set the number of OpenCV's threads in this process; 0 keeps its default. For Onar's own programs."""
     if threads:
         import cv2
 
@@ -104,12 +114,12 @@ def limit_opencv(threads: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it frees, where the C library is glibc; elsewhere do nothing.
+    """Make glibc keep freed memory instead of returning it to the system; no effect with other C libraries.
 
-    To be called by a program that is Onar's own, because it holds for all that the process does, and cannot be undone.
+    For Onar's own programs: it applies to the whole process and cannot be undone.
 
-    glibc gives every large block back to the system at once. A training step on the CPU asks for the same hundreds of
-    them each time, and the system would clear each page anew: a fifth of the step.
+    glibc returns every large block at once. A training step on the CPU allocates the same hundreds of blocks each
+    time, and the system would clear every page again: a fifth of the step.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -121,19 +131,19 @@ def keep_freed_memory() -> None:
 
 
 def return_large_blocks() -> None:
-    """Let this process give each large block back as soon as it is free, where the C library is glibc.
+    """Make glibc return each large block to the system as soon as it is freed: the opposite of `keep_freed_memory`.
 
-    To be called by a program that is Onar's own, as `keep_freed_memory`, whose opposite it is: for a process that
-    passes on megabytes and computes nothing. By itself glibc learns to keep blocks of sizes that it has seen freed.
+    For Onar's own programs that pass on megabytes and compute nothing. By default glibc learns to keep blocks of
+    sizes that were freed before.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD of malloc.h
 
 
 def return_freed_memory() -> None:
-    """Give back to the system what this process has freed, where the C library is glibc; elsewhere do nothing.
+    """Return all freed memory to the system (`malloc_trim`); no effect without glibc.
 
-    glibc keeps what lies between blocks that are still used, in the hope that it will be asked for it again.
+    glibc keeps free memory between blocks in use for later allocations.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

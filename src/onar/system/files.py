@@ -1,4 +1,4 @@
-"""Writing a file, or a folder, whole or not at all."""
+"""Atomic writes of files and folders: complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 from onar.errors import OnarError, UsageError, printable
 
 CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES})
-"""What drives answer that do not know `fsync`; others, as of a full disk, mean that the file is lost."""
+"""Errors of drives without `fsync`; any other, such as a full disk, means that the file is lost."""
 _MAX_NAME_BYTES = 255
 """Bytes."""
 
 
 class AppearedError(OnarError):
-    """A file that was not to be replaced has appeared since the work began."""
+    """A file that must not be replaced has appeared since the work began."""
 
     @classmethod
     def at(cls, path: Path) -> AppearedError:
@@ -31,20 +31,27 @@ class AppearedError(OnarError):
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Yield a temporary file beside `path` that takes its place when the block ends well.
+    """Yield a temporary file beside `path` that replaces it when the block succeeds.
 
-    The temporary file keeps the suffix of `path`, so that writers who choose the format by it work. Its name is used by
-    nobody else, on no machine. When the block fails, `path` is as it was and the temporary file is gone;
-    `remove_partial` finds those of a process that was killed. Once the block has ended, the new file survives a power
-    cut. A file that was there keeps its mode, and a link stays a link: what it points to is replaced.
+    The temporary file has the suffix of `path`, for writers that choose the format by it, and a name that is unique
+    across machines. If the block fails, `path` is unchanged and the temporary file is removed; `remove_partial` removes
+    those of killed processes. After the block, the new file survives a power failure. An existing file keeps its mode;
+    of a link, the target is replaced.
 
     Args:
         path: the file.
-        overwrite: replace a file that is there, however late it came.
+        overwrite: replace an existing file, also one that has appeared meanwhile.
 
     Raises:
-        AppearedError: there is one, and it is not to be replaced; it stays as it is.
-        OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
+        AppearedError: the file exists, and `overwrite` is False; it is unchanged.
+        OnarError: the folder cannot be created or written to, or the disk is full; the message names `path`.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> with replacing(file) as temporary:
+    ...     _ = temporary.write_text("complete")
+    >>> file.read_text()
+    'complete'
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(_temporary_name(target))
@@ -52,7 +59,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _put_on_disk(temporary)
-        with suppress(OSError):  # there is none, or the drive keeps no modes, as CIFS and exFAT
+        with suppress(OSError):  # no such file, or a drive without modes, such as CIFS and exFAT
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if not (overwrite or _take_name(target, temporary)):
             raise AppearedError.at(path)
@@ -66,7 +73,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def _put_on_disk(file: Path) -> None:
-    """Wait until a file is on the disk; a drive that cannot say so, as some network drives, has it all the same."""
+    """Wait until a file is on the disk, if the drive supports `fsync`, as some network drives do not."""
     with file.open("rb+") as content:
         try:
             os.fsync(content.fileno())
@@ -76,14 +83,14 @@ def _put_on_disk(file: Path) -> None:
 
 
 def _take_name(target: Path, temporary: Path) -> bool:
-    """Take a name for a finished file, unless somebody has it; whoever else wants it then sees that it is taken.
+    """Claim the name of a finished file atomically; False if it exists.
 
-    Where the file system has no hard links, an empty file holds the name until the finished one takes its place.
+    On file systems without hard links, an empty file reserves the name until the finished one replaces it.
     """
     try:
         os.link(temporary, target)
     except FileExistsError:
-        return os.path.samefile(temporary, target)  # over NFS, an answer that was lost makes the system ask again
+        return os.path.samefile(temporary, target)  # NFS repeats a request whose answer was lost
     except (OSError, AttributeError):
         try:
             target.open("xb").close()
@@ -94,13 +101,13 @@ def _take_name(target: Path, temporary: Path) -> bool:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a new, empty folder beside `path` that takes its place when the block ends well.
+    """Yield a new, empty folder beside `path` that replaces it when the block succeeds.
 
-    When the block fails, `path` is as it was and the new folder is gone. A folder that was not there at first, and has
-    something in it at the end, is not replaced.
+    If the block fails, `path` is unchanged and the new folder is removed. A folder that has appeared meanwhile and is
+    not empty is not replaced.
 
     Raises:
-        OnarError: the folder cannot be made or written to, or the disk is full; the message names `path`.
+        OnarError: the folder cannot be created or written to, or the disk is full; the message names `path`.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(_temporary_name(target))
@@ -123,9 +130,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_name(path: Path) -> str:
-    """A hidden name for what will be `path`, no longer than file systems take, that nobody else uses.
+    """A unique hidden name beside `path`, of at most `_MAX_NAME_BYTES`.
 
-    Random, because the numbers of processes are the same in many containers.
+    Random, because process ids repeat across containers.
     """
     end = f".{secrets.token_hex(8)}.partial{path.suffix}"
     stem = os.fsencode(f".{path.stem}")
@@ -136,7 +143,7 @@ def _temporary_name(path: Path) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Make the folder of a file to be written; raises `OnarError` now rather than after hours of work."""
+    """Create the folder of an output file; raises `OnarError` before the work instead of after hours of it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -146,25 +153,25 @@ def check_writable(path: Path) -> None:
 
 
 def refuse_to_replace(source: Path, output: Path) -> None:
-    """Raise `UsageError` when a file to be written is one that is read for it."""
+    """Raise `UsageError` if the output file is the input file."""
     if source.exists() and output.exists() and source.samefile(output):
         raise UsageError(f"--output {printable(output)} is the file that is read: name another")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what `replacing` left in a folder when its process was killed; nobody else may be writing there."""
+    """Remove temporary files of killed processes from a folder that no other process is writing to."""
     for temporary in folder.glob(".*.partial*"):
         temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a UTF-8 text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits; raises `OnarError` when it cannot be read."""
+    """SHA-256 of a file, 64 hexadecimal digits; raises `OnarError` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -173,8 +180,8 @@ def file_sha256(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put a file's new name on the disk, too."""
-    with suppress(OSError):  # Windows and some network file systems cannot; there the name is written a little later
+    """Wait until a file's new name is on the disk."""
+    with suppress(OSError):  # unsupported on Windows and some network file systems, which write the name later
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

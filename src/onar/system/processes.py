@@ -1,6 +1,6 @@
-"""What the processes of one training do together: exact sums with gradients, and what one decides for all.
+"""Collective operations of a distributed training: exact sums with gradients, and decisions of the main process.
 
-In a single process, the usual case, everything here does nothing beside its work.
+In a single process, the usual case, each is the identity.
 """
 
 from __future__ import annotations
@@ -18,34 +18,41 @@ Result = TypeVar("Result")
 
 
 def process_count() -> int:
-    """How many processes train together."""
+    """Number of processes that train together (world size)."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def process_index() -> int:
-    """The number of this process, from 0."""
+    """Rank of this process, from 0."""
     return distributed.get_rank() if process_count() > 1 else 0
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that writes, prints and decides."""
+    """Whether this is the main process, which writes, prints and decides (rank 0)."""
     return process_index() == 0
 
 
 def sum_over_processes(x: Tensor) -> Tensor:
     """Sum of a tensor over all processes, the same in each; its gradient is that of the sum of all their losses.
 
-    `DistributedDataParallel` then averages the gradients of the weights, so each process should scale its loss to
-    make the mean over the processes the loss that is meant.
+    `DistributedDataParallel` then averages the gradients of the weights, so each process should scale its loss such
+    that the mean over the processes is the intended loss.
 
     Args:
-        x: any shape, the same in every process, on the device that the processes communicate from.
+        x: any shape, the same in every process, on the device used for communication.
+
+    >>> sum_over_processes(torch.tensor([1.0, 2.0]))  # one process
+    tensor([1., 2.])
     """
     return _Sum.apply(x) if process_count() > 1 else x
 
 
 def mean_over_processes(x: Tensor) -> Tensor:
-    """Mean of all elements in all processes; a process with more elements counts for more."""
+    """Mean of all elements in all processes, weighted by the number of elements of each.
+
+    >>> mean_over_processes(torch.tensor([1.0, 2.0]))
+    tensor(1.5000)
+    """
     if process_count() == 1:
         return x.mean()
     sums = sum_over_processes(torch.stack([x.sum(), x.new_tensor(x.numel())]))
@@ -53,7 +60,7 @@ def mean_over_processes(x: Tensor) -> Tensor:
 
 
 class _Sum(torch.autograd.Function):
-    """torch has this function, too, but only in deprecated and in private modules."""
+    """All-reduce with a gradient; torch has it in deprecated and private modules only."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -67,7 +74,7 @@ class _Sum(torch.autograd.Function):
 
 
 def gather(value: Result) -> list[Result]:
-    """The values of all processes, in the order of their numbers."""
+    """The values of all processes, by rank."""
     values: list[Any] = [value] * process_count()
     if len(values) > 1:
         distributed.all_gather_object(values, value)
@@ -75,10 +82,10 @@ def gather(value: Result) -> list[Result]:
 
 
 def from_main(work: Callable[[], Result]) -> Result:
-    """Do something in the main process alone, and return its result in every process.
+    """Call a function in the main process only, and return its result in every process.
 
     Raises:
-        OnarError: what `work` raised, in the main process; the others exit without a word, so that it is said once.
+        OnarError: the error of `work`, in the main process; the others exit silently, so that it is printed once.
     """
     if process_count() == 1:
         return work()
@@ -97,18 +104,18 @@ def from_main(work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """Turn the communication library's error into one line: another process died, or did not answer in time.
+    """Turn errors of the communication library into one line: another process died, or timed out.
 
     Raises:
-        OnarError: the work in this context waited in vain for another process.
+        OnarError: another process was lost.
     """
     try:
         yield
     except RuntimeError as error:
-        # NCCL's errors have a class of their own, Gloo's are known by their text alone.
+        # NCCL's errors have their own class, Gloo's are recognised by their text only.
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise
         raise OnarError(
-            "another process of this training died, as its own message tells, or did not answer for --process_timeout "
-            "minutes; the same command goes on from the last checkpoint"
+            "another process of this training died, see its own message, or did not answer for --process_timeout "
+            "minutes; the same command continues from the last checkpoint"
         ) from error

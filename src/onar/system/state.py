@@ -1,7 +1,7 @@
-"""What Onar changes of its process, which may be another program's: all of it here, under locks, and restored.
+"""Process-wide settings that Onar changes, possibly in another program's process: all here, locked, and restored.
 
-Threads share these settings. What each of them saved and restored for itself would be another one's, so the first to
-want a change makes it, and the last to want it restores what was there.
+Threads share these settings. If each thread saved and restored them, it would restore another thread's change. So the
+first user of a setting changes it, and the last one restores it.
 """
 
 from __future__ import annotations
@@ -24,32 +24,39 @@ if TYPE_CHECKING:
     from torch import nn
 
 TELEMETRY_OFF = {
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: from its import on, about this machine and program
-    "RAY_USAGE_STATS_ENABLED": "0",  # Ray: about the cluster
-    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub: which torch and which coding agent is there
-    "WANDB_ERROR_REPORTING": "false",  # wandb: what fails in it, beside the runs it is to send
-    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: what was opened, even where that is a folder of this machine
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: reports machine and program from its import on
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray: reports the cluster
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub: reports torch's version and coding agents
+    "WANDB_ERROR_REPORTING": "false",  # wandb: reports its own errors, beside the runs
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: reports what was opened, also local folders
 }
-"""What keeps packages from reporting about their users, as they read it from the environment."""
+"""Environment variables that disable the telemetry of packages."""
 
 
 def disable_telemetry() -> None:
-    """Keep the packages that Onar uses from reporting to anybody, in this process and in those that it starts.
+    """Disable the telemetry of the packages that Onar uses, in this process and its children.
 
-    To be called before any of them is imported. What a person has set otherwise stays. Where another program has
-    imported ONNX Runtime before, the report of that import has been made; what it would collect later is switched off.
+    Call it before any of them is imported. Variables that the user has set are kept. If another program has imported
+    ONNX Runtime before, only later reports are disabled.
     """
     for name, value in TELEMETRY_OFF.items():
         os.environ[name] = os.environ.get(name) or value
     runtime = sys.modules.get("onnxruntime")
     if runtime is not None and os.environ["ORT_DISABLE_TELEMETRY"] not in ("0", "false"):
-        with suppress(AttributeError):  # it is just being imported, in another thread
+        with suppress(AttributeError):  # another thread is importing it
             runtime.disable_telemetry_events()
 
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Have variables in the environment that are not there, for the block and the processes it starts."""
+    """Set environment variables that are unset, for the block and the processes it starts.
+
+    >>> with environment({"ONAR_EXAMPLE": "1"}):
+    ...     os.environ["ONAR_EXAMPLE"]
+    '1'
+    >>> "ONAR_EXAMPLE" in os.environ
+    False
+    """
     added = [name for name in values if name not in os.environ]
     os.environ.update({name: values[name] for name in added})
     try:
@@ -59,12 +66,12 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-# ---------------------------------------------------------------- seeds of PatchMatch
+# ---------------------------------------------------------------- PatchMatch's seed
 
 
 @dataclass
 class _Turns:
-    """Who computes with which seed, where the process has one for all."""
+    """The queue for the process-wide seed: its current value, and how many threads compute with it."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     waiting: deque[object] = field(default_factory=deque)
@@ -77,13 +84,13 @@ _turns = _Turns()
 
 @contextmanager
 def only_seed(seed: int, set_seed: Callable[[int], None]) -> Iterator[None]:
-    """Compute with a seed that is one for the process: with others of the same seed, and while none of another does.
+    """Hold the process-wide seed: shared by threads with the same seed, exclusive between different ones.
 
-    Who comes first is served first, so nobody waits for ever. To be held while computing and for nothing else.
+    First come, first served, so no thread starves. Hold it while computing only.
 
     Args:
         seed: the seed.
-        set_seed: gives it to what computes.
+        set_seed: sets it in the library.
     """
     turns, ticket = _turns, object()
     with turns.changed:
@@ -116,9 +123,9 @@ _limit_set: object = object()  # nothing yet
 
 @contextmanager
 def pillow_opens(pixels: float) -> Iterator[None]:
-    """Let Pillow open pictures of so many pixels, which may be `inf`; a higher limit of its own stays.
+    """Raise Pillow's pixel limit to this number, possibly `inf`; a higher limit is kept.
 
-    Pillow's limit holds for all threads. So it is raised, and never lowered.
+    The limit applies to all threads, so it is never lowered.
     """
     with _lock:
         _limits.append(pixels)
@@ -137,16 +144,16 @@ def _apply_limits() -> None:
 
     settings: Any = Image
     limit = settings.MAX_IMAGE_PIXELS
-    if limit != _limit_set:  # set by another program since the last time
+    if limit != _limit_set:  # another program has changed it
         _limit_before = limit
     wanted, _limit_set = max(_limits, default=0), _limit_before
-    if _limit_before is not None and wanted > 2 * _limit_before:  # Pillow refuses what has more than twice as many
+    if _limit_before is not None and wanted > 2 * _limit_before:  # Pillow refuses more than twice its limit
         _limit_set = None if wanted == inf else -(-int(wanted) // 2)
     settings.MAX_IMAGE_PIXELS = _limit_set
 
 
 class _InQuietThreads:
-    """Stands in a filter of warnings for the modules it is for: those of Pillow, in threads that want it."""
+    """The module pattern of a warnings filter: matches Pillow's modules in threads that have asked for it."""
 
     def __init__(self) -> None:
         self.threads: Counter[int] = Counter()
@@ -161,9 +168,9 @@ _QUIET = ("ignore", None, Warning, _in_quiet_threads, 0)
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow's warnings to itself, in this thread.
+    """Suppress Pillow's warnings in this thread.
 
-    Filters of warnings are the process's, and `warnings.catch_warnings` in two threads leaves those of one of them.
+    Warnings filters are process-wide, and `warnings.catch_warnings` is not thread-safe.
     """
     filters, thread = cast(list[Any], warnings.filters), threading.get_ident()
     with _lock:
@@ -174,23 +181,23 @@ def quiet_pillow() -> Iterator[None]:
         yield
     finally:
         with _lock:
-            _in_quiet_threads.threads -= Counter([thread])  # leaves out what is 0
+            _in_quiet_threads.threads -= Counter([thread])  # drops counts of 0
             if not _in_quiet_threads.threads:
-                for there in (filters, warnings.filters):  # another program may have put back an earlier list
+                for there in (filters, warnings.filters):  # another program may have restored an earlier list
                     with suppress(ValueError):
                         cast(list[Any], there).remove(_QUIET)
 
 
-# ---------------------------------------------------------------- others' settings
+# ---------------------------------------------------------------- settings of other libraries
 
 
 class _Setting:
-    """A setting that is another one while anybody wants that.
+    """A setting that is changed while it has users, and restored after the last one.
 
     Args:
-        read: gives it.
-        write: sets it.
-        of_threads: each thread has its own; one that begins takes over the last that was set.
+        read: returns the value.
+        write: sets the value.
+        of_threads: each thread has its own value; a new thread inherits the last one set.
     """
 
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], None], of_threads: bool = False) -> None:
@@ -200,7 +207,7 @@ class _Setting:
 
     @contextmanager
     def set_to(self, value: Any) -> Iterator[None]:
-        """Have it `value` in the block."""
+        """Set it to `value` in the block."""
         with _lock:
             if not self._wanted:
                 self._before = self._read()
@@ -224,9 +231,9 @@ def _torch_threads() -> _Setting:
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch compute with so many CPU threads, and as before afterwards; 0 leaves them as they are.
+    """Set the number of torch's CPU threads in the block; 0 changes nothing.
 
-    Convolutions share their work out by the number of threads, so another number can change the last bit of a sum.
+    Convolutions split their work by the number of threads, so another number can change the last bit of a sum.
     """
     with _torch_threads().set_to(count) if count else nullcontext():
         yield
@@ -241,10 +248,10 @@ def _opencv_threads() -> _Setting:
 
 @contextmanager
 def opencv_alone() -> Iterator[None]:
-    """Have OpenCV end its threads, and start them again afterwards.
+    """Stop OpenCV's threads for the block.
 
-    A process that is forked off takes over the list of them but not the threads, and waits for ever when it is to end
-    them (`data.batches.start_worker`). Whoever completed photos before they train has some.
+    A forked process inherits the list of threads but not the threads, and deadlocks when it stops them
+    (`data.batches.start_worker`). A process that completed photos before training has some.
     """
     with _opencv_threads().set_to(1):
         yield
@@ -258,19 +265,19 @@ def _level_of(logger: str) -> _Setting:
 
 @contextmanager
 def quiet_loggers(*names: str) -> Iterator[None]:
-    """Let loggers say nothing below `logging.CRITICAL`."""
+    """Silence loggers below `logging.CRITICAL` in the block."""
     with ExitStack() as stack:
         for name in names:
             stack.enter_context(_level_of(name).set_to(logging.CRITICAL))
         yield
 
 
-# ---------------------------------------------------------------- others' networks
+# ---------------------------------------------------------------- networks
 
 
 @dataclass
 class _Evaluated:
-    """What a network was before it was evaluated, and how many evaluate it."""
+    """The modes of a network's modules before evaluation, and the number of its users."""
 
     training: dict[nn.Module, bool]
     users: int = 0
@@ -281,7 +288,7 @@ _evaluated: WeakKeyDictionary[nn.Module, _Evaluated] = WeakKeyDictionary()
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Have a network in evaluation, and afterwards each of its modules in the mode it was in."""
+    """Set a network to evaluation mode in the block, and restore the mode of each module afterwards."""
     with _lock:
         if network not in _evaluated:
             _evaluated[network] = _Evaluated({module: module.training for module in network.modules()})
@@ -299,11 +306,11 @@ def evaluating(network: nn.Module) -> Iterator[None]:
                     module.training = training
 
 
-# ---------------------------------------------------------------- processes that are forked off
+# ---------------------------------------------------------------- forked processes
 
 
 def _forget_other_threads() -> None:
-    """A process that is forked off has one thread alone; what the others held or waited for, nobody will give back."""
+    """Reset the locks in a forked process: the threads that held them do not exist there."""
     global _lock, _turns
     _lock, _turns = threading.RLock(), _Turns()
 

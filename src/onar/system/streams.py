@@ -1,6 +1,6 @@
-"""Standard streams on which nothing that becomes of a message can stop the work.
+"""Standard streams whose failure never stops the work.
 
-Whoever reads may go away (`| head`), have no letter for a name (cp1252), or never have been there (`2>&-`, pythonw).
+The reader may exit (`| head`), lack a character of a name (cp1252), or be missing (`2>&-`, pythonw).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _BROKEN_PIPE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errn
 
 
 class _Outlet(io.FileIO):
-    """What is behind stdout or stderr; once nobody reads, what is written goes nowhere.
+    """The raw stream under stdout or stderr; output after the reader has exited is discarded.
 
     Attributes:
-        failure: the first other error, such as that of a full disk.
+        failure: the first other error, such as a full disk.
     """
 
     failure: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write what can be written; returns the number of bytes taken, always all of them."""
+        """Write, ignoring errors; returns the number of all bytes."""
         try:
             written = super().write(data)
         except OSError as error:
@@ -36,10 +36,9 @@ class _Outlet(io.FileIO):
 
 
 def steady_streams() -> None:
-    """Make stdout and stderr take everything: to be called first, by a program that is Onar's own.
+    """Make stdout and stderr accept all output: for Onar's own programs, before anything else.
 
-    Letters that the reader's encoding does not have come out as `?`. Streams that a notebook or a test has put in the
-    place of the process's own stay as they are.
+    Characters missing in the encoding are written as `?`. Streams replaced by a notebook or a test are left unchanged.
     """
     _open_closed_descriptors()
     for name in ("stdout", "stderr"):
@@ -51,20 +50,20 @@ def steady_streams() -> None:
 
 
 def lost_output() -> OSError | None:
-    """Why something that was printed on stdout is lost, other than that nobody reads; to be asked at the end."""
+    """The error by which output on stdout was lost, except a broken pipe; call it at the end."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.failure if isinstance(raw, _Outlet) else None
 
 
 def _open_closed_descriptors() -> None:
-    """Give the numbers 0 to 2 to nothing: else the next file opened gets one, and a library's messages go there."""
+    """Open closed descriptors 0 to 2 as the null device: otherwise the next file gets one, and a library's messages."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             with suppress(OSError):
-                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number
 
 
 def _steady(stream: TextIO) -> TextIO:

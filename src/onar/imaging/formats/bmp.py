@@ -1,4 +1,4 @@
-"""BMP files in run lengths, which Pillow decodes pixel by pixel where a row ends early."""
+"""Run-length encoded BMP files, which Pillow decodes pixel by pixel where a row ends early."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from onar.errors import OnarError
 
 _RUN_LENGTHS = (1, 2)
 _MAX_SKIPPED = 2_000_000
-"""Pixels that may be left out at the ends of rows; in files that programs write there are hardly any."""
+"""Pixels that may be missing at the ends of rows; files of ordinary programs have almost none."""
 
 
 def check_before_decoding(file: BinaryIO) -> None:
-    """Raise `OnarError` for a file of run lengths most of whose pixels are left out, such as 20 kB for 24 megapixels.
+    """Raise `OnarError` if most pixels of a run-length encoded file are missing, such as 20 kB for 24 megapixels.
 
     Args:
-        file: open for reading, and a BMP file.
+        file: a BMP file, open for reading.
     """
     file.seek(0)
     content = file.read()
@@ -26,11 +26,11 @@ def check_before_decoding(file: BinaryIO) -> None:
     if size < 40 or struct.unpack_from("<I", content, 30)[0] not in _RUN_LENGTHS:
         return
     if _left_out(content, at, width, struct.unpack_from("<H", content, 28)[0]) > _MAX_SKIPPED:
-        raise OnarError("its rows end early, as no program writes them: save it as PNG")
+        raise OnarError("its rows end early: save it as PNG")
 
 
 def _left_out(content: bytes, at: int, width: int, bits: int) -> int:
-    """How many pixels the ends of rows leave out."""
+    """Number of pixels missing at the ends of rows."""
     filled = column = 0
     while at + 1 < len(content) and filled <= _MAX_SKIPPED:
         count, value = content[at], content[at + 1]

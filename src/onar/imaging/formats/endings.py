@@ -1,4 +1,4 @@
-"""Which picture files are read and written here, told by their endings."""
+"""Supported picture formats, by file ending."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-"""Format of each file that can be written, as Pillow names it, by its ending in lower case."""
+"""Writable formats, by their Pillow names: lower-case ending -> format."""
 
 _READ_ONLY = {".gif": "GIF", ".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
 _DECODERS = {"AVIF": "PIL._avif", "HEIF": "pillow_heif"}
-"""Modules that decode what not every Pillow does."""
+"""Modules of decoders that not every Pillow includes."""
 _DECODER_ADVICE = {"AVIF": "pip install --upgrade pillow", "HEIF": 'pip install "onar[heic]"'}
 
 READABLE = FORMATS | {
     ending: kind for ending, kind in _READ_ONLY.items() if kind not in _DECODERS or find_spec(_DECODERS[kind])
 }
-"""Format of each file that can be read, by its ending in lower case."""
+"""Readable formats: lower-case ending -> format."""
 
 RAW = frozenset(
     (
@@ -34,16 +34,20 @@ RAW = frozenset(
         *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
     )
 )
-"""Endings of the raw files of cameras, in lower case."""
+"""Lower-case endings of camera raw files."""
 RAW_ADVICE = "export TIFF, PNG or JPEG from a raw converter"
 
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-"""Of the formats that are written, those with a limit that photos reach. JPEG's own is 65,535, but libjpeg has this."""
+"""Maximum height and width in pixels, by format. The JPEG standard allows 65,535; this is the limit of libjpeg."""
 
 NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONLY.items() if ending not in READABLE}
-"""What to install for the endings whose decoder is missing."""
+"""Installation command for endings whose decoder is missing."""
 
 
 def ending_of(file: str) -> str:
-    """The ending of a name in lower case, with its dot; empty when there is none."""
+    """The lower-case ending of a file name with its dot; empty if there is none.
+
+    >>> ending_of("folder/Photo.JPG")
+    '.jpg'
+    """
     return os.path.splitext(file)[1].lower()

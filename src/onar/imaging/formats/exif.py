@@ -1,8 +1,8 @@
-"""EXIF blocks, changed without being written anew: what is not understood stays as it is, byte for byte.
+"""EXIF blocks, edited in place: unknown data is kept byte for byte.
 
 EXIF is a small TIFF file: directories of tags, some of which point to another directory. Text is kept as bytes,
-because cameras and people write it in UTF-8 though the standard says ASCII; so are types, fractions, and makers'
-notes, whose own pointers count from the beginning of the block. `TIFF 6.0` and `Exif 2.32` describe both.
+because many programs write it in UTF-8 though the standard says ASCII. Types, fractions and maker notes, whose
+pointers are relative to the beginning of the block, are kept as well. Sources: TIFF 6.0 and Exif 2.32.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from onar.errors import OnarError
 ORIENTATION, WIDTH, HEIGHT, XMP, IPTC, PHOTOSHOP = 274, 256, 257, 700, 33723, 34377
 RESOLUTION = X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 LAYERS = 37724
-"""Photoshop's layers in a TIFF file, which show the photo as it was."""
+"""Photoshop's layers in a TIFF file, which show the original photo."""
 _EXIF, _GPS, _INTEROPERABILITY, _EXIF_WIDTH, _EXIF_HEIGHT = 34665, 34853, 40965, 40962, 40963
 _THUMBNAILS = ((513, 514), (273, 279))
-"""Tags for where thumbnails begin and how long they are: of JPEGs, and of pictures that are not compressed."""
+"""Tags for offset and length of thumbnails: JPEG, and uncompressed."""
 LAYOUT = frozenset(
     (
         *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 292, 293, 296, 301),
@@ -33,19 +33,19 @@ LAYOUT = frozenset(
         *(532, XMP, IPTC, PHOTOSHOP, 34675, LAYERS),
     )
 )
-"""Tags of a TIFF file that describe how its pixels are stored, and blocks that are no EXIF."""
+"""Tags of a TIFF file that describe its pixel layout, and blocks other than EXIF."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of a value of each type."""
+"""Type -> bytes per value."""
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 
 
 class DamagedTagsError(OnarError):
-    """Tags that are not read; the message is the reason."""
+    """Tags that are refused; the message is the reason."""
 
 
 class _Form(NamedTuple):
-    """How numbers are packed: the byte order, the number of tags, a tag, an offset; and how long values in tags are."""
+    """`struct` formats: byte order, number of tags, tag, offset; and the bytes of a value stored inside a tag."""
 
     order: str
     number: str
@@ -60,20 +60,20 @@ _FORMS = {
     b"II+\0": _Form("<", "<Q", "<HHQQ", "<Q", 8),
     b"MM\0+": _Form(">", ">Q", ">HHQQ", ">Q", 8),
 }
-"""By the first four bytes; the last two are BigTIFF, which is read only."""
+"""By the first four bytes; the last two are BigTIFF, which is never written."""
 
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
 PREFIX = b"Exif\0\0"
-"""Of a block in a JPEG file, and in what Pillow hands over."""
+"""Prefix of a block in a JPEG file, and in `info` of Pillow."""
 _MAX_GROWTH = 4
-"""How many times the bytes of a file all values together may have; more than once only where they overlap."""
+"""Maximum size of all values together, as a multiple of the file; above 1 only if they overlap."""
 _FREE_GROWTH = 1 << 16
-"""Bytes that they may have in any case, because damage does not matter in a small block."""
+"""Bytes allowed in any case: damage is harmless in a small block."""
 _MAX_DIRECTORIES = 1000
 
 
 class Value(NamedTuple):
-    """The value of a tag: its type, how many items there are, their bytes, and where those lie."""
+    """The value of a tag: type, number of items, bytes, and their offset in the file."""
 
     type: int
     items: int
@@ -83,7 +83,7 @@ class Value(NamedTuple):
 
 @dataclass
 class Directory:
-    """Tags with their values, and the directories that tags point to; `following` is where the next one lies."""
+    """Tags with their values, and the directories that tags point to; `following` is the offset of the next one."""
 
     values: dict[int, Value] = field(default_factory=dict)
     below: dict[int, Directory] = field(default_factory=dict)
@@ -91,17 +91,17 @@ class Directory:
 
 
 def undefined(content: bytes) -> Value:
-    """Bytes without a meaning that TIFF knows."""
+    """A value of type UNDEFINED."""
     return Value(_UNDEFINED, len(content), content)
 
 
 def some_bytes(content: bytes) -> Value:
-    """Bytes as numbers."""
+    """A value of type BYTE."""
     return Value(_BYTE, len(content), content)
 
 
 def long_numbers(order: str, numbers: int | Sequence[int]) -> Value:
-    """One number, or several, of up to 32 bits."""
+    """A value of type LONG: one or several numbers of up to 32 bits."""
     several = (numbers,) if isinstance(numbers, int) else tuple(numbers)
     return Value(_LONG, len(several), struct.pack(f"{order}{len(several)}I", *several))
 
@@ -113,10 +113,11 @@ def read_first_directory(file: BinaryIO) -> tuple[str, Directory]:
     """Read the first directory of a TIFF file or EXIF block.
 
     Returns:
-        `<` or `>` for the byte order, and the directory with those below it. Values that lie outside are left out.
+        `<` or `>` for the byte order, and the directory with those below it. Values outside the file are dropped.
 
     Raises:
-        ValueError: there is none; struct.error: it is cut off.
+        ValueError: there is none.
+        struct.error: it is truncated.
     """
     file.seek(0)
     form = _FORMS.get(file.read(4))
@@ -128,7 +129,7 @@ def read_first_directory(file: BinaryIO) -> tuple[str, Directory]:
 
 
 def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, ...] = ()) -> Directory:
-    """Read the directory there; `pointers` are the tags that point to others."""
+    """Read the directory at an offset; `pointers` are the tags that point to others."""
     size = file.seek(0, io.SEEK_END)
     file.seek(at)
     (count,) = struct.unpack(form.number, file.read(struct.calcsize(form.number)))
@@ -141,7 +142,7 @@ def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, .
         length = _SIZES.get(kind, 0) * items
         position = first + step * (number + 1) - form.inside if length <= form.inside else offset
         total += length
-        if not length or position + length > size or total > 2 * size:  # or else a small file could ask for much
+        if not length or position + length > size or total > 2 * size:  # bounds the memory of a small file
             continue
         file.seek(position)
         content = file.read(length)
@@ -155,13 +156,13 @@ def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, .
 
 
 def check_values(file: BinaryIO, start: int = 0) -> None:
-    """Raise `DamagedTagsError` for values of the first directory that overlap so often that they would fill a memory.
+    """Raise `DamagedTagsError` if overlapping values of the first directory would exhaust the memory.
 
-    Other programs read each value by itself: 300 kB would become 6 GB.
+    Other libraries read each value separately: 300 kB would become 6 GB.
 
     Args:
-        file: a TIFF file, an EXIF block, or one that holds it.
-        start: where it begins there.
+        file: a TIFF file, an EXIF block, or a file that contains one.
+        start: its offset in the file.
     """
     size = file.seek(0, io.SEEK_END) - start
     file.seek(start)
@@ -184,20 +185,20 @@ def check_values(file: BinaryIO, start: int = 0) -> None:
 
 
 def _asked_for(file: BinaryIO, form: _Form, size: int) -> tuple[int, list[int]]:
-    """Bytes of all values of the directory that the file stands at, and where those lie that its tags point to."""
+    """Total bytes of the values of the directory at the file's position, and the offsets of those it points to."""
     offset = np.dtype(form.order + ("u4" if form.inside == 4 else "u8"))
     layout = np.dtype([("tag", form.order + "u2"), ("type", form.order + "u2"), ("items", offset), ("value", offset)])
     content = file.read(layout.itemsize * _unpacked(file, form.number))
     entries = np.frombuffer(content[: len(content) // layout.itemsize * layout.itemsize], layout)
     sizes = np.zeros(1 << 16)
     sizes[list(_SIZES)] = list(_SIZES.values())
-    lengths = np.minimum(sizes[entries["type"]] * entries["items"], size)  # as floats, which do not overflow
+    lengths = np.minimum(sizes[entries["type"]] * entries["items"], size)  # floats do not overflow
     pointing = np.isin(entries["tag"], (_EXIF, _GPS, _INTEROPERABILITY))
     return int(lengths.sum()), sorted({int(place) for place in entries["value"][pointing]})
 
 
 def _unpacked(file: BinaryIO, form: str) -> int:
-    """The next number of a file; 0 at its end."""
+    """The next number of a file; 0 at the end."""
     content = file.read(struct.calcsize(form))
     return int(struct.unpack(form, content)[0]) if len(content) == struct.calcsize(form) else 0
 
@@ -206,7 +207,7 @@ def _unpacked(file: BinaryIO, form: str) -> int:
 
 
 def directory_bytes(directory: Directory, order: str, at: int) -> bytes:
-    """A directory with those below it as bytes that lie `at` so many bytes from the beginning, an even number."""
+    """Serialise a directory and those below it, to be stored at the even offset `at`."""
     tags = sorted({*directory.values, *directory.below})
     start = at + 2 + 12 * len(tags) + 4
     entries, contents = struct.pack(f"{order}H", len(tags)), bytearray()
@@ -228,12 +229,16 @@ def directory_bytes(directory: Directory, order: str, at: int) -> bytes:
 
 
 def tiff_header(order: str, at: int) -> bytes:
-    """The first bytes of a TIFF file or EXIF block whose first directory lies there."""
+    r"""The header of a TIFF file or EXIF block whose first directory is at the given offset.
+
+    >>> tiff_header("<", 8)
+    b'II*\x00\x08\x00\x00\x00'
+    """
     return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
 
 
 def block_from_tiff(directory: Directory, order: str) -> bytes:
-    """What a TIFF file says beside its layout, as an EXIF block; empty when that is nothing."""
+    """The tags of a TIFF file except its pixel layout, as an EXIF block; empty if there are none."""
     values = {tag: value for tag, value in directory.values.items() if tag not in LAYOUT}
     if not values and not directory.below:
         return b""
@@ -241,15 +246,15 @@ def block_from_tiff(directory: Directory, order: str) -> bytes:
 
 
 def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value], leave_out: Collection[int] = ()) -> None:
-    """Put the tags of an EXIF block, and others, into a TIFF file of the block's byte order.
+    """Add the tags of an EXIF block, and others, to a TIFF file of the same byte order.
 
-    The file gets a new directory at its end, with the tags that were there, which win.
+    A new directory is appended to the file; existing tags take precedence.
 
     Args:
         file: open for reading and writing.
         block: may be empty.
         more: further tags.
-        leave_out: tags that the file shall not have.
+        leave_out: tags to remove.
     """
     order, own = read_first_directory(file)
     own.values = {tag: value for tag, value in own.values.items() if tag not in leave_out}
@@ -267,7 +272,7 @@ def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value], leave_out:
 
 
 def exif_of(image: Image.Image) -> bytes:
-    """The EXIF of a picture that Pillow opened; empty when there is none."""
+    """The EXIF block of a picture opened by Pillow; empty if there is none."""
     block = bytes(image.info.get("exif") or b"")
     if not block and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG
         block = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
@@ -278,19 +283,23 @@ def exif_of(image: Image.Image) -> bytes:
 
 
 def without_prefix(block: bytes) -> bytes:
-    """An EXIF block from its byte order on: some files put a name before it."""
+    r"""An EXIF block without the prefix of some files.
+
+    >>> without_prefix(b"Exif\0\0II*\0")
+    b'II*\x00'
+    """
     return block.removeprefix(PREFIX)
 
 
 def upright(block: bytes, width: int, height: int) -> bytes:
-    """An EXIF block for the photo that was set upright, in place: nothing else in it moves.
+    """Edit an EXIF block for the upright photo: orientation 1, its size, and no thumbnail, which shows the original.
 
-    The thumbnail is left out: it shows the photo as it was.
+    All other data keeps its place.
 
     Args:
         block: from its byte order on.
         width: columns of the upright photo.
-        height: its rows.
+        height: rows of the upright photo.
 
     Raises:
         ValueError, struct.error: it is damaged.
@@ -313,7 +322,7 @@ def _set_number(block: bytearray, order: str, value: Value | None, number: int) 
 
 
 def _without_thumbnail(block: bytearray, order: str, at: int) -> bytes:
-    """The block without the directory that follows the first, and without the thumbnail that it points to."""
+    """Remove the directory that follows the first, and zero the thumbnail that it points to."""
     if not at:
         return bytes(block)
     values = _read_directory(io.BytesIO(block), _FORMS[bytes(block[:4])], at).values

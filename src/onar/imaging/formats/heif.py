@@ -1,4 +1,4 @@
-"""What HEIC and AVIF files say that their decoders leave out, read from their boxes (ISO/IEC 14496-12 and 23008-12)."""
+"""Data of HEIC and AVIF files that decoders drop, read from their boxes (ISO/IEC 14496-12 and 23008-12)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from onar.imaging.formats.exif import check_values
 from onar.imaging.formats.png import SRGB_CODES, colour_codes
 
 _MAX_META_BYTES = 1 << 24
-"""Bytes that are looked through; a few thousand are usual."""
+"""Bytes to search; a few thousand are usual."""
 _DEEP = {b"av1C": (2, 0x40), b"hvcC": (17, 0x07)}
-"""Of the two codecs' records, the byte and the bits that are not 0 when values have more than 8 bits."""
+"""For the records of the two codecs: the byte, and the bits that are not 0 if values have more than 8 bits."""
 _COLOUR_CODES = re.compile(rb"colrnclx(.{4})", re.DOTALL)
 _PROFILES = (b"colrprof", b"colrrICC")
 _AUXILIARY = re.compile(rb"auxC\0\0\0\0(urn:[^\0]+)")
@@ -27,12 +27,12 @@ _MAX_EXIF_BLOCKS = 1000
 
 @dataclass(frozen=True)
 class HeifFacts:
-    """What a file says beside the pixels as they are decoded.
+    """Data of a file beside the decoded pixels.
 
     Attributes:
         is_deep: its values have more than 8 bits.
-        colour: the chunk of a PNG that says which colours the values mean; empty where a profile does, or nothing.
-        holds_others: beside the picture it holds a depth map, a gain map, or the like.
+        colour: PNG chunk of the colour space; empty if a profile defines it, or nothing.
+        holds_others: it also holds a depth map, a gain map, or the like.
     """
 
     is_deep: bool
@@ -41,21 +41,19 @@ class HeifFacts:
 
 
 def check_before_decoding(file: BinaryIO) -> None:
-    """Raise `OnarError` for EXIF that would fill a memory: decoders read it when they open a file.
+    """Raise `OnarError` for EXIF that would exhaust the memory: decoders read it when they open a file.
 
-    Where it lies is not looked up, because what begins like EXIF elsewhere, by chance, passes.
+    All places that look like EXIF are checked; those that do by chance pass.
     """
     file.seek(0)
     for number, found in enumerate(_EXIF.finditer(file.read())):
         if number == _MAX_EXIF_BLOCKS:
-            raise OnarError(
-                f"it has over {_MAX_EXIF_BLOCKS} blocks of EXIF, more than any program writes: save it with another one"
-            )
+            raise OnarError(f"it has over {_MAX_EXIF_BLOCKS} blocks of EXIF: save it with another program")
         check_values(file, found.start())
 
 
 def read_facts(file: BinaryIO) -> HeifFacts:
-    """Read what a HEIC or AVIF file says beside its pixels."""
+    """Read the data of a HEIC or AVIF file beside its pixels."""
     meta = _meta(file)
     deep = [
         meta[found.end() :][byte] & bits for name, (byte, bits) in _DEEP.items() for found in re.finditer(name, meta)
@@ -69,7 +67,7 @@ def read_facts(file: BinaryIO) -> HeifFacts:
 
 
 def _colour(meta: bytes) -> bytes:
-    """A gain map may have codes of its own: where there are several, nobody here knows which are the picture's."""
+    """The colour space as a PNG chunk; empty if ambiguous, because a gain map may have its own codes."""
     codes = set(_COLOUR_CODES.findall(meta))
     if len(codes) != 1 or any(profile in meta for profile in _PROFILES):
         return b""
@@ -80,7 +78,7 @@ def _colour(meta: bytes) -> bytes:
 
 
 def _meta(file: BinaryIO) -> bytes:
-    """The box that describes the pictures; empty when there is none."""
+    """The `meta` box, which describes the pictures; empty if there is none."""
     end, at = file.seek(0, io.SEEK_END), 0
     while at + 16 <= end:
         file.seek(at)

@@ -1,7 +1,7 @@
-"""What programs for microscopes write into a TIFF file about all its pictures, and which a result of one would belie.
+"""TIFF tags of microscopy software about all pictures of a file, which are wrong for a result of one picture.
 
-ImageJ, OME and tifffile keep the number and the type of the pictures in the description. A program that believes it
-looks for pixels that are not there, or shows them in a range that is no longer theirs.
+ImageJ, OME and tifffile store number and type of the pictures in the description. With these, a program would look
+for missing pixels, or display the wrong value range.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHAPED = (b'{"shape":', b"shape=")
 
 
 def is_lost(values: dict[int, Value]) -> bool:
-    """Whether `of_one_picture` leaves out more of such tags than the number of pictures and their range."""
+    """Whether `of_one_picture` drops more than the number of pictures and their value range."""
     return any(tag in values for tag in _OF_ALL_PICTURES) or _OME in _text(values)
 
 
@@ -32,11 +32,11 @@ def _text(values: dict[int, Value]) -> bytes:
 
 
 def of_one_picture(values: dict[int, Value], numbers_kept: bool) -> dict[int, Value]:
-    """The tags of a TIFF file as those of a file with one picture may be.
+    """Adapt the tags of a TIFF file to a file with one picture.
 
     Args:
-        values: by their tags.
-        numbers_kept: the pixels are still the numbers that the file holds.
+        values: values by tag.
+        numbers_kept: the pixel values are unchanged.
     """
     kept = {tag: value for tag, value in values.items() if tag not in _OF_ALL_PICTURES}
     text = _text(values)

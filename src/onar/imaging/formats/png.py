@@ -1,7 +1,7 @@
-"""PNG files: what Pillow leaves out in reading, and writing of what it cannot write, which is colour of 16 bits.
+"""PNG files: reads chunks that Pillow drops, and writes 16-bit colour, which Pillow cannot.
 
-They are written block by block, which keeps the memory small, as quickly as by Pillow at its quickest level, and a
-sixth smaller. The format is the W3C's, third edition.
+Written block by block, which bounds the memory, as fast as Pillow at its fastest level, and a sixth smaller. Source:
+the W3C's specification, third edition.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from onar.imaging.formats.resolution import whole_numbers
 from onar.imaging.levels import Pixels
 
 LEVEL = 3
-"""Of zlib's 9. Level 6, Pillow's, takes three times as long and saves 5 %."""
+"""zlib's level, 0 to 9. Level 6, Pillow's default, takes three times as long and saves 5 %."""
 _BLOCK = 1 << 22
-"""About how many values are compressed at once."""
+"""Values per block, approximately."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -34,45 +34,45 @@ _MAX_DENSITY = 2**31 - 1
 _COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _HANDLED_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
-"""Keywords of texts that hold XMP or EXIF, which have a place of their own."""
+"""Keywords of texts that hold XMP or EXIF, which are read elsewhere."""
 _HARMLESS = (
     *(b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"IEND", *_COLOUR_CHUNKS, *_TEXT_CHUNKS),
     *(b"bKGD", b"hIST", b"sBIT", b"sPLT", b"tIME", b"oFFs", b"vpAg", b"iDOT", b"CgBI", b"acTL", b"fcTL"),
 )
-"""Chunks that are kept or told of otherwise, and those that say nothing of a photo whose pixels are written anew."""
+"""Chunks that are kept or reported elsewhere, and those without meaning for a photo that is written again."""
 _XMP = b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0"
 SRGB_CODES = 1, 13
-"""Primaries and transfer function of sRGB in the numbers of ITU-T H.273."""
+"""Primaries and transfer function of sRGB in code points of ITU-T H.273."""
 _SRGB = {
     b"gAMA": struct.pack(">I", 45455),
     b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
     b"cICP": bytes([*SRGB_CODES, 0, 1]),
 }
-"""What says in a roundabout way that a picture is sRGB, as all are that say nothing."""
+"""Chunk contents that mean sRGB, the default."""
 
 
 _PROFILE = b"iCCP"
-"""There may be one; Pillow would decompress each."""
+"""At most one is allowed; Pillow would decompress each."""
 _SMALL, _MAX_SMALL_CHUNKS = 64, 50_000
-"""Bytes of a chunk that holds next to nothing, and how many of them there may be: each takes time, wherever it is."""
+"""Size below which a chunk counts as small, in bytes, and the maximum number of those: each costs time."""
 
 
 class PngError(OnarError):
-    """A PNG file that is not decoded; the message is the reason."""
+    """A PNG file that is refused; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class PngFacts:
-    """What a PNG file says beside its pixels.
+    """Data of a PNG file beside its pixels.
 
     Attributes:
-        bits: of a value.
-        is_grey: it has no colours.
-        transparent: the grey level or the three levels that tRNS makes transparent; None without.
-        colour: chunks that say which colours the values mean, whole.
-        is_srgb: those are the colours of sRGB, or of a colour profile: what holds no such chunks loses nothing.
-        text: chunks of text, whole.
-        others: names of further chunks, which nobody here understands, with `?` for what is no letter.
+        bits: bits per value.
+        is_grey: it is greyscale.
+        transparent: transparent grey level or RGB levels of tRNS; None if there is none.
+        colour: complete chunks that define the colour space.
+        is_srgb: the colour space is sRGB, or defined by a profile, so those chunks are redundant.
+        text: complete text chunks.
+        others: names of unknown chunks, with `?` for non-letters.
     """
 
     bits: int
@@ -88,17 +88,17 @@ class PngFacts:
 
 
 def is_png(start: bytes) -> bool:
-    """Whether a file that starts with these eight bytes is a PNG file."""
+    """Whether a file starts as a PNG file does; eight bytes are needed."""
     return start.startswith(_SIGNATURE)
 
 
 def read_facts(file: BinaryIO) -> PngFacts:
-    """Read what an undamaged PNG file says beside its pixels; raises `struct.error` when it is cut off."""
+    """Read the data of an undamaged PNG file beside its pixels; raises `struct.error` if it is truncated."""
     file.seek(len(_SIGNATURE))
     chunks = list(_chunks(file))
     header = chunks[0][1]
     named = dict(chunks)
-    transparent = named.get(b"tRNS") if header[9] in (0, 2) else None  # of a palette, Pillow knows it
+    transparent = named.get(b"tRNS") if header[9] in (0, 2) else None  # Pillow handles palettes
     colour = [chunk for chunk in chunks if chunk[0] in _COLOUR_CHUNKS]
     # cICP wins over a profile, a profile over sRGB, and that over gAMA and cHRM.
     deciding = (b"cICP",) if {b"iCCP", b"sRGB"} & named.keys() else tuple(_SRGB)
@@ -114,14 +114,14 @@ def read_facts(file: BinaryIO) -> PngFacts:
     )
 
 
-def mended(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
-    """A PNG file as other programs read it: without the chunks that are damaged and not needed for its pixels.
+def without_damaged_chunks(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
+    """Drop damaged chunks that are not needed for the pixels, as other programs do.
 
     Returns:
-        The file itself, or what is left of it; and the names of those chunks.
+        The file itself, or a copy without those chunks; and their names.
 
     Raises:
-        PngError: it has more chunks than any program writes.
+        PngError: it has too many small chunks.
     """
     file.seek(0)
     content = file.read()
@@ -130,9 +130,7 @@ def mended(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
         name, start, end = chunk
         small += end - start < _SMALL
         if small > _MAX_SMALL_CHUNKS:
-            raise PngError(
-                f"it has more than {_MAX_SMALL_CHUNKS} chunks that hold next to nothing: save it with another program"
-            )
+            raise PngError(f"it has over {_MAX_SMALL_CHUNKS} small chunks: save it with another program")
         if not _is_needed(name) and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
             left_out.append(chunk)
         seen.add(name)
@@ -144,7 +142,7 @@ def mended(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
 
 
 def _spans(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The chunks by name, each with its beginning and its end, which may be behind that of a file that is cut off."""
+    """Name, start and end of each chunk; in a truncated file, the last end may be after that of the file."""
     at, name = len(_SIGNATURE), b""
     while at + 8 <= len(content) and name != b"IEND":
         length, name = struct.unpack_from(">I4s", content, at)
@@ -155,12 +153,12 @@ def _spans(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _is_needed(name: bytes) -> bool:
-    """Whether a picture cannot be read without a chunk of that name: they begin with a capital letter."""
+    """Whether a chunk of this name is critical: it begins with a capital letter."""
     return name[:1].isupper()
 
 
 def _is_damaged(content: bytes, start: int, end: int) -> bool:
-    """Whether a chunk is cut off, or not what was written."""
+    """Whether a chunk is truncated, or its checksum is wrong."""
     return end > len(content) or _checksum(content[start + 4 : end - 4]) != content[end - 4 : end]
 
 
@@ -169,7 +167,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents, but of the pixels."""
+    """Names and contents of all chunks except pixels."""
     while len(start := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", start)
         if name in (b"IDAT", b"fdAT"):
@@ -203,11 +201,16 @@ def write_png(
         pixels: uint8 or uint16, H×W or H×W×C: grey, grey and alpha, RGB, or RGB and alpha.
         exif: EXIF block.
         icc_profile: colour profile.
-        dpi: pixels per inch across and down.
-        aspect: how dense pixels are across and down, in no unit; without `dpi` only.
+        dpi: horizontal and vertical pixels per inch.
+        aspect: horizontal and vertical pixels per unknown unit; ignored with `dpi`.
         xmp: XMP packet.
-        colour: whole chunks, as in `PngFacts`.
-        text: whole chunks, as in `PngFacts`.
+        colour: complete chunks, as in `PngFacts`.
+        text: complete chunks, as in `PngFacts`.
+
+    >>> file = io.BytesIO()
+    >>> write_png(file, np.zeros((2, 3, 3), np.uint16))
+    >>> read_facts(file).bits
+    16
     """
     height, width, channels = np.atleast_3d(pixels).shape
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _COLOURS[channels], 0, 0, 0)
@@ -231,7 +234,7 @@ def write_png(
 
 
 def colour_codes(primaries: int, transfer: int) -> bytes:
-    """The chunk cICP, which says in the numbers of ITU-T H.273 which colours RGB values mean."""
+    """The chunk cICP: the colour space in code points of ITU-T H.273."""
     return _chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
 
 
@@ -246,7 +249,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _chunks_by_pillow(metadata: dict[str, Any]) -> bytes:
-    """The chunks between header and pixels, taken from a PNG of one pixel that Pillow writes."""
+    """The chunks between header and pixels, taken from a one-pixel PNG written by Pillow."""
     buffer = io.BytesIO()
     Image.new("RGB", (1, 1)).save(buffer, "PNG", **metadata)
     content = buffer.getvalue()
@@ -254,5 +257,5 @@ def _chunks_by_pillow(metadata: dict[str, Any]) -> bytes:
 
 
 def _as_bytes(block: Pixels) -> NDArray[np.uint8]:
-    """Rows of bytes, values of 16 bits with the high byte first."""
+    """Rows of bytes; 16-bit values are big-endian."""
     return np.ascontiguousarray(block, block.dtype.newbyteorder(">")).reshape(len(block), -1).view(np.uint8)

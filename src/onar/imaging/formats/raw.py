@@ -1,4 +1,4 @@
-"""Raw files of cameras, told from photos: their pixels are not developed, and the picture in them is a preview."""
+"""Recognise camera raw files: their pixels are undeveloped, and the picture in them is a preview."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 _DNG_VERSION = 50706
 _UNDEVELOPED = (32803, 34892)
-"""Of PhotometricInterpretation: one colour per pixel as the sensor has it, and DNG's LinearRaw."""
+"""Values of PhotometricInterpretation: colour filter array, and DNG's LinearRaw."""
 _STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
 _BRAND = b"ftypcrx "
 _CANON, _PHASE_ONE = b"CR", b"IIII"
-"""What stands after the first eight bytes of two kinds that are TIFF files otherwise."""
+"""After the first eight bytes, in two formats based on TIFF."""
 _MAX_INNER = 10
 START = 16
-"""Bytes from which such files are told."""
+"""Bytes needed to recognise such files."""
 
 
 class RawFileError(UnidentifiedImageError):
-    """A raw file of a camera; the message says which kind."""
+    """A camera raw file; the message is its format."""
 
 
 def refuse_raw(name: str, start: bytes, page: TiffPage | None) -> None:
     """Raise `RawFileError` for a raw file.
 
     Args:
-        name: of the file. A JPEG with the ending of a raw file is a JPEG nevertheless.
-        start: its first `START` bytes.
-        page: its first picture, if it is a TIFF file.
+        name: file name. A JPEG with the ending of a raw file is still a JPEG.
+        start: the first `START` bytes.
+        page: the first picture of a TIFF file; None for others.
     """
     if start.startswith(_STARTS) or start[4:12] == _BRAND:
         raise RawFileError(_kind(name))
@@ -51,7 +51,7 @@ def _kind(name: str) -> str:
 
 
 def _holds_undeveloped(page: TiffPage) -> bool:
-    """Whether a picture, or one below it in the file, is as the sensor has it."""
+    """Whether a picture, or one of its SubIFDs, holds undeveloped sensor data."""
     pages, count = page.pages, min(_MAX_INNER, len(page.subifds or ()))
     inner = [pages.get(at) for at in range(count)] if pages else []
     return any(getattr(one, "photometric", None) in _UNDEVELOPED for one in (page, *inner))

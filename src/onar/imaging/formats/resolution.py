@@ -1,4 +1,4 @@
-"""How dense the pixels of a photo are, as its file says it: per inch, or across against down only."""
+"""Pixel density of a photo: pixels per inch, or the pixel aspect ratio only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 Density = tuple[float, float]
-"""Across and down."""
+"""Horizontal and vertical."""
 
 _MAX_DPI = 65_535
 _NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
@@ -26,11 +26,11 @@ _RATIONAL = (5, 10)
 
 
 class Resolution(NamedTuple):
-    """What a file says of its resolution, if anything.
+    """The resolution stored in a file, if any.
 
     Attributes:
         dpi: pixels per inch.
-        aspect: pixels in a unit that nobody knows; without `dpi` only. Two that are equal say that pixels are square.
+        aspect: pixels per unknown unit, if `dpi` is None; equal values mean square pixels.
     """
 
     dpi: Density | None = None
@@ -38,21 +38,21 @@ class Resolution(NamedTuple):
 
 
 def of_picture(image: Image.Image, exif: bytes) -> Resolution:
-    """The resolution of a picture that Pillow opened or made, with its EXIF block; TIFF files say more in `of_tiff`."""
+    """The resolution of a Pillow picture with its EXIF block; for TIFF files, `of_tiff` is more precise."""
     if exif_block.X_RESOLUTION not in getattr(image, "tag_v2", (exif_block.X_RESOLUTION,)):
-        return Resolution()  # Pillow makes it 1
+        return Resolution()  # Pillow's default is 1
     if image.format not in ("JPEG", "MPO"):
         return _resolution(image.info.get("dpi"), image.info.get("aspect"))
-    if image.info.get("jfif_unit") in (1, 2):  # otherwise Pillow makes up what is not in the EXIF
+    if image.info.get("jfif_unit") in (1, 2):  # otherwise Pillow invents a value
         return _resolution(image.info.get("dpi"))
     in_exif = _of_exif(exif)
     aspects = (image.info.get("jfif_density"), in_exif.aspect)
-    said = [aspect for aspect in aspects if aspect and aspect != (1, 1)]  # JFIF must say something
+    said = [aspect for aspect in aspects if aspect and aspect != (1, 1)]  # JFIF's default
     return Resolution(in_exif.dpi) if in_exif.dpi else _resolution(None, *said[:1])
 
 
 def of_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> Resolution:
-    """The resolution of a picture in a TIFF file with such tags."""
+    """The resolution of a picture in a TIFF file with these tags."""
     if not {exif_block.X_RESOLUTION, exif_block.Y_RESOLUTION} <= values.keys():
         return Resolution()
     unit = page.tags.valueof(exif_block.RESOLUTION_UNIT)
@@ -95,7 +95,13 @@ def _density(density: Any, most: float) -> Density | None:
 
 
 def whole_numbers(aspect: Density, most: int) -> tuple[int, int]:
-    """Two numbers of 1 to `most` in the proportion of an aspect, and those themselves where they are such numbers."""
+    """The aspect ratio as two integers from 1 to `most`.
+
+    >>> whole_numbers((2.0, 1.0), 255)
+    (2, 1)
+    >>> whole_numbers((0.5, 1.5), 255)
+    (1, 3)
+    """
     if all(value.is_integer() and value <= most for value in aspect):
         return int(aspect[0]), int(aspect[1])
     small = Fraction(min(aspect) / max(aspect)).limit_denominator(most)

@@ -1,9 +1,8 @@
-"""TIFF files that Pillow reads wrong or not at all, and all that are written.
+"""TIFF files: reads those that Pillow cannot read correctly, and writes all.
 
-Pillow and OpenCV know some of the many ways to store pixels; of the others they make something, now and then a
-negative. So a file that holds more than 8 bits a value, or floats, or signed integers, is taken apart by tifffile;
-libtiff, which Pillow brings, only decompresses it, as if its rows were bytes. Thus it also bounds what a small file
-can grow to.
+Pillow and OpenCV support some pixel layouts and misread others, for example as a negative. So files with more than 8
+bits per value, floats or signed integers are parsed by tifffile. Pillow's libtiff only decompresses them, as rows of
+bytes, which also bounds the memory that a small file can take.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 LEVEL = 3
-"""Of zlib's 9. Level 6, the usual one, takes three times as long and saves 5 %."""
+"""zlib's level, 0 to 9. Level 6, the default, takes three times as long and saves 5 %."""
 _BLOCK = 1 << 22
-"""About how many values are compressed at once."""
+"""Values per strip, approximately."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
@@ -43,7 +42,7 @@ _MAX_CHANNELS = 8
 
 
 class NotReadError(OnarError):
-    """A TIFF file whose pixels would be read wrong; the message is the reason."""
+    """A TIFF file whose pixels cannot be read correctly; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +50,34 @@ class DeepTiff:
     """The first picture of a TIFF file.
 
     Attributes:
-        pixels: uint8 or uint16, H×W×C, not upright yet: grey, grey and alpha, RGB, or RGB and alpha.
-        losses: what could not be kept.
+        pixels: uint8 or uint16, H×W×C, as stored: grey, grey and alpha, RGB, or RGB and alpha.
+        losses: data that could not be kept.
     """
 
     pixels: Pixels
     losses: tuple[Loss, ...]
 
 
-# ---------------------------------------------------------------- what there is
+# ---------------------------------------------------------------- recognising
 
 
 def is_tiff(start: bytes) -> bool:
-    """Whether a file that starts with these four bytes is a TIFF file."""
+    r"""Whether a file starts as a TIFF file does; four bytes are enough.
+
+    >>> is_tiff(b"II*\0")
+    True
+    """
     return start[:4] in _MAGIC
 
 
 def read_page(file: BinaryIO) -> TiffPage:
-    """The first picture of a TIFF file, which is not decoded; raises as many kinds of errors as there is damage.
+    """The tags of the first picture of a TIFF file.
 
     Raises:
         UnidentifiedImageError: there is none.
+        Exception: of any type, for a damaged file.
     """
-    from tifffile import TiffFile, TiffFileError, TiffPage  # here, because most photos are no TIFF files
+    from tifffile import TiffFile, TiffFileError, TiffPage  # slow to import, and rarely needed
 
     _silence_tifffile()
     file.seek(0)
@@ -87,21 +91,21 @@ def read_page(file: BinaryIO) -> TiffPage:
 
 @cache
 def _silence_tifffile() -> None:
-    """Once, because handlers add up: what tifffile thinks of a file is not for people."""
+    """Silence tifffile's warnings; cached, because handlers accumulate."""
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def is_deep(page: TiffPage) -> bool:
-    """Whether a picture is for `read_deep`: grey or colours of other numbers than Pillow reads, or channels apart."""
+    """Whether a picture needs `read_deep`: grey or RGB values that Pillow cannot read, or separate planes."""
     plain = page.sampleformat == _UNSIGNED and np.max(page.bitspersample) <= 8
     apart = page.planarconfig == _APART and page.samplesperpixel != 3 and page.compression not in _JPEG
     return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and (apart or not plain)
 
 
 def open_plain(file: BinaryIO, page: TiffPage) -> Image.Image:
-    """A picture that is not `is_deep`, as Pillow opens it.
+    """Open a picture that is not `is_deep` with Pillow.
 
-    Pillow leaves YCbCr to libtiff, but where it is not compressed.
+    Pillow decodes YCbCr with libtiff only if it is compressed, so this selects libtiff.
     """
     image = Image.open(file, formats=["TIFF"])
     if page.photometric == _YCBCR and page.compression == 1 and isinstance(image, TiffImageFile):
@@ -111,12 +115,12 @@ def open_plain(file: BinaryIO, page: TiffPage) -> Image.Image:
 
 
 def _as_rgb(image: TiffImageFile) -> tuple[str, str, bool, int]:
-    """What Pillow tells libtiff: how pixels come, the compression, no file of its own, and where the tags are."""
+    """Arguments of Pillow's libtiff decoder: mode, compression, no file descriptor, and the offset of the tags."""
     return "RGBX", "raw", False, image.tag_v2.offset
 
 
 def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
-    """What Pillow loses without a word of a picture that it reads, and of which it gives so many channels."""
+    """Data that Pillow drops silently from a picture that it reads as the given number of channels."""
     plain = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
     losses = [Loss("fewer_bits")] if np.max(page.bitspersample) > 8 else []
     return losses + (
@@ -128,12 +132,13 @@ def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
 
 
 def read_deep(file: BinaryIO, page: TiffPage) -> DeepTiff:
-    """Decode a picture that `is_deep`, or that Pillow does not know.
+    """Decode a picture that `is_deep`, or that Pillow does not support.
 
-    8 and 16 bits without a sign stay as they are; other numbers are scaled to 16 bits, white being as in `white_of`.
+    Unsigned values of 8 and 16 bits are kept; others are scaled to 16 bits, with white as in `white_of`.
 
     Raises:
-        NotReadError, NoWhiteError: it would come out wrong.
+        NotReadError: its layout is not supported.
+        NoWhiteError: its value range cannot be inferred.
     """
     colours = 3 if page.photometric == _RGB else 1
     channels = page.samplesperpixel
@@ -143,7 +148,7 @@ def read_deep(file: BinaryIO, page: TiffPage) -> DeepTiff:
     if page.photometric == _WHITE_IS_ZERO:
         pixels[..., :1] = np.iinfo(pixels.dtype).max - pixels[..., :1]
     kinds = [int(kind) for kind in page.extrasamples]
-    if not kinds and channels == colours + 1:  # some programs leave out what the other channel is
+    if not kinds and channels == colours + 1:  # some programs omit the type of the extra channel
         kinds = [_ALPHA]
     alpha = next((at for at, kind in enumerate(kinds) if kind in (_PREMULTIPLIED_ALPHA, _ALPHA)), None)
     if channels > colours + (alpha is not None):
@@ -155,7 +160,7 @@ def read_deep(file: BinaryIO, page: TiffPage) -> DeepTiff:
 
 
 def _check_readable(page: TiffPage, colours: int) -> None:
-    """Raise `NotReadError` for what `read_deep` does not know."""
+    """Raise `NotReadError` for layouts that `read_deep` does not support."""
     bits = page.bitspersample
     if not isinstance(bits, int):
         raise NotReadError(f"its channels have different numbers of bits {bits}: save it with 8 or 16 in each")
@@ -176,7 +181,7 @@ def _check_readable(page: TiffPage, colours: int) -> None:
 
 
 def _planes(file: BinaryIO, page: TiffPage) -> list[NDArray[Any]]:
-    """The values as stored: one array H×W×C, or one H×W×1 for each channel where the file keeps them apart."""
+    """The stored values: one array H×W×C, or one H×W×1 per channel for separate planes."""
     file.seek(0)
     content = file.read()
     planes = page.samplesperpixel if page.planarconfig == _APART else 1
@@ -186,7 +191,7 @@ def _planes(file: BinaryIO, page: TiffPage) -> list[NDArray[Any]]:
 
 
 def _decode(content: bytes, page: TiffPage, segment: slice, channels: int) -> NDArray[Any]:
-    """Some strips or tiles of a file, which hold pixels of so many channels, as H×W×C."""
+    """Decode strips or tiles with the given number of channels to H×W×C."""
     bits = page.bitspersample
     width, tile = page.imagewidth, page.tilewidth if page.is_tiled else page.imagewidth
     rows = _decompress(content, page, segment, -(-tile * channels * bits // 8))
@@ -196,7 +201,7 @@ def _decode(content: bytes, page: TiffPage, segment: slice, channels: int) -> ND
 
 
 def _decompress(content: bytes, page: TiffPage, segment: slice, row: int) -> NDArray[np.uint8]:
-    """Let libtiff decompress strips or tiles as a grey picture of bytes, uint8 H×W; `row` bytes make a row of one."""
+    """Decompress strips or tiles with libtiff as a grey picture of bytes, uint8 H×W, with `row` bytes per row."""
     order = page.parent.byteorder
     tiles = -(-page.imagewidth // page.tilewidth) if page.is_tiled else 1
     tags: dict[int, int | tuple[int, ...]] = {}
@@ -211,13 +216,13 @@ def _decompress(content: bytes, page: TiffPage, segment: slice, row: int) -> NDA
     directory = exif_block.directory_bytes(exif_block.Directory(values), order, at)
     patched = exif_block.tiff_header(order, at) + content[8:].ljust(at - 8, b"\0") + directory
     with TiffImageFile(io.BytesIO(patched)) as image:
-        # Pillow would count its bytes as pixels, and refuse so many. How many pixels there are was looked at before.
+        # Allocated here, because Pillow would take the bytes for pixels and refuse them. The size was checked before.
         image.im = Image.new("L", image.size).im
         return np.asarray(image)
 
 
 def _numbers(rows: NDArray[np.uint8], page: TiffPage, width: int, channels: int) -> NDArray[Any]:
-    """Decompressed rows of a strip or a column of tiles as numbers, H×W×C."""
+    """Decompressed rows of a strip or a column of tiles as values, H×W×C."""
     height, bits = len(rows), page.bitspersample
     if bits not in (8, 16, 32, 64):
         single = np.unpackbits(rows, axis=1)[:, : width * channels * bits].reshape(height, width, channels, bits)
@@ -225,7 +230,7 @@ def _numbers(rows: NDArray[np.uint8], page: TiffPage, width: int, channels: int)
     letter = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f"}[page.sampleformat]
     size = bits // 8
     if page.predictor == _FLOAT_DIFFERENCES:
-        # The first bytes of all numbers of the row, then the second ones; each as the difference to the one before.
+        # The first bytes of all values of the row, then the second bytes, ...; each as the difference to the previous.
         steps = rows.reshape(height, -1, channels)
         summed = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, size, width * channels)
         rows = np.ascontiguousarray(summed.transpose(0, 2, 1)).reshape(height, -1)
@@ -233,14 +238,14 @@ def _numbers(rows: NDArray[np.uint8], page: TiffPage, width: int, channels: int)
     order = page.parent.byteorder
     rows = np.ascontiguousarray(rows)
     if page.predictor == _DIFFERENCES:
-        # Those of floats are of the integers that their bits make.
+        # Differences of floats are those of their bit patterns as integers.
         steps = rows.view(f"{order}u{size}").reshape(height, width, channels).astype(f"=u{size}")
         return np.cumsum(steps, axis=1, dtype=steps.dtype).view(f"={letter}{size}")
     return rows.view(f"{order}{letter}{size}").reshape(height, width, channels)
 
 
 def shown(deep: DeepTiff, page: TiffPage) -> Image.Image:
-    """A Pillow picture of 8 bits that shows such pixels, with the orientation that the file says."""
+    """An 8-bit Pillow picture of these pixels, with the orientation of the file."""
     pixels = as_8_bits(deep.pixels)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.format = "TIFF"
@@ -249,16 +254,16 @@ def shown(deep: DeepTiff, page: TiffPage) -> Image.Image:
     return image
 
 
-# ---------------------------------------------------------------- what the numbers mean
+# ---------------------------------------------------------------- value range
 
 
 def is_scaled(page: TiffPage) -> bool:
-    """Whether the pixels become other numbers than the file holds."""
+    """Whether pixel values differ from those in the file."""
     return page.sampleformat != _UNSIGNED or np.max(page.bitspersample) not in (8, 16)
 
 
 def _as_pixels(values: NDArray[Any], page: TiffPage) -> tuple[Pixels, list[Loss]]:
-    """Numbers of any type as uint8 or uint16 with black at 0, and what that loses."""
+    """Values of any type as uint8 or uint16 with black at 0, and the losses."""
     bits = page.bitspersample
     if not is_scaled(page):
         return np.array(values, np.uint8 if bits == 8 else np.uint16, order="C"), []
@@ -272,7 +277,7 @@ def _as_pixels(values: NDArray[Any], page: TiffPage) -> tuple[Pixels, list[Loss]
 
 
 def _with_own_colours(pixels: Pixels) -> Pixels:
-    """H×W×C whose colours were multiplied by their alpha, the last channel, as they were before."""
+    """Divide the colours of H×W×C by their alpha, the last channel."""
     white = np.iinfo(pixels.dtype).max
     colours = pixels[..., :-1] * (np.float32(white) / np.maximum(pixels[..., -1:], 1))
     pixels[..., :-1] = np.rint(np.clip(colours, 0, white))
@@ -293,17 +298,22 @@ def write_tiff(
     xmp: bytes = b"",
     iptc: bytes = b"",
 ) -> None:
-    """Write a TIFF file compressed by deflate.
+    """Write a TIFF file with deflate compression.
 
     Args:
         file: open for reading and writing.
         pixels: uint8 or uint16, H×W or H×W×C: grey, grey and alpha, RGB, or RGB and alpha.
-        exif: EXIF block; its tags become the file's own.
+        exif: EXIF block; its tags are stored as those of the file.
         icc_profile: colour profile.
-        dpi: pixels per inch across and down.
-        aspect: how dense pixels are across and down, in no unit; without `dpi` only.
+        dpi: horizontal and vertical pixels per inch.
+        aspect: horizontal and vertical pixels per unknown unit; ignored with `dpi`.
         xmp: XMP packet.
         iptc: IPTC record.
+
+    >>> file = io.BytesIO()
+    >>> write_tiff(file, np.zeros((2, 3), np.uint8))
+    >>> read_page(file).shape
+    (2, 3)
     """
     from tifffile import TiffWriter
 
@@ -320,7 +330,7 @@ def write_tiff(
             compressionargs={"level": LEVEL},
             predictor=True,
             rowsperstrip=max(1, _BLOCK * len(pixels) // pixels.size),
-            maxworkers=1,  # photos are written side by side already
+            maxworkers=1,  # photos are written in parallel already
             iccprofile=icc_profile or None,
             resolution=dpi or aspect,
             resolutionunit="inch" if dpi else "none",

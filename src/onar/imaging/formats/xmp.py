@@ -1,4 +1,4 @@
-"""XMP packets, which describe a photo in XML, changed in the few places that are about how it lay in its file."""
+"""XMP packets, which describe a photo in XML, edited where they depend on its orientation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ _THEIR_ENDS = {name: re.compile(rb"</" + name + rb":Thumbnails\s*>") for name in
 
 
 def upright(packet: bytes) -> bytes:
-    """A packet for the upright photo, without thumbnails: they show the photo as it was."""
+    """A packet for the upright photo, without thumbnails, which show the original.
+
+    >>> upright(b'<x tiff:Orientation="6"/>')
+    b'<x tiff:Orientation="1"/>'
+    """
     return _without_thumbnails(_ORIENTATION.sub(rb"\g<1>1", packet))
 
 
 def _without_thumbnails(packet: bytes) -> bytes:
-    """In one pass, also where thousands begin and none ends."""
+    """Remove thumbnails in one pass, also if thousands begin and none ends."""
     kept, at, endless = [], 0, set[bytes]()
     for begin in _THUMBNAILS.finditer(packet):
         if begin.start() < at or begin[1] in endless:

@@ -1,0 +1,41 @@
+"""The EXIF orientation of a picture."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import ExifTags, Image
+from PIL.Image import Transpose
+
+from onar.imaging.formats.exif import check_values, exif_of
+
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""EXIF orientation -> transposition that makes the picture upright; from 5 on, height and width are swapped."""
+
+
+def find_turn(image: Image.Image) -> Transpose | None:
+    """The transposition that makes a picture upright, by its EXIF; None for an orientation of 1, missing or damaged."""
+    try:
+        check_values(BytesIO(exif_of(image)))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # of any type, see `map_photo_errors`; EXIF is optional
+        return None
+
+
+def upright_size(size: tuple[int, int], turn: Transpose | None) -> tuple[int, int]:
+    """Width and height of a picture after a transposition.
+
+    >>> upright_size((40, 30), Transpose.ROTATE_90)
+    (30, 40)
+    """
+    width, height = size
+    swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+    return (height, width) if swapped else (width, height)
