@@ -13,7 +13,8 @@ from torch import Tensor
 from onar.data.augmentation import NO_AUGMENTATION, UNCHANGED, Augmentation, Change
 from onar.data.from_config import find_training_data, open_loader, start_batches
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import PhotoPaths, RandomCrops, TrainingPhotos
+from onar.data.photo_folders import PhotoPaths
+from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.errors import UsageError
 from onar.metrics.held_out import load_held_out
 from onar.settings.training import TrainConfig

@@ -21,7 +21,8 @@ from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.hub import HubPhotos, RemotePhoto, photo_of
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import PhotoPaths, RandomCrops, TrainingPhotos
+from onar.data.photo_folders import PhotoPaths
+from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.data.streams import Place, StreamedPhotos, StreamLoader, _Parts, fingerprint
 from onar.errors import OnarError, UsageError
 from onar.settings.training import TrainConfig
@@ -358,7 +359,7 @@ def test_a_folder_that_names_divide_says_what_it_leaves_out(
     report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
     assert len(report.sizes) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"1 of 5 files are of the split train; left out are the others, such as {folder}" in line
+    assert f"1 of 5 files are of the split train; the others are skipped, such as {folder}" in line
     assert line.endswith(f"--data {folder} takes all")
     (folder / "photo of a train.jpg").unlink()
     report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)

@@ -48,7 +48,7 @@ def test_masks_are_not_written_into_the_folder_that_they_are_drawn_from(tmp_path
 
 
 def test_memory_does_not_grow_with_the_number_of_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mask_preview, "SHEET_WIDTH", 256)
+    monkeypatch.setattr(mask_preview, "MAX_WIDTH", 256)
     tracemalloc.start()
     write_masks(tmp_path, 100, 256, 0, MaskConfig())
     peak = tracemalloc.get_traced_memory()[1]

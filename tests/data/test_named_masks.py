@@ -62,7 +62,7 @@ def test_photos_without_a_mask_are_left_out_and_said(tmp_path: Path, capsys: pyt
     (tmp_path / "masks" / "sub" / "3.png").unlink()
     data = find_training_data(config)
     assert len(data.training) + len(data.held_out) == 5
-    assert "1 photos have no mask of their name and are left out: " in capsys.readouterr().err
+    assert "1 photos have no mask of their name and are skipped: " in capsys.readouterr().err
 
 
 def test_a_mask_of_another_size_stops_the_run_with_both_names(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from onar import TrainConfig
 from onar.cli import main
 from onar.data.from_config import find_training_data, split_as_before
 from onar.data.photo_folders import PhotoPaths, find_photo_paths, is_results_folder
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import Pairs
 from tests.support.runs import flags
@@ -185,7 +185,7 @@ def test_other_masks_are_refused(tmp_path: Path) -> None:
     config = TrainConfig(data=folder, masks=masks)
     before = find_training_data(config).record()
     write_masks(masks, "n.png")
-    with pytest.raises(OnarError, match="the mask files are others"):
+    with pytest.raises(OnarError, match="the mask files have changed"):
         split_as_before(find_training_data(config), before)
 
 

@@ -19,7 +19,9 @@ from onar.data import mask_preview
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.doctor import inspect_photos
 from onar.data.mask_sources import GeneratedMasks, MaskFolder, mask_source
-from onar.data.samples import CentreCrops, PhotoPaths, RandomCrops, TrainingPhotos, ValidationPhotos, hold_out
+from onar.data.photo_folders import PhotoPaths
+from onar.data.photo_sets import hold_out
+from onar.data.samples import CentreCrops, RandomCrops, TrainingPhotos, ValidationPhotos
 from onar.errors import OnarError
 from onar.imaging.crops import random_box
 from onar.imaging.images import read_photo

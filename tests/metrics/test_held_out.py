@@ -3,7 +3,7 @@
 import pytest
 
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.metrics import held_out
 from onar.metrics.held_out import HeldOut, load_held_out, score_baselines, score_completer
 from onar.models.pyramid_fill import pyramid_fill

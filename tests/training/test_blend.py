@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from onar import Inpainter
 from onar.completion.config import CompletionConfig
 from onar.completion.verb import complete
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.errors import OnarError, UsageError
 from onar.evaluation.verb import evaluate
 from onar.models import Discriminator

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from onar import Inpainter, TrainConfig, train
 from onar.checkpoint import load_weights, save_safetensors, save_weights
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.errors import OnarError, UsageError
 from onar.models import PConvUNet, PyramidFill
 from onar.models.colour_unet import ColourUNet

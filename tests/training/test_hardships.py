@@ -14,7 +14,8 @@ import pytest
 from onar import TrainConfig, train
 from onar.data.batches import EpochBatches, naming_lost_readers, photo_loader
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import RandomCrops, TrainingPhotos, open_photos
+from onar.data.photo_sets import open_photos
+from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.errors import OnarError, UsageError
 from onar.imaging.listing import find_photos
 from onar.training.gan.step import GAN
@@ -124,7 +125,7 @@ def test_a_run_whose_photos_do_not_come_back_is_saved_first(
 ) -> None:
     folder, results = tmp_path / "drive", tmp_path / "results"
     folder.symlink_to(photos)
-    monkeypatch.setattr("onar.data.samples.FOLDER_TIMEOUT", 0.1)
+    monkeypatch.setattr("onar.data.photo_sets.FOLDER_TIMEOUT", 0.1)
     append = Results.append
 
     def vanish(results: Results, record: dict) -> None:
@@ -138,7 +139,7 @@ def test_a_run_whose_photos_do_not_come_back_is_saved_first(
     monkeypatch.undo()
     assert (results / "checkpoints" / "step_00000004.pt").exists()
     folder.symlink_to(photos)
-    monkeypatch.setattr("onar.data.samples._GONE", set())
+    monkeypatch.setattr("onar.data.photo_sets._GONE", set())
     train(settings(folder, results))
     assert_same_weights(finished_alone, results)
 
@@ -208,7 +209,7 @@ def test_a_wait_of_minutes_for_photos_is_told(
     folder.rename(tmp_path / "away")
     Timer(0.5, lambda: (tmp_path / "away").rename(folder)).start()
     assert len(list(loader)) == 2
-    assert "no photos have come for" in capsys.readouterr().err
+    assert "no photos were read for" in capsys.readouterr().err
 
 
 BLOCKED = """

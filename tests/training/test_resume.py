@@ -21,7 +21,7 @@ from onar import TrainConfig, train
 from onar.cli import main
 from onar.data.from_config import TrainingData, find_training_data, split_as_before
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import Photos
+from onar.data.photo_sets import Photos
 from onar.data.streams import StreamedPhotos
 from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import score_completer
@@ -308,8 +308,8 @@ def test_a_run_goes_on_when_its_folder_has_changed_and_says_so(
     capsys.readouterr()
     train(TrainConfig(**{**settings, "epochs": 3}, resume=newest_checkpoint(results)))
     assert (
-        "Photos came or went since this run began: it goes on with 1; of the 1 held out then, 1 are there and stay "
-        "held out\n" in capsys.readouterr().out
+        "Photos were added or removed since this run began: it continues with 1; of the 1 held out then, "
+        "1 are there and stay held out\n" in capsys.readouterr().out
     )
     after = load_state(newest_checkpoint(results))["photos"]
     assert after["held_out"] == before["held_out"]

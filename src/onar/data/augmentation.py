@@ -1,8 +1,8 @@
-"""Changes of training photos beyond crops and mirroring: blur, JPEG's traces and rotation.
+"""Augmentation of training photos beyond crops and mirroring: blur, JPEG artefacts and rotation.
 
-A photo is changed before its holes are cut, so what is known and what is to be found stay one picture. The changes are
-torchvision's, but for Pillow's JPEG; amounts are drawn evenly between none and the setting, from the sample's own
-random numbers.
+A photo is augmented before its holes are cut, so known pixels and target are consistent. Blur and rotation are
+torchvision's, JPEG is Pillow's. Amounts are uniformly distributed between none and the setting, drawn from the
+sample's own generator.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from onar.masks.holes import Holes
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one photo, with its amounts.
+    """The augmentation of one photo.
 
     Attributes:
         blur: standard deviation of a Gaussian, in pixels of the crop.
-        jpeg: quality to compress with, from 1 to 100; None does not.
+        jpeg: JPEG quality, from 1 to 100; None for no compression.
         rotation: degrees, counter-clockwise.
     """
 
@@ -36,23 +36,27 @@ class Change:
     rotation: float = 0.0
 
     def size_to_read(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of a crop that, once turned, still fills a photo of that size in its middle."""
+        """Height and width of a crop whose centre, after rotation, covers height×width.
+
+        >>> Change(rotation=45).size_to_read(100, 100)
+        (143, 143)
+        """
         if not self.rotation:
             return height, width
         angle = math.radians(abs(self.rotation))
         scale = math.cos(angle) + math.sin(angle) * max(height / width, width / height)
-        return math.ceil(scale * height) + 1, math.ceil(scale * width) + 1  # the middle may be half a pixel off
+        return math.ceil(scale * height) + 1, math.ceil(scale * width) + 1  # the centre may be half a pixel off
 
     def __call__(self, pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-        """Change a photo.
+        """Augment a photo.
 
         Args:
-            pixels: H×W×C of `size_to_read`; uint8 H×W×3 to be compressed.
+            pixels: H×W×C of `size_to_read`; uint8 H×W×3 for JPEG.
             height: rows of the result.
             width: columns of the result.
 
         Returns:
-            height×width×C, without a pixel from outside of what was given.
+            height×width×C, without padding.
         """
         if self == UNCHANGED:
             return pixels
@@ -69,7 +73,7 @@ class Change:
         return changed if self.jpeg is None else _compressed(changed, self.jpeg)
 
     def turn_holes(self, hole: Holes, height: int, width: int) -> Holes:
-        """Turn bool H×W holes of `size_to_read` as the photo is; bool height×width."""
+        """Rotate bool H×W holes of `size_to_read` as the photo; bool height×width."""
         if not self.rotation:
             return hole
         from torchvision.transforms.v2 import functional
@@ -80,7 +84,7 @@ class Change:
 
 
 def _compressed(pixels: EightBits, quality: int) -> EightBits:
-    """What is left of uint8 H×W×3 after JPEG, with the halved colours that cameras write."""
+    """Compress uint8 H×W×3 as JPEG with 4:2:0 subsampling, and decode it again."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality)
     return np.array(Image.open(file))
@@ -91,12 +95,15 @@ UNCHANGED = Change()
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far photos may be changed; None leaves that as it is.
+    """Limits of the augmentation; None disables one.
 
     Attributes:
-        blur: largest standard deviation of a Gaussian, in pixels of the crop, above 0.
-        jpeg: lowest quality, from 1 to 100.
-        rotation: most degrees either way, above 0 and at most 45.
+        blur: maximum standard deviation of a Gaussian, in pixels of the crop, above 0.
+        jpeg: minimum JPEG quality, from 1 to 100.
+        rotation: maximum degrees in either direction, above 0 and at most 45.
+
+    >>> Augmentation(rotation=5).draw(np.random.default_rng(0)).jpeg is None
+    True
     """
 
     blur: float | None = None
@@ -104,7 +111,7 @@ class Augmentation:
     rotation: float | None = None
 
     def draw(self, rng: np.random.Generator) -> Change:
-        """Choose the change of one photo. What is drawn for one kind does not depend on whether others are on."""
+        """Draw the augmentation of one photo. The value of one kind does not depend on the others being enabled."""
         blur, quality, angle = rng.uniform(size=3)
         return Change(
             blur=(self.blur or 0.0) * blur,

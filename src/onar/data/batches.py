@@ -1,4 +1,4 @@
-"""Batches of training samples: which photos, in which order, and the processes that read them ahead."""
+"""Batches of training samples: their order, and the processes that prefetch them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from onar.data.samples import ORDER, Key
+from onar.data.photo_sets import ORDER
+from onar.data.samples import Key
 from onar.errors import OnarError, UsageError
 from onar.system.console import warn
 from onar.system.state import opencv_alone
 
 MAX_SOCKET_PATH = 103
-"""Bytes of a path that every system takes for a socket."""
+"""Maximum bytes of a socket's path on all systems."""
 
 STALL_SECONDS = 180
+"""Seconds without a batch before a warning."""
 
 _MORE_FILES = "too many open files for processes that read photos: raise the limit with ulimit -n 4096"
 _MORE_SHARED_MEMORY = "too little shared memory for processes that read photos: give a container --shm-size 2g"
 
 FILES_BESIDE, FILES_OF_A_READER = 12, 8
-"""Files that reading photos opens beside its processes, and for each of them: pipes, and batches on their way."""
+"""Open files of a loader, and of each of its reading processes: pipes, and batches in transit."""
 
 LIMITS = {
     "Too many open files": _MORE_FILES,
@@ -43,28 +45,30 @@ LIMITS = {
     "unable to write to file </torch": _MORE_SHARED_MEMORY,
     "unable to allocate shared memory": _MORE_SHARED_MEMORY,
 }
-"""What torch says of the limits that reading processes meet, and what to do."""
+"""Parts of torch's messages about limits of the system -> advice."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 class EpochBatches:
-    """Batches of keys for `TrainingPhotos`: epoch by epoch, from any photo, for any one of several processes.
+    """Batches of keys for `TrainingPhotos`: a distributed sampler that can resume at any photo.
 
-    Imagine an endless row of passes over the photos, each in a random order of its own. An epoch is the next
-    `photos_per_epoch` of that row, so that small and large epochs alike use every photo equally often. With as many
-    as there are photos, an epoch is a pass.
+    The order is an infinite sequence of passes over the photos, each shuffled. An epoch is the next `photos_per_epoch`
+    of this sequence, so epochs of any size use every photo equally often. By default an epoch is a pass.
 
-    The processes cut each batch from the row together and divide it evenly, so its order does not depend on how many
-    they are. Only where fewer photos than processes are left at the end of an epoch do some photos serve twice.
+    The processes divide each global batch evenly, so the order does not depend on their number. If fewer photos than
+    processes are left at the end of an epoch, some photos are used twice.
 
     Args:
-        photo_count: photos in the folder.
-        batch_size: photos in one batch of one process.
-        seed: another seed gives another order.
-        photos_per_epoch: photos in an epoch, over all processes; by default all photos once.
-        rank: number of this process.
-        world_size: how many processes share each batch.
+        photo_count: number of photos.
+        batch_size: photos per batch of one process.
+        seed: seed of the order.
+        photos_per_epoch: photos per epoch, over all processes; by default all photos once.
+        rank: rank of this process.
+        world_size: number of processes.
+
+    >>> [len(batch) for batch in EpochBatches(10, batch_size=4, seed=0)]
+    [4, 4, 2]
     """
 
     def __init__(
@@ -85,15 +89,15 @@ class EpochBatches:
         self.epoch, self.done = 0, 0
 
     def start(self, epoch: int, done: int = 0) -> None:
-        """Set the epoch that iterating yields next, counted from 0, and how many of its photos have been used."""
+        """Set the next epoch, counted from 0, and the number of its photos that have been used."""
         self.epoch, self.done = epoch, done
 
     def count(self, done: int = 0) -> int:
-        """Batches that an epoch has left after so many of its photos, the same for every process."""
+        """Number of batches left in an epoch after `done` photos, the same for every process."""
         return -(-(self.photos_per_epoch - done) // self.together)
 
     def photos_done(self, done: int, batches: int) -> int:
-        """Photos of an epoch, over all processes, that are used after so many more batches."""
+        """Number of used photos of an epoch, over all processes, after `batches` more batches."""
         return min(done + batches * self.together, self.photos_per_epoch)
 
     def __len__(self) -> int:
@@ -121,7 +125,7 @@ class EpochBatches:
 
 
 class PhotoLoader(DataLoader[Any]):
-    """A DataLoader that raises an `OnarError` of a reading process as it was, not as a page of traceback."""
+    """A DataLoader that raises an `OnarError` of a reading process unchanged, without a traceback in its text."""
 
     def __iter__(self) -> Any:
         """Yield batches: the entries of `Sample`, stacked."""
@@ -135,7 +139,7 @@ class PhotoLoader(DataLoader[Any]):
                 _READING.add(batches)
             for batch in _warn_of_stalls(batches):
                 if isinstance(batch, OnarError):
-                    self._iterator = None  # ends the reading processes now; left to garbage collection it can take 5 s
+                    self._iterator = None  # ends the reading processes now; garbage collection can take 5 s
                     raise batch
                 yield batch
 
@@ -146,18 +150,18 @@ _READING: WeakSet[Any] = WeakSet()
 
 @atexit.register
 def _end_readers() -> None:
-    """End reading processes before multiprocessing waits for them: `start_worker` has them ignore its one SIGTERM.
+    """End reading processes before multiprocessing waits for them: they ignore its SIGTERM (`start_worker`).
 
-    Recent versions of PyTorch do this themselves; with others a training that was stopped with Ctrl-C never ended.
+    Recent versions of PyTorch do this themselves; with others, a training stopped with Ctrl-C never ended.
     """
     for batches in list(_READING):
         batches._shutdown_workers()
 
 
 def refuse_long_temporary_folder() -> None:
-    """Raise `UsageError` where reading processes would wait for ever, for sockets that have no name.
+    """Raise `UsageError` if the path of a socket would be too long: reading processes would wait forever.
 
-    multiprocessing makes them in a folder of its own, `pymp-` and 8 letters, as `listener-` and 8 letters.
+    multiprocessing creates sockets as `pymp-12345678/listener-12345678` in the temporary folder.
     """
     folder = tempfile.gettempdir()
     if len(os.fsencode(folder)) + len("/pymp-12345678/listener-12345678") > MAX_SOCKET_PATH:
@@ -168,7 +172,7 @@ def refuse_long_temporary_folder() -> None:
 
 
 def refuse_few_files(num_workers: int) -> None:
-    """Raise `OnarError` where the limit of open files is too low: reading processes then end in pages of traceback."""
+    """Raise `OnarError` if the limit of open files is too low for the reading processes."""
     try:
         import resource
 
@@ -181,7 +185,7 @@ def refuse_few_files(num_workers: int) -> None:
 
 
 def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
-    """Yield batches; where one does not come for minutes, a line on stderr says so."""
+    """Yield batches, with a warning if the next one takes longer than `STALL_SECONDS`."""
     while True:
         timer = Timer(STALL_SECONDS, _warn_of_stall)
         timer.daemon = True
@@ -196,23 +200,20 @@ def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _warn_of_stall() -> None:
-    warn(
-        f"onar: no photos have come for {STALL_SECONDS / 60:.0f} minutes, and the wait goes on: the drive that "
-        "they are on may not answer"
-    )
+    warn(f"onar: no photos were read for {STALL_SECONDS / 60:.0f} minutes: their drive may not answer; still waiting")
 
 
 @contextmanager
 def naming_lost_readers() -> Iterator[None]:
-    """Turn torch's error about a reading process that has gone into one line.
+    """Map torch's errors about lost reading processes to `OnarError` with one line.
 
     Raises:
-        OnarError: a process that reads photos was stopped, or could not begin.
+        OnarError: a reading process was killed, or could not start.
     """
     try:
         yield
     except (OSError, RuntimeError) as error:
-        # With "fork" a process begins where its parent is; otherwise it runs the script again, up to the guard.
+        # With "fork" a process starts as a copy of its parent; otherwise it runs the script again, up to the guard.
         if limit := _reached_limit(str(error)):
             raise OnarError(f"{limit}, or take --num_workers 0") from error
         begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
@@ -224,12 +225,12 @@ def naming_lost_readers() -> Iterator[None]:
                 'work under `if __name__ == "__main__":`, or with num_workers=0'
             ) from error
         raise OnarError(
-            "a process that reads photos was stopped, probably for want of memory; use a smaller --num_workers"
+            "a process that reads photos was killed, probably out of memory; use a smaller --num_workers"
         ) from error
 
 
 def _reached_limit(reason: str) -> str:
-    """What to do about a limit of the system that reading processes have met, by torch's words; empty for others."""
+    """Advice about the limit of the system in torch's message; empty for other errors."""
     for words, advice in LIMITS.items():
         if words in reason:
             return advice
@@ -237,16 +238,16 @@ def _reached_limit(reason: str) -> str:
 
 
 def leave_to_main_process() -> None:
-    """End this process, without a word, when it only runs a script again that has no main guard.
+    """Exit silently if this is a child process that runs the user's script again, for lack of a main guard.
 
-    It would train, too; its parent tells why it is gone (`naming_lost_readers`).
+    It would train, too; its parent reports the reason (`naming_lost_readers`).
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # set while the script is run again
         raise SystemExit(1)
 
 
 class ErrorsAsItems(Dataset[Any]):
-    """A dataset that returns an `OnarError` instead of raising it: torch would turn a raised one into a page."""
+    """A dataset that returns an `OnarError` instead of raising it, because torch would add a long traceback."""
 
     def __init__(self, samples: Dataset[Any]) -> None:
         self.samples = samples
@@ -261,13 +262,13 @@ class ErrorsAsItems(Dataset[Any]):
 def photo_loader(
     samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int, pin_memory: bool = False
 ) -> PhotoLoader:
-    """Read samples in batches, ahead of their use, in processes of their own.
+    """A loader of samples in batches, prefetched by reading processes.
 
     Args:
         samples: `TrainingPhotos` or `ValidationPhotos`.
-        batches: for each batch the keys of its samples, such as `EpochBatches`.
-        num_workers: reading processes; 0 reads in this one. The samples are the same.
-        pin_memory: keep batches where a GPU copies them from.
+        batches: the keys of the samples of each batch, such as `EpochBatches`.
+        num_workers: number of reading processes; 0 reads in this one. Samples do not depend on it.
+        pin_memory: allocate batches in page-locked memory.
     """
     return PhotoLoader(
         ErrorsAsItems(samples),
@@ -281,20 +282,20 @@ def photo_loader(
 
 
 def _collate(items: list[Any]) -> Any:
-    """Stack the samples of a batch; if one is an error, that is the batch."""
+    """Stack the samples of a batch; an error among them replaces the batch."""
     return next((item for item in items if isinstance(item, OnarError)), None) or default_collate(items)
 
 
 def start_worker(_worker: int) -> None:
-    """Leave signals to the training process, end with it, and take one core (torch sees to its own threads).
+    """Initialise a reading process: ignore signals, end with the training process, and use one OpenCV thread.
 
-    Ctrl-C in a terminal and signals from a scheduler reach all processes, and training still takes some photos until
-    its step is done. The second SIGTERM ends this process: that one is torch's.
+    Ctrl-C and signals of a scheduler reach all processes, and training needs photos until the end of its step. The
+    second SIGTERM, which is torch's, ends this process.
     """
     for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if sys.platform == "linux":  # also while this process waits for a drive
+    if sys.platform == "linux":  # also while waiting for a drive
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
     cv2.setNumThreads(1)

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from onar.data.batches import ErrorsAsItems, PhotoLoader, leave_to_main_process, start_worker
 from onar.data.photo_folders import NamedFolders, data_text
-from onar.data.samples import Photos, open_photos
+from onar.data.photo_sets import Photos, open_photos
 from onar.imaging.images import PhotoError, open_photo
 from onar.settings.training import ImageSize, PhotoData
 from onar.system.console import progress_bar, text_list

@@ -1,4 +1,4 @@
-"""The photos of a run by its configuration: those to train on, those held out, and what reads them in batches."""
+"""The training and validation photos of a run by its configuration, and their loader."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import warn_unused_files
 from onar.data.mask_sources import MaskFolder, MaskSource, NamedMasks, mask_source, name_masks
 from onar.data.photo_folders import PhotoPaths, named_folders, refuse_shared_folders
-from onar.data.samples import (
+from onar.data.photo_sets import (
     MAX_HELD_OUT,
     ChosenPhotos,
     Photos,
-    RandomCrops,
-    TrainingPhotos,
     count_held_out,
     hold_out,
     hold_out_named,
     open_photos,
 )
+from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.data.streams import StreamedPhotos, StreamLoader
 from onar.errors import OnarError, UsageError
 from onar.settings.training import PhotoData, TrainConfig
@@ -32,14 +31,14 @@ from onar.settings.training import PhotoData, TrainConfig
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The photos of a run, and where their holes come from.
+    """The photos and masks of a run.
 
     Attributes:
-        training: to train on.
-        held_out: for validation, perhaps none.
-        masks: the holes to train with.
-        held_out_masks: those of validation.
-        found: both, where they were found together and an index tells them apart.
+        training: training photos.
+        held_out: validation photos, possibly none.
+        masks: masks for training.
+        held_out_masks: masks for validation.
+        found: all photos, if both are subsets of them.
     """
 
     training: Photos | StreamedPhotos
@@ -49,18 +48,18 @@ class TrainingData:
     found: Photos | None = None
 
     def first(self, count: int) -> Photos:
-        """Some of the photos to train on."""
+        """The first training photos."""
         if isinstance(self.training, StreamedPhotos):
             return self.training.first(count)
         return ChosenPhotos(self.training, np.arange(min(count, len(self.training))))
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint keeps of them, as plain values.
+        """The record of these photos in a checkpoint, as plain values.
 
         Returns:
-            photos: tells those that were found from others; held_out: the held-out ones of them by name, or for a
-            stream by a hash of their files; empty where an index or `val_data` says which they are. masks: tells mask
-            files from others; empty where holes are generated.
+            photos: identifies all photos; held_out: names of validation photos, or for a stream hashes of their
+            files, empty if an index or `val_data` determines them; masks: identifies mask files, empty for generated
+            masks.
         """
         masks = ""
         if isinstance(self.masks, MaskFolder | NamedMasks):
@@ -78,18 +77,16 @@ class TrainingData:
 
 
 def folders_beside(config: TrainConfig, setting: str = "") -> list[tuple[str, Path]]:
-    """The folders that the settings of a run name, each with its setting, but for those of one setting."""
+    """The folders of all settings of a run except one, with the names of their settings."""
     names = ("data", "val_data", "masks", "val_masks", "results_dir")
     return [pair for name in names if name != setting for pair in named_folders(name, getattr(config, name))]
 
 
 def find_training_data(config: TrainConfig) -> TrainingData:
-    """Find the photos and masks of a run.
-
-    What lies in the photos' folder and belongs to another setting is left out.
+    """Find the photos and masks of a run; folders of other settings are skipped.
 
     Raises:
-        UsageError: two settings name one folder.
+        UsageError: two settings have the same folder.
         OnarError: there are none, a source cannot be read, or no mask file has a hole.
     """
     refuse_shared_folders(folders_beside(config), [("data", config.data), ("val_data", config.val_data)])
@@ -102,7 +99,7 @@ def find_training_data(config: TrainConfig) -> TrainingData:
 
 
 def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
-    """Held out are the photos of `val_data`, or a share of those of `data`."""
+    """Training and validation photos: those of `val_data`, or a share of `data`."""
     training = open_photos(config.data, config.photo_column, folders_beside(config, "data"), config.channels)
     if config.val_data is not None:
         return training, _find_val_photos(config, config.val_data), None
@@ -110,7 +107,7 @@ def _find_photos(config: TrainConfig) -> tuple[Photos, Photos, Photos | None]:
 
 
 def _find_with_masks(config: TrainConfig) -> TrainingData:
-    """As `find_training_data`, with the mask of its own name for each photo."""
+    """As `find_training_data`, with a mask for each photo by its name."""
     assert config.masks is not None
     found = open_photos(config.data, config.photo_column, folders_beside(config, "data"), config.channels)
     if not isinstance(found, PhotoPaths):
@@ -130,24 +127,22 @@ def _find_val_photos(config: TrainConfig, val_data: PhotoData) -> Photos:
 
 
 def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
-    """Hold out what a run has held out so far, whatever came or went since: it must not have been trained on.
+    """Restore the validation photos of a resumed run, although photos were added or removed.
 
     Args:
-        data: the photos that are found now.
-        before: what `TrainingData.record` gave when the run was stopped.
+        data: the photos found now.
+        before: `TrainingData.record` of the checkpoint.
 
     Returns:
-        The photos, and a line that says what has changed; an empty one when nothing has.
+        The photos, and a line about the changes; empty if there are none.
 
     Raises:
-        OnarError: what was held out cannot be told from the rest any more, nothing else is left, or the masks are
-            others.
+        OnarError: the validation photos cannot be identified, no training photos are left, or the masks differ.
     """
     now, kept = data.record(), before["held_out"]
     if now["masks"] != before.get("masks", now["masks"]):
         raise OnarError(
-            "the mask files are others than when this run began: train with those of then, or start anew with "
-            "--resume never"
+            "the mask files have changed since this run began: restore them, or start again with --resume never"
         )
     before = before | {"masks": now["masks"]}
     if isinstance(data.found, PhotoPaths) and before["photos"] == data.found.earlier_digest:
@@ -163,16 +158,16 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
         stay = f"; of the {len(kept)} held out then, {len(held_out)} are there and stay held out"
     elif isinstance(data.training, StreamedPhotos) or data.found is not None:
         raise OnarError(
-            "the source has changed since this run began, and photos that it was trained on would be held out: train "
-            "on the source as it was, or start anew with --resume never"
+            "the source has changed since this run began, and training photos would be used for validation: restore "
+            "the source, or start again with --resume never"
         )
     if now["photos"] == before["photos"] or isinstance(data.training, StreamedPhotos):
         return data, ""
-    return data, f"Photos came or went since this run began: it goes on with {len(data.training)}{stay}"
+    return data, f"Photos were added or removed since this run began: it continues with {len(data.training)}{stay}"
 
 
 def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
-    """Held out of a stream are the first photos of `val_data`, or those of `data` itself."""
+    """Training and validation photos of a stream: the first ones of `val_data`, or of `data` itself."""
     warn_unused_files(str(config.data))
     training = StreamedPhotos(str(config.data), config.photo_column)
     if isinstance(config.val_data, str):
@@ -184,13 +179,13 @@ def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
 
 
 def start_batches(config: TrainConfig, data: TrainingData, rank: int, world_size: int) -> EpochBatches:
-    """The order of photos, or for a stream only the sizes of batches and epochs.
+    """The batches of a run: the order of photos, or for a stream only the sizes of batches and epochs.
 
     Args:
         config: the configuration of the run.
         data: its photos.
-        rank: number of this process.
-        world_size: how many processes train.
+        rank: rank of this process.
+        world_size: number of processes.
     """
     photos = config.photos_per_epoch or 0 if isinstance(data.training, StreamedPhotos) else len(data.training)
     return EpochBatches(
@@ -211,14 +206,14 @@ def open_loader(
     *,
     pin_memory: bool = False,
 ) -> Iterable[dict[str, Any]]:
-    """What reads the training photos; iterating it yields the batches of an epoch.
+    """The loader of the training photos; iterating it yields the batches of an epoch.
 
     Args:
         config: the configuration of the run.
         data: its photos.
         batches: set to an epoch before iterating.
-        states: how far every process was in a stream, to go on from there.
-        pin_memory: keep batches where a GPU copies them from.
+        states: `StreamLoader.state` of every process, to resume a stream.
+        pin_memory: allocate batches in page-locked memory.
     """
     augmentation = Augmentation(config.augment_blur, config.augment_jpeg, config.augment_rotation)
     crops = RandomCrops(

@@ -1,7 +1,7 @@
 """Photos from Hugging Face `datasets`: Parquet or WebDataset shards, an image folder, or a data set of the hub.
 
 A source is written `hf:NAME[:CONFIGURATION][@SPLIT]`, or `hf:FORMAT:FILES[@SPLIT]` with a FORMAT of `FORMATS` and a
-folder or pattern for FILES. Rows hold picture files as they are; decoding them is the work of `onar.imaging.images`.
+folder or pattern for FILES. Rows hold undecoded picture files; `onar.imaging.images` decodes them.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from onar.system.state import quiet_loggers
 FORMATS = ("imagefolder", "parquet", "webdataset")
 
 _SHARD = "__url__"
-"""The column in which `datasets` says from which WebDataset shard a row comes."""
+"""The column with the WebDataset shard of a row."""
 
 
 class HubPhotos:
-    """The photos of a source by index, from a memory-mapped copy on this disk that `datasets` makes.
+    """The photos of a source by index, from a memory-mapped local copy made by `datasets`.
 
-    It pickles as its description: another process opens the source again.
+    Pickling stores only the arguments: another process opens the source again.
 
     Args:
         data: the source.
         column: its column of pictures; by default the first.
 
     Raises:
-        UsageError: the source or the column is not written as it should be.
+        UsageError: the text of the source or the column is invalid.
         OnarError: the source cannot be read, or holds no photos.
     """
 
@@ -61,12 +61,12 @@ class HubPhotos:
 
 @dataclass(frozen=True)
 class RemotePhoto:
-    """A picture file that a row only names: a member of an archive, or a file of the hub."""
+    """A picture file referenced by a row: a member of an archive, or a file of the hub."""
 
     url: str
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        """Read it, over the network where it is there."""
+        """Read it, if necessary over the network."""
         import fsspec
 
         with fsspec.open(self.url, mode) as file:  # an archive is closed when this ends
@@ -82,7 +82,7 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
     Args:
         data: the source.
         column: its column of pictures; by default the first.
-        stream: give an `IterableDataset`, which copies nothing; else a `Dataset`.
+        stream: return an `IterableDataset`, which copies nothing, instead of a `Dataset`.
 
     Returns:
         Rows for `photo_of`.
@@ -104,10 +104,10 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
 
 
 def warn_unused_files(data: str) -> None:
-    """Say in one line on stderr which files of a folder are not used, where its text names no split.
+    """Warn in one line on stderr about unused files of a folder, if its source has no explicit split.
 
-    `datasets` divides a folder as soon as a name in it speaks of train, test or validation. Then whatever is called
-    otherwise belongs to no split, be it "a train in the snow.jpg" that divides the others off.
+    `datasets` infers splits as soon as a file name contains train, test or validation, such as "a train in the
+    snow.jpg". All files without such a name then belong to no split.
     """
     path, options = _parse(data)
     if "data_dir" not in options or data.endswith(f"@{options['split']}"):
@@ -123,7 +123,7 @@ def warn_unused_files(data: str) -> None:
         advice = f"; --data {printable(folder)} takes all" if path == "imagefolder" else ""
         warn(
             f"{printable(data)}: by their names, {len(there) - len(left_out)} of {len(there)} files are of the split "
-            f"{options['split']}; left out are the others, such as {printable(left_out[0])}{advice}"
+            f"{options['split']}; the others are skipped, such as {printable(left_out[0])}{advice}"
         )
 
 
@@ -138,12 +138,15 @@ def _import_datasets(data: str) -> Any:
 
 
 def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
-    """The photo in a row; one that is missing comes out as an empty file.
+    """The photo in a row; an empty file if it is missing.
 
     Args:
-        row: of `load_rows`.
+        row: a row of `load_rows`.
         data: the source.
-        place: where in the source, for the name of a photo without one.
+        place: position in the source, to name photos without a name.
+
+    >>> str(photo_of({"image": {"path": None, "bytes": b"content"}}, "hf:flowers", "row 7"))
+    'hf:flowers row 7'
     """
     (cell,) = (value or {} for name, value in row.items() if name != _SHARD)
     path, content = cell.get("path"), cell.get("bytes")
@@ -155,20 +158,20 @@ def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
 
 @contextmanager
 def map_source_errors(data: str) -> Iterator[None]:
-    """Turn what `datasets` raises on a source into one line, and keep what it logs before that to itself."""
+    """Map errors of `datasets` to `OnarError` with one line, and silence its log."""
     try:
         with quiet_loggers("datasets", "huggingface_hub"):
             yield
     except OnarError:
         raise
-    except Exception as error:  # of network, archives, Parquet and patterns: dozens of kinds
+    except Exception as error:  # of network, archives, Parquet and patterns: dozens of types
         raise OnarError(f"cannot read {data}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
     from datasets.exceptions import DatasetGenerationError
 
-    if isinstance(error, DatasetGenerationError) and error.__cause__ is not None:  # it says only that there is one
+    if isinstance(error, DatasetGenerationError) and error.__cause__ is not None:  # its own text has no reason
         error = error.__cause__
     reason = printable(" ".join(str(error).split()) or type(error).__name__)
     if isinstance(error, ConnectionError):
@@ -177,7 +180,11 @@ def _reason(error: BaseException) -> str:
 
 
 def _parse(data: str) -> tuple[str, dict[str, str]]:
-    """Split the text of a source into the first argument of `datasets.load_dataset` and the others by name."""
+    """Parse the text of a source into the path and the options of `datasets.load_dataset`.
+
+    >>> _parse("hf:flowers:large@test")
+    ('flowers', {'split': 'test', 'name': 'large'})
+    """
     match = re.fullmatch(rf"{HUB_PREFIX}(?:({'|'.join(FORMATS)}):)?(.+?)(?:@([^@/]+))?", data)
     if match is None:
         raise UsageError(f"{data} names no source: use {HUB_PREFIX}NAME[@SPLIT] or {HUB_PREFIX}FORMAT:FILES[@SPLIT]")
@@ -198,7 +205,7 @@ def _parse(data: str) -> tuple[str, dict[str, str]]:
 
 
 def _first_pictures(features: dict[str, Any]) -> str | None:
-    """The first column declared as pictures, or else the first that holds bytes."""
+    """The first column declared as pictures, or else the first with bytes."""
     from datasets import Image
 
     declared = [name for name, kind in features.items() if isinstance(kind, Image)]

@@ -1,4 +1,4 @@
-"""Write generated masks to files, with a sheet that shows them at a glance."""
+"""Write generated masks to files, with a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,32 +19,36 @@ from onar.masks.holes import hole_share, mask_from_holes
 from onar.settings.checks import check_seed
 from onar.settings.training import ImageSize, MaskConfig
 
-SHEET_COLUMNS = 8
-"""At least."""
-SHEET_WIDTH = 4096
-"""Pixels that the masks of a row take together, at most: larger ones, and more of them, are shown smaller."""
+MIN_COLUMNS = 8
+MAX_WIDTH = 4096
+"""Maximum width of the sheet's rows in pixels; masks are reduced to fit."""
 _A_MASK = re.compile(r"mask_(\d{4,})\.png")
 
 
 def write_masks(
     output: Path, count: int, img_size: ImageSize, seed: int, config: MaskConfig, *, overwrite: bool = False
 ) -> str:
-    """Write `count` masks, one after the other, and a sheet into a folder.
+    """Write `count` masks and a contact sheet into a folder.
 
     Args:
-        output: folder, made when missing.
-        count: how many masks, at least 1.
+        output: the folder, created if missing.
+        count: number of masks, at least 1.
         img_size: side in pixels, or (height, width).
-        seed: mask i depends on (seed, i) alone.
-        config: how holes are made.
-        overwrite: replace the masks of an earlier call as a whole: those of a larger set are removed.
+        seed: mask i depends only on (seed, i).
+        config: settings of the masks.
+        overwrite: replace the masks of an earlier call; the rest of a larger set is removed.
 
     Returns:
-        One line that says what was written.
+        A summary of one line.
 
     Raises:
-        UsageError: the count, the size or the seed cannot be; or the folder holds masks of an earlier call.
+        UsageError: the count, the size or the seed is invalid, or the folder holds masks of an earlier call.
         OnarError: a file cannot be written, or has appeared meanwhile.
+
+    >>> import tempfile
+    >>> summary = write_masks(Path(tempfile.mkdtemp()), 2, 64, 0, MaskConfig())
+    >>> summary[:21]
+    '2 masks and sheet.png'
     """
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     if count < 1 or min(height, width) < 1:
@@ -52,13 +56,13 @@ def write_masks(
     check_seed(seed)
     source = mask_source(config)
     earlier = _earlier_masks(output, config, overwrite)
-    columns = max(SHEET_COLUMNS, ceil(sqrt(count)))
+    columns = max(MIN_COLUMNS, ceil(sqrt(count)))
     shares, shown = [], []
     for index in range(count):
         mask = mask_from_holes(source(height, width, np.random.default_rng((seed, index))))
         write_image(output / MASK_NAME.format(index), mask, overwrite=overwrite)
         shares.append(hole_share(mask))
-        shown.append(_reduced(mask, SHEET_WIDTH // columns))
+        shown.append(_reduced(mask, MAX_WIDTH // columns))
     left = [path for number, path in earlier.items() if number >= count]
     for path in left:
         path.unlink(missing_ok=True)
@@ -71,7 +75,7 @@ def write_masks(
 
 
 def _earlier_masks(output: Path, config: MaskConfig, overwrite: bool) -> dict[int, Path]:
-    """The masks of an earlier call by their numbers; raises `UsageError` when they may not be replaced."""
+    """The masks of an earlier call by number; raises `UsageError` if they must not be replaced."""
     if not output.is_dir():
         return {}
     if config.masks is not None and config.masks.is_dir() and output.samefile(config.masks):
@@ -87,7 +91,7 @@ def _earlier_masks(output: Path, config: MaskConfig, overwrite: bool) -> dict[in
 
 
 def _reduced(mask: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """A mask as the sheet shows it, of so many pixels a side at most."""
+    """Reduce a mask to a maximum side length in pixels."""
     scale = max(longest, 1) / max(mask.shape)
     if scale >= 1:
         return mask

@@ -1,4 +1,4 @@
-"""Where the masks of a training or a preview come from: drawn at random, or a folder of mask files."""
+"""Sources of masks: generated at random, or read from a folder."""
 
 from __future__ import annotations
 
@@ -30,19 +30,23 @@ from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.console import progress_bar, warn
 
 MAX_CHECKED_MASKS = 200
-"""Mask files that are looked into before a training begins: a second's work."""
+"""Number of mask files that are checked before a training, which takes about a second."""
 
 
 class MaskSource(Protocol):
-    """Anything that makes holes, bool H×W, of a given size; it must pickle, to reach the reading processes."""
+    """A callable that makes holes, bool H×W; it must be picklable, for the reading processes."""
 
     def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
-        """Make holes, drawing every random number from `rng`."""
+        """Make holes, with all random numbers from `rng`."""
 
 
 @dataclass(frozen=True)
 class GeneratedMasks:
-    """Random masks; the fields are the arguments of `onar.masks.random_mask`."""
+    """Random masks; the fields are arguments of `onar.random_mask`.
+
+    >>> GeneratedMasks("rectangle")(64, 48, np.random.default_rng(0)).shape
+    (64, 48)
+    """
 
     mask_type: str = "irregular"
     max_masks: int = MAX_MASKS
@@ -57,10 +61,10 @@ class GeneratedMasks:
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """Masks drawn at random from mask files, fitted to the size asked for.
+    """Random mask files, resized to the given size.
 
     Attributes:
-        paths: mask files; `find_mask_paths(folder)` finds them.
+        paths: mask files, see `find_mask_paths`.
         augment: flip and rotate them at random.
     """
 
@@ -69,36 +73,36 @@ class MaskFolder:
 
     @property
     def digest(self) -> str:
-        """Tells the files from others, by their names."""
+        """Identifies the files, by their names."""
         return self.paths.digest
 
     def __call__(self, height: int, width: int, rng: np.random.Generator, /) -> Holes:
-        """Read a mask; raises `OnarError` when the file cannot be read."""
+        """Read a mask; raises `OnarError` if it cannot be read."""
         path = self.paths[int(rng.integers(len(self.paths)))]
         try:
             hole = holes_from_mask(read_mask(path))
-        except PhotoError as error:  # of a mask file: other holes than those asked for would be worse than none
+        except PhotoError as error:  # unlike a photo, a mask is never replaced by another
             raise OnarError(f"cannot use a mask file: {error}") from error
         return fit_holes(augment_mask(hole, rng) if self.augment else hole, height, width)
 
 
 @dataclass(frozen=True)
 class NamedMasks:
-    """The mask file of each photo, whose holes are cut, mirrored and turned as the photo is.
+    """A mask file for each photo, cropped and augmented like the photo.
 
     Attributes:
-        masks: mask files by the paths of the photos.
-        digest: tells them from others.
+        masks: path of the photo -> path of its mask.
+        digest: identifies the mask files.
     """
 
     masks: Mapping[str, str]
     digest: str
 
     def holes_of(self, photo: object, height: int, width: int) -> Holes:
-        """The holes of a whole photo of so many pixels, bool H×W.
+        """The holes of a whole photo, bool height×width.
 
         Raises:
-            OnarError: the mask cannot be read, is of another size, or has no hole.
+            OnarError: the mask cannot be read, has another size, or has no hole.
         """
         path = Path(self.masks[str(photo)])
         try:
@@ -114,22 +118,22 @@ class NamedMasks:
 
 
 def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPaths, NamedMasks]:
-    """Find the mask of each photo in a folder, by its name; photos without one are left out, and said.
+    """Find the mask of each photo in a folder, by its name; photos without one are dropped with a warning.
 
     Args:
         photos: the photos.
-        folder: of the masks.
-        setting: what names the folder.
+        folder: folder of the masks.
+        setting: name of the setting of that folder, for messages.
 
     Raises:
-        OnarError: no photo has a mask, or one fits several.
+        OnarError: no photo has a mask, or a photo has several.
     """
     places = {photos[index]: photos.place(index) for index in range(len(photos))}
     matches = match_folder(places, folder, setting)
     if matches.ambiguous:
         raise OnarError("; ".join(list(matches.ambiguous.values())[:MAX_NAMES]))
     if matches.without:
-        warn(f"{len(matches.without)} photos have no mask of their name and are left out: {some(matches.without)}")
+        warn(f"{len(matches.without)} photos have no mask of their name and are skipped: {some(matches.without)}")
     masks = {str(photo): str(mask) for photo, mask in matches.masks.items()}
     kept = [index for index in range(len(photos)) if str(photos[index]) in masks]
     check_mask_files([Path(mask) for mask in masks.values()])
@@ -138,15 +142,15 @@ def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPat
 
 
 def mask_source(config: MaskConfig, others: NamedFolders = (), *, validation: bool = False) -> MaskSource:
-    """Choose where the masks of a run come from; those of `val_masks` are used as they are.
+    """The source of the masks of a run; those of `val_masks` are not augmented.
 
     Args:
-        config: how holes are made.
-        others: folders of other settings, which are left out.
-        validation: choose those of validation.
+        config: settings of the masks.
+        others: folders of other settings, which are skipped.
+        validation: masks for validation.
 
     Raises:
-        OnarError: there are no mask files in the folder that `config` names, or they have no hole.
+        OnarError: the folder has no mask files, or they have no hole.
     """
     if validation and isinstance(config, TrainConfig) and config.val_masks is not None:
         return MaskFolder(_find_checked_masks(config.val_masks, others), augment=False)
@@ -165,7 +169,7 @@ def _find_checked_masks(folder: Path, others: NamedFolders) -> PhotoPaths:
 
 
 def read_holes(path: Path) -> Holes:
-    """The holes of a mask file, bool H×W; raises `PhotoError` when it cannot be read, or has none."""
+    """The holes of a mask file, bool H×W; raises `PhotoError` if it cannot be read or has no hole."""
     mask = read_mask(path)
     hole = holes_from_mask(mask)
     if not hole.any():
@@ -174,12 +178,12 @@ def read_holes(path: Path) -> Holes:
 
 
 def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
-    """Look into mask files, at most `MAX_CHECKED_MASKS` of them, spread evenly, and tell what is doubtful on stderr.
+    """Check at most `MAX_CHECKED_MASKS` mask files, evenly spaced, and warn about doubtful ones on stderr.
 
-    One that cannot be read is told when its turn comes.
+    Unreadable files are ignored here; they are reported when they are used.
 
     Raises:
-        OnarError: those that can be read have no hole.
+        OnarError: no readable mask has a hole.
     """
     without_hole: dict[Path, str] = {}
     grey: list[Path] = []
@@ -203,7 +207,7 @@ def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
         path, reason = next(iter(without_hole.items()))
         example = f"{printable(path)}: {reason}"
         if len(without_hole) == readable:
-            raise OnarError(f"the masks have no hole ({readable} files were looked into); {example}")
+            raise OnarError(f"the masks have no hole ({readable} files were checked); {example}")
         warn(f"{len(without_hole)} of {readable} mask files have no hole; {example}")
     if grey:
         warn(f"{len(grey)} of {readable} mask files are mostly neither black nor white, such as {printable(grey[0])}")

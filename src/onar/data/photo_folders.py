@@ -1,6 +1,6 @@
-"""Photos from folders and file lists, and what lies in such a folder but is none of its photos.
+"""Photos from folders and file lists, without the files of other settings in the same folders.
 
-A photo is known by its name below its folder, so a folder that was moved or is written otherwise is the same one.
+A photo is identified by its path relative to its folder, so a folder may be moved.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from onar.settings.training import HUB_PREFIX, PhotoData
 from onar.system.console import warn
 
 NamedFolders: TypeAlias = Sequence[tuple[str, Path]]
-"""Folders, each with the setting that names it."""
+"""Folders with the names of their settings."""
 
 
 class PhotoPaths:
     """Paths of photos as one block of bytes: a list of a million objects would be copied into every process.
 
     Args:
-        names: in the order of their indices, each below its folder.
-        folders: the folders, in the order of their photos; by default one, and names are paths.
-        counts: how many of the names are of each folder.
+        names: paths relative to their folders, by index.
+        folders: the folders, in the order of their photos; by default the names are paths.
+        counts: number of photos of each folder.
+
+    >>> photos = PhotoPaths(["a.jpg", "b/c.jpg"], [Path("album")])
+    >>> len(photos), photos.name(1)
+    (2, 'b/c.jpg')
     """
 
     def __init__(
@@ -49,27 +53,27 @@ class PhotoPaths:
         return self._folders[self._folder_of(index)] / os.fsdecode(self._names[index])
 
     def name(self, index: int) -> str:
-        """The photo's name below its folder; from the second folder on, with the number of that."""
+        """The photo's path relative to its folder; from the second folder on, prefixed with the folder's number."""
         number, name = self._folder_of(index), os.fsdecode(self._names[index]).replace(os.sep, "/")
         return f"{number + 1}:{name}" if number else name
 
     def place(self, index: int) -> Path:
-        """Where the photo lies below its folder."""
+        """The photo's path relative to its folder."""
         return Path(os.fsdecode(self._names[index]))
 
     def chosen(self, indices: Sequence[int]) -> PhotoPaths:
-        """Some of the photos, in their order."""
+        """The photos at these ascending indices."""
         counts = np.bincount([self._folder_of(index) for index in indices], minlength=len(self._folders))
         return PhotoPaths([self.place(index) for index in indices], self._folders, counts.tolist())
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all names in their order: another one when a photo came, went or was renamed."""
+        """SHA-256 of all names in order: changes if a photo is added, removed or renamed."""
         return hashlib.sha256(self._names.tobytes() + self._ends.tobytes()).hexdigest()
 
     @property
     def earlier_digest(self) -> str:
-        """The digest as earlier versions took it, of whole paths."""
+        """The digest of earlier versions, of whole paths."""
         paths = np.array([os.fsencode(self[index]) for index in range(len(self))])
         return hashlib.sha256(paths.tobytes()).hexdigest()
 
@@ -80,15 +84,15 @@ class PhotoPaths:
 def find_photo_paths(
     data: Path | tuple[Path, ...], others: NamedFolders = (), endings: Collection[str] = READABLE.keys()
 ) -> PhotoPaths:
-    """Find the photos of folders with their subfolders, of file lists, and those that are named themselves.
+    """Find the photos of folders with their subfolders, of file lists, and single photos.
 
-    A file list is a text file with a path a line, relative to the list's folder. Left out of a folder, with a line on
-    stderr, are the results of trainings and the folders of other settings. A photo that is found twice counts once.
+    A file list is a text file with one path per line, relative to the list's folder. Results of trainings and folders
+    of other settings are skipped, with a line on stderr. Duplicates are removed.
 
     Args:
-        data: what to look in.
-        others: folders that other settings name.
-        endings: of photos.
+        data: folders, file lists and photos.
+        others: folders of other settings.
+        endings: file endings of photos.
 
     Raises:
         OnarError: there are no photos, or a list cannot be read.
@@ -99,14 +103,14 @@ def find_photo_paths(
         folder, names = _find(place, others, endings)
         kept = [name for name in names if not (isinstance(data, tuple) and _is_double(folder, name, seen))]
         if len(kept) < len(names):
-            warn(f"{len(names) - len(kept)} photos of {printable(place)} were found before, and count once")
+            warn(f"{len(names) - len(kept)} photos of {printable(place)} are duplicates, and count once")
         found.append((folder, kept))
     folders, names_of = zip(*found, strict=True)
     return PhotoPaths([name for names in names_of for name in names], folders, [len(names) for names in names_of])
 
 
 def _is_double(folder: Path, name: str, seen: set[str]) -> bool:
-    """Whether a photo was seen before; from now on it was."""
+    """Whether a photo was seen before; adds it to `seen`."""
     path = os.path.realpath(folder / name)
     count = len(seen)
     seen.add(path)
@@ -114,20 +118,20 @@ def _is_double(folder: Path, name: str, seen: set[str]) -> bool:
 
 
 def _find(place: Path, others: NamedFolders, endings: Collection[str]) -> tuple[Path, list[str]]:
-    """A folder and the names of photos below it."""
+    """A folder and the relative paths of its photos."""
     if place.is_file():
         return place.parent, [place.name] if ending_of(str(place)) in endings else _read_list(place, endings)
     return place, _names_in(place, others, "photos", endings)
 
 
 def find_mask_paths(folder: Path, others: NamedFolders = ()) -> PhotoPaths:
-    """Find the mask files in a folder with its subfolders; arguments and errors as for photos."""
+    """Find the mask files in a folder with its subfolders; arguments and errors as in `find_photo_paths`."""
     names = _names_in(folder, others, "mask files")
     return PhotoPaths([name for name in names if not is_mask_sheet(folder / name)], (folder,))
 
 
 def _names_in(place: Path, others: NamedFolders, what: str, endings: Collection[str] = READABLE.keys()) -> list[str]:
-    """The names of pictures below a folder, without those of other settings and of trainings, which are said."""
+    """The relative paths of pictures in a folder; folders of other settings and of trainings are skipped."""
     settings = {os.path.realpath(other): setting for setting, other in others}
     left_out: dict[str, str] = {}
 
@@ -139,12 +143,12 @@ def _names_in(place: Path, others: NamedFolders, what: str, endings: Collection[
 
     pictures = list_photos(place, what, holds_others, endings)
     for folder, reason in left_out.items():
-        warn(f"Left out of {printable(place)}: {printable(folder)} ({reason})")
+        warn(f"Skipped in {printable(place)}: {printable(folder)} ({reason})")
     return [os.path.relpath(picture, place) for picture in pictures]
 
 
 def _read_list(file: Path, endings: Collection[str]) -> list[str]:
-    """The lines of a file list; raises `OnarError` when it is none, or names nothing that is there."""
+    """The lines of a file list; raises `OnarError` if it is none, or none of its files exists."""
     try:
         names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -170,21 +174,25 @@ def _read_list(file: Path, endings: Collection[str]) -> list[str]:
 
 
 def named_folders(setting: str, value: PhotoData | None) -> list[tuple[str, Path]]:
-    """The folders and lists that a setting of photos or masks names."""
+    """The folders and lists of a setting of photos or masks, with the setting's name.
+
+    >>> [str(place) for _, place in named_folders("data", (Path("a"), Path("b")))]
+    ['a', 'b']
+    """
     if value is None or isinstance(value, str):
         return []
     return [(setting, place) for place in (value if isinstance(value, tuple) else (value,))]
 
 
 def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
-    """Refuse one folder for two purposes: photos would be masks, or validation photos would be trained on.
+    """Refuse one folder for two settings: masks would be used as photos, or validation photos for training.
 
     Args:
-        folders: those of all settings.
-        sources: settings of photos with their values: an image folder of `datasets` leaves out nothing that lies in it.
+        folders: the folders of all settings.
+        sources: settings of photos with their values; an image folder of `datasets` includes all of its subfolders.
 
     Raises:
-        UsageError: two settings name one folder, or one of them lies in such an image folder.
+        UsageError: two settings have the same folder, or a folder is inside an image folder.
     """
     real = [(setting, Path(os.path.realpath(place))) for setting, place in folders]
     for number, (setting, place) in enumerate(real):
@@ -201,7 +209,7 @@ def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, Ph
 
 
 def _image_folder(data: PhotoData | None) -> Path | None:
-    """The folder on this disk that a source of pictures in folders reads."""
+    """The local folder of an image folder source; None for others."""
     prefix = f"{HUB_PREFIX}imagefolder:"
     if not isinstance(data, str) or not data.startswith(prefix):
         return None
@@ -210,7 +218,7 @@ def _image_folder(data: PhotoData | None) -> Path | None:
 
 
 def is_results_folder(folder: Path) -> bool:
-    """Whether a training of Onar writes into a folder, or has: by its configuration, or by the start of its log."""
+    """Whether a folder holds results of a training of Onar, by its configuration, or by the start of its log."""
     return _has_run_configuration(folder / "config.toml") or _starts_run_log(folder / "log.jsonl")
 
 
@@ -231,5 +239,9 @@ def _starts_run_log(file: Path) -> bool:
 
 
 def data_text(data: PhotoData) -> str:
-    """Photos as a person named them, for messages."""
+    """The value of a setting of photos, for messages.
+
+    >>> data_text((Path("a"), Path("b")))
+    'a, b'
+    """
     return ", ".join(printable(place) for place in data) if isinstance(data, tuple) else printable(data)

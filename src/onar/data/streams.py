@@ -1,12 +1,11 @@
 """Training batches from a stream of photos that need not fit on this disk.
 
-The source's shards are divided among the processes that train, and then among the reading processes of each, so every
-reading process has a part of the photos to itself. It goes through its part pass after pass: the order of the shards
-is another one in each pass, and photos are shuffled in blocks of `shuffle_buffer`. A batch comes from one reading
-process, in turn.
+The source's shards are divided among the training processes, and then among the reading processes of each, so every
+reading process has its own part of the photos. It repeats passes over its part: each pass shuffles the order of the
+shards, and photos in blocks of `shuffle_buffer`. Reading processes provide batches in turn (round robin).
 
-A stream has no index to jump to. So each batch carries the place in the part where it ends, and going on from there
-costs reading one block again, and of a tar file what lies before it.
+A stream has no random access. So each batch carries its end position in the part; resuming there costs reading one
+block again, and for a tar file everything before it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
 from onar.data.batches import EpochBatches, PhotoLoader, start_worker
 from onar.data.hub import RemotePhoto, load_rows, map_source_errors, photo_of
-from onar.data.samples import ORDER, RandomCrops, Sample
+from onar.data.photo_sets import ORDER
+from onar.data.samples import RandomCrops, Sample
 from onar.errors import OnarError
 from onar.imaging.images import PhotoBytes, PhotoError, PhotoSource, map_photo_errors
 from onar.system.console import say
@@ -33,12 +33,12 @@ SampleBatch = dict[str, Any]
 
 @dataclass(frozen=True)
 class StreamedPhotos:
-    """A source that is read as a stream, without what is held out of it.
+    """A source that is read as a stream, without held-out photos.
 
     Attributes:
-        data: the source, as `onar.data.hub` has it.
+        data: the source, as in `onar.data.hub`.
         column: its column of pictures; by default the first.
-        held_out: fingerprints of the photos to leave out.
+        held_out: fingerprints of held-out photos.
     """
 
     data: str
@@ -50,7 +50,7 @@ class StreamedPhotos:
         return load_rows(self.data, self.column, stream=True)
 
     def first(self, number: int) -> list[PhotoSource]:
-        """The first photos, those held out included; fewer where there are fewer.
+        """The first photos, including held-out ones; fewer if the source is smaller.
 
         Raises:
             OnarError: the source cannot be read, or holds no photos.
@@ -62,18 +62,22 @@ class StreamedPhotos:
         return photos
 
     def without(self, photos: Sequence[PhotoSource]) -> StreamedPhotos:
-        """The same source without some of its photos, wherever they come again."""
+        """The same source without these photos and their duplicates."""
         return replace(self, held_out=self.held_out | {fingerprint(photo) for photo in photos})
 
 
 def fingerprint(photo: PhotoSource) -> bytes:
-    """A hash of a picture file's bytes; raises `PhotoError` when they cannot be read."""
+    """A hash of a picture file's bytes; raises `PhotoError` if it cannot be read.
+
+    >>> fingerprint(PhotoBytes("a", b"content")) == fingerprint(PhotoBytes("b", b"content"))
+    True
+    """
     with map_photo_errors(photo), photo.open("rb") as file:
         return hashlib.blake2b(file.read(), digest_size=16).digest()
 
 
 def _fetched(photo: PhotoSource) -> PhotoSource:
-    """A photo from elsewhere with its bytes, so that it is fetched once; raises `PhotoError` when it cannot be."""
+    """Download a remote photo once; raises `PhotoError` if that fails."""
     if not isinstance(photo, RemotePhoto):
         return photo
     with map_photo_errors(photo), photo.open("rb") as file:
@@ -82,13 +86,13 @@ def _fetched(photo: PhotoSource) -> PhotoSource:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a reading process is in its part.
+    """The position of a reading process in its part.
 
     Attributes:
         number: number of the pass.
-        rows: state of `datasets` before the current block; None at the beginning of a pass.
-        before: photos of this pass before the current block.
-        used: photos used of the current block.
+        rows: state of `datasets` before the current block; None at the start of a pass.
+        before: number of photos of this pass before the current block.
+        used: number of used photos of the current block.
     """
 
     number: int = 0
@@ -98,16 +102,16 @@ class Place:
 
 
 class _Parts(IterableDataset[Any]):
-    """The endless row of batches of each reading process; to each batch the `Place` where it ends is added.
+    """The infinite sequence of batches of each reading process; each batch has the `Place` of its end.
 
     Args:
         photos: the source.
-        rows: its rows, as far as they belong to this training process.
-        crops: how photos are cut.
-        batch_size: photos in a batch.
-        block: photos that are shuffled together.
-        process: number of this training process, and how many there are.
-        places: where each reading process begins.
+        rows: its rows for this training process.
+        crops: crops of the photos.
+        batch_size: photos per batch.
+        block: size of the shuffle buffer, in photos.
+        process: rank of this training process, and world size.
+        places: start of each reading process.
     """
 
     def __init__(
@@ -133,18 +137,18 @@ class _Parts(IterableDataset[Any]):
             while True:
                 places, samples = zip(*islice(numbered, self.batch_size), strict=True)
                 yield default_collate(list(samples)) | {"place": asdict(places[-1])}
-        except OnarError as error:  # torch would turn it into a page
+        except OnarError as error:  # torch would add a long traceback
             yield error
 
     def _samples(self, place: Place, part: int, parts: int) -> Iterator[tuple[Place, Sample]]:
-        """Samples from a place on, each with the place behind it, pass after pass.
+        """Samples from a place on, each with the place after it, over repeated passes.
 
         Raises:
-            OnarError: the source cannot be read, or no photo in a whole pass.
+            OnarError: the source cannot be read, or a whole pass has no readable photo.
         """
         unreadable: list[str] = []
         while True:
-            usable = place != Place(place.number)  # a pass entered in its middle may have had its photos before
+            usable = place != Place(place.number)  # a resumed pass may have had readable photos before
             for behind, at, photo in self._photos(place, part):
                 try:
                     here = _fetched(photo)
@@ -163,7 +167,7 @@ class _Parts(IterableDataset[Any]):
             place = Place(place.number + 1)
 
     def _photos(self, place: Place, part: int) -> Iterator[tuple[Place, int, PhotoSource]]:
-        """The photos of a pass from a place on, each with the place behind it and its number in the part."""
+        """The photos of a pass from a place on, each with the place after it and its number in the part."""
         for start, photos in self._blocks(place):
             order = np.random.default_rng((self.crops.seed, ORDER, start.number, part, start.before))
             shuffled = order.permutation(len(photos)).tolist()
@@ -171,8 +175,8 @@ class _Parts(IterableDataset[Any]):
                 yield replace(start, used=used), start.before + at, photos[at]
 
     def _blocks(self, place: Place) -> Iterator[tuple[Place, list[PhotoSource]]]:
-        """The photos of a pass from a place on, block by block, each with the place where it begins."""
-        # With a buffer of one photo, this shuffles shards alone. `datasets` cannot go on with what a larger one holds.
+        """The blocks of photos of a pass from a place on, each with the place of its start."""
+        # A buffer of one photo shuffles only shards. `datasets` cannot restore the content of a larger buffer.
         order = np.random.default_rng((self.crops.seed, ORDER, place.number))
         shuffled = self.rows.shuffle(generator=order, buffer_size=1, max_buffer_input_shards=1)
         if place.rows is not None:
@@ -189,19 +193,19 @@ class _Parts(IterableDataset[Any]):
 
 
 class StreamLoader:
-    """Reads a stream in batches, as `onar.data.batches.photo_loader` does photos with an index.
+    """Reads a stream in batches, the counterpart of `onar.data.batches.photo_loader`.
 
-    Iterating yields the next batches of an endless row, as many as `batches` says an epoch has left.
+    Iterating yields the next batches of an infinite sequence, as many as the epoch has left according to `batches`.
 
     Args:
         photos: the source.
-        crops: how photos are cut.
-        batches: the sizes of batches and epochs, and which process this is.
-        num_workers: most reading processes; there are no more than shards for them. 0 reads in this one.
-        block: photos that are shuffled together.
-        states: what `state` gave in every process, to go on from there. With another number of shards or processes
-            the parts are others: then a new pass begins, and a line says so.
-        pin_memory: keep batches where a GPU copies them from.
+        crops: crops of the photos.
+        batches: sizes of batches and epochs, rank and world size.
+        num_workers: maximum number of reading processes, limited by the number of shards; 0 reads in this process.
+        block: size of the shuffle buffer, in photos.
+        states: result of `state` in every process, to resume there. With another number of shards or processes, a
+            new pass begins instead, which is reported in a line.
+        pin_memory: allocate batches in page-locked memory.
     """
 
     def __init__(
@@ -239,16 +243,16 @@ class StreamLoader:
             yield self._take()
 
     def state(self) -> dict[str, Any]:
-        """How far this process is: after the last batch that was taken, whatever has been read ahead.
+        """The position of this process after the last batch that was taken, without prefetched ones.
 
         Returns:
-            layout: processes that train, reading processes of each, shards; places: those at the beginning of the
-            current round, in which each reading process gives one batch; used: batches of this round.
+            layout: number of training processes, reading processes of each, and shards; places: those at the start
+            of the current round, in which each reading process provides one batch; used: batches of this round.
         """
         return {"layout": self._layout, "places": self._round, "used": self._taken}
 
     def _start(self, photos: StreamedPhotos, states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-        """The place of each reading process, and how many of the batches from there on were used."""
+        """The place of each reading process, and the number of used batches after it."""
         number = 0
         if any(state["layout"] != self._layout for state in states):
             number = 1 + max(place["number"] for state in states for place in state["places"])
@@ -261,7 +265,7 @@ class StreamLoader:
         return list(own["places"]), own["used"]
 
     def _take(self) -> SampleBatch:
-        """The next batch; after one from each reading process, their places are where a round begins."""
+        """The next batch; after one from each reading process, a new round begins."""
         batch: SampleBatch = next(self._row)
         self._places[self._taken] = batch.pop("place")
         self._taken += 1
@@ -271,7 +275,7 @@ class StreamLoader:
 
 
 def _own_rows(photos: StreamedPhotos, process: tuple[int, int], num_workers: int) -> Any:
-    """The rows of one of several processes: some of the shards, or where that cannot be even, every so many photos."""
+    """The rows of one of N processes: some of the shards, or if these cannot be divided evenly, every N-th photo."""
     from datasets.distributed import split_dataset_by_node
 
     rows = photos.rows()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import ChosenPhotos, open_photos
+from onar.data.photo_sets import ChosenPhotos, open_photos
 from onar.metrics.held_out import Completer, complete_with, load_held_out
 from onar.weights.bundled import bundled_photos
 

@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
-from onar.data.samples import ChosenPhotos, Photos, hold_out, open_photos
+from onar.data.photo_sets import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
 from onar.export.comparison import HOLES, SEED, largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from onar.data.mask_sources import MaskSource, NamedMasks
-from onar.data.samples import CentreCrops, Photos, ValidationPhotos, in_unit_range
+from onar.data.photo_sets import Photos
+from onar.data.samples import CentreCrops, ValidationPhotos, in_unit_range
 from onar.fills.patchmatch import no_patchmatch
 from onar.masks.holes import composite, mask_from_known
 from onar.metrics.baselines import Fill, patchmatch, telea

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
-from onar.data.samples import Photos, first_readable
+from onar.data.photo_sets import Photos, first_readable
 from onar.errors import OnarError
 from onar.imaging.crops import random_box
 from onar.imaging.images import EightBits, PhotoSource, open_photo

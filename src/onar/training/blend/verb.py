@@ -12,7 +12,7 @@ import numpy as np
 import tomli_w
 import torch
 
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.fills.patchmatch import require_patchmatch
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features

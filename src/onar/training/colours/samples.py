@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
-from onar.data.samples import Photos
+from onar.data.photo_sets import Photos
 from onar.errors import OnarError
 from onar.imaging.crops import centre_box
 from onar.imaging.images import EightBits, PhotoError, open_photo

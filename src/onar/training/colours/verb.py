@@ -14,7 +14,7 @@ import tomli_w
 import torch
 
 from onar.checkpoint import LoadedWeights, load_weights
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.errors import OnarError
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
