@@ -1,4 +1,4 @@
-"""Run the benchmarks, print their tables, and write them to results.md when all were run.
+"""Run the benchmarks, print their tables, and write them to results.md if all were run.
 
 python -m benchmarks            all of them
 python -m benchmarks generator  one of them, or several
@@ -22,8 +22,8 @@ RESULTS = Path(__file__).parent / "results.md"
 
 
 def main() -> None:
-    """Run the topics that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time what Onar costs.")
+    """Run the given topics, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of Onar.")
     parser.add_argument("topics", nargs="*", metavar="topic", help=f"{', '.join(TOPICS)}; all without one")
     topics = parser.parse_args().topics
     if unknown := set(topics) - set(TOPICS):
@@ -41,11 +41,11 @@ def main() -> None:
 
 
 def _machine() -> str:
-    """What the times belong to."""
+    """The machine and versions of the measurements."""
     return (
         f"Measured with `make bench` on {processor()}, {torch.get_num_threads()} threads, "
-        f"PyTorch {torch.__version__}, Python {platform.python_version()}. What is compared was timed in turns in one "
-        "process, after a warm-up, at least five times."
+        f"PyTorch {torch.__version__}, Python {platform.python_version()}. Compared functions were timed in turns in "
+        "one process, after a warm-up, at least five times."
     )
 
 

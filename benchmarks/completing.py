@@ -21,15 +21,15 @@ from onar.weights.bundled import bundled_weights
 
 SIZES = {"1 MP": (864, 1152), "12 MP": (3024, 4032), "24 MP": (4000, 6000)}
 HOLES = {"small": 0.02, "large": 0.35}
-# Linux counts the pages of the process that starts another as that one's, so a small process starts it.
+# Linux counts the pages of the parent in the peak of its child, so a small process starts it.
 LAUNCHER = (
     "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); "
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 )
 NOTE = (
-    "A JPEG in, a PNG out: one process each, its start included, in turns; medians of three. The bundled weights run "
+    "From JPEG to PNG: one process each, including its start, in turns; medians of three. The bundled weights run "
     "on ONNX Runtime, and as a .pth file in PyTorch; the default generator (base 64, depth 8) in PyTorch. The hole is "
-    "a rectangle in the middle whose sides are the given share of the photo's. Memory is the largest resident set of "
+    "a rectangle in the middle whose sides are the given share of the photo's. Memory is the peak resident set of "
     "the process."
 )
 REPEATS = 3
@@ -74,7 +74,7 @@ def _compare(
 
 
 def _complete(folder: Path, weights: Path, height: int, width: int, share: float) -> tuple[float, float]:
-    """Complete one photo in a process of its own; its seconds, and its memory in GB."""
+    """Complete one photo in a new process; returns its seconds, and its memory in GB."""
     photo, mask = folder / "photo.jpg", folder / "mask.png"
     with Image.open(min(PHOTOS.glob("*.jpg"))) as picture:
         picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(photo, quality=90)

@@ -1,4 +1,4 @@
-"""Holes and photos in a second."""
+"""Throughput of masks and of training photos."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from onar.masks.shapes import MASK_TYPES
 
 MASKS = 20
 SIZES = (256, 512)
-MASKS_NOTE = "Medians, one process. Where a share of hole is asked for, shapes are added until it is met."
+MASKS_NOTE = "Medians, one process. With a hole ratio, shapes are added until it is reached."
 PHOTOS_NOTE = (
-    "The bundled photos, decoded, cropped, mirrored, with irregular holes, in batches of 4, as `onar train` reads them "
-    "when nothing else uses the processor. Starting the reading processes is not counted."
+    "The bundled photos, decoded, cropped, mirrored, with irregular holes, in batches of 4, as `onar train` reads "
+    "them, on an idle processor. The start of the reading processes is not counted."
 )
 
 
@@ -34,8 +34,8 @@ def measure() -> list[Table]:
     photos = [[str(workers), *(f"{photos_per_second(size, workers):.0f}" for size in SIZES)] for workers in (0, 1, 2)]
     pixels = [f"{size} pixels" for size in SIZES]
     return [
-        Table("Masks in a second", MASKS_NOTE, ["mask type", "share of hole", *pixels], masks),
-        Table("Photos in a second", PHOTOS_NOTE, ["reading processes", *pixels], photos),
+        Table("Masks per second", MASKS_NOTE, ["mask type", "hole ratio", *pixels], masks),
+        Table("Photos per second", PHOTOS_NOTE, ["reading processes", *pixels], photos),
     ]
 
 
@@ -59,6 +59,6 @@ def photos_per_second(size: int, num_workers: int) -> float:
     for epoch in range(1 + REPEATS // 2):
         batches.start(epoch)
         photos += sum(len(sample["photo"]) for sample in loader)
-        if epoch == 0:  # the one in which the processes start
+        if epoch == 0:  # warm-up: the processes start
             photos, started = 0, time.perf_counter()
     return photos / (time.perf_counter() - started)

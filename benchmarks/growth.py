@@ -1,4 +1,4 @@
-"""How cost grows: time against pixels, photos in a batch, and photos in the folder."""
+"""Scaling of the cost: time against pixels, batch size, and photos in the folder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SIDES = (256, 512, 768, 1024)
 BATCHES = (1, 2, 4, 8)
 PHOTO_COUNTS = (25, 50, 100, 200)
 NOTE = (
-    "Medians in ms. The slope is that of the logarithm of time against the logarithm of what grows: 1 is proportional "
-    "growth. Below 1, fixed costs are still a part; above 1, something grows out of the caches."
+    "Medians in ms. The slope is that of log(time) against log(size): 1 is linear. Below 1, fixed costs matter; above "
+    "1, caches are exceeded."
 )
 
 
 def measure() -> list[Table]:
-    """One row for each thing that grows."""
+    """One row for each size that is varied."""
     generator = PConvUNet().to(memory_format=torch.channels_last).eval()
     rows = [
         _row("pixels a side, generator forward", {side: _forward(generator, side, 1) for side in SIDES}, power=2),
@@ -35,7 +35,7 @@ def measure() -> list[Table]:
     with TemporaryDirectory() as folder:
         reading = {count: partial(_read, _many_photos(Path(folder), count)) for count in PHOTO_COUNTS}
         rows.append(_row("photos in the folder, an epoch of reading at 256 pixels", reading))
-    return [Table("Growth", NOTE, ["what grows", "time", "slope"], rows)]
+    return [Table("Growth", NOTE, ["varied", "time", "slope"], rows)]
 
 
 def _row(what: str, functions: Mapping[int, Callable[[], object]], power: int = 1) -> list[str]:
@@ -52,7 +52,7 @@ def _forward(generator: PConvUNet, side: int, batch: int) -> Callable[[], object
 
 
 def _many_photos(folder: Path, count: int) -> Path:
-    """A folder of so many links to the bundled photos."""
+    """A folder of `count` links to the bundled photos."""
     photos = sorted(PHOTOS.glob("*.jpg"))
     linked = folder / str(count)
     linked.mkdir()

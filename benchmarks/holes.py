@@ -1,4 +1,4 @@
-"""What holes cost: passes and pixels of the network, and seconds, by how many holes a photo has."""
+"""Cost of holes: passes and pixels of the network, and seconds, by the number of holes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from onar.inference.backends import Backend, Frame
 Holes = NDArray[np.bool_]
 
 NOTE = (
-    "The bundled weights, strategy auto, in one process: how often the network runs, how many pixels it gets in all, "
-    "and medians of seconds. A pass may take several windows as a batch. Thin holes are filled by the pyramid and cost "
-    "the network nothing."
+    "The bundled weights, strategy auto, in one process: runs of the network, their total pixels, and median seconds. "
+    "A pass may be a batch of several windows. Thin holes are filled by the pyramid, without the network."
 )
 REPEATS = 3
 
 
 class CountingBackend(Backend):
-    """Another backend, counted."""
+    """A backend that counts the passes of another one."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend, self.device = backend, backend.device

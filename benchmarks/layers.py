@@ -40,7 +40,7 @@ def measure() -> list[Table]:
 
 
 def _row(layer: PartialConv2d, size: int) -> list[str]:
-    """Time one layer on an input, for a decoder level its largest, of size × size pixels."""
+    """Time one layer on an input of size × size pixels; for a decoder level, its larger input."""
     if isinstance(layer, UpPartialConv2d):
         functions, name = _decoder_functions(layer, size), f"D {layer.kernel_size[0]}×{layer.kernel_size[1]}"
     else:
@@ -90,7 +90,7 @@ def _decoder_functions(layer: UpPartialConv2d, size: int) -> Functions:
 
 
 def _others(layer: PartialConv2d) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """The plain convolution and the layer of torch-pconv with the shape of a layer."""
+    """A plain convolution and a layer of torch-pconv with the shape of a layer."""
     plain = plain_convolution(layer)
     other = PConv2d(
         layer.in_channels,

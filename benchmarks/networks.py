@@ -1,4 +1,4 @@
-"""What is timed: the textbook U-Net with plain convolutions beside Onar's, their inputs, and both directions."""
+"""The U-Net with plain convolutions, the baseline of Onar's; inputs; forward and backward passes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
 
 
 class PlainLevel(nn.Module):
-    """Convolution, norm and activation of one level; it loads the state dict of Onar's."""
+    """Convolution, norm and activation of one level; compatible with the state dict of Onar's."""
 
     def __init__(self, level: nn.Module, activation: nn.Module) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PlainLevel(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        """B×C×H×W to the level's output."""
+        """The level's output for B×C×H×W."""
         y: Tensor = self.activation(self.norm(self.conv(x)))
         return y
 
@@ -55,7 +55,7 @@ class PlainUNet(nn.Module):
         self.decoder = nn.ModuleList(PlainLevel(level, level.activation) for level in generator.decoder)  # type: ignore[arg-type]
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
-        """B×3×H×W, height and width divided by 2^depth, to as many values in [0, 1]."""
+        """Completed photos, B×3×H×W in [0, 1]; height and width of the input are divisible by 2^depth."""
         skips = [photo]
         for level in self.encoder:
             skips.append(level(skips[-1]))
@@ -76,7 +76,7 @@ def photo_with_holes(height: int, width: int, batch: int = 1) -> tuple[Tensor, T
 def forward_and_backward(
     compute: Callable[[], Tensor], inputs: Sequence[Tensor], precision: str = "fp32"
 ) -> dict[str, Callable[[], object]]:
-    """The two things that are timed of a network or layer.
+    """The timed functions of a network or layer: forward, and forward and backward.
 
     Args:
         compute: the network or layer on its inputs.

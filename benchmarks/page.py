@@ -1,4 +1,4 @@
-"""How long people wait on the page, from the photo that they drop to the hole that is filled, and what it takes.
+"""Latency and memory of the page, from dropping a photo to the filled hole.
 
 python -m benchmarks.page
 
@@ -34,11 +34,11 @@ REPEATS = 3
 PHOTO = "pexels_315998.jpg"
 BRUSH, LENGTH = 200, 100
 HOLES = (0.4, 0.7)
-"""How far down the photo the first hole and the next one lie, as shares of its height."""
+"""Vertical positions of the first hole and the next one, as shares of the photo's height."""
 NOTE = (
     f"A JPEG is dropped on the empty page of a new browser, a stroke of {BRUSH + LENGTH} × {BRUSH} pixels is painted "
     "in it at once, and filled; then another one. Open: from the drop until there is something to paint on. First "
-    "hole: from the button until it is filled; in the browser, what is left of loading the networks is in it. Tab and "
+    "hole: from the button until it is filled; in the browser, it includes the rest of loading the networks. Tab and "
     "server: the largest resident set of their processes; the browser has others, for all its tabs. The photo is an "
     f"enlarged one, which decodes sooner than a sharp one of that size. In turns, medians of {REPEATS}."
 )
@@ -72,7 +72,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page is, and the process that fills, if it is not the browser."""
+    """The address of a page, and the process that fills, if it is not the browser."""
 
     url: str
     server: int | None = None
@@ -130,20 +130,20 @@ def _cells(rounds: list[Round]) -> list[str]:
 
 @contextmanager
 def on_server(*flags: str) -> Iterator[Place]:
-    """A server of its own."""
+    """A new server."""
     with running_server(*flags) as server:
         yield Place(server.url, server.process.pid)
 
 
 @contextmanager
 def on_host(folder: Path, *options: str) -> Iterator[Place]:
-    """A static host, without a service worker: every visit is a first one, but nothing is copied meanwhile."""
+    """A static host without a service worker: every visit is a first one, but nothing is cached meanwhile."""
     with hosting(folder, *options) as host:
         yield Place(host.address)
 
 
 def write_photo(folder: Path, height: int, width: int) -> Path:
-    """A bundled photo, enlarged; its sides are at least four times `BRUSH`, the largest that the page offers."""
+    """An enlarged bundled photo; its sides are at least four times `BRUSH`, the largest brush of the page."""
     path = folder / f"{width}x{height}.jpg"
     with Image.open(bundled_photos() / PHOTO) as picture:
         picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
@@ -165,7 +165,7 @@ def fill_twice(place: Place, photo: Path) -> Round:
 
 
 def _drop(page: Page, file: Path) -> None:
-    """Drop a file on the page, as a desktop does."""
+    """Drop a file on the page."""
     session = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
     for event in ("dragEnter", "dragOver", "drop"):
@@ -173,14 +173,14 @@ def _drop(page: Page, file: Path) -> None:
 
 
 def _fill(page: Page, down: float, number: int) -> float:
-    """Paint a stroke in the middle, so far down; the seconds in which it is filled."""
+    """Paint a horizontal stroke at a vertical position; returns the seconds until it is filled."""
     width, height = photo_size(page)
     draw(page, ((width - LENGTH) / 2, down * height), ((width + LENGTH) / 2, down * height))
     return _seconds(page, button(page, "Fill").click, "data-fills", str(number))
 
 
 def _seconds(page: Page, do: Callable[[], object], attribute: str, wanted: str) -> float:
-    """From doing something until the page's main element says that it is done."""
+    """Seconds from an action until an attribute of the page's main element has the given value."""
     started = time.perf_counter()
     do()
     page.evaluate(WAIT, [attribute, wanted])
@@ -188,18 +188,18 @@ def _seconds(page: Page, do: Callable[[], object], attribute: str, wanted: str) 
 
 
 def _tab_memory() -> int:
-    """Most bytes of the largest process that renders pages, of those that this program started."""
+    """Peak bytes of the largest renderer process that this program started."""
     started = psutil.Process().children(recursive=True)
-    return max(_most_memory(process.pid) for process in started if "--type=renderer" in process.cmdline())
+    return max(_peak_memory(process.pid) for process in started if "--type=renderer" in process.cmdline())
 
 
 def _server_memory(server: int) -> int:
-    """Most bytes of a server and of its child, which does the work."""
-    return sum(_most_memory(process.pid) for process in [psutil.Process(server), *psutil.Process(server).children()])
+    """Peak bytes of a server and its worker process."""
+    return sum(_peak_memory(process.pid) for process in [psutil.Process(server), *psutil.Process(server).children()])
 
 
-def _most_memory(process: int) -> int:
-    """The largest resident set that Linux has seen of a process, in bytes."""
+def _peak_memory(process: int) -> int:
+    """Peak resident set of a process in bytes, on Linux."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
     assert found

@@ -1,4 +1,4 @@
-"""Other people's generators beside ours, as a user would run them on a CPU."""
+"""Generators of other projects compared with ours, as a user would run them on a CPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIGAN = "MIGAN_INFERENCE"
 SIZE = 512
 NOTE = (
     f"One photo of {SIZE} pixels a side, forward, the same threads. MI-GAN (Sargsyan et al., ICCV 2023) with random "
-    f"weights, which cost what trained ones do: its file is looked for in the environment variable {MIGAN}."
+    f"weights, which cost the same as trained ones: the environment variable {MIGAN} has its path."
 )
 
 

@@ -1,9 +1,9 @@
-"""How many photos `onar serve` completes, and how long clients wait: 1, 4 and 16 clients, each with its next photo.
+"""Throughput and latency of `onar serve` with 1, 4 and 16 clients, each of which sends one photo after another.
 
 python benchmarks/serve_load.py [FLAGS OF onar serve]
 
-It starts a server of its own and prints a table. A client that is told that the server is busy tries again at once
-with its next photo, so rejects are counted and not hidden.
+It starts a server and prints a table. A client that gets 503 (busy) continues at once with its next photo, so
+rejected requests are counted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def serving(flags: list[str]) -> Iterator[str]:
 
 
 def make_upload(seed: int) -> dict[str, bytes]:
-    """A JPEG of soft colours and a mask of irregular holes."""
+    """A JPEG of smooth colours and a mask of irregular holes."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(256, size=(16, 16, 3), dtype=np.uint8)
     photo = Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
@@ -62,7 +62,7 @@ def _encode(picture: Image.Image, kind: str) -> bytes:
 
 
 def load(url: str, clients: int, uploads: list[dict[str, bytes]]) -> list[tuple[int, float]]:
-    """Status and seconds of every answer that so many clients get in `SECONDS` seconds."""
+    """Status and latency in seconds of every response to N clients within `SECONDS` seconds."""
     end = time.monotonic() + SECONDS
     answers: list[tuple[int, float]] = []
     lock = threading.Lock()
@@ -87,7 +87,7 @@ def measure(url: str, name: str) -> float:
 
 
 def measure_all(url: str, name: str) -> float:
-    """A number of the server's process and of the one that does the work."""
+    """The sum of a number of the server's process and its worker process."""
     return measure(url, f"process_{name}") + measure(url, f"onar_child_process_{name}")
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     uploads = [make_upload(seed) for seed in range(16)]
     with serving(sys.argv[1:]) as url:
         httpx.post(f"{url}/api/complete", files=uploads[0], timeout=300).raise_for_status()
-        print("| clients | photos/s | median s | p95 s | CPU s per photo | completed | busy | too late | memory MB |")
+        print("| clients | photos/s | median s | p95 s | CPU s per photo | completed | busy | timeout | memory MB |")
         print("|---|---|---|---|---|---|---|---|---|")
         for clients in CLIENTS:
             print(row(url, clients, uploads), flush=True)

@@ -12,9 +12,9 @@ class Table:
 
     Attributes:
         title: its heading.
-        note: how it was measured, and what it should show.
-        header: names of the columns.
-        rows: as many cells each.
+        note: method, and how to read it.
+        header: titles of the columns.
+        rows: cells of each row, one per column.
     """
 
     title: str
@@ -28,5 +28,5 @@ class Table:
 
 
 def milliseconds(seconds: float) -> str:
-    """A time as text."""
+    """A time in seconds as text in milliseconds."""
     return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"

@@ -1,4 +1,4 @@
-"""Timing of things that are compared: in one process and in turns, so that the noise of a machine meets all alike."""
+"""Paired timing: functions are timed in one process and in turns, so that noise affects all alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WARM_UP = 1
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each repeat of one thing; repeat i was measured in the same turn as repeat i of the others."""
+    """Seconds of each repeat of one function; repeat i was measured in the same turn as repeat i of the others."""
 
     seconds: list[float]
 
@@ -24,11 +24,11 @@ class Times:
 
     @property
     def best(self) -> float:
-        """The shortest in seconds: the least disturbed by other programs."""
+        """Minimum in seconds: the least affected by other programs."""
         return min(self.seconds)
 
     def ratio(self, other: Times) -> float:
-        """Median of what this takes over what the other takes in the same turn."""
+        """Median of the ratios to the other function in the same turn."""
         return median(mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True))
 
 
@@ -38,9 +38,9 @@ def interleave(
     """Time functions in turns: A B C, A B C.
 
     Args:
-        functions: what to time, by name.
-        repeats: turns that count.
-        warm_up: turns before these that do not.
+        functions: functions to time, by name.
+        repeats: number of measured turns.
+        warm_up: number of turns before these, not measured.
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(warm_up + repeats):

@@ -1,4 +1,4 @@
-"""One training step at full size, taken apart; how much of it is not convolution; how long it waits for photos."""
+"""Profile of one training step at full size: its parts, the share outside convolutions, and the wait for photos."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from onar.training.results_folder import Results
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
 NOTE = (
-    "512 pixels, base 64, depth 8, one photo, fp32, with either content network, all settings else as they come. Each "
-    "part was timed by itself, forward and backward, in turns with the whole step, so they need not add up. "
+    "512 pixels, base 64, depth 8, one photo, fp32, with either content network, other settings at their defaults. "
+    "Each part was timed separately, forward and backward, in turns with the whole step, so they need not add up. "
     "Convolutions are those of all networks, from the profile of a step; in EfficientNet-Lite0 most are depthwise and "
-    "take less time than what is between them. Waiting is what the loop of `onar train` would wait for its photos. "
+    "take less time than the operations between them. Waiting is the time that `onar train` would wait for photos. "
     "VGG16 has random weights, which cost the same."
 )
 
@@ -78,14 +78,14 @@ def prepared_run(content_network: str) -> Iterator[Run]:
 
 
 def _untrained_vgg16(folder: Path) -> Path:
-    """A weights file that needs no network to get."""
+    """A weights file without a download."""
     path = folder / "vgg16.pth"
     torch.save(nn.ModuleDict({"features": vgg16(init_weights=False).features}).state_dict(), path)
     return path
 
 
 def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
-    """The whole step and its parts; between them they do what `GAN.step` does."""
+    """The whole step, and its parts, which together make up `GAN.step`."""
     photo = batch[0].permute(0, 3, 1, 2).float() / 255
     known = batch[1].float()
     completed = gan.generator(photo * known, known).detach().requires_grad_()
@@ -120,7 +120,7 @@ def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
 
 
 def share_outside_convolutions(step: Callable[[], object]) -> float:
-    """The share of a step's CPU time that is not spent in convolutions and their gradients."""
+    """The share of a step's CPU time outside convolutions and their gradients."""
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         step()
     events = profiled.key_averages()

@@ -1,4 +1,4 @@
-"""The ablations: what was stopped goes on, and the page says what the scores say and no more."""
+"""The ablations: interrupted runs are resumed, and the page reports the scores."""
 
 import json
 import re
@@ -64,29 +64,29 @@ def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
     assert f"| pooled spread |  | {pooled:.2f} | 0.0000 | {(0.01**2 / 6) ** 0.5:.4f} |" in page
     gains = section(page, "Gains more")
     assert (
-        f"turned photos (`augment_rotation` 10.0): PSNR in holes (dB) with generated masks +0.70 ({0.7 / pooled:.1f}"
-        in gains
+        "rotation augmentation (`augment_rotation` 10.0): PSNR in holes (dB) with generated masks "
+        f"+0.70 ({0.7 / pooled:.1f}" in gains
     )
-    assert "average of the weights over time (without it: `ema_decay` 0.0): PSNR in holes (dB)" in gains
+    assert "EMA of the weights (without it: `ema_decay` 0.0): PSNR in holes (dB)" in gains
     assert "+0.90" in gains
     assert section(page, "Gains in one").startswith("- style loss")
     assert "ST-LPIPS with generated masks -0.2000" in section(page, "Gains in one")
-    assert section(page, "Loses").startswith("- blurred photos")
-    assert section(page, "Differs") == "- compressed photos (`augment_jpeg` 50)"
+    assert section(page, "Loses").startswith("- blur augmentation")
+    assert section(page, "Differs") == "- JPEG augmentation (`augment_jpeg` 50)"
 
 
 def test_the_page_says_what_is_missing_and_does_not_judge_it(tmp_path: Path) -> None:
     chosen = study("rotation", "style")
     empty = write_page(chosen, tmp_path)
     assert "Missing are 6 of 6 runs" in empty
-    assert "Not judged yet, for want of runs: style loss, turned photos." in empty
+    assert "Not judged yet, because runs are missing: style loss, rotation augmentation." in empty
     write_scores(tmp_path, "base", [(20.0, 0.8, 0.3), (20.2, 0.8, 0.3)])
     write_scores(tmp_path, "rotation", [(25.0, 0.8, 0.3)])
     page = write_page(chosen, tmp_path)
     assert "Missing are 3 of 6 runs: `style` seed 0, `style` seed 1, `rotation` seed 1." in page
     assert "| `style` | `lambda_style` 10.0 | missing | missing | missing |" in page
     assert "| 25.00 (a seed is missing) |" in page
-    assert "Not judged yet, for want of runs: style loss, turned photos." in page
+    assert "Not judged yet, because runs are missing: style loss, rotation augmentation." in page
     assert section(page, "Gains more") == "- none"
 
 
@@ -97,12 +97,14 @@ def test_an_option_is_judged_beside_the_run_that_it_differs_from(tmp_path: Path)
     page = write_page(study("strong_adversarial", "strong_local"), tmp_path)
     changed = "`discriminator` local, beside `strong_adversarial`"
     assert f"| `strong_local` | {changed} | 19.10 ± 0.10 (+1.00) |" in page
-    assert f"a verdict for each patch, with more adversarial loss ({changed}): PSNR in holes (dB)" in section(
+    assert f"patch discriminator, with higher adversarial loss ({changed}): PSNR in holes (dB)" in section(
         page, "Gains more"
     )
     alone = write_page(study("strong_local"), tmp_path)
-    assert re.search("Not compared here: .*VGG16 as the content network, style loss, .*more adversarial loss, ", alone)
-    assert "Not judged yet, for want of runs: a verdict for each patch, with more adversarial loss." in alone
+    assert re.search(
+        "Not compared here: .*VGG16 as the content network, style loss, .*higher adversarial loss, ", alone
+    )
+    assert "Not judged yet, because runs are missing: patch discriminator, with higher adversarial loss." in alone
 
 
 def test_each_variant_differs_from_the_run_beside_in_one_setting_and_sees_the_same_photos_in_a_step() -> None:
@@ -151,7 +153,7 @@ def test_ablations_that_were_stopped_go_on_and_what_is_done_is_not_done_again(ph
     wait_until(lambda: process.poll() is not None or any(one["kind"] == "step" for one in Results(base).records()))
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
-    assert (process.returncode, errors) == (130, "Stopped; the same command goes on.\n")
+    assert (process.returncode, errors) == (130, "Stopped; the same command continues.\n")
     assert not Results(other).folder.exists()
 
     before = signal.getsignal(signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""Tools of the project: its release, its site, its pictures. Nothing of them is in the package."""
+"""Tools of the project: its release, site and pictures; not part of the package."""

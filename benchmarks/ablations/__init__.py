@@ -1,5 +1,5 @@
-"""What a setting of the training gains: equal short runs that differ in one setting, scored alike.
+"""Ablations of training settings: equal short runs that differ in one setting.
 
-`variants` says what is compared, `study` how, `running` trains and scores, `scores` reads what was scored, `page`
-writes it down; `python -m benchmarks.ablations` does all of it.
+`variants` defines the runs, `study` their settings, `running` trains and scores, `scores` reads the scores, `page`
+writes the page; `python -m benchmarks.ablations` does all of it.
 """

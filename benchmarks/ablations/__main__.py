@@ -1,7 +1,7 @@
 """Make the ablations and write their page.
 
-python -m benchmarks.ablations --data PHOTOS --val PHOTOS    all runs, or those that are missing
-python -m benchmarks.ablations                               only the page, from the scores that are there
+python -m benchmarks.ablations --data PHOTOS --val PHOTOS    all missing runs
+python -m benchmarks.ablations                               only the page, from existing scores
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ REPOSITORY = Path(__file__).parent.parent.parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make what is missing.
+    """Make all missing runs, and the page.
 
     Args:
-        arguments: of the command line; by default those of the process.
+        arguments: command-line arguments; by default those of the process.
 
     Returns:
-        The exit code: 0, 1 after a failure, 130 when it was stopped.
+        The exit code: 0, 1 after a failure, 130 if interrupted.
     """
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
@@ -48,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ablations: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped; the same command goes on.", file=sys.stderr)
+        print("Stopped; the same command continues.", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablations", description="What each setting gains.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablations", description="Ablations of settings.")
     parser.add_argument("--data", type=Path, help="folder of photos to train on; only the page without it and --val")
     parser.add_argument("--val", type=Path, help="folder of photos to score on")
     parser.add_argument("--masks", type=Path, help="folder of mask files to score with, beside generated masks")
@@ -75,7 +75,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _make_all(options: argparse.Namespace) -> int:
-    """Make the runs that are missing, writing the page after each; those that fail are told, and the others made."""
+    """Make the missing runs, and write the page after each; failures are reported, and the next run is made."""
     if options.data is None or options.val is None:
         raise UsageError("say where both the photos to train on and those to score on are: --data FOLDER --val FOLDER")
     places = Places(options.data, options.val, options.masks, options.results)
@@ -111,7 +111,7 @@ def _make_all(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _only_one(results: Path) -> Iterator[None]:
-    """Keep others from making runs in the results folder; raises `OnarError` when another process does."""
+    """Lock the results folder; raises `OnarError` if another process has locked it."""
     results.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(results / ".lock").acquire(blocking=False):

@@ -1,4 +1,4 @@
-"""The page of the ablations, `docs/ablations.md`, from the scores that are there: nothing in it is known beforehand."""
+"""The page of the ablations, `docs/ablations.md`, generated from the scores."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ VERDICTS = {
     "gains": "Gains more than the pooled spread in at least one score, and loses that much in none",
     "mixed": "Gains in one score and loses in another",
     "loses": "Loses more than the pooled spread in at least one score, and gains that much in none",
-    "nothing": "Differs by no more than the pooled spread in any score",
+    "nothing": "Differs by at most the pooled spread in every score",
 }
 
 
 def write_page(study: Study, results: Path) -> str:
-    """The whole page as Markdown, also when some or all runs are missing."""
+    """The whole page as Markdown, also if some or all runs are missing."""
     scored = {mask_set: read_scores(study, results, mask_set) for mask_set in study.mask_sets}
     parts = ["# Ablations", _introduction(study, scored), _left_out(study), _missing(study, results)]
     parts += [str(_scores_table(study, mask_set, one)) for mask_set, one in scored.items()]
@@ -39,30 +39,30 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         if (run := next((run for runs in one.runs.values() for run in runs), None))
     ]
     return (
-        "What a setting of the training gains, by equal short runs that differ in one setting.\n\n"
+        "The effect of training settings, measured by equal short runs that differ in one setting.\n\n"
         f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
-        f"weights: `--init_weights bundled` would favour the recipe that these come from. Each run is made with "
-        f"{len(study.seeds)} seeds, which decide on first weights, crops and holes. Measured on {study.processor}.\n"
-        "- **Scores.** Those of `onar evaluate` on photos that no run has seen, at the size of the training crops, "
-        "the same photos with the same masks for all, without copied texture. What `onar complete` fills with the "
-        f"pyramid alone, thin strokes, is the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
+        f"weights: `--init_weights bundled` would favour the recipe of these weights. Each run is made with "
+        f"{len(study.seeds)} seeds, which determine initial weights, crops and holes. Measured on {study.processor}.\n"
+        "- **Scores** are those of `onar evaluate` on held-out photos, at the size of the training crops, with "
+        "the same photos and masks for all runs, without copied texture. Thin strokes, which `onar complete` fills with the "
+        f"pyramid alone, are the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
         "\n- **Spread.** The standard deviation over the seeds; of two, half their difference. The pooled spread is "
         "the root mean square over all rows. A change counts when it is larger than that.\n"
-        "- **Minutes** are those of the training as they passed, whatever else the processor had to do.\n"
-        "- **Short runs** tell what helps at the beginning. What a long training would gain, such as from changes of "
-        "the photos that keep it from learning them by heart, they may not tell.\n\n"
-        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; stopped, it goes on."
+        "- **Minutes** are the wall-clock time of the training, also on a busy processor.\n"
+        "- **Short runs** show effects at the beginning of a training. Effects on a long training, such as "
+        "augmentation against overfitting, may differ.\n\n"
+        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it can be resumed."
     )
 
 
 def _left_out(study: Study) -> str:
-    """Which options were not asked about; empty when all were."""
+    """The options that were not compared; empty if all were."""
     left_out = [variant.option for variant in VARIANTS if variant.name not in study.variants]
     return f"Not compared here: {', '.join(left_out)}." if left_out else ""
 
 
 def _missing(study: Study, results: Path) -> str:
-    """Which runs have no scores; empty when none are missing."""
+    """The runs without scores; empty if none are missing."""
     missing = [
         f"`{variant.name}` seed {seed}"
         for variant, seed in study.runs()
@@ -119,12 +119,12 @@ def _costs(scored: ScoredSet, variant: Variant) -> list[str]:
 
 @dataclass(frozen=True)
 class Gain:
-    """What an option gains in one score.
+    """The gain of an option in one score.
 
     Attributes:
-        title: of the score and the set of masks.
-        text: the change of the score, as it is shown.
-        spreads: above 0 for better, in pooled spreads.
+        title: the score and the set of masks.
+        text: the change of the score, formatted.
+        spreads: the gain in pooled spreads, positive if better.
     """
 
     title: str
@@ -141,28 +141,27 @@ class Gain:
 
 
 def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
-    """What each option gains, and which gain nothing."""
+    """The gains of each option."""
     options = [variant for variant in study.chosen() if variant.name != BASE]
     judged = {variant.name: gains for variant in options if (gains := _gains(scored, variant))}
     lines = [
-        "## What an option gains",
+        "## Gains",
         "",
-        "The change of each score by having the option; where the run beside has it, this is the one without it. "
-        "Scores that change by no more than the pooled spread are left out. Where a seed does not move both runs "
-        "alike, chance makes a change of two seeds' means larger than one pooled spread about every second time, than "
-        "two every sixth, and than three every thirtieth.",
+        "The change of each score with the option enabled. Changes of at most the pooled spread are left out. If seeds "
+        "affect both runs independently, the means of two seeds differ by more than one pooled spread by chance in "
+        "about one of 2 cases, by more than two in one of 6, and by more than three in one of 30.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
-        told = [_told(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
-        lines += [f"**{heading}:**", "", *(told or ["- none"]), ""]
+        items = [_item(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
+        lines += [f"**{heading}:**", "", *(items or ["- none"]), ""]
     if left := [variant.option for variant in options if variant.name not in judged]:
-        lines += [f"Not judged yet, for want of runs: {', '.join(left)}."]
+        lines += [f"Not judged yet, because runs are missing: {', '.join(left)}."]
     return "\n".join(lines)
 
 
 def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
-    """The gain in every score; empty before all seeds of the option and of the base recipe have them all."""
+    """The gain in every score; empty until all seeds of the option and of the base recipe are scored."""
     gains = []
     for mask_set, one in scored.items():
         for metric in one.metrics() or METRICS:
@@ -186,7 +185,7 @@ def _verdict(gains: Sequence[Gain]) -> str:
     return "gains" if better else "loses" if worse else "nothing"
 
 
-def _told(variant: Variant, gains: Sequence[Gain]) -> str:
+def _item(variant: Variant, gains: Sequence[Gain]) -> str:
     counted = "; ".join(str(one) for one in gains if one.counts)
     which = f"{'without it: ' if variant.removes else ''}{variant.change}"
     return f"- {variant.option} ({which}){': ' if counted else ''}{counted}"

@@ -1,4 +1,4 @@
-"""Making the runs: `onar train` and `onar evaluate` as processes, one at a time; what is there is not made again."""
+"""Make the runs with `onar train` and `onar evaluate` as processes, one at a time; finished ones are skipped."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Places:
 
 
 def is_scored(study: Study, places: Places, variant: Variant, seed: int) -> bool:
-    """Whether all scores of a run are there."""
+    """Whether all scores of a run exist."""
     return not _train_is_due(study, places, variant, seed) and not _unscored(study, places, variant, seed)
 
 
 def make_run(study: Study, places: Places, variant: Variant, seed: int) -> None:
-    """Train and score as far as it has not been done; a training that was stopped goes on.
+    """Train and score, as far as necessary; an interrupted training is resumed.
 
     Raises:
         OnarError: the training or the scoring failed, with the last line it printed.
-        KeyboardInterrupt: the study is to stop; what was running has been saved.
+        KeyboardInterrupt: the study was interrupted; the running training has been saved.
     """
     folder = folder_of(places.results, variant, seed)
     if _train_is_due(study, places, variant, seed):
         settings = study.settings(variant, seed) | {"data": places.data, "results_dir": folder}
         _run("train", {"config": study.base, **settings}, folder.with_suffix(".log"))
-        shutil.rmtree(Results(folder).checkpoints)  # of a finished run: ten times the weights, and never read again
+        shutil.rmtree(Results(folder).checkpoints)  # ten times the weights, and not needed after the run
     height, width = TrainConfig.from_toml(Path(study.base)).height_width
     for mask_set in _unscored(study, places, variant, seed):
         masks = {"masks": places.masks} if mask_set == "files" else {}
@@ -61,7 +61,7 @@ def make_run(study: Study, places: Places, variant: Variant, seed: int) -> None:
 
 
 def _train_is_due(study: Study, places: Places, variant: Variant, seed: int) -> bool:
-    """Whether the run's final weights are missing; raises `OnarError` when they are those of other settings."""
+    """Whether the run's final weights are missing; raises `OnarError` if they were trained with other settings."""
     results = Results(folder_of(places.results, variant, seed))
     if not results.generator.exists():
         return True
@@ -98,9 +98,9 @@ def _is_scored_on(study: Study, places: Places, report: Path, mask_set: str) -> 
 
 
 def _run(verb: str, settings: dict[str, Any], log: Path) -> None:
-    """Run a verb of `onar` to its end, what it prints added to a log file; raises as `make_run`.
+    """Run a verb of `onar`, appending its output to a log file; raises as `make_run`.
 
-    It gets no Ctrl-C of its own: the second signal would end a training before it has saved.
+    The process does not receive Ctrl-C: a second signal would end a training before it has saved.
     """
     flags = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -120,4 +120,4 @@ def _run(verb: str, settings: dict[str, Any], log: Path) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

@@ -1,4 +1,4 @@
-"""What the runs scored: means, spreads, and what an option gains."""
+"""The scores of the runs: means, spreads and gains."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Run:
     """One run that was scored on a set of masks.
 
     Attributes:
-        scores: mean over the masks, by metric; without those that could not be computed.
-        minutes: of training.
-        images: photos that it was trained on, each as often as it was seen.
-        masks: masks it was scored with.
-        photos: different photos among them.
+        scores: mean over the masks, by metric; without missing ones.
+        minutes: minutes of training.
+        images: number of training samples.
+        masks: number of masks of the scores.
+        photos: number of photos of the scores.
     """
 
     scores: Mapping[str, float]
@@ -42,7 +42,7 @@ class ScoredSet:
     """All runs of a study on one set of masks.
 
     Attributes:
-        runs: those that are there, by the name of the variant and in the order of the seeds.
+        runs: existing runs, by the name of the variant and in the order of the seeds.
         seeds: how many there will be of each variant.
     """
 
@@ -55,16 +55,16 @@ class ScoredSet:
         return [metric for metric in METRICS if metric in found]
 
     def values(self, variant: str, metric: str) -> list[float]:
-        """The score of each run of a variant that is there."""
+        """The scores of the existing runs of a variant."""
         return [run.scores[metric] for run in self.runs.get(variant, ()) if metric in run.scores]
 
     def mean(self, variant: str, metric: str) -> float | None:
-        """Over the seeds; None without a run."""
+        """Mean over the seeds; None without a run."""
         values = self.values(variant, metric)
         return fmean(values) if values else None
 
     def spread(self, variant: str, metric: str) -> float | None:
-        """Standard deviation over the seeds, of two half their difference; None before two or more are all there."""
+        """Standard deviation over the seeds; None until all of them, two or more, are scored."""
         values = self.values(variant, metric)
         return pstdev(values) if len(values) == self.seeds > 1 else None
 
@@ -74,7 +74,7 @@ class ScoredSet:
         return math.sqrt(fmean(spread**2 for spread in spreads)) if spreads else None
 
     def change(self, variant: Variant, metric: str) -> float | None:
-        """By how much the mean differs from that of the run beside; None before all seeds of both are there."""
+        """Difference of the mean to that of the compared run; None until all seeds of both are scored."""
         names = variant.name, variant.compared_with
         if any(self.spread(name, metric) is None for name in names):
             return None
@@ -82,7 +82,7 @@ class ScoredSet:
         return mean - beside
 
     def gain(self, variant: Variant, metric: str) -> float | None:
-        """What the option is worth, above 0 for better, whichever way the metric goes and whichever run has it."""
+        """Gain of the option, positive if better, for metrics of either direction."""
         change = self.change(variant, metric)
         if change is None:
             return None
@@ -90,7 +90,7 @@ class ScoredSet:
 
 
 def read_scores(study: Study, results: Path, mask_set: str) -> ScoredSet:
-    """The runs of a study that are there."""
+    """The existing runs of a study."""
     runs: dict[str, list[Run]] = {variant.name: [] for variant in study.chosen()}
     for variant, seed in study.runs():
         report = report_of(results, variant, seed, mask_set)

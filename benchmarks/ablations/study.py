@@ -1,4 +1,4 @@
-"""One study: which runs there are, with which settings and masks, and where they lie."""
+"""A study: its runs, their settings and masks, and their folders."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from onar.system.files import write_text
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared, and how; kept in the results folder as `study.json`, for the page.
+    """The runs and how they are scored; stored as `study.json` in the results folder, for the page.
 
     Attributes:
-        base: recipe that the runs differ from.
-        steps: of each run.
-        batch_size: photos in a step.
+        base: base recipe of the runs.
+        steps: steps per run.
+        batch_size: photos per step.
         masks_per_range: masks in each of the twelve groups of an evaluation.
-        mask_sets: names of the sets of masks that are scored: "generated", and "files" where there are any.
+        mask_sets: names of the sets of masks: "generated", and "files" if there are any.
         variants: names of the runs, the base recipe first.
-        seeds: each run is made with every one of them.
-        processor: where it was measured.
+        seeds: seeds of each run.
+        processor: name of the processor.
     """
 
     base: str
@@ -39,7 +39,7 @@ class Study:
     processor: str
 
     def chosen(self) -> list[Variant]:
-        """The variants in their order."""
+        """The variants, in order."""
         return [variant for variant in VARIANTS if variant.name in self.variants]
 
     def runs(self) -> Iterator[tuple[Variant, int]]:
@@ -47,7 +47,7 @@ class Study:
         return ((variant, seed) for variant in self.chosen() for seed in self.seeds)
 
     def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
-        """What a run has beside the base recipe: what differs, and what makes all runs equally long."""
+        """The settings of a run besides the base recipe: its own, and those that make all runs equally long."""
         batch_size = self.batch_size // variant.settings.get("accumulation_steps", 1)
         return variant.settings | {
             "seed": seed,
@@ -60,12 +60,12 @@ class Study:
         }
 
     def write(self, results: Path) -> None:
-        """Keep it in the results folder."""
+        """Store it in the results folder."""
         write_text(results / "study.json", json.dumps(asdict(self), indent=1) + "\n")
 
 
 def read_study(results: Path) -> Study:
-    """The study whose runs are in a folder; raises `OnarError` when there is none."""
+    """The study of a results folder; raises `OnarError` if there is none."""
     try:
         return Study(**json.loads((results / "study.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -73,10 +73,10 @@ def read_study(results: Path) -> Study:
 
 
 def check_study(study: Study) -> None:
-    """Find what is wrong with a study before its first run.
+    """Validate a study before its first run.
 
     Raises:
-        UsageError: a number or name cannot be used, or the base recipe has a setting that is to be compared with it.
+        UsageError: a number or name is invalid, or the base recipe already has the setting of a variant.
     """
     if study.steps < 1:
         raise UsageError(f"--steps must be at least 1, not {study.steps}")

@@ -64,9 +64,9 @@ ROWS: tuple[tuple[Callable[[ImageDraw.ImageDraw, int, int], None], tuple[str, ..
     (draw_person, ("ashim_dsilva", "sunset_by_the_pier", "105518")),
     (draw_torn, ("161212", "286758", "coffee")),
 )
-"""What is drawn on which photos, by parts of their names."""
+"""Part of the photo's name -> function that draws its holes."""
 OF_THE_DEMO = 2, 3, 0
-"""Which of the photos that the demo fills are shown in the README."""
+"""Indices of the demo's photos that are shown in the README."""
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def reduced(picture: Picture) -> Picture:
-    """A picture as large as a cell."""
+    """Resize a picture to a cell."""
     return np.asarray(Image.fromarray(picture).resize(CELL, Image.Resampling.LANCZOS))
 
 

@@ -1,4 +1,4 @@
-"""Take the pictures of the page that the documents show, as people see it: a real browser, server and training.
+"""Take the screenshots of the page for the documents, with a real browser, server and training.
 
 python -m tools.pictures.page          all of them, into docs/images
 python -m tools.pictures.page phone    one of them, or several
@@ -57,7 +57,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Removal:
-    """Something in a photo that a person paints over.
+    """An object in a photo that is painted over.
 
     Attributes:
         photo: name of a bundled photo.
@@ -75,7 +75,7 @@ WALKERS = Removal("budgie_extreme_desert_hike.jpg", 32, ((140, 276), (170, 272),
 TOY = Removal("budgie_oakland_zoo_otters.jpg", 44, ((76, 44), (160, 48)))
 
 TRAININGS: dict[str, dict[str, object]] = {"narrow": {"base_channels": 8}, "wide": {"base_channels": 24}}
-"""What two trainings differ in; the last one still runs when it is looked at."""
+"""Settings of two trainings; the last one still runs in the screenshot."""
 SHORT_TRAINING: dict[str, object] = {
     "config": "configs/laptop.toml",
     "img_size": 64,
@@ -88,13 +88,13 @@ SHORT_TRAINING: dict[str, object] = {
     "device": "cpu",
 }
 SEEN_EPOCH = 8
-"""In which the picture of the running training is taken."""
+"""Epoch of the running training in the screenshot."""
 STARTING_PATIENCE, TRAINING_PATIENCE = 300, 900
-"""Seconds until it has started, and until it gets there, on a machine that does other things."""
+"""Timeouts in seconds until it has started, and until that epoch, on a busy machine."""
 
 
 def main() -> None:
-    """Take the pictures that are named, or all."""
+    """Take the given pictures, or all."""
     parser = argparse.ArgumentParser(prog="python -m tools.pictures.page", description="Take the documents' pictures.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(PICTURES)}; all without one")
     names = parser.parse_args().names
@@ -111,7 +111,7 @@ def main() -> None:
 
 @contextmanager
 def shown(browser: Browser, *flags: object, language: str = "en-US", **looks: Any) -> Iterator[Page]:
-    """The page of a server of its own, in a browser's window."""
+    """The page of a new server in a browser window."""
     with running_server(*flags) as server, browser.new_context(locale=language, **looks) as context:
         page = context.new_page()
         open_page(page, server.url)
@@ -119,7 +119,7 @@ def shown(browser: Browser, *flags: object, language: str = "en-US", **looks: An
 
 
 def keep(page: Page, path: Path) -> None:
-    """Write what is seen as a JPEG; one that is too large for a document is refused."""
+    """Write a screenshot as JPEG; raises if it is too large for a document."""
     page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
     file = io.BytesIO()
     Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB").save(
@@ -134,20 +134,20 @@ def keep(page: Page, path: Path) -> None:
 
 
 def take_empty(browser: Browser, path: Path) -> None:
-    """What is seen first."""
+    """The empty page."""
     with shown(browser, **DESKTOP) as page:
         keep(page, path)
 
 
 def take_painting(browser: Browser, path: Path, removal: Removal = WREN, **looks: Any) -> None:
-    """What should go is painted over, and the brush still lies there."""
+    """The object is painted over, with the brush visible."""
     with shown(browser, **{**DESKTOP, **looks}) as page:
         paint_over(page, removal)
         keep(page, path)
 
 
 def take_filled(browser: Browser, path: Path, removal: Removal = WREN, **looks: Any) -> None:
-    """It has gone."""
+    """The object is removed."""
     with shown(browser, **{**DESKTOP, **looks}) as page:
         paint_over(page, removal)
         fill(page)
@@ -156,7 +156,7 @@ def take_filled(browser: Browser, path: Path, removal: Removal = WREN, **looks: 
 
 
 def take_compared(browser: Browser, path: Path) -> None:
-    """Before and after, with the line between them in the middle of what has gone."""
+    """Before and after, with the divider in the middle of the removed object."""
     with shown(browser, **DESKTOP) as page:
         paint_over(page, WREN)
         fill(page)
@@ -166,7 +166,7 @@ def take_compared(browser: Browser, path: Path) -> None:
 
 
 def take_phone(browser: Browser, path: Path) -> None:
-    """On a phone, whose fingers leave no brush on the photo."""
+    """On a phone, without a brush on the photo."""
     with shown(browser, **PHONE) as page:
         paint_over(page, WREN)
         move_away(page)
@@ -174,14 +174,14 @@ def take_phone(browser: Browser, path: Path) -> None:
 
 
 def paint_over(page: Page, removal: Removal) -> None:
-    """Open a photo, and paint with the mouse as a person does."""
+    """Open a photo, and paint with the mouse."""
     choose_photo(page, bundled_photos() / removal.photo)
     choose_brush(page, removal.brush)
     draw(page, *removal.stroke)
 
 
 def slide_to(page: Page, point: Point) -> None:
-    """Drag the line between before and after to a point of the photo."""
+    """Drag the divider between before and after to a point of the photo."""
     box = photo_box(page)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
     page.mouse.down()
@@ -190,7 +190,7 @@ def slide_to(page: Page, point: Point) -> None:
 
 
 def move_away(page: Page) -> None:
-    """Leave the photo with the mouse, so that no brush lies over it."""
+    """Move the mouse out of the photo, so that the brush is hidden."""
     page.mouse.move(2, 2)
 
 
@@ -198,7 +198,7 @@ def move_away(page: Page) -> None:
 
 
 def take_watching(browser: Browser, path: Path) -> None:
-    """Two short trainings on the bundled photos, of which one has ended and the other runs."""
+    """Two short trainings on the bundled photos: one finished, one running."""
     *earlier, last = TRAININGS
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results"
@@ -220,7 +220,7 @@ def training(results: Path, name: str) -> list[str]:
 
 
 def watch(browser: Browser, results: Path, path: Path) -> None:
-    """Take the picture when the training that runs has come far enough."""
+    """Take the picture when the running training has reached its epoch."""
     with shown(browser, "--results_dir", results, **TALL) as page:
         button(page, "Watch a training").click()
         expect(page.get_by_role("checkbox")).to_have_count(len(TRAININGS))
@@ -251,7 +251,7 @@ PICTURES: dict[str, Callable[[Browser, Path], None]] = {
     "watching": take_watching,
     "masks": take_masks,
 }
-"""What takes each of them, by the name after page_."""
+"""Name after page_ -> function that takes the picture."""
 
 if __name__ == "__main__":
     main()

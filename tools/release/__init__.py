@@ -1,1 +1,1 @@
-"""What a release must be: `make release-check` builds it and tries it as those who install it will."""
+"""The release check: `make release-check` builds the release and tries it as a user would install it."""

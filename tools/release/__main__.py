@@ -28,13 +28,13 @@ DIST = REPOSITORY / "dist"
 
 
 class Checks:
-    """Runs checks, says how each went, and counts those that failed."""
+    """Runs checks, prints their results, and counts failures."""
 
     def __init__(self) -> None:
         self.failed = 0
 
     def run(self, what: str, check: Callable[[], str]) -> bool:
-        """Run one, which says in a word or two what it found."""
+        """Run one check, which returns its finding in a few words."""
         start = time.monotonic()
         try:
             found = check()
@@ -69,7 +69,7 @@ def version_in_names() -> str:
 
 
 def no_faults(faults: list[str]) -> str:
-    """Nothing is missing, nothing too many."""
+    """Nothing is missing, and nothing forbidden is included."""
     if faults:
         raise CheckFailed(f"{'; '.join(faults[:5])} ({len(faults)} in all)")
     return "what belongs there, and nothing else"
@@ -85,7 +85,7 @@ def metadata() -> str:
 
 
 def check_installation(checks: Checks, environment: Environment, name: str, folder: Path) -> None:
-    """What is tried in the versions that Onar is tested with: without PyTorch first, then with it."""
+    """Trials in the tested versions: first without PyTorch, then with it."""
     if not check_base(checks, environment, name, folder, REPOSITORY / "constraints.txt"):
         return
     if not checks.run(f"{name}: install the extra train", lambda: installs(environment, "[train]")):
@@ -95,7 +95,7 @@ def check_installation(checks: Checks, environment: Environment, name: str, fold
 
 
 def check_lowest(checks: Checks, environment: Environment, name: str, folder: Path) -> None:
-    """What is tried in the lowest versions that pyproject.toml allows: without an extra first, then with all."""
+    """Trials in the lowest versions that pyproject.toml allows: first without extras, then with all."""
     if not check_base(checks, environment, name, folder, write_lowest(folder / "lowest.txt", [])):
         return
     extras = extras_for_users()
@@ -108,7 +108,7 @@ def check_lowest(checks: Checks, environment: Environment, name: str, folder: Pa
 
 
 def check_base(checks: Checks, environment: Environment, name: str, folder: Path, constraints: Path) -> bool:
-    """Install the wheel without an extra, and try it; gives whether it can be installed."""
+    """Install the wheel without extras, and try it; returns whether it could be installed."""
     if not checks.run(f"{name}: install the wheel", lambda: installs(environment, "", constraints)):
         return False
     checks.run(f"{name}: onar --version, --help", lambda: trials.says_its_version(environment))
@@ -126,13 +126,13 @@ def installs(environment: Environment, extras: str, constraints: Path = REPOSITO
 
 @contextmanager
 def fresh_environment(python: Python) -> Iterator[Environment]:
-    """An environment in a folder of its own, for a while."""
+    """A temporary environment in its own folder."""
     with tempfile.TemporaryDirectory(prefix="onar_release_") as folder:
         yield Environment(python, Path(folder) / "environment")
 
 
 def main() -> int:
-    """Run all checks; gives the exit code."""
+    """Run all checks; returns the exit code."""
     checks = Checks()
     if not checks.run("build", build):
         return 1

@@ -1,4 +1,4 @@
-"""What a wheel and a source distribution must hold, and must not."""
+"""Required and forbidden contents of the wheel and the source distribution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "onar"
 
 MAX_MEGABYTES = 40
-"""Of a file of the release: what comes with Onar is weights, photos and the page, 27 MB in all."""
+"""Maximum size of a file of the release: weights, photos and the page have 27 MB in total."""
 
 PAGE = (
     "index.html",
@@ -36,7 +36,7 @@ _FOREIGN_TO_SOURCES = re.compile(r"(^|/)(node_modules|__pycache__|shared|\.git|\
 
 
 def faults_of_wheel(wheel: Path) -> list[str]:
-    """What is wrong with a wheel, in one line each."""
+    """The faults of a wheel, one line each."""
     names = zipfile.ZipFile(wheel).namelist()
     (information,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
     return [
@@ -69,7 +69,7 @@ def _wanted_in_wheel(information: str) -> list[str]:
 
 
 def faults_of_sources(archive: Path) -> list[str]:
-    """What is wrong with a source distribution, in one line each."""
+    """The faults of a source distribution, one line each."""
     with tarfile.open(archive) as tar:
         names = [member.name.split("/", 1)[-1] for member in tar.getmembers() if member.isfile()]
     wanted = ["pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "src/onar/assets/page/page.js"]

@@ -16,16 +16,16 @@ _FOR_DEVELOPERS = ("bench", "dev", "docs", "release")
 
 
 class NoLowerBound(Exception):
-    """A requirement allows every version, however old."""
+    """A requirement has no lower bound."""
 
 
 def extras_for_users() -> list[str]:
-    """The extras that people install who use Onar."""
+    """The extras for users."""
     return [extra for extra in _project()["optional-dependencies"] if extra not in _FOR_DEVELOPERS]
 
 
 def write_lowest(file: Path, extras: Sequence[str]) -> Path:
-    """Write the lower bounds of what these extras and Onar itself need, one a line.
+    """Write the lower bounds of all requirements of Onar and these extras, one per line.
 
     pip then installs exactly these, or says which of them cannot be: a bound that names no release, or one below what
     another package needs. uv's `lowest-direct` would take the next version that fits, and the bound would stay wrong.
@@ -37,7 +37,7 @@ def write_lowest(file: Path, extras: Sequence[str]) -> Path:
 
 
 def lowest_versions(requirements: Iterable[str]) -> dict[str, Version]:
-    """The lower bound of each package; the highest where several requirements name it.
+    """The lower bound of each package; the highest one if several requirements have it.
 
     Raises:
         NoLowerBound: a requirement has none.

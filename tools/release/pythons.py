@@ -15,19 +15,19 @@ from threading import Timer
 from tools.release.contents import REPOSITORY
 
 _SAY_VERSION = "import ensurepip, sys, venv; print(*sys.version_info[:3])"
-"""A Python that cannot make virtual environments with pip fails."""
+"""Prints the version; fails without venv and pip."""
 
 TIMEOUT_MINUTES = 30
-"""For one command: pip may try hundreds of large files before it says that no versions fit."""
+"""Timeout of one command: pip may try hundreds of large files before it reports a conflict."""
 
 
 class CommandFailed(Exception):
-    """A command ended with another exit code than 0; says what it printed last."""
+    """A command failed; the message has its last output."""
 
 
 @dataclass(frozen=True)
 class Python:
-    """One that can make virtual environments."""
+    """A Python that can create virtual environments."""
 
     program: Path
     version: tuple[int, ...]
@@ -37,9 +37,9 @@ class Python:
 
 
 def oldest_and_newest() -> list[Python]:
-    """Of the Pythons here that Onar works with: on the PATH, and those of pyenv. One when there is one.
+    """The oldest and the newest supported Python on the PATH and of pyenv; one if there is only one.
 
-    The shims of pyenv stand for these, and are slow.
+    The shims of pyenv are skipped: they are slow duplicates.
     """
     lowest = _lowest_version()
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
@@ -65,10 +65,10 @@ def _version(program: Path) -> tuple[int, ...] | None:
 
 
 class Environment:
-    """A fresh virtual environment, which sees nothing of the repository."""
+    """A fresh virtual environment, isolated from the repository."""
 
     def __init__(self, python: Python, folder: Path) -> None:
-        """Make it in a folder that is not there yet."""
+        """Create it in a new folder."""
         self.folder = folder
         run([python.program, "-m", "venv", folder], folder.parent)
 
@@ -77,12 +77,12 @@ class Environment:
         self.run("python", "-m", "pip", "install", "--constraint", constraints, requirement)
 
     def run(self, program: str, *arguments: object) -> str:
-        """Run one of its programs in the folder beside it; gives what is printed, without the last line's end."""
+        """Run one of its programs in the folder beside it; returns the output, stripped."""
         return run([self.folder / "bin" / program, *arguments], self.folder.parent)
 
     @contextmanager
     def started(self, program: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-        """One of its programs, to read what it prints while it runs; it is ended at the end, or when it takes long."""
+        """Start one of its programs, to read its output while it runs; it ends after the block or the timeout."""
         folder = self.folder.parent
         words = [str(word) for word in (self.folder / "bin" / program, *arguments)]
         with subprocess.Popen(
@@ -98,10 +98,10 @@ class Environment:
 
 
 def run(command: list[object], folder: Path) -> str:
-    """Run a command that knows no other packages than its own, and leaves nothing outside the folder.
+    """Run a command isolated from other packages, which writes only to the folder.
 
     Raises:
-        CommandFailed: its exit code is not 0, or it does not end.
+        CommandFailed: its exit code is not 0, or it timed out.
     """
     words = [str(word) for word in command]
     try:
@@ -124,7 +124,7 @@ def run(command: list[object], folder: Path) -> str:
 
 
 def conflict_in(printed: str) -> str:
-    """Which requirements contradict each other, in one line, when pip has said so."""
+    """The conflicting requirements in the output of pip, in one line; empty if there are none."""
     lines = re.findall(r"^ +((?:.*\S depends on |The user requested ).*)$", printed, re.M)
     return f"pip finds no versions that fit: {', '.join(dict.fromkeys(lines))}" if lines else ""
 

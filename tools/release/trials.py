@@ -1,4 +1,4 @@
-"""What is tried in an environment that has Onar. Each trial says in a few words what it found."""
+"""Trials of Onar in an environment. Each returns its finding in a few words."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COUNT = 4
 
 
 class CheckFailed(Exception):
-    """What is wrong, in one line."""
+    """A trial failed; the message is the reason, in one line."""
 
 
 # ---------------------------------------------------------------- without an extra
@@ -178,10 +178,10 @@ WITH_EXTRAS: dict[str, Trial] = {
     "onar complete, HEIC": reads_heic,
     "onar complete --engine ray": works_on_ray,
 }
-"""In this order: a later one uses what an earlier one has written."""
+"""In this order: later trials use files of earlier ones."""
 
 
-# ---------------------------------------------------------------- what they share
+# ---------------------------------------------------------------- shared by trials
 
 
 def bundled_photos(environment: Environment) -> Path:
@@ -192,7 +192,7 @@ def bundled_photos(environment: Environment) -> Path:
 
 
 def small_photos(environment: Environment, folder: Path) -> Path:
-    """Some of them in a folder of their own, each of the size of PHOTO."""
+    """Some of them in a separate folder, each with the size of PHOTO."""
     small, photos = folder / "photos", bundled_photos(environment)
     if not small.is_dir():
         small.mkdir()
@@ -213,7 +213,7 @@ def complete(environment: Environment, folder: Path, name: str, *flags: object) 
 
 
 def check_fill(before: NDArray[np.uint8], result: Path, folder: Path) -> str:
-    """What share of the photo was filled: all of the hole, and nothing else."""
+    """The share of the photo that was filled; checks that it is the hole and nothing else."""
     hole, after = np.asarray(Image.open(mask_in(folder))) >= 128, np.asarray(Image.open(result).convert("RGB"))
     if not np.array_equal(before[~hole], after[~hole]):
         raise CheckFailed("known pixels have changed")

@@ -1,4 +1,4 @@
-"""What MkDocs does not do by itself, for the site in mkdocs.yml.
+"""A hook of MkDocs for the site in mkdocs.yml.
 
 Pages from outside `docs`, links that lead somewhere on the site as well as on the repository's host, two languages with
 a navigation each, and formulas as MathML, which browsers draw without a script.
@@ -35,7 +35,7 @@ PLACES = {
     "src/onar/assets/weights/MODEL_CARD.md": "model_card.md",
     "web/public/favicon.svg": "favicon.svg",
 }
-"""What of the repository is on the site, and where, besides all of `docs`."""
+"""Files of the repository outside `docs` -> pages of the site."""
 
 TRANSLATIONS = {
     "index.md": "tr/index.md",
@@ -43,16 +43,16 @@ TRANSLATIONS = {
     "serve.md": "tr/sunucu.md",
     "training.md": "tr/egitim.md",
 }
-"""English pages that are there in Turkish."""
+"""English pages -> Turkish pages."""
 
 LANGUAGES = {"en": "English", "tr": "Türkçe"}
 
 
 @dataclass(frozen=True)
 class OtherLanguage:
-    """Where a page is to be read in the other language: a link beside the search.
+    """A link to the page in the other language, beside the search.
 
-    The theme expects a list here. For each entry of one, its script would ask for a list of pages that is not there.
+    The theme expects a list here, but for each entry its script would request a missing list of pages.
     """
 
     language: str
@@ -64,7 +64,7 @@ class OtherLanguage:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what lies outside `docs`."""
+    """Add the files outside `docs`."""
     for source, place in PLACES.items():
         path = REPOSITORY / source
         if path.suffix in (".md", ".svg"):
@@ -102,7 +102,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def _on_site(address: str, from_folder: str, from_place: str) -> str:
-    """An address in a file of a folder of the repository, for a page at a place; what leads nowhere stays as it is."""
+    """Translate an address in a file of the repository for a page of the site; unknown addresses are kept."""
     path, hash_mark, heading = address.partition("#")
     if not path or ":" in path:
         return address
@@ -139,7 +139,7 @@ def _pages(items: list[StructureItem]) -> list[Page]:
 
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Navigation) -> dict[str, Any]:
-    """Show a page with the navigation, the words and the switch of its language."""
+    """Show a page with the navigation, texts and switch of its language."""
     sections = dict(zip(LANGUAGES, nav.items, strict=True))
     language = "tr" if page.file.src_uri.startswith("tr/") else "en"
     items = sections[language].children
@@ -186,8 +186,8 @@ def _formula(source: str, *_: Any, **__: Any) -> str:
 def on_post_build(config: MkDocsConfig) -> None:
     """Let search find Turkish words that begin a sentence.
 
-    JavaScript makes of İ an i with a second dot, which no one types: with it, İndirme would not be found by indirme.
-    What is typed is mended in theme/assets/search.js.
+    JavaScript lower-cases İ to i with a combining dot, so a search for indirme would not find İndirme. The query is
+    normalised in theme/assets/search.js.
     """
     path = Path(config.site_dir) / "search" / "search_index.json"
     index = json.loads(path.read_text(encoding="utf-8"))

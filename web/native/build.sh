@@ -1,9 +1,9 @@
 #!/bin/sh
 # PatchMatch for browsers: pypatchmatch's C++ as web/public/patchmatch.wasm, with the licences of what is in it.
 #
-# It needs Emscripten (apt-get install emscripten; built with 3.1.6) and fetches pypatchmatch's source distribution.
-# opencv2/core.hpp and iostream here stand in for what the C++ wants and a browser has not. Without -ffast-math, the
-# results are those of the Python package but for the rounding of a few pixels; a test compares them.
+# Needs Emscripten (apt-get install emscripten; built with 3.1.6) and fetches pypatchmatch's source distribution.
+# opencv2/core.hpp and iostream here replace libraries that browsers lack. Without -ffast-math, the results equal those
+# of the Python package except for the rounding of a few pixels; a test compares them.
 set -eu
 cd "$(dirname "$0")"
 

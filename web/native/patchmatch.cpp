@@ -1,4 +1,4 @@
-// What the page calls of PatchMatch. Pixels are passed in memory that the page takes with `malloc`.
+// The interface of PatchMatch for the page. Pixels are passed in memory that the page allocates with `malloc`.
 #include <algorithm>
 #include <cstring>
 

@@ -21,7 +21,7 @@
 #define CV_32SC3 CV_MAKETYPE(CV_32S, 3)
 #define CV_64FC2 CV_64FC(2)
 #define CV_64FC3 CV_64FC(3)
-// Whoever calls has checked everything; there is nobody to catch an exception.
+// Callers have checked everything, and nothing catches exceptions.
 #define CV_Assert(condition) ((condition) ? static_cast<void>(0) : std::abort())
 
 namespace cv
