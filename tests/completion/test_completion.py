@@ -513,7 +513,7 @@ def test_a_photo_whose_file_lacks_its_end_may_be_replaced_by_its_result(tmp_path
     mask = save_mask(tmp_path / "m.png", hole_of(24, 36))
     said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / "a.jpg", "--overwrite")
     assert said.code == 0
-    assert "the end mark of its file is missing, and no pixels are" in said.err
+    assert "the end marker of its file is missing, but no pixels are" in said.err
     assert (tmp_path / "a.jpg").read_bytes().endswith(b"\xff\xd9")
 
 

@@ -14,7 +14,7 @@ from onar.imaging.photo_file import read_photo_file, write_photo_file
 from tests.conftest import PHOTOS
 
 COFFEE = Image.open(PHOTOS / "skimage_coffee.jpg").convert("RGB").resize((60, 44))
-NO_END = "the end mark of its file is missing, and no pixels are"
+NO_END = "the end marker of its file is missing, but no pixels are"
 
 
 def jpeg(**options: object) -> bytes:

@@ -176,7 +176,7 @@ def test_that_jpeg_changes_known_pixels_is_said_before_and_after_it_is_saved(
     expect(page.get_by_text("only JPEG is compressed anew")).to_be_visible()
     choose_photo(page, photo)
     open_options(page)
-    said = page.get_by_role("complementary").get_by_text("JPEG compresses the whole photo anew")
+    said = page.get_by_role("complementary").get_by_text("JPEG compresses the whole photo again")
     expect(said).to_have_count(0)
     page.get_by_label("File format").select_option("jpeg")
     expect(said).to_be_visible()

@@ -16,10 +16,10 @@ LOSSES = {
     "appended": "the {count} bytes that follow the picture in the file, such as a video, are left out",
     "damaged_exif": "its EXIF is damaged and left out",
     "damaged_chunks": "its damaged {names} blocks are left out",
-    "no_end": "the end mark of its file is missing, and no pixels are",
+    "no_end": "the end marker of its file is missing, but no pixels are",
     "segments": "its {names} blocks are left out",
     # In writing
-    "compresses": "JPEG compresses the whole photo anew, so known pixels change a little; PNG and TIFF keep them",
+    "compresses": "JPEG compresses the whole photo again, so known pixels change slightly; PNG and TIFF keep them",
     "no_bits": "{kind} holds 8 bits per channel only",
     "no_alpha": "{kind} holds no transparency",
     "no_exif": "{kind} holds no EXIF",

@@ -91,7 +91,7 @@ export const english = {
   complete_format: "File format",
   complete_format_same: "As the photo",
   complete_jpeg_help:
-    "JPEG compresses the whole photo anew, so pixels that were not filled change a little. PNG keeps them.",
+    "JPEG compresses the whole photo again, so pixels that were not filled change slightly. PNG keeps them.",
   complete_other_photo: "Another photo",
   complete_busy_opening: "Opening…",
   complete_busy_filling: "Filling…",
@@ -169,10 +169,10 @@ export const english = {
   server_loss_appended: "the {count} bytes that follow the picture in the file, such as a video, are left out",
   server_loss_damaged_exif: "its EXIF is damaged and left out",
   server_loss_damaged_chunks: "its damaged {names} blocks are left out",
-  server_loss_no_end: "the end mark of its file is missing, and no pixels are",
+  server_loss_no_end: "the end marker of its file is missing, but no pixels are",
   server_loss_segments: "its {names} blocks are left out",
   server_loss_compresses:
-    "JPEG compresses the whole photo anew, so known pixels change a little; PNG and TIFF keep them",
+    "JPEG compresses the whole photo again, so known pixels change slightly; PNG and TIFF keep them",
   server_loss_no_bits: "{kind} holds 8 bits per channel only",
   server_loss_no_alpha: "{kind} holds no transparency",
   server_loss_no_exif: "{kind} holds no EXIF",
