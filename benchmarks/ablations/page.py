@@ -39,19 +39,17 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         if (run := next((run for runs in one.runs.values() for run in runs), None))
     ]
     return (
-        "What a setting of the training gains, by equal short runs that differ in one setting.\n\n"
+        "The effect of each training setting: equal short runs that differ in one setting.\n\n"
         f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
-        f"weights: `--init_weights bundled` would favour the recipe that these come from. Each run is made with "
-        f"{len(study.seeds)} seeds, which decide on first weights, crops and holes. Measured on {study.processor}.\n"
-        "- **Scores.** Those of `onar evaluate` on photos that no run has seen, at the size of the training crops, "
-        "the same photos with the same masks for all, without copied texture. What `onar complete` fills with the "
-        f"pyramid alone, thin strokes, is the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
-        "\n- **Spread.** The standard deviation over the seeds; of two, half their difference. The pooled spread is "
-        "the root mean square over all rows. A change counts when it is larger than that.\n"
-        "- **Minutes** are those of the training as they passed, whatever else the processor had to do.\n"
-        "- **Short runs** tell what helps at the beginning. What a long training would gain, such as from changes of "
-        "the photos that keep it from learning them by heart, they may not tell.\n\n"
-        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; stopped, it goes on."
+        f"weights, {len(study.seeds)} seeds per run. Measured on {study.processor}.\n"
+        "- **Scores** are those of `onar evaluate` on photos outside the training, at the size of the training crops, "
+        f"with the same masks for all, without copied texture. {'; '.join(masks).capitalize() or 'No scores yet'}.\n"
+        "- **Spread** is the standard deviation over the seeds; for two, half their difference. The pooled spread is "
+        "the root mean square over all rows. A larger change counts.\n"
+        "- **Minutes** are wall-clock time of the training, on a machine that also did other work.\n"
+        "- **Short runs** measure the beginning of a training. The gain in a long one, such as less overfitting by "
+        "augmentation, may differ.\n\n"
+        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it resumes."
     )
 
 
@@ -83,8 +81,8 @@ def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
     pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics), "", ""]
     better = (f"{KNOWN_METRICS[one].title} {_direction(one)}" for one in metrics)
     note = (
-        "Mean ± spread, and in brackets the change from the base recipe, or from the run named in the second column. "
-        f"Better is: {', '.join(better)}."
+        "Mean ± spread, and in brackets the change from the base recipe, or from the run in the second column. "
+        f"Better: {', '.join(better)}."
     )
     header = ["run", "differs in", *titles, "photos seen", "minutes"]
     return Table(f"Scores with {MASK_SETS[mask_set]}", note, header, [*rows, pooled])
@@ -122,12 +120,14 @@ class Gain:
     """What an option gains in one score.
 
     Attributes:
-        title: of the score and the set of masks.
+        metric: title of the score.
+        masks: title of the set of masks.
         text: the change of the score, as it is shown.
         spreads: above 0 for better, in pooled spreads.
     """
 
-    title: str
+    metric: str
+    masks: str
     text: str
     spreads: float
 
@@ -137,7 +137,7 @@ class Gain:
         return abs(self.spreads) > 1
 
     def __str__(self) -> str:
-        return f"{self.title} {self.text} ({abs(self.spreads):.1f} spreads)"
+        return f"with {self.masks} {self.text} ({abs(self.spreads):.1f})"
 
 
 def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
@@ -147,10 +147,9 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     lines = [
         "## What an option gains",
         "",
-        "The change of each score by having the option; where the run beside has it, this is the one without it. "
-        "Scores that change by no more than the pooled spread are left out. Where a seed does not move both runs "
-        "alike, chance makes a change of two seeds' means larger than one pooled spread about every second time, than "
-        "two every sixth, and than three every thirtieth.",
+        "The change of each score by the option, and in brackets in pooled spreads; changes of up to one pooled spread "
+        "are left out. By chance alone, the change between means of two seeds exceeds one pooled spread about every "
+        "second time, two every sixth, and three every thirtieth.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
@@ -170,9 +169,9 @@ def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
             if gain is None or pooled is None or mean is None:
                 return []
             higher = KNOWN_METRICS[metric].higher_is_better
-            title = f"{KNOWN_METRICS[metric].title} with {MASK_SETS[mask_set]}"
             spreads = gain / pooled if pooled else math.copysign(math.inf, gain) if gain else 0.0
-            gains.append(Gain(title, _signed(gain if higher else -gain, metric), spreads))
+            text = _signed(gain if higher else -gain, metric)
+            gains.append(Gain(KNOWN_METRICS[metric].title, MASK_SETS[mask_set], text, spreads))
     return gains
 
 
@@ -187,9 +186,13 @@ def _verdict(gains: Sequence[Gain]) -> str:
 
 
 def _told(variant: Variant, gains: Sequence[Gain]) -> str:
-    counted = "; ".join(str(one) for one in gains if one.counts)
+    counted: dict[str, list[str]] = {}
+    for gain in gains:
+        if gain.counts:
+            counted.setdefault(gain.metric, []).append(str(gain))
+    scores = "; ".join(f"{metric} {', '.join(changes)}" for metric, changes in counted.items())
     which = f"{'without it: ' if variant.removes else ''}{variant.change}"
-    return f"- {variant.option} ({which}){': ' if counted else ''}{counted}"
+    return f"- {variant.option} ({which}){': ' if scores else ''}{scores}"
 
 
 def _shown(value: float | None, metric: str) -> str:
