@@ -1,4 +1,4 @@
-"""The page of the ablations, `docs/ablations.md`, generated from the scores."""
+"""The page of the ablations, `docs/ablations.md`, from the scores that are there: nothing in it is known beforehand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ VERDICTS = {
     "gains": "Gains more than the pooled spread in at least one score, and loses that much in none",
     "mixed": "Gains in one score and loses in another",
     "loses": "Loses more than the pooled spread in at least one score, and gains that much in none",
-    "nothing": "Differs by at most the pooled spread in every score",
+    "nothing": "Differs by no more than the pooled spread in any score",
 }
 
 
 def write_page(study: Study, results: Path) -> str:
-    """The whole page as Markdown, also if some or all runs are missing."""
+    """The whole page as Markdown, also when some or all runs are missing."""
     scored = {mask_set: read_scores(study, results, mask_set) for mask_set in study.mask_sets}
     parts = ["# Ablations", _introduction(study, scored), _left_out(study), _missing(study, results)]
     parts += [str(_scores_table(study, mask_set, one)) for mask_set, one in scored.items()]
@@ -39,30 +39,28 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         if (run := next((run for runs in one.runs.values() for run in runs), None))
     ]
     return (
-        "The effect of training settings, measured by equal short runs that differ in one setting.\n\n"
+        "The effect of each training setting: equal short runs that differ in one setting.\n\n"
         f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
-        f"weights: `--init_weights bundled` would favour the recipe of these weights. Each run is made with "
-        f"{len(study.seeds)} seeds, which determine initial weights, crops and holes. Measured on {study.processor}.\n"
-        "- **Scores** are those of `onar evaluate` on held-out photos, at the size of the training crops, with "
-        "the same photos and masks for all runs, without copied texture. Thin strokes, which `onar complete` fills "
-        f"with the pyramid alone, are the same in all. {'; '.join(masks).capitalize() or 'Nothing is scored yet'}."
-        "\n- **Spread.** The standard deviation over the seeds; of two, half their difference. The pooled spread is "
-        "the root mean square over all rows. A change counts when it is larger than that.\n"
-        "- **Minutes** are the wall-clock time of the training, also on a busy processor.\n"
-        "- **Short runs** show effects at the beginning of a training. Effects on a long training, such as "
-        "augmentation against overfitting, may differ.\n\n"
-        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it can be resumed."
+        f"weights, {len(study.seeds)} seeds per run. Measured on {study.processor}.\n"
+        "- **Scores** are those of `onar evaluate` on photos outside the training, at the size of the training crops, "
+        f"with the same masks for all, without copied texture. {'; '.join(masks).capitalize() or 'No scores yet'}.\n"
+        "- **Spread** is the standard deviation over the seeds; for two, half their difference. The pooled spread is "
+        "the root mean square over all rows. A larger change counts.\n"
+        "- **Minutes** are wall-clock time of the training, on a machine that also did other work.\n"
+        "- **Short runs** measure the beginning of a training. The gain in a long one, such as less overfitting by "
+        "augmentation, may differ.\n\n"
+        "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it resumes."
     )
 
 
 def _left_out(study: Study) -> str:
-    """The options that were not compared; empty if all were."""
+    """Which options were not asked about; empty when all were."""
     left_out = [variant.option for variant in VARIANTS if variant.name not in study.variants]
     return f"Not compared here: {', '.join(left_out)}." if left_out else ""
 
 
 def _missing(study: Study, results: Path) -> str:
-    """The runs without scores; empty if none are missing."""
+    """Which runs have no scores; empty when none are missing."""
     missing = [
         f"`{variant.name}` seed {seed}"
         for variant, seed in study.runs()
@@ -83,8 +81,8 @@ def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
     pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics), "", ""]
     better = (f"{KNOWN_METRICS[one].title} {_direction(one)}" for one in metrics)
     note = (
-        "Mean ± spread, and in brackets the change from the base recipe, or from the run named in the second column. "
-        f"Better is: {', '.join(better)}."
+        "Mean ± spread, and in brackets the change from the base recipe, or from the run in the second column. "
+        f"Better: {', '.join(better)}."
     )
     header = ["run", "differs in", *titles, "photos seen", "minutes"]
     return Table(f"Scores with {MASK_SETS[mask_set]}", note, header, [*rows, pooled])
@@ -119,15 +117,17 @@ def _costs(scored: ScoredSet, variant: Variant) -> list[str]:
 
 @dataclass(frozen=True)
 class Gain:
-    """The gain of an option in one score.
+    """What an option gains in one score.
 
     Attributes:
-        title: the score and the set of masks.
-        text: the change of the score, formatted.
-        spreads: the gain in pooled spreads, positive if better.
+        metric: title of the score.
+        masks: title of the set of masks.
+        text: the change of the score, as it is shown.
+        spreads: above 0 for better, in pooled spreads.
     """
 
-    title: str
+    metric: str
+    masks: str
     text: str
     spreads: float
 
@@ -137,31 +137,31 @@ class Gain:
         return abs(self.spreads) > 1
 
     def __str__(self) -> str:
-        return f"{self.title} {self.text} ({abs(self.spreads):.1f} spreads)"
+        return f"with {self.masks} {self.text} ({abs(self.spreads):.1f})"
 
 
 def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
-    """The gains of each option."""
+    """What each option gains, and which gain nothing."""
     options = [variant for variant in study.chosen() if variant.name != BASE]
     judged = {variant.name: gains for variant in options if (gains := _gains(scored, variant))}
     lines = [
-        "## Gains",
+        "## What an option gains",
         "",
-        "The change of each score with the option enabled. Changes of at most the pooled spread are left out. If seeds "
-        "affect both runs independently, the means of two seeds differ by more than one pooled spread by chance in "
-        "about one of 2 cases, by more than two in one of 6, and by more than three in one of 30.",
+        "The change of each score by the option, and in brackets in pooled spreads; changes of up to one pooled spread "
+        "are left out. By chance alone, the change between means of two seeds exceeds one pooled spread about every "
+        "second time, two every sixth, and three every thirtieth.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
-        items = [_item(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
-        lines += [f"**{heading}:**", "", *(items or ["- none"]), ""]
+        told = [_told(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
+        lines += [f"**{heading}:**", "", *(told or ["- none"]), ""]
     if left := [variant.option for variant in options if variant.name not in judged]:
-        lines += [f"Not judged yet, because runs are missing: {', '.join(left)}."]
+        lines += [f"Not judged yet, for want of runs: {', '.join(left)}."]
     return "\n".join(lines)
 
 
 def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
-    """The gain in every score; empty until all seeds of the option and of the base recipe are scored."""
+    """The gain in every score; empty before all seeds of the option and of the base recipe have them all."""
     gains = []
     for mask_set, one in scored.items():
         for metric in one.metrics() or METRICS:
@@ -169,9 +169,9 @@ def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
             if gain is None or pooled is None or mean is None:
                 return []
             higher = KNOWN_METRICS[metric].higher_is_better
-            title = f"{KNOWN_METRICS[metric].title} with {MASK_SETS[mask_set]}"
             spreads = gain / pooled if pooled else math.copysign(math.inf, gain) if gain else 0.0
-            gains.append(Gain(title, _signed(gain if higher else -gain, metric), spreads))
+            text = _signed(gain if higher else -gain, metric)
+            gains.append(Gain(KNOWN_METRICS[metric].title, MASK_SETS[mask_set], text, spreads))
     return gains
 
 
@@ -185,10 +185,14 @@ def _verdict(gains: Sequence[Gain]) -> str:
     return "gains" if better else "loses" if worse else "nothing"
 
 
-def _item(variant: Variant, gains: Sequence[Gain]) -> str:
-    counted = "; ".join(str(one) for one in gains if one.counts)
+def _told(variant: Variant, gains: Sequence[Gain]) -> str:
+    counted: dict[str, list[str]] = {}
+    for gain in gains:
+        if gain.counts:
+            counted.setdefault(gain.metric, []).append(str(gain))
+    scores = "; ".join(f"{metric} {', '.join(changes)}" for metric, changes in counted.items())
     which = f"{'without it: ' if variant.removes else ''}{variant.change}"
-    return f"- {variant.option} ({which}){': ' if counted else ''}{counted}"
+    return f"- {variant.option} ({which}){': ' if scores else ''}{scores}"
 
 
 def _shown(value: float | None, metric: str) -> str:
