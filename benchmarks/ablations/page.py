@@ -117,7 +117,7 @@ def _costs(scored: ScoredSet, variant: Variant) -> list[str]:
 
 @dataclass(frozen=True)
 class Gain:
-    """What an option gains in one score.
+    """The gain of an option in one score.
 
     Attributes:
         metric: title of the score.
@@ -141,7 +141,7 @@ class Gain:
 
 
 def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
-    """What each option gains, and which gain nothing."""
+    """The gain of each option, and the options without gain."""
     options = [variant for variant in study.chosen() if variant.name != BASE]
     judged = {variant.name: gains for variant in options if (gains := _gains(scored, variant))}
     lines = [
@@ -153,10 +153,10 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         "",
     ]
     for verdict, heading in VERDICTS.items():
-        told = [_told(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
-        lines += [f"**{heading}:**", "", *(told or ["- none"]), ""]
+        listed = [_line(one, judged[one.name]) for one in options if _verdict(judged.get(one.name, [])) == verdict]
+        lines += [f"**{heading}:**", "", *(listed or ["- none"]), ""]
     if left := [variant.option for variant in options if variant.name not in judged]:
-        lines += [f"Not judged yet, for want of runs: {', '.join(left)}."]
+        lines += [f"Not judged yet, because runs are missing: {', '.join(left)}."]
     return "\n".join(lines)
 
 
@@ -185,7 +185,7 @@ def _verdict(gains: Sequence[Gain]) -> str:
     return "gains" if better else "loses" if worse else "nothing"
 
 
-def _told(variant: Variant, gains: Sequence[Gain]) -> str:
+def _line(variant: Variant, gains: Sequence[Gain]) -> str:
     counted: dict[str, list[str]] = {}
     for gain in gains:
         if gain.counts:
