@@ -1,7 +1,7 @@
-"""What the documents print is run here as it is printed, in a folder with small photos.
+"""Run the commands and Python blocks of the documentation, in a folder with small photos.
 
-Trainings are made short by flags after the line, or by other defaults where Python gives none. `NOT_RUN` lists the
-lines that cannot run here, with the reason.
+Trainings are shortened by flags after the line, in Python by other defaults. `NOT_RUN` lists the lines that cannot run
+here, with the reason.
 """
 
 import ast
@@ -50,36 +50,36 @@ NOT_RUN = {
     r"torchrun ": "needs two GPUs, or two machines; tests/training/test_processes.py runs processes on the CPU",
     r"#!/bin/bash|#SBATCH |head=|srun ": "needs SLURM",
 }
-"""How a line begins that is not run, and why. Those with `onar` in them are parsed all the same."""
+"""Beginnings of lines that are not run, with the reason. Lines with `onar` are still parsed."""
 
 PYTHON_NOT_RUN = {
     "http://127.0.0.1:7860/api/": "needs a server there; tests/serve/test_documents.py runs it against one"
 }
-"""What a block of Python holds that is not run, and why."""
+"""Contents of Python blocks that are not run, with the reason."""
 
 ONE_STEP = {**SMALL, "batch_size": 2, "epochs": 1, "max_steps": 1}
 BY_STEPS = {"blend": SMALL_BLEND, "colours": SMALL_COLOURS}
-"""Few steps of the verbs that train small networks."""
+"""Few steps for the commands that train small networks."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code, and the documents in which it stands."""
+    """A block of code, and the documents that contain it."""
 
     code: str
-    """As it is printed in the first of them."""
+    """As printed in the first of them."""
     bare: str
-    """What a computer makes of it: comments do not count."""
+    """Without comments."""
     documents: tuple[Path, ...]
 
     @property
     def lines(self) -> list[str]:
-        """The lines of a shell block: whole ones, without comments."""
+        """Joined lines of a shell block, without comments."""
         return [line for line in self.bare.splitlines() if line]
 
 
 def printed(language: str, documents: Iterable[Path] = DOCUMENTS) -> list[Block]:
-    """The blocks of a language; those that differ in comments alone are one."""
+    """The blocks of a language; blocks that differ only in comments are one."""
     found: dict[str, Block] = {}
     for path in documents:
         for code in re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
@@ -110,17 +110,17 @@ def name_of(block: Block) -> str:
 
 
 def onar_lines(documents: Iterable[Path]) -> list[list[str]]:
-    """The arguments of every line that starts Onar, also of those that are not run."""
+    """The arguments of every line with `onar`, those that are not run included."""
     lines = (shlex.split(line) for block in printed("bash", documents) for line in block.lines)
     return [line[line.index("onar") + 1 :] for line in lines if "onar" in line and line[0] not in ("pip", "#SBATCH")]
 
 
-# ---------------------------------------------------------------- where they run
+# ---------------------------------------------------------------- fixtures
 
 
 @pytest.fixture(scope="module", autouse=True)
 def no_network_and_nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No weights are downloaded, and copies of shards lie in a folder of the test."""
+    """Block downloads, and cache shards in a folder of the test."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             patch.setenv(name, "http://127.0.0.1:9")
@@ -133,7 +133,7 @@ def no_network_and_nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that the documents' lines name."""
+    """A folder with all files that the documentation names."""
     folder = tmp_path_factory.mktemp("documented")
     for name in ("photos", "data", "test_photos"):
         shutil.copytree(photos, folder / name)
@@ -164,7 +164,7 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def write_annotations(folder: Path, size: tuple[int, int]) -> None:
-    """Holes of a photo as COCO and labelme have them: polygons, run lengths, and a rectangle."""
+    """Write holes as COCO and labelme annotations: polygons, run lengths, a rectangle."""
     width, height = size
     triangle = [10, 10, 40, 10, 10, 30]
     runs = {"size": [height, width], "counts": [height * (width - 20), height * 10, height * 10]}
@@ -197,7 +197,7 @@ def write_shards(photos: list[Path], folder: Path) -> None:
 
 @pytest.fixture
 def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, as the current folder."""
+    """A copy of `prepared` as the working directory."""
     shutil.copytree(prepared, tmp_path / "here", symlinks=True)
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
@@ -207,7 +207,7 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def shortened(line: list[str], number: int) -> list[str]:
-    """A line's words and, where it would take long, some more."""
+    """The arguments of a line, with flags that make it short."""
     more: dict[str, object] = {}
     if line[0] == "train":
         more = {"results_dir": f"run_{number}", **ONE_STEP}
@@ -225,14 +225,14 @@ def shortened(line: list[str], number: int) -> list[str]:
 
 
 def run_onar(words: list[str]) -> None:
-    """Run a line in this process: each in one of its own would take minutes."""
+    """Run a line in this process, which is faster."""
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert not ended.value.code
 
 
 def assert_it_serves(script: str) -> None:
-    """Run a shell script that ends in `onar serve`, until it listens."""
+    """Run a shell script that ends in `onar serve` until it listens."""
     script = script.replace("onar serve", f"exec {shlex.quote(sys.executable)} -m onar serve") + " --port 0"
     with subprocess.Popen(["sh", "-ec", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -296,7 +296,7 @@ def test_what_is_listed_as_not_run_is_in_the_documents() -> None:
 
 @pytest.fixture
 def small_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other defaults, so that code which names no size makes one step of a small network, and scores one mask."""
+    """Set defaults for one step of a small network and one scored mask."""
     smaller = {
         onar.TrainConfig.__init__: {**ONE_STEP, "results_dir": Path("run")},
         onar.evaluate: {"masks": Path("masks")},
@@ -332,7 +332,7 @@ def test_the_holes_of_annotations_become_mask_files(program: str, folder: Path) 
 
 
 def test_the_names_that_programs_import_are_kept() -> None:
-    """Everything else may move."""
+    """All other names may move."""
     assert set(onar.__all__) == {
         "CompletionConfig",
         "Discriminator",
@@ -399,6 +399,6 @@ def test_the_pictures_of_the_page_are_those_that_the_script_takes_and_all_are_sh
 
 
 def headings(document: Path) -> set[str]:
-    """The headings of a document as links name them."""
+    """The anchors of a document's headings."""
     titles = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
