@@ -51,7 +51,7 @@ class Int8Cost:
     def __str__(self) -> str:
         return (
             f"INT8, calibrated on {self.calibrated} photos, costs {self.float32 - self.int8:.2f} dB of PSNR on "
-            f"{self.scored} others: {self.int8:.2f} in place of {self.float32:.2f} dB"
+            f"{self.scored} others: {self.int8:.2f} instead of {self.float32:.2f} dB"
         )
 
 
