@@ -31,7 +31,7 @@ from onar.cli import app, main
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
 from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
-from tools.pictures.page import IMAGES, MOST_BYTES, PICTURES
+from tools.pictures.page import IMAGES, MAX_BYTES, PICTURES
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
 TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
@@ -395,7 +395,7 @@ def test_the_pictures_of_the_page_are_those_that_the_script_takes_and_all_are_sh
     assert {path.name for path in IMAGES.glob("page_*")} == taken
     shown = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
     assert all(f"images/{name})" in shown for name in taken)
-    assert all((IMAGES / name).stat().st_size <= MOST_BYTES for name in taken)
+    assert all((IMAGES / name).stat().st_size <= MAX_BYTES for name in taken)
 
 
 def headings(document: Path) -> set[str]:
