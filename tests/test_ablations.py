@@ -30,7 +30,7 @@ def study(*variants: str, base: str = LAPTOP, mask_sets: Sequence[str] = ("gener
 
 
 def write_scores(results: Path, name: str, pairs: Sequence[tuple[float, float, float]]) -> None:
-    """What one variant's runs leave, a run for each (PSNR in holes, SSIM, ST-LPIPS)."""
+    """Write the results of one variant, a run for each (PSNR in holes, SSIM, ST-LPIPS)."""
     variant = next(one for one in VARIANTS if one.name == name)
     for seed, (psnr_hole, ssim, st_lpips) in enumerate(pairs):
         scores = {"psnr_hole": psnr_hole, "ssim": ssim, "st_lpips": st_lpips}
@@ -49,7 +49,7 @@ def section(page: str, heading: str) -> str:
     return page.split(f"**{heading}")[1].split("**")[1].split("\n\n")[1].strip()
 
 
-def test_the_page_tells_gains_from_what_a_seed_does(tmp_path: Path) -> None:
+def test_the_page_distinguishes_gains_from_noise_of_seeds(tmp_path: Path) -> None:
     write_scores(tmp_path, "base", [(20.0, 0.80, 0.30), (20.2, 0.80, 0.30)])
     write_scores(tmp_path, "rotation", [(20.9, 0.80, 0.30), (20.7, 0.80, 0.30)])  # better with it
     write_scores(tmp_path, "no_average", [(19.1, 0.80, 0.31), (19.3, 0.80, 0.29)])  # worse without it

@@ -1,4 +1,4 @@
-"""What the benchmarks compare must be comparable."""
+"""The benchmarks compare like with like."""
 
 from pathlib import Path
 
@@ -56,5 +56,5 @@ def test_a_photo_that_is_dropped_on_the_page_is_timed_until_both_of_its_holes_ar
     with place as opened:
         measured = fill_twice(opened, photo)
     assert min(measured.open, measured.first, measured.next) > 0
-    assert measured.tab > 10_000_000  # bytes, whatever the system counts in
+    assert measured.tab > 10_000_000  # in bytes
     assert (measured.server > 10_000_000) == (where == "server")

@@ -1,4 +1,4 @@
-"""What a process computes with."""
+"""Compute devices, threads and memory of a process."""
 
 import os
 import platform

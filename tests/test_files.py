@@ -112,7 +112,7 @@ def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").stat().st_nlink == 1
 
 
-def test_of_two_that_write_a_new_file_at_once_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
+def test_of_two_writers_of_a_new_file_one_wins_and_the_other_gets_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
 
     def write_with_another() -> None:
@@ -159,7 +159,7 @@ def test_a_drive_that_refuses_niceties_gets_the_file_all_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
-def test_a_file_that_a_full_disk_has_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_a_full_disk_has_lost_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Where memory runs out, a person is told so in one line, whichever library found out."""
+"""Out of memory is an error of one line, whichever library raises it."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def large_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_limited(program: str, megabytes: int, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a program that may take so much more memory than the imports of Onar did."""
+    """Run a program with a limit on memory beyond that of Onar's imports."""
     code = LIMITED.format(more=megabytes * 2**20) + program
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300)
 

@@ -1,4 +1,4 @@
-"""Whatever runs with Onar reports to nobody: it leaves an empty home empty, and connects nowhere."""
+"""No telemetry: Onar leaves an empty home empty, and opens no connection."""
 
 import os
 import shutil
@@ -129,7 +129,7 @@ def test_what_a_person_has_set_stays(start: Start) -> None:
     assert said.strip() == "0"
 
 
-def test_an_onnxruntime_that_was_there_before_is_told_to_stop(start: Start) -> None:
+def test_telemetry_of_an_imported_onnxruntime_is_disabled(start: Start) -> None:
     program = """
 import onnxruntime
 called = []

@@ -1,4 +1,4 @@
-"""What calls change of their process, they share among threads and restore."""
+"""Process-wide settings are shared among threads, and restored."""
 
 import os
 import threading
@@ -35,7 +35,7 @@ THREADS = 6
 
 
 def in_threads(work: Callable[[int], Any], count: int) -> list[Any]:
-    """What work gives for each number, all begun together."""
+    """The results of work for each number, started simultaneously."""
     together = threading.Barrier(min(count, THREADS))
 
     def begin(number: int) -> Any:
@@ -185,7 +185,7 @@ def test_warnings_are_kept_from_people_in_the_thread_that_asks_for_it_alone(unch
     def warn() -> None:
         warnings.warn_explicit("of Pillow", UserWarning, "a.py", 1, module="PIL.Image", registry={})
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with quiet_pillow():
             warn()
@@ -193,7 +193,7 @@ def test_warnings_are_kept_from_people_in_the_thread_that_asks_for_it_alone(unch
             with ThreadPoolExecutor(1) as other:
                 other.submit(warn).result()
         warn()
-    assert [str(warning.message) for warning in told] == ["of another", "of Pillow", "of Pillow"]
+    assert [str(warning.message) for warning in caught] == ["of another", "of Pillow", "of Pillow"]
     unchanged()
 
 

@@ -1,4 +1,4 @@
-"""What names the release agrees, and what the wheel holds is looked at."""
+"""Names of the release agree, and contents of the wheel are checked."""
 
 import ast
 import re
@@ -134,7 +134,7 @@ def test_versions_that_are_tested_are_not_below_the_bounds() -> None:
 
 
 def test_a_conflict_of_versions_is_one_line() -> None:
-    told = """
+    printed = """
 The conflict is caused by:
     onar 1.0.0 depends on rich>=13
     cyclopts 4.0.0 depends on rich>=13.6.0
@@ -142,7 +142,7 @@ The conflict is caused by:
 
 To fix this you could try to:
 """
-    assert conflict_in(told) == (
+    assert conflict_in(printed) == (
         "pip finds no versions that fit: onar 1.0.0 depends on rich>=13, cyclopts 4.0.0 depends on rich>=13.6.0, "
         "The user requested (constraint) rich==13"
     )

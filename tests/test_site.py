@@ -25,7 +25,7 @@ TURKISH = {"complete.html": "tr/tamamlama.html", "serve.html": "tr/sunucu.html",
 
 @dataclass
 class Document(HTMLParser):
-    """What a page of the site refers to, and what can be referred to in it."""
+    """The links of a page of the site, and its anchors."""
 
     links: list[str] = field(default_factory=list)
     """Addresses that a reader may follow."""
@@ -115,7 +115,7 @@ def test_the_reference_has_every_public_name_and_setting(documents: dict[str, Do
         assert {f"onar.{config.__name__}.{name}" for name in config.__dataclass_fields__} <= explained
 
 
-# ---------------------------------------------------------------- as people read it
+# ---------------------------------------------------------------- in a browser
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What becomes of what is printed stops no work."""
+"""Failures of the standard streams never stop the work."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def complete_command(mask: Path, output: Path) -> list[str]:
 
 
 def run_unread(command: list[str], *, stderr_too: bool) -> tuple[int, bytes]:
-    """Run a command whose output nobody reads: the reader of the pipe has gone before it begins."""
+    """Run a command whose output is a broken pipe from the start."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -50,9 +50,9 @@ def test_photos_are_completed_when_nobody_reads_what_is_printed(tmp_path: Path, 
 
 def test_a_training_whose_output_nobody_reads_ends_with_its_weights(photos: Path, tmp_path: Path) -> None:
     command = train_command(data=photos, results_dir=tmp_path / "results", **{**SMALL, "epochs": 1})
-    code, told = run_unread(command, stderr_too=False)
+    code, message = run_unread(command, stderr_too=False)
     assert code == 0
-    assert b"error" not in told.lower()
+    assert b"error" not in message.lower()
     assert (tmp_path / "results" / "generator_final.pth").is_file()
 
 
@@ -84,7 +84,7 @@ def test_streams_that_are_closed_are_no_place_for_files_or_bars(tmp_path: Path, 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_under_the_output_is_told_when_the_work_is_done(tmp_path: Path, mask: Path) -> None:
+def test_a_full_disk_under_the_output_is_reported_at_the_end(tmp_path: Path, mask: Path) -> None:
     output = tmp_path / "out.png"
     with open("/dev/full", "wb") as full:
         run = subprocess.run(complete_command(mask, output), stdout=full, stderr=subprocess.PIPE, check=False)

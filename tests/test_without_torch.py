@@ -1,4 +1,4 @@
-"""What works where Onar is installed without an extra: with the packages that it declares, and no others."""
+"""Onar without extras: only with the packages that it declares."""
 
 import json
 import subprocess

@@ -50,7 +50,7 @@ def test_each_kind_changes_photos_and_leaves_their_holes_and_their_size(kind: st
 
 
 def test_known_pixels_and_those_of_the_holes_are_changed_as_one_picture() -> None:
-    """The change is that of the whole photo, whatever the holes are."""
+    """The augmentation does not depend on the holes."""
     crops = [RandomCrops(*SIZE, GeneratedMasks(kind), 0, augmentation=ALL) for kind in ("irregular", "rectangle")]
     one, other = (TrainingPhotos(PhotoPaths(PATHS), crop)[2, 4] for crop in crops)
     assert torch.equal(one["photo"], other["photo"])

@@ -157,7 +157,7 @@ def test_a_source_is_inspected(sources: dict[str, str]) -> None:
         ("hf:parquet:{}/none.pq", "cannot read hf:parquet:.*none.pq"),
     ],
 )
-def test_what_is_wrong_with_a_source_is_told_in_one_line(data: str, message: str, tmp_path: Path) -> None:
+def test_errors_of_a_source_are_reported_in_one_line(data: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "broken.tar").write_bytes(b"no archive")
     write_parquet(tmp_path / "numbers.pq", {"number": [1, 2]})
     write_parquet(tmp_path / "none.pq", {"image": pyarrow.array([], pyarrow.binary())})
@@ -166,17 +166,17 @@ def test_what_is_wrong_with_a_source_is_told_in_one_line(data: str, message: str
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_hub_that_cannot_be_reached_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_cannot_be_reached_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(OnarError, match=r"cannot read hf:nobody/nothing: .*; without a network, name files") as caught:
-        HubPhotos("hf:nobody/nothing")
+    with pytest.raises(OnarError, match=r"cannot read hf:user/nothing: .*; without a network, name files") as caught:
+        HubPhotos("hf:user/nothing")
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_without_the_extra_one_line_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(OnarError, match=r'needs pip install "onar\[hub\]"'):
-        HubPhotos("hf:nobody/nothing")
+        HubPhotos("hf:user/nothing")
 
 
 # ---------------------------------------------------------------- streams
@@ -320,7 +320,7 @@ def test_a_stream_says_which_settings_it_needs() -> None:
     with pytest.raises(UsageError, match=r"--stream needs --data hf:"):
         TrainConfig(data="./photos", stream=True, photos_per_epoch=8)
     with pytest.raises(UsageError, match=r"--stream needs --photos_per_epoch"):
-        TrainConfig(data="hf:somebody/something", stream=True)
+        TrainConfig(data="hf:user/something", stream=True)
 
 
 def test_a_killed_training_on_a_stream_ends_with_the_weights_of_one_that_was_not(

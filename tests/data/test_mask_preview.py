@@ -16,7 +16,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_masks_replace_nothing_unless_they_are_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_masks_replace_nothing_without_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for there in ("mask_0000.png", "mask_0007.png", "sheet.png"):
         folder = tmp_path / there
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""What is trained on: photos of folders and lists, without what belongs to other settings."""
+"""Training photos: those of folders and lists, without files of other settings."""
 
 import json
 import os
@@ -64,10 +64,10 @@ def test_only_photos_are_trained_on(album: Path, capsys: pytest.CaptureFixture[s
     data = find_training_data(TrainConfig(**settings(album)))
     assert names(data.training) == {"a.png", "b.png", "c.png"}
     assert names(data.held_out) == {"v.png"}
-    told = capsys.readouterr().err
+    line = capsys.readouterr().err
     for folder, reason in (("val", "--val_data"), ("masks", "--masks"), ("val_masks", "--val_masks")):
-        assert f"{album / folder} ({reason})" in told
-    assert f"{album / 'runs' / 'earlier'} (results of a training)" in told
+        assert f"{album / folder} ({reason})" in line
+    assert f"{album / 'runs' / 'earlier'} (results of a training)" in line
 
 
 def test_what_is_in_another_folder_by_a_link_is_left_out(album: Path, tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_folder_that_was_moved_or_is_written_otherwise_is_the_same(
     shutil.move(folder, tmp_path / "moved")
     monkeypatch.chdir(tmp_path)
     data = find_training_data(TrainConfig(data="./moved", masks="masks", val_share=0.3))
-    after, told = split_as_before(data, before)
-    assert told == ""
+    after, line = split_as_before(data, before)
+    assert line == ""
     assert after.record() == before
 
 
@@ -197,8 +197,8 @@ def test_held_out_photos_of_an_earlier_version_stay_held_out(tmp_path: Path) -> 
         "photos": data.found.earlier_digest,
         "held_out": [str(data.held_out[index]) for index in range(len(data.held_out))],
     }
-    after, told = split_as_before(data, earlier)
-    assert (names(after.held_out), told) == (names(data.held_out), "")
+    after, line = split_as_before(data, earlier)
+    assert (names(after.held_out), line) == (names(data.held_out), "")
 
 
 # ---------------------------------------------------------------- results folders

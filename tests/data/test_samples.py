@@ -171,7 +171,7 @@ def test_masks_without_a_hole_are_refused_before_a_training_begins(
         mask_preview.write_masks(tmp_path / "out", 1, 64, 0, MaskConfig(masks=masks))
 
 
-def test_doubtful_masks_among_others_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doubtful_masks_among_others_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = np.asarray(read_photo(PATHS[0]).convert("L"))
     mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, HOLES, photo)))
     without, grey = capsys.readouterr().err.splitlines()
@@ -182,13 +182,13 @@ def test_doubtful_masks_among_others_are_told(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("hole", [np.ones((16, 16), np.uint8), 1 - HOLES])
-def test_masks_that_are_probably_inverted_are_told(
+def test_masks_that_are_probably_inverted_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], hole: np.ndarray
 ) -> None:
     mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, hole * 255)))
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("1 of 2 mask files are mostly hole, such as ")
-    assert told.endswith("1.png: white is the hole")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("1 of 2 mask files are mostly hole, such as ")
+    assert line.endswith("1.png: white is the hole")
 
 
 # ---------------------------------------------------------------- samples
@@ -307,21 +307,21 @@ def test_when_nothing_can_be_read_one_line_says_so(undecodable: list[Path], num_
 
 
 class Deadly(Dataset[int]):
-    """A dataset whose reading process is killed, as for want of memory."""
+    """A dataset whose reading process is killed, as if out of memory."""
 
     def __getitem__(self, _key: object) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
 
-def test_a_killed_reading_process_is_told_in_one_line() -> None:
+def test_a_killed_reading_process_is_reported_in_one_line() -> None:
     with pytest.raises(OnarError, match="use a smaller --num_workers") as caught:
         list(photo_loader(Deadly(), [[0], [1]], num_workers=1))
     assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_a_script_without_a_main_guard_is_told_about_it(tmp_path: Path, method: str) -> None:
+def test_a_script_without_a_main_guard_gets_an_error_about_it(tmp_path: Path, method: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
 import multiprocessing
@@ -341,7 +341,7 @@ train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r
 
 
 def test_reading_processes_are_forked_off_while_opencv_has_no_threads(tmp_path: Path) -> None:
-    """With threads of OpenCV's in the parent, about every second one would wait for ever."""
+    """With threads of OpenCV's in the parent, about every second one would wait forever."""
     script = """
 import os, sys, cv2
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that are damaged where no pixel is: they are read as other programs read them, and that is told."""
+"""Files with damage outside the pixels are read as other programs read them, with a report."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ JPEGS = {
 
 @pytest.mark.parametrize("cut", [1, 2])
 @pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
-def test_a_jpeg_without_its_end_is_read_and_that_is_told(options: dict[str, object], cut: int) -> None:
+def test_a_jpeg_without_its_end_is_read_and_that_is_reported(options: dict[str, object], cut: int) -> None:
     whole = jpeg(**options)
     photo = read_photo_file(PhotoBytes("a.jpg", whole[:-cut]))
     assert np.array_equal(photo.pixels, np.asarray(Image.open(io.BytesIO(whole))))
@@ -89,7 +89,7 @@ CHUNKS = {
 
 @pytest.mark.parametrize("at_end", [False, True])
 @pytest.mark.parametrize("name", CHUNKS)
-def test_a_damaged_chunk_that_no_pixel_needs_is_left_out_and_that_is_told(
+def test_a_damaged_chunk_that_no_pixel_needs_is_left_out_and_that_is_reported(
     tmp_path: Path, name: str, at_end: bool
 ) -> None:
     plain, damaged = png(), chunk(name.encode(), CHUNKS[name])

@@ -17,7 +17,7 @@ from onar.imaging.photo_file import read_photo_file
 from tests.imaging.test_tiff import write_by_hand
 
 CPU_SECONDS = 10
-"""What is read in far less would otherwise take minutes."""
+"""Files that would take minutes are refused or read in far less."""
 
 
 def encoded(kind: str, height: int = 16, width: int = 16, mode: str = "L", **options: object) -> bytes:
@@ -45,7 +45,7 @@ def with_chunks(chunks: bytes) -> bytes:
 
 
 def of_scans(count: int, height: int = 16, width: int = 16, arithmetic: bool = False) -> bytes:
-    """A progressive file with so many further scans, which hold nothing."""
+    """A progressive file with N further scans, all empty."""
     jpeg = encoded("JPEG", height, width, progressive=True)
     last = jpeg.rindex(b"\xff\xda")
     empty = jpeg[last : last + 10] + b"\0"

@@ -169,7 +169,7 @@ def damaged_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", damaged_files())
-def test_a_damaged_file_is_told_in_one_line_with_its_name(tmp_path: Path, name: str) -> None:
+def test_a_damaged_file_is_reported_in_one_line_with_its_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(damaged_files()[name])
     with warnings.catch_warnings(record=True) as warned, pytest.raises(PhotoError) as caught:
@@ -180,7 +180,7 @@ def test_a_damaged_file_is_told_in_one_line_with_its_name(tmp_path: Path, name: 
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-def test_reasons_are_told_apart(tmp_path: Path) -> None:
+def test_errors_distinguish_reasons(tmp_path: Path) -> None:
     reasons = {}
     for name, content in damaged_files().items():
         (tmp_path / name).write_bytes(content)
@@ -391,7 +391,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_unwritable_target_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_target_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.png").mkdir()
     for target in (tmp_path / "file" / "photo.png", tmp_path / "folder.png", tmp_path / "photo.xyz", tmp_path / "none"):

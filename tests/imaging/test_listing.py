@@ -33,7 +33,7 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     assert [path.name for path in find_photos(tmp_path / "data")] == ["b.jpg", "a.jpg"]
 
 
-def test_what_was_looked_for_and_what_was_found_is_told(tmp_path: Path) -> None:
+def test_an_error_names_the_endings_and_the_files_found(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt", "archive.zip", "empty/.gitkeep")
     expected = {
         tmp_path: r"no photos in .*: looked for \.png \.jpg .*; found 2 files: 1 \.txt, 1 \.zip$",
@@ -53,7 +53,7 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pyte
     assert line == f"Skipped in {tmp_path}: 4 of other kinds (2 .txt, 1 without an ending, 1 .psd)"
 
 
-def test_what_a_missing_decoder_would_read_is_told_with_its_name(
+def test_files_of_a_missing_decoder_are_reported_with_its_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(formats.READABLE, ".heic", raising=False)

@@ -42,7 +42,7 @@ def text(content: bytes) -> exif.Value:
 
 
 def a_block(order: str = "<", orientation: int = 6) -> bytes:
-    """EXIF with texts, types that a tag's number does not tell, fractions, and a maker's note."""
+    """EXIF with texts, types that cannot be inferred from the tag, fractions, and a maker's note."""
     details = {tag: text(content) for tag, content in IN_DETAIL.items()}
     details[37500] = exif.undefined(NOTE)
     details[33434] = exif.Value(5, 1, struct.pack(f"{order}II", 10, 2500))  # not reduced
@@ -50,7 +50,7 @@ def a_block(order: str = "<", orientation: int = 6) -> bytes:
     details[40963] = exif.Value(3, 1, struct.pack(f"{order}H", 20))
     first = {int(tag): text(content) for tag, content in TEXTS.items()}
     first[274] = exif.Value(3, 1, struct.pack(f"{order}H", orientation))
-    first[50_000] = exif.Value(9, 2, struct.pack(f"{order}ii", -5, 7))  # nobody knows this tag
+    first[50_000] = exif.Value(9, 2, struct.pack(f"{order}ii", -5, 7))  # an unknown tag
     position = exif.Value(5, 3, struct.pack(f"{order}6I", 41, 1, 1, 1, 30, 1))
     below = {34665: exif.Directory(details), 34853: exif.Directory({1: text(b"N"), 2: position})}
     return exif.tiff_header(order, 8) + exif.directory_bytes(exif.Directory(first, below), order, 8)
@@ -218,7 +218,7 @@ PATH = b"8BIM" + struct.pack(">H", 2000) + b"\x07Outline" + struct.pack(">I", 26
 
 
 @pytest.mark.parametrize(
-    ("segments", "told"),
+    ("segments", "message"),
     [
         ([(0xE2, b"FPXR\0" + bytes(30))], "APP2"),
         ([(0xFE, b"one"), (0xFE, b"two")], "earlier comment"),
@@ -226,10 +226,10 @@ PATH = b"8BIM" + struct.pack(">H", 2000) + b"\x07Outline" + struct.pack(">I", 26
     ],
 )
 def test_segments_of_kinds_that_are_kept_are_said_where_they_are_others(
-    tmp_path: Path, segments: list[tuple[int, bytes]], told: str
+    tmp_path: Path, segments: list[tuple[int, bytes]], message: str
 ) -> None:
     path = with_segments(a_photo(tmp_path, "a.jpg"), *segments)
-    assert through(path, tmp_path / "b.jpg") == [f"its {told} blocks are left out"]
+    assert through(path, tmp_path / "b.jpg") == [f"its {message} blocks are left out"]
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
@@ -306,7 +306,7 @@ SRGB = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 
 
 @pytest.mark.parametrize(
-    ("chunks", "tells"),
+    ("chunks", "reports"),
     [
         ([(b"gAMA", struct.pack(">I", 100_000))], True),
         ([(b"gAMA", struct.pack(">I", 45455)), (b"cHRM", CHROMATICITIES)], True),
@@ -316,14 +316,14 @@ SRGB = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
     ],
 )
 def test_what_colours_a_png_means_is_kept_in_a_png_and_else_said(
-    tmp_path: Path, chunks: list[tuple[bytes, bytes]], tells: bool
+    tmp_path: Path, chunks: list[tuple[bytes, bytes]], reports: bool
 ) -> None:
     path = with_chunks(a_photo(tmp_path, "a.png"), *chunks)
     assert not through(path, tmp_path / "b.png")
     for name, data in chunks:
         assert name + data in (tmp_path / "b.png").read_bytes()
     said = through(path, tmp_path / "b.jpg")
-    assert said == (["JPEG holds no gAMA, cHRM or cICP: colours may look different"] if tells else [])
+    assert said == (["JPEG holds no gAMA, cHRM or cICP: colours may look different"] if reports else [])
 
 
 # ---------------------------------------------------------------- HEIC and AVIF
@@ -359,9 +359,7 @@ DEPTH, ALPHA = b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:au
         (box(b"hvcC", bytes(17) + b"\xf8") + box(b"auxC", bytes(4) + DEPTH), False, True),
     ],
 )
-def test_boxes_tell_bits_and_what_is_no_picture_of_its_own(
-    properties: bytes, is_deep: bool, holds_others: bool
-) -> None:
+def test_boxes_hold_bit_depth_and_auxiliary_pictures(properties: bytes, is_deep: bool, holds_others: bool) -> None:
     pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 40) + b"av1C\xff\xff\xff\xff".ljust(40)
     meta = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", properties)))
     facts = heif.read_facts(io.BytesIO(box(b"ftyp", b"avif") + pixels + meta))

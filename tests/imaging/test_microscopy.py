@@ -44,13 +44,13 @@ def test_floats_of_imagej_do_not_keep_a_range_that_would_make_their_result_white
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32"])
-def test_a_file_of_ome_becomes_a_plain_one_and_that_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_file_of_ome_becomes_a_plain_one_and_that_is_reported(tmp_path: Path, kind: str) -> None:
     picture = DEEP if kind == "uint16" else GREY.astype(kind)
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
         writer.write(np.stack([picture] * 3), photometric="minisblack", metadata={"axes": "ZYX", "PhysicalSizeX": 0.5})
-    told = through(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif")
-    assert told[0] == "of its 3 pictures only the first is completed"
-    assert "its microscopy blocks are left out" in told
+    losses = through(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif")
+    assert losses[0] == "of its 3 pictures only the first is completed"
+    assert "its microscopy blocks are left out" in losses
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as result:
         assert not result.is_ome
         assert np.abs(result.asarray() / 65535 - GREY).max() < 1e-4

@@ -334,7 +334,7 @@ def test_a_grey_jpeg_stays_grey(tmp_path: Path) -> None:
         ("bomb.png", png_header(13_000, 13_000), r"larger than 100 megapixels \(13000 x 13000\)"),
     ],
 )
-def test_damage_is_told_in_one_line(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_damage_is_reported_in_one_line(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PhotoError, match=reason) as caught:
         read_photo_file(tmp_path / name, pixel_limit=100_000_000)
@@ -364,7 +364,7 @@ def test_random_damage_never_raises_anything_but_an_error_for_people(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["folder.png", "photo.gif", "photo", "file/photo.png"])
-def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+def test_what_cannot_be_written_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(OnarError, match="cannot write") as caught:

@@ -88,7 +88,7 @@ def test_the_picture_is_what_the_command_makes_of_the_file(tmp_path: Path, kind:
     assert np.array_equal(np.asarray(Image.open(names[2])), np.asarray(completed(file)))
 
 
-def test_a_mask_of_the_size_as_stored_is_told_why_it_does_not_fit() -> None:
+def test_a_mask_of_the_stored_size_is_refused_with_the_reason() -> None:
     with pytest.raises(UsageError, match=r"mask is 36 x 24 pixels, the photo 24 x 36: .* EXIF orientation: turn the"):
         INPAINTER(Image.open(file_of("JPEG")), mask_of((36, 24)))
 

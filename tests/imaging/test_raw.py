@@ -59,10 +59,10 @@ def test_pixels_of_a_sensor_are_found_below_their_preview(tmp_path: Path, option
         ("a.raf", b"FUJIFILMCCD-RAW 0201"),
         ("a.rw2", b"IIU\0\x18\0\0\0"),
         ("a.orf", b"IIRO\x08\0\0\0"),
-        ("a.x3f", b"unknown to anybody"),
+        ("a.x3f", b"of an unknown kind"),
     ],
 )
-def test_raw_files_that_are_no_tiff_files_are_told_too(tmp_path: Path, name: str, start: bytes) -> None:
+def test_raw_files_other_than_tiff_files_are_recognised(tmp_path: Path, name: str, start: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(start.ljust(400, b"\0"))
     with pytest.raises(NotAPhotoError, match="export TIFF, PNG or JPEG from a raw converter"):
@@ -81,7 +81,7 @@ def test_a_jpeg_is_read_whatever_its_ending(tmp_path: Path) -> None:
     assert read_photo(tmp_path / "a.dng").size == (50, 35)
 
 
-def test_raw_files_among_photos_are_told_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_raw_files_among_photos_are_reported_with_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_raw(tmp_path / "a.dng", is_dng=True)
     with pytest.raises(OnarError, match=r"1 \.dng, raw files: export TIFF, PNG or JPEG from a raw converter"):
         list_photos(tmp_path)

@@ -1,4 +1,4 @@
-"""What a file says of its resolution is what its result says, and nothing more."""
+"""A result has the resolution of its file, and none if the file has none."""
 
 import io
 import struct

@@ -263,7 +263,7 @@ def test_reading_many_files_leaves_nothing_behind_in_the_process(tmp_path: Path)
 
 
 def ycbcr_rows(across: int, down: int) -> bytes:
-    """The photo as YCbCr with colours for blocks of so many pixels, as TIFF stores it without compression."""
+    """The photo as YCbCr with colours for blocks of N pixels, as TIFF stores it without compression."""
     colours = np.asarray(Image.open(PHOTOS / "skimage_coffee.jpg").resize((WIDTH, HEIGHT)).convert("YCbCr"), float)
     margin = ((0, -HEIGHT % down), (0, -WIDTH % across), (0, 0))
     padded = np.pad(colours, margin, mode="edge")
