@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torchvision.models import vgg16
 
@@ -19,9 +19,11 @@ from benchmarks.timing import REPEATS, interleave
 from onar import TrainConfig
 from onar.masks.holes import composite
 from onar.metrics.feature_networks import FEATURES
-from onar.training.gan.setup import Run, prepare, start_processes
+from onar.training.fit import prepare
+from onar.training.gan.launch import start_processes
 from onar.training.gan.step import GAN, Batch
-from onar.training.losses import relativistic_generator_loss
+from onar.training.gan.task import GeneratorTask
+from onar.training.losses import Comparison, content_loss, relativistic_generator_loss
 from onar.training.results_folder import Results
 
 CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
@@ -44,21 +46,20 @@ def measure() -> list[Table]:
 
 def _measure_with(content_network: str) -> dict[str, tuple[str, str]]:
     """By part: milliseconds and share of a step."""
-    with prepared_run(content_network) as run:
-        samples = iter(run.loader)
-        sample = next(samples)
-        batch = sample["photo"], sample["known"]
-        parts = interleave(step_parts(run.gan, batch))
-        outside = share_outside_convolutions(lambda: run.gan.step([batch]))
-        waiting = share_waiting(run, samples)
+    with prepared_task(content_network) as task:
+        batches = task.batches()
+        ((batch,), _) = next(batches)
+        parts = interleave(step_parts(task.gan, batch))
+        outside = share_outside_convolutions(lambda: task.gan.step([batch]))
+        waiting = share_waiting(task, batches)
     whole = parts["whole step"].median
     cells = {name: (milliseconds(times.median), f"{times.median / whole:.0%}") for name, times in parts.items()}
     return cells | {"outside convolutions": ("", f"{outside:.1%}"), "waiting for photos": ("", f"{waiting:.1%}")}
 
 
 @contextmanager
-def prepared_run(content_network: str) -> Iterator[Run]:
-    """A run on the bundled photos just before its first step."""
+def prepared_task(content_network: str) -> Iterator[GeneratorTask]:
+    """A training on the bundled photos just before its first step."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         config = TrainConfig(
@@ -72,9 +73,9 @@ def prepared_run(content_network: str) -> Iterator[Run]:
             results_dir=folder / "results",
         )
         with closing(Results(config.results_dir)) as results:
-            run = prepare(config, start_processes(config).device, results)
-            run.batches.start(0)
-            yield run
+            task = GeneratorTask(config, start_processes(config).device)
+            prepare(task, config, results)
+            yield task
 
 
 def _untrained_vgg16(folder: Path) -> Path:
@@ -89,8 +90,6 @@ def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
     photo = batch[0].permute(0, 3, 1, 2).float() / 255
     known = batch[1].float()
     completed = gan.generator(photo * known, known).detach().requires_grad_()
-    assert gan.perceptual_loss is not None
-    perceptual_loss = gan.perceptual_loss
 
     def generator() -> None:
         gan.accelerator.backward(gan.generator(photo * known, known).mean())
@@ -104,7 +103,9 @@ def step_parts(gan: GAN, batch: Batch) -> dict[str, Callable[[], object]]:
         gan.discriminator.requires_grad_(True)
 
     def content_network() -> None:
-        gan.accelerator.backward(perceptual_loss(completed, composite(photo, completed, known), photo)["content"])
+        whole = composite(photo, completed, known)
+        compared = Comparison(completed, whole, photo, known, gan.features)
+        gan.accelerator.backward(compared.of_features(content_loss))
 
     def optimisers() -> None:
         gan.optimizer_g.step()
@@ -128,12 +129,12 @@ def share_outside_convolutions(step: Callable[[], object]) -> float:
     return float(1 - inside / sum(event.self_cpu_time_total for event in events))
 
 
-def share_waiting(run: Run, samples: Iterator[dict[str, Tensor]]) -> float:
+def share_waiting(task: GeneratorTask, batches: Iterator[tuple[list[Batch], int]]) -> float:
     """The share of time that the training loop waits for the next batch."""
     waiting, started = 0.0, time.perf_counter()
     for _ in range(REPEATS):
         asked = time.perf_counter()
-        sample = next(samples)
+        group, _ = next(batches)
         waiting += time.perf_counter() - asked
-        run.gan.step([(sample["photo"], sample["known"])])
+        task.gan.step(group)
     return waiting / (time.perf_counter() - started)

@@ -15,9 +15,10 @@ from onar import Inpainter, TrainConfig, random_mask, train
 from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
 from onar.settings.training import Precision
-from onar.training.gan.setup import build_gan, start_accelerator, start_processes
-from onar.training.gan.step import GAN, NotFiniteError
-from onar.training.losses import PerceptualLoss
+from onar.training.gan.launch import start_accelerator, start_processes
+from onar.training.gan.networks import build_gan
+from onar.training.gan.step import GAN
+from onar.training.learning import NotFiniteError
 from onar.training.precision import choose_precision
 from tests.conftest import PHOTOS
 from tests.support.runs import SMALL, flags, records, state
@@ -36,7 +37,7 @@ def build(precision: Precision, device: str = DEVICE) -> GAN:
     config = TrainConfig(**sizes, learning_rate_g=RATE, learning_rate_d=RATE, ema_decay=0.9, device=device)
     place = start_processes(config).device
     features = load_features("efficientnet_lite0").to(place)
-    return build_gan(config, start_accelerator(config, precision), PerceptualLoss(features), total_steps=10)
+    return build_gan(config, start_accelerator(config, precision), features, total_steps=10)
 
 
 def batch() -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from onar.errors import UsageError
 from onar.inference.backends import _choose_onnx_device, _provider
 from onar.system.devices import choose_device
 from onar.training.blend.config import BlendConfig
-from onar.training.gan.setup import start_processes
+from onar.training.gan.launch import start_processes
 from tests.support.runs import SMALL
 
 FAULTS = """

@@ -15,7 +15,8 @@ from benchmarks.ablations.study import Study, folder_of, report_of
 from benchmarks.ablations.variants import Variant
 from onar.errors import OnarError
 from onar.settings.training import TrainConfig
-from onar.training.results_folder import FREE_KEYS, Results
+from onar.training.results_folder import Results
+from onar.training.setting_kinds import FREE_KEYS
 
 
 @dataclass(frozen=True)

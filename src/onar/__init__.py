@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from onar.masks.generation import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
     from onar.settings.training import TrainConfig
-    from onar.training.gan.loop import train
+    from onar.training.gan.verb import train
 
 __all__ = [
     "CompletionConfig",
@@ -53,7 +53,7 @@ _HOMES = {
     "complete_files": "onar.completion.in_process",
     "evaluate": "onar.evaluation.verb",
     "random_mask": "onar.masks.generation",
-    "train": "onar.training.gan.loop",
+    "train": "onar.training.gan.verb",
     "write_pairs": "onar.evaluation.verb",
 }
 

@@ -72,8 +72,8 @@ app = App(
 @app.command
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; leaves weights, sample sheets and loss curves in the results folder."""
-    from onar.training.gan.loop import train
-    from onar.training.gan.setup import trains_on_cpu
+    from onar.training.gan.launch import trains_on_cpu
+    from onar.training.gan.verb import train
 
     if trains_on_cpu(config):
         keep_freed_memory()
@@ -398,7 +398,7 @@ def demo(output: Path = Path("./onar_demo")) -> None:
         output: Folder for the demo's photos, weights and pictures; made anew each time.
     """
     from onar.demo import demo
-    from onar.training.gan.setup import trains_on_cpu
+    from onar.training.gan.launch import trains_on_cpu
 
     if trains_on_cpu(TrainConfig()):
         keep_freed_memory()

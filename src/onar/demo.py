@@ -22,7 +22,7 @@ from onar.metrics.learned_distances import st_lpips
 from onar.settings.training import TrainConfig
 from onar.system.console import text_table
 from onar.system.files import write_text
-from onar.training.gan.loop import train
+from onar.training.gan.verb import train
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights
 

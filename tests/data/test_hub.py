@@ -26,7 +26,7 @@ from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.data.streams import Place, StreamedPhotos, StreamLoader, _Parts, fingerprint
 from onar.errors import OnarError, UsageError
 from onar.settings.training import TrainConfig
-from onar.training.gan.loop import train
+from onar.training.gan.verb import train
 from tests.conftest import PHOTOS
 from tests.support.runs import SMALL, assert_same_weights, records, train_command
 

@@ -29,7 +29,7 @@ from onar.imaging.listing import find_photos
 from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share
 from onar.settings.training import MaskConfig, TrainConfig
-from onar.training.gan.loop import train
+from onar.training.gan.verb import train
 from tests.conftest import PHOTOS
 from tests.support.runs import SMALL
 

@@ -24,7 +24,8 @@ from onar.serve.trainings.logs import (
     summary,
 )
 from onar.settings.training import TrainConfig
-from onar.training.results_folder import LOSSES, Results
+from onar.training.curve_names import LOSSES
+from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos
 from tests.support.runs import SMALL, train_command
 from tests.support.server import Server, running_server

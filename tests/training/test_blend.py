@@ -26,12 +26,14 @@ from onar.errors import OnarError, UsageError
 from onar.evaluation.verb import evaluate
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
-from onar.training.blend import verb as blend
 from onar.training.blend.config import BlendConfig
 from onar.training.blend.pairs import PairMaker, make_pairs, missing_pairs, pair_file, read_crops
-from onar.training.blend.step import BlendGAN, pixel_terms
+from onar.training.blend.step import BLEND_LOSSES, BlendComparison, BlendGAN
+from onar.training.blend.task import BlendTask
 from onar.training.blend.verb import train_blend
-from onar.training.gan.step import NotFiniteError
+from onar.training.learning import NotFiniteError
+from onar.training.losses import compute_losses
+from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.weights.files import BLEND
 from onar.weights.tensors import save_state
@@ -47,7 +49,7 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SMALL_BLEND | {"num_workers": 2}
     run = run_onar("blend", *flags(data=photos, output=folder / "trained.safetensors", **settings))
     assert run.returncode == 0, run.stderr
-    assert "step 2/5" in run.stdout
+    assert "Epoch 1/1\nEpoch 1 average: " in run.stdout
     return folder
 
 
@@ -96,7 +98,11 @@ def test_the_file_says_its_architecture_and_recipe_and_no_checkpoint_stays(train
     assert json.loads(said["architecture"]) == {"network": BLEND, "fills": 3, "base_channels": 4}
     assert tomllib.loads(said["recipe"])["lambda_statistics"] == 0.7
     assert {value.dtype for value in load_file(trained / "trained.safetensors").values()} == {torch.float16}
-    assert sorted(path.name for path in trained.iterdir()) == ["trained.safetensors", "trained_pairs"]
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "trained.safetensors",
+        "trained_pairs",
+        "trained_results",
+    ]
 
 
 @pytest.mark.parametrize("file", [bundled_weights(), Path("nowhere.safetensors"), Path(__file__)])
@@ -117,32 +123,32 @@ def test_the_bundled_blend_is_of_the_network_that_is_trained_by_default() -> Non
 def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
     photos: Path, trained: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = config(photos, tmp_path, pairs=pairs)
+    settings, draw = config(photos, tmp_path, pairs=pairs), BlendTask.draw_batch
 
-    def read_and_stop(*arguments: object) -> object:
+    def draw_and_stop(*arguments: object) -> object:
         signal.raise_signal(signal.SIGINT)
-        return read_crops(*arguments)
+        return draw(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(blend, "read_crops", read_and_stop)
+        patch.setattr(BlendTask, "draw_batch", draw_and_stop)
         with pytest.raises(KeyboardInterrupt, match="after step 1"):
             train_blend(settings)
     assert not settings.output.exists()
-    with pytest.raises(UsageError, match=r"--learning_rate 0\.0006, not 0\.001"):
-        train_blend(config(photos, tmp_path, pairs=pairs, learning_rate=1e-3))
+    with pytest.raises(UsageError, match=r"base_channels was 4, is 5"):
+        train_blend(config(photos, tmp_path, pairs=pairs, base_channels=5))
     train_blend(settings)
     ours, theirs = load_file(settings.output), load_file(trained / "trained.safetensors")
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    assert not settings.checkpoint.exists()
+    assert not list(Results(settings.results).checkpoints.iterdir())
 
 
-def test_a_checkpoint_that_knows_no_setting_of_today_is_refused_as_an_earlier_one(photos: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_earlier_version_is_refused_and_stays(photos: Path, tmp_path: Path) -> None:
     settings = config(photos, tmp_path)
-    recipe = settings.recipe()
-    del recipe["lambda_thin"]
-    save_state(settings.checkpoint, {"recipe": recipe})
-    with pytest.raises(UsageError, match="knew no --lambda_thin: name another --output"):
+    checkpoint = tmp_path / "blend.checkpoint.pt"
+    save_state(checkpoint, {"recipe": settings.recipe()})
+    with pytest.raises(UsageError, match=r"blend\.checkpoint\.pt is of an earlier version"):
         train_blend(settings)
+    assert checkpoint.exists()
 
 
 def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(
@@ -279,6 +285,9 @@ def test_pairs_of_another_network_and_damaged_ones_are_refused(photos: Path, pai
 # ---------------------------------------------------------------- one step
 
 
+WEIGHTS = [loss.name for loss in BLEND_LOSSES]
+
+
 class TinyFeatures(torch.nn.Module):
     """One convolution that does not learn."""
 
@@ -292,9 +301,9 @@ class TinyFeatures(torch.nn.Module):
 
 def small_gan(**weights: float) -> BlendGAN:
     torch.manual_seed(0)
-    terms = dict.fromkeys(("pixel", "thin", "style", "statistics", "normalised", "adv"), 1.0)
+    terms = dict.fromkeys(WEIGHTS, 1.0)
     networks = TextureBlend(4), Discriminator(32, 4, "local"), TinyFeatures()
-    return BlendGAN(*networks, terms | weights, (1e-3, 1e-3), 0.9, torch.device("cpu"), bf16=False)
+    return BlendGAN(*networks, terms | weights, (1e-3, 1e-3), lambda _: 1.0, 0.9, torch.device("cpu"), bf16=False)
 
 
 def batch(pairs: Path) -> torch.Tensor:
@@ -308,8 +317,8 @@ def copies(network: torch.nn.Module) -> list[torch.Tensor]:
 def test_a_step_moves_every_weight_of_both_networks(pairs: Path) -> None:
     gan = small_gan()
     before = copies(gan.blend) + copies(gan.discriminator)
-    losses = gan.step(batch(pairs), 1.0)
-    assert set(losses) == {"pixel", "thin", "style", "statistics", "normalised", "adv", "D"}
+    losses = gan.step(batch(pairs))
+    assert set(losses) == {loss.printed for loss in BLEND_LOSSES} | {"D_loss"}
     after = copies(gan.blend) + copies(gan.discriminator)
     assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
@@ -317,14 +326,14 @@ def test_a_step_moves_every_weight_of_both_networks(pairs: Path) -> None:
 def test_a_term_that_weighs_nothing_is_not_computed(pairs: Path) -> None:
     gan = small_gan(adv=0.0, style=0.0)
     before = copies(gan.discriminator)
-    assert set(gan.step(batch(pairs), 1.0)) == {"pixel", "thin", "statistics", "normalised"}
+    assert set(gan.step(batch(pairs))) == {"Pixel_loss", "Thin_loss", "Statistics_loss", "Normalised_loss"}
     assert all(torch.equal(one, other) for one, other in zip(before, copies(gan.discriminator), strict=True))
 
 
 def test_steps_bring_the_fill_nearer_to_the_photo(pairs: Path) -> None:
     gan, crops = small_gan(adv=0.0), batch(pairs)
-    losses = [gan.step(crops, 1.0) for _ in range(30)]
-    for name in ("pixel", "normalised"):
+    losses = [gan.step(crops) for _ in range(30)]
+    for name in ("Pixel_loss", "Normalised_loss"):
         assert losses[-1][name] < losses[0][name]
 
 
@@ -336,7 +345,8 @@ def test_what_is_wrong_in_a_thin_hole_counts_more_than_the_same_in_a_large_one()
     for place in (322, 128, 32):  # in the stroke, in the middle of the large hole, in its corner
         whole = photo.clone()
         whole[..., place : place + 4, place : place + 4] = 0.75
-        terms.append(pixel_terms(whole, photo, known))
+        compared = BlendComparison(whole, photo, known, TinyFeatures(), None, TinyFeatures())
+        terms.append(compute_losses(BLEND_LOSSES, dict.fromkeys(WEIGHTS, 0.0), compared))
     stroke, middle, corner = (term["thin"] / term["pixel"] for term in terms)
     assert stroke > 0.7
     assert middle == 0
@@ -349,7 +359,7 @@ def test_a_loss_that_is_not_finite_leaves_the_blend_as_it_was(pairs: Path) -> No
         gan.features.layer.weight.fill_(torch.inf)
     before = copies(gan.blend)
     with pytest.raises(NotFiniteError):
-        gan.step(batch(pairs), 1.0)
+        gan.step(batch(pairs))
     assert all(torch.equal(one, other) for one, other in zip(before, copies(gan.blend), strict=True))
 
 
@@ -363,7 +373,7 @@ def test_real_and_fake_logits_are_of_one_discriminator(pairs: Path, monkeypatch:
 
     monkeypatch.setattr(gan.discriminator, "forward", watched)
     before = copies(gan.discriminator)
-    gan.step(batch(pairs), 1.0)
+    gan.step(batch(pairs))
     assert len(seen) == 2
     assert all(torch.equal(one, other) for weights in seen for one, other in zip(before, weights, strict=True))
     assert not all(torch.equal(one, other) for one, other in zip(before, copies(gan.discriminator), strict=True))

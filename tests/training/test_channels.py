@@ -17,8 +17,8 @@ from onar.export.verb import export
 from onar.imaging.arrays import open_array
 from onar.imaging.images import PhotoError
 from onar.inference.backends import TorchBackend
-from onar.training.losses import PerceptualLoss
 from tests.conftest import PHOTOS
+from tests.support.perceptual import perceptual_terms
 from tests.support.runs import SMALL, assert_same_weights, records
 
 HEIGHT, WIDTH = 60, 84
@@ -145,10 +145,10 @@ def test_a_grey_network_is_exported_in_int8(tmp_path: Path) -> None:
 
 
 def test_the_perceptual_loss_of_grey_photos_is_that_of_three_equal_channels() -> None:
-    loss = PerceptualLoss(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Listed()), style=True)
+    features = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Listed())
     completed, whole, photo = torch.rand(3, 2, 1, 16, 16)
-    in_three = loss(*(image.repeat(1, 3, 1, 1) for image in (completed, whole, photo)))
-    for name, term in loss(completed, whole, photo).items():
+    in_three = perceptual_terms(features, *(image.repeat(1, 3, 1, 1) for image in (completed, whole, photo)))
+    for name, term in perceptual_terms(features, completed, whole, photo).items():
         torch.testing.assert_close(term, in_three[name])
 
 

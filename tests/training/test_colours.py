@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import tomllib
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,19 @@ from onar.data.photo_sets import open_photos
 from onar.errors import OnarError, UsageError
 from onar.models import PConvUNet, PyramidFill
 from onar.models.colour_unet import ColourUNet
+from onar.settings.checks import plain_settings
 from onar.training.colours.config import ColourConfig
 from onar.training.colours.samples import CROP, KEPT_SIDE, LARGE_CROP, ReducedPhotos, draw_masks, read_reduced
 from onar.training.colours.step import ColourTraining
+from onar.training.colours.task import ColourTask
 from onar.training.colours.verb import train_colours
-from onar.training.gan.step import NotFiniteError
-from onar.training.step_run import StepRun
+from onar.training.fit import prepare
+from onar.training.learning import NotFiniteError
+from onar.training.progress import Progress
+from onar.training.results_folder import Results
+from onar.training.run import Run
 from onar.weights.bundled import bundled_photos, texture_weights
+from onar.weights.tensors import save_state
 from tests.support.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
 
 
@@ -44,7 +52,7 @@ def trained(photos: Path, start: Path, tmp_path_factory: pytest.TempPathFactory)
     file = tmp_path_factory.mktemp("colours") / "trained.safetensors"
     run = run_onar("colours", *flags(data=photos, weights=start, output=file, **SMALL_COLOURS | {"num_workers": 2}))
     assert run.returncode == 0, run.stderr
-    assert "step 2/5" in run.stdout
+    assert "Epoch 1/1\nEpoch 1 average: " in run.stdout
     return file
 
 
@@ -70,7 +78,7 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
     weights = after.generator.state_dict()
     for name, value in before.generator.state_dict().items():
         assert torch.equal(value.half(), weights[name].half()), name
-    assert [path.name for path in trained.parent.iterdir()] == [trained.name]
+    assert sorted(path.name for path in trained.parent.iterdir()) == [trained.name, "trained_results"]
 
 
 @on_x86
@@ -128,23 +136,23 @@ def test_a_run_that_starts_from_weights_with_colours_keeps_them(photos: Path, tr
 def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
     photos: Path, start: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, draw = config(photos, start, tmp_path), ReducedPhotos.draw
+    settings, draw = config(photos, start, tmp_path), ColourTask.draw_batch
 
     def draw_and_stop(*arguments: object) -> object:
         signal.raise_signal(signal.SIGINT)
         return draw(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ReducedPhotos, "draw", draw_and_stop)
+        patch.setattr(ColourTask, "draw_batch", draw_and_stop)
         with pytest.raises(KeyboardInterrupt, match="after step 1"):
             train_colours(settings)
     assert not settings.output.exists()
-    with pytest.raises(UsageError, match=r"--learning_rate 0\.0005, not 0\.001"):
-        train_colours(config(photos, start, tmp_path, learning_rate=1e-3))
+    with pytest.raises(UsageError, match=r"channels was 3, is 4"):
+        train_colours(config(photos, start, tmp_path, channels=4))
     train_colours(settings)
     ours, theirs = load_file(settings.output), load_file(trained)
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    assert not settings.checkpoint.exists()
+    assert not list(Results(settings.results).checkpoints.iterdir())
 
 
 def test_max_minutes_ends_the_training_and_its_learning_rate(photos: Path, start: Path, tmp_path: Path) -> None:
@@ -157,12 +165,20 @@ def test_max_minutes_ends_the_training_and_its_learning_rate(photos: Path, start
 def test_a_training_that_goes_on_with_another_time_is_planned_anew(
     max_minutes: float | None, steps: int, photos: Path, start: Path, tmp_path: Path
 ) -> None:
-    training = ColourTraining(ColourUNet(3), 1e-3, 0.9, torch.device("cpu"), bf16=False)
-    settings = config(photos, start, tmp_path, steps=100, max_minutes=max_minutes)
-    run = StepRun(settings, training, lambda step, factor: {}, "no")
-    state = {"gan": training.state_dict(), "step": 3, "spent": 90.0, "max_minutes": 5.0}
-    run.go_on(state | {"total_steps": 7, "planned": True})
-    assert (run.step, run.total_steps, run.planned) == (3, steps, steps == 7)
+    settings = {"steps": 100, "epoch_steps": 40}
+    first = config(photos, start, tmp_path, **settings, max_minutes=5.0)
+    progress = asdict(Progress(step=3, images=6, spent=90.0, planned_steps=7))
+    task = prepare_colours(first).task
+    state = {"config": plain_settings(first), "gan": task.state_dict(), "progress": progress}
+    save_state(Results(first.results).checkpoint(3), state)
+    run = prepare_colours(config(photos, start, tmp_path, **settings, max_minutes=max_minutes))
+    assert (run.progress.step, run.total_steps, run.progress.planned_steps) == (3, steps, 7 if steps == 7 else 0)
+
+
+def prepare_colours(settings: ColourConfig) -> Run:
+    """A run just before its first step of this process."""
+    with closing(Results(settings.results)) as results:
+        return prepare(ColourTask(settings), settings, results)
 
 
 # ---------------------------------------------------------------- samples
@@ -270,7 +286,7 @@ def test_colours_that_weights_do_not_have_are_one_line(tmp_path: Path) -> None:
 
 def small_training() -> ColourTraining:
     torch.manual_seed(0)
-    return ColourTraining(ColourUNet(6), 5e-4, 0.9, torch.device("cpu"), bf16=False)
+    return ColourTraining(ColourUNet(6), 5e-4, lambda _: 1.0, 0.9, torch.device("cpu"), bf16=False)
 
 
 def batch(reduced: ReducedPhotos) -> tuple[torch.Tensor, torch.Tensor]:
@@ -281,10 +297,10 @@ def batch(reduced: ReducedPhotos) -> tuple[torch.Tensor, torch.Tensor]:
 def test_steps_bring_the_colours_nearer_than_the_pyramid_fill(reduced: ReducedPhotos) -> None:
     training, (photo, known) = small_training(), batch(reduced)
     before = {name: value.detach().clone() for name, value in training.network.named_parameters()}
-    said = [training.step(photo, known, 1.0) for _ in range(60)]
-    assert said[0]["error of the pyramid fill"] == said[-1]["error of the pyramid fill"]
-    assert said[-1]["error"] < 0.95 * said[-1]["error of the pyramid fill"]
-    assert said[-1]["loss"] < said[0]["loss"]
+    said = [training.step((photo, known)) for _ in range(60)]
+    assert said[0]["Pyramid_error"] == said[-1]["Pyramid_error"]
+    assert said[-1]["Colour_error"] < 0.95 * said[-1]["Pyramid_error"]
+    assert said[-1]["Colour_loss"] < said[0]["Colour_loss"]
     assert not any(torch.equal(value, before[name]) for name, value in training.network.named_parameters())
 
 
@@ -292,7 +308,7 @@ def test_a_loss_that_is_not_finite_leaves_the_network_as_it_was(reduced: Reduced
     training, (photo, known) = small_training(), batch(reduced)
     before = [value.detach().clone() for value in training.network.parameters()]
     with pytest.raises(NotFiniteError):
-        training.step(torch.full_like(photo, torch.inf), known, 1.0)
+        training.step((torch.full_like(photo, torch.inf), known))
     assert all(torch.equal(one, other) for one, other in zip(before, training.network.parameters(), strict=True))
 
 

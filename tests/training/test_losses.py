@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from onar.metrics.feature_networks import load_features
 from onar.training.losses import (
-    PerceptualLoss,
-    PixelLoss,
     content_loss,
     gram,
     local_statistics_loss,
     normalised_feature_loss,
+    pixel_loss,
     relativistic_discriminator_loss,
     relativistic_generator_loss,
     style_loss,
     total_variation,
 )
+from tests.support.perceptual import perceptual_terms
 
 PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
 
@@ -75,7 +75,7 @@ class TinyFeatures(nn.Module):
 
 
 def test_pixel_loss_without_hole_weight_is_plain_l1(completed: Tensor, photo: Tensor, known: Tensor) -> None:
-    torch.testing.assert_close(PixelLoss()(completed, photo, known), F.l1_loss(completed, photo))
+    torch.testing.assert_close(pixel_loss(completed, photo, known), F.l1_loss(completed, photo))
 
 
 def test_pixel_loss_is_the_papers_sum_of_two_means_over_the_whole_frame(
@@ -83,14 +83,14 @@ def test_pixel_loss_is_the_papers_sum_of_two_means_over_the_whole_frame(
 ) -> None:
     error = (completed - photo).abs()
     expected = (known * error).sum() / photo.numel() + 6 * ((1 - known) * error).sum() / photo.numel()
-    torch.testing.assert_close(PixelLoss(hole_weight=6)(completed, photo, known), expected)
+    torch.testing.assert_close(pixel_loss(completed, photo, known, hole_weight=6), expected)
 
 
 # ---------------------------------------------------------------- content and style
 
 
 def test_perceptual_loss_of_identical_pictures_is_zero(photo: Tensor) -> None:
-    terms = PerceptualLoss(TinyFeatures(), style=True)(photo, photo, photo)
+    terms = perceptual_terms(TinyFeatures(), photo, photo, photo)
     assert {name: term.item() for name, term in terms.items()} == pytest.approx({"content": 0, "style": 0}, abs=1e-6)
 
 
@@ -102,24 +102,24 @@ def test_content_loss_adds_raw_output_and_composite(completed: Tensor, photo: Te
         for picture in (completed, composite)
         for one, target in zip(features(picture), features(photo), strict=True)
     )
-    torch.testing.assert_close(PerceptualLoss(features)(completed, composite, photo)["content"], expected)
+    torch.testing.assert_close(perceptual_terms(features, completed, composite, photo)["content"], expected)
 
 
 def test_style_is_computed_only_when_wanted(completed: Tensor, photo: Tensor) -> None:
-    assert list(PerceptualLoss(TinyFeatures())(completed, photo, photo)) == ["content"]
-    assert list(PerceptualLoss(TinyFeatures(), style=True)(completed, photo, photo)) == ["content", "style"]
+    assert list(perceptual_terms(TinyFeatures(), completed, photo, photo, style=0)) == ["content"]
+    assert list(perceptual_terms(TinyFeatures(), completed, photo, photo)) == ["content", "style"]
 
 
 def test_features_are_computed_once_for_both_terms(completed: Tensor, photo: Tensor) -> None:
     features = TinyFeatures()
-    PerceptualLoss(features, style=True)(completed, completed, photo)
+    perceptual_terms(features, completed, completed, photo)
     assert features.batches == [2, 4], "photos once, raw outputs and composites together once"
 
 
 def test_gradient_reaches_the_output_and_not_the_target(completed: Tensor, photo: Tensor) -> None:
     output, target = completed.clone().requires_grad_(), photo.clone().requires_grad_()
     features = TinyFeatures()
-    sum(PerceptualLoss(features, style=True)(output, output, target).values()).backward()
+    sum(perceptual_terms(features, output, output, target).values()).backward()
     assert output.grad is not None
     assert output.grad.abs().sum() > 0
     assert target.grad is None
@@ -220,7 +220,7 @@ def test_every_loss_of_half_precision_tensors_is_a_finite_float32(
     half, target, holes = completed.to(dtype), photo.to(dtype), known.to(dtype)
     logits = torch.tensor([[-6e4], [6e4]]).to(dtype)
     losses = [
-        PixelLoss(6)(half, target, holes),
+        pixel_loss(half, target, holes, 6),
         total_variation(half, holes),
         content_loss([half], [target]),
         relativistic_discriminator_loss(logits, logits.flip(0)),

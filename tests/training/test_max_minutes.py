@@ -49,7 +49,7 @@ def planned(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     results = tmp_path_factory.mktemp("runs") / "planned"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("onar.training.budget.LONGEST_TIMING", 0.5)
+        patch.setattr("onar.training.budget.MAX_TIMING", 0.5)
         patch.setattr("onar.training.budget.AIM", 0.1)
         train(TrainConfig(data=photos, results_dir=results, **ENDLESS, max_minutes=1))
     return results
@@ -91,7 +91,7 @@ def test_time_enough_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("onar.training.budget.LONGEST_TIMING", 1e-9)  # the plan is made after the second step
+    monkeypatch.setattr("onar.training.budget.MAX_TIMING", 1e-9)  # the plan is made after the second step
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_minutes=1000))
     assert "--max_minutes 1000: all 6 steps\n" in capsys.readouterr().out
     assert_same_weights(finished, tmp_path)

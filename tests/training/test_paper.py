@@ -18,11 +18,13 @@ from onar import TrainConfig, UsageError, train
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
-from onar.training.gan.setup import build_gan, start_accelerator, start_processes
-from onar.training.losses import PerceptualLoss, PixelLoss, total_variation
+from onar.training.gan.launch import start_accelerator, start_processes
+from onar.training.gan.networks import build_gan
+from onar.training.losses import pixel_loss, total_variation
 from onar.weights.bundled import bundled_photos
 from onar.weights.tensors import load_state, save_state
 from tests.conftest import REPOSITORY
+from tests.support.perceptual import perceptual_terms
 from tests.support.runs import SMALL, assert_same_weights, records, state
 
 PAPER = REPOSITORY / "configs" / "paper.toml"
@@ -119,14 +121,14 @@ def test_hole_and_valid_are_the_papers_sums(pictures: tuple[Tensor, ...]) -> Non
     assert valid > 0.01
     assert hole > 0.01
     for weight in (0.0, 1.0, 6.0):
-        assert PixelLoss(weight)(completed, photo, known).item() == pytest.approx(valid + weight * hole, rel=1e-5)
+        assert pixel_loss(completed, photo, known, weight).item() == pytest.approx(valid + weight * hole, rel=1e-5)
 
 
 def test_perceptual_and_style_are_the_papers_sums_over_output_and_composite(
     features: nn.Module, pictures: tuple[Tensor, ...]
 ) -> None:
     photo, _, completed, composite = pictures
-    terms = PerceptualLoss(features, style=True)(completed, composite, photo)
+    terms = perceptual_terms(features, completed, composite, photo)
     target, output, whole = (maps(features, image) for image in (photo, completed, composite))
     perceptual = naive_perceptual(output, target) + naive_perceptual(whole, target)
     style = naive_style(output, target) + naive_style(whole, target)
@@ -144,7 +146,7 @@ def test_total_variation_is_the_papers_sum_over_the_grown_hole(pictures: tuple[T
 def test_a_step_of_the_recipe_minimises_the_papers_weighted_sum(features: nn.Module) -> None:
     config = TrainConfig.from_toml(PAPER, **NARROW)
     start_processes(config)
-    gan = build_gan(config, start_accelerator(config, "no"), PerceptualLoss(features, style=True), total_steps=10)
+    gan = build_gan(config, start_accelerator(config, "no"), features, total_steps=10)
     pixels, holes = batch()
     photo, known = pixels.permute(0, 3, 1, 2).float() / 255, holes.float()
     with torch.no_grad():

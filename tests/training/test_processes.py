@@ -23,7 +23,9 @@ from torch import distributed
 from onar import TrainConfig, train
 from onar.errors import OnarError
 from onar.system.processes import process_index
-from onar.training.gan.setup import check_launch, prepare, start_processes
+from onar.training.fit import prepare
+from onar.training.gan.launch import check_launch, start_processes
+from onar.training.gan.task import GeneratorTask
 from onar.training.results_folder import Results
 from tests.support.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
 from tests.training.test_step import batch, small_gan
@@ -137,8 +139,9 @@ def test_only_the_main_process_writes_and_prints(trained: tuple[Path, list[str]]
 
 def photos_of_an_epoch(settings: dict[str, Any], folder: Path) -> list[list[int]]:
     config = TrainConfig(**settings, results_dir=folder)
-    run = prepare(config, start_processes(config).device, Results(folder))
-    return [sample["index"].tolist() for sample in run.loader]
+    task = GeneratorTask(config, start_processes(config).device)
+    prepare(task, config, Results(folder))
+    return [sample["index"].tolist() for sample in task.loader]
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -27,7 +27,8 @@ from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import score_completer
 from onar.models import PConvUNet
 from onar.system.files import replacing
-from onar.training.results_folder import Checkpoint, Results
+from onar.training.results_folder import Results
+from onar.training.resume import Checkpoint
 from onar.weights.tensors import load_state, save_state
 from tests.support.runs import SMALL, assert_same_weights, records, state, train_command
 
@@ -441,7 +442,7 @@ def test_the_best_generator_is_kept_and_survives_a_resume(photos: Path, tmp_path
 def test_bad_steps_are_skipped_counted_and_logged(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onar.training.gan.setup.build_gan", build_gan_with_bad_steps(2, 4, 5, 6))
+    monkeypatch.setattr("onar.training.gan.task.build_gan", build_gan_with_bad_steps(2, 4, 5, 6))
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, on_nan="skip"))
     assert [record["step"] for record in records(tmp_path, "step")] == [1, 3]
     bad = records(tmp_path, "bad_step")
@@ -456,7 +457,7 @@ def test_bad_steps_are_skipped_counted_and_logged(
 def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_last_good_checkpoint(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onar.training.gan.setup.build_gan", build_gan_with_bad_steps(5))
+    monkeypatch.setattr("onar.training.gan.task.build_gan", build_gan_with_bad_steps(5))
     with pytest.raises(OnarError, match=r"step 5: G_gradient_norm is nan; .*step_00000003\.pt\. .*--on_nan skip"):
         train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL))
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, on_nan="skip"))  # the same run goes on
@@ -470,7 +471,7 @@ def test_steps_that_stay_bad_end_the_run_also_when_they_may_be_skipped(photos: P
 
 def build_gan_with_bad_steps(*bad: int) -> Callable[..., object]:
     """The real GAN, in which some of the generator's gradients are not finite, counted from 1."""
-    from onar.training.gan.setup import build_gan
+    from onar.training.gan.networks import build_gan
     from tests.training.test_step import spoil_gradients
 
     def build(*arguments: object) -> object:
@@ -583,7 +584,7 @@ def test_a_run_stops_early_when_its_score_no_longer_gains_also_when_it_was_stopp
         seen.append(epoch_scores[len(seen)])
         return score(*arguments) | {best_by: seen[-1]}
 
-    monkeypatch.setattr("onar.training.gan.reporting.score_completer", score_by_plan)
+    monkeypatch.setattr("onar.training.gan.task.score_completer", score_by_plan)
     settings = {
         **SMALL,
         "lambda_content": 0.0,

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from onar.errors import UsageError
 from onar.masks.holes import composite
 from onar.settings.training import TrainConfig
-from onar.training.gan.setup import build_gan, start_accelerator, start_processes
-from onar.training.gan.step import GAN, GRADIENT_NORMS, NotFiniteError, learning_rate_factor, moving_average
-from onar.training.losses import PerceptualLoss
+from onar.training.gan.launch import start_accelerator, start_processes
+from onar.training.gan.networks import build_gan
+from onar.training.gan.step import GAN, GRADIENT_NORMS
+from onar.training.learning import NotFiniteError, learning_rate_factor, moving_average
 
 
 class TinyFeatures(nn.Module):
@@ -25,9 +26,9 @@ class TinyFeatures(nn.Module):
 def small_gan(**changes: object) -> GAN:
     config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu", **changes)
     torch.manual_seed(0)
-    perceptual_loss = PerceptualLoss(TinyFeatures(), style=config.lambda_style > 0)
+    features = TinyFeatures()
     start_processes(config)
-    return build_gan(config, start_accelerator(config, "no"), perceptual_loss, total_steps=10)
+    return build_gan(config, start_accelerator(config, "no"), features, total_steps=10)
 
 
 def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -176,7 +177,7 @@ def scaled_gan(scale: float) -> GAN:
     accelerator = start_accelerator(config, "no")
     accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     torch.manual_seed(0)
-    return build_gan(config, accelerator, PerceptualLoss(TinyFeatures(), style=False), total_steps=10)
+    return build_gan(config, accelerator, TinyFeatures(), total_steps=10)
 
 
 def test_an_overflow_of_scaled_gradients_is_computed_again_until_it_fits() -> None:

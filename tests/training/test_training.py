@@ -22,11 +22,12 @@ from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
 from onar.system.console import training_bar
-from onar.training.gan.curves import save_loss_curves
-from onar.training.gan.setup import note_skipped
+from onar.training.curve_names import LOSSES
+from onar.training.curves import save_loss_curves
 from onar.training.gan.step import GAN
+from onar.training.gan.task import note_skipped
 from onar.training.progress import Progress
-from onar.training.results_folder import LOSSES, Results
+from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
@@ -286,7 +287,7 @@ def test_compiled_networks_learn_what_plain_ones_learn(finished: Path, photos: P
 
 OUT_OF_MEMORY = """
 import resource, sys
-import onar.training.gan.loop, onar.cli
+import onar.training.gan.verb, onar.cli
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20, used + 400 * 2**20))
 onar.cli.main(sys.argv[1:])
@@ -491,7 +492,7 @@ def test_a_second_training_in_a_process_is_refused_and_leaves_the_first_alone(ph
             super().append(record)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("onar.training.gan.loop.Results", Intruded)
+        patch.setattr("onar.training.gan.verb.Results", Intruded)
         found = train(TrainConfig(**settings, results_dir=tmp_path / "first"))
     assert refusals
     assert all(torch.equal(value, state(found)[name]) for name, value in state(expected).items())
@@ -511,7 +512,7 @@ def test_every_loss_in_the_log_has_a_curve(names: tuple[str, ...], tmp_path: Pat
     values = dict.fromkeys((*LOSSES, *names), 0.5)
     figures = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("onar.training.gan.curves._save", lambda figure, _path: figures.append(figure))
+        patch.setattr("onar.training.curves._save", lambda figure, _path: figures.append(figure))
         save_loss_curves(tmp_path / "curves.png", [{"kind": "epoch", "epochs_done": 1.0, **values}])
     drawn = [axes.get_title() for axes in figures[0].axes if axes.get_visible()]
     assert drawn == [*LOSSES, *names]

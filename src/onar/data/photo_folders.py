@@ -224,9 +224,10 @@ def is_results_folder(folder: Path) -> bool:
 
 def _has_run_configuration(file: Path) -> bool:
     try:
-        return {"results_dir", "lambda_pixel", "img_size"} <= tomllib.loads(file.read_text(encoding="utf-8")).keys()
+        found = tomllib.loads(file.read_text(encoding="utf-8")).keys()
     except (OSError, ValueError):
         return False
+    return {"results_dir", "lambda_pixel", "img_size"} <= found or {"output", "steps", "epoch_steps"} <= found
 
 
 def _starts_run_log(file: Path) -> bool:

@@ -198,6 +198,8 @@ class NetworkConfig(Settings):
     channels: int = 3
     """Channels of the photos. 1 trains a network for grey photos: those in colour are made grey. Other numbers than 1
     and 3 read arrays, height x width x channels, from .npy and TIFF files."""
+    generator: str = "PConvUNet"
+    """Generator to train, one of `onar.models.GENERATORS`."""
     base_channels: int = 64
     """Channels of the generator's first level; the others scale with it."""
     depth: int = 8

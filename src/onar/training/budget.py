@@ -1,7 +1,7 @@
-"""The time that a run may take: how many steps fit into it, and when it is over.
+"""The time limit of a run: how many steps fit into it, and when it is over.
 
-The first steps tell the speed. Then the number of steps is set once, so that the learning rates come to their end with
-the last one. Should the machine become slower after that, the run ends where the time does.
+The first steps are timed. Then the number of steps is set once, so that the learning rate schedules end with the last
+one. If the machine becomes slower after that, the run ends when the time is over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 TIMED_SHARE = 0.1  # of the time goes into steps before their number is set ...
-LONGEST_TIMING = 60.0  # ... but no more seconds than these
+MAX_TIMING = 60.0  # ... but no more seconds than these
 AIM = 0.95  # share of the time left that is planned for; the rest is for what turns out slower
 
 
@@ -33,17 +33,18 @@ class Budget:
         self.seconds = seconds
         self.latest_step = self.timed_seconds = 0.0
         self.timed_steps = 0
-        self._begun = time.monotonic()  # of the run, had it never been stopped
-        self._spent_before: float | None = None
         self._step_began: float | None = None  # none until the first step of this process has ended
+        self.begin()
 
-    def go_on(self, spent: float) -> None:
-        """Count the seconds that the run had taken until it was stopped.
+    def begin(self, spent: float | None = None) -> None:
+        """Start the clock.
 
-        The time until the first step after the stop is not counted: it is for what was loaded before, too.
+        Args:
+            spent: seconds that the run had taken until it was stopped. The time until the first step after the stop is
+                not counted: it goes into loading what was loaded before, too.
         """
         self._spent_before = spent
-        self._begun = time.monotonic() - spent
+        self._begun = time.monotonic() - (spent or 0.0)  # of the run, had it never been stopped
 
     @property
     def spent(self) -> float:
@@ -82,7 +83,7 @@ class Budget:
     @property
     def knows_speed(self) -> bool:
         """Whether enough steps were timed to plan by."""
-        return self.timed_seconds >= min(TIMED_SHARE * self.seconds, LONGEST_TIMING)
+        return self.timed_seconds >= min(TIMED_SHARE * self.seconds, MAX_TIMING)
 
     @property
     def step_seconds(self) -> float:
@@ -90,11 +91,20 @@ class Budget:
         return self.timed_seconds / self.timed_steps
 
 
-def steps_that_fit(seconds: float, most: int, cost: Callable[[int], float]) -> int:
-    """How many more steps, at most so many, fit into the time; `cost` says what seconds some of them take."""
-    return bisect_right(range(1, most + 1), AIM * seconds, key=cost)
+def steps_that_fit(seconds: float, max_steps: int, cost: Callable[[int], float]) -> int:
+    """How many more steps fit into the time.
+
+    Args:
+        seconds: the time that is left, of which `AIM` is planned for.
+        max_steps: at most these.
+        cost: steps -> seconds.
+
+    >>> steps_that_fit(100, 1000, lambda steps: 2 * steps)
+    47
+    """
+    return bisect_right(range(1, max_steps + 1), AIM * seconds, key=cost)
 
 
 def epoch_ends(steps: int, left_in_epoch: int, steps_per_epoch: int) -> int:
-    """How many epochs end with so many more steps, when the run ends there, too."""
+    """How many epochs end within the given number of further steps, when the run ends with them."""
     return 1 + max(0, math.ceil((steps - left_in_epoch) / steps_per_epoch))

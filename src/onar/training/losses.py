@@ -1,4 +1,4 @@
-"""What the two networks are trained on: hyper-parameters at construction, tensors at call, unweighted terms out.
+"""Losses: pure functions of tensors, and the record of each term that a generator learns from.
 
 Pixel, content (perceptual), style and total variation losses of Liu et al. 2018, "Image Inpainting for Irregular
 Holes Using Partial Convolutions", section 3.3; the relativistic average GAN of Jolicoeur-Martineau 2018, "The
@@ -9,60 +9,122 @@ B x 1 x H x W, 1 = known, 0 = hole. Every loss is a scalar, computed in float32 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from onar.system.processes import mean_over_processes
 
 
 @dataclass(frozen=True)
-class PixelLoss:
-    """L1 between output and photo, Liu et al. 2018, section 3.3: L_valid + hole_weight · L_hole.
+class Loss:
+    """One term of a weighted sum: everything that a training, its log and its curves need to know of a loss.
+
+    Attributes:
+        name: its weight is the setting `lambda_NAME`.
+        compute: from what the task compares (such as `Comparison`) to a scalar, not weighted.
+        printed: name in lines, log and curves, which ends in `_loss`; by default from `name`.
+        always: compute it with weight 0, too, to be seen in the log.
+        logged: log 0 where it is not computed.
+    """
+
+    name: str
+    compute: Callable[[Any], Tensor]
+    printed: str = ""
+    always: bool = False
+    logged: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "printed", self.printed or f"{self.name.capitalize()}_loss")
+
+
+def compute_losses(losses: Sequence[Loss], weights: Mapping[str, float], compared: Any) -> dict[str, Tensor]:
+    """The unweighted terms by name; one that weighs 0 is not computed."""
+    return {loss.name: loss.compute(compared) for loss in losses if loss.always or weights[loss.name]}
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """What is minimised."""
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+
+
+def printed_losses(losses: Sequence[Loss], terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Terms by their printed names, 0 for those that are logged and were not computed."""
+    zero = torch.zeros_like(next(iter(terms.values())))
+    shown = [loss for loss in losses if loss.logged or loss.name in terms]
+    return {loss.printed: terms.get(loss.name, zero) for loss in shown}
+
+
+@dataclass
+class Comparison:
+    """What the losses of a generator compare.
+
+    Attributes:
+        completed: B x C x H x W, the raw output.
+        whole: the composite of photo and output.
+        photo: the target.
+        known: B x 1 x H x W.
+        features: image B x 3 x H x W in [0, 1] -> list of feature maps, of a frozen network.
+        real: the discriminator's logits for the photo.
+        judge: image -> the discriminator's logits, with gradients for the image alone.
+        hole_weight: see `pixel_loss`.
+    """
+
+    completed: Tensor
+    whole: Tensor
+    photo: Tensor
+    known: Tensor
+    features: Callable[[Tensor], list[Tensor]] | None = None
+    real: Tensor | None = None
+    judge: Callable[[Tensor], Tensor] | None = None
+    hole_weight: float = 1.0
+
+    @cached_property
+    def feature_maps(self) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+        """Feature maps of raw output, composite and photo, computed once; grey images get three equal channels."""
+        assert self.features is not None
+        channels = 3 if self.photo.shape[1] == 1 else -1
+        completed, whole, photo = (
+            image.expand(-1, channels, -1, -1) for image in (self.completed, self.whole, self.photo)
+        )
+        with torch.no_grad():
+            target = self.features(photo)
+        pairs = [feature_map.chunk(2) for feature_map in self.features(torch.cat([completed, whole]))]
+        raw, composite = zip(*pairs, strict=True)
+        return raw, composite, target
+
+    def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
+        """A loss of feature maps, for the raw output and for the composite."""
+        raw, whole, target = self.feature_maps
+        return loss(raw, target) + loss(whole, target)
+
+    def adversarial(self) -> Tensor:
+        """The generator's side of RaGAN."""
+        assert self.judge is not None
+        assert self.real is not None
+        return relativistic_generator_loss(self.real, self.judge(self.whole), mean_over_processes)
+
+
+def pixel_loss(completed: Tensor, photo: Tensor, known: Tensor, hole_weight: float = 1.0) -> Tensor:
+    """L1 between raw output and photo, Liu et al. 2018, section 3.3: L_valid + hole_weight · L_hole.
 
     Both means run over the whole frame, as in the paper: its 1 : 6 would mean something else if each were a mean
     over its own pixels, and small holes would then outweigh everything.
 
-    Attributes:
+    Args:
+        completed: output before known pixels are put back.
+        photo: target.
+        known: B x 1 x H x W.
         hole_weight: how much more a hole pixel counts than a known one; 6 in the paper, and 1 gives plain L1.
     """
-
-    hole_weight: float = 1.0
-
-    def __call__(self, completed: Tensor, photo: Tensor, known: Tensor) -> Tensor:
-        """Weighted mean absolute error of the raw output, before known pixels are put back."""
-        known = known.float()
-        weight = known + self.hole_weight * (1 - known)
-        return (weight * (completed.float() - photo.float()).abs()).mean()
-
-
-class PerceptualLoss(nn.Module):
-    """Content and, if wanted, style loss of raw output and composite, from one pass of a feature network.
-
-    Args:
-        features: image B x 3 x H x W in [0, 1] -> list of feature maps; frozen. Grey images get three
-            equal channels.
-        style: also compute the style loss.
-    """
-
-    def __init__(self, features: nn.Module, style: bool = False) -> None:
-        super().__init__()
-        self.features = features
-        self.style = style
-
-    def forward(self, completed: Tensor, composite: Tensor, photo: Tensor) -> dict[str, Tensor]:
-        """Named terms: "content", and "style" if wanted. Gradients reach completed and composite."""
-        if photo.shape[1] == 1:
-            completed, composite, photo = (image.expand(-1, 3, -1, -1) for image in (completed, composite, photo))
-        with torch.no_grad():
-            target = self.features(photo)
-        pairs = [feature_map.chunk(2) for feature_map in self.features(torch.cat([completed, composite]))]
-        raw, whole = zip(*pairs, strict=True)
-        terms = {"content": content_loss(raw, target) + content_loss(whole, target)}
-        if self.style:
-            terms["style"] = style_loss(raw, target) + style_loss(whole, target)
-        return terms
+    known = known.float()
+    weight = known + hole_weight * (1 - known)
+    return (weight * (completed.float() - photo.float()).abs()).mean()
 
 
 def content_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
@@ -172,3 +234,13 @@ def relativistic_generator_loss(
 ) -> Tensor:
     """RaGAN loss of the generator: the discriminator's with the roles of photos and composites exchanged."""
     return relativistic_discriminator_loss(fake_logits, real_logits, mean)
+
+
+GENERATOR_LOSSES: list[Loss] = [
+    Loss("pixel", lambda c: pixel_loss(c.completed, c.photo, c.known, c.hole_weight), always=True),
+    Loss("content", lambda c: c.of_features(content_loss), logged=True),
+    Loss("style", lambda c: c.of_features(style_loss)),
+    Loss("adv", Comparison.adversarial, logged=True),
+    Loss("tv", lambda c: total_variation(c.whole, c.known), "TV_loss"),
+]
+"""The terms of a generator in the order of their sum; each `compute` takes a `Comparison`."""

@@ -9,79 +9,32 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import tomli_w
 from filelock import FileLock, Timeout
 
 from onar.data.photo_folders import is_results_folder
-from onar.errors import OnarError, UsageError
+from onar.errors import OnarError
 from onar.imaging.listing import some
-from onar.settings.training import HUB_PREFIX, Precision, TrainConfig
+from onar.settings.checks import plain_settings
 from onar.system.console import warn
 from onar.system.files import remove_partial, write_text
-from onar.training.progress import Progress
-from onar.weights.files import FORMAT, NEWER, refuse_newer
+from onar.training.resume import Checkpoint, RunSettings, refuse_other_settings
+from onar.training.setting_kinds import FREE_KEYS, LENGTH_KEYS, RATE_KEYS
 from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """What network and FUSE drives answer that cannot lock a file."""
-CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
-# Settings that may differ between the parts of one run, because they change no weight (on_nan: none before the step
-# that stopped the run).
-FREE_KEYS = frozenset(
-    {
-        "resume",
-        "results_dir",
-        "device",
-        "num_workers",
-        "checkpoint_minutes",
-        "process_timeout",
-        "log_every",
-        "sample_every",
-        "track",
-        "best_by",
-        "content_weights",
-        "on_nan",
-        "gradient_checkpointing",
-        "compile",
-    }
-)
-
-# Where photos and masks are: a checkpoint tells by their names whether they are the same.
-PLACES = frozenset({"data", "val_data", "masks", "val_masks"})
-
-# Settings that say how long to train, and how quickly to learn: an unfinished run, or a checkpoint that is named, goes
-# on with others, and a line says so.
-LENGTH_KEYS = frozenset({"epochs", "max_steps", "max_minutes", "patience"})
-RATE_KEYS = frozenset({"learning_rate_g", "learning_rate_d", "finetune_learning_rate_g"})
-# They may change together, as long as a step sees as many photos.
-BATCH_KEYS = frozenset({"batch_size", "accumulation_steps"})
-
-LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
-VALIDATION_SCORES = {
-    "psnr": "PSNR (dB)",
-    "psnr_hole": "PSNR in holes (dB)",
-    "ssim": "SSIM",
-    "l1": "L1",
-    "l1_hole": "L1 in holes",
-}
-
-LOWER_IS_BETTER = frozenset({"l1", "l1_hole"})
+CHECKPOINTS_KEPT = 2
+"""The newest ones; the best one is kept beside them."""
 
 Record = dict[str, Any]
 
 _HOLDER = re.compile(r"process (\d{1,18}) on (.*)")
-"""What the folder says of who holds its lock; nothing when nobody does any more."""
-
-
-class Checkpoint(NamedTuple):
-    """A resumable state and the file it is from."""
-
-    path: Path
-    state: dict[str, Any]
+"""The holder of the folder's lock, as a file in it says; the file is empty when the lock is free."""
 
 
 class Results:
@@ -99,6 +52,7 @@ class Results:
         self.generator = folder / "generator_final.pth"
         self.discriminator = folder / "discriminator_final.pth"
         self.best_generator = folder / "generator_best.pth"
+        self.weights_place = folder / "weights.txt"
         self.skipped = folder / "skipped.txt"
         self._lock = FileLock(folder / ".lock")
         self._lock_holder = folder / ".lock_holder"
@@ -133,8 +87,7 @@ class Results:
         """Raise `OnarError` when the folder is no run's, and holds files that a run would replace or remove."""
         if is_results_folder(self.folder):
             return
-        own = self.config, self.log, self.generator, self.discriminator, self.best_generator, self.skipped
-        there = [path for path in own if path.exists()]
+        there = [path for path in (self.config, self.log, self.skipped, *self._final_files()) if path.exists()]
         there += [*self._checkpoint_files(), *(path for _, path in self._pictures()), *self._events()]
         if there:
             raise OnarError(
@@ -173,6 +126,20 @@ class Results:
         if found is None or found[2] != platform.node() or os.name != "posix":
             return None if holder else False
         return _is_alive(int(found[1]))
+
+    def is_finished(self) -> bool:
+        """Whether the final weights are in the folder, or written to the place that it names."""
+        return self.generator.is_file() or self.weights_place.is_file()
+
+    def finish_elsewhere(self, weights: Path) -> None:
+        """Say where the final weights are, and drop the checkpoints."""
+        write_text(self.weights_place, f"{weights}\n")
+        for path in self._checkpoint_files():
+            path.unlink()
+
+    def _final_files(self) -> tuple[Path, ...]:
+        """The files of a finished run."""
+        return self.generator, self.discriminator, self.best_generator, self.weights_place
 
     def checkpoint(self, step: int) -> Path:
         """The resumable state after a step."""
@@ -234,7 +201,7 @@ class Results:
                 "make room, or choose a --results_dir on another disk"
             )
 
-    def find_checkpoint(self, config: TrainConfig) -> Checkpoint | None:
+    def find_checkpoint(self, config: RunSettings) -> Checkpoint | None:
         """Decide by `config.resume` where the run goes on; None starts from the beginning. Nothing is changed.
 
         Raises:
@@ -249,19 +216,19 @@ class Results:
                 checkpoint = Checkpoint(path, load_state(path, sealed=True))
             except DamagedFileError as error:
                 raise OnarError(f"{error}; --resume takes a whole file from a checkpoints folder, or auto") from error
-            _refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS | RATE_KEYS)
+            refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS | RATE_KEYS)
             return checkpoint
         newest = self._newest_whole_checkpoint()
         if newest is not None:
             more = frozenset() if self.generator.exists() else LENGTH_KEYS | RATE_KEYS
-            _refuse_other_settings(newest, config, FREE_KEYS | more)
+            refuse_other_settings(newest, config, FREE_KEYS | more)
         if self.generator.exists():
             raise OnarError(
                 f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
             )
         return newest
 
-    def start(self, config: TrainConfig, checkpoint: Checkpoint | None) -> None:
+    def start(self, config: RunSettings, checkpoint: Checkpoint | None) -> None:
         """Keep the configuration, and remove what is in the folder but does not lead up to the checkpoint."""
         obsolete, epochs = [*self._checkpoint_files(), self.log, self.skipped, *self._events()], 0
         if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
@@ -269,9 +236,9 @@ class Results:
             epochs = checkpoint.state["progress"]["epoch"]
             self._rewind_log(**checkpoint.state["progress"])
         obsolete += [path for epoch, path in self._pictures() if epoch > epochs]
-        for path in (*obsolete, self.generator, self.discriminator, self.best_generator):
+        for path in (*obsolete, *self._final_files()):
             path.unlink(missing_ok=True)
-        write_text(self.config, config.to_toml())
+        write_text(self.config, tomli_w.dumps(plain_settings(config)))
 
     def _rewind_log(self, step: int, epoch: int, **_progress: Any) -> None:
         """Forget what was logged after a step and so many finished epochs, because it is about to happen again."""
@@ -286,7 +253,7 @@ class Results:
         write_text(self.log, "".join(line.rstrip("\n") + "\n" for line in lines if stays(line)))
 
     def _newest_whole_checkpoint(self) -> Checkpoint | None:
-        """The newest checkpoint that is not damaged; says which ones it had to pass over."""
+        """The newest checkpoint that is not damaged; warns of each one that is."""
         damage: list[DamagedFileError] = []
         for path in reversed(self._checkpoint_files()):
             try:
@@ -294,8 +261,8 @@ class Results:
             except DamagedFileError as error:
                 damage.append(error)
                 continue
-            for told in damage:
-                warn(f"onar: {told}; going on from {path.name} instead")
+            for damaged in damage:
+                warn(f"onar: {damaged}; going on from {path.name} instead")
             return checkpoint
         if damage:
             raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start anew with --resume never")
@@ -319,12 +286,6 @@ class Results:
         return sorted(self.checkpoints.glob("step_*.pt"))
 
 
-def loss_names(names: Iterable[str]) -> list[str]:
-    """Those of some names that are losses: first the five that every run has, then the others."""
-    losses = {name for name in names if name.endswith("_loss")}
-    return [name for name in LOSSES if name in losses] + sorted(losses.difference(LOSSES))
-
-
 def _record_of(line: str) -> Record | None:
     """The record in a line of the log; None for anything else."""
     try:
@@ -334,63 +295,6 @@ def _record_of(line: str) -> Record | None:
     wanted = {"kind": str, "step": int, "epoch": int}
     is_own = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in wanted.items())
     return record if is_own else None
-
-
-def told_changes(state: dict[str, Any], config: TrainConfig) -> str:
-    """Which settings of a run that goes on have changed its course, such as "epochs was 8, is 12"; empty when none."""
-    before, now = TrainConfig().to_plain() | state["config"], config.to_plain()
-    return _changes(before, now, sorted(LENGTH_KEYS | RATE_KEYS | BATCH_KEYS))
-
-
-def _changes(before: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
-    differing = [key for key in keys if before.get(key) != now.get(key)]
-    return "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
-
-
-def has_other_length(state: dict[str, Any], config: TrainConfig) -> bool:
-    """Whether the run of a checkpoint is now to be longer or shorter than it was."""
-    before, now = state["config"], config.to_plain()
-    return any(before.get(key) != now.get(key) for key in LENGTH_KEYS)
-
-
-def kept_precision(state: dict[str, Any]) -> Precision:
-    """The number format that the run of a checkpoint computes in; older checkpoints have the setting alone."""
-    precision: Precision = state["progress"].get("mixed_precision") or state["config"]["mixed_precision"]
-    return precision
-
-
-def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of which folders and file lists say only that there are some: the photos themselves are compared."""
-    local = {name for name in PLACES & settings.keys() if not str(settings[name]).startswith(HUB_PREFIX)}
-    return settings | dict.fromkeys(local, "files on this machine")
-
-
-def _refuse_other_settings(checkpoint: Checkpoint, config: TrainConfig, free: frozenset[str]) -> None:
-    path, state = checkpoint
-    if not (isinstance(state.get("config"), dict) and isinstance(state.get("progress"), dict)):
-        raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
-    refuse_newer(state.get("format", FORMAT), path)
-    known = {field.name for part in (TrainConfig, Progress) for field in fields(part)} | {"best_psnr"}
-    for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
-        raise OnarError(f"{path} has {key!r}, which this version does not know{NEWER}")
-    # An earlier version lacks settings that have come since; it did what their defaults do.
-    before, now = (
-        _without_places(settings) for settings in (TrainConfig().to_plain() | state["config"], config.to_plain())
-    )
-    if now["mixed_precision"] in ("auto", kept_precision(state)):  # either goes on as the run began
-        now["mixed_precision"] = before["mixed_precision"]
-    if before["batch_size"] * before["accumulation_steps"] == now["batch_size"] * now["accumulation_steps"]:
-        free |= BATCH_KEYS
-    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    differing = [key for key in keys if key not in free]
-    if not differing:
-        return
-    changes = _changes(before, now, differing)
-    longer = f"train it for longer with --resume {path}, " if LENGTH_KEYS.issuperset(differing) else ""
-    raise UsageError(
-        f"{path} belongs to a run with other settings ({changes}): {longer}choose another --results_dir, "
-        "or replace that run with --resume never"
-    )
 
 
 def _is_alive(process: int) -> bool:

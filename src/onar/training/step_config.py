@@ -9,6 +9,7 @@ from onar.errors import UsageError
 from onar.settings.checks import Settings, at_least, check_seed, plain_settings, require
 from onar.settings.training import DeviceOption, PhotosOption, photo_data
 from onar.system.devices import available_cpus, check_device
+from onar.training.setting_kinds import FREE_KEYS, PLACES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,16 @@ class StepConfig(Settings):
     photo_column: str | None = None
     """Column of pictures in a Hugging Face source; without it, the first."""
     output: Path = Path("./network.safetensors")
-    """The file; while the training lasts, a checkpoint lies beside it."""
+    """File of the weights; written when the training ends."""
+    results_dir: Path | None = None
+    """Folder for checkpoints, log and curves; by default one beside `output`, named after it."""
+    resume: str | Path = "auto"
+    """auto goes on with the unfinished training in `results_dir`, never starts anew, a path goes on from
+    that checkpoint."""
+    val_data: PhotosOption | None = None
+    """Photos for validation, named as for `data`. Without them there is none."""
     weights: str | None = None
-    """The network that it works with: a file as for `complete`; by default the bundled weights."""
+    """The network that it is for: a file as for `complete`; by default the bundled weights."""
     num_workers: int | None = None
     """Processes that read photos; by default one for each CPU, and 0 reads in the training process."""
     batch_size: int = 4
@@ -38,7 +46,7 @@ class StepConfig(Settings):
     learning_rate: float = 6e-4
     """Adam's learning rate; it falls to zero along half a cosine."""
     ema_decay: float = 0.995
-    """What is kept is the average of the network's weights over time with this decay."""
+    """Decay of the exponential moving average (EMA) of the weights, which is what is kept."""
     overwrite: bool = False
     """Replace the output when it is there."""
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
@@ -50,32 +58,26 @@ class StepConfig(Settings):
     checkpoint_minutes: float = 5.0
     """Minutes between checkpoints."""
     log_every: int = 50
-    """Steps between lines about the losses."""
+    """Steps between lines in log.jsonl."""
+    epoch_steps: int = 500
+    """Steps of an epoch, at whose end losses are printed, validation is done and a checkpoint is written."""
+    sample_every: int = 1
+    """Epochs between sample sheets and curves; the last epoch always has them."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """When a loss or gradient is not a finite number: stop the training, or skip the step (but stop after ten in a
+    row)."""
 
-    changes_no_weight: ClassVar[frozenset[str]] = frozenset(
-        {
-            "data",
-            "photo_column",
-            "output",
-            "weights",
-            "num_workers",
-            "overwrite",
-            "max_minutes",
-            "device",
-            "checkpoint_minutes",
-            "log_every",
-        }
-    )
-    """Settings that may differ between the parts of one training."""
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size",)
     """Settings to lower where memory runs out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "data", photo_data(self.data))
+        for name in ("data", "val_data"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, photo_data(value))
         if self.output.suffix.lower() != ".safetensors":
             raise UsageError(f"--output must end in .safetensors, not {self.output.name}")
-        for name in ("batch_size", "steps", "log_every"):
+        for name in ("batch_size", "steps", "log_every", "epoch_steps", "sample_every"):
             at_least(name, getattr(self, name), 1)
         check_seed(self.seed)
         check_device(self.device)
@@ -93,10 +95,11 @@ class StepConfig(Settings):
         return available_cpus() if self.num_workers is None else self.num_workers
 
     @property
-    def checkpoint(self) -> Path:
-        """The resumable state of a training that is not done."""
-        return self.output.with_suffix(".checkpoint.pt")
+    def results(self) -> Path:
+        """The results folder."""
+        return self.results_dir or self.output.with_name(f"{self.output.stem}_results")
 
     def recipe(self) -> dict[str, Any]:
         """The settings that the weights depend on, beside the photos and the network, as the values TOML knows."""
-        return {name: value for name, value in plain_settings(self).items() if name not in self.changes_no_weight}
+        left_out = FREE_KEYS | PLACES | {"photo_column", "max_minutes"}
+        return {name: value for name, value in plain_settings(self).items() if name not in left_out}

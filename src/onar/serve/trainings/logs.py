@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 from onar.errors import OnarError, printable
 from onar.settings.checks import read_toml
-from onar.training.results_folder import VALIDATION_SCORES, Record, Results, loss_names
+from onar.training.curve_names import loss_names, score_names
+from onar.training.results_folder import Record, Results
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are kept."""
@@ -139,7 +140,7 @@ def state_of(folder: Path) -> State:
         status = results.log.stat()
     except OSError:
         return State(0, 0, False, False)
-    finished = results.generator.is_file()
+    finished = results.is_finished()
     return State(status.st_mtime_ns, status.st_size, finished, not finished and results.is_written_to() is False)
 
 
@@ -168,16 +169,19 @@ def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | No
 
 
 class _Plan(NamedTuple):
-    epochs: int
+    epochs: float
     max_steps: float | None
 
 
 def _planned_epochs(results: Results) -> _Plan:
     settings = _settings(results)
-    epochs, steps = settings.get("epochs"), settings.get("max_steps")
+    steps, epoch_steps, epochs = (settings.get(name) for name in ("steps", "epoch_steps", "epochs"))
+    if isinstance(steps, int) and isinstance(epoch_steps, int) and steps > 0 and epoch_steps > 0:
+        return _Plan(steps / epoch_steps, steps)
     if not isinstance(epochs, int) or epochs < 1:
         raise UnreadableRunError("no_settings", results.config)
-    return _Plan(epochs, steps if _is_number(steps) else None)
+    most = settings.get("max_steps")
+    return _Plan(epochs, most if _is_number(most) else None)
 
 
 def _settings(results: Results) -> dict[str, Any]:
@@ -248,15 +252,10 @@ def _scores(records: list[Record]) -> dict[str, dict[str, Series]]:
     for record in records:
         validation = record.get("validation")
         for method, scores in validation.items() if isinstance(validation, dict) else ():
-            for name in VALIDATION_SCORES if isinstance(scores, dict) else ():
-                if _is_number(scores.get(name)):
-                    curve = curves.setdefault(name, {}).setdefault(method, [])
-                    curve.append((record["epoch"], scores[name]))
-    return {
-        name: {method: thinned(curve) for method, curve in curves[name].items()}
-        for name in VALIDATION_SCORES
-        if name in curves
-    }
+            for name, score in scores.items() if isinstance(scores, dict) else ():
+                if _is_number(score):
+                    curves.setdefault(name, {}).setdefault(method, []).append((record["epoch"], score))
+    return {name: {method: thinned(curve) for method, curve in curves[name].items()} for name in score_names(curves)}
 
 
 def thinned(points: Series) -> Series:

@@ -16,7 +16,7 @@ class BlendConfig(StepConfig):
     """Which pairs of fills a blend learns from, and how; see `StepConfig`."""
 
     output: Path = Path("./texture.safetensors")
-    """The file, for --blend; while the training lasts, a checkpoint lies beside it."""
+    """File of the weights, for --blend; written when the training ends."""
     weights: str | None = None
     """The network whose fills are blended: a file as for `complete`; by default the bundled weights."""
     num_workers: int | None = None
@@ -43,7 +43,7 @@ class BlendConfig(StepConfig):
     """Weight of the pixel loss (L1)."""
     lambda_thin: float = 60.0
     """Weight of the same loss in thin holes, where a pixel counts by how little of what is within some 70 pixels of it
-    is hole: what was there can be foretold."""
+    is hole: what was there can be predicted."""
     lambda_style: float = 10.0
     """Weight of the style loss (Gram matrices)."""
     lambda_statistics: float = 0.7
@@ -57,8 +57,6 @@ class BlendConfig(StepConfig):
     content_weights: Path | None = None
     """File with that network's ImageNet weights, when they cannot be downloaded."""
 
-    # What the pairs are made from is kept beside the pairs.
-    changes_no_weight: ClassVar[frozenset[str]] = StepConfig.changes_no_weight | {"pairs", "content_weights"}
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size", "img_size")
 
     def __post_init__(self) -> None:
@@ -77,3 +75,8 @@ class BlendConfig(StepConfig):
     def pair_folder(self) -> Path:
         """Where the pairs are."""
         return self.pairs or self.output.with_name(f"{self.output.stem}_pairs")
+
+    @property
+    def val_pair_folder(self) -> Path:
+        """Where the pairs of `val_data` are."""
+        return self.pair_folder / "validation"

@@ -1,8 +1,8 @@
-"""What a blend is trained on: pairs of the fills that it gets, a network's and two that are copied, and the photo.
+"""The training data of a blend: pairs of its input, a network's fill and two of copied patches, and the photo.
 
-Such a pair takes seconds to make, so pairs are made once, into a folder. Each is a file of its own, whole or
-not at all, that depends on the photos, the network, the seed and its number alone: making them can be stopped at any
-moment, and any number of processes can share it.
+A pair takes seconds to make, so pairs are made once, into a folder. Each is a file, whole or not at all, that depends
+on the photos, the network, the seed and its number alone: making them can be stopped at any moment, and any number of
+processes can share it.
 """
 
 from __future__ import annotations
@@ -26,32 +26,29 @@ from onar.inference.texture import copy_texture
 from onar.masks.generation import random_mask
 from onar.system.console import progress_bar, warn
 from onar.system.files import remove_partial, replacing, write_text
+from onar.training.holes import IRREGULAR, OBJECT
 
 FillPair: TypeAlias = NDArray[np.uint8]
-"""H×W×13: the photo, the network's fill, the copied one and the coarsely copied one, three channels each, and the
-mask."""
+"""H×W×13: the photo, the network's fill, the patches and the coarse patches, three channels each, and the mask."""
 
 CHANNELS = 13
 
 IRREGULAR_SHARE = 0.45
 """Share of the pairs with irregular holes; the others have holes shaped like things."""
-IRREGULAR: dict[str, Any] = {"mask_type": "irregular", "hole_ratio": (0.03, 0.6)}
-OBJECT: dict[str, Any] = {"mask_type": "object", "hole_ratio": (0.02, 0.13), "max_size_ratio": 0.55}
-
-LARGEST_OBJECT_CROP = 3.0
+MAX_OBJECT_CROP = 3.0
 """Largest side of the crops with such holes, as a multiple of a pair's: the larger the photo, the deeper its holes. A
-photo that is not as large is not enlarged for it: it would have no texture that could be learned from."""
+smaller photo is not enlarged for it: it would have no texture to learn from."""
 
-SMALLEST_CROP = 0.8
+MIN_CROP = 0.8
 """Smallest random crop, as a share of the largest one that fits."""
 
 RADII = (2, 3, 4, 5)
 OTHER_RADIUS_SHARE = 0.2
-"""Share of the pairs copied with a random radius in place of the rule's, so that a blend knows worse copies, too."""
+"""Share of the pairs whose patches have a random radius instead of the rule's, so that a blend sees worse ones, too."""
 
 
 def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
-    """Make a folder for pairs and note in it what they are made from; files cut off by a kill are removed.
+    """Make a folder for pairs and note in it their source; partial files of a killed process are removed.
 
     Raises:
         OnarError: the folder cannot be written to, or holds pairs that were made from something else.
@@ -76,12 +73,12 @@ def pair_file(folder: Path, number: int) -> Path:
 
 
 def missing_pairs(folder: Path, count: int) -> list[int]:
-    """Numbers of the pairs, of so many, that are not made yet."""
+    """Numbers of the pairs that are not made yet, of the given number."""
     return [number for number in range(count) if not pair_file(folder, number).exists()]
 
 
 def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
-    """Make pairs, with a progress bar on stderr; photos that cannot be read are named and passed over.
+    """Make pairs, with a progress bar on stderr; unreadable photos are reported and skipped.
 
     Args:
         maker: makes one.
@@ -99,12 +96,12 @@ def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
         num_workers=min(num_workers, len(numbers)),
         worker_init_fn=start_worker,
     )
-    told: set[str] = set()
+    reported: set[str] = set()
     try:
         for unreadable in progress_bar(loader, desc="Making pairs", total=len(numbers), unit="pair"):
             for line in unreadable:
-                if line not in told:
-                    told.add(line)
+                if line not in reported:
+                    reported.add(line)
                     warn(f"Skipped {line}")
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped; the pairs that are made stay. The same command goes on.") from None
@@ -136,9 +133,9 @@ class PairMaker(Dataset[list[str]]):
         mask = random_mask(*photo.shape[:2], rng=rng, **(IRREGULAR if irregular else OBJECT))
         hole = mask > 0
         radius = int(rng.choice(RADII)) if rng.random() < OTHER_RADIUS_SHARE else None
-        copies = [np.where(hole[..., None], copy, photo) for copy in copy_texture(photo, hole, number, radius)]
-        led = self._inpainter(photo, mask, texture="network")
-        pair = crop_near_hole(np.concatenate([photo, led, *copies, mask[..., None]], axis=2), self.side, rng)
+        patches = [np.where(hole[..., None], copy, photo) for copy in copy_texture(photo, hole, number, radius)]
+        network = self._inpainter(photo, mask, texture="network")
+        pair = crop_near_hole(np.concatenate([photo, network, *patches, mask[..., None]], axis=2), self.side, rng)
         with replacing(pair_file(self.folder, number)) as temporary:
             np.save(temporary, pair)
         return unreadable
@@ -150,13 +147,13 @@ class PairMaker(Dataset[list[str]]):
 
     def _read_crop(self, irregular: bool, rng: np.random.Generator) -> tuple[EightBits, list[str]]:
         """A random crop of a random photo, or of the next one that can be read; and a line for each that cannot."""
-        largest = self.side * (1.0 if irregular else LARGEST_OBJECT_CROP)
+        largest = self.side * (1.0 if irregular else MAX_OBJECT_CROP)
 
         def read(source: PhotoSource) -> EightBits:
             with open_photo(source) as file:
                 size = file.height, file.width
                 side = round(max(self.side, min(*size, largest)))
-                return file.read_crop(random_box(size, (side, side), SMALLEST_CROP, rng), side, side)
+                return file.read_crop(random_box(size, (side, side), MIN_CROP, rng), side, side)
 
         crop, _, unreadable = first_readable(self.photos, int(rng.integers(len(self.photos))), read)
         return crop, unreadable
@@ -167,7 +164,7 @@ def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.ran
 
     Args:
         folder: of the pairs.
-        count: draw from the first so many.
+        count: draw from the first ones, up to this number.
         batch_size: crops to read.
         side: of the crops in pixels, at most that of the pairs.
         rng: source of all that is random.

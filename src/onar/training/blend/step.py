@@ -1,174 +1,220 @@
-"""A blend with what trains it, and how one step changes it."""
+"""A blend and its discriminator: how one step changes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel
 
 from onar.masks.holes import composite
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
-from onar.training.gan.step import Resumable, moving_average, require_finite
+from onar.training.learning import RateFactor, require_finite
 from onar.training.losses import (
+    Loss,
+    compute_losses,
     local_statistics_loss,
     normalised_feature_loss,
+    printed_losses,
     relativistic_discriminator_loss,
     relativistic_generator_loss,
     style_loss,
+    weighted_sum,
 )
+from onar.training.step_task import Learner, StepNetworks
 
 DISCRIMINATOR_CHANNELS = 32
-LONGEST_GRADIENT = 5.0
-"""Longer gradients of the blend are shortened to this norm."""
+MAX_GRADIENT_NORM = 5.0
+"""The gradient norm of the blend is clipped to this."""
 
 
 @dataclass
-class BlendGAN(Resumable):
-    """A blend and a local discriminator with everything that trains them.
+class BlendComparison:
+    """What the losses of a blend compare.
 
     Attributes:
-        blend: (led, copied, coarse, known) -> completed.
+        whole: B×3×H×W, the composite of photo and fill.
+        photo: the target.
+        known: B×1×H×W.
+        features: image -> list of feature maps.
+        real: the discriminator's logits for the photo; None when it does not learn.
+        judge: image -> the discriminator's logits.
+    """
+
+    whole: Tensor
+    photo: Tensor
+    known: Tensor
+    features: Callable[[Tensor], list[Tensor]]
+    real: Tensor | None
+    judge: Callable[[Tensor], Tensor]
+
+    @cached_property
+    def feature_maps(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Those of the composite and of the photo, computed once."""
+        with torch.no_grad():
+            target = self.features(self.photo)
+        return self.features(self.whole), target
+
+    @cached_property
+    def distance(self) -> Tensor:
+        """Absolute error, B×3×H×W."""
+        return (self.whole - self.photo).abs()
+
+    def in_thin_holes(self) -> Tensor:
+        """Mean of the absolute error, in thin holes alone.
+
+        A large hole cannot be predicted, and asking for it blurs. So this term fades as more of what is within some 70
+        pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially discounted loss of
+        Yu et al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with the distance to
+        known pixels.
+        """
+        thin = functional.relu(1 - 2 * holes_nearby(1 - self.known)[:, 1:])
+        return (thin * self.distance).mean()
+
+    def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
+        """A loss of feature maps."""
+        return loss(*self.feature_maps)
+
+    def adversarial(self) -> Tensor:
+        """The blend's side of RaGAN."""
+        assert self.real is not None
+        return relativistic_generator_loss(self.real, self.judge(self.whole))
+
+
+BLEND_LOSSES: list[Loss] = [
+    Loss("pixel", lambda c: c.distance.mean(), always=True),
+    Loss("thin", BlendComparison.in_thin_holes, always=True),
+    Loss("style", partial(BlendComparison.of_features, loss=style_loss)),
+    Loss("statistics", partial(BlendComparison.of_features, loss=local_statistics_loss)),
+    Loss("normalised", partial(BlendComparison.of_features, loss=normalised_feature_loss)),
+    Loss("adv", BlendComparison.adversarial),
+]
+"""The terms of a blend in the order of their sum; each `compute` takes a `BlendComparison`."""
+
+
+class BlendGAN(StepNetworks):
+    """A blend and a local discriminator with everything that trains them.
+
+    Args:
+        blend: (network, patches, coarse_patches, known) -> completed.
         discriminator: photo or composite -> logits.
         features: image B×3×H×W in [0, 1] -> list of feature maps; frozen, on the device.
-        weights: the weight of each term by name: pixel, thin, style, statistics, normalised, adv. With adv 0 the
-            discriminator does not learn either.
+        weights: the weight of each of `BLEND_LOSSES` by name. With adv 0 the discriminator does not learn either.
         rates: learning rates of the blend and of the discriminator.
+        factor: on both learning rates.
         ema_decay: of the average of the blend that is kept.
         device: where to compute.
         bf16: compute the networks in bfloat16.
     """
 
-    blend: TextureBlend
-    discriminator: Discriminator
-    features: nn.Module
-    weights: dict[str, float]
-    rates: tuple[float, float]
-    ema_decay: float
-    device: torch.device
-    bf16: bool
-    average: AveragedModel = field(init=False)
-    optimizers: tuple[Adam, Adam] = field(init=False)
+    def __init__(
+        self,
+        blend: TextureBlend,
+        discriminator: Discriminator,
+        features: nn.Module,
+        weights: dict[str, float],
+        rates: tuple[float, float],
+        factor: RateFactor,
+        ema_decay: float,
+        device: torch.device,
+        *,
+        bf16: bool,
+    ) -> None:
+        for network in (blend, discriminator):
+            network.to(device).to(memory_format=torch.channels_last)
+        self.blend, self.discriminator, self.features = blend, discriminator, features
+        self.weights, self.device, self.bf16 = weights, device, bf16
+        optimizer = Adam(blend.parameters(), rates[0], (0.9, 0.99))
+        optimizer_d = Adam(discriminator.parameters(), rates[1], (0.5, 0.99))
+        self.learners = {
+            "blend": Learner(blend, optimizer, factor, ema_decay),
+            "discriminator": Learner(discriminator, optimizer_d, factor),
+        }
 
-    def __post_init__(self) -> None:
-        for network in (self.blend, self.discriminator):
-            network.to(self.device).to(memory_format=torch.channels_last)
-        self.average = AveragedModel(self.blend, multi_avg_fn=moving_average(self.ema_decay))
-        self.optimizers = (
-            Adam(self.blend.parameters(), self.rates[0], (0.9, 0.99)),
-            Adam(self.discriminator.parameters(), self.rates[1], (0.5, 0.99)),
-        )
-
-    def step(self, pairs: Tensor, factor: float) -> dict[str, float]:
-        """Take one step: both gradients are taken at the same weights, then both networks move.
+    def learn(self, batch: Tensor) -> dict[str, float]:
+        """Take both gradients at the same weights, then move both networks.
 
         Args:
-            pairs: uint8 B×13×H×W, as `blend_pairs.FillPair` orders the channels.
-            factor: on both learning rates.
+            batch: uint8 B×13×H×W, as `pairs.FillPair` orders the channels.
 
         Returns:
-            The unweighted terms by name, and the discriminator's loss as "D".
+            The unweighted terms by their printed names, and D_loss.
 
         Raises:
-            NotFiniteError: a loss or the gradient of the blend is not finite; the blend has not changed.
+            NotFiniteError: a loss or gradient is not finite; no weight has changed.
         """
-        for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * factor
-        photo, *fills, known = self._unpack(pairs)
+        # Fill the holes.
+        photo, *fills, known = self._unpack(batch)
         with self._autocast():
             completed = self.blend(*fills, known)
         whole = composite(photo, completed.float(), known)
-        terms = pixel_terms(whole, photo, known) | self._feature_terms(whole, photo)
-        losses = {}
-        if self.weights["adv"]:
-            losses["D"], real = self._discriminator_gradients(photo, whole)
-            terms["adv"] = self._adversarial_loss(real, whole)
-        self._train_blend(terms)
-        if self.weights["adv"]:
-            self._move(self.optimizers[1])
-        self.average.update_parameters(self.blend)
-        return {name: float(value.detach()) for name, value in (terms | losses).items()}
 
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "blend": self.blend,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "optimizer": self.optimizers[0],
-            "optimizer_d": self.optimizers[1],
-        }
+        # Compute the gradients of both networks.
+        losses, real = {}, None
+        if self.weights["adv"]:
+            losses["D_loss"], real = self._discriminator_gradients(photo, whole)
+        compared = BlendComparison(whole, photo, known, self._compute_features, real, self._judge)
+        terms = compute_losses(BLEND_LOSSES, self.weights, compared)
+        torch.autograd.backward(weighted_sum(terms, self.weights))
+
+        # Clip them, and move.
+        losses = printed_losses(BLEND_LOSSES, terms) | losses
+        norm = clip_grad_norm_(self.blend.parameters(), MAX_GRADIENT_NORM)
+        norm_d = get_total_norm([weight.grad for weight in self.discriminator.parameters() if weight.grad is not None])
+        require_finite(losses | {"G_gradient_norm": norm, "D_gradient_norm": norm_d})
+        self.learners["blend"].move()
+        if self.weights["adv"]:
+            self.learners["discriminator"].move()
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def fill(self, batch: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Fill the holes of pairs with the average of the blend.
+
+        Returns:
+            Photo, known, and the fills by method: the blend's ("onar") and two of those it gets; on the CPU.
+        """
+        photo, *fills, known = self._unpack(batch)
+        average = self.learners["blend"].average
+        assert average is not None
+        blended = composite(photo, average(*fills, known).float(), known).clamp(0, 1)
+        found = {"onar": blended, "network": fills[0], "patches": fills[1]}
+        return photo.cpu(), known.cpu(), {name: fill.cpu() for name, fill in found.items()}
 
     def _unpack(self, pairs: Tensor) -> list[Tensor]:
-        """Photo, led, copied and coarse, B×3×H×W in [0, 1], and known, B×1×H×W."""
+        """Photo, network's fill, patches and coarse patches, B×3×H×W in [0, 1], and known, B×1×H×W."""
         values = pairs.to(self.device).float() / 255
         *pictures, hole = (
             part.contiguous(memory_format=torch.channels_last) for part in torch.split(values, [3, 3, 3, 3, 1], 1)
         )
         return [*pictures, 1 - hole]
 
-    def _feature_terms(self, whole: Tensor, photo: Tensor) -> dict[str, Tensor]:
-        losses: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {
-            "style": style_loss,
-            "statistics": local_statistics_loss,
-            "normalised": normalised_feature_loss,
-        }
-        wanted = [name for name in losses if self.weights[name]]
-        if not wanted:
-            return {}
+    def _compute_features(self, image: Tensor) -> list[Tensor]:
         with self._autocast():
-            with torch.no_grad():
-                target = self.features(photo)
-            features = self.features(whole)
-        return {name: losses[name](features, target) for name in wanted}
+            maps: list[Tensor] = self.features(image)
+        return maps
 
     def _discriminator_gradients(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the gradients of the discriminator; returns its loss and its logits for the photos."""
         with self._autocast():
             real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
         loss = relativistic_discriminator_loss(real, fake)
-        require_finite({"D": loss})
         torch.autograd.backward(loss)
         return loss, real.detach()
 
-    def _adversarial_loss(self, real: Tensor, whole: Tensor) -> Tensor:
+    def _judge(self, image: Tensor) -> Tensor:
+        """Logits of the discriminator, whose parameters get no gradients."""
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            fake = self.discriminator(whole)
+            logits: Tensor = self.discriminator(image)
         self.discriminator.requires_grad_(True)
-        return relativistic_generator_loss(real, fake)
-
-    def _train_blend(self, terms: dict[str, Tensor]) -> None:
-        total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
-        torch.autograd.backward(total)
-        norm = clip_grad_norm_(self.blend.parameters(), LONGEST_GRADIENT)
-        require_finite(terms | {"the gradient": norm})
-        self._move(self.optimizers[0])
-
-    @staticmethod
-    def _move(optimizer: Adam) -> None:
-        optimizer.step()
-        optimizer.zero_grad()
+        return logits
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
-
-
-def pixel_terms(whole: Tensor, photo: Tensor, known: Tensor) -> dict[str, Tensor]:
-    """The distance to the photo: in all holes alike, and in thin ones.
-
-    What lies in a large hole cannot be foretold, and asking for it blurs. So the second term fades as more of what is
-    within some 70 pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially
-    discounted loss of Yu et al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with
-    the distance to what is known.
-    """
-    thin = functional.relu(1 - 2 * holes_nearby(1 - known)[:, 1:])
-    distance = (whole - photo).abs()
-    return {"pixel": distance.mean(), "thin": (thin * distance).mean()}

@@ -1,4 +1,4 @@
-"""Every setting of training a network for colours."""
+"""Every setting of training a low-resolution colour predictor."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from onar.training.step_config import StepConfig
 
 @dataclass(frozen=True, kw_only=True)
 class ColourConfig(StepConfig):
-    """Which photos a network for colours learns from, and how; see `StepConfig`."""
+    """Which photos a colour predictor learns from, and how; see `StepConfig`."""
 
     output: Path = Path("./onar.safetensors")
-    """The file, for --weights: the network with its colours; while the training lasts, a checkpoint lies beside it."""
+    """File of the weights, for --weights: the network with its colour predictor; written when the training ends."""
     weights: str | None = None
-    """The network whose colours are to be corrected, a `.pth` or `.safetensors` file; by default the bundled weights.
-    The training does not look at its fills: where it has colours already, they are trained anew."""
+    """The network that gets the predictor, a `.pth` or `.safetensors` file; by default the bundled weights. Its fills
+    are not used: a predictor that it has already is replaced."""
     count: int = 3000
-    """Photos to train on, drawn from those in `data` where it has more. They are read once and kept reduced in memory,
-    0.5 MB each."""
+    """Photos to train on, drawn at random where `data` has more. They are kept in memory at low resolution, 0.5 MB
+    each."""
     batch_size: int = 16
     """Crops in one step."""
     steps: int = 40_000
     """Steps of the training."""
     learning_rate: float = 5e-4
     """AdamW's learning rate; it falls to zero along half a cosine."""
+    epoch_steps: int = 1000
+    """Steps of an epoch, at whose end losses are printed, validation is done and a checkpoint is written."""
     ema_decay: float = 0.999
-    """What is kept is the average of the network's weights over time with this decay."""
+    """Decay of the exponential moving average (EMA) of the weights, which is what is kept."""
     channels: int = 48
     """Channels of the network's first level."""
 

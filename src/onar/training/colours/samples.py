@@ -1,7 +1,7 @@
-"""What a network for colours is trained on: photos at a fraction of their size, and many holes.
+"""The training data of a colour predictor: photos at low resolution, and many holes.
 
-A cell is a mean, so photos need not be kept larger than their cells have to be seen: what is kept of one fits many
-times into what a photo takes. They are read once, and batches are cut out of memory.
+The predictor sees means of cells, so photos are kept at half resolution at most. They are read once, and batches are
+cut out of memory.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from onar.imaging.crops import centre_box
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.masks.generation import random_mask
 from onar.system.console import progress_bar, warn
-from onar.training.blend.pairs import IRREGULAR, OBJECT
+from onar.training.holes import IRREGULAR, OBJECT
 from onar.weights.numbers import CELL
 
 SEEN_CELL = CELL // 2
-"""Side in pixels of a cell in what is kept: half of a photo that a generator sees."""
+"""Side in pixels of a cell in the reduced photos, which have half the resolution of a generator's input."""
 
 KEPT_SIDE = 320
-"""Shorter side of what is kept of a photo, at most."""
-LONGEST = 2
-"""Longer side of it, as a multiple of the shorter one, at most: of a panorama the middle is kept."""
+"""Maximum of the shorter side of a reduced photo."""
+MAX_ASPECT = 2
+"""Maximum of the longer side over the shorter one: of a panorama the middle is kept."""
 
 HALVED_SHARE = 0.65
-"""Share of the crops that show a photo at half the size that is kept."""
+"""Share of the crops at half the resolution of the reduced photos."""
 
 CROP, LARGE_CROP = 128, 192
 LARGE_SHARE = 0.2
-"""Share of the batches of large crops, which hold as many pixels."""
+"""Share of the batches with large crops, fewer of them."""
 
 MASKS = 3000
 SEEN_OBJECT = {**OBJECT, "hole_ratio": (0.02, 0.25), "max_size_ratio": 0.7}
@@ -64,11 +64,11 @@ class ReducedPhotos:
         """Draw a batch.
 
         Args:
-            batch_size: crops of `CROP` pixels a side, or so many pixels.
+            batch_size: number of crops of `CROP` pixels a side; of large crops there are fewer, with as many pixels.
             rng: source of all that is random.
 
         Returns:
-            Photos B×S×S×3 in [0, 1], and what is known of them, B×S×S, 1 = known.
+            Photos B×S×S×3 in [0, 1] and known B×S×S, 1 = known.
         """
         side = LARGE_CROP if rng.random() < LARGE_SHARE else CROP
         count = max(1, batch_size * CROP**2 // side**2)
@@ -98,7 +98,7 @@ class ReducedPhotos:
 
 
 def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> ReducedPhotos:
-    """Read photos, with a progress bar on stderr; those that cannot be read are named and passed over.
+    """Read photos, with a progress bar on stderr; unreadable ones are reported and skipped.
 
     Args:
         photos: to draw them from.
@@ -153,7 +153,7 @@ class _Reduced(Dataset[Any]):
         try:
             with open_photo(self._photos[index]) as file:
                 shorter = min(file.height, file.width)
-                height, width = min(file.height, LONGEST * shorter), min(file.width, LONGEST * shorter)
+                height, width = min(file.height, MAX_ASPECT * shorter), min(file.width, MAX_ASPECT * shorter)
                 scale = min(1.0, KEPT_SIDE / shorter)
                 box = centre_box(file.height, file.width, height, width)
                 return file.read_crop(box, max(1, round(scale * height)), max(1, round(scale * width)))
@@ -162,7 +162,7 @@ class _Reduced(Dataset[Any]):
 
 
 def _as_array(photo: Any) -> Any:
-    """Of itself the loader would make tensors."""
+    """Leave the photo as it is; the loader would make a tensor of it."""
     return photo
 
 

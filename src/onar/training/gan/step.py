@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,56 +26,23 @@ from torch.optim.swa_utils import AveragedModel
 from onar.data.samples import in_unit_range
 from onar.masks.holes import composite
 from onar.system.processes import mean_over_processes
+from onar.training.learning import NotFiniteError, advance, join_states, load_states, set_rate
 from onar.training.losses import (
-    PerceptualLoss,
-    PixelLoss,
+    GENERATOR_LOSSES,
+    Comparison,
+    compute_losses,
+    printed_losses,
     relativistic_discriminator_loss,
-    relativistic_generator_loss,
-    total_variation,
+    weighted_sum,
 )
 
 Batch = tuple[Tensor, Tensor]  # photo B×H×W×C uint8, or float32 in [0, 1], known B×1×H×W uint8
 Saved = tuple[Tensor, Tensor]  # a buffer, and what it held before
-LOSS_NAMES = {
-    "pixel": "Pixel_loss",
-    "content": "Content_loss",
-    "adv": "Adv_loss",
-    "style": "Style_loss",
-    "tv": "TV_loss",
-}
 GRADIENT_NORMS = ("G_gradient_norm", "D_gradient_norm")
 
 
-class NotFiniteError(Exception):
-    """A loss or a gradient is not a number or infinite; the message says which."""
-
-
-def require_finite(values: dict[str, Tensor]) -> None:
-    """Raise `NotFiniteError` that names the first value which is not a finite number."""
-    for name, value in values.items():
-        if not math.isfinite(number := float(value.detach())):
-            raise NotFiniteError(f"{name} is {number}")
-
-
-class Resumable(ABC):
-    """Networks with everything that trains them, whose training can go on in a later process."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything a later process needs to go on exactly here."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
-    @abstractmethod
-    def _parts(self) -> dict[str, Any]:
-        """What has a state, by a name that stays the same."""
-
-
 @dataclass
-class GAN(Resumable):
+class GAN:
     """Generator and discriminator with everything that trains them.
 
     Attributes:
@@ -86,13 +52,12 @@ class GAN(Resumable):
         optimizer_g: the generator's optimiser.
         optimizer_d: the discriminator's optimiser.
         schedules: learning-rate schedules of the generator's and of the discriminator's optimiser.
-        weights: the weight of each generator term by name: pixel, content, adv, style, tv. A term that weighs 0 is
-            not computed; without adv the discriminator does not learn either.
-        pixel_loss: the pixel term.
-        perceptual_loss: the content and style terms; None when both weigh 0.
-        average: exponential moving average of the generator, when one is kept.
-        is_whole: both networks are after the same step: not while they move, nor after that has failed.
-        max_grad_norm: longest gradient, as the norm over a network's weights; longer ones are shortened. 0: any length.
+        weights: the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either.
+        features: of the content and style losses; None when both weigh 0.
+        hole_weight: of the pixel loss.
+        average: exponential moving average (EMA) of the generator, when one is kept.
+        is_whole: both networks are after the same step: not during an update, nor after one that failed.
+        max_grad_norm: clip each network's gradient norm to this; 0 does not clip.
     """
 
     accelerator: Accelerator
@@ -102,8 +67,8 @@ class GAN(Resumable):
     optimizer_d: Any
     schedules: Sequence[LambdaLR]
     weights: dict[str, float]
-    pixel_loss: PixelLoss
-    perceptual_loss: PerceptualLoss | None
+    features: nn.Module | None
+    hole_weight: float = 1.0
     average: AveragedModel | None = None
     max_grad_norm: float = 0.0
     is_whole: bool = field(default=True, init=False)
@@ -153,18 +118,24 @@ class GAN(Resumable):
         self, photo: Tensor, known: Tensor, completed: Tensor, whole: Tensor, real: Tensor | None
     ) -> dict[str, Tensor]:
         """Unweighted loss terms of the generator; `real` are the discriminator's logits for the photos."""
-        terms = {"pixel": self.pixel_loss(completed, photo, known)}
-        if self.perceptual_loss is not None:
-            with self.accelerator.autocast():
-                terms.update(self.perceptual_loss(completed, whole, photo))
-        if real is not None:
-            # Unwrapped: this pass leaves the discriminator's parameters alone, so there is nothing to synchronise.
-            discriminator = self.accelerator.unwrap_model(self.discriminator)
-            with _frozen(discriminator):
-                terms["adv"] = relativistic_generator_loss(real, discriminator(whole), mean_over_processes)
-        if self.weights["tv"]:
-            terms["tv"] = total_variation(whole, known)
-        return terms
+        compared = Comparison(
+            completed, whole, photo, known, self._compute_features, real, self._judge, self.hole_weight
+        )
+        return compute_losses(GENERATOR_LOSSES, self.weights, compared)
+
+    def _compute_features(self, image: Tensor) -> list[Tensor]:
+        assert self.features is not None
+        with self.accelerator.autocast():
+            maps: list[Tensor] = self.features(image)
+        return maps
+
+    def _judge(self, image: Tensor) -> Tensor:
+        """Logits of the discriminator, whose parameters get no gradients."""
+        # Unwrapped: this pass leaves the discriminator's parameters alone, so there is nothing to synchronise.
+        discriminator = self.accelerator.unwrap_model(self.discriminator)
+        with _frozen(discriminator):
+            logits: Tensor = discriminator(image)
+        return logits
 
     def freeze_encoder_norm(self) -> bool:
         """Freeze the encoder's batch norm, statistics and affine terms, from the next step on; False when it is frozen.
@@ -189,6 +160,14 @@ class GAN(Resumable):
         assert isinstance(network, nn.Module)
         network.__dict__.pop("forward", None)
         return network
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later process needs to go on exactly here."""
+        return join_states(self._parts())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        load_states(self._parts(), state)
 
     def _parts(self) -> dict[str, Any]:
         parts = {
@@ -251,18 +230,13 @@ class GAN(Resumable):
             d_loss, real = self.discriminator_step(photo, whole)
             self.accelerator.backward(d_loss * share)
         terms = self.generator_step(photo, known, completed, whole, real)
-        g_loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        g_loss = weighted_sum(terms, self.weights)
         self.accelerator.backward(g_loss * share)
-        zero = torch.zeros_like(g_loss)
-        named = {
-            printed: terms.get(name, zero)
-            for name, printed in LOSS_NAMES.items()
-            if name in terms or name in ("content", "adv")
-        }
-        return {name: loss.detach().float() for name, loss in {"D_loss": d_loss, "G_loss": g_loss, **named}.items()}
+        named = {"D_loss": d_loss, "G_loss": g_loss, **printed_losses(GENERATOR_LOSSES, terms)}
+        return {name: loss.detach().float() for name, loss in named.items()}
 
     def _clip_gradients(self) -> dict[str, Tensor]:
-        """Shorten gradients to `max_grad_norm`; returns their norms before that."""
+        """Clip gradient norms to `max_grad_norm`; returns the norms before that."""
         norms = {}
         for weight in self._held:
             weight.grad = None
@@ -286,17 +260,11 @@ class GAN(Resumable):
     def set_rates(self, *rates: float) -> None:
         """Go on with these learning rates of the generator and of the discriminator, before their factors."""
         for optimizer, schedule, rate in zip((self.optimizer_g, self.optimizer_d), self.schedules, rates, strict=True):
-            if schedule.base_lrs == [rate]:
-                continue
-            schedule.base_lrs = [rate]
-            (group,) = optimizer.param_groups
-            group["initial_lr"], group["lr"] = rate, rate * schedule.lr_lambdas[0](schedule.last_epoch)
-            schedule._last_lr = [group["lr"]]
+            set_rate(optimizer, schedule, rate)
 
     def _advance_schedules(self) -> None:
         for _, optimizer, schedule in self._learners:
-            optimizer._opt_called = True  # torch warns of a schedule that is ahead, as after a skipped first step
-            schedule.step()
+            advance(optimizer, schedule)
 
     def _discard(self, buffers: Sequence[Saved]) -> None:
         """Undo what computing gradients has changed, and lower the scale of fp16."""
@@ -322,31 +290,6 @@ class GAN(Resumable):
                 stack.enter_context(self.accelerator.no_sync(self.generator))
                 stack.enter_context(self.accelerator.no_sync(self.discriminator))
             yield
-
-
-def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Exponential moving average for `AveragedModel`, quicker at first so that the initial weights are forgotten."""
-
-    @torch.no_grad()
-    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        now = min(decay, (1 + float(updates)) / (10 + float(updates)))
-        for kept, new in zip(averaged, current, strict=True):
-            kept.lerp_(new, 1 - now) if kept.is_floating_point() else kept.copy_(new)
-
-    return average
-
-
-def learning_rate_factor(schedule: str, warmup_steps: int, total_steps: int) -> Callable[[int], float]:
-    """Factor on the learning rate after so many steps: a linear rise, then constant or half a cosine down to 0."""
-
-    def factor(step: int) -> float:
-        rise = min(1.0, (step + 1) / (warmup_steps + 1))
-        if schedule == "constant":
-            return rise
-        done = max(0, step - warmup_steps) / max(1, total_steps - warmup_steps)
-        return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-    return factor
 
 
 @contextmanager
