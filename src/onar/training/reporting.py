@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from onar.imaging.writing import write_image
 from onar.imaging.sheets import picture_grid
+from onar.imaging.writing import write_image
 from onar.settings.checks import plain_settings
 from onar.system import console
 from onar.system.processes import is_main_process
