@@ -55,7 +55,7 @@ PENDING = (
     *("src/onar/checkpoint.py", "src/onar/cli.py", "src/onar/demo.py", "src/onar/data/doctor.py"),
     *("src/onar/completion/", "src/onar/conversion/", "src/onar/evaluation/", "src/onar/export/", "src/onar/fills/"),
     *("src/onar/inference/", "src/onar/masks/", "src/onar/metrics/", "src/onar/models/", "src/onar/serve/"),
-    *("src/onar/settings/", "src/onar/training/", "src/onar/weights/"),
+    *("src/onar/settings/", "src/onar/weights/"),
 )
 """Folders and files whose texts are not revised yet."""
 

@@ -1,14 +1,14 @@
-"""Which curves a log has: any loss and any score that was logged has one, and the known ones come first."""
+"""Names and order of the curves: each logged loss and score has one, and the known ones come first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
-"""What every training of a generator has a curve of, logged or not."""
+"""The losses of every training of a generator, first in all lists."""
 
 ENDINGS = ("_loss", "_error")
-"""How the names of those numbers of a record end that are drawn as losses."""
+"""Endings of the numbers in a record that are drawn as losses."""
 
 SCORE_TITLES = {
     "psnr": "PSNR (dB)",

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 
 from onar.system.files import replacing
 from onar.training.curve_names import SCORE_TITLES, loss_names, score_names
-
-Record = dict[str, Any]
+from onar.training.results_folder import Record
 
 
 def save_loss_curves(path: Path, records: Sequence[Record]) -> None:

@@ -1,6 +1,6 @@
 """The training engine: `fit(task, config, results)`.
 
-Read `fit` for the order of things, `_train_epoch` for the loop, and `Task` in `run.py` for what a task gives.
+Read `fit` for the order of things, `_train_epoch` for the loop, and `TrainingTask` in `run.py` for what a task gives.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from onar.training.reporting import (
 )
 from onar.training.results_folder import Results
 from onar.training.resume import Checkpoint, RunSettings, describe_changes, has_other_length, kept_precision
-from onar.training.run import Run, Task
+from onar.training.run import Run, TrainingTask
 from onar.weights.files import NEWER
 
 MAX_BAD_STEPS = 10
-"""In a row: after these the run does not recover, whatever --on_nan."""
+"""Skipped steps in a row that end the run: it does not recover."""
 
 
-def fit(task: Task, config: RunSettings, results: Results) -> None:
+def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
     """Train a task from its last checkpoint, or the start, to the end.
 
     Args:
@@ -54,7 +54,7 @@ def fit(task: Task, config: RunSettings, results: Results) -> None:
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
-    with _naming_memory(task), closing(results):
+    with _reporting_memory(task), closing(results):
         run = prepare(task, config, results)
         log(run, start_record(run))
 
@@ -62,7 +62,7 @@ def fit(task: Task, config: RunSettings, results: Results) -> None:
         with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:
             while not run.is_done():
                 say(f"Epoch {run.progress.epoch + 1}/{task.epochs}")
-                with _saving_what_is_done(run):
+                with _saving_on_error(run):
                     _train_epoch(run, interrupted)
                 _end_epoch(run)
             if run.is_stale():
@@ -73,10 +73,10 @@ def fit(task: Task, config: RunSettings, results: Results) -> None:
             say(task.save_weights())
 
 
-def prepare(task: Task, config: RunSettings, results: Results) -> Run:
-    """Gather everything a run needs, and go on from its checkpoint when there is one.
+def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
+    """Build a run, or restore it from its checkpoint.
 
-    Everything that can be wrong is found here; what an earlier run left in the folder is removed only after that.
+    All errors of settings and files are raised here; files of an earlier run are removed only after that.
     """
     # Find the checkpoint.
     budget = Budget(60 * (config.max_minutes or math.inf))
@@ -109,8 +109,8 @@ def _open_results(results: Results, config: RunSettings) -> Checkpoint | None:
     return results.find_checkpoint(config)
 
 
-def _progress_of(state: dict[str, Any] | None, task: Task, config: RunSettings) -> Progress:
-    """How far a checkpoint is; what no longer holds with the settings of now is left out."""
+def _progress_of(state: dict[str, Any] | None, task: TrainingTask, config: RunSettings) -> Progress:
+    """The progress of a checkpoint, without what other settings have made invalid."""
     if state is None:
         return Progress()
     progress = Progress.from_state(state["progress"])
@@ -121,7 +121,7 @@ def _progress_of(state: dict[str, Any] | None, task: Task, config: RunSettings) 
     return progress
 
 
-def _restore(task: Task, checkpoint: Checkpoint) -> None:
+def _restore(task: TrainingTask, checkpoint: Checkpoint) -> None:
     try:
         task.load_state_dict(checkpoint.state["gan"])
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -135,7 +135,7 @@ def _start_results(results: Results, config: RunSettings, checkpoint: Checkpoint
 
 
 def _train_epoch(run: Run, interrupted: list[int]) -> None:
-    """Train to the end of the epoch, or to the last step, after which a signal stops nothing: the run's end saves."""
+    """Train to the end of the epoch, or to the last step, after which signals are ignored: the run ends anyway."""
     progress = run.progress
     left = run.steps_left_in_epoch()
     done = run.task.steps_left(0) - left
@@ -167,7 +167,7 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
 
 
 def _timed_batches(run: Run) -> Iterator[tuple[Any, int]]:
-    """The batches of the rest of the epoch; the time that they are waited for is counted."""
+    """The batches of the rest of the epoch; the waiting time is counted."""
     batches = run.task.batches()
     while True:
         waiting_since = time.perf_counter()
@@ -181,7 +181,7 @@ def _timed_batches(run: Run) -> Iterator[tuple[Any, int]]:
 
 
 def _step(run: Run, batch: Any, images: int) -> dict[str, float]:
-    """Take a step and count it; returns its losses, or nothing when it had to be skipped."""
+    """Take a step and count it; returns its losses, empty when it was skipped."""
     progress, started = run.progress, time.perf_counter()
     try:
         losses = run.task.step(batch)
@@ -195,7 +195,7 @@ def _step(run: Run, batch: Any, images: int) -> dict[str, float]:
 
 
 def _skip_or_stop(run: Run, reason: str) -> None:
-    """Log a step that was not taken; raises `OnarError` when it ends the run."""
+    """Log a skipped step; raises `OnarError` when it ends the run."""
     from_main(lambda: _refuse_bad_step(run, reason))
     step = run.progress.step
     say(f"Skipped step {step}: {reason}")
@@ -210,7 +210,7 @@ def _refuse_bad_step(run: Run, reason: str) -> None:
     skip = "" if may_skip else ", or skip such steps with --on_nan skip"
     raise OnarError(
         f"step {run.progress.step}: {reason}{often}; {run.results.last_good()}. "
-        f"Start anew with {run.task.nan_advice}{skip}"
+        f"Start again with {run.task.nan_advice}{skip}"
     )
 
 
@@ -221,7 +221,7 @@ def _in_any_process(flag: bool, device: torch.device) -> bool:
 
 
 def _wants_pause(run: Run) -> bool:
-    """Whether a checkpoint is due, or the time limit asks for something; of the latter the main process decides."""
+    """Whether a checkpoint is due, or the time limit, which only the main process checks."""
     is_due = time.monotonic() - run.last_checkpoint > 60 * run.config.checkpoint_minutes
     return is_due or (is_main_process() and run.time_verdict() != "")
 
@@ -282,10 +282,10 @@ def _end_epoch(run: Run) -> None:
 
 
 @contextmanager
-def _saving_what_is_done(run: Run) -> Iterator[None]:
-    """When the epoch fails between two steps, as for want of photos or memory, write a checkpoint first.
+def _saving_on_error(run: Run) -> Iterator[None]:
+    """When the epoch fails between two steps, such as out of memory or without photos, write a checkpoint first.
 
-    Alone only: other processes may be in the middle of a step, or gone.
+    Only in a single process: others may be in the middle of a step, or gone.
     """
     try:
         yield
@@ -299,8 +299,8 @@ def _saving_what_is_done(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _naming_memory(task: Task) -> Iterator[None]:
-    """Turn the errors of too little memory into one line; raises `OutOfMemoryError`."""
+def _reporting_memory(task: TrainingTask) -> Iterator[None]:
+    """Report out of memory in one line; raises `OutOfMemoryError`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

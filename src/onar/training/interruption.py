@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals of a closed terminal or a scheduler during a training: the step is finished first."""
+"""Ctrl-C and signals of a terminal or scheduler during a training: the step is finished first."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruption(last_saved: str) -> Iterator[list[int]]:
-    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1 so that a step can finish first; a second one stops at once.
+    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that the step is finished; a second signal stops at once.
 
-    SIGHUP stays ignored where it is, as under nohup. SIGUSR1 is what SLURM sends before a time limit when asked to.
+    SIGHUP stays ignored where it is, as under nohup. SLURM can send SIGUSR1 before a time limit.
 
     Outside the main thread signals cannot be caught, and nothing is collected.
 
     Args:
-        last_saved: what a person who stopped at once should know of the last checkpoint.
+        last_saved: a note on the last checkpoint, for the message when the run is stopped at once.
     """
     received: list[int] = []
 

@@ -1,4 +1,4 @@
-"""What every training needs to learn: averages of weights, learning rate schedules, a state, and finite numbers."""
+"""Parts of every training: average of the weights (EMA), learning rate schedules, states, and finite losses."""
 
 from __future__ import annotations
 

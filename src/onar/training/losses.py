@@ -3,7 +3,7 @@
 Pixel, content (perceptual), style and total variation losses of Liu et al. 2018, "Image Inpainting for Irregular
 Holes Using Partial Convolutions", section 3.3; the relativistic average GAN of Jolicoeur-Martineau 2018, "The
 relativistic discriminator: a key element missing from standard GAN". Photos are B x 3 x H x W in [0, 1]; known is
-B x 1 x H x W, 1 = known, 0 = hole. Every loss is a scalar, computed in float32 whatever precision comes in.
+B x 1 x H x W, 1 = known, 0 = hole. Every loss is a scalar, computed in float32 for inputs of any precision.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from onar.system.processes import mean_over_processes
 
 
 @dataclass(frozen=True)
-class Loss:
-    """One term of a weighted sum: everything that a training, its log and its curves need to know of a loss.
+class LossTerm:
+    """A loss as a term of a weighted sum, for training, log and curves.
 
     Attributes:
         name: its weight is the setting `lambda_NAME`.
-        compute: from what the task compares (such as `Comparison`) to a scalar, not weighted.
+        compute: inputs of the losses, such as `Comparison` -> unweighted scalar.
         printed: name in lines, log and curves, which ends in `_loss`; by default from `name`.
-        always: compute it with weight 0, too, to be seen in the log.
+        always: compute and log it with weight 0, too.
         logged: log 0 where it is not computed.
     """
 
@@ -43,17 +43,17 @@ class Loss:
         object.__setattr__(self, "printed", self.printed or f"{self.name.capitalize()}_loss")
 
 
-def compute_losses(losses: Sequence[Loss], weights: Mapping[str, float], compared: Any) -> dict[str, Tensor]:
+def compute_losses(losses: Sequence[LossTerm], weights: Mapping[str, float], compared: Any) -> dict[str, Tensor]:
     """The unweighted terms by name; one that weighs 0 is not computed."""
     return {loss.name: loss.compute(compared) for loss in losses if loss.always or weights[loss.name]}
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """What is minimised."""
+    """The loss that is minimised."""
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
-def printed_losses(losses: Sequence[Loss], terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def printed_losses(losses: Sequence[LossTerm], terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Terms by their printed names, 0 for those that are logged and were not computed."""
     zero = torch.zeros_like(next(iter(terms.values())))
     shown = [loss for loss in losses if loss.logged or loss.name in terms]
@@ -62,7 +62,7 @@ def printed_losses(losses: Sequence[Loss], terms: Mapping[str, Tensor]) -> dict[
 
 @dataclass
 class Comparison:
-    """What the losses of a generator compare.
+    """The inputs of a generator's losses.
 
     Attributes:
         completed: B x C x H x W, the raw output.
@@ -154,8 +154,8 @@ def gram(feature_map: Tensor) -> Tensor:
 def local_statistics_loss(features: Sequence[Tensor], target: Sequence[Tensor], window_share: float = 1 / 12) -> Tensor:
     """Distance of means and standard deviations of features in small windows; the deviations count twice.
 
-    A texture that is the same but lies elsewhere costs little, and one that is blurred costs much: with L1 it is the
-    other way round, so that what cannot be known is best left blurred.
+    A shifted texture costs little, and a blurred one costs much; with L1 it is the other way round, so that a blur is
+    the best guess.
 
     Args:
         features: feature maps B x C x H x W.
@@ -215,7 +215,7 @@ def relativistic_discriminator_loss(
 ) -> Tensor:
     """RaGAN loss of the discriminator: photos should look more real than the average composite, and vice versa.
 
-    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot tell them apart.
+    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot distinguish them.
 
     Args:
         real_logits: predictions for photos, any shape.
@@ -236,11 +236,11 @@ def relativistic_generator_loss(
     return relativistic_discriminator_loss(fake_logits, real_logits, mean)
 
 
-GENERATOR_LOSSES: list[Loss] = [
-    Loss("pixel", lambda c: pixel_loss(c.completed, c.photo, c.known, c.hole_weight), always=True),
-    Loss("content", lambda c: c.of_features(content_loss), logged=True),
-    Loss("style", lambda c: c.of_features(style_loss)),
-    Loss("adv", Comparison.adversarial, logged=True),
-    Loss("tv", lambda c: total_variation(c.whole, c.known), "TV_loss"),
+GENERATOR_LOSSES: list[LossTerm] = [
+    LossTerm("pixel", lambda c: pixel_loss(c.completed, c.photo, c.known, c.hole_weight), always=True),
+    LossTerm("content", lambda c: c.of_features(content_loss), logged=True),
+    LossTerm("style", lambda c: c.of_features(style_loss)),
+    LossTerm("adv", Comparison.adversarial, logged=True),
+    LossTerm("tv", lambda c: total_variation(c.whole, c.known), "TV_loss"),
 ]
 """The terms of a generator in the order of their sum; each `compute` takes a `Comparison`."""

@@ -1,7 +1,7 @@
-"""Which number format to train in: bfloat16 is quick where a processor multiplies it, and slow where it is emulated.
+"""Number format of a training: bfloat16 is fast where a processor multiplies it, and slow where it is emulated.
 
 On a processor without instructions for it, torch computes the gradients of a bfloat16 convolution on one thread and
-with many conversions. What is gained on one machine is then lost many times over on the next one.
+with many conversions.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ REPEATS = 3
 
 
 def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | None, device: torch.device) -> Precision:
-    """Decide on the number format of a run; say what "auto" took, and when bf16 is slow on this device.
+    """Choose the number format of a run; report the choice of "auto", and warn when bf16 is slow on this device.
 
     Args:
-        setting: what the person asks for; with "auto" bf16 where the device multiplies it, and fp32 elsewhere.
-        kept: the format that the run began with, when it is going on; it stays, whatever the device is now.
+        setting: of the user; with "auto" bf16 where the device multiplies it, and fp32 elsewhere.
+        kept: the format that the run began with, when it is going on; it stays, also on another device.
         device: where the run computes.
 
     Raises:
@@ -38,7 +38,7 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
     precision = kept or (setting if setting != "auto" else "bf16" if multiplies else "no")
     here = "this CPU" if device.type == "cpu" else "this GPU"
     if setting == "auto":
-        reason = f"{here} multiplies it" if multiplies else f"as far as torch tells, {here} does not multiply bf16"
+        reason = f"{here} multiplies it" if multiplies else f"{here} does not multiply bf16, according to torch"
         say(f"Computing in {'fp32' if precision == 'no' else precision}: {'as the run began' if kept else reason}")
     if precision == "bf16" and not multiplies and (factor := bf16_slowdown(device)) > 1:
         advice = "the run began in bf16 and keeps to it" if kept else "--mixed_precision auto takes fp32 here"
@@ -47,7 +47,7 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions that multiply bfloat16, as far as torch tells; it does not for MPS."""
+    """Whether a device has instructions that multiply bfloat16, according to torch, which does not know it of MPS."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and _cpu_multiplies_bf16()
@@ -65,7 +65,7 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def bf16_slowdown(device: torch.device) -> float:
-    """How many times as long as in fp32 a convolution with its gradients takes in bf16, timed here and now.
+    """Time of a convolution with its gradients in bf16 over that in fp32, measured now.
 
     On one thread of a CPU: several would wait for each other where other programs use the cores, and hide the factor.
     """

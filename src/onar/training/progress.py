@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The progress of a run."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from onar.settings.training import Precision
 
 @dataclass
 class Progress:
-    """How far a run is; all of it is in the checkpoint.
+    """The progress of a run; all of it is in the checkpoint.
 
     Attributes:
         epoch: finished epochs.
         step: optimiser steps so far.
-        images: photos of the current epoch that were used, by all processes. The rest of the epoch can be shared by
-            any number of processes.
-        averaged: of these, photos whose steps were taken and whose losses are in `sums`.
+        images: photos of the current epoch that all processes have used. Any number of processes can share the rest.
+        averaged: of these, photos of steps that were not skipped, whose losses are in `sums`.
         sums: losses of the current epoch, each weighted by the photos of its step.
         seconds: time spent training in the current epoch.
         waiting: of these, seconds spent waiting for data.
         skipped: one line, `file: reason`, for each photo that could not be read.
         upscaled: photos smaller than the crop, by index.
-        stream: how far each process was in its stream at the last checkpoint.
+        stream: position of each process in its stream at the last checkpoint.
         bad_steps: steps that were skipped because a loss or gradient was not finite.
-        bad_steps_in_a_row: how many of them are the latest steps.
+        bad_steps_in_a_row: number of the latest steps that were skipped.
         best_step: the step after which validation gave the best score; 0 when there was none.
-        best_score: that score, of the kind that --best_by names; None when there was none.
-        stale_epochs: epochs since then, or since the run began.
+        best_score: that score, the one named by --best_by; None when there was none.
+        stale_epochs: epochs without improvement since then.
         mixed_precision: the number format that the run began with.
         tracking_id: names the run to a tracker on a server.
-        spent: seconds of the run until this checkpoint, all included.
-        planned_steps: after how many steps --max_minutes ends the run; 0 until that is known.
-        epoch_end: seconds that the end of an epoch takes: validation, pictures and a checkpoint; 0 until measured.
-        run_end: seconds that the end of the run takes beside that.
+        spent: seconds of the run until this checkpoint.
+        planned_steps: number of steps that --max_minutes allows; 0 until that is known.
+        epoch_end: seconds for validation, pictures and a checkpoint at the end of an epoch; 0 until measured.
+        run_end: further seconds at the end of the run.
     """
 
     epoch: int = 0
@@ -61,7 +60,7 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Progress:
-        """What a checkpoint keeps, also one of an earlier version."""
+        """The progress in a checkpoint, also of an earlier version."""
         values = dict(state)
         if "best_psnr" in values:
             values["best_score"] = values.pop("best_psnr") or None
@@ -79,7 +78,7 @@ class Progress:
             self.sums[name] = self.sums.get(name, 0.0) + value * images
 
     def skip(self, images: int) -> None:
-        """Count a step that was not taken; its photos are used up."""
+        """Count a skipped step; its photos are used."""
         self.step += 1
         self.images += images
         self.bad_steps += 1

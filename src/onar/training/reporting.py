@@ -9,12 +9,13 @@ from typing import Any
 
 from onar.imaging.sheets import picture_grid
 from onar.imaging.writing import write_image
+from onar.metrics.held_out import Scores
 from onar.settings.checks import plain_settings
 from onar.system import console
 from onar.system.processes import is_main_process
 from onar.training.curve_names import loss_names
 from onar.training.curves import save_loss_curves, save_validation_curves
-from onar.training.run import Run, Scores
+from onar.training.run import Run
 from onar.weights.files import FORMAT
 
 SCORE_TEXTS = {

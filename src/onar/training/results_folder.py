@@ -27,7 +27,7 @@ from onar.training.setting_kinds import FREE_KEYS, LENGTH_KEYS, RATE_KEYS
 from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
-"""What network and FUSE drives answer that cannot lock a file."""
+"""Errors of network and FUSE drives that cannot lock a file."""
 CHECKPOINTS_KEPT = 2
 """The newest ones; the best one is kept beside them."""
 
@@ -84,7 +84,7 @@ class Results:
             remove_partial(folder)
 
     def _refuse_others_files(self) -> None:
-        """Raise `OnarError` when the folder is no run's, and holds files that a run would replace or remove."""
+        """Raise `OnarError` when the folder is not of a run, and holds files that a run would replace or remove."""
         if is_results_folder(self.folder):
             return
         there = [path for path in (self.config, self.log, self.skipped, *self._final_files()) if path.exists()]
@@ -96,7 +96,7 @@ class Results:
             )
 
     def _take_lock(self) -> None:
-        """Lock the folder; a drive that knows no locks is said, and used all the same."""
+        """Lock the folder; a drive without locks is reported, and used all the same."""
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
@@ -114,9 +114,9 @@ class Results:
         self._lock.release()
 
     def is_written_to(self) -> bool | None:
-        """Whether a process trains into the folder now; None when that cannot be told from here.
+        """Whether a process trains into the folder now; None when that is unknown.
 
-        The lock itself is left alone: whoever tries it keeps a training from starting in that moment.
+        The lock itself is not tried: that would keep a training from starting in that moment.
         """
         try:
             holder = self._lock_holder.read_text(encoding="utf-8")
@@ -185,12 +185,12 @@ class Results:
         return path
 
     def last_good(self) -> str:
-        """Say which checkpoint there is to go on from."""
+        """A sentence that names the newest checkpoint."""
         files = self._checkpoint_files()
         return f"the last good checkpoint is {files[-1]}" if files else "no checkpoint had been written yet"
 
     def refuse_small_disk(self, checkpoint_bytes: int) -> None:
-        """Find out before the training that the disk cannot hold its checkpoints; raises `OnarError` then."""
+        """Raise `OnarError` when the disk cannot hold the checkpoints of the training."""
         # While a checkpoint is being written, the best one and those that it pushes out are all there.
         needed = (CHECKPOINTS_KEPT + 2) * checkpoint_bytes
         held = sum(path.stat().st_size for path in self._checkpoint_files())
@@ -202,7 +202,7 @@ class Results:
             )
 
     def find_checkpoint(self, config: RunSettings) -> Checkpoint | None:
-        """Decide by `config.resume` where the run goes on; None starts from the beginning. Nothing is changed.
+        """The checkpoint that `config.resume` asks for; None starts from the beginning. Nothing is changed.
 
         Raises:
             UsageError: the checkpoint belongs to a run with other settings.
@@ -229,7 +229,7 @@ class Results:
         return newest
 
     def start(self, config: RunSettings, checkpoint: Checkpoint | None) -> None:
-        """Keep the configuration, and remove what is in the folder but does not lead up to the checkpoint."""
+        """Save the configuration, and remove files that are later than the checkpoint."""
         obsolete, epochs = [*self._checkpoint_files(), self.log, self.skipped, *self._events()], 0
         if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
             obsolete = [path for path in self._checkpoint_files() if path.name > checkpoint.path.name]
@@ -241,7 +241,7 @@ class Results:
         write_text(self.config, tomli_w.dumps(plain_settings(config)))
 
     def _rewind_log(self, step: int, epoch: int, **_progress: Any) -> None:
-        """Forget what was logged after a step and so many finished epochs, because it is about to happen again."""
+        """Forget what was logged after a step and a number of finished epochs: it will happen again."""
 
         def stays(line: str) -> bool:
             record = _record_of(line)
@@ -265,7 +265,7 @@ class Results:
                 warn(f"onar: {damaged}; going on from {path.name} instead")
             return checkpoint
         if damage:
-            raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start anew with --resume never")
+            raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start again with --resume never")
         return None
 
     def _pictures(self) -> Iterator[tuple[int, Path]]:
@@ -279,7 +279,7 @@ class Results:
                     yield int(number), path
 
     def _events(self) -> list[Path]:
-        """What a run with --track tensorboard has written."""
+        """Files of --track tensorboard."""
         return list(self.folder.glob("tensorboard/events.out.tfevents.*"))
 
     def _checkpoint_files(self) -> list[Path]:
@@ -303,6 +303,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)  # sends nothing
     except ProcessLookupError:
         return False
-    except OSError:  # it is somebody else's
+    except OSError:  # of another user
         return True
     return True

@@ -1,4 +1,4 @@
-"""One training while it runs, and what a task gives the engine: batches, a step, an evaluation, and weights."""
+"""The task of a training, with batches, a step, an evaluation and weights; and the state of its run."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from typing import Any, Literal
 import torch
 
 from onar.imaging.sheets import Picture
+from onar.metrics.held_out import Scores
 from onar.training.budget import Budget
 from onar.training.curve_names import LOWER_IS_BETTER
 from onar.training.progress import Progress
 from onar.training.results_folder import Results
 from onar.training.resume import RunSettings
 
-Scores = dict[str, float]
 
+class TrainingTask(ABC):
+    """The task of a training. The engine, `fit`, calls the methods in the order in which they stand here.
 
-class Task(ABC):
-    """What is trained. The engine, `fit`, calls the methods in the order in which they stand here.
-
-    A task is made before the results folder is opened, and finds everything that is wrong with its settings then.
+    A task is made before the results folder is opened, and checks its settings then.
 
     Attributes:
         device: where it computes.
         epochs: of the whole training.
-        max_steps: the training ends with this step, whatever `epochs` says; None: no limit.
+        max_steps: end with this step, also within an epoch; None: no limit.
         patience: end when `best_by` has not improved for this many epochs; None: do not stop early.
         best_by: the score of "onar" by which the best checkpoint is kept; empty: none is.
-        images_per_epoch: photos, or other samples, in one epoch of all processes.
+        images_per_epoch: samples in one epoch of all processes.
         is_whole: the weights are those after a step: not during an update, nor after one that failed.
-        memory_advice: which settings need less memory; completes "out of memory at ".
-        nan_advice: what to do when a loss is not finite; completes "Start anew with ".
+        memory_advice: settings that need less memory; completes "out of memory at ".
+        nan_advice: completes "Start again with ", when a loss is not finite.
     """
 
     device: torch.device
@@ -49,7 +48,7 @@ class Task(ABC):
 
     @abstractmethod
     def open_data(self, run: Run, state: dict[str, Any] | None) -> None:
-        """Open what it learns from.
+        """Open the data.
 
         Args:
             run: results folder, progress and time; its number of steps is not known yet.
@@ -78,12 +77,12 @@ class Task(ABC):
 
     @property
     def start_facts(self) -> dict[str, Any]:
-        """What the first record of the log says of the data and the machine."""
+        """Facts for the first record of the log."""
         return {"device": self.device.type, "processes": 1}
 
     @abstractmethod
     def batches(self) -> Iterator[tuple[Any, int]]:
-        """What each step of the rest of the epoch takes, and how many images that is."""
+        """Batches for the steps left in the epoch, with the number of images of each."""
 
     @abstractmethod
     def step(self, batch: Any) -> dict[str, float]:
@@ -124,7 +123,7 @@ class Task(ABC):
         """Called in every process before the main one writes a checkpoint."""
 
     def data_record(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the data, as `photos`."""
+        """Record of the data for a checkpoint."""
         return {}
 
     @abstractmethod
@@ -140,7 +139,7 @@ class Task(ABC):
 class Run:
     """One training while it runs."""
 
-    task: Task
+    task: TrainingTask
     config: RunSettings
     results: Results
     progress: Progress
@@ -153,7 +152,7 @@ class Run:
         return self.task.steps_left(self.progress.images)
 
     def is_done(self) -> bool:
-        """Whether there is no step left to take."""
+        """Whether no step is left."""
         progress = self.progress
         return progress.epoch >= self.task.epochs or progress.step >= self.total_steps or self.is_stale()
 
@@ -170,7 +169,7 @@ class Run:
         self.task.plan(steps)
 
     def time_verdict(self) -> Literal["", "plan", "over"]:
-        """What --max_minutes asks for after a step: nothing, to set the number of steps, or to end the run here."""
+        """Action for --max_minutes after a step: none, set the number of steps, or end the run here."""
         progress = self.progress
         if self.config.max_minutes is None or progress.step >= self.total_steps:
             return ""

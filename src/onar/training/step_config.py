@@ -14,7 +14,7 @@ from onar.training.setting_kinds import FREE_KEYS, PLACES
 
 @dataclass(frozen=True, kw_only=True)
 class StepConfig(Settings):
-    """What a network is trained on, for how long, and where it goes.
+    """Data, length and output of a training.
 
     Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.
     """
@@ -28,7 +28,7 @@ class StepConfig(Settings):
     results_dir: Path | None = None
     """Folder for checkpoints, log and curves; by default one beside `output`, named after it."""
     resume: str | Path = "auto"
-    """auto goes on with the unfinished training in `results_dir`, never starts anew, a path goes on from
+    """auto goes on with the unfinished training in `results_dir`, never starts again, a path goes on from
     that checkpoint."""
     val_data: PhotosOption | None = None
     """Photos for validation, named as for `data`. Without them there is none."""
@@ -68,7 +68,7 @@ class StepConfig(Settings):
     row)."""
 
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size",)
-    """Settings to lower where memory runs out."""
+    """Settings to lower when memory runs out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,6 +100,6 @@ class StepConfig(Settings):
         return self.results_dir or self.output.with_name(f"{self.output.stem}_results")
 
     def recipe(self) -> dict[str, Any]:
-        """The settings that the weights depend on, beside the photos and the network, as the values TOML knows."""
+        """The settings that the weights depend on, except photos and network, as TOML values."""
         left_out = FREE_KEYS | PLACES | {"photo_column", "max_minutes"}
         return {name: value for name, value in plain_settings(self).items() if name not in left_out}

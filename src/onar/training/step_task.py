@@ -1,4 +1,4 @@
-"""Trainings of small networks that are counted in steps, in one process: their part of `Task` that is the same."""
+"""Base of the tasks that are counted in steps, with small networks in one process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from onar.training.learning import (
     moving_average,
     set_rate,
 )
-from onar.training.run import Run, Task
+from onar.training.run import Run, TrainingTask
 from onar.training.step_config import StepConfig
 from onar.weights.files import FORMAT
 
@@ -97,7 +97,7 @@ class StepNetworks(ABC):
 
     @abstractmethod
     def learn(self, batch: Any) -> dict[str, float]:
-        """Compute the gradients, require that they are finite, and move; returns what `Task.step` does."""
+        """Compute the gradients, require that they are finite, and move; returns what `TrainingTask.step` does."""
 
     def _end_step(self) -> None:
         for learner in self.learners.values():
@@ -109,7 +109,7 @@ def warmup_and_cosine(total_steps: int) -> RateFactor:
     return learning_rate_factor("cosine", WARMUP_STEPS, total_steps)
 
 
-class StepTask(Task):
+class StepTask(TrainingTask):
     """A training whose batches depend on the seed and the number of the step alone.
 
     An epoch is `epoch_steps` steps.
@@ -128,7 +128,7 @@ class StepTask(Task):
             raise OnarError(f"{config.output} is there already: name another --output, or replace it with --overwrite")
         earlier = config.output.with_suffix(".checkpoint.pt")
         if earlier.exists():
-            raise UsageError(f"{earlier} is of an earlier version: go on with that, or remove the file to start anew")
+            raise UsageError(f"{earlier} is of an earlier version: go on with that, or remove the file to start again")
         self.device = choose_device(config.device)
         self.step_config, self.max_steps = config, config.steps
         self.images_per_epoch = config.epoch_steps * config.batch_size
@@ -196,7 +196,7 @@ class StepTask(Task):
 
     @abstractmethod
     def draw_batch(self, rng: np.random.Generator) -> Any:
-        """What `step` of the networks takes."""
+        """A batch for `StepNetworks.step`."""
 
     def step(self, batch: Any) -> dict[str, float]:
         """That of the networks."""
@@ -218,7 +218,7 @@ class StepTask(Task):
         return dict(zip(self.base_rates(), rates, strict=True))
 
     def recipe(self) -> dict[str, Any]:
-        """The settings that the weights came of, as the values TOML knows."""
+        """The settings that gave the weights, as TOML values."""
         progress = self.run.progress
         return self.step_config.recipe() | {"steps": progress.step, "mixed_precision": progress.mixed_precision}
 
@@ -232,4 +232,4 @@ class StepTask(Task):
 
     @abstractmethod
     def finish(self) -> tuple[nn.Module, dict[str, str], str]:
-        """The network to write, what its file says beside it, and the last line of the training."""
+        """The network to write, the metadata of its file, and the last line of the training."""

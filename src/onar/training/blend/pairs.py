@@ -196,7 +196,7 @@ def _read_pair(file: Path) -> FillPair:
     try:
         pair: FillPair = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise OnarError(f"{file} is missing or damaged: remove it, and the same command makes it anew") from error
+        raise OnarError(f"{file} is missing or damaged: remove it, and the same command makes it again") from error
     if pair.dtype != np.uint8 or pair.ndim != 3 or pair.shape[2] != CHANNELS:
-        raise OnarError(f"{file} is not a pair of fills: remove it, and the same command makes it anew")
+        raise OnarError(f"{file} is not a pair of fills: remove it, and the same command makes it again")
     return pair

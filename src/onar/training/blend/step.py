@@ -17,7 +17,7 @@ from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
 from onar.training.learning import RateFactor, require_finite
 from onar.training.losses import (
-    Loss,
+    LossTerm,
     compute_losses,
     local_statistics_loss,
     normalised_feature_loss,
@@ -36,7 +36,7 @@ MAX_GRADIENT_NORM = 5.0
 
 @dataclass
 class BlendComparison:
-    """What the losses of a blend compare.
+    """The inputs of a blend's losses.
 
     Attributes:
         whole: B×3×H×W, the composite of photo and fill.
@@ -87,13 +87,13 @@ class BlendComparison:
         return relativistic_generator_loss(self.real, self.judge(self.whole))
 
 
-BLEND_LOSSES: list[Loss] = [
-    Loss("pixel", lambda c: c.distance.mean(), always=True),
-    Loss("thin", BlendComparison.in_thin_holes, always=True),
-    Loss("style", partial(BlendComparison.of_features, loss=style_loss)),
-    Loss("statistics", partial(BlendComparison.of_features, loss=local_statistics_loss)),
-    Loss("normalised", partial(BlendComparison.of_features, loss=normalised_feature_loss)),
-    Loss("adv", BlendComparison.adversarial),
+BLEND_LOSSES: list[LossTerm] = [
+    LossTerm("pixel", lambda c: c.distance.mean(), always=True),
+    LossTerm("thin", BlendComparison.in_thin_holes, always=True),
+    LossTerm("style", partial(BlendComparison.of_features, loss=style_loss)),
+    LossTerm("statistics", partial(BlendComparison.of_features, loss=local_statistics_loss)),
+    LossTerm("normalised", partial(BlendComparison.of_features, loss=normalised_feature_loss)),
+    LossTerm("adv", BlendComparison.adversarial),
 ]
 """The terms of a blend in the order of their sum; each `compute` takes a `BlendComparison`."""
 

@@ -16,7 +16,7 @@ from onar.fills.patchmatch import require_patchmatch
 from onar.imaging.sheets import Picture
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
-from onar.metrics.held_out import to_picture
+from onar.metrics.held_out import Scores, to_picture
 from onar.metrics.scores import score
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
@@ -27,7 +27,6 @@ from onar.training.blend.config import BlendConfig
 from onar.training.blend.pairs import PairMaker, claim_folder, make_pairs, missing_pairs, read_crops
 from onar.training.blend.step import DISCRIMINATOR_CHANNELS, BlendGAN
 from onar.training.learning import RateFactor
-from onar.training.run import Scores
 from onar.training.step_task import StepTask
 from onar.weights.bundled import weights_file
 

@@ -13,7 +13,7 @@ from onar.training.colours.samples import SEEN_CELL
 from onar.training.learning import RateFactor, require_finite
 from onar.training.step_task import Learner, StepNetworks
 
-Batch = tuple[Tensor, Tensor]
+ColourBatch = tuple[Tensor, Tensor]
 """Photo B×3×H×W in [0, 1], at half the resolution of a generator's input, and known B×1×H×W."""
 
 MAX_GRADIENT_NORM = 1.0
@@ -53,7 +53,7 @@ class ColourTraining(StepNetworks):
         optimizer = AdamW(network.parameters(), learning_rate, (0.9, 0.98), weight_decay=WEIGHT_DECAY)
         self.learners = {"network": Learner(network, optimizer, factor, ema_decay)}
 
-    def learn(self, batch: Batch) -> dict[str, float]:
+    def learn(self, batch: ColourBatch) -> dict[str, float]:
         """Take a step.
 
         Returns:
@@ -87,11 +87,11 @@ class ColourTraining(StepNetworks):
         return network
 
     @torch.no_grad()
-    def predict(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def predict(self, batch: ColourBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Predict with the average of the network; returns what `_predict` does."""
         return self._predict(self.kept_network, batch)
 
-    def _predict(self, network: ColourUNet, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _predict(self, network: ColourUNet, batch: ColourBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Predicted colours of cells, the pyramid fill's and the true ones, B×3×h×w each, and hole share B×1×h×w."""
         photo, known = (part.to(self.device) for part in batch)
         hole_share = functional.avg_pool2d(1 - known, SEEN_CELL)

@@ -16,14 +16,13 @@ from onar.data.photo_sets import open_photos
 from onar.errors import OnarError
 from onar.imaging.sheets import Picture
 from onar.masks.holes import composite
-from onar.metrics.held_out import to_picture
+from onar.metrics.held_out import Scores, to_picture
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.training.colours.config import ColourConfig
 from onar.training.colours.samples import SEEN_CELL, ReducedPhotos, read_reduced
-from onar.training.colours.step import Batch, ColourTraining, colour_errors
+from onar.training.colours.step import ColourBatch, ColourTraining, colour_errors
 from onar.training.learning import RateFactor
-from onar.training.run import Scores
 from onar.training.step_task import StepTask
 from onar.weights.bundled import weights_file
 
@@ -79,7 +78,7 @@ class ColourTask(StepTask):
         network = ColourUNet(config.channels)
         return ColourTraining(network, config.learning_rate, factor, config.ema_decay, self.device, bf16=bf16)
 
-    def draw_batch(self, rng: np.random.Generator) -> Batch:
+    def draw_batch(self, rng: np.random.Generator) -> ColourBatch:
         """Crops of photos, with holes."""
         return draw_batch(self._reduced, self.config.batch_size, rng)
 
@@ -112,7 +111,7 @@ class ColourTask(StepTask):
         return generator, metadata, f"The network with its colours: {self.config.output}"
 
 
-def draw_batch(photos: ReducedPhotos, batch_size: int, rng: np.random.Generator) -> Batch:
+def draw_batch(photos: ReducedPhotos, batch_size: int, rng: np.random.Generator) -> ColourBatch:
     """Draw crops with holes, as tensors."""
     crops, known = photos.draw(batch_size, rng)
     return torch.from_numpy(crops).permute(0, 3, 1, 2), torch.from_numpy(known)[:, None]

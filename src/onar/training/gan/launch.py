@@ -1,4 +1,4 @@
-"""The processes and devices of a training: which ones a launcher has started, and what they compute on."""
+"""The processes of a training, as a launcher has started them, and their devices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onar.system.devices import choose_device
 from onar.system.processes import naming_lost_processes
 
 OTHER_ENGINES = ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")
-"""What `accelerate launch` can ask for beside copies of whole networks."""
+"""Engines of `accelerate launch` that split networks."""
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 """Variables of MPI with the number of processes, as Accelerate reads them on CPUs."""
 
@@ -54,7 +54,7 @@ def start_processes(config: TrainConfig) -> PartialState:
 
 
 def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
-    """What places tensors and scales gradients, for a number format, once the processes have met."""
+    """Make the accelerator for a number format, once the processes have met."""
     AcceleratorState._reset_state()
     tracker = {"log_with": config.track, "project_dir": str(config.results_dir)} if config.track != "none" else {}
     return Accelerator(
@@ -68,7 +68,7 @@ def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
 
 
 def refuse_launch(on_cpu: bool) -> None:
-    """Raise `UsageError` when a launcher's environment asks for what a training cannot do."""
+    """Raise `UsageError` when a launcher's environment asks for something that a training cannot do."""
     for name in OTHER_ENGINES:
         if parse_flag_from_env(f"ACCELERATE_USE_{name}"):
             raise UsageError(
@@ -87,7 +87,7 @@ def refuse_launch(on_cpu: bool) -> None:
 
 
 def check_launch(processes: PartialState) -> None:
-    """Find out that a launcher and this process disagree on how many train together; raises `OnarError`."""
+    """Raise `OnarError` when a launcher and this process disagree on the number of processes."""
     if int(os.environ.get("WORLD_SIZE", "1")) > processes.num_processes:
         raise OnarError(
             f"several processes were started, but each would train alone on {processes.device.type}: start one with "

@@ -1,4 +1,4 @@
-"""The two networks of one training and how one optimiser step changes them.
+"""Generator and discriminator, and one optimiser step of both.
 
 The generator completes the photos of a batch once. The discriminator learns on the detached composites, the
 generator on the weighted sum of its loss terms; both gradients are taken at the same weights, then both networks
@@ -153,8 +153,8 @@ class GAN:
     def kept_generator(self) -> nn.Module:
         """The generator whose weights are validated and kept: the average when there is one.
 
-        It computes in fp32, as for whoever loads the weights, with the average or without. So it is no copy of the
-        weights, but goes without the `forward` that Accelerate puts in place, which computes in the run's format.
+        It computes in fp32, as loaded weights do. It shares the weights, but not the `forward` that Accelerate puts in
+        place, which computes in the run's number format.
         """
         network = copy.copy(self.average.module if self.average else self.accelerator.unwrap_model(self.generator))
         assert isinstance(network, nn.Module)
@@ -200,7 +200,7 @@ class GAN:
         return [generator, discriminator] if self.weights["adv"] else [generator]
 
     def _accumulate_or_restore(self, group: Sequence[Batch], buffers: Sequence[Saved]) -> dict[str, Tensor]:
-        """As `_accumulate`; where that fails, as for want of memory, everything is as after the step before."""
+        """As `_accumulate`; where that fails, such as out of memory, everything is as after the step before."""
         try:
             return self._accumulate(group)
         except BaseException:
@@ -267,7 +267,7 @@ class GAN:
             advance(optimizer, schedule)
 
     def _discard(self, buffers: Sequence[Saved]) -> None:
-        """Undo what computing gradients has changed, and lower the scale of fp16."""
+        """Undo the changes of computing gradients, and lower the scale of fp16."""
         self._restore(buffers)
         self._scaler.update()
 

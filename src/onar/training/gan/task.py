@@ -32,13 +32,13 @@ from onar.training.gan.launch import start_accelerator
 from onar.training.gan.networks import build_gan, finetune_start, learning_rate_factors
 from onar.training.gan.step import Batch
 from onar.training.reporting import say, seconds
-from onar.training.run import Run, Task
+from onar.training.run import Run, TrainingTask
 from onar.weights.tensors import load_state, save_state
 
 SAMPLE_ROWS = 6
 
 
-class GeneratorTask(Task):
+class GeneratorTask(TrainingTask):
     """A generator and its discriminator.
 
     Args:
