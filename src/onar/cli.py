@@ -345,10 +345,11 @@ def convert(file: Path, *, output: Path, colours: Literal["imagenet", "symmetric
 
 @app.command
 def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -> None:  # noqa: B008
-    """Train what blends a network's fill of deep holes with texture copied from the photo: a file for --blend.
+    """Train a blend of a network's fill and texture copied from the photo, for deep holes: a file for --blend.
 
-    First makes pairs of fills from the photos, which takes the most time, and then trains on them. What was stopped
-    goes on with the same command. It needs pip install "onar[train,offline]".
+    First makes pairs of fills from the photos, which takes the most time, and then trains on them. Log, curves and
+    checkpoints are in a results folder, as those of train; the same command goes on from there after a stop. It needs
+    pip install "onar[train,offline]".
     """
     from onar.training.blend.verb import train_blend
 
@@ -359,10 +360,11 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
 
 @app.command
 def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig()) -> None:  # noqa: B008
-    """Train what tells the colours of holes, and put it into a network's weights: a file for --weights.
+    """Train the low-resolution colour predictor, and put it into a network's weights: a file for --weights.
 
-    It sees photos in cells of 8×8 pixels, so many thousands of holes fit into an hour of two cores. What was stopped
-    goes on with the same command. It needs pip install "onar[train,offline]".
+    It sees photos in cells of 8×8 pixels, and thousands of holes in an hour on two cores. Log, curves and checkpoints
+    are in a results folder, as those of train; the same command goes on from there after a stop. It needs
+    pip install "onar[train,offline]".
     """
     from onar.training.colours.verb import train_colours
 

@@ -31,6 +31,7 @@ class LossTerm:
         printed: name in lines, log and curves, which ends in `_loss`; by default from `name`.
         always: compute and log it with weight 0, too.
         logged: log 0 where it is not computed.
+        of_features: it needs the feature network.
     """
 
     name: str
@@ -38,6 +39,7 @@ class LossTerm:
     printed: str = ""
     always: bool = False
     logged: bool = False
+    of_features: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "printed", self.printed or f"{self.name.capitalize()}_loss")
@@ -238,8 +240,8 @@ def relativistic_generator_loss(
 
 GENERATOR_LOSSES: list[LossTerm] = [
     LossTerm("pixel", lambda c: pixel_loss(c.completed, c.photo, c.known, c.hole_weight), always=True),
-    LossTerm("content", lambda c: c.of_features(content_loss), logged=True),
-    LossTerm("style", lambda c: c.of_features(style_loss)),
+    LossTerm("content", lambda c: c.of_features(content_loss), logged=True, of_features=True),
+    LossTerm("style", lambda c: c.of_features(style_loss), of_features=True),
     LossTerm("adv", Comparison.adversarial, logged=True),
     LossTerm("tv", lambda c: total_variation(c.whole, c.known), "TV_loss"),
 ]

@@ -27,7 +27,7 @@ def build_gan(config: TrainConfig, accelerator: Accelerator, features: nn.Module
     Args:
         config: the settings.
         accelerator: places tensors, scales and synchronises gradients.
-        features: of the content and style losses; None when both weigh 0.
+        features: the feature network of the losses; None when none needs it.
         total_steps: where the learning rate schedules end.
     """
     generator, discriminator = _build_networks(config)

@@ -53,7 +53,7 @@ class GAN:
         optimizer_d: the discriminator's optimiser.
         schedules: learning-rate schedules of the generator's and of the discriminator's optimiser.
         weights: the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either.
-        features: of the content and style losses; None when both weigh 0.
+        features: the feature network of the losses; None when none needs it.
         hole_weight: of the pixel loss.
         average: exponential moving average (EMA) of the generator, when one is kept.
         is_whole: both networks are after the same step: not during an update, nor after one that failed.

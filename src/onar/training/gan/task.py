@@ -25,12 +25,13 @@ from onar.metrics.held_out import (
     score_baselines,
     score_completer,
 )
-from onar.settings.training import TrainConfig
+from onar.settings.training import TrainConfig, loss_weights
 from onar.system.files import write_text
 from onar.system.processes import from_main, gather, is_main_process, process_count, process_index
 from onar.training.gan.launch import start_accelerator
 from onar.training.gan.networks import build_gan, finetune_start, learning_rate_factors
 from onar.training.gan.step import Batch
+from onar.training.losses import GENERATOR_LOSSES
 from onar.training.reporting import say, seconds
 from onar.training.run import Run, TrainingTask
 from onar.weights.tensors import load_state, save_state
@@ -243,8 +244,9 @@ class GeneratorTask(TrainingTask):
 
 
 def _load_features(config: TrainConfig, device: torch.device) -> torch.nn.Module | None:
-    """The network of the content and style losses, where one of them counts."""
-    if not (config.lambda_content or config.lambda_style):
+    """The feature network, when a loss that needs it has a weight."""
+    weights = loss_weights(config)
+    if not any(loss.of_features and weights[loss.name] for loss in GENERATOR_LOSSES):
         return None
     features = load_features(config.content_network, config.content_weights)
     return features.to(device).to(memory_format=torch.channels_last)
