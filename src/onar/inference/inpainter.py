@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import OnarError, UsageError, extra_for_training, map_memory_errors
+from onar.errors import UsageError, map_memory_errors
 from onar.fills.patchmatch import no_patchmatch
 from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats.endings import ending_of
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
-from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend, naming_export
 from onar.inference.canvas import Canvas, to_frame, to_pixels
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
@@ -102,21 +102,16 @@ class Inpainter:
         if str(weights) == PYRAMID:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
         path = weights_file(weights)
-        description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
-        ending = ending_of(path.name)
-        if ending == ".onnx" or (ending == ".safetensors" and not prefers_torch(device)):
+        is_bundled = path == bundled_weights()
+        description = "the bundled weights" if is_bundled else f"the weights {path}"
+        if ending_of(path.name) == ".onnx" and not (is_bundled and prefers_torch(device)):
             backend = OnnxBackend(path, device, threads)
             inpainter = cls(backend, backend.training_size, description=description, threads=threads)
         else:
-            try:
+            with naming_export(path):
                 from onar.checkpoint import load_weights  # brings torch, which takes seconds
-            except ModuleNotFoundError as error:
-                advice = extra_for_training(error)
-                raise OnarError(
-                    f"{path} needs {advice}; .safetensors and .onnx files from onar export do not"
-                ) from error
 
-            loaded = load_weights(path)
+                loaded = load_weights(path)
             network = TorchBackend(loaded.generator, device, threads, is_own=True)
             inpainter = cls(network, loaded.training_size, description=description, threads=threads)
         inpainter.weights = path

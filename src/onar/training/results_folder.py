@@ -23,7 +23,7 @@ from onar.settings.training import HUB_PREFIX, Precision, TrainConfig
 from onar.system.console import warn
 from onar.system.files import remove_partial, write_text
 from onar.training.progress import Progress
-from onar.weights.files import FORMAT, NEWER, refuse_newer
+from onar.weights.metadata import FORMAT, NEWER, refuse_newer
 from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})

@@ -19,7 +19,7 @@ from onar.training.budget import Budget, steps_that_fit
 from onar.training.gan.step import NotFiniteError, Resumable, learning_rate_factor
 from onar.training.interruption import interruption
 from onar.training.step_config import StepConfig
-from onar.weights.files import FORMAT
+from onar.weights.metadata import FORMAT
 from onar.weights.tensors import load_state, save_state
 
 WARMUP_STEPS = 50

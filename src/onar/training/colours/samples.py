@@ -21,9 +21,9 @@ from onar.errors import OnarError
 from onar.imaging.crops import centre_box
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.masks.generation import random_mask
+from onar.models.colour_unet import CELL
 from onar.system.console import progress_bar, warn
 from onar.training.blend.pairs import IRREGULAR, OBJECT
-from onar.weights.numbers import CELL
 
 SEEN_CELL = CELL // 2
 """Side in pixels of a cell in what is kept: half of a photo that a generator sees."""

@@ -15,7 +15,7 @@ from onar.system.processes import gather, is_main_process, process_count
 from onar.training.gan.curves import save_loss_curves, save_sample_sheet, save_validation_curves
 from onar.training.gan.setup import SAMPLE_ROWS, Run, share_unusual_photos
 from onar.training.results_folder import loss_names
-from onar.weights.files import FORMAT
+from onar.weights.metadata import FORMAT
 from onar.weights.tensors import load_state, save_state
 
 

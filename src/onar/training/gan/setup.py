@@ -54,7 +54,7 @@ from onar.training.results_folder import (
     told_changes,
 )
 from onar.weights.bundled import weights_file
-from onar.weights.files import NEWER
+from onar.weights.metadata import NEWER
 
 SAMPLE_ROWS = 6
 OTHER_ENGINES = ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")
