@@ -390,7 +390,7 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
     small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = shutil.copytree(small_site, tmp_path / "site")
-    monkeypatch.setattr("onar.export.web.TOLERANCE", -1.0)
+    monkeypatch.setattr("onar.export.web.HALF_TOLERANCE", -1.0)
     with pytest.raises(OnarError, match="differs from the original"):
         export("pyramid", site, format="web")
     assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "small"

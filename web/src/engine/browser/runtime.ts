@@ -133,9 +133,7 @@ async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model
     const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
     await tryOut(gpu); // the first time its programs are made, which takes longer than they do
     const [expected, found] = [await tryOut(processor), await tryOut(gpu)];
-    const same = found.completed.every(
-      (value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE,
-    );
+    const same = found.completed.every((value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE);
     if (same && found.time < expected.time) return gpu;
     await gpu.close();
   } catch {
