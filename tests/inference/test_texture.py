@@ -111,7 +111,7 @@ def test_other_weights_are_refused_as_a_blend(tmp_path) -> None:
     earlier = tmp_path / "earlier.safetensors"
     architecture = {"network": "TextureBlend", "base_channels": 32}
     save_file({"weight": np.zeros(1)}, earlier, {"architecture": json.dumps(architecture)})
-    with pytest.raises(OnarError, match="blends 2 fills, this version 3: train it anew"):
+    with pytest.raises(OnarError, match="blends 2 fills, this version 3: train it again"):
         Blend(earlier)
 
 

@@ -53,6 +53,6 @@ def _graph_of(network: nn.Module, half: bool) -> Graph:
 
 
 def run_onnx(path: Path) -> Completer:
-    """What an ONNX file of a generator computes, on the CPU."""
+    """The function of a generator's ONNX file, on the CPU."""
     backend = OnnxBackend(path, "cpu")
     return lambda photo, known: torch.from_numpy(backend.run(photo.numpy(), known.numpy()))

@@ -35,7 +35,7 @@ MAX_PHOTOS = 80
 
 @dataclass(frozen=True)
 class Int8Cost:
-    """What INT8 costs, on photos that it was not calibrated on.
+    """Cost of INT8, on photos that it was not calibrated on.
 
     Attributes:
         float32: mean PSNR of composites in decibels.

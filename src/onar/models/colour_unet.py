@@ -121,7 +121,7 @@ class ColourUNet(nn.Module):
         return colours
 
     def correction(self, photo: Tensor, known: Tensor, completed: Tensor, cell: int = CELL) -> Tensor:
-        """What to add to a completed photo, B×3×H×W, so that the means of cells move to the predicted colours.
+        """Difference to a completed photo, B×3×H×W, that moves the means of cells to the predicted colours.
 
         Each moves by the share of its cell that is hole.
         """

@@ -27,6 +27,7 @@ class Discriminator(nn.Module):
     Raises:
         ValueError: `variant` is not one of `VARIANTS`.
 
+    >>> import torch
     >>> Discriminator(64, base_channels=4)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 1, 1, 1])
     """

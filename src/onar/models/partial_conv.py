@@ -22,7 +22,7 @@ SMALL_PICTURE = 256
 
 
 def hide_holes(x: Tensor, known: Tensor) -> Tensor:
-    """Make holes 0, whatever lies there: a product would leave NaN, and infinity would become it.
+    """Make holes 0, also where they hold NaN or infinity, which a product would leave.
 
     Args:
         x: B×C×H×W.
@@ -40,7 +40,7 @@ def window_sum(known: Tensor, kernel_size: tuple[int, int], **geometry: Any) -> 
         **geometry: `stride`, `padding` and `dilation` as `torch.nn.functional.conv2d` takes them.
 
     Returns:
-        B×1×H'×W', float32 whatever the autocast state: half precision cannot hold the ratio built on it.
+        B×1×H'×W', float32 in any autocast state: half precision cannot hold the ratio built on it.
     """
     with torch.autocast(known.device.type, enabled=False):
         return functional.conv2d(_wide(known), _wide(known).new_ones(1, 1, *kernel_size), **geometry)

@@ -1,4 +1,4 @@
-"""What comes with Onar: photos to try it on, and weights that need no training and no download."""
+"""Bundled files: photos to try it on, and weights that need no training and no download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exported files say of themselves: format, architecture, training size and record, as text by key.
+"""Metadata of exported files: format, architecture, training size and record, as text by key.
 
 A file may come from a newer Onar. Anything unknown in it is refused: left out, it could change every pixel.
 """
@@ -24,12 +24,11 @@ the colour predictor as TOML."""
 BLEND, FILLS = "TextureBlend", 3
 """Name of the network that blends a generator's fill with patches, and the number of fills that it takes."""
 
-Metadata = Mapping[str, str]
 Arguments = Mapping[str, Callable[[Any], bool]]
 """Arguments of a network, and whether a value of each is valid."""
 
 
-def read_architecture(metadata: Metadata, path: Path, generators: Mapping[str, Arguments]) -> dict[str, Any]:
+def read_architecture(metadata: Mapping[str, str], path: Path, generators: Mapping[str, Arguments]) -> dict[str, Any]:
     """Name and arguments of the generator in an exported file.
 
     Args:
@@ -55,7 +54,7 @@ def read_architecture(metadata: Metadata, path: Path, generators: Mapping[str, A
     return dict(architecture)
 
 
-def read_blend_channels(metadata: Metadata, path: Path) -> int:
+def read_blend_channels(metadata: Mapping[str, str], path: Path) -> int:
     """Base channels of the `TextureBlend` in a file; raises `OnarError` when it holds another network."""
     refuse_newer_export(metadata, path)
     try:
@@ -66,30 +65,30 @@ def read_blend_channels(metadata: Metadata, path: Path) -> int:
     except (KeyError, TypeError, ValueError) as error:
         raise OnarError(f"{path} does not hold what blends fills, a {BLEND}") from error
     if fills != FILLS:
-        raise OnarError(f"{path} blends {fills} fills, this version {FILLS}: train it anew by onar blend")
+        raise OnarError(f"{path} blends {fills} fills, this version {FILLS}: train it again by onar blend")
     for key in sorted(architecture.keys() - {"network", "fills", "base_channels"}):
         raise OnarError(f"{path} says {key} of its {BLEND}, which this version does not know{NEWER}")
     return base_channels
 
 
-def read_training_size(metadata: Metadata, path: Path, default: int) -> int:
+def read_training_size(metadata: Mapping[str, str], path: Path, default: int) -> int:
     """Side in pixels of the training crops; raises `OnarError` when it is no number."""
     return _read_pixels(metadata, "training_size", path, default)
 
 
-def read_step(metadata: Metadata, path: Path) -> int:
+def read_step(metadata: Mapping[str, str], path: Path) -> int:
     """Side in pixels to whose multiples a generator pads photos; raises `OnarError` when it is no number."""
     return _read_pixels(metadata, "step", path, _step_of_pconv_unet(metadata))
 
 
-def _read_pixels(metadata: Metadata, key: str, path: Path, default: int) -> int:
+def _read_pixels(metadata: Mapping[str, str], key: str, path: Path, default: int) -> int:
     text = metadata.get(key, str(default))
     if not text.isdecimal() or int(text) == 0:
         raise OnarError(f"{path} says {key} {text!r}, which is no number of pixels{NEWER}")
     return int(text)
 
 
-def _step_of_pconv_unet(metadata: Metadata) -> int:
+def _step_of_pconv_unet(metadata: Mapping[str, str]) -> int:
     """The step by the architecture alone, which is all that files of version 1.0.0 say."""
     try:
         architecture = json.loads(metadata["architecture"])
@@ -116,7 +115,7 @@ def refuse_newer(version: object, path: Path) -> None:
         )
 
 
-def refuse_newer_export(metadata: Metadata, path: Path) -> None:
+def refuse_newer_export(metadata: Mapping[str, str], path: Path) -> None:
     """As `refuse_newer`, of an exported file; other programs write "pt" or "np" there, which is no version."""
     if "architecture" in metadata:
         refuse_newer(metadata.get("format", FORMAT), path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def correct_colours(graph: Graph, photo: str, known: str, completed: str) -> str:
-    """What to add to a completed photo so that its colours move to the predicted ones; `photo` is 0 in its holes."""
+    """Difference to a completed photo that moves its colours to the predicted ones; `photo` is 0 in its holes."""
     hole = graph.add("Sub", 1.0, known)
     means = _means(graph, graph.add("Add", photo, graph.add("Mul", completed, hole)), CELL)
     change = graph.add("Sub", _colour_u_net(graph, photo, known), means)

@@ -101,7 +101,7 @@ class Graph:
         return self.add("Conv", x, kernel, self.weight(f"{layer}.bias"), **window)
 
     def hide_holes(self, x: str, known: str) -> str:
-        """Make holes 0, whatever lies there: a product would leave NaN."""
+        """Make holes 0, also where they hold NaN, which a product would leave."""
         return self.add("Mul", self.add("Where", self.add("Greater", known, 0.0), x, 0.0), known)
 
     def enlarge(self, x: str, interpolation: str, factor: int = 2) -> str:
