@@ -48,7 +48,7 @@ def test_the_weights_are_a_plain_state_dict(tmp_path: Path, options: dict) -> No
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_a_bare_file_tells_its_architecture(tmp_path: Path, options: dict) -> None:
+def test_the_architecture_of_a_bare_file_is_inferred(tmp_path: Path, options: dict) -> None:
     network = PConvUNet(**options).eval()
     save_weights(tmp_path / "generator.pth", network)
     again = load_generator(tmp_path / "generator.pth")

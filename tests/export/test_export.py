@@ -146,7 +146,7 @@ def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: P
     alone = tmp_path / "model.safetensors"
     assert export(str(weights), alone).difference < 2 / 255
     assert alone.stat().st_size < 0.55 * weights.stat().st_size
-    assert alone.stat().st_mode == weights.stat().st_mode, "whoever may read the one may read the other"
+    assert alone.stat().st_mode == weights.stat().st_mode, "the same users may read both"
     assert load_weights(alone).record == {"recipe": "img_size = 96\ndepth = 4", "log": '{"kind": "epoch", "epoch": 3}'}
     photo = np.asarray(Image.open(COFFEE).resize((180, 140)))
     mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))

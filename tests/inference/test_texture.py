@@ -318,7 +318,7 @@ def test_before_training_texture_is_copied_and_colours_are_the_networks() -> Non
 
 
 def three_fills(rng: np.random.Generator, height: int, width: int, kind: type[np.generic]) -> list[np.ndarray]:
-    """What a generator filled in that depth, and two copies in 8 bits, with the holes."""
+    """A fill of a generator in that depth, two of patches in 8 bits, and the holes."""
     coarse = rng.integers(0, 256, (3, height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
     led, copied, rough = (np.kron(one, np.ones((8, 8, 1), np.uint8))[:height, :width] for one in coarse)
     hole = np.kron(rng.random((height // 48 + 1, width // 48 + 1)) < 0.6, np.ones((48, 48), bool))[:height, :width]
