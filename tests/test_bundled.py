@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 
 from onar import Inpainter, random_mask
 from onar.checkpoint import load_weights
@@ -21,6 +20,7 @@ from onar.settings.checks import read_toml
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 from onar.weights.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
+from onar.weights.files import read_onnx
 from tests.conftest import PHOTOS, REPOSITORY
 from tools.release.contents import faults_of_wheel
 
@@ -60,8 +60,8 @@ def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
     assert (last["kind"], last["epoch"]) == ("epoch", published["epochs"])
     colours = tomllib.loads(record["colours"])
     assert colours == {**ColourConfig().recipe(), "mixed_precision": colours["mixed_precision"]}
-    with safe_open(texture_weights(), "np") as file:
-        assert tomllib.loads(file.metadata()["recipe"]).keys() == BlendConfig().recipe().keys()
+    _, metadata = read_onnx(texture_weights())
+    assert tomllib.loads(metadata["recipe"]).keys() == BlendConfig().recipe().keys()
 
 
 @pytest.fixture(scope="module")

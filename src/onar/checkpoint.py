@@ -1,4 +1,4 @@
-"""Weights files: which network they belong to, and loading them strictly."""
+"""Networks from weights files, loaded strictly, and weights files of networks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,40 @@ from typing import Any, cast
 
 import tomli_w
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from onar.errors import OnarError
 from onar.imaging.formats.endings import ending_of
 from onar.models import GENERATORS
+from onar.models.texture_blend import TextureBlend
 from onar.settings.checks import read_toml
 from onar.settings.training import DataConfig, settings_to_share
-from onar.weights.files import FORMAT, NEWER, read_generator_file, refuse_misfit, refuse_newer, usual_training_size
+from onar.weights.files import Arrays, read_onnx, read_safetensors, refuse_misfit
+from onar.weights.metadata import (
+    BLEND,
+    FORMAT,
+    NEWER,
+    RECORD,
+    read_architecture,
+    read_blend_channels,
+    read_training_size,
+    refuse_newer,
+    usual_training_size,
+)
 from onar.weights.tensors import load_state, save_state
 
 StateDict = dict[str, Tensor]
 
 RECIPE, LOG = "config.toml", "log.jsonl"
-"""What tells in the folder of a run how its weights were trained."""
+"""Files in the folder of a run that say how its weights were trained."""
 
-MOST_OF_LINE = 1 << 16
-"""Bytes in which the last line of a log is looked for."""
+MAX_LINE = 1 << 16
+"""Bytes of the last line of a log, at most."""
+
+READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}
+"""Readers of exported files by ending."""
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -38,19 +54,19 @@ def save_weights(path: Path, network: nn.Module) -> None:
 
 
 def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
-    """What `save_safetensors` does, in float16 and half as large."""
+    """As `save_safetensors`, in float16 and half as large."""
     save_safetensors(path, generator, metadata, torch.float16)
 
 
 def save_safetensors(
     path: Path, generator: nn.Module, metadata: dict[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a generator as safetensors.
+    """Write a network as safetensors.
 
     Args:
         path: the file.
         generator: one of `GENERATORS`, or another network that has an `architecture`.
-        metadata: what else the file should say, beside the architecture: `format`, `training_size`, keys of `RECORD`.
+        metadata: of the file, besides the architecture: `format`, `training_size`, keys of `RECORD`.
         dtype: of its floating-point numbers.
     """
     state = {
@@ -61,18 +77,18 @@ def save_safetensors(
 
 
 def _plain_state(network: nn.Module) -> StateDict:
-    """The state dict as it is written: on the CPU, in the usual order of memory."""
+    """The state dict on the CPU, contiguous."""
     return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
 
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """A generator, and what its file and the run that left it say.
+    """A generator and how it was trained.
 
     Attributes:
         generator: in evaluation mode on the CPU.
-        training_size: side in pixels of the crops it was trained on; where nothing says it, that of its depth.
-        record: how it was trained, with keys of `RECORD`; empty where nothing says it.
+        training_size: side in pixels of the training crops; by default the usual one of its depth.
+        record: how it was trained, by keys of `RECORD`; empty where it is unknown.
     """
 
     generator: nn.Module
@@ -84,20 +100,26 @@ def load_weights(path: Path) -> LoadedWeights:
     """Build the generator a weights file belongs to and load it.
 
     Args:
-        path: ``.safetensors`` with its architecture in the metadata, ``.pth`` with a plain state dict whose shapes
-            tell the architecture, or a checkpoint of a run. What the last two do not say is read from the run's folder.
+        path: ``.safetensors`` or ``.onnx`` with its architecture in the metadata, ``.pth`` with a plain state dict, or
+            a checkpoint of a run. The architecture of the last two is inferred from their shapes, and what they lack is
+            read from the run's folder.
 
     Raises:
         OnarError: the file is missing, damaged or unsafe, or holds another kind of network, or one of a newer version.
+
+    >>> from onar.weights.bundled import bundled_weights
+    >>> load_weights(bundled_weights()).training_size
+    256
     """
-    if ending_of(path.name) == ".safetensors":
-        return _load_safetensors(path)
+    ending = ending_of(path.name)
+    if ending in READERS:
+        return _load_exported(*READERS[ending](path), path)
     content = load_state(path)
     state = _weights_of_run(content, path) if "gan" in content else content
-    generator = _build(infer_architecture(state, path), state, path)
+    run = _run_folder(path)
+    generator = _build(_architecture_in_recipe(run) or infer_architecture(state, path), state, path)
     depth = getattr(generator, "depth", None)
-    size = _size_in_recipe(_run_folder(path), depth) or usual_training_size(depth)
-    return LoadedWeights(generator, size, _record_of_run(_run_folder(path)))
+    return LoadedWeights(generator, _size_in_recipe(run, depth) or usual_training_size(depth), _record_of_run(run))
 
 
 def load_generator(path: Path) -> nn.Module:
@@ -106,14 +128,34 @@ def load_generator(path: Path) -> nn.Module:
 
 
 def load_safetensors(path: Path) -> nn.Module:
-    """What `load_generator` does, for a safetensors file of any name."""
-    return _load_safetensors(path).generator
+    """As `load_generator`, for a safetensors file of any name."""
+    return _load_exported(*read_safetensors(path), path).generator
 
 
-def _load_safetensors(path: Path) -> LoadedWeights:
-    file = read_generator_file(path, GENERATORS)
-    state = {key: torch.from_numpy(value) for key, value in file.weights.items()}
-    return LoadedWeights(_build(file.architecture, state, path), file.training_size, file.record)
+def holds_blend(path: Path) -> bool:
+    """Whether a file is a safetensors file of a `TextureBlend`."""
+    with suppress(OSError, SafetensorError, LookupError, TypeError, ValueError), safe_open(path, "np") as file:
+        return bool(json.loads(file.metadata()["architecture"]).get("network") == BLEND)
+    return False
+
+
+def load_blend(path: Path) -> TextureBlend:
+    """Load a `TextureBlend` from a ``.safetensors`` or ``.onnx`` file; raises `OnarError` as `load_weights`."""
+    weights, metadata = READERS.get(ending_of(path.name), read_safetensors)(path)
+    blend = TextureBlend(read_blend_channels(metadata, path))
+    load_strictly(blend, _as_tensors(weights), path)
+    return blend.eval()
+
+
+def _load_exported(weights: Arrays, metadata: dict[str, str], path: Path) -> LoadedWeights:
+    architecture = read_architecture(metadata, path, {name: one.arguments for name, one in GENERATORS.items()})
+    size = read_training_size(metadata, path, usual_training_size(architecture.get("depth")))
+    record = {key: metadata[key] for key in RECORD if key in metadata}
+    return LoadedWeights(_build(architecture, _as_tensors(weights), path), size, record)
+
+
+def _as_tensors(weights: Arrays) -> StateDict:
+    return {key: torch.from_numpy(value) for key, value in weights.items()}
 
 
 def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Module:
@@ -142,7 +184,7 @@ def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:
 
 
 def kept_weights(checkpoint: dict[str, Any]) -> StateDict:
-    """The generator that the checkpoint of a run would leave as its result: the average when there is one."""
+    """The generator in the checkpoint of a run that is its result: the moving average where there is one."""
     gan = checkpoint["gan"]
     average = {key.removeprefix("module."): value for key, value in gan.get("average", {}).items()}
     average.pop("n_averaged", None)
@@ -157,8 +199,17 @@ def _weights_of_run(checkpoint: dict[str, Any], path: Path) -> StateDict:
         raise OnarError(f"{path} is no checkpoint that this version knows{NEWER}") from error
 
 
+def _architecture_in_recipe(run: Path) -> dict[str, Any] | None:
+    """Another generator than `PConvUNet` in a run's configuration; the architecture of that one is in its weights."""
+    with suppress(OnarError, KeyError):
+        recipe = read_toml(run / RECIPE)
+        if (name := recipe["generator"]) in GENERATORS and name != "PConvUNet":
+            return {"generator": name, **{key: recipe[key] for key in GENERATORS[name].arguments if key in recipe}}
+    return None
+
+
 def _size_in_recipe(run: Path, depth: int | None) -> int | None:
-    """Larger side of the crops in a run's configuration; None where another program's lies there, or none."""
+    """Larger side of the crops in a run's configuration; None where there is none, or another program's."""
     with suppress(OnarError, KeyError):
         recipe = read_toml(run / RECIPE)
         if recipe.get("depth", depth) == depth:
@@ -167,13 +218,13 @@ def _size_in_recipe(run: Path, depth: int | None) -> int | None:
 
 
 def _record_of_run(run: Path) -> dict[str, str]:
-    """What a run's folder says of its weights, without the names of files and folders, and of its own run alone."""
+    """The record in a run's folder, without names of files and folders."""
     record = {}
     with suppress(OnarError):
         if recipe := settings_to_share(read_toml(run / RECIPE)):
             record["recipe"] = tomli_w.dumps(recipe).strip()
     with suppress(OSError, ValueError, TypeError), (run / LOG).open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - MOST_OF_LINE))
+        log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LINE))
         last = log.read().strip().rpartition(b"\n")[2].decode()
         if "kind" in json.loads(last):
             record["log"] = last
@@ -187,18 +238,31 @@ def _run_folder(weights: Path) -> Path:
 
 
 def load_strictly(network: nn.Module, state: StateDict, path: Path) -> None:
-    """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not."""
-    found = {
-        key: tuple(value.shape) if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        for key, value in state.items()
+    """Load a state dict in which every name and shape must match; raises `OnarError` that says what does not.
+
+    Only batch norm's counters of batches may be missing, which no result depends on.
+    """
+    own = network.state_dict()
+    expected = {
+        key: tuple(value.shape)
+        for key, value in own.items()
+        if key in state or not key.endswith(".num_batches_tracked")
     }
-    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    refuse_misfit(path, type(network).__name__, found, expected)
+    refuse_misfit(path, type(network).__name__, {key: _shape(state[key], own.get(key)) for key in state}, expected)
     network.load_state_dict(state)
 
 
+def _shape(found: Any, expected: Tensor | None) -> object:
+    """The shape of a tensor, or its kind where that does not fit."""
+    if not isinstance(found, Tensor):
+        return f"a {type(found).__name__}"
+    if expected is not None and expected.is_floating_point() and not found.is_floating_point():
+        return str(found.dtype).removeprefix("torch.")
+    return tuple(found.shape)
+
+
 def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
-    """Tell a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
+    """Infer a PConvUNet's arguments from the shapes of its weights; raises `OnarError` for any other network."""
     first = state.get("encoder.0.conv.weight")
     if not isinstance(first, Tensor) or first.ndim < 2:
         some = ", ".join(map(str, list(state)[:3])) or "nothing"
@@ -216,7 +280,7 @@ def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
 
 
 def _settings_of_weights(generator: nn.Module) -> dict[str, Any]:
-    """The architecture as far as weights depend on it: they fit any correction window."""
+    """The part of the architecture that weights depend on: they fit any correction window."""
     architecture = cast(dict[str, Any], generator.architecture)
     return {name: value for name, value in architecture.items() if name != "correction_window"}
 

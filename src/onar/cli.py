@@ -281,19 +281,20 @@ def export(
     blend: Path | None = None,
     blend_share: float = 0.2,
     correction_window: int | None = None,
+    half: bool = False,
     int8: bool = False,
     calibration: Path | None = None,
     texture_blend: Path | None = None,
 ) -> None:
     """Write a generator to pass on: as ONNX, as safetensors in half precision, or as a page for any static host.
 
-    It is compared with the original on photos of three sizes before it is kept. Files of both kinds complete photos
-    without PyTorch, the page in the browser. This verb needs pip install "onar[train]", and --int8 needs
-    pip install "onar[export]".
+    It is compared with the original on photos of three sizes before it is kept. An .onnx file completes photos
+    without PyTorch, the page in the browser. This verb needs pip install "onar[train]".
 
     Args:
         output: The file, such as model.onnx or model.safetensors, or the folder of the page.
-        weights: A .pth or .safetensors file, or "pyramid"; by default those that come with Onar.
+        weights: A .pth, .safetensors or .onnx file, or "pyramid"; by default those that come with Onar. A .safetensors
+            file of `onar blend` becomes an .onnx file, too.
         format: web for the page; otherwise the ending of the file says it.
         blend: Weights that these were fine-tuned from; the file gets a mean of both. So a network with much texture can
             be brought some way back to a smoother, more cautious one.
@@ -301,6 +302,7 @@ def export(
         correction_window: For a network with `base_fill` pyramid: its correction counts by the share of holes among so
             many pixels a side round each pixel, an odd number such as 21. So thin holes and seams stay near the plain
             fill, which is hard to better there. 0 counts it in full everywhere.
+        half: Weights of an .onnx file in half precision, half as large.
         int8: Convolutions in 8-bit integers: a smaller, faster file. What that costs is measured and printed.
         calibration: Folder of photos like those to be completed, for --int8 to be calibrated and measured on; the
             photos that come with Onar otherwise.
@@ -315,6 +317,7 @@ def export(
         blend=blend,
         blend_share=blend_share,
         correction_window=correction_window,
+        half=half,
         int8=int8,
         calibration=calibration,
         texture_blend=texture_blend,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "torch", "torchmetrics", "torchvision"})
+_TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "onnx", "torch", "torchmetrics", "torchvision"})
 """Packages of the extra `train`."""
 
 

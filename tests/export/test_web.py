@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), re
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 ASK_WORKER = Path(__file__).with_name("ask_worker.js")
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
-MOST_BYTES = 25_000_000
+MAX_BYTES = 25_000_000
 EXIF_ORIENTATION, EXIF_DESCRIPTION, EXIF_WIDTH = 274, 270, 40962
 
 
@@ -90,7 +90,7 @@ def open_file(page: Page, name: str, content: bytes) -> Any:
 
 
 def fill(page: Page, hole: NDArray[np.bool_], texture: str = "network") -> NDArray[np.uint8]:
-    """What the page fills in a photo of that size: H×W×4."""
+    """The fill of the page in a photo of that size: H×W×4."""
     height, width = hole.shape
     rect = {"left": 0, "top": 0, "width": width, "height": height}
     mask = as_text((255 * hole).astype(np.uint8).tobytes())
@@ -256,7 +256,7 @@ FILLED_IN_FIREFOX = """<!doctype html><meta charset="utf-8"><script>
     }}
 }})();
 </script>"""
-"""No driver for the Firefox of a distribution is needed where the page itself tells what came out."""
+"""No driver for the Firefox of a distribution is needed where the page itself reports the result."""
 
 
 @pytest.mark.skipif(FIREFOX is None, reason="needs Firefox: apt-get install firefox-esr")
@@ -282,7 +282,7 @@ def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
     assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 2
 
 
-# ---------------------------------------------------------------- as people use it
+# ---------------------------------------------------------------- in use
 
 
 def paint(page: Page, left: float, top: float, right: float, bottom: float) -> None:
@@ -349,7 +349,7 @@ def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, 
 
 def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> None:
     files = [file for file in site.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    assert sum(file.stat().st_size for file in files) <= MAX_BYTES
     names = {file.relative_to(site).as_posix() for file in files}
     terms = {"pypatchmatch", "onnxruntime-web", "onnxruntime-notices", "preact"}
     assert {"examples/ATTRIBUTION.md", *(f"licences/{name}.txt" for name in terms)} <= names
@@ -390,7 +390,7 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
     small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = shutil.copytree(small_site, tmp_path / "site")
-    monkeypatch.setattr("onar.export.web.TOLERANCE", -1.0)
+    monkeypatch.setattr("onar.export.web.HALF_TOLERANCE", -1.0)
     with pytest.raises(OnarError, match="differs from the original"):
         export("pyramid", site, format="web")
     assert json.loads((site / "onar.json").read_bytes())["weights"][0]["name"] == "small"
@@ -406,7 +406,7 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
         (["--output", "model.onnx", "--texture_blend", "blend.safetensors"], "--texture_blend is for --format web"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(
+def test_wrong_use_is_one_line(
     flags: list[str], said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -418,7 +418,7 @@ def test_wrong_use_is_told_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_page_that_is_not_built_is_told(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_is_not_built_is_an_error(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onar.export.web.bundled_page", lambda: tmp_path / "nothing")
     with pytest.raises(OnarError, match="build it with npm"):
         export(str(weights), tmp_path / "site", format="web")

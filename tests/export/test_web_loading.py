@@ -1,4 +1,4 @@
-"""What a folder of `onar export --format web` loads, when, and how often; and that a page is of one version."""
+"""Files that a folder of `onar export --format web` loads, when, and how often; and that a page is of one version."""
 
 import json
 import re
@@ -121,7 +121,7 @@ def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_an
         page.context.close()
 
 
-def test_a_part_that_is_gone_is_told_and_so_is_what_to_do(
+def test_a_part_that_is_missing_is_reported_with_advice(
     browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = shutil.copytree(small, tmp_path / "live")

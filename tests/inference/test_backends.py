@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from onar import Inpainter, PConvUNet, UsageError
-from onar.checkpoint import save_half_precision
+from onar.export.verb import export_onnx
 from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
+from onar.weights.metadata import read_step
 from tests.conftest import PHOTOS
 
 
@@ -24,8 +25,8 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     torch.nn.init.normal_(network.head[-1].weight, std=0.1)  # at first it is zero, and the network the pyramid fill
     if request.param == "torch":
         return TorchBackend(network, "cpu")
-    path: Path = tmp_path_factory.mktemp("weights") / "network.safetensors"
-    save_half_precision(path, network, {"training_size": "64"})
+    path: Path = tmp_path_factory.mktemp("weights") / "network.onnx"
+    export_onnx(network, {"training_size": "64"}, path, half=True)
     return OnnxBackend(path, "cpu")
 
 
@@ -48,8 +49,14 @@ def test_a_network_knows_what_sides_it_pads_to(backend: Backend) -> None:
 
 def test_a_network_with_colours_pads_to_what_those_take(tmp_path: Path) -> None:
     network = PConvUNet(4, 3, "pyramid", colour_channels=3)
-    save_half_precision(tmp_path / "network.safetensors", network, {"training_size": "64"})
-    assert {TorchBackend(network, "cpu").step, OnnxBackend(tmp_path / "network.safetensors", "cpu").step} == {64}
+    export_onnx(network, {"training_size": "64"}, tmp_path / "network.onnx")
+    assert {TorchBackend(network, "cpu").step, OnnxBackend(tmp_path / "network.onnx", "cpu").step} == {64}
+
+
+def test_a_file_of_version_1_says_its_step_by_its_architecture(tmp_path: Path) -> None:
+    assert read_step({"architecture": '{"generator": "PConvUNet", "depth": 7}'}, tmp_path) == 128
+    assert read_step({"architecture": '{"generator": "PConvUNet", "depth": 3, "colour_channels": 3}'}, tmp_path) == 64
+    assert read_step({"architecture": '{"generator": "PyramidFill"}'}, tmp_path) == read_step({}, tmp_path) == 1
 
 
 @pytest.fixture
@@ -61,8 +68,8 @@ def claims_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "network.safetensors"
-    save_half_precision(path, PConvUNet(4, 3), {"training_size": "64"})
+    path = tmp_path / "network.onnx"
+    export_onnx(PConvUNet(4, 3), {"training_size": "64"}, path)
     return path
 
 

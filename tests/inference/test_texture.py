@@ -14,18 +14,18 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from onar import Inpainter
+from onar.checkpoint import load_blend, save_safetensors
 from onar.errors import OnarError, UsageError
+from onar.export.verb import export
 from onar.inference import detail, rules, texture
-from onar.inference.backends import Blend
+from onar.inference.backends import BLEND_MULTIPLE, Blend
 from onar.inference.canvas import double, halve
 from onar.inference.detail import Copy, restore_detail
 from onar.inference.texture import blend_in_tiles, copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks.generation import random_mask
-from onar.models.texture_blend import TextureBlend, bands, enlarge
+from onar.models.texture_blend import BANDS, TextureBlend, bands, enlarge
 from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
-from onar.weights.files import blend_shapes, read_blend_file
-from onar.weights.numbers import BANDS
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +102,16 @@ def test_without_patchmatch_the_network_fills_alone_unless_patches_are_asked_for
 def test_other_weights_are_refused_as_a_blend(tmp_path) -> None:
     with pytest.raises(OnarError, match="does not hold what blends fills"):
         Blend(bundled_weights())
-    cut = tmp_path / "cut.safetensors"
-    cut.write_bytes(texture_weights().read_bytes()[:-100])
-    with pytest.raises(OnarError, match="damaged"):
-        Blend(cut)
+    save_safetensors(tmp_path / "whole.safetensors", TextureBlend(4), {})
+    for whole in (texture_weights(), tmp_path / "whole.safetensors"):
+        cut = tmp_path / f"cut{whole.suffix}"
+        cut.write_bytes(whole.read_bytes()[:-100])
+        with pytest.raises(OnarError, match="damaged"):
+            Blend(cut)
     earlier = tmp_path / "earlier.safetensors"
     architecture = {"network": "TextureBlend", "base_channels": 32}
     save_file({"weight": np.zeros(1)}, earlier, {"architecture": json.dumps(architecture)})
-    with pytest.raises(OnarError, match="blends 2 fills, this version 3: train it anew"):
+    with pytest.raises(OnarError, match="blends 2 fills, this version 3: train it again"):
         Blend(earlier)
 
 
@@ -212,9 +214,7 @@ def test_detail_wants_a_known_patch(photo) -> None:
 
 
 def test_the_graph_computes_what_the_network_does() -> None:
-    weights, base_channels = read_blend_file(texture_weights())
-    network = TextureBlend(base_channels).eval()
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    network = load_blend(texture_weights())
     rng = np.random.default_rng(0)
     fills = rng.random((3, 80, 112, 3), np.float32)
     known = (random_mask(80, 112, rng=rng) == 0).astype(np.float32)
@@ -228,9 +228,20 @@ def test_the_graph_computes_what_the_network_does() -> None:
 
 
 @pytest.mark.parametrize("base_channels", [4, 7, 32])
-def test_the_weights_that_a_file_must_hold_are_the_networks(base_channels: int) -> None:
-    state = TextureBlend(base_channels).state_dict()
-    assert blend_shapes(base_channels) == {name: tuple(value.shape) for name, value in state.items()}
+def test_a_blend_is_the_same_as_safetensors_and_as_onnx(tmp_path: Path, base_channels: int) -> None:
+    network = TextureBlend(base_channels).eval()
+    save_safetensors(tmp_path / "blend.safetensors", network, {})
+    export(str(tmp_path / "blend.safetensors"), tmp_path / "blend.onnx")
+    again = load_blend(tmp_path / "blend.onnx").state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
+    rng = np.random.default_rng(0)
+    fills, known = rng.random((3, 80, 112, 3), np.float32), np.zeros((80, 112), np.float32)
+    one, other = (Blend(tmp_path / f"blend.{ending}")(*fills, known) for ending in ("safetensors", "onnx"))
+    assert np.abs(one - other).max() < 1e-4
+
+
+def test_sides_of_a_blend_are_padded_to_those_of_its_coarsest_band() -> None:
+    assert BLEND_MULTIPLE == 2 ** (BANDS - 1)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +318,7 @@ def test_before_training_texture_is_copied_and_colours_are_the_networks() -> Non
 
 
 def three_fills(rng: np.random.Generator, height: int, width: int, kind: type[np.generic]) -> list[np.ndarray]:
-    """What a generator filled in that depth, and two copies in 8 bits, with the holes."""
+    """A fill of a generator in that depth, two of patches in 8 bits, and the holes."""
     coarse = rng.integers(0, 256, (3, height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
     led, copied, rough = (np.kron(one, np.ones((8, 8, 1), np.uint8))[:height, :width] for one in coarse)
     hole = np.kron(rng.random((height // 48 + 1, width // 48 + 1)) < 0.6, np.ones((48, 48), bool))[:height, :width]

@@ -9,21 +9,12 @@ from torch import Tensor, nn
 
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
-from onar.models.colour_unet import ColourUNet
+from onar.models.colour_unet import CELL, ColourUNet
 from onar.models.pyramid_fill import pyramid_fill
-from onar.weights.numbers import CELL
 
-SMALL: dict[str, list[dict[str, int | str]]] = {
-    "PConvUNet": [
-        {"base_channels": 8, "depth": 4},
-        {"base_channels": 8, "depth": 4, "base_fill": "pyramid"},
-        {"base_channels": 8, "depth": 4, "normalised": True},
-        {"base_channels": 8, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
-        {"base_channels": 8, "depth": 3, "base_fill": "pyramid", "correction_window": 5, "channels": 1},
-    ],
-    "PyramidFill": [{}],
-}
-EVERY_GENERATOR = [pytest.param(name, options, id=f"{name}{options}") for name in GENERATORS for options in SMALL[name]]
+EVERY_GENERATOR = [
+    pytest.param(name, options, id=f"{name}{options}") for name in GENERATORS for options in GENERATORS[name].small
+]
 
 
 def photo_with_hole(height: int, width: int, batch: int = 1, channels: int = 3) -> tuple[Tensor, Tensor]:
@@ -141,7 +132,7 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
     assert correction[30, 10] == pytest.approx(0.1 / 21, abs=1e-6)
     assert correction[0, 30] == pytest.approx(0.1 * 10 / 21, abs=1e-6)  # outside the photo is a hole
     assert correction[32, 30] == 0
-    network.correction_window = 0
+    network.head.window = 0
     assert network(photo, known)[0, 0, 32, 47].item() == pytest.approx(0.6, abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of holes so deep that nothing known reaches some cells of the network's innermost map."""
+"""Fills of holes so deep that nothing known reaches some cells of the network's innermost map."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from onar import Inpainter
+from onar.checkpoint import load_blend
 from onar.completion.config import CompletionConfig
 from onar.completion.verb import complete
 from onar.data.photo_sets import open_photos
@@ -35,7 +36,7 @@ from onar.training.learning import NotFiniteError
 from onar.training.losses import compute_losses
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
-from onar.weights.files import BLEND
+from onar.weights.metadata import BLEND
 from onar.weights.tensors import save_state
 from tests.support.runs import SMALL_BLEND, flags, run_onar, wait_until
 
@@ -113,8 +114,7 @@ def test_a_file_that_holds_no_blend_is_refused(photos: Path, file: Path) -> None
 
 
 def test_the_bundled_blend_is_of_the_network_that_is_trained_by_default() -> None:
-    architecture = json.loads(metadata(texture_weights())["architecture"])
-    assert architecture == TextureBlend(BlendConfig().base_channels).architecture
+    assert load_blend(texture_weights()).architecture == TextureBlend(BlendConfig().base_channels).architecture
 
 
 # ---------------------------------------------------------------- stopping and going on
@@ -248,7 +248,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], l
     [
         ({"data": Path("nowhere")}, "nowhere is not there"),
         ({"weights": "nowhere.pth"}, "cannot read nowhere.pth"),
-        ({"weights": str(texture_weights())}, "texture.safetensors"),
+        ({"weights": str(texture_weights())}, "texture.onnx"),
         ({"content_weights": Path("nowhere.pth")}, "cannot read nowhere.pth"),
     ],
 )

@@ -255,7 +255,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], l
     [
         ({"data": Path("nowhere")}, "nowhere is not there"),
         ({"weights": "nowhere.pth"}, "cannot read nowhere.pth"),
-        ({"weights": str(texture_weights())}, "texture.safetensors"),
+        ({"weights": str(texture_weights())}, "texture.onnx"),
     ],
 )
 def test_what_is_not_there_is_told_and_no_file_left(

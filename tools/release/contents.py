@@ -27,7 +27,7 @@ PAGE = (
     "ort.wasm.gz",
     "ort-gpu.wasm.gz",
 )
-WEIGHTS = ("onar.safetensors", "texture.safetensors", "MODEL_CARD.md", "credits.tsv")
+WEIGHTS = ("onar.onnx", "texture.onnx", "MODEL_CARD.md", "credits.tsv")
 
 _FOREIGN = re.compile(
     r"(^|/)(tests|benchmarks|node_modules|__pycache__|shared|\.git|\.venv|site|build|dist)/|\.(py[co]|map|pth|pt|tsx?)$"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from onar.errors import OnarError
 from onar.models import PConvUNet
-from onar.weights.files import MOST_LEVELS
+from onar.models.generators import MAX_DEPTH
 
 BATCH_NORM_EPSILON = 1e-5  # the default of torch, which all of them keep
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
@@ -219,7 +219,7 @@ class _Tensors:
 def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
     """Base channels and depth by the kernels of the encoder."""
     depth = 0
-    while depth < MOST_LEVELS and tensors.has(f"{layout.encoder.format(depth + 1)}.{layout.convolution}.weight"):
+    while depth < MAX_DEPTH and tensors.has(f"{layout.encoder.format(depth + 1)}.{layout.convolution}.weight"):
         depth += 1
     first = f"{tensors.prefix}{layout.encoder.format(1)}.{layout.convolution}.weight"
     shape = getattr(tensors.left[first], "shape", None)

@@ -10,7 +10,7 @@ from onar.checkpoint import save_safetensors
 from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
 from onar.errors import OnarError, UsageError
 from onar.system.files import refuse_to_replace, replacing
-from onar.weights.files import FORMAT, usual_training_size
+from onar.weights.metadata import FORMAT, usual_training_size
 from onar.weights.tensors import load_state
 
 WRAPPERS = ("state_dict", "model", "ckpt")

@@ -1,4 +1,4 @@
-"""Whether an exported generator computes what the original does: both complete the same photos with the same holes."""
+"""Numerical comparison of an exported generator with the original, on the same photos and holes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ SIZES = ((96, 128), (256, 256), (333, 517))
 HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
 SEED = 0
 
+HALF_TOLERANCE = 2 / 255
+"""Largest difference from the original, in [0, 1], of weights that are rounded to half precision."""
+
 
 def largest_difference(exported: Completer, generator: nn.Module) -> float:
     """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2."""
     complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
-    colours = [channel % 3 for channel in range(getattr(generator, "channels", 3))]  # any will do to compare on
+    colours = [channel % 3 for channel in range(getattr(generator, "channels", 3))]  # any will do
     differences = [
         (exported(photo[:, colours], known) - complete(photo[:, colours], known)).abs().max()
         for height, width in SIZES
@@ -32,6 +35,6 @@ def largest_difference(exported: Completer, generator: nn.Module) -> float:
 
 
 def say_difference(difference: float) -> str:
-    """The largest difference, for people."""
+    """The largest difference, as text for the user."""
     sizes = ", ".join(f"{height} x {width}" for height, width in SIZES)
     return f"compared with the original at {sizes}, in batches of 1 and 2: differs by {difference:.1e} at most"

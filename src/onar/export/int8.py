@@ -1,7 +1,6 @@
-"""INT8: the convolutions of an ONNX file in 8-bit integers, their ranges measured on photos.
+"""INT8: static quantisation of the convolutions of an ONNX file by ONNX Runtime, calibrated on photos.
 
-Static quantisation by ONNX Runtime. Everything else stays in float32: the known maps, the ratios and the pyramid fill
-are exact, and cheap.
+Everything else stays in float32: the known maps, the ratios and the pyramid fill are exact, and cheap.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ def quantise(path: Path, examples: Iterable[Inputs]) -> None:
     """Replace an ONNX file by one with its convolutions in INT8.
 
     Weights get a scale for each output channel, and 7 bits: processors without dot products of bytes (VNNI) add pairs
-    of products in 16 bits, which products of 8 bits can overflow.
+    of products in 16 bits, which can overflow with 8 bits.
 
     Args:
         path: the file.
-        examples: inputs by name, on which the ranges of what is convolved are measured.
+        examples: inputs by name, on which the ranges of activations are calibrated.
     """
     with TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(path, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # folds batch norm into the kernels
         quantize_static(
             prepared,
             path,

@@ -1,21 +1,22 @@
-"""The verb `export`: a generator as a file or folder to pass on, kept only if it computes the same."""
+"""The verb `export`: a network as a file or folder to pass on, kept only if it computes the same."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
-from onar.checkpoint import load_into, load_safetensors, load_weights, save_half_precision
+from onar.checkpoint import holds_blend, load_into, load_safetensors, load_weights, save_half_precision
 from onar.data.photo_sets import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import OnarError, UsageError
-from onar.export.comparison import HOLES, SEED, largest_difference, say_difference
+from onar.export.blends import ExportedBlend, export_blend
+from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import ExportedFolder, export_web
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
@@ -23,18 +24,18 @@ from onar.metrics.held_out import Completer, complete_with, load_held_out, score
 from onar.models import PConvUNet, PyramidFill
 from onar.system.files import refuse_to_replace, replacing
 from onar.weights.bundled import bundled_photos, texture_weights, weights_file
-from onar.weights.files import FORMAT
+from onar.weights.metadata import FORMAT
 
-MOST_INT8_COST = 1.0
-"""Decibels of PSNR; INT8 that costs more is refused."""
+MAX_INT8_COST = 1.0
+"""Decibels of PSNR that INT8 may cost."""
 
-MOST_PHOTOS = 80
-"""Photos that INT8 is calibrated and scored on; a quarter of them are scored."""
+MAX_PHOTOS = 80
+"""Photos that INT8 is calibrated and scored on, at most; a quarter of them are scored."""
 
 
 @dataclass(frozen=True)
 class Int8Cost:
-    """What INT8 costs, on photos that it was not calibrated on.
+    """Cost of INT8, on photos that it was not calibrated on.
 
     Attributes:
         float32: mean PSNR of composites in decibels.
@@ -57,7 +58,7 @@ class Int8Cost:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; printed, it is what a person should know.
+    """Result of an export; its text is for the user.
 
     Attributes:
         path: the file.
@@ -86,23 +87,26 @@ def export(
     blend: Path | None = None,
     blend_share: float = 0.2,
     correction_window: int | None = None,
+    half: bool = False,
     int8: bool = False,
     calibration: Path | None = None,
     texture_blend: Path | None = None,
-) -> Exported | ExportedFolder:
+) -> Exported | ExportedFolder | ExportedBlend:
     """Write a generator as another file or as a folder, after comparing the two on bundled photos.
 
     Args:
-        weights: a `.pth` or `.safetensors` file, "bundled" or "pyramid".
+        weights: a `.pth`, `.safetensors` or `.onnx` file, "bundled" or "pyramid"; a file of `onar blend` becomes an
+            `.onnx` file, too.
         output: the file, or the folder.
-        format: one of `FORMATS`; None for the one that the ending of `output` says.
+        format: one of `FORMATS`; None: by the ending of `output`.
         blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
             two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
         blend_share: share of `blend` in the mean, in [0, 1].
-        correction_window: see `PConvUNet`; None leaves it as it is.
+        correction_window: see `PConvUNet`; None: unchanged.
+        half: weights of an `.onnx` file in float16.
         int8: convolutions in 8-bit integers.
-        calibration: folder of photos on which INT8 is calibrated and scored; the bundled ones when None.
-        texture_blend: what `onar blend` trained, for copied texture on the page; the bundled one when None.
+        calibration: folder of photos on which INT8 is calibrated and scored; None: the bundled ones.
+        texture_blend: the `TextureBlend` of the page; None: the bundled one.
 
     Raises:
         UsageError: the format is not known, the options do not go together, or `output` is a file that is read.
@@ -110,20 +114,24 @@ def export(
             Then nothing is written.
     """
     chosen = _choose_format(format, output)
-    _check_options(chosen, int8=int8, calibration=calibration, texture_blend=texture_blend, blend_share=blend_share)
+    _check_options(
+        chosen, half=half, int8=int8, calibration=calibration, texture_blend=texture_blend, blend_share=blend_share
+    )
     for source in (Path(weights), *([blend] if blend else [])):
         refuse_to_replace(source, output)
+    if chosen == "onnx" and holds_blend(Path(weights)):
+        return export_blend(Path(weights), output, half=half)
     generator, size, record = _load(weights)
     if blend is not None:
         _blend(generator, blend, blend_share)
         record |= {"blend": f"{blend_share:g} of {blend.name}"}
     if correction_window is not None:
-        _set_correction_window(generator, correction_window)
+        generator = _with_correction_window(generator, correction_window)
     channels = getattr(generator, "channels", 3)
     _check_channels(channels, weights, chosen, int8)
     if chosen == WEB:
         return export_web(generator, size, output, Path(weights).stem, texture_blend or texture_weights())
-    exporter = EXPORTERS[f".{chosen}"]
+    exporter = HALF_ONNX if half else EXPORTERS[f".{chosen}"]
     if int8 and not list(generator.parameters()):
         raise UsageError("--int8 is for networks: the pyramid fill has no weights")
     photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
@@ -137,7 +145,7 @@ def export(
 
 
 def _choose_format(format: str | None, output: Path) -> str:
-    """One of `FORMATS`; raises `UsageError` when `output` has not the ending of the format."""
+    """One of `FORMATS`; raises `UsageError` when `output` lacks the ending of the format."""
     ending = output.suffix.lower()
     if format == WEB or (format is None and ending in EXPORTERS):
         return format or ending.removeprefix(".")
@@ -149,13 +157,13 @@ def _choose_format(format: str | None, output: Path) -> str:
 
 
 def _check_options(
-    chosen: str, *, int8: bool, calibration: Path | None, texture_blend: Path | None, blend_share: float
+    chosen: str, *, half: bool, int8: bool, calibration: Path | None, texture_blend: Path | None, blend_share: float
 ) -> None:
-    """Raise `UsageError` when options do not go together, and `OnarError` when a package is missing."""
+    """Raise `UsageError` when options exclude each other."""
+    if half and (int8 or chosen != "onnx"):
+        raise UsageError("--half is for .onnx files without --int8; .safetensors are always in half precision")
     if int8 and chosen != "onnx":
         raise UsageError("--int8 is for .onnx files")
-    if int8 and find_spec("onnx") is None:
-        raise OnarError('--int8 needs pip install "onar[export]"')
     if calibration is not None and not int8:
         raise UsageError("--calibration is for --int8")
     if texture_blend is not None and chosen != WEB:
@@ -165,7 +173,7 @@ def _check_options(
 
 
 def _check_channels(channels: int, weights: str, chosen: str, int8: bool) -> None:
-    """Raise `UsageError` when a network for so many channels cannot become what is asked for."""
+    """Raise `UsageError` when a network for photos of that many channels cannot have the format."""
     if chosen == WEB and channels != 3:
         raise UsageError(
             f"--format {WEB} is for networks for photos in colour; {weights} is one for {channels} channels"
@@ -174,18 +182,14 @@ def _check_channels(channels: int, weights: str, chosen: str, int8: bool) -> Non
         raise UsageError(f"--int8 is calibrated on photos, and {weights} is a network for {channels} channels")
 
 
-def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
-    """Write a generator in `generator_graphs.GRAPHS` as an ONNX file, and return what runs it.
-
-    Raises:
-        OnarError: the network is too large for the format.
-    """
-    path.write_bytes(onnx_of(generator, metadata))
+def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path, *, half: bool = False) -> Completer:
+    """Write a generator as an ONNX file, and return its function; raises as `onnx_of`."""
+    path.write_bytes(onnx_of(generator, metadata, half=half))
     return run_onnx(path)
 
 
 def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
-    """Write a generator as safetensors in half precision, and return what the file computes."""
+    """Write a generator as safetensors in half precision, and return the file's function."""
     save_half_precision(path, generator, metadata)
     return complete_with(load_safetensors(path))
 
@@ -194,23 +198,25 @@ class Exporter(NamedTuple):
     """A format."""
 
     write: Callable[[nn.Module, dict[str, str], Path], Completer]
-    """Writes a generator and metadata, the `training_size` among them, to a path, and returns what runs the file."""
+    """Writes a generator and metadata, with `training_size`, to a path, and returns the file's function."""
     tolerance: float
     """Largest difference from the original, in [0, 1]."""
 
 
 EXPORTERS = {
     ".onnx": Exporter(export_onnx, tolerance=0.25 / 255),  # only the order of sums differs
-    ".safetensors": Exporter(export_safetensors, tolerance=2 / 255),  # weights are rounded to half precision
+    ".safetensors": Exporter(export_safetensors, tolerance=HALF_TOLERANCE),
 }
 """By ending."""
+
+HALF_ONNX = Exporter(partial(export_onnx, half=True), tolerance=HALF_TOLERANCE)
 
 WEB = "web"
 FORMATS = (*(ending.removeprefix(".") for ending in EXPORTERS), WEB)
 
 
 def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
-    """The generator, the size that it was trained on, and the record of its training."""
+    """The generator, its training size, and the record of its training."""
     if weights == PYRAMID:
         return PyramidFill(), PYRAMID_SIZE, {}
     path = weights_file(weights)
@@ -227,25 +233,30 @@ def _blend(generator: nn.Module, path: Path, share: float) -> None:
             value.lerp_(target, share)
 
 
-def _set_correction_window(generator: nn.Module, pixels: int) -> None:
+def _with_correction_window(generator: nn.Module, pixels: int) -> nn.Module:
+    """The same network with another `correction_window`; raises `UsageError` where it cannot have that."""
     if not isinstance(generator, PConvUNet):
         raise UsageError("--correction_window is for networks that correct the pyramid fill")
+    architecture: dict[str, Any] = {**generator.architecture, "correction_window": pixels}
+    del architecture["generator"]
     try:
-        generator.correction_window = pixels
+        windowed = PConvUNet(**architecture)
     except ValueError as error:
         raise UsageError(f"--{error}") from error
+    windowed.load_state_dict(generator.state_dict())
+    return windowed.eval()
 
 
 def _open_calibration_photos(folder: Path) -> Photos:
-    """At most `MOST_PHOTOS` photos from all over a folder; raises `OnarError` when there are not two."""
+    """At most `MAX_PHOTOS` random photos of a folder; raises `OnarError` when there are not two."""
     photos = open_photos(folder)
     if len(photos) < 2:
         raise OnarError(f"INT8 needs 2 photos at least, to calibrate on and to score: {folder} has {len(photos)}")
-    return ChosenPhotos(photos, np.random.default_rng(SEED).permutation(len(photos))[:MOST_PHOTOS])
+    return ChosenPhotos(photos, np.random.default_rng(SEED).permutation(len(photos))[:MAX_PHOTOS])
 
 
 def _quantise(path: Path, float32: Completer, photos: Photos, size: int, channels: int) -> Int8Cost:
-    """Turn an ONNX file into INT8; raises `OnarError` when that costs too much."""
+    """Quantise an ONNX file to INT8; raises `OnarError` when that costs too much."""
     from onar.export.int8 import quantise
 
     parts = hold_out(photos, 0.25, SEED)
@@ -253,6 +264,6 @@ def _quantise(path: Path, float32: Completer, photos: Photos, size: int, channel
     quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
     before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, run_onnx(path)))
     cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
-    if not before - after <= MOST_INT8_COST:
+    if not before - after <= MAX_INT8_COST:
         raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave --int8 out")
     return cost

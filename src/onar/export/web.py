@@ -1,8 +1,8 @@
-"""The format web: a folder for any static host, whose page fills holes in the browser of whoever opens it.
+"""The format web: a folder for any static host, whose page fills holes in the browser.
 
-A host may be given a new folder while pages of the old one are open, and browsers keep files for as long as they like.
-So that no page is put together of two versions, `index.html` holds what the page has to know, and all that it loads
-has a name that changes with its content.
+A host may get a new folder while pages of the old one are open, and browsers cache files for as long as they like. So
+that no page mixes two versions, `index.html` holds the page's settings, and the name of each file that it loads changes
+with the content.
 """
 
 from __future__ import annotations
@@ -16,34 +16,28 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from PIL import Image
 from torch import nn
 
+from onar.checkpoint import load_blend
 from onar.errors import OnarError
-from onar.export.comparison import largest_difference, say_difference
+from onar.export.blends import compared_blend
+from onar.export.comparison import HALF_TOLERANCE, largest_difference, say_difference
 from onar.export.onnx_files import onnx_of, run_onnx
-from onar.inference.blend_graph import build_blend
-from onar.inference.onnx_messages import in_half_precision
 from onar.models import PyramidFill
 from onar.system.files import replacing_folder
 from onar.weights.bundled import bundled_page, bundled_weights, example_photos, photo_sources
-from onar.weights.files import read_blend_file, step_of
-
-TOLERANCE = 2 / 255
-"""Largest difference from the original, in [0, 1]: weights are rounded to half precision."""
 
 SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
 INDEX = "index.html"
 _FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
 _PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
-"""What the built page has for folders, and what it is called there."""
+"""Names of files for folders in the built page, and in the folder."""
 _OF_SERVERS = (*_PAGE.values(), "uplot.txt")
-"""What only the page of a server has."""
+"""Files of a server's page alone."""
 _LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
-"""What the page loads when it is needed."""
+"""Files that the page loads when they are needed."""
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -55,7 +49,7 @@ _POLICY = "; ".join(
         "worker-src 'self' blob:",
     )
 )
-"""What browsers let the page do: it cannot send anything anywhere but to its own host, which answers with files."""
+"""Content security policy: the page can send nothing but requests for files to its own host."""
 
 _STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./folder\.css"[^>]*>')
 _SCRIPT = '"./folder.js"'
@@ -63,7 +57,7 @@ _SCRIPT = '"./folder.js"'
 
 @dataclass(frozen=True)
 class ExportedFolder:
-    """What was written; printed, it is what a person should know.
+    """Result of an export; its text is for the user.
 
     Attributes:
         path: the folder.
@@ -84,11 +78,11 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
     """Write the folder.
 
     Args:
-        generator: in `generator_graphs.GRAPHS`.
-        training_size: side in pixels of the crops it was trained on.
+        generator: one of `GENERATORS` with a graph.
+        training_size: side in pixels of its training crops.
         output: the folder; an earlier one of the kind is replaced.
-        name: of the weights, as the page says it.
-        blend: what `onar blend` trained.
+        name: of the weights, for the page.
+        blend: file of a `TextureBlend`.
 
     Raises:
         OnarError: the page is not built, `output` holds something else, a file cannot be read or written, or the
@@ -108,7 +102,7 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
         difference = _write_generator(generator, training_size, folder)
         site = _site(generator, training_size, name)
         if site["copies"]:
-            _write_blend(blend, folder / BLEND)
+            _compress(compared_blend(load_blend(blend), half=True)[0], folder / BLEND)
         site["examples"] = _copy_examples(folder)
         site["files"] = {name: _named_by_content(folder / name) for name in _LOADED if (folder / name).exists()}
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
@@ -131,8 +125,8 @@ def _may_be_replaced(output: Path) -> bool:
 
 
 def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]:
-    """What the page reads first: `BrowserSite` of web/src/site.ts."""
-    copies = not isinstance(generator, PyramidFill)  # which stays what its name says
+    """The page's settings: `BrowserSite` of web/src/site.ts."""
+    copies = not isinstance(generator, PyramidFill)  # which stays as it is named
     return {
         "engine": "browser",
         "version": version("onar"),
@@ -142,48 +136,21 @@ def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]
         "model": GENERATOR,
         "blend": BLEND if copies else None,
         "training_size": training_size,
-        "step": step_of(cast(dict[str, Any], generator.architecture)),
+        "step": getattr(generator, "step", 1),
     }
 
 
 def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
     """Write the generator, and return its largest difference from the original; raises `OnarError` when it is large."""
-    content = in_half_precision(onnx_of(generator, {"training_size": str(training_size)}, compact=True))
+    content = onnx_of(generator, {"training_size": str(training_size)}, half=True)
     plain = folder / Path(GENERATOR).stem
     plain.write_bytes(content)
     difference = largest_difference(run_onnx(plain), generator)
     plain.unlink()
-    if not difference <= TOLERANCE:
+    if not difference <= HALF_TOLERANCE:
         raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
     _compress(content, folder / GENERATOR)
     return difference
-
-
-def _write_blend(blend: Path, path: Path) -> None:
-    """Write what blends fills; raises `OnarError` when it cannot be read, or does not compute the same."""
-    weights, _ = read_blend_file(blend)
-    content = build_blend(weights)
-    smaller = in_half_precision(content)
-    one, other = (_blend_photo(model) for model in (content, smaller))
-    difference = float(np.abs(one - other).max())
-    if not difference <= TOLERANCE:
-        raise OnarError(f"nothing is written: the blend of the export differs by {difference:.1e}")
-    _compress(smaller, path)
-
-
-def _blend_photo(model: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """What a blend makes of a bundled photo and its mirror images, with a hole in the middle."""
-    import onnxruntime
-
-    photo = Image.open(example_photos()[0]).convert("RGB").resize((256, 192))
-    led = np.asarray(photo, np.float32).transpose(2, 0, 1)[None] / 255
-    known = np.ones_like(led[:, :1])
-    known[..., 64:128, 64:192] = 0
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    blended: np.ndarray[Any, np.dtype[np.float32]]
-    copied, coarse = (np.flip(led, axis).copy() for axis in (3, 2))
-    (blended,) = session.run(None, {"led": led, "copied": copied, "coarse": coarse, "known": known})
-    return blended
 
 
 def _compress(content: bytes, path: Path) -> None:
@@ -191,14 +158,14 @@ def _compress(content: bytes, path: Path) -> None:
 
 
 def _copy_examples(folder: Path) -> list[str]:
-    """Copy photos to try, and who made them; their addresses."""
+    """Copy photos to try, and their attribution; returns their addresses."""
     (folder / "examples").mkdir()
     shutil.copy(photo_sources(), folder / "examples" / "ATTRIBUTION.md")
     return [str(Path(shutil.copy(photo, folder / "examples")).relative_to(folder)) for photo in example_photos()]
 
 
 def _copy_licences(folder: Path) -> None:
-    """Add the terms that the page does not bring: of what ONNX Runtime is made of, and of the bundled weights."""
+    """Add the licences that the page lacks: of ONNX Runtime's parts, and of the bundled weights."""
     runtime = find_spec("onnxruntime")
     assert runtime is not None
     assert runtime.origin is not None
@@ -208,7 +175,7 @@ def _copy_licences(folder: Path) -> None:
 
 
 def _named_by_content(path: Path) -> dict[str, Any]:
-    """Rename a file: its name now changes with its content. What the page has to know of it."""
+    """Add a hash of its content to a file's name; returns the page's settings for it."""
     content = path.read_bytes()
     stem, dot, ending = path.name.partition(".")
     renamed = path.rename(path.with_name(f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}{dot}{ending}"))
@@ -216,9 +183,9 @@ def _named_by_content(path: Path) -> dict[str, Any]:
 
 
 def _finish_page(folder: Path, site: dict[str, Any]) -> str:
-    """Give the page its policy and manifest, and put inside what it has to know and its style; its script's name.
+    """Put policy, manifest, settings and style into the page; returns its script's name.
 
-    With another type than a style's, browsers refuse a file.
+    The style is inside because browsers refuse a style sheet with a wrong content type.
     """
     index, sheet = folder / INDEX, folder / "page.css"
     script = str(_named_by_content(folder / "page.js")["name"])
@@ -226,7 +193,7 @@ def _finish_page(folder: Path, site: dict[str, Any]) -> str:
     if style := _STYLE.search(text):
         text = text.replace(style[0], f"<style>{sheet.read_text(encoding='utf-8')}</style>")
         sheet.unlink()
-    inside = json.dumps(site).replace("<", "\\u003c")  # a name may hold what ends a script
+    inside = json.dumps(site).replace("<", "\\u003c")  # a name may hold the end of a script
     text = text.replace("</head>", f'<script type="application/json" id="onar-site">{inside}</script></head>', 1)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}" />'
     text = text.replace("<head>", f"<head>{policy}", 1)
@@ -239,7 +206,7 @@ def _finish_page(folder: Path, site: dict[str, Any]) -> str:
 
 
 def _write_worker(folder: Path, site: dict[str, Any], page_script: str) -> None:
-    """Tell the service worker which files there are, and a version that changes with any of them."""
+    """Give the service worker the list of files, and a version that changes with any of them."""
     script = folder / WORKER
     code = script.read_text(encoding="utf-8")
     script.unlink()
@@ -258,6 +225,6 @@ def _write_worker(folder: Path, site: dict[str, Any], page_script: str) -> None:
 
 
 def _write_readme(path: Path, site: dict[str, Any]) -> None:
-    """Write what whoever hosts the folder should know."""
+    """Write the notes for the host of the folder."""
     text = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
     path.write_text(text.format(version=site["version"], weights=site["weights"][0]["name"]), encoding="utf-8")

@@ -1,14 +1,15 @@
-"""What runs a generator on photos: PyTorch, ONNX Runtime, or OpenCV for the pyramid fill.
+"""Backends that run a generator on photos: ONNX Runtime, PyTorch, or OpenCV for the pyramid fill.
 
-All take and give the same arrays, so `Inpainter` does not know them apart. torch and ONNX Runtime are imported by the
-one that needs them: completing on a CPU starts without torch, and needs none.
+All have the same interface, on arrays. torch and ONNX Runtime are imported by the one that needs them: ONNX files are
+run without torch.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -16,49 +17,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onar.errors import OnarError, UsageError, is_out_of_memory
+from onar.errors import OnarError, UsageError, extra_for_training, is_out_of_memory
 from onar.fills.pyramid import Frame, fill_frame
 from onar.imaging.formats.endings import ending_of
-from onar.inference.blend_graph import build_blend
-from onar.inference.generator_graphs import GRAPHS, build_model
 from onar.system.devices import available_cores, available_cpus, check_device
 from onar.system.state import cpu_threads, evaluating
-from onar.weights.files import (
-    FORMAT,
-    NEWER,
-    Arrays,
-    channels_of,
-    read_blend_file,
-    read_generator_file,
-    read_training_size,
-    refuse_newer,
-    said_architecture,
-    step_of,
-)
-from onar.weights.numbers import BLEND_MULTIPLE
+from onar.weights.metadata import FORMAT, read_blend_channels, read_step, read_training_size, refuse_newer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
-"""What ONNX Runtime calls the devices."""
+"""Names of the devices in ONNX Runtime."""
+
+BLEND_MULTIPLE = 16
+"""Height and width of what a `TextureBlend` takes are multiples of it."""
 
 
 class Backend(ABC):
-    """What completes photos.
+    """Completes photos.
 
     Attributes:
-        device: where, "cpu", "cuda", "cuda:1" or "mps".
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        channels: of its photos; a network for grey photos completes others channel by channel.
+        step: pixels; sides that are no multiple of it are padded inside, and cost as much as the next multiple.
     """
 
     device: str
     channels: int = 3
-    """Of the photos that it completes; a network for grey photos completes others channel by channel."""
-
-    @property
-    def step(self) -> int:
-        """Pixels; sides that are no multiple of it are padded inside, and cost what the next multiple would."""
-        return 1
+    step: int = 1
 
     @abstractmethod
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
@@ -69,7 +56,7 @@ class Backend(ABC):
             known: N×H×W, 1 = known, 0 = hole.
 
         Returns:
-            The full frames as the generator sees them, N×H×W×C.
+            The generator's full frames, N×H×W×C.
         """
 
 
@@ -102,14 +89,14 @@ class PyramidBackend(Backend):
 class TorchBackend(Backend):
     """A PyTorch network.
 
-    A caller's own stays as it is: it is evaluated at each call with the weights it has then, and keeps its mode. For
-    another device than the one it is on, it is copied.
+    A caller's network is not changed: each call evaluates it with its current weights, and its mode is kept. For
+    another device it is copied.
 
     Args:
         generator: (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        threads: of the CPU; 0 for as many as torch takes.
-        is_own: nobody else has it, so it may be moved, and its weights be laid out for speed.
+        threads: of the CPU; 0 for torch's own number.
+        is_own: it has no other user, so it may be moved, and its weights be laid out for speed.
 
     Raises:
         UsageError: the device is not there, or cannot be used.
@@ -127,16 +114,7 @@ class TorchBackend(Backend):
         elif any(not _is_on(tensor, self.device) for tensor in chain(generator.parameters(), generator.buffers())):
             generator = _moved(deepcopy(generator), self.device)
         self._generator = generator
-        self.channels = channels_of(self._architecture)
-
-    @property
-    def _architecture(self) -> dict[str, Any]:
-        return getattr(self._generator, "architecture", {})
-
-    @property
-    def step(self) -> int:
-        """See `Backend`."""
-        return step_of(self._architecture)
+        self.channels, self.step = getattr(generator, "channels", 3), getattr(generator, "step", 1)
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -146,7 +124,7 @@ class TorchBackend(Backend):
         import torch
 
         with torch.no_grad(), evaluating(self._generator), cpu_threads(self._threads):
-            # Arrays N×H×W×C are already in the order of memory that channels_last means.
+            # Arrays N×H×W×C are already channels_last in memory.
             pixels = torch.from_numpy(photo).to(self.device).permute(0, 3, 1, 2)
             completed = self._generator(pixels, torch.from_numpy(known).to(self.device)[:, None])
             result: Frame = completed.permute(0, 2, 3, 1).float().cpu().numpy()
@@ -173,7 +151,7 @@ class OnnxBackend(Backend):
     """A generator run by ONNX Runtime.
 
     Args:
-        path: an `.onnx` file that `onar export` wrote, or a `.safetensors` file, whose graph is built here.
+        path: an `.onnx` file that `onar export` wrote; its metadata have `training_size`, `format` and `step`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps"; others than the CPU need a build of ONNX
             Runtime that has them.
         threads: of the CPU; 0 for one on each core that may be used.
@@ -192,30 +170,15 @@ class OnnxBackend(Backend):
         if not path.is_file():
             raise OnarError(f"cannot read {path}: there is no such file")
         self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
-        model = _build_graph(path) if ending_of(path.name) == ".safetensors" else path
-        try:
-            self._session = _start_session(model, self.device, threads)
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            architecture = said_architecture(metadata)
-            self.channels = channels_of(architecture)
-            self.device = _device_used(self._session, self.device, is_wanted=device != "auto")
-            if model is not path:  # shapes that do not fit each other show up here, or only when it runs
-                self.run(np.zeros((1, self.channels, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32))
-        except Exception as error:  # its errors have no class in common
-            if isinstance(error, UsageError) or is_out_of_memory(error):
-                raise
-            reason = "is damaged or not an ONNX file" if model is path else "holds weights that do not fit each other"
-            raise OnarError(f"{path} {reason}") from error
+        self._session = _start_session(path, self.device, threads)
+        self.device = _device_used(self._session, self.device, is_wanted=device != "auto")
+        metadata = _metadata_of(self._session)
         if "training_size" not in metadata:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         refuse_newer(metadata.get("format", FORMAT), path)
-        self.training_size = read_training_size(metadata, {}, path)
-        self._step = step_of(architecture)
-
-    @property
-    def step(self) -> int:
-        """See `Backend`."""
-        return self._step
+        self.training_size = read_training_size(metadata, path, 0)
+        self.step = read_step(metadata, path)
+        self.channels = self._session.get_inputs()[0].shape[1]
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -233,69 +196,114 @@ class OnnxBackend(Backend):
 
 
 class Blend:
-    """A `TextureBlend`, run by ONNX Runtime on the CPU.
+    """A `TextureBlend` on the CPU, run by ONNX Runtime, or by PyTorch when it is a `.safetensors` file.
 
     Args:
-        path: its `.safetensors` file.
+        path: its `.onnx` or `.safetensors` file.
         threads: of the CPU; 0 for one on each core.
 
     Raises:
-        OnarError: the file cannot be read or holds something else.
+        OnarError: the file cannot be read or holds another network, or PyTorch is missing.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        weights, _ = read_blend_file(path)
-        self._session = _start_session(build_blend(weights), "cpu", threads)
+        if ending_of(path.name) == ".onnx":
+            session = _start_session(path, "cpu", threads)
+            read_blend_channels(_metadata_of(session), path)
+            self._run: Callable[[dict[str, Frame]], Frame] = lambda inputs: session.run(None, inputs)[0]
+        else:
+            self._run = _run_torch_blend(path, threads)
 
-    def __call__(self, led: Frame, copied: Frame, coarse: Frame, known: Frame, /) -> Frame:
+    def __call__(self, network: Frame, patches: Frame, coarse_patches: Frame, known: Frame, /) -> Frame:
         """Blend three fills of the same holes.
 
         Args:
-            led: H×W×3 in [0, 1], what a generator filled.
-            copied: H×W×3 in [0, 1], what was copied from the photo.
-            coarse: H×W×3 in [0, 1], what was copied at half the scale.
+            network: H×W×3 in [0, 1], the generator's fill.
+            patches: H×W×3 in [0, 1], patches of the photo.
+            coarse_patches: H×W×3 in [0, 1], patches of the photo at half the scale.
             known: H×W, 1 = known, 0 = hole.
 
         Returns:
-            H×W×3, about in [0, 1]; only what lies in the holes counts.
+            H×W×3, about in [0, 1]; only the pixels in holes are of use.
         """
         height, width = known.shape
         padding = ((0, -height % BLEND_MULTIPLE), (0, -width % BLEND_MULTIPLE))
         fills = {
             name: np.pad(fill, (*padding, (0, 0)), mode="edge").transpose(2, 0, 1)[None]
-            for name, fill in (("led", led), ("copied", copied), ("coarse", coarse))
+            for name, fill in (("network", network), ("patches", patches), ("coarse_patches", coarse_patches))
         }
         inputs = fills | {"known": np.pad(known, padding, mode="edge")[None, None]}
-        (completed,) = self._session.run(None, inputs)[0]
+        (completed,) = self._run(inputs)
         blended: Frame = completed.transpose(1, 2, 0)[:height, :width]
         return blended
 
 
-def _start_session(model: bytes | Path, device: str, threads: int) -> Any:
+def _run_torch_blend(path: Path, threads: int) -> Callable[[dict[str, Frame]], Frame]:
+    with naming_export(path):
+        import torch
+
+        from onar.checkpoint import load_blend
+
+        network = load_blend(path)
+
+    def run(inputs: dict[str, Frame]) -> Frame:
+        with torch.no_grad(), cpu_threads(threads):
+            tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}
+            blended: Frame = network(**tensors).numpy()
+        return blended
+
+    return run
+
+
+@contextmanager
+def naming_export(path: Path) -> Iterator[None]:
+    """Import what reads a file that is not ONNX; raises `OnarError` that names the export where torch is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OnarError(
+            f"{path} needs {extra_for_training(error)}; without it only .onnx files can be used, which "
+            f"onar export --weights {path.name} --output {path.stem}.onnx writes where it is installed"
+        ) from error
+
+
+def _start_session(path: Path, device: str, threads: int) -> Any:
+    """A session of an ONNX file; raises `OnarError` when there is none, or it is damaged."""
     import onnxruntime
 
+    if not path.is_file():
+        raise OnarError(f"cannot read {path}: there is no such file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # not of errors: they are raised
     options.intra_op_num_threads = _cpu_threads(threads)
-    # Its arena would keep what the largest window took for as long as the process lives; without, it takes as long.
+    # Its arena would keep the memory of the largest window for as long as the process lives, and is no faster.
     options.enable_cpu_mem_arena = False
-    # Spinning threads use up the time of those they wait for, where another program takes a core: a pass took 2.2
+    # Spinning threads take time from those that they wait for, where another program takes a core: a pass took 2.2
     # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=[_provider(device)])
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=[_provider(device)])
+    except Exception as error:  # its errors have no class in common
+        if is_out_of_memory(error):
+            raise
+        raise OnarError(f"{path} is damaged or not an ONNX file") from error
+
+
+def _metadata_of(session: Any) -> dict[str, str]:
+    return dict(session.get_modelmeta().custom_metadata_map)
 
 
 def _provider(device: str) -> str | tuple[str, dict[str, str]]:
-    """What ONNX Runtime calls a device, with the number of a GPU."""
+    """Name of a device in ONNX Runtime, with the number of a GPU."""
     kind, _, number = device.partition(":")
     return (ONNX_PROVIDERS[kind], {"device_id": number}) if number else ONNX_PROVIDERS[kind]
 
 
 def _device_used(session: Any, device: str, is_wanted: bool) -> str:
-    """Where a session computes: on the CPU where its device is there by name, but not what the device needs.
+    """Device of a session: the CPU where the provider of another exists, but not its driver or libraries.
 
     Raises:
-        UsageError: that is not the device that is wanted.
+        UsageError: the device is wanted, and not used.
     """
     if ONNX_PROVIDERS[device.partition(":")[0]] in session.get_providers():
         return device
@@ -310,41 +318,11 @@ def _device_used(session: Any, device: str, is_wanted: bool) -> str:
 def _cpu_threads(threads: int) -> int:
     """CPU threads of a session; 0 for ONNX Runtime's own choice.
 
-    That is one on each core of the machine, and each is tied to its core, which fails where this process, such as in a
-    container, may not use them all.
+    That is one on each core of the machine with affinity to it, which fails where this process, such as in a container,
+    may not use them all.
     """
     cores = available_cores()
     return threads or (cores if available_cpus() < (os.cpu_count() or 1) else 0)
-
-
-def _build_graph(path: Path) -> bytes:
-    """The generator in a safetensors file as an ONNX file; raises `OnarError` when it is none that Onar knows."""
-    file = read_generator_file(path, GRAPHS)
-    name, weights = file.architecture["generator"], _UsedWeights(file.weights)
-    try:
-        model = build_model(file.architecture, weights, {"training_size": str(file.training_size)})
-    except (LookupError, TypeError, ValueError) as error:
-        raise OnarError(f"{path} does not fit {name}: {error}") from error
-    for key in weights.unused:
-        raise OnarError(f"{path} does not fit {name}: unknown {key}{NEWER}")
-    return model
-
-
-class _UsedWeights(dict[str, Any]):
-    """A state dict that knows what nobody has asked for: leaving a weight out would compute another network."""
-
-    def __init__(self, weights: Arrays) -> None:
-        super().__init__(weights)
-        self._used: set[str] = set()
-
-    def __getitem__(self, key: str) -> Any:
-        self._used.add(key)
-        return super().__getitem__(key)
-
-    @property
-    def unused(self) -> list[str]:
-        """Names of weights that were not asked for, but for counters that batch norm needs in training only."""
-        return sorted(key for key in self.keys() - self._used if not key.endswith(".num_batches_tracked"))
 
 
 def _choose_onnx_device(device: str, providers: list[str]) -> str:

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import OnarError, UsageError, extra_for_training, map_memory_errors
+from onar.errors import UsageError, map_memory_errors
 from onar.fills.patchmatch import no_patchmatch
 from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats.endings import ending_of
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
-from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend, naming_export
 from onar.inference.canvas import Canvas, to_frame, to_pixels
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
@@ -43,14 +43,19 @@ class Inpainter:
         generator: a network (photo * known, known) -> completed, both B×3×H×W in [0, 1], any size; or a backend.
         training_size: side in pixels of the crops the generator was trained on.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps", for a network; a backend has its own.
-        description: what does the work, for people.
-        threads: of the CPU, for a network and for copied texture; 0 for as many as they take by themselves.
+        description: of the generator, for messages.
+        threads: of the CPU, for a network and for copied texture; 0 for their defaults.
 
     Raises:
         UsageError: `training_size` is less than 1, or the device is not there.
 
     Attributes:
         weights: the file they were loaded from, if any.
+
+    >>> photo, mask = np.full((64, 96, 3), 200, np.uint8), np.zeros((64, 96), np.uint8)
+    >>> mask[20:40, 30:60] = 255  # a hole
+    >>> Inpainter.load("pyramid")(photo, mask)[30, 45]
+    array([200, 200, 200], dtype=uint8)
     """
 
     def __init__(
@@ -79,11 +84,12 @@ class Inpainter:
         """Load weights: the bundled ones, others, or none for the pyramid fill.
 
         Args:
-            weights: a `.pth` or `.safetensors` file, or an `.onnx` file from `onar export`; "bundled" or nothing for
-                the weights that come with Onar; "pyramid" for the pyramid fill.
+            weights: an `.onnx` file from `onar export`, or a `.pth` or `.safetensors` file, which need PyTorch;
+                "bundled" or nothing for the bundled weights; "pyramid" for the pyramid fill.
             device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-            threads: of the CPU that compute a network and copy texture; 0 for one on each core that may be used.
-            blend: a `.safetensors` file from `onar blend`, for copied texture; by default the one that comes with Onar.
+            threads: of the CPU, for a network and for copied texture; 0 for one on each core that may be used.
+            blend: a `TextureBlend` for copied texture: an `.onnx` file from `onar export`, or a `.safetensors` file
+                from `onar blend`, which needs PyTorch; by default the bundled one.
 
         Raises:
             OutOfMemoryError: memory ran out.
@@ -102,21 +108,16 @@ class Inpainter:
         if str(weights) == PYRAMID:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")
         path = weights_file(weights)
-        description = "the bundled weights" if path == bundled_weights() else f"the weights {path}"
-        ending = ending_of(path.name)
-        if ending == ".onnx" or (ending == ".safetensors" and not prefers_torch(device)):
+        is_bundled = path == bundled_weights()
+        description = "the bundled weights" if is_bundled else f"the weights {path}"
+        if ending_of(path.name) == ".onnx" and not (is_bundled and prefers_torch(device)):
             backend = OnnxBackend(path, device, threads)
             inpainter = cls(backend, backend.training_size, description=description, threads=threads)
         else:
-            try:
+            with naming_export(path):
                 from onar.checkpoint import load_weights  # brings torch, which takes seconds
-            except ModuleNotFoundError as error:
-                advice = extra_for_training(error)
-                raise OnarError(
-                    f"{path} needs {advice}; .safetensors and .onnx files from onar export do not"
-                ) from error
 
-            loaded = load_weights(path)
+                loaded = load_weights(path)
             network = TorchBackend(loaded.generator, device, threads, is_own=True)
             inpainter = cls(network, loaded.training_size, description=description, threads=threads)
         inpainter.weights = path
@@ -166,11 +167,11 @@ class Inpainter:
                 the one "alpha".
             strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
                 chooses by size.
-            feather: hole pixels from the seam over which the fill fades into the colours it meets there.
-            texture: "patches" gives deep holes the photo's own texture, copied by PatchMatch and led by what the
-                network filled; "network" leaves that as it is; "auto" copies where PatchMatch is installed, but not
-                over the pyramid fill.
-            seed: of what is copied; the same seed gives the same picture, another one another try.
+            feather: hole pixels from the seam over which the fill fades into the colours at the seam.
+            texture: "patches" gives deep holes the photo's own texture, copied by PatchMatch and blended with the
+                network's fill; "network" keeps that fill; "auto" copies where PatchMatch is installed, but not over the
+                pyramid fill.
+            seed: of PatchMatch; the same seed gives the same picture.
 
         Returns:
             The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical, and the fill is
@@ -267,7 +268,7 @@ class Inpainter:
         texture: str = "auto",
         seed: int = 0,
     ) -> Pixels:
-        """Fill the holes of uint8 or uint16 H×W×3 where `hole`, a mask H×W, says so; all is as in the call.
+        """Fill the holes of uint8 or uint16 H×W×3 by a mask H×W; options are those of the call.
 
         Where all known pixels are grey, the fill is, too. A network for other channels than grey and colours fills
         H×W×C of its own, and nothing is copied there.
@@ -296,17 +297,17 @@ class Inpainter:
 
     @cached_property
     def blend(self) -> Blend:
-        """What makes one fill of the generator's and the copied one."""
+        """Network that blends the generator's fill with patches."""
         return Blend(texture_weights(), self.threads)
 
     @property
     def device(self) -> str:
-        """Where the generator runs."""
+        """Device of the generator."""
         return self.backend.device
 
 
 def _masks_of_several(mask: Any, count: int) -> list[Any]:
-    """The masks of so many photos; raises `UsageError` when there are not as many."""
+    """The masks of several photos; raises `UsageError` when their number differs from `count`."""
     if isinstance(mask, str):
         return [mask] * count
     if not isinstance(mask, (list, tuple)) and not (isinstance(mask, np.ndarray) and mask.ndim in (3, 4)):

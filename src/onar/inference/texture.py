@@ -1,9 +1,9 @@
-"""Copied texture: holes get the photo's own texture, led by what a network put there.
+"""Copied texture: a network's fill blended with patches of the photo.
 
-A network knows where the colours go, PatchMatch what the photo's texture is. So a hole that is filled already is
-filled twice more with patches of the photo, at the photo's own scale and at half of it, and a small network says pixel
-by pixel and scale by scale what to believe of the three. What both copies agree on is more likely right, and shapes go
-on more often in the coarse one, which takes a third of the other's time and is made beside it.
+A network predicts colours, PatchMatch copies the photo's texture. So a filled hole is filled twice more with patches of
+the photo, at its own scale and at half of it, and a `TextureBlend` weighs the three per pixel and band. Where both
+copies agree they are more likely right; the coarse one continues shapes more often, takes a third of the other's time,
+and is made in parallel.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ import numpy as np
 from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
-from onar.inference.backends import Blend
+from onar.inference.backends import BLEND_MULTIPLE, Blend
 from onar.inference.canvas import double, halve, to_frame, to_pixels
 from onar.inference.detail import Copy, restore_detail
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks.holes import Holes, known_from_mask
 from onar.system.devices import available_cpus
-from onar.weights.numbers import BLEND_MULTIPLE
 
 BLEND_TILE, BLEND_SIGHT = 1024, 11 * BLEND_MULTIPLE
-"""Longest side in pixels of what is blended at once, and how far from a pixel what its blend depends on may lie: its
-U-Net looks 92 pixels far, and the depth of holes that it sees is a mean over 80 more. A multiple of `BLEND_MULTIPLE`.
-"""
+"""Longest side in pixels of a tile, and the receptive field of a blend to each side: 92 pixels of its U-Net, and 80
+over which the share of holes is averaged. A multiple of `BLEND_MULTIPLE`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Texture:
     """Gives fills the photo's texture.
 
     Attributes:
-        blend: makes one fill of the network's and the two copied ones.
+        blend: of the network's fill and the two copies.
         seed: of PatchMatch.
         threads: of the CPU; 0 for one on each.
     """
@@ -48,7 +46,7 @@ class Texture:
     threads: int = 0
 
     def apply(self, photo: Pixels, unknown: Holes) -> None:
-        """Give all holes texture but small ones, which show none.
+        """Give texture to all holes but small ones, which show none.
 
         Args:
             photo: uint8 or uint16 H×W×3 with its holes filled; changed in place.
@@ -66,50 +64,51 @@ class Texture:
                     bare[window.core.slices] = False
 
     def _fill(self, photo: Pixels, bare: Holes, window: Window) -> Pixels:
-        """What belongs into the bare holes of a window's core; H×W×3 of the core."""
+        """Fill for the bare holes of a window's core; H×W×3 of the core."""
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, beside=self.threads != 1)
-        # Copying wants many surroundings, blending few.
+        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, parallel=self.threads != 1)
+        # Copying needs much context, blending little.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
-        copied, coarse = (copy[near.within(window.shown)] for copy in copies)
-        fill = blend_in_tiles(self.blend, photo[near.slices], copied, coarse, bare[near.slices])
+        patches, coarse_patches = (copy[near.within(window.shown)] for copy in copies)
+        fill = blend_in_tiles(self.blend, photo[near.slices], patches, coarse_patches, bare[near.slices])
         return fill[window.core.within(near)]
 
 
-def blend_in_tiles(blend: Blend, led: Pixels, copied: Pixels, coarse: Pixels, hole: Holes) -> Pixels:
-    """Blend fills tile by tile, in memory that does not grow with them.
+def blend_in_tiles(blend: Blend, network: Pixels, patches: Pixels, coarse_patches: Pixels, hole: Holes) -> Pixels:
+    """Blend fills tile by tile, in constant memory.
 
-    It is what blending all at once would give; from some megapixels on, which ONNX Runtime adds up in another order, a
-    few pixels in a million differ by one level.
+    The result is that of blending all at once; from some megapixels on, where ONNX Runtime sums in another order, a few
+    pixels in a million differ by one level.
 
     Args:
         blend: the network.
-        led: uint8 or uint16 H×W×3, filled by a generator.
-        copied: uint8 H×W×3; what it holds outside of the holes makes no difference.
-        coarse: the same, copied at half the scale.
+        network: uint8 or uint16 H×W×3, filled by a generator.
+        patches: uint8 H×W×3; only the pixels in holes are used.
+        coarse_patches: the same, copied at half the scale.
         hole: bool H×W.
 
     Returns:
-        `led` with blended pixels in its holes.
+        `network` with blended pixels in its holes.
     """
-    blended, everything = led.copy(), Box(0, 0, *hole.shape)
+    blended, everything = network.copy(), Box(0, 0, *hole.shape)
     for tile in _tiles(everything):
         inside = hole[tile.slices]
         if inside.any():
-            seen = tile.grown(BLEND_SIGHT, everything)
-            frame, unknown = to_frame(led[seen.slices]), hole[seen.slices]
-            fine, rough = (
-                np.where(unknown[..., None], to_frame(copy[seen.slices]), frame) for copy in (copied, coarse)
+            context = tile.grown(BLEND_SIGHT, everything)
+            frame, unknown = to_frame(network[context.slices]), hole[context.slices]
+            fine, coarse = (
+                np.where(unknown[..., None], to_frame(copy[context.slices]), frame)
+                for copy in (patches, coarse_patches)
             )
-            fill = blend(frame, fine, rough, known_from_mask(unknown)[0])
-            blended[tile.slices][inside] = to_pixels(fill[tile.within(seen)][inside], led.dtype)
+            fill = blend(frame, fine, coarse, known_from_mask(unknown)[0])
+            blended[tile.slices][inside] = to_pixels(fill[tile.within(context)][inside], network.dtype)
     return blended
 
 
 def _tiles(photo: Box) -> Iterator[Box]:
-    """Parts on the grid of `BLEND_MULTIPLE`, on which a blend sees the same pixels at each of its scales."""
+    """Tiles on the grid of `BLEND_MULTIPLE`, so that each band of a blend is on the same grid in all of them."""
     grid = Box(0, 0, -(-photo.bottom // BLEND_MULTIPLE), -(-photo.right // BLEND_MULTIPLE))
     for part in grid.pieces(BLEND_TILE // BLEND_MULTIPLE):
         yield Box(
@@ -121,7 +120,7 @@ def _tiles(photo: Box) -> Iterator[Box]:
 
 
 def plan_texture(bare: Holes) -> list[list[Window]]:
-    """Windows round the holes that want texture, bool H×W, turn by turn: those of one turn do not touch."""
+    """Windows around the holes that need texture, bool H×W, turn by turn: those of one turn do not touch."""
     photo = Box(0, 0, *bare.shape)
     windows = []
     for group in find_groups(bare, rules.TEXTURE_NEAR):
@@ -141,40 +140,40 @@ def depth_of(hole: Holes) -> float:
 
 
 def copy_texture(
-    photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, beside: bool = True
+    photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, parallel: bool = True
 ) -> tuple[Pixels, Pixels]:
     """Fill holes with patches of the photo, and once more at half the scale.
 
-    Very deep holes are filled at half the scale, or less, to begin with, and get their detail back afterwards: patches
+    Very deep holes are filled at half the scale, or less, first, and their detail is restored afterwards: patches
     cannot bridge any depth, and the time grows with the area.
 
     Args:
-        photo: uint8 H×W×3; what it holds inside its holes makes no difference.
+        photo: uint8 H×W×3; only known pixels are used.
         hole: bool H×W.
         seed: of PatchMatch.
         radius: of the patches of the first copy; by default the rule's.
-        beside: make the second copy while the first is made, in another thread.
+        parallel: make the second copy in another thread meanwhile.
 
     Returns:
-        Both copies, H×W×3; only what lies in the holes counts.
+        Both copies, H×W×3; only the pixels in holes are of use.
     """
-    copied, coarse = _copy(photo, hole, seed, radius, beside)
+    copied, coarse = _copy(photo, hole, seed, radius, parallel)
     return copied.pixels, coarse.pixels
 
 
-def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None, beside: bool) -> tuple[Copy, Copy]:
+def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None, parallel: bool) -> tuple[Copy, Copy]:
     """See `copy_texture`."""
     depth = depth_of(hole)
     small, unknown = halve(photo, hole)
     if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
         copied, coarse = (
             restore_detail(photo, hole, replace(fill, pixels=np.where(unknown[..., None], fill.pixels, small)), unknown)
-            for fill in _copy(small, unknown, seed, radius, beside)
+            for fill in _copy(small, unknown, seed, radius, parallel)
         )
         return copied, coarse
     with ThreadPoolExecutor(1) as other:  # one hole alone would leave the other processors idle
         coarse_copy = other.submit(_copy_coarsely, photo, hole, small, unknown, seed)
-        if not beside:
+        if not parallel:
             wait([coarse_copy])
         pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
     return Copy(pixels), Copy(coarse_copy.result())

@@ -1,4 +1,4 @@
-"""Discriminators: 4x4 convolutions with LeakyReLU 0.2 that tell photos from composites.
+"""Discriminators: 4×4 convolutions with LeakyReLU 0.2 that distinguish photos from composites.
 
 The global one reduces the whole photo to one prediction; the local one judges overlapping 70-pixel patches
 (PatchGAN: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", appendix 6.1.2).
@@ -26,6 +26,10 @@ class Discriminator(nn.Module):
 
     Raises:
         ValueError: `variant` is not one of `VARIANTS`.
+
+    >>> import torch
+    >>> Discriminator(64, base_channels=4)(torch.rand(2, 3, 64, 64)).shape
+    torch.Size([2, 1, 1, 1])
     """
 
     def __init__(
@@ -51,6 +55,6 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, photo: Tensor) -> Tensor:
-        """B x C x H x W in [0, 1] -> logits, B x 1 x h x w: 1 x 1 for a square photo and the global variant."""
+        """B×C×H×W in [0, 1] -> logits, B×1×h×w: 1×1 for a square photo and the global variant."""
         logits: Tensor = self.layers(photo * 2 - 1)
         return logits

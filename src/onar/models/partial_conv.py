@@ -4,7 +4,7 @@ Implements Liu et al. 2018, "Image Inpainting for Irregular Holes Using Partial 
 x' = W(x * known) * window / sum(known) + b where a window holds anything known, and 0 elsewhere; a window with
 anything known is known in the next layer.
 
-All channels of a branch share one B x 1 x H x W known map, so sum(known) over a window is the branch's channel
+All channels of a branch share one B×1×H×W known map, so sum(known) over a window is the branch's channel
 count times a one-channel box filter. A layer over concatenated branches needs one box filter for each branch,
 and no concatenation: a convolution over concat[a, b] is the sum of the convolutions over a and b.
 """
@@ -22,11 +22,11 @@ SMALL_PICTURE = 256
 
 
 def hide_holes(x: Tensor, known: Tensor) -> Tensor:
-    """Make holes 0, whatever lies there: a product would leave NaN, and infinity would become it.
+    """Make holes 0, also where they hold NaN or infinity, which a product would leave.
 
     Args:
-        x: B x C x H x W.
-        known: B x 1 x H x W in the type of `x`, 1 = known, 0 = hole.
+        x: B×C×H×W.
+        known: B×1×H×W in the type of `x`, 1 = known, 0 = hole.
     """
     return x.masked_fill(known == 0, 0.0) * known
 
@@ -35,12 +35,12 @@ def window_sum(known: Tensor, kernel_size: tuple[int, int], **geometry: Any) -> 
     """Count the known pixels under each position of a kernel.
 
     Args:
-        known: B x 1 x H x W, 1 = known, 0 = hole.
+        known: B×1×H×W, 1 = known, 0 = hole.
         kernel_size: height and width of the window.
         **geometry: `stride`, `padding` and `dilation` as `torch.nn.functional.conv2d` takes them.
 
     Returns:
-        B x 1 x H' x W', float32 whatever the autocast state: half precision cannot hold the ratio built on it.
+        B×1×H'×W', float32 in any autocast state: half precision cannot hold the ratio built on it.
     """
     with torch.autocast(known.device.type, enabled=False):
         return functional.conv2d(_wide(known), _wide(known).new_ones(1, 1, *kernel_size), **geometry)
@@ -54,13 +54,13 @@ def renormalise_(y: Tensor, total: Tensor, window: int, bias: Tensor | None) -> 
     """Scale a convolution of known pixels up to a full window, then add the bias; all of it in place.
 
     Args:
-        y: B x C x H x W, the convolution of known pixels, without bias; it becomes the result.
-        total: B x 1 x H x W, known values under each window, all input channels counted.
-        window: what `total` is where everything is known: input channels x kernel height x kernel width.
+        y: B×C×H×W, the convolution of known pixels, without bias; it becomes the result.
+        total: B×1×H×W, known values under each window, all input channels counted.
+        window: what `total` is where everything is known: input channels × kernel height × kernel width.
         bias: C values, or none.
 
     Returns:
-        The result (exactly 0 where a window knows nothing) and its known map, B x 1 x H x W.
+        The result (exactly 0 where a window knows nothing) and its known map, B×1×H×W.
     """
     anything_known = total > 0
     known_out = anything_known.to(total.dtype)
@@ -78,6 +78,11 @@ class PartialConv2d(nn.Conv2d):
 
     With zero padding the outside of the photo counts as hole, so borders are renormalised too. The state dict is
     that of `Conv2d`; no mask kernels are stored, and no state is kept between calls.
+
+    >>> layer = PartialConv2d(3, 64, 7, stride=2, padding=3)
+    >>> y, known = layer(torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32))
+    >>> y.shape, known.shape
+    (torch.Size([1, 64, 16, 16]), torch.Size([1, 1, 16, 16]))
     """
 
     @torch.jit.unused
@@ -87,12 +92,12 @@ class PartialConv2d(nn.Conv2d):
         """Convolve the known pixels.
 
         Args:
-            x: B x C x H x W, or a tuple of such branches that stands for their concatenation along C; what holes hold
+            x: B×C×H×W, or a tuple of such branches that stands for their concatenation along C; what holes hold
                 does not matter, be it NaN.
-            known: B x 1 x H x W, 1 = known, 0 = hole; a tuple of as many when `x` is one.
+            known: B×1×H×W, 1 = known, 0 = hole; a tuple of as many when `x` is one.
 
         Returns:
-            y, B x C' x H' x W', and its known map, B x 1 x H' x W'.
+            y, B×C'×H'×W', and its known map, B×1×H'×W'.
 
         Raises:
             ValueError: branches do not add up to `in_channels`, or there are several and `groups` is not 1.
@@ -115,7 +120,7 @@ class PartialConv2d(nn.Conv2d):
         return renormalise_(y, total, self._window(), self.bias)
 
     def _window(self) -> int:
-        """Values under one window: input channels x kernel height x kernel width."""
+        """Values under one window: input channels × kernel height × kernel width."""
         return self.weight[0].numel()
 
     def _split_weight(self, channels: list[int]) -> list[Tensor]:
@@ -147,25 +152,25 @@ class PartialConv2d(nn.Conv2d):
                 f"not branches of {channels} channels with {len(knowns)} known maps"
             )
         if any(known.shape[1] != 1 for known in knowns):
-            raise ValueError("known must be B x 1 x H x W: all channels of a branch share one known map")
+            raise ValueError("known must be B×1×H×W: all channels of a branch share one known map")
         if self.groups != 1 and len(branches) > 1:
             raise ValueError("a grouped convolution takes one branch: concatenate first")
 
 
 class UpPartialConv2d(PartialConv2d):
-    """3x3 partial convolution over concat[up(low), skip], with up the nearest upsampling by 2.
+    """3×3 partial convolution over concat[up(low), skip], with up the nearest upsampling by 2.
 
     Except in small pictures, neither the upsampled nor the concatenated tensor is made. Each output pixel sees only
-    2x2 pixels of `low`, so four 2x2 convolutions of `low`, one for each position in a block of 2x2 output pixels, do
-    the work of the 3x3 convolution of up(low): four multiplications for each output pixel in place of nine. The
-    parameter stays the ordinary (low + skip) -> out 3x3 kernel.
+    2×2 pixels of `low`, so four 2×2 convolutions of `low`, one for each position in a block of 2×2 output pixels, do
+    the work of the 3×3 convolution of up(low): four multiplications for each output pixel instead of nine. The
+    parameter stays the ordinary (low + skip) -> out 3×3 kernel.
     """
 
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__(low_channels + skip_channels, out_channels, 3, padding=1, bias=bias)
 
     def convolve(self, branches: list[Tensor], knowns: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Convolve (low, skip), B x C1 x H x W and B x C2 x 2H x 2W, both already 0 in their holes."""
+        """Convolve (low, skip), B×C1×H×W and B×C2×2H×2W, both already 0 in their holes."""
         low, skip = branches
         known_low, known_skip = knowns
         y = self._convolve_textbook(low, skip) if _is_small(low) else self._convolve_phases(low, skip)
@@ -191,16 +196,16 @@ def _is_small(low: Tensor, pixels: int = SMALL_PICTURE) -> bool:
 
 
 def phase_kernel(weight: Tensor) -> Tensor:
-    """Turn a 3x3 kernel applied after nearest x2 upsampling into four 2x2 kernels applied before it.
+    """Turn a 3×3 kernel applied after nearest x2 upsampling into four 2×2 kernels applied before it.
 
     In one dimension, with kernel (w0, w1, w2) and up(h)[2i] = up(h)[2i+1] = h[i], the output pixels 2i-1 and 2i both
     see h[i-1] and h[i] and no others. Their 2-tap kernels are (w0 + w1, w2) and (w0, w1 + w2).
 
     Args:
-        weight: C_out x C_in x 3 x 3.
+        weight: C_out×C_in×3×3.
 
     Returns:
-        4 C_out x C_in x 2 x 2, in the order of `pixel_shuffle`.
+        4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
     """
     taps = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=weight.dtype, device=weight.device)
     return torch.einsum("asi,btj,ocij->oabcst", [taps, taps, weight]).flatten(0, 2)

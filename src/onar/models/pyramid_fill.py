@@ -1,7 +1,7 @@
 """The pyramid fill: a hole filled from ever coarser averages of what is known around it, with nothing to learn.
 
 Known pixels are averaged down a pyramid with the mask rule of the partial convolution (the mean of the known
-pixels among 2x2; known if any of them is). On the way back up, holes take the bilinearly interpolated coarser
+pixels among 2×2; known if any of them is). On the way back up, holes take the bilinearly interpolated coarser
 level and are smoothed by a few Jacobi steps. It is a partial convolution with fixed kernels: exact at known
 pixels, differentiable, exportable. The idea is the pull-push of Gortler et al. 1996, "The Lumigraph", section 3.4.
 """
@@ -14,19 +14,24 @@ from torch.nn import functional
 
 from onar.fills.pyramid import SMOOTHING_STEPS
 from onar.models.partial_conv import hide_holes
-from onar.weights.numbers import SOURCE_SHARE
+
+SOURCE_SHARE = 0.25
+"""Cells are sources of `fill_unreached` when their known share exceeds this part of the largest."""
 
 
 def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_STEPS) -> Tensor:
     """Fill the holes of a photo.
 
     Args:
-        photo: B x C x H x W in [0, 1], any size; what its holes contain does not matter, be it NaN.
-        known: B x 1 x H x W, 1 = known, 0 = hole.
+        photo: B×C×H×W in [0, 1], any size; what its holes contain does not matter, be it NaN.
+        known: B×1×H×W, 1 = known, 0 = hole.
         smoothing_steps: Jacobi steps at each level.
 
     Returns:
-        B x C x H x W in the photo's type; known pixels are the photo's own. With nothing known at all: mid-grey.
+        B×C×H×W in the photo's type; known pixels are the photo's own. With nothing known at all: mid-grey.
+
+    >>> pyramid_fill(torch.full((1, 3, 4, 4), 0.25), torch.eye(4)[None, None])[0, 0, 0, 3]
+    tensor(0.2500)
     """
     # TorchScript knows autocast for one kind of device only.
     if torch.jit.is_scripting():  # type: ignore[attr-defined]
@@ -55,16 +60,16 @@ def _fill(photo: Tensor, known: Tensor, smoothing_steps: int) -> Tensor:
 def fill_unreached(
     x: Tensor, known: Tensor, known_pixels: Tensor, source_share: float = SOURCE_SHARE
 ) -> tuple[Tensor, Tensor]:
-    """Fill the cells of a network's innermost map that nothing known reaches with the means of those round them.
+    """Fill the cells of a network's innermost map that nothing known reaches with means of the cells around them.
 
-    Else the decoder's known maps have an edge, at which each level multiplies by the ratio what the one below it did.
-    The fill is `pyramid_fill` without smoothing, which cells of so many pixels do not need, of the cells that know
-    enough: where a ratio has made much of few pixels, values are extreme.
+    Otherwise the decoder's known maps have an edge, and there the ratios of all levels multiply. The fill is
+    `pyramid_fill` without smoothing, from the cells with a known share that is large enough: where a ratio scales up a
+    few pixels, values are extreme.
 
     Args:
-        x: B x C x H x W, any size, 0 in cells that are not known.
-        known: B x 1 x H x W, 1 = known.
-        known_pixels: B x 1 x kH x kW, the photo's; a cell lies round the corner of k x k pixels, 2k wide.
+        x: B×C×H×W, any size, 0 in cells that are not known.
+        known: B×1×H×W, 1 = known.
+        known_pixels: B×1×kH×kW, the photo's; a cell lies round the corner of k×k pixels, 2k wide.
         source_share: see `SOURCE_SHARE`.
 
     Returns:
@@ -73,14 +78,14 @@ def fill_unreached(
     side = known_pixels.shape[-1] // known.shape[-1]
     share = functional.pad(functional.avg_pool2d(known_pixels, side), (1, 0, 1, 0))
     share = functional.avg_pool2d(share, 2, stride=1)
-    most = share.amax((2, 3), keepdim=True)
-    anything = (most > 0).to(known.dtype)
-    filled = pyramid_fill(x, share > source_share * most, smoothing_steps=0)
+    largest = share.amax((2, 3), keepdim=True)
+    anything = (largest > 0).to(known.dtype)
+    filled = pyramid_fill(x, share > source_share * largest, smoothing_steps=0)
     return x + ((1 - known) * anything).to(x.dtype) * filled, anything.expand_as(known)
 
 
 def _halve(photo: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Average the known pixels of each 2x2 block; an odd side is padded with hole."""
+    """Average the known pixels of each 2×2 block; an odd side is padded with hole."""
     padding = (0, photo.shape[-1] % 2, 0, photo.shape[-2] % 2)
     photo, known = functional.pad(photo, padding), functional.pad(known, padding)
     share = functional.avg_pool2d(known, 2)
@@ -96,15 +101,19 @@ def _neighbours(x: Tensor) -> Tensor:
 
 
 class PyramidFill(nn.Module):
-    """`pyramid_fill` with the call of a generator; it has no parameters."""
+    """`pyramid_fill` with the call of a generator; it has no parameters.
+
+    >>> PyramidFill()(torch.rand(1, 3, 7, 5), torch.ones(1, 1, 7, 5)).shape
+    torch.Size([1, 3, 7, 5])
+    """
 
     __jit_unused_properties__ = ("architecture",)
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
-        """Fill the holes of `photo`, B x C x H x W in [0, 1]; see `pyramid_fill`."""
+        """Fill the holes of `photo`, B×C×H×W in [0, 1]; see `pyramid_fill`."""
         return pyramid_fill(photo, known)
 
     @property
     def architecture(self) -> dict[str, int | str]:
-        """What `GENERATORS` needs to build this network again."""
+        """Name and arguments in `GENERATORS`."""
         return {"generator": "PyramidFill"}

@@ -34,7 +34,7 @@ from onar.training.reporting import (
 from onar.training.results_folder import Results
 from onar.training.resume import Checkpoint, RunSettings, describe_changes, has_other_length, kept_precision
 from onar.training.run import Run, TrainingTask
-from onar.weights.files import NEWER
+from onar.weights.metadata import NEWER
 
 MAX_BAD_STEPS = 10
 """Skipped steps in a row that end the run: it does not recover."""

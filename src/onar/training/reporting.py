@@ -16,7 +16,7 @@ from onar.system.processes import is_main_process
 from onar.training.curve_names import loss_names
 from onar.training.curves import save_loss_curves, save_validation_curves
 from onar.training.run import Run
-from onar.weights.files import FORMAT
+from onar.weights.metadata import FORMAT
 
 SCORE_TEXTS = {
     "psnr": "PSNR {:.2f} dB",

@@ -12,7 +12,7 @@ from onar.settings.checks import plain_settings
 from onar.settings.training import HUB_PREFIX, Precision
 from onar.training.progress import Progress
 from onar.training.setting_kinds import BATCH_KEYS, LENGTH_KEYS, PLACES, RATE_KEYS
-from onar.weights.files import FORMAT, NEWER, refuse_newer
+from onar.weights.metadata import FORMAT, NEWER, refuse_newer
 
 
 class RunSettings(Protocol):

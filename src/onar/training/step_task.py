@@ -30,7 +30,7 @@ from onar.training.learning import (
 )
 from onar.training.run import Run, TrainingTask
 from onar.training.step_config import StepConfig
-from onar.weights.files import FORMAT
+from onar.weights.metadata import FORMAT
 
 WARMUP_STEPS = 50
 

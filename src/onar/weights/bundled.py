@@ -1,4 +1,4 @@
-"""What comes with Onar: photos to try it on, and weights that need no training and no download."""
+"""Bundled files: photos to try it on, and weights that need no training and no download."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 BUNDLED = "bundled"
-"""What `--weights` calls the bundled weights; the same as to name none."""
+"""Name of the bundled weights for `--weights`, and its default."""
 
 EXAMPLES = 12
-"""Photos that the page offers."""
+"""Number of photos that the page offers."""
 
 
 def bundled_photos() -> Path:
@@ -24,18 +24,22 @@ def example_photos() -> list[Path]:
 
 
 def photo_sources() -> Path:
-    """Who made the bundled photos; not among them, where a listing would pass it over."""
+    """Authors of the bundled photos; a file beside their folder, so that listings do not skip it."""
     return _assets() / "photos_attribution.md"
 
 
 def bundled_weights() -> Path:
-    """The bundled weights; MODEL_CARD.md beside them says what they were trained on and what they reach."""
-    return _assets() / "weights" / "onar.safetensors"
+    """The bundled generator; MODEL_CARD.md beside it has its training data and scores.
+
+    >>> bundled_weights().name
+    'onar.onnx'
+    """
+    return _assets() / "weights" / "onar.onnx"
 
 
 def texture_weights() -> Path:
-    """Weights of the network that blends what a generator filled with what was copied from the photo."""
-    return _assets() / "weights" / "texture.safetensors"
+    """The bundled `TextureBlend`."""
+    return _assets() / "weights" / "texture.onnx"
 
 
 def bundled_page() -> Path:

@@ -1,9 +1,9 @@
 """Files of tensors and plain values, written whole or not at all and read without running code from them.
 
-What is written here ends with a seal: a mark and the SHA-256 of all bytes before it. It tells a file that was cut off,
-or in which a single bit has changed, from a whole one; torch's own format does not. `torch.load` ignores the seal.
+What is written here ends with a seal: a mark and the SHA-256 of all bytes before it. It reveals a file that was cut off
+or in which a single bit has changed; torch's own format does not. `torch.load` ignores the seal.
 
-torch is imported by what needs it: others read a run's log from its results folder without.
+torch is imported where it is needed, because others read a run's log without it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _check_seal(file: BinaryIO, path: Path, required: bool) -> None:
 
 
 def _seal(file: BinaryIO, size: int) -> bytes:
-    """The seal for the next so many bytes of a file, which are read."""
+    """The seal for the next `size` bytes of a file, which are read."""
     digest = hashlib.sha256()
     while size > 0 and (chunk := file.read(min(size, CHUNK))):
         digest.update(chunk)

@@ -21,9 +21,9 @@ from onar.errors import OnarError
 from onar.imaging.crops import centre_box
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.masks.generation import random_mask
+from onar.models.colour_unet import CELL
 from onar.system.console import progress_bar, warn
 from onar.training.holes import IRREGULAR, OBJECT
-from onar.weights.numbers import CELL
 
 SEEN_CELL = CELL // 2
 """Side in pixels of a cell in the reduced photos, which have half the resolution of a generator's input."""

@@ -8,12 +8,12 @@ import * as onProcessor from "onnxruntime-web/wasm";
 import type { Blend, Network } from "./inpaint";
 
 /** Of 255: a GPU that differs more from the processor is not used. */
-const MOST_DIFFERENCE = 2;
+const MAX_DIFFERENCE = 2;
 
 /** More threads wait for each other more than they compute. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
-/** Sides of what blends are multiples of it; `BLEND_MULTIPLE` of onar/network_numbers.py. */
+/** Sides of a blend's inputs are multiples of it; `BLEND_MULTIPLE` of onar/inference/backends.py. */
 const BLEND_MULTIPLE = 16;
 
 /** Side in pixels of what GPU and processor are compared on. */
@@ -21,12 +21,12 @@ const TRIED_SIDE = 256;
 
 type Inputs = Record<string, { data: Float32Array; channels: number }>;
 
-/** What the networks of a folder are run by. */
+/** The networks of a folder, ready to run. */
 export interface Networks {
   network: Network;
-  /** Open what makes one fill of three, an ONNX file (led, copied, coarse, known) -> completed. */
+  /** Open a blend, an ONNX file (network, patches, coarse_patches, known) -> completed. */
   blend(content: Uint8Array): Promise<Blend>;
-  /** What computes, for people who want to know. */
+  /** The device, as text for the user. */
   description: string;
 }
 
@@ -102,12 +102,12 @@ async function complete(generator: Model, ...[photo, known, shape]: Parameters<N
 }
 
 function blendOf(model: Model): Blend {
-  return async (led, copied, coarse, known, { height, width }) => {
+  return async (network, patches, coarsePatches, known, { height, width }) => {
     const size = { height, width, tall: roundUp(height), wide: roundUp(width) };
     const inputs = {
-      led: { data: planes(pad(led, 3, size), 3, 1), channels: 3 },
-      copied: { data: planes(pad(copied, 3, size), 3, 1), channels: 3 },
-      coarse: { data: planes(pad(coarse, 3, size), 3, 1), channels: 3 },
+      network: { data: planes(pad(network, 3, size), 3, 1), channels: 3 },
+      patches: { data: planes(pad(patches, 3, size), 3, 1), channels: 3 },
+      coarse_patches: { data: planes(pad(coarsePatches, 3, size), 3, 1), channels: 3 },
       known: { data: pad(known, 1, size), channels: 1 },
     };
     return cut(pixels(await model.run(inputs, 1, size.tall, size.wide), 3, 1), 3, size);
@@ -124,7 +124,7 @@ function prepare(ort: typeof onProcessor, binary: Uint8Array<ArrayBuffer>, modul
 
 /** Browsers allow several only where the host sends certain headers. */
 function threads(): number {
-  return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
+  return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
 /** The generator on the GPU, where it completes a picture as the processor does, and sooner; null otherwise. */
@@ -133,9 +133,7 @@ async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model
     const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
     await tryOut(gpu); // the first time its programs are made, which takes longer than they do
     const [expected, found] = [await tryOut(processor), await tryOut(gpu)];
-    const same = found.completed.every(
-      (value, at) => 255 * Math.abs(value - expected.completed[at]) <= MOST_DIFFERENCE,
-    );
+    const same = found.completed.every((value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE);
     if (same && found.time < expected.time) return gpu;
     await gpu.close();
   } catch {

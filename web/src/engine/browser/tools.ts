@@ -7,11 +7,11 @@ export type Network = (
   shape: { count: number; height: number; width: number },
 ) => Promise<Float32Array>;
 
-/** Makes one fill of three: led, copied and coarse H·W·3 in [0, 1], known H·W (1 = known) → H·W·3. Any height and width. */
+/** Blends three fills H·W·3 in [0, 1], a network's and two of patches, with known H·W (1 = known) → H·W·3 of any size. */
 export type Blend = (
-  led: Float32Array,
-  copied: Float32Array,
-  coarse: Float32Array,
+  network: Float32Array,
+  patches: Float32Array,
+  coarsePatches: Float32Array,
   known: Float32Array,
   shape: { height: number; width: number },
 ) => Promise<Float32Array>;

@@ -1,10 +1,15 @@
-"""What is in `models.pyramid_fill` as ONNX graphs."""
+"""`models.pyramid_fill` as ONNX graphs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from onar.fills.pyramid import SMOOTHING_STEPS
-from onar.inference.onnx_graph import LINEAR, Graph
-from onar.weights.numbers import SOURCE_SHARE
+from onar.models.pyramid_fill import SOURCE_SHARE
+
+if TYPE_CHECKING:
+    from onar.models.graphs.graph import Graph  # which brings the package onnx
 
 PYRAMID_LEVELS = 14  # for sides of up to 16,384 pixels; once a level is one pixel, further ones change nothing
 
@@ -20,23 +25,28 @@ def fill_pyramid(
     filled = graph.add("Add", photo, graph.add("Mul", graph.add("Sub", 1.0, known), 0.5))
     for photo, known in reversed(levels):
         hole = graph.add("Sub", 1.0, known)
-        filled = graph.cut(graph.enlarge(filled, LINEAR), graph.add("Shape", known, start=2))
+        filled = graph.crop(graph.enlarge(filled, "linear"), graph.add("Shape", known, start=2))
         filled = graph.add("Add", photo, graph.add("Mul", hole, filled))
         for _ in range(smoothing_steps):
             filled = graph.add("Add", photo, graph.add("Mul", hole, _neighbours(graph, filled)))
     return filled
 
 
+def pyramid_fill(graph: Graph, architecture: Mapping[str, Any], photo: str, known: str) -> str:
+    """The graph of `PyramidFill`."""
+    return fill_pyramid(graph, graph.hide_holes(photo, known), known)
+
+
 def fill_unreached(graph: Graph, x: str, known: str, known_pixels: str, depth: int) -> tuple[str, str]:
-    """`models.pyramid_fill.fill_unreached` for the innermost map of so many levels."""
+    """`models.pyramid_fill.fill_unreached` for the innermost map of a network of that depth."""
     side = 1 << depth
     share = graph.add("AveragePool", known_pixels, kernel_shape=[side, side], strides=[side, side])
     share = graph.add("AveragePool", share, kernel_shape=[2, 2], pads=[1, 1, 0, 0], count_include_pad=1)
-    most = graph.add("GlobalMaxPool", share)
-    sources = graph.add("Sign", graph.add("Relu", graph.add("Sub", share, graph.add("Mul", most, SOURCE_SHARE))))
+    largest = graph.add("GlobalMaxPool", share)
+    sources = graph.add("Sign", graph.add("Relu", graph.add("Sub", share, graph.add("Mul", largest, SOURCE_SHARE))))
     levels = max(0, PYRAMID_LEVELS - depth)
     filled = fill_pyramid(graph, graph.add("Mul", x, sources), sources, levels, smoothing_steps=0)
-    anything = graph.add("Sign", most)
+    anything = graph.add("Sign", largest)
     hole = graph.add("Mul", graph.add("Sub", 1.0, known), anything)
     return graph.add("Add", x, graph.add("Mul", hole, filled)), graph.add("Max", known, anything)
 
