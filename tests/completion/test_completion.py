@@ -226,7 +226,7 @@ def test_a_photo_without_transparency_is_not_its_own_mask(tmp_path: Path, run: R
     photo_of(24, 36).save(tmp_path / "a.png")
     said = run(tmp_path / "a.png", "--mask", "alpha", "--output", tmp_path / "b.png")
     assert (said.code, said.err.count("\n")) == (1, 1)
-    assert "a.png: nothing is transparent in it, so --mask alpha finds no hole" in said.err
+    assert "a.png: nothing is transparent in the photo, so --mask alpha finds no hole" in said.err
     with pytest.raises(OnarError, match="is for a photo with transparency"):
         Inpainter.load("pyramid")(photo_of(24, 36), "alpha")
     with pytest.raises(OnarError, match="not 'alhpa'"):
@@ -782,7 +782,7 @@ def test_a_failed_photo_is_not_held_in_memory(tmp_path: Path) -> None:
         (outcome,) = complete_files(jobs, Inpainter.load("pyramid", device="cpu"), CompletionConfig(workers=workers))
         assert "is 9 x 9 pixels, the photo 36 x 24" in str(outcome.cause)
         frames = [frame for frame, _ in traceback.walk_tb(outcome.cause.__traceback__)]
-        assert frames[-1].f_code.co_name == "_check_size"
+        assert frames[-1].f_code.co_name == "_mask_photo"
         assert not any("work" in frame.f_locals or "photo" in frame.f_locals for frame in frames[1:])
 
 

@@ -155,7 +155,7 @@ def test_a_jpeg_is_a_result_though_its_known_pixels_changed(capsys: pytest.Captu
 def test_photos_that_are_replaced_do_not_tell_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["complete", "photos", "--mask", "masks", "--output", "photos", "--resume", "--overwrite"])
-    assert "does not tell --resume whether it is completed" in capsys.readouterr().err
+    assert "so --resume cannot see whether it is completed" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
