@@ -24,7 +24,7 @@ from onar.imaging.images import PhotoBytes, open_picture
 from onar.models import PConvUNet
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
-from onar.serve.editor.editing import VIEW_SIZE
+from onar.serve.editor.tasks import VIEW_SIZE
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.support.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from onar.imaging.writing import write_image
-from onar.serve.trainings.logs import (
-    POINTS,
+from onar.serve.trainings.runs import (
+    MAX_POINTS,
     LoggedRun,
     UnreadableRunError,
     find_runs,
@@ -126,11 +126,11 @@ def test_a_run_is_read_again_when_it_has_logged_more_and_only_then(tmp_path: Pat
 
 
 def test_long_curves_are_thinned_to_the_means_of_neighbours(tmp_path: Path) -> None:
-    epochs, values = zip(*read(a_run(tmp_path / "long", steps=POINTS * 10)).losses["D_loss"], strict=True)
-    assert len(epochs) == POINTS
-    assert values == pytest.approx([0.7] * POINTS)
+    epochs, values = zip(*read(a_run(tmp_path / "long", steps=MAX_POINTS * 10)).losses["D_loss"], strict=True)
+    assert len(epochs) == MAX_POINTS
+    assert values == pytest.approx([0.7] * MAX_POINTS)
     # Ten neighbours each, of steps that are a tenth of an epoch apart.
-    assert epochs == pytest.approx(np.arange(1, POINTS * 10 + 1).reshape(-1, 10).mean(axis=1) / 10)
+    assert epochs == pytest.approx(np.arange(1, MAX_POINTS * 10 + 1).reshape(-1, 10).mean(axis=1) / 10)
 
 
 def test_a_run_that_logged_one_step_shows_the_averages_of_its_epochs(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
-from onar.serve.child import Child, LostChildError, Task, TooMuchWorkError, expecting
+from onar.serve.child import Child, Task, expecting
+from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace
-from onar.serve.worker import GRACE, BusyError, TimeLimitError, Worker
+from onar.serve.worker import GRACE, Worker
 
 
 def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
@@ -327,7 +328,7 @@ def test_a_child_goes_on_when_all_processes_of_a_server_are_told_to_stop(stop: s
     os.kill(pid, stop)
     assert child.do(Task(os.getpid, 9)).result == pid
     child.kill()
-    child.bury()
+    child.close()
 
 
 # ---------------------------------------------------------------- how long it takes

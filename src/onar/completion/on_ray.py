@@ -1,8 +1,8 @@
 """Complete photo files in the workers of a Ray cluster, on one machine or many.
 
 Ray Data distributes blocks of jobs: names only, because every machine sees the same files. A worker holds one network
-and runs `complete_files` on its block. A worker that dies costs a retry of its block and no more: files are written whole
-or not at all.
+and runs `complete_files` on its block. A worker that dies costs a retry of its block and no more: files are
+written whole or not at all.
 """
 
 from __future__ import annotations
