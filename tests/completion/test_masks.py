@@ -37,7 +37,7 @@ def test_one_mask_is_resized_for_photos_of_several_sizes_but_not_to_other_propor
     assert said.code == 1
     assert said.err.count("is resized to") == 2
     assert "d.png: " in said.err
-    assert "its proportions are others" in said.err
+    assert "its proportions differ" in said.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png"]
 
 
