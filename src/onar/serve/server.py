@@ -33,10 +33,10 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
         OnarError: the weights cannot be loaded, or the server cannot listen on the address.
     """
     check_exposure(config)
+    listener = _listen(config.host, config.port)
     # After shutdown uvicorn raises the signal that stopped it once more; stopping on request is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     return_large_blocks()
-    listener = _listen(config.host, config.port)
     shelf = WeightsShelf(weights, device, config.weights_dir, config.threads)
     worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf))
     page = None
