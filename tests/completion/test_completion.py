@@ -422,7 +422,7 @@ def test_a_pattern_without_a_match_lists_the_folder(tmp_path: Path, run: Run) ->
     _, mask = a_photo_and_its_mask(tmp_path / "photos")
     said = run(f"{tmp_path}/photos/*.jpeg", "--mask", mask, "--output", tmp_path / "out")
     assert said.code == 1
-    assert "no photo fits the pattern" in said.err
+    assert "no photo matches the pattern" in said.err
     assert "holds a.png, mask" in said.err
 
 

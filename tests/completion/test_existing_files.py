@@ -97,7 +97,7 @@ def test_existing_results_stay_and_the_rest_is_completed(capsys: pytest.CaptureF
     before = {name: Path("out", name).stat().st_mtime_ns for name in contents()}
     capsys.readouterr()
     onar("--overlay", "--compare", "--resume")
-    assert capsys.readouterr().out.splitlines()[1:] == ["completed out/c.tif", "2 results were there already"]
+    assert capsys.readouterr().out.splitlines()[1:] == ["completed out/c.tif", "2 results existed already"]
     assert contents().keys() == whole.keys()
     assert {name: content for name, content in contents().items() if name != "b_compare.png"} == {
         name: content for name, content in whole.items() if name != "b_compare.png"
@@ -106,7 +106,7 @@ def test_existing_results_stay_and_the_rest_is_completed(capsys: pytest.CaptureF
 
 
 def unfinished_results() -> dict[str, bytes]:
-    """What may lie where a result should, by what is said of it."""
+    """Files instead of a result, by the reason for which they are none."""
     onar()
     whole = Path("out/a.png").read_bytes()
     photo_of(9, 9).save("small.png")
@@ -132,7 +132,7 @@ def test_an_existing_file_is_a_result_only_if_it_is_whole_and_of_its_photo(capsy
         Path("out/a.png").write_bytes(content)
         onar("--resume", photos="photos/a.png", code=1)
         said = capsys.readouterr().err
-        assert "out/a.png is there, but is no result to go on with (" in said
+        assert "out/a.png exists, but is not a result to resume from (" in said
         assert reason in said
         assert contents() == {"a.png": content}
         onar("--resume", "--overwrite", photos="photos/a.png")

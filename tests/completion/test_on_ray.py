@@ -49,7 +49,7 @@ def ray_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(ray_folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A Ray cluster, started as a person does: its address, and its main process."""
+    """A Ray cluster, started from its command: its address, and its main process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -462,7 +462,7 @@ def slow_form() -> dict[str, Any]:
 
 @contextmanager
 def slow_requests(server: Server, count: int) -> Iterator[list[Future[httpx.Response]]]:
-    """So many requests on their way, the first of them in progress."""
+    """The given number of requests under way, the first of them in progress."""
     request = slow_form()
     with ThreadPoolExecutor() as executor:
         yield_to = [executor.submit(httpx.post, server.url + PATH, **request, timeout=120) for _ in range(count)]

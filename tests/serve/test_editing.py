@@ -341,7 +341,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "weights of another place": (
         "fill",
         {"photo": PHOTO, "mask": MASK, "at": "0,0", "weights": "../../etc/passwd"},
-        *(422, "unknown_weights", "there are no weights ../../etc/passwd any more"),
+        *(422, "unknown_weights", "there are no weights named ../../etc/passwd"),
     ),
     "fill without its place": ("save", {"photo": PHOTO, "earlier": PHOTO}, 422, "bad_request", "1 earlier fills need"),
     "fill that is none": ("save", {"photo": PHOTO, "earlier": PHOTO, "earlier_at": "0,0"}, *NOT_A_FILL),

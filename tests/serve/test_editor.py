@@ -96,7 +96,7 @@ def view(page: Page) -> tuple[float, float, float]:
 
 
 def mask_of(page: Page, folder: Path) -> NDArray[np.bool_]:
-    """What is marked, as the page saves it; the options are closed again."""
+    """The mask that the page saves; the options are closed again."""
     mask = save_mask(page, folder)
     button(page, "Options").click()
     return mask

@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, servers: dict[str, Server], tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """What visitors open, and its path."""
+    """The URL that visitors open, and its path."""
     run, lines, path = WAYS[request.param]
     host, port = servers[path].address
     with ExitStack() as stack:

@@ -283,8 +283,8 @@ def test_unchanged_runs_are_not_sent_again(server: Server, root: Path) -> None:
     assert all(get(server, path, **{"If-None-Match": tag}).status_code == 200 for path, tag in seen.items())
 
 
-def test_a_sheet_of_a_run_that_began_anew_is_another_one(server: Server, root: Path) -> None:
-    folder, name = a_run(root / "anew"), "koşu ile/anew"
+def test_a_sheet_of_a_restarted_run_is_another_one(server: Server, root: Path) -> None:
+    folder, name = a_run(root / "again"), "koşu ile/again"
     a_sheet(folder, 1)
     tag = get_run(server, name, "/sheets/1").headers["etag"]
     before = get_run(server, name).json()["sheets"]

@@ -165,7 +165,7 @@ def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(tmp_path: Path) -> No
         first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
         await until(lambda: worker.in_progress)
         worker.time_limit = 0.05
-        with pytest.raises(BusyError, match=r"the turn did not come within 0.05 s: try again in \d+ s"):
+        with pytest.raises(BusyError, match=r"waited 0.05 s in the queue: try again in \d+ s"):
             await worker.run(partial(Path.touch, tmp_path / "begun"))
         worker.time_limit = 30
         (tmp_path / "go on").touch()
@@ -241,7 +241,7 @@ def test_large_results_and_tasks_pass() -> None:
 
 def test_a_crash_is_reported_and_the_next_work_gets_another_child() -> None:
     async def test(worker: Worker) -> None:
-        with pytest.raises(LostChildError, match="has ended with the code -11"):
+        with pytest.raises(LostChildError, match="ended with exit code -11"):
             await worker.run(crash)
         assert await worker.run(partial(str, "next")) == "next"
 
@@ -277,7 +277,7 @@ def test_a_failed_restart_of_the_child_is_reported_and_its_reason_logged(
             await worker.run(crash)
         with pytest.raises(OnarError) as raised:
             await worker.run(os.getpid)
-        assert str(raised.value) == "what does the work cannot be started again; the server's log says more"
+        assert str(raised.value) == "the worker process cannot be restarted; the server's log says more"
         weights.touch()
         assert await worker.run(partial(str, "next")) == "next"
 

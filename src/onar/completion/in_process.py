@@ -188,7 +188,7 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
         except OnarError as error:
             if not overwrite:
                 raise OnarError(
-                    f"{printable(output)} is there, but is no result to go on with ({error}): "
+                    f"{printable(output)} exists, but is not a result to resume from ({error}): "
                     "remove it, or replace it with --overwrite"
                 ) from None
     if output.exists() and not overwrite:

@@ -37,7 +37,7 @@ QUIET = {
 OBJECT_STORE_BYTES = 100 * 2**20  # enough for names; Ray's default is a third of the memory
 PHOTOS_IN_BLOCK = 8
 BLOCKS_PER_WORKER = 4  # at least, if there are enough photos, so that all workers finish at about the same time
-RETRIES = 1  # of a block; unbounded, a photo that kills its worker would be retried for ever
+RETRIES = 1  # of a block; unbounded, a photo that kills its worker would be retried forever
 SECONDS_TO_CONNECT = 10
 
 

@@ -30,7 +30,11 @@ STDIN = Path("-")
 
 @dataclass(frozen=True)
 class Job:
-    """One photo to complete."""
+    """One photo to complete.
+
+    >>> Job(Path("a.jpg"), Path("m.png"), Path("out/a.jpg")).beside("overlay").name
+    'a_overlay.png'
+    """
 
     photo: Source
     mask: Source | Literal["alpha"]
@@ -138,7 +142,7 @@ def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Sourc
     if not any(map(_is_pipe, photos)):
         return {}
     if len(photos) > 1:
-        raise UsageError("- and pipes are for a single photo: name the others as files, in a call of their own")
+        raise UsageError("- and pipes are for a single photo: complete the others in another call, as files")
     if Path(photos[0]) == mask:
         raise UsageError(f"{printable(mask)} cannot be both photo and mask: name one of them as a file")
     if mask.is_dir():
@@ -210,7 +214,7 @@ def _expand(pattern: str) -> tuple[Path, list[Path]]:
             return root, found
     there = sorted(os.listdir(root)) if root.is_dir() else []
     what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"
-    raise OnarError(f"no photo fits the pattern {printable(pattern)}; {printable(root)} {what}")
+    raise OnarError(f"no photo matches the pattern {printable(pattern)}; {printable(root)} {what}")
 
 
 def _match(places: dict[Source, Path], mask: Path) -> Matches:
@@ -257,9 +261,9 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], 
     for job, target in targets:
         place = target.resolve()
         if place in written:
-            raise UsageError(f"{printable(target)} would be written twice: the photos' names differ too little")
+            raise UsageError(f"{printable(target)} would be written twice: the photos' names are too similar")
         if place in masks or photos.get(place, job) is not job:
-            raise UsageError(f"{printable(target)} would be overwritten, but is needed itself: choose another --output")
+            raise UsageError(f"{printable(target)} would be overwritten, but is an input: choose another --output")
         written.add(place)
     if resume and (own := [job.output for job in jobs if job.output.resolve() in photos]):
         raise UsageError(

@@ -87,7 +87,7 @@ def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
         say(f"completed {printable(Path(place))}")
     if there:
-        say(f"{there} {'results were' if there > 1 else 'result was'} there already")
+        say(f"{there} {'results' if there > 1 else 'result'} existed already")
     if plan.count == 1 and outcomes[0].error is not None:
         raise OnarError(outcomes[0].error) from outcomes[0].cause
     problems = []

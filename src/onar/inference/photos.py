@@ -40,7 +40,7 @@ class MaskHoles:
 
     Attributes:
         hole: bool H×W, what is to be filled.
-        doubts: what the user should know or check about the mask, one line each.
+        doubts: warnings about the mask, one line each.
     """
 
     hole: Holes
@@ -55,7 +55,7 @@ class MaskedPhoto:
         photo: as read; opaque where its own transparency was the mask.
         hole: bool H×W, what is to be filled.
         kind: format of the result, as Pillow names it.
-        doubts: what the user should know or check about the mask, one line each.
+        doubts: warnings about the mask, one line each.
     """
 
     photo: Photo
@@ -70,7 +70,7 @@ class MaskedPhoto:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know about the result, one line each: what it leaves out, and doubts about the mask."""
+        """Notes for the user, one line each: losses of the result, and doubts about the mask."""
         if self.is_unchanged:
             return [*self.doubts]
         return [*self.photo.losses, *self.doubts, *reduced(self.photo, self.kind)[1]]
@@ -145,5 +145,5 @@ def is_own_kind(photo: Photo, kind: str) -> bool:
 
 
 def all_losses(photo: Photo, kind: str) -> list[Loss]:
-    """What a result in a format leaves out of a photo's file, by reading and by writing."""
+    """Losses of a result in a format against the photo's file, by reading and by writing."""
     return [*photo.losses, *reduced(photo, kind)[1]]

@@ -136,7 +136,7 @@ class Child:
         code = self._process.wait()
         if code == _KILLED:
             return OutOfMemoryError(_NO_MEMORY)
-        return LostChildError(f"the process at work has ended with the code {code}; the server's log may say more")
+        return LostChildError(f"the worker process ended with exit code {code}; the server's log may say more")
 
 
 # ---------------------------------------------------------------- in the child

@@ -22,7 +22,7 @@ from onar.system.console import say, warn
 from onar.system.devices import limit_opencv, return_large_blocks
 
 _SECONDS_TO_SEND = 5
-"""Timeout for responses in flight at shutdown; otherwise an open page would delay it for ever."""
+"""Timeout for responses in flight at shutdown; otherwise an open page would delay it forever."""
 
 
 def serve(weights: str | None, device: str, config: ServeConfig) -> None:

@@ -73,7 +73,7 @@ class WeightsShelf:
             return _load_other(name, self.device, self.threads, 0.0)
         path = self._found().get(name)
         if path is None:
-            raise UnknownWeightsError(f"there are no weights {printable(name)} any more")
+            raise UnknownWeightsError(f"there are no weights named {printable(name)}")
         try:
             return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
         except (OnarError, OSError) as error:

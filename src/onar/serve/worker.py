@@ -154,7 +154,7 @@ class Worker:
         finally:
             self.waiting -= 1
         if limit.cancelled_caught:
-            raise self._busy(f"the turn did not come within {self.time_limit:g} s")
+            raise self._busy(f"waited {self.time_limit:g} s in the queue")
 
     def _give_up(self, result: asyncio.Future[T]) -> None:
         if not result.done() and self._child:
@@ -195,8 +195,8 @@ class Worker:
             try:
                 self.start()
             except Exception as error:
-                logging.getLogger(__name__).error("what does the work cannot be started again: %s", error)
-                raise OnarError("what does the work cannot be started again; the server's log says more") from error
+                logging.getLogger(__name__).error("the worker process cannot be restarted: %s", error)
+                raise OnarError("the worker process cannot be restarted; the server's log says more") from error
 
     def _drop(self, child: Child) -> None:
         self._child = None

@@ -56,7 +56,7 @@ class KeptPhotos:
         return name
 
     def read(self, name: str) -> bytes:
-        """A photo, whose time then starts anew; raises `PhotoGoneError`."""
+        """A photo, whose idle time restarts; raises `PhotoGoneError`."""
         kept = self._kept.pop(name, None)
         if kept is None:
             raise PhotoGoneError("this photo is no longer kept: send it again")

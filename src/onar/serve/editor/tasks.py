@@ -138,7 +138,7 @@ def _read_photo(upload: PhotoUpload, config: ServeConfig) -> Photo:
 
 
 def _losses_header(losses: Sequence[Loss]) -> dict[str, str]:
-    """What a result leaves out, as keys that the page translates."""
+    """Losses of a result, as keys that the page translates."""
     values = [{"key": loss.key, "values": loss.values} for loss in losses]
     return {"Onar-Losses": json.dumps(values, default=str)} if values else {}
 

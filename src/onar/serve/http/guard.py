@@ -29,7 +29,11 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address accepts connections from this computer alone."""
+    """Whether an address accepts connections from this computer alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -44,8 +48,8 @@ def check_exposure(config: ServeConfig) -> None:
     """
     if not (is_loopback(config.host) or config.api_key or config.auth or config.open_to_all):
         raise UsageError(
-            f"--host {config.host} lets other computers in: set a key (--api_key) or a password (--auth), "
-            "or say --open_to_all"
+            f"--host {config.host} allows access from other computers: set a key (--api_key) or a password (--auth), "
+            "or use --open_to_all"
         )
 
 
@@ -91,13 +95,13 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._answers_to(_host_name(host)):
-            message = "the server does not answer to this name; who runs it can allow it with allowed_hosts"
+            message = "the server does not answer to this host name; the setting allowed_hosts adds names"
             return problem_response(400, "unknown_host", message)
         # Browsers attach passwords to requests that other sites trigger.
         if scope.get("method") not in _SAFE_METHODS and self._is_cross_site(headers, host):
             return problem_response(403, "cross_site", "requests from other sites are refused")
         if own_path(scope) not in OPEN_PATHS and not self._authorizes(headers.get("authorization", "")):
-            message = "a key or password is needed, or this one is wrong"
+            message = "missing or wrong key or password"
             return problem_response(401, "unauthorized", message, {"WWW-Authenticate": self._challenge})
         return None
 

@@ -12,4 +12,4 @@ def refuse_unread_query(request: Request) -> None:
     """Raise `UsageError` for query parameters of a route without any: a misplaced option would have no effect."""
     if request.query_params and not request.scope["route"].dependant.query_params:
         name = next(iter(request.query_params))
-        raise UsageError(f"{shorten(name)}: nothing is read from the address here; options are fields of the body")
+        raise UsageError(f"{shorten(name)}: this endpoint has no query parameters; options are fields of the body")

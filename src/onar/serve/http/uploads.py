@@ -65,10 +65,10 @@ class Options(Filling):
     """How a photo is to be completed."""
 
     invert_mask: bool = Field(False, description="The mask has black holes.")
-    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
+    dilate: int = Field(0, ge=0, le=1000, description="Pixels by which holes are widened.")
     format: Format = Field(
         "same",
-        description="Format of the answer; jpg and tif are taken, too. JPEG compresses anew; the others hold known "
+        description="Format of the answer; jpg and tif are taken, too. JPEG is compressed again; the others hold known "
         "pixels exactly.",
     )
 
