@@ -178,7 +178,7 @@ def a_cut_out(folder: Path, mode: str = "RGBA") -> tuple[Path, np.ndarray, np.nd
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_what_lies_under_transparent_pixels_is_neither_seen_nor_changed(tmp_path: Path, run: Run, mode: str) -> None:
+def test_colours_of_transparent_pixels_are_neither_seen_nor_changed(tmp_path: Path, run: Run, mode: str) -> None:
     path, alpha, hole = a_cut_out(tmp_path, mode)
     before = np.asarray(Image.open(path))
     mask = save_mask(tmp_path / "m.png", hole)
@@ -226,7 +226,7 @@ def test_a_photo_without_transparency_is_not_its_own_mask(tmp_path: Path, run: R
     photo_of(24, 36).save(tmp_path / "a.png")
     said = run(tmp_path / "a.png", "--mask", "alpha", "--output", tmp_path / "b.png")
     assert (said.code, said.err.count("\n")) == (1, 1)
-    assert "a.png: nothing is transparent in it, so --mask alpha finds no hole" in said.err
+    assert "a.png: nothing is transparent in the photo, so --mask alpha finds no hole" in said.err
     with pytest.raises(OnarError, match="is for a photo with transparency"):
         Inpainter.load("pyramid")(photo_of(24, 36), "alpha")
     with pytest.raises(OnarError, match="not 'alhpa'"):
@@ -290,7 +290,7 @@ def test_a_mask_that_looks_like_a_photo_is_doubted(tmp_path: Path, run: Run) -> 
 
 
 @pytest.mark.parametrize("inverted", [False, True])
-def test_why_a_mask_has_no_hole_is_told(tmp_path: Path, run: Run, inverted: bool) -> None:
+def test_a_mask_without_a_hole_is_explained(tmp_path: Path, run: Run, inverted: bool) -> None:
     photo, _ = a_photo_and_its_mask(tmp_path)
     values = hole_of(24, 36).astype(np.uint8)
     Image.fromarray(255 - values if inverted else values).save(tmp_path / "m.png")
@@ -301,17 +301,17 @@ def test_why_a_mask_has_no_hole_is_told(tmp_path: Path, run: Run, inverted: bool
     assert f"the mask has no hole: its {expected}" in said.err
 
 
-@pytest.mark.parametrize("mask_too", [False, True])
-def test_standard_input_is_a_photo_or_a_mask(tmp_path: Path, mask_too: bool) -> None:
+@pytest.mark.parametrize("is_mask", [False, True])
+def test_standard_input_is_a_photo_or_a_mask(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, is_mask: bool
+) -> None:
     photo, mask = a_photo_and_its_mask(tmp_path)
-    names = [str(photo), "-"] if mask_too else ["-", str(mask)]
-    content = (mask if mask_too else photo).read_bytes()
-    command = [sys.executable, "-m", "onar", "complete", names[0], "--mask", names[1], "--weights", "pyramid"]
+    names = [photo, "-"] if is_mask else ["-", mask]
     for output in ("b.png", "b.jpg"):
-        done = subprocess.run(
-            [*command, "--output", output], input=content, cwd=tmp_path, capture_output=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
+        with (mask if is_mask else photo).open() as content:
+            monkeypatch.setattr(sys, "stdin", content)
+            said = run(names[0], "--mask", names[1], "--output", tmp_path / output)
+        assert (said.code, said.err) == (0, "")
     filled, before = np.asarray(Image.open(tmp_path / "b.png")), np.asarray(Image.open(photo))
     assert np.array_equal((filled != before).any(axis=2), hole_of(24, 36) & (filled != before).any(axis=2))
     assert (filled != before).any()
@@ -418,11 +418,11 @@ def test_a_pattern_keeps_folders(tmp_path: Path, run: Run) -> None:
     ]
 
 
-def test_a_pattern_that_nothing_fits_says_what_is_there(tmp_path: Path, run: Run) -> None:
+def test_a_pattern_without_a_match_lists_the_folder(tmp_path: Path, run: Run) -> None:
     _, mask = a_photo_and_its_mask(tmp_path / "photos")
     said = run(f"{tmp_path}/photos/*.jpeg", "--mask", mask, "--output", tmp_path / "out")
     assert said.code == 1
-    assert "no photo fits the pattern" in said.err
+    assert "no photo matches the pattern" in said.err
     assert "holds a.png, mask" in said.err
 
 
@@ -444,7 +444,7 @@ def test_names_that_do_not_match_are_shown_from_both_sides(tmp_path: Path, run: 
     assert not (tmp_path / "out").exists()
 
 
-def test_photos_without_a_mask_are_told_and_the_others_completed(tmp_path: Path, run: Run) -> None:
+def test_photos_without_a_mask_are_reported_and_the_others_completed(tmp_path: Path, run: Run) -> None:
     for name in ("p1.png", "p2.png"):
         a_photo_and_its_mask(tmp_path / "photos", name)
     shutil.rmtree(tmp_path / "photos" / "mask")
@@ -584,7 +584,7 @@ def test_a_photo_completed_over_itself_keeps_its_mode_and_its_link(tmp_path: Pat
 @pytest.mark.parametrize(
     ("source", "target"), [("a.jpg", "b.jpeg"), ("a.tif", "b.tiff"), ("a.JPG", "b.jpg"), ("m.jpg", "b.jpg")]
 )
-def test_what_is_said_to_be_copied_is_a_copy(tmp_path: Path, run: Run, source: str, target: str) -> None:
+def test_an_unchanged_photo_is_copied_byte_for_byte(tmp_path: Path, run: Run, source: str, target: str) -> None:
     if source == "m.jpg":
         several(tmp_path, source)
     else:
@@ -596,7 +596,7 @@ def test_what_is_said_to_be_copied_is_a_copy(tmp_path: Path, run: Run, source: s
     assert (tmp_path / target).read_bytes() == (tmp_path / source).read_bytes()
 
 
-def test_a_photo_that_vanishes_is_told_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_that_vanishes_is_reported_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, _ = a_photo_and_its_mask(tmp_path)
     mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
     read = in_process.read_mask
@@ -611,7 +611,7 @@ def test_a_photo_that_vanishes_is_told_by_its_own_name(tmp_path: Path, monkeypat
     assert not (tmp_path / "b.png").exists()
 
 
-def test_a_file_that_is_there_is_replaced_only_on_demand(tmp_path: Path, run: Run) -> None:
+def test_an_existing_file_is_replaced_only_on_demand(tmp_path: Path, run: Run) -> None:
     photo, mask = a_photo_and_its_mask(tmp_path)
     output = tmp_path / "b.png"
     output.write_bytes(b"precious")
@@ -636,7 +636,7 @@ def test_the_photo_itself_is_replaced_only_on_demand(tmp_path: Path, run: Run) -
     assert photo.read_bytes() != before
 
 
-def test_of_the_files_that_are_there_the_photo_is_named(tmp_path: Path, run: Run) -> None:
+def test_of_existing_files_the_photo_is_named(tmp_path: Path, run: Run) -> None:
     photo, mask = a_photo_and_its_mask(tmp_path, "b.png")
     photo_of(24, 36).save(tmp_path / "a.gif")
     photo_of(24, 36).save(tmp_path / "a.png")  # where the result of a.gif would be
@@ -720,12 +720,12 @@ def test_bad_files_do_not_stop_the_others(tmp_path: Path, run: Run, workers: int
     assert "completed 3 photos" in said.out
     assert "5 of 8 photos failed" in said.err.splitlines()[-1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "m.png", "z.png"]
-    told = {line.split("photos/")[1].split(":")[0]: line for line in said.err.splitlines()[:-1]}
-    assert set(told) == {*bad_files(), "small.png"}
-    assert "larger than 200 megapixels (50000 x 50000): --max_megapixels" in told["bomb.png"]
-    assert "the file is empty" in told["empty.png"]
-    assert "truncated" in told["truncated.jpg"]
-    assert "is 36 x 24 pixels, the photo 9 x 9" in told["small.png"]
+    errors = {line.split("photos/")[1].split(":")[0]: line for line in said.err.splitlines()[:-1]}
+    assert set(errors) == {*bad_files(), "small.png"}
+    assert "larger than 200 megapixels (50000 x 50000): --max_megapixels" in errors["bomb.png"]
+    assert "the file is empty" in errors["empty.png"]
+    assert "truncated" in errors["truncated.jpg"]
+    assert "is 36 x 24 pixels, the photo 9 x 9" in errors["small.png"]
 
 
 def test_one_bad_photo_is_one_line(tmp_path: Path, run: Run) -> None:
@@ -782,7 +782,7 @@ def test_a_failed_photo_is_not_held_in_memory(tmp_path: Path) -> None:
         (outcome,) = complete_files(jobs, Inpainter.load("pyramid", device="cpu"), CompletionConfig(workers=workers))
         assert "is 9 x 9 pixels, the photo 36 x 24" in str(outcome.cause)
         frames = [frame for frame, _ in traceback.walk_tb(outcome.cause.__traceback__)]
-        assert frames[-1].f_code.co_name == "_check_size"
+        assert frames[-1].f_code.co_name == "_mask_photo"
         assert not any("work" in frame.f_locals or "photo" in frame.f_locals for frame in frames[1:])
 
 
@@ -822,7 +822,7 @@ def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:
     assert f"the weights {weights}" in said.out
 
 
-def test_the_installed_command(tmp_path: Path) -> None:
+def test_the_installed_command(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.png").open("wb") as file:
         write_png(file, noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
     mask = save_mask(tmp_path / "m.png", hole_of(53, 37))
@@ -831,6 +831,7 @@ def test_the_installed_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "the bundled weights" in done.stdout
     assert read_by_opencv(tmp_path / "b.png", 3).shape == (53, 37, 3)
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert again.returncode == 2
-    assert again.stderr.startswith("onar: b.png exists already")
+    monkeypatch.chdir(tmp_path)
+    again = run(*command[4:])
+    assert again.code == 2
+    assert again.err.startswith("onar: b.png exists already")

@@ -11,7 +11,7 @@ from tests.completion.test_completion import Run, hole_of, photo_of, run, save_m
 __all__ = ["run"]
 
 
-def test_a_mask_of_half_the_size_is_resized_when_asked_and_that_is_told(tmp_path: Path, run: Run) -> None:
+def test_a_mask_of_half_the_size_is_resized_on_demand_with_a_note(tmp_path: Path, run: Run) -> None:
     photo_of(48, 72).save(tmp_path / "a.png")
     half = hole_of(24, 36)
     mask = save_mask(tmp_path / "m.png", half)
@@ -37,7 +37,7 @@ def test_one_mask_is_resized_for_photos_of_several_sizes_but_not_to_other_propor
     assert said.code == 1
     assert said.err.count("is resized to") == 2
     assert "d.png: " in said.err
-    assert "its proportions are others" in said.err
+    assert "its proportions differ" in said.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png"]
 
 
@@ -55,7 +55,7 @@ def test_strokes_on_a_transparent_layer_are_filled(tmp_path: Path, run: Run, col
     assert changed[hole].mean() > 0.9
 
 
-def test_no_rim_of_what_a_soft_eraser_left_is_in_the_result(tmp_path: Path, run: Run) -> None:
+def test_a_soft_eraser_leaves_no_rim_in_the_result(tmp_path: Path, run: Run) -> None:
     rows, columns = np.mgrid[:64, :96]
     distance = np.hypot(rows - 32, columns - 48)
     picture = np.full((64, 96, 4), 200, np.uint8)

@@ -1,4 +1,4 @@
-"""Which photos and masks are found by which names; nothing is decoded."""
+"""Matching photos and masks by name; nothing is decoded."""
 
 import os
 import threading
@@ -156,7 +156,7 @@ def test_brackets_in_patterns_still_choose() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
-def test_what_comes_through_a_pipe_is_photo_or_mask() -> None:
+def test_a_pipe_is_a_photo_or_a_mask() -> None:
     touch("a.jpg", "m.png")
     os.mkfifo("pipe")
     for photo, mask in (("pipe", "m.png"), ("a.jpg", "pipe")):
@@ -177,7 +177,7 @@ def test_what_comes_through_a_pipe_is_photo_or_mask() -> None:
             plan_jobs(photos, Path(mask), Path(output))
 
 
-def test_what_is_passed_over_is_counted_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_files_are_counted_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     touch("photos/a.jpg", "photos/b.jfif", "photos/c.jpe", "photos/notes.txt", "photos/sub/d.psd", "m.png")
     for photos in ("photos", "photos/**/*"):
         assert len(plan_jobs([photos], Path("m.png"), Path("out")).jobs) == 3

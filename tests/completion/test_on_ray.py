@@ -49,7 +49,7 @@ def ray_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(ray_folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A Ray cluster, started as a person does: its address, and its main process."""
+    """A Ray cluster, started from its command: its address, and its main process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -129,7 +129,7 @@ def wait_for_files(folder: str, process: "subprocess.Popen[str]") -> None:
 
 
 @needs_ray
-def test_ray_does_and_says_what_the_local_engine_does_even_when_a_worker_is_killed(
+def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_killed(
     album: Path,
     cluster: tuple[str, psutil.Process],
     start: Callable[..., "subprocess.Popen[str]"],
@@ -205,16 +205,16 @@ def test_a_worker_that_cannot_start_is_one_line(
 
     monkeypatch.setattr(on_ray, "Actor", Lost)
     assert run(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0])) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("onar: a Ray worker cannot work: FileNotFoundError")
-    assert "not on this machine" in told
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith("onar: a Ray worker cannot work: FileNotFoundError")
+    assert "not on this machine" in message
 
 
 # ---------------------------------------------------------------- what cannot be
 
 
 @needs_ray
-def test_an_address_where_nobody_answers_is_one_line(
+def test_an_address_without_a_cluster_is_one_line(
     album: Path, ray_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as silent:
@@ -236,7 +236,7 @@ def test_without_ray_the_message_says_what_to_install(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ("--engine ray --address ray://head:10001", "--address is auto, or HOST:PORT of the Ray cluster"),
         ("--address auto", "--address is for --engine ray"),
@@ -244,9 +244,9 @@ def test_without_ray_the_message_says_what_to_install(
         ("--threads -1", "--threads must be at least 0"),
     ],
 )
-def test_wrong_use_is_refused(album: Path, capsys: pytest.CaptureFixture[str], wrong: str, told: str) -> None:
+def test_wrong_use_is_refused(album: Path, capsys: pytest.CaptureFixture[str], wrong: str, message: str) -> None:
     assert run(*arguments("out", *wrong.split())) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- how many workers
@@ -267,7 +267,7 @@ def test_the_number_of_workers_can_be_set() -> None:
     assert plan_pool([{"CPU": 8}], "cpu", EngineConfig(engine="ray", threads=1, ray_workers=3)).workers == 3
 
 
-@pytest.mark.parametrize(("device", "told"), [("cpu", "use a smaller --threads"), ("cuda", "--device cuda")])
-def test_a_cluster_without_room_is_told(device: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+@pytest.mark.parametrize(("device", "message"), [("cpu", "use a smaller --threads"), ("cuda", "--device cuda")])
+def test_a_cluster_without_room_is_reported(device: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         plan_pool([{"CPU": 2}, {"CPU": 2}], device, EngineConfig(engine="ray", threads=3))

@@ -19,7 +19,8 @@ from onar.imaging.photo_file import read_photo_file
 from onar.inference.backends import Backend
 from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
-from onar.serve.editor.editing import FillUpload, SaveUpload, fill_hole, save_photo
+from onar.serve.editor.requests import FillUpload, SaveUpload
+from onar.serve.editor.tasks import fill_hole, save_photo
 from onar.serve.http.uploads import Upload
 from onar.serve.weights import WeightsShelf
 from tests.conftest import PHOTOS

@@ -121,9 +121,9 @@ def test_halves_of_odd_sizes_fit_and_other_proportions_do_not(size: tuple[int, i
     height, width = size
     for half in ((height // 2, width // 2), (-(-height // 2), -(-width // 2)), (height // 2, -(-width // 2))):
         assert find_holes(np.full(half, 255, np.uint8), size=size).shape == size
-    with pytest.raises(OnarError, match="its proportions are others"):
+    with pytest.raises(OnarError, match="its proportions differ"):
         find_holes(np.zeros((height, 2 * width), np.uint8), size=size)
-    with pytest.raises(OnarError, match="its proportions are others"):
+    with pytest.raises(OnarError, match="its proportions differ"):
         find_holes(np.zeros((width, height), np.uint8), size=size)
 
 

@@ -5,8 +5,6 @@ import re
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
 import zlib
 from base64 import b64encode, encodebytes
@@ -36,7 +34,7 @@ from onar.serve.config import ServeConfig
 from onar.serve.http.guard import check_exposure
 from tests.support import bad_requests
 from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
-from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server
+from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server, server_in_process
 
 LIMITS = (
     *("--max_body_megabytes", bad_requests.MAX_MEGABYTES, "--max_megapixels", bad_requests.MAX_MEGAPIXELS),
@@ -160,7 +158,7 @@ def erased() -> np.ndarray:
     return np.dstack([np.where(a_hole()[..., None], 255, np.asarray(a_photo())), alpha]).astype(np.uint8)
 
 
-def test_mask_alpha_fills_what_was_erased_as_the_command_does(server: Server, weights: Path, tmp_path: Path) -> None:
+def test_mask_alpha_fills_erased_pixels_as_the_command_does(server: Server, weights: Path, tmp_path: Path) -> None:
     photo = encode(erased())
     (tmp_path / "photo.png").write_bytes(photo)
     command = ["complete", str(tmp_path / "photo.png"), "--mask", "alpha", "--output", str(tmp_path / "out.png")]
@@ -179,7 +177,7 @@ def test_a_file_that_holds_the_word_alpha_is_no_mask(server: Server) -> None:
     assert (answer.status_code, answer.json()["error"]) == (415, "not_a_picture")
 
 
-def test_options_change_what_is_filled(server: Server) -> None:
+def test_options_change_the_fill(server: Server) -> None:
     hole, photo = a_hole(), np.asarray(a_photo())
     inverted = encode((~hole).astype(np.uint8) * 255)
     assert complete(server, mask=inverted, invert_mask="true").content == complete(server).content
@@ -194,7 +192,7 @@ def test_a_photo_without_holes_comes_back_byte_for_byte(server: Server) -> None:
     assert response.headers["onar-notes"].startswith("the mask has no hole: its brightest value is 0")
 
 
-def test_what_a_photo_calls_its_blocks_does_not_break_the_header_with_the_notes(server: Server) -> None:
+def test_block_names_of_a_photo_do_not_break_the_header_of_notes(server: Server) -> None:
     photo = PHOTO[:-12] + struct.pack(">I4sI", 0, b"ab\r\n", zlib.crc32(b"ab\r\n")) + PHOTO[-12:]
     assert complete(server, photo).headers["onar-notes"] == "its ab?? blocks are left out"
 
@@ -217,7 +215,7 @@ def test_names_of_files_mean_nothing(server: Server, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
-def test_a_bad_request_is_told_in_one_line(server: Server, kind: str) -> None:
+def test_a_bad_request_is_answered_in_one_line(server: Server, kind: str) -> None:
     request, status, error, words = REQUESTS[kind]
     response = send(server, **request)
     answer = response.json()
@@ -229,7 +227,7 @@ def test_a_bad_request_is_told_in_one_line(server: Server, kind: str) -> None:
     assert not re.search(r"/tmp|/usr|\.py|Traceback|--", answer["message"])
 
 
-def test_a_body_without_end_is_cut_off(server: Server) -> None:
+def test_an_endless_body_is_cut_off(server: Server) -> None:
     block = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     sent = 0
     with socket.create_connection(server.address) as connection:
@@ -242,33 +240,33 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
     assert httpx.get(f"{server.url}/api/health").status_code == 200
 
 
-def test_a_head_without_a_body_is_given_up(hasty_server: Server) -> None:
+def test_a_head_without_its_body_times_out(hasty_server: Server) -> None:
     with socket.create_connection(hasty_server.address) as connection:
         connection.sendall(head("Content-Length: 1000", "Authorization: Bearer key"))
         answer = HTTPResponse(connection)
         answer.begin()
-        told = json.loads(answer.read())
+        body = json.loads(answer.read())
     assert answer.status == 408
-    assert told == {"error": "slow_body", "message": "the request did not arrive within 0.5 s"}
+    assert body == {"error": "slow_body", "message": "the request did not arrive within 0.5 s"}
 
 
-def test_what_takes_too_long_is_given_up(hasty_server: Server) -> None:
+def test_work_beyond_the_time_limit_is_aborted(hasty_server: Server) -> None:
     response = httpx.post(hasty_server.url + PATH, **slow_form(), auth=("ada", "secret:word"), timeout=60)
     assert response.status_code == 504
     assert response.json() == {"error": "time_limit", "message": "not done within 0.5 s"}
 
 
-def test_what_would_take_too_long_is_told_before_it_begins_and_the_next_request_is_answered() -> None:
+def test_too_much_work_is_refused_before_it_begins_and_the_next_request_is_answered() -> None:
     mask = np.full((3000, 3000), 255, np.uint8)
     mask[:9] = 0
-    request = form(encode(a_photo(3000, 3000), "JPEG"), encode(mask))
-    with running_server("--no-page", "--time_limit", 20) as server:
-        answer = send(server, **request)
+    large = form(encode(a_photo(3000, 3000), "JPEG"), encode(mask), texture="patches")
+    with server_in_process(time_limit=20) as client:
+        answer = client.post(**large)
         assert (answer.status_code, answer.json()["error"]) == (422, "time_limit")
-        told = r"this would take \d+ s here, and 20 s are allowed: mark less at a time, .*"
-        assert re.fullmatch(told, answer.json()["message"])
-        assert server.measure("onar_children_replaced") == 0
-        complete(server)
+        message = r"this would take \d+ s here, and 20 s are allowed: mark less at a time, .*"
+        assert re.fullmatch(message, answer.json()["message"])
+        assert "\nonar_children_replaced 0.0\n" in client.get("/metrics").text
+        assert client.post(**form()).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -278,7 +276,7 @@ def test_what_would_take_too_long_is_told_before_it_begins_and_the_next_request_
         *(("GET", path) for path in ("/api/health", "/api/model", "/api/trainings", "/api/masks", "/metrics")),
     ],
 )
-def test_options_in_the_address_are_refused_and_not_passed_over(server: Server, method: str, path: str) -> None:
+def test_query_parameters_are_refused_and_not_ignored(server: Server, method: str, path: str) -> None:
     request = {**form(), "url": f"{path}?dilat=3"} if method == "POST" else {"url": f"{path}?dilat=3"}
     answer = send(server, **request, method=method)
     assert (answer.status_code, answer.json()["error"]) == (422, "bad_request")
@@ -305,12 +303,12 @@ def test_health_needs_no_key(hasty_server: Server) -> None:
     assert httpx.get(f"{hasty_server.url}/api/health").json() == {"status": "ok"}
 
 
-def test_a_name_that_is_not_this_computers_is_refused(server: Server) -> None:
+def test_a_foreign_host_name_is_refused(server: Server) -> None:
     assert httpx.get(f"{server.url}/api/health", headers={"Host": "onar.attacker.example"}).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/api/health", "/nothing", "/metrics"])
-def test_browsers_are_told_to_be_careful(server: Server, path: str) -> None:
+def test_browsers_get_security_headers(server: Server, path: str) -> None:
     headers = httpx.get(server.url + path, headers={"Origin": "http://elsewhere.example"}).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -354,23 +352,23 @@ def test_this_computer_needs_no_key(host: str) -> None:
         ({"max_megapixels": 0}, "--max_megapixels must be above 0"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         ServeConfig(**settings)
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(server: Server) -> None:
+def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     port = str(server.address[1])
-    command = [sys.executable, "-m", "onar", "serve", "--no-page", "--port", port]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 1
-    assert re.fullmatch(rf"onar: cannot listen on 127.0.0.1, port {port}: .*; choose another .*\n", run.stderr)
+    with pytest.raises(SystemExit, match="1"):
+        main(["serve", "--no-page", "--port", port])
+    line = rf"onar: cannot listen on 127.0.0.1, port {port}: .*; choose another .*\n"
+    assert re.fullmatch(line, capsys.readouterr().err)
 
 
 # ---------------------------------------------------------------- many at once
 
 
-def test_a_full_queue_is_told_at_once_and_the_server_still_answers(server: Server) -> None:
+def test_a_full_queue_is_refused_at_once_and_the_server_still_answers(server: Server) -> None:
     with slow_requests(server, 2) as results:
         response = send(server, **form())
         assert response.status_code == 503
@@ -383,7 +381,7 @@ def test_a_full_queue_is_told_at_once_and_the_server_still_answers(server: Serve
 
 
 @pytest.mark.parametrize(("path", "options"), [(PATH, {}), ("/api/fill", {"at": "0,0"})])
-def test_a_client_that_goes_away_frees_its_place(server: Server, path: str, options: dict[str, str]) -> None:
+def test_a_disconnected_client_frees_its_place(server: Server, path: str, options: dict[str, str]) -> None:
     request = httpx.Client().build_request("POST", server.url + path, **{**slow_form(), "data": options})
     with slow_requests(server, 1) as results:
         with socket.create_connection(server.address) as connection:
@@ -395,14 +393,14 @@ def test_a_client_that_goes_away_frees_its_place(server: Server, path: str, opti
         assert send(server, **form()).status_code == 200  # there are two places
 
 
-def test_what_is_being_completed_is_finished_before_the_server_stops() -> None:
+def test_requests_in_the_queue_are_completed_before_the_server_stops() -> None:
     with running_server("--no-page") as server, slow_requests(server, 2) as results:
         server.process.terminate()
     assert [result.result().status_code for result in results] == [200, 200]
     assert server.process.wait(60) == 0
 
 
-def test_work_whose_client_goes_away_is_ended_and_its_memory_comes_back(server: Server) -> None:
+def test_work_of_a_disconnected_client_is_killed_and_its_memory_freed(server: Server) -> None:
     complete(server)
     replaced, child, before = server.measure("onar_children_replaced"), server.child, server.megabytes
     with pytest.raises(httpx.ReadTimeout):
@@ -413,7 +411,7 @@ def test_work_whose_client_goes_away_is_ended_and_its_memory_comes_back(server: 
     assert server.megabytes < 1.3 * before
 
 
-def test_a_child_that_the_system_kills_is_told_and_the_next_request_is_answered(server: Server) -> None:
+def test_a_child_killed_by_the_system_is_reported_and_the_next_request_is_answered(server: Server) -> None:
     complete(server)
     with ThreadPoolExecutor() as executor:
         asked = executor.submit(send, server, url=PATH, **deep_form())
@@ -427,7 +425,7 @@ def test_a_child_that_the_system_kills_is_told_and_the_next_request_is_answered(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_no_process_is_left_of_a_server_that_was_stopped(stop: signal.Signals) -> None:
+def test_a_stopped_server_leaves_no_process(stop: signal.Signals) -> None:
     with running_server("--no-page", "--weights", "pyramid") as server:
         child = Path(f"/proc/{server.child}/cmdline")
         assert child.read_text()
@@ -464,7 +462,7 @@ def slow_form() -> dict[str, Any]:
 
 @contextmanager
 def slow_requests(server: Server, count: int) -> Iterator[list[Future[httpx.Response]]]:
-    """So many requests on their way, the first of them in progress."""
+    """The given number of requests under way, the first of them in progress."""
     request = slow_form()
     with ThreadPoolExecutor() as executor:
         yield_to = [executor.submit(httpx.post, server.url + PATH, **request, timeout=120) for _ in range(count)]
@@ -485,10 +483,10 @@ def head(*headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-# ---------------------------------------------------------------- telling about itself
+# ---------------------------------------------------------------- description of the server
 
 
-def test_the_server_tells_its_weights_and_limits(server: Server) -> None:
+def test_the_server_reports_its_weights_and_limits(server: Server) -> None:
     model = httpx.get(f"{server.url}/api/model").json()
     assert model["weights"] == "generator_final.pth"  # and not where that is
     assert model["max_megapixels"] == bad_requests.MAX_MEGAPIXELS

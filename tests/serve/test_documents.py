@@ -2,7 +2,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server
+from tests.support.server import Server, a_hole, a_mask, a_photo, encode
 
 DOCUMENT = (REPOSITORY / "docs" / "serve.md").read_text()
 ADDRESS = "http://127.0.0.1:7860"
@@ -18,12 +17,6 @@ ADDRESS = "http://127.0.0.1:7860"
 
 def blocks(language: str) -> list[str]:
     return [block for block in re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.S) if ADDRESS in block]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server("--no-page") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The endpoints of the page's editor: what they answer, and that all of them together complete a photo as one does."""
+"""The endpoints of the page's editor; together they give the same files as completing."""
 
 import asyncio
 import io
@@ -14,34 +14,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from starlette.testclient import TestClient
 
-from onar.checkpoint import save_weights
 from onar.imaging.decoding import Decoded
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoBytes, open_picture
-from onar.models import PConvUNet
 from onar.serve.api import create_app
 from onar.serve.config import ServeConfig
-from onar.serve.editor.editing import VIEW_SIZE
+from onar.serve.editor.tasks import VIEW_SIZE
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.support.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size
-from tests.support.server import COFFEE, Server, a_hole, encode, running_server
+from tests.support.server import COFFEE, Server, a_hole, encode, server_in_process
 
 HEIGHT, WIDTH = 96, 128
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ORIENTATION = 0x0112
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("weights")
-    save_weights(folder / "generator_small.pth", PConvUNet(base_channels=4, depth=3))
-    flags = ("--weights", "pyramid", "--weights_dir", folder, "--no-page", "--max_megapixels", 10)
-    with running_server(*flags, "--max_body_megabytes", 20) as server:
-        yield server
 
 
 def ask(server: Server, path: str, files: list[tuple[str, bytes]], **fields: object) -> httpx.Response:
@@ -213,7 +201,7 @@ def test_without_a_fill_the_photo_comes_back_byte_for_byte_and_in_other_formats_
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(as_png.content))), upright(photo).pixels)
 
 
-def test_what_a_result_leaves_out_is_told_when_a_photo_is_opened_and_when_it_is_saved(server: Server) -> None:
+def test_losses_are_reported_when_a_photo_is_opened_and_when_it_is_saved(server: Server) -> None:
     opened = asked(server, "view", [("photo", pages())])
     assert json.loads(opened.headers["onar-losses"]) == [{"key": "first_picture", "values": {"count": 2}}]
     photo = PHOTOS["PNG of 16 bits"]()
@@ -291,7 +279,7 @@ def test_a_fill_has_the_weights_the_texture_and_the_try_that_were_chosen(server:
     assert len(set(tries)) == len(tries)
 
 
-def test_what_is_transparent_is_not_filled_and_that_is_told(server: Server) -> None:
+def test_transparent_pixels_are_not_filled_nor_counted(server: Server) -> None:
     photo = encode(np.dstack([colours(), np.zeros((HEIGHT, WIDTH), np.uint8)]))
     assert fill(server, photo).headers["onar-filled"] == "0"
 
@@ -353,7 +341,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "weights of another place": (
         "fill",
         {"photo": PHOTO, "mask": MASK, "at": "0,0", "weights": "../../etc/passwd"},
-        *(422, "unknown_weights", "there are no weights ../../etc/passwd any more"),
+        *(422, "unknown_weights", "there are no weights named ../../etc/passwd"),
     ),
     "fill without its place": ("save", {"photo": PHOTO, "earlier": PHOTO}, 422, "bad_request", "1 earlier fills need"),
     "fill that is none": ("save", {"photo": PHOTO, "earlier": PHOTO, "earlier_at": "0,0"}, *NOT_A_FILL),
@@ -394,16 +382,16 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_request_of_the_editor_is_told_in_one_line(server: Server, name: str) -> None:
+def test_a_bad_request_of_the_editor_is_answered_in_one_line(server: Server, name: str) -> None:
     path, parts, status, error, words = BAD[name]
     files = [(part, content) for part, values in parts.items() for content in as_list(values) if type(content) is bytes]
     fields = {part: values for part, values in parts.items() if type(as_list(values)[0]) is str}
     answer = ask(server, path, files, **fields)
-    told = answer.json()
-    assert (answer.status_code, told["error"], set(told)) == (status, error, {"error", "message"}), answer.text
-    assert re.search(words, told["message"])
-    assert told["message"].isprintable()
-    assert len(told["message"]) < 300
+    body = answer.json()
+    assert (answer.status_code, body["error"], set(body)) == (status, error, {"error", "message"}), answer.text
+    assert re.search(words, body["message"])
+    assert body["message"].isprintable()
+    assert len(body["message"]) < 300
 
 
 @pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
@@ -419,7 +407,7 @@ def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: S
 
 
 @pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
-def test_a_full_queue_is_told_before_a_request_is_read(path: str) -> None:
+def test_a_full_queue_is_refused_before_a_request_is_read(path: str) -> None:
     async def test() -> httpx.Response:
         worker = Worker(places=1, time_limit=60)
         app = create_app(WeightsShelf("pyramid"), worker, ServeConfig())
@@ -470,15 +458,7 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
 def keeping() -> Iterator[Callable[..., httpx.Client]]:
     """Servers in this process, with settings."""
     with ExitStack() as running:
-
-        def start(**settings: object) -> TestClient:
-            worker = Worker(4, 60)
-            app = create_app(WeightsShelf("pyramid"), worker, ServeConfig(**settings))
-            client = running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
-            running.callback(worker.end)
-            return client
-
-        yield start
+        yield lambda **settings: running.enter_context(server_in_process(**settings))
 
 
 def kept(client: httpx.Client, photo: bytes = PHOTO, **fields: str) -> str:
@@ -495,7 +475,7 @@ def view_status(client: httpx.Client, photo_id: str) -> tuple[int, str]:
 KEPT, GONE = (200, ""), (404, "photo_gone")
 
 
-def test_a_photo_that_is_kept_is_filled_and_saved_as_one_that_is_sent_and_is_sent_once(
+def test_a_kept_photo_is_filled_and_saved_as_a_sent_one(
     keeping: Callable[..., httpx.Client],
 ) -> None:
     client = keeping()
@@ -511,18 +491,18 @@ def test_a_photo_that_is_kept_is_filled_and_saved_as_one_that_is_sent_and_is_sen
             by_id = client.post(f"/api/{path}", files={"photo_id": (None, photo_id)}, data=fields)
         assert sent.status_code == by_id.status_code == 200, by_id.text
         assert by_id.content == sent.content
-        assert "Onar-Photo" not in sent.headers, "nobody asked to keep it"
+        assert "Onar-Photo" not in sent.headers, "not requested"
     assert f"onar_kept_bytes {float(len(PHOTO))}" in client.get("/metrics").text
 
 
-def test_a_photo_is_let_go_with_its_page_by_the_next_one_and_after_a_while(
+def test_a_photo_is_dropped_with_its_page_by_the_next_one_and_after_a_while(
     keeping: Callable[..., httpx.Client],
 ) -> None:
     client = keeping()
     first = kept(client)
     assert view_status(client, first) == KEPT
     assert client.delete(f"/api/photos/{first}").status_code == 204
-    assert client.delete(f"/api/photos/{first}").status_code == 204, "nobody is told whether it was there"
+    assert client.delete(f"/api/photos/{first}").status_code == 204, "the same for unknown ids"
     assert view_status(client, first) == GONE
     second = kept(client)
     third = kept(client, instead_of=second)
@@ -534,7 +514,7 @@ def test_a_photo_is_let_go_with_its_page_by_the_next_one_and_after_a_while(
     assert view_status(hasty, photo_id) == GONE
 
 
-def test_photos_that_are_kept_have_a_limit_and_the_ones_nobody_asks_for_go_first(
+def test_kept_photos_have_a_limit_and_the_least_recently_used_go_first(
     keeping: Callable[..., httpx.Client],
 ) -> None:
     client = keeping(kept_megabytes=2.5 * len(PHOTO) / 1e6)
@@ -547,7 +527,7 @@ def test_photos_that_are_kept_have_a_limit_and_the_ones_nobody_asks_for_go_first
     assert "Onar-Photo" not in answer.headers
 
 
-def test_what_is_no_photo_is_not_kept_and_an_id_stands_for_one_photo_alone(
+def test_only_photos_are_kept_and_an_id_stands_for_one_photo_alone(
     keeping: Callable[..., httpx.Client],
 ) -> None:
     client = keeping()
@@ -560,7 +540,7 @@ def test_what_is_no_photo_is_not_kept_and_an_id_stands_for_one_photo_alone(
     assert [view_status(client, one) for one in ("x", "\x00", "é" * 3000)] == [GONE] * 3
 
 
-def test_a_jpeg_that_is_compressed_anew_is_told_and_one_that_is_not_is_not(
+def test_only_a_jpeg_that_is_compressed_anew_is_reported(
     keeping: Callable[..., httpx.Client],
 ) -> None:
     client = keeping()

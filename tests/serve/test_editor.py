@@ -1,4 +1,4 @@
-"""Painting on the page, in a real browser: what is marked, by pointer, fingers and keyboard, and what can be undone."""
+"""Painting on the page in a real browser: marking by pointer, touch and keyboard, and undoing."""
 
 import base64
 import itertools
@@ -26,7 +26,7 @@ from tests.support.browser import (
     scale_of,
     settle,
 )
-from tests.support.server import COFFEE, Server, needs_page, running_server
+from tests.support.server import COFFEE, Server, needs_page
 
 pytestmark = needs_page
 
@@ -63,12 +63,6 @@ HOLD_FILLS = """() => {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server("--weights", "pyramid") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
@@ -102,7 +96,7 @@ def view(page: Page) -> tuple[float, float, float]:
 
 
 def mask_of(page: Page, folder: Path) -> NDArray[np.bool_]:
-    """What is marked, as the page saves it; the options are closed again."""
+    """The mask that the page saves; the options are closed again."""
     mask = save_mask(page, folder)
     button(page, "Options").click()
     return mask
@@ -135,7 +129,7 @@ def paint_seen(page: Page, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], N
 
 
 @pytest.mark.parametrize("notches", [0, 6, 14], ids=["whole photo", "closer", "single pixels"])
-def test_what_is_painted_is_what_is_marked_however_near_one_looks(page: Page, tmp_path: Path, notches: int) -> None:
+def test_painted_pixels_are_the_marked_ones_at_any_zoom(page: Page, tmp_path: Path, notches: int) -> None:
     page.mouse.move(*STROKE[1])
     for _ in range(notches):
         page.mouse.wheel(0, -100)
@@ -155,7 +149,7 @@ def test_what_is_painted_is_what_is_marked_however_near_one_looks(page: Page, tm
     np.testing.assert_array_equal(painted[clear & seen], marked[clear & seen])
 
 
-def test_only_what_is_marked_is_filled(page: Page, tmp_path: Path) -> None:
+def test_only_marked_pixels_are_filled(page: Page, tmp_path: Path) -> None:
     draw(page, STROKE)
     marked = mask_of(page, tmp_path)
     page.keyboard.press("Enter")
@@ -225,7 +219,7 @@ def test_the_keyboard_alone_marks_fills_compares_and_undoes(page: Page) -> None:
     expect_work(page, steps=0, fills=1)
 
 
-def test_the_thinnest_brush_marks_what_it_is_led_over(page: Page, tmp_path: Path) -> None:
+def test_the_thinnest_brush_marks_its_path(page: Page, tmp_path: Path) -> None:
     choose_brush(page, 1)
     page.get_by_role("application").focus()
     page.keyboard.press("Space")  # the keyboard puts it down between four pixels
@@ -233,7 +227,7 @@ def test_the_thinnest_brush_marks_what_it_is_led_over(page: Page, tmp_path: Path
     assert 1 <= save_mask(page, tmp_path).sum() <= 4
 
 
-def test_whoever_marks_nearly_all_of_a_photo_is_asked_whether_that_was_meant(page: Page) -> None:
+def test_marking_nearly_all_of_a_photo_asks_for_confirmation(page: Page) -> None:
     open_options(page)
     button(page, "Invert the mask").click()
     button(page, "Fill").click()

@@ -1,4 +1,4 @@
-"""What is expected of holes before they are filled."""
+"""Estimates of the time to fill holes."""
 
 import time
 
@@ -33,15 +33,15 @@ def test_many_holes_cost_as_much_as_each_of_them_alone() -> None:
     assert cpu_seconds(many, True) == pytest.approx(6 * cpu_seconds(square(100), True))
 
 
-def test_of_large_photos_only_a_part_is_looked_at_and_tells_the_same() -> None:
+def test_subsampling_a_large_photo_gives_the_same_estimate() -> None:
     assert cpu_seconds(square(3600, 4000), True) == pytest.approx(4 * cpu_seconds(square(1800), True), rel=0.2)
 
 
-def test_a_photo_that_is_all_hole_has_nothing_to_copy_and_is_told_as_well() -> None:
+def test_a_photo_that_is_all_hole_has_an_estimate() -> None:
     assert cpu_seconds(np.ones((300, 300), bool), True) > 0
 
 
-def test_what_is_expected_is_about_what_it_takes() -> None:
+def test_the_estimate_is_near_the_time_it_takes() -> None:
     hole, inpainter = square(300, 700), Inpainter.load(device="cpu")
     photo = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     inpainter(photo[:64, :64], np.eye(64, dtype=bool))

@@ -1,4 +1,4 @@
-"""What stands in front of the API and the page: the same for both."""
+"""Access control in front of the API and the page."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.support.bad_requests import form
 
 
 class Broken(Worker):
-    """Fails in a way that nobody expects."""
+    """Fails with an unexpected error."""
 
     async def run(self, work: Callable[[], Any]) -> Any:
         raise ZeroDivisionError
@@ -37,7 +37,7 @@ def ask_broken(*requests: dict[str, Any], **settings: Any) -> list[httpx.Respons
     return asyncio.run(ask())
 
 
-def test_an_error_that_nobody_expects_is_guarded_and_counted() -> None:
+def test_an_unexpected_error_has_security_headers_and_is_counted() -> None:
     metrics = {"method": "GET", "url": "/metrics"}
     completed, page, numbers = ask_broken(form(), {"method": "GET", "url": "/"}, metrics)
     for answer in (completed, page):

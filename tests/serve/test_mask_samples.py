@@ -1,8 +1,7 @@
-"""What the server draws of masks."""
+"""Sheets of generated masks."""
 
 import base64
 import io
-from collections.abc import Iterator
 
 import httpx
 import numpy as np
@@ -10,15 +9,9 @@ import pytest
 from PIL import Image
 
 from onar.masks.shapes import MASK_TYPES
-from onar.serve.masks.samples import COLUMNS, COUNT, SIZE, as_flags
+from onar.serve.masks.routes import COLUMNS, COUNT, SIZE, as_flags
 from onar.settings.training import MaskConfig
-from tests.support.server import Server, running_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server("--weights", "pyramid", "--no-page") as server:
-        yield server
+from tests.support.server import Server
 
 
 def get(server: Server, **settings: object) -> httpx.Response:
@@ -40,17 +33,17 @@ def test_the_flags_shown_give_the_settings_back(config: MaskConfig) -> None:
 
 
 @pytest.mark.parametrize("mask_type", MASK_TYPES)
-def test_a_sheet_shows_masks_that_cover_the_shares_that_are_told(server: Server, mask_type: str) -> None:
-    told = draw(server, mask_type=mask_type, hole_ratio=[0.2, 0.3], seed=1)
-    sheet = Image.open(io.BytesIO(base64.b64decode(told["sheet"].removeprefix("data:image/png;base64,"))))
+def test_a_sheet_shows_masks_of_the_reported_shares(server: Server, mask_type: str) -> None:
+    samples = draw(server, mask_type=mask_type, hole_ratio=[0.2, 0.3], seed=1)
+    sheet = Image.open(io.BytesIO(base64.b64decode(samples["sheet"].removeprefix("data:image/png;base64,"))))
     rows, columns = np.array_split(np.asarray(sheet.convert("L")), COUNT // COLUMNS), COLUMNS
-    assert (told["columns"], len(told["shares"])) == (COLUMNS, COUNT)
-    assert all(0.19 < share <= 0.3 for share in told["shares"])
+    assert (samples["columns"], len(samples["shares"])) == (COLUMNS, COUNT)
+    assert all(0.19 < share <= 0.3 for share in samples["shares"])
     # Round every mask is a frame of grey, and that is the only grey there is.
     white = [(part == 255).sum() for row in rows for part in np.array_split(row, columns, axis=1)]
     paper = (sheet.height * sheet.width - COUNT * (SIZE + 2) ** 2) / COUNT
-    assert sum(white) / COUNT - paper == pytest.approx(np.mean(told["shares"]) * SIZE**2, rel=1e-6)
-    assert f"--mask_type {mask_type} --hole_ratio 0.2 0.3" in told["flags"]
+    assert sum(white) / COUNT - paper == pytest.approx(np.mean(samples["shares"]) * SIZE**2, rel=1e-6)
+    assert f"--mask_type {mask_type} --hole_ratio 0.2 0.3" in samples["flags"]
 
 
 def test_a_seed_gives_the_same_masks_and_another_one_others(server: Server) -> None:
@@ -75,7 +68,7 @@ def test_a_seed_gives_the_same_masks_and_another_one_others(server: Server) -> N
         ({"masks": "/etc"}, "masks"),
     ],
 )
-def test_settings_that_give_no_masks_are_told_in_one_line(
+def test_invalid_mask_settings_are_refused_in_one_line(
     server: Server, settings: dict[str, object], problem: str
 ) -> None:
     answer = get(server, **settings)

@@ -1,4 +1,4 @@
-"""What a long day leaves in the memory of a server process."""
+"""Memory of a server after hours of work."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ MASK = encode(np.full((90, 120), 255, np.uint8))
 
 
 class Client:
-    """Somebody who fills hole after hole in one photo, as the page does."""
+    """Fills hole after hole in one photo, as the page does."""
 
     def __init__(self, server: Server, number: int) -> None:
         self._url = server.url

@@ -186,7 +186,7 @@ def test_a_photo_on_its_side_is_painted_where_it_is_seen(open_page: OpenPage, tm
     assert np.median(changed[hole]) > 5
 
 
-def test_what_is_wrong_with_a_file_is_said_in_words(open_page: OpenPage, tmp_path: Path) -> None:
+def test_problems_of_files_are_shown_in_words(open_page: OpenPage, tmp_path: Path) -> None:
     hostile = tmp_path / "<img src=x onerror=throw(1)>.png"
     shutil.copy(COFFEE, hostile)
     (tmp_path / "text.png").write_text("no picture")
@@ -202,9 +202,7 @@ def test_what_is_wrong_with_a_file_is_said_in_words(open_page: OpenPage, tmp_pat
     keep_picture(page, "problem_tr_phone")
 
 
-def test_fills_that_grow_too_many_for_the_server_are_told_and_what_was_done_can_be_saved(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_too_many_fills_for_the_server_are_reported_and_the_work_can_be_saved(browser: Browser, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (550, 550, 3), np.uint8)  # 0.9 MB: nothing can be compressed
     Image.fromarray(noise).save(tmp_path / "noise.png")
     page = browser.new_page(locale="en-US")
@@ -226,7 +224,7 @@ def test_fills_that_grow_too_many_for_the_server_are_told_and_what_was_done_can_
     page.close()
 
 
-def test_a_server_that_has_gone_is_told_and_nothing_on_the_page_is_lost(browser: Browser, tmp_path: Path) -> None:
+def test_a_lost_server_is_reported_and_nothing_on_the_page_is_lost(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
     with running_server("--weights", "pyramid") as server:
         browsing.open_page(page, server.url)
@@ -302,7 +300,7 @@ def test_masks_follow_their_settings(open_page: OpenPage) -> None:
     keep_picture(page, "masks_tr_light")
 
 
-def test_cancel_ends_what_the_server_is_doing_and_the_next_hole_is_filled(browser: Browser, tmp_path: Path) -> None:
+def test_cancel_kills_the_work_on_the_server_and_the_next_hole_is_filled(browser: Browser, tmp_path: Path) -> None:
     photo, mask = tmp_path / "photo.jpg", np.zeros((1400, 1400), np.uint8)
     Image.open(COFFEE).convert("RGB").resize((1400, 1400)).save(photo)
     mask[100:1300, 100:1300] = 255

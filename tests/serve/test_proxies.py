@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, servers: dict[str, Server], tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """What visitors open, and its path."""
+    """The URL that visitors open, and its path."""
     run, lines, path = WAYS[request.param]
     host, port = servers[path].address
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ def test_a_path_without_its_slash_leads_to_the_page(way: tuple[str, str]) -> Non
     assert httpx.URL(url).join(answer.headers["location"]).path == "/onar/"
 
 
-def test_a_server_under_a_path_sends_there_itself(servers: dict[str, Server]) -> None:
+def test_a_server_under_a_path_redirects_there(servers: dict[str, Server]) -> None:
     answer = httpx.get(f"{servers['/onar'].url}/onar")
     assert (answer.status_code, answer.headers["location"]) == (307, "/onar/")
     assert httpx.get(f"{servers['/onar'].url}/onar/api/health").json() == {"status": "ok"}
@@ -133,7 +133,7 @@ def test_a_server_under_a_path_sends_there_itself(servers: dict[str, Server]) ->
 
 @needs_page
 @pytest.mark.parametrize("path", ["/", "/onar.json", "/api/openapi.json"])
-def test_what_a_stranger_says_about_addresses_is_on_no_page(servers: dict[str, Server], path: str) -> None:
+def test_forwarded_headers_of_clients_appear_on_no_page(servers: dict[str, Server], path: str) -> None:
     headers = dict.fromkeys(("X-Forwarded-Host", "Forwarded", "X-Original-URL"), "attacker.example")
     text = httpx.get(servers[""].url + path, headers={**headers, "X-Forwarded-Proto": "https"}).text
     assert "attacker" not in text
@@ -141,9 +141,7 @@ def test_what_a_stranger_says_about_addresses_is_on_no_page(servers: dict[str, S
 
 
 @pytest.mark.parametrize("claim", ["X-Forwarded-Host", "X-Original-Host", "Forwarded"])
-def test_a_name_that_was_given_this_computers_address_is_refused_whatever_it_claims(
-    servers: dict[str, Server], claim: str
-) -> None:
+def test_a_rebound_host_name_is_refused_with_any_forwarded_header(servers: dict[str, Server], claim: str) -> None:
     for name in ("attacker.example", f"{NAME}.attacker.example", f"{NAME}@attacker.example", "photos.example.com", ""):
         for host in (name, f"{name}:7860"):
             answer = httpx.get(f"{servers[''].url}/api/health", headers={"Host": host, claim: NAME})

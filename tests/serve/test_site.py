@@ -1,41 +1,29 @@
-"""The page as a server's answers, without a browser."""
+"""The page over HTTP, without a browser."""
 
 import io
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from onar.checkpoint import save_weights
+from onar.cli import main
 from onar.imaging.losses import LOSSES
 from onar.models import PConvUNet
+from onar.serve import server as serve_verb
+from onar.serve import site
 from tests.conftest import REPOSITORY
-from tests.support.server import Server, needs_page, running_server
+from tests.serve.conftest import HOST_NAME
+from tests.support.server import Server, needs_page, server_in_process
 
-NAME = "photos.example.org"
 WEB = REPOSITORY / "web"
 
 pytestmark = needs_page
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
-@pytest.fixture(scope="module")
-def server(weights: Path) -> Iterator[Server]:
-    flags = ("--weights", "pyramid", "--weights_dir", weights, "--allowed_hosts", NAME, "--max_megapixels", 12)
-    with running_server(*flags) as server:
-        yield server
 
 
 def get(server: Server, path: str, **headers: str) -> httpx.Response:
@@ -72,20 +60,23 @@ def test_a_page_of_an_earlier_version_is_never_shown_and_the_same_one_not_sent_a
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_the_page_is_told_what_this_server_can_do(server: Server, weights: Path) -> None:
+def test_the_page_gets_a_description_of_the_server(server: Server, weights_folder: Path) -> None:
     answer = get(server, "/onar.json")
     assert answer.headers["cache-control"] == "no-store"
     site = answer.json()
     declared = (WEB / "src" / "site.ts").read_text()
     fields = re.search(r"interface Common \{(.*?)\n\}.*interface ServerSite .*?\{(.*?)\n\}", declared, re.S)
     assert set(site) == set(re.findall(r"^  (\w+): ", fields[1] + fields[2], re.M))
-    assert (site["engine"], site["max_megapixels"]) == ("server", 12)
-    assert site["weights"] == [{"name": "pyramid", "default": True}, {"name": "bundled", "default": False}]
-    save_weights(weights / "generator_final.pth", PConvUNet(base_channels=4, depth=3))
+    assert (site["engine"], site["max_megapixels"]) == ("server", 10)
+    names = {"pyramid": True, "generator_small.pth": False, "bundled": False}
+    assert site["weights"] == [{"name": name, "default": default} for name, default in names.items()]
+    new = weights_folder / "generator_final.pth"
+    save_weights(new, PConvUNet(base_channels=4, depth=3))
     assert "generator_final.pth" in [choice["name"] for choice in get(server, "/onar.json").json()["weights"]]
+    new.unlink()
 
 
-def test_the_photos_to_try_are_there(server: Server) -> None:
+def test_example_photos_are_served(server: Server) -> None:
     examples = get(server, "/onar.json").json()["examples"]
     assert len(examples) > 5
     for name in examples:
@@ -159,10 +150,8 @@ def test_head_is_answered_like_get_without_the_content(server: Server, path: str
 
 @pytest.mark.parametrize("path", ["/", "/onar.json", "/api/model", "/examples/skimage_chelsea.jpg"])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_no_other_site_may_read_the_page_whatever_the_name_of_the_server(
-    server: Server, method: str, path: str
-) -> None:
-    headers = {"Host": NAME, "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+def test_no_other_site_may_read_the_page_under_any_name_of_the_server(server: Server, method: str, path: str) -> None:
+    headers = {"Host": HOST_NAME, "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
     answer = httpx.request(method, server.url + path, headers=headers, timeout=60)
     assert answer.status_code == (200 if method == "GET" else 405)
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
@@ -170,34 +159,31 @@ def test_no_other_site_may_read_the_page_whatever_the_name_of_the_server(
 
 
 def test_a_key_or_password_is_asked_for_before_anything_of_the_page_is_shown() -> None:
-    with running_server("--weights", "pyramid", "--auth", "ada:secret", ONAR_API_KEY="key") as server:
+    with server_in_process(auth="ada:secret", api_key="key") as client:
         for path in ("/", "/page.js", "/onar.json", "/examples/skimage_chelsea.jpg"):
-            refused = get(server, path)
+            refused = client.get(path)
             assert (refused.status_code, refused.json()["error"]) == (401, "unauthorized")
-            assert httpx.get(server.url + path, auth=("ada", "secret")).status_code == 200
-            assert get(server, path, Authorization="Bearer key").status_code == 200
+            assert client.get(path, auth=("ada", "secret")).status_code == 200
+            assert client.get(path, headers={"Authorization": "Bearer key"}).status_code == 200
 
 
 # ---------------------------------------------------------------- where it is missing
 
 
-def test_a_page_that_is_not_built_is_told_and_the_api_is_served(tmp_path: Path) -> None:
-    package = Path(shutil.copytree(REPOSITORY / "src" / "onar", tmp_path / "onar", ignore=without_page))
-    assert not (package / "assets" / "page").exists()
-    command = [sys.executable, "-m", "onar", "serve", "--port", "0", "--weights", "pyramid"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, **pipes) as process:
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        url = re.match(r"serving at (\S+)", lines[-1])[1]
-        assert httpx.get(f"{url}/api/health").json() == {"status": "ok"}
-        assert httpx.get(f"{url}/").json()["error"] == "not_found"
-        process.terminate()
-        _, said = process.communicate()
-    assert said == "onar: the page is not built, which make page does; serving the HTTP API alone\n"
-
-
-def without_page(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name == "__pycache__" or (name == "page" and Path(folder).name == "assets")]
+def test_without_a_built_page_there_is_a_warning_and_the_api_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps: list[ASGIApp] = []
+    monkeypatch.setattr(site, "bundled_page", lambda: tmp_path)
+    monkeypatch.setattr(serve_verb, "_run", lambda app, worker, listener: apps.append(app))
+    monkeypatch.setattr(serve_verb.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--port", "0", "--weights", "pyramid"])
+    assert not ended.value.code
+    assert capsys.readouterr().err == "onar: the page is not built, which make page does; serving the HTTP API alone\n"
+    with TestClient(*apps, base_url="http://127.0.0.1") as client:
+        assert client.get("/api/health").json() == {"status": "ok"}
+        assert client.get("/").json()["error"] == "not_found"
 
 
 # ---------------------------------------------------------------- its words

@@ -1,10 +1,9 @@
-"""What the server tells of trainings, from the files that they leave."""
+"""Trainings as the server shows them, from their files."""
 
 import json
 import math
 import platform
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 
 from onar.imaging.writing import write_image
-from onar.serve.trainings.logs import (
-    POINTS,
+from onar.serve.trainings.runs import (
+    MAX_POINTS,
     LoggedRun,
     UnreadableRunError,
     find_runs,
@@ -28,7 +27,7 @@ from onar.training.curve_names import LOSSES
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos
 from tests.support.runs import SMALL, train_command
-from tests.support.server import Server, running_server
+from tests.support.server import Server
 
 
 def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: object) -> Path:
@@ -100,7 +99,7 @@ def test_the_time_left_follows_the_latest_plan_and_without_one_the_settings(tmp_
 
 
 @pytest.mark.parametrize("steps", [0, 12])
-def test_a_run_whose_last_line_is_a_skipped_step_is_as_far_as_the_line_before(tmp_path: Path, steps: int) -> None:
+def test_a_skipped_step_in_the_last_line_is_no_progress(tmp_path: Path, steps: int) -> None:
     folder = a_run(tmp_path / "run", steps=steps)
     log_more(folder, {"kind": "bad_step", "epoch": 2, "step": 13, "reason": "G_loss is nan"})
     run = read(folder)
@@ -127,11 +126,11 @@ def test_a_run_is_read_again_when_it_has_logged_more_and_only_then(tmp_path: Pat
 
 
 def test_long_curves_are_thinned_to_the_means_of_neighbours(tmp_path: Path) -> None:
-    epochs, values = zip(*read(a_run(tmp_path / "long", steps=POINTS * 10)).losses["D_loss"], strict=True)
-    assert len(epochs) == POINTS
-    assert values == pytest.approx([0.7] * POINTS)
+    epochs, values = zip(*read(a_run(tmp_path / "long", steps=MAX_POINTS * 10)).losses["D_loss"], strict=True)
+    assert len(epochs) == MAX_POINTS
+    assert values == pytest.approx([0.7] * MAX_POINTS)
     # Ten neighbours each, of steps that are a tenth of an epoch apart.
-    assert epochs == pytest.approx(np.arange(1, POINTS * 10 + 1).reshape(-1, 10).mean(axis=1) / 10)
+    assert epochs == pytest.approx(np.arange(1, MAX_POINTS * 10 + 1).reshape(-1, 10).mean(axis=1) / 10)
 
 
 def test_a_run_that_logged_one_step_shows_the_averages_of_its_epochs(tmp_path: Path) -> None:
@@ -140,7 +139,7 @@ def test_a_run_that_logged_one_step_shows_the_averages_of_its_epochs(tmp_path: P
     assert read(folder).losses == {"D_loss": [(1.0, 0.7), (2.0, 1)]}
 
 
-def test_what_is_not_logged_or_is_no_number_is_no_curve(tmp_path: Path) -> None:
+def test_only_logged_numbers_have_curves(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=3)
     last = json.loads(Results(folder).log.read_text().splitlines()[-1])
     log_more(folder, *({**last, "step": 4, "Adv_loss": loss} for loss in (math.nan, math.inf, "much", None, 10**400)))
@@ -160,7 +159,7 @@ def test_scores_are_curves_of_each_method(tmp_path: Path) -> None:
         pytest.param("[" * 100_000, id="nested too deeply"),
     ],
 )
-def test_a_log_of_another_program_tells_no_progress(tmp_path: Path, line: str) -> None:
+def test_a_log_of_another_program_has_no_progress(tmp_path: Path, line: str) -> None:
     folder = a_run(tmp_path / "run")
     Results(folder).log.write_text(f"{line}\n")
     assert read(folder) == LoggedRun(None)
@@ -176,7 +175,7 @@ def test_a_log_of_another_program_tells_no_progress(tmp_path: Path, line: str) -
         ("log.jsonl", b"\xff\xfe\x00 a picture", "no_log"),
     ],
 )
-def test_files_that_are_no_trainings_are_told_without_where_they_lie(
+def test_files_of_other_kinds_are_reported_without_their_paths(
     tmp_path: Path, name: str, content: bytes | None, problem: str
 ) -> None:
     folder = a_run(tmp_path / "run")
@@ -185,16 +184,16 @@ def test_files_that_are_no_trainings_are_told_without_where_they_lie(
         (folder / name).write_bytes(content)
     with pytest.raises(UnreadableRunError):
         read(folder)
-    told = summary(folder, state_of(folder))
-    assert (told.kind, told.file) == (problem, name)
-    assert str(told).startswith(name)
-    assert str(tmp_path) not in str(told)
-    assert "\n" not in str(told)
+    error = summary(folder, state_of(folder))
+    assert (error.kind, error.file) == (problem, name)
+    assert str(error).startswith(name)
+    assert str(tmp_path) not in str(error)
+    assert "\n" not in str(error)
 
 
-def test_a_training_that_was_killed_or_stopped_is_told_to_be_so_and_one_from_elsewhere_is_not(tmp_path: Path) -> None:
+def test_killed_and_stopped_runs_are_stopped_and_copied_ones_unknown(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run")
-    assert not state_of(folder).stopped, "nobody has said who trains"
+    assert not state_of(folder).stopped, "the trainer is unknown"
     results = Results(folder)
     results.open()
     assert not state_of(folder).stopped
@@ -223,7 +222,7 @@ def test_sheets_are_in_the_order_of_their_epochs_and_nothing_else_is_one(tmp_pat
     assert list(find_sheets(folder)) == [1, 2, 10]
 
 
-def test_looking_at_a_training_writes_nothing(tmp_path: Path) -> None:
+def test_reading_a_training_writes_nothing(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run")
     before = sorted(tmp_path.rglob("*"))
     find_runs([tmp_path])
@@ -235,15 +234,9 @@ def test_looking_at_a_training_writes_nothing(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- over HTTP
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trainings") / "koşu ile"
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[Server]:
-    with running_server("--weights", "pyramid", "--no-page", "--results_dir", root) as server:
-        yield server
+@pytest.fixture
+def root(results_root: Path) -> Path:
+    return results_root
 
 
 def get(server: Server, path: str = "", **headers: str) -> httpx.Response:
@@ -258,7 +251,7 @@ def in_list(server: Server, name: str) -> dict:
     return next(training for training in get(server).json() if training["name"] == name)
 
 
-def test_a_real_training_is_told_with_its_curves_and_its_sheets(server: Server, root: Path) -> None:
+def test_a_real_training_has_its_curves_and_its_sheets(server: Server, root: Path) -> None:
     folder = root / "gerçek"
     settings = {**SMALL, "photos_per_epoch": 8}
     command = train_command(data=bundled_photos(), results_dir=folder, **settings)
@@ -278,7 +271,7 @@ def test_a_real_training_is_told_with_its_curves_and_its_sheets(server: Server, 
     assert answer.content == Results(folder).samples(2).read_bytes()
 
 
-def test_what_has_not_changed_is_not_sent_again(server: Server, root: Path) -> None:
+def test_unchanged_runs_are_not_sent_again(server: Server, root: Path) -> None:
     folder, name = a_run(root / "unchanged"), "koşu ile/unchanged"
     a_sheet(folder, 1)
     for rest in ("", "/sheets/1"):
@@ -291,8 +284,8 @@ def test_what_has_not_changed_is_not_sent_again(server: Server, root: Path) -> N
     assert all(get(server, path, **{"If-None-Match": tag}).status_code == 200 for path, tag in seen.items())
 
 
-def test_a_sheet_of_a_run_that_began_anew_is_another_one(server: Server, root: Path) -> None:
-    folder, name = a_run(root / "anew"), "koşu ile/anew"
+def test_a_sheet_of_a_restarted_run_is_another_one(server: Server, root: Path) -> None:
+    folder, name = a_run(root / "again"), "koşu ile/again"
     a_sheet(folder, 1)
     tag = get_run(server, name, "/sheets/1").headers["etag"]
     before = get_run(server, name).json()["sheets"]
@@ -308,10 +301,10 @@ def test_a_run_that_cannot_be_read_is_a_line_and_hides_no_other(server: Server, 
     Results(a_run(root / "broken")).config.write_text('epochs = "many"\n')
     a_run(root / "whole")
     assert in_list(server, "koşu ile/whole")["problem"] is None
-    for told in (in_list(server, "koşu ile/broken"), get_run(server, "koşu ile/broken").json()):
+    for shown in (in_list(server, "koşu ile/broken"), get_run(server, "koşu ile/broken").json()):
         message = "config.toml is not the configuration of a training"
-        assert told["problem"] == {"kind": "no_settings", "file": "config.toml", "message": message}
-        assert told["progress"] is None
+        assert shown["problem"] == {"kind": "no_settings", "file": "config.toml", "message": message}
+        assert shown["progress"] is None
 
 
 @pytest.mark.parametrize(
@@ -338,7 +331,7 @@ def test_nothing_outside_the_named_folders_is_reached(server: Server, root: Path
 
 
 @pytest.mark.parametrize("epoch", ["0", "-1", "one", "9" * 5000])
-def test_an_epoch_that_is_no_number_of_one_is_told_in_one_line(server: Server, root: Path, epoch: str) -> None:
+def test_an_invalid_epoch_is_refused_in_one_line(server: Server, root: Path, epoch: str) -> None:
     if not (root / "numbered").exists():
         a_run(root / "numbered")
     answer = get_run(server, "koşu ile/numbered", f"/sheets/{epoch}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,15 +23,23 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "runs"
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trainings") / "runs"
 
 
-@pytest.fixture
-def server(root: Path) -> Iterator[Server]:
-    with running_server("--weights", "pyramid", "--results_dir", root) as server:
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[Server]:
+    """Shared; the last test stops it."""
+    with running_server("--weights", "pyramid", "--results_dir", runs) as server:
         yield server
+
+
+@pytest.fixture
+def root(runs: Path) -> Iterator[Path]:
+    """The server's folder of trainings, empty at first."""
+    yield runs
+    shutil.rmtree(runs)
 
 
 @pytest.fixture
@@ -80,9 +89,7 @@ def test_a_training_is_followed_while_it_runs_and_its_newest_sheet_until_another
     assert samples.evaluate("image => image.complete && image.naturalWidth") == 8
 
 
-def test_the_server_is_asked_until_all_trainings_have_ended_and_when_somebody_wants_to_know(
-    page: Page, root: Path
-) -> None:
+def test_the_page_polls_until_all_trainings_have_ended_and_on_demand(page: Page, root: Path) -> None:
     folder = a_run(root / "first")
     page.clock.install()
     page.reload()
@@ -106,7 +113,7 @@ def test_the_server_is_asked_until_all_trainings_have_ended_and_when_somebody_wa
 def test_several_trainings_share_a_chart_and_lie_side_by_side(page: Page, root: Path) -> None:
     for name, steps in (("first", 40), ("second", 25)):
         a_sheet(a_run(root / name, steps=steps), 2)
-    for name in ("first", "second"):  # after both are there: nobody looks for more when all have ended
+    for name in ("first", "second"):  # after both are there: the page stops polling when all have ended
         end(root / name)
     for name in ("runs/first", "runs/second"):
         page.get_by_role("checkbox", name=name).check()
@@ -121,16 +128,14 @@ def test_several_trainings_share_a_chart_and_lie_side_by_side(page: Page, root: 
     expect(chart.get_by_role("listitem")).to_have_text([re.compile("runs/second")])
 
 
-def test_files_that_are_no_training_are_told_and_so_is_a_server_that_has_gone(
-    page: Page, root: Path, server: Server
-) -> None:
+def test_unreadable_trainings_and_a_lost_server_are_reported(page: Page, root: Path, server: Server) -> None:
     Results(a_run(root / "broken")).config.write_text('epochs = "many"\n')
-    told = page.get_by_text("Cannot be read: config.toml is not the configuration of a training.")
-    expect(told).to_be_visible()
+    message = page.get_by_text("Cannot be read: config.toml is not the configuration of a training.")
+    expect(message).to_be_visible()
     expect(page.get_by_role("checkbox", name="runs/broken")).not_to_be_checked()
     a_run(root / "whole")
     expect(page.get_by_role("checkbox", name="runs/whole")).to_be_checked()
-    expect(told).to_be_visible()
+    expect(message).to_be_visible()
     server.process.terminate()
     server.process.wait()
     expect(page.get_by_role("alert")).to_have_text("The server does not answer. The page goes on asking.")

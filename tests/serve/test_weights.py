@@ -1,4 +1,4 @@
-"""The weights that may be chosen."""
+"""The weights to choose from."""
 
 import pickle
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
     assert shelf.choose() is shelf.choose("pyramid")
 
 
-def test_a_shelf_that_was_sent_to_another_process_offers_the_same_and_loads_there(tmp_path: Path) -> None:
+def test_a_pickled_shelf_offers_the_same_and_loads_in_its_process(tmp_path: Path) -> None:
     save_small(tmp_path / "generator_final.pth")
     sent = pickle.loads(pickle.dumps(a_shelf(tmp_path)))
     assert sent.names() == ["pyramid", "generator_final.pth", "bundled"]
@@ -53,23 +53,23 @@ def test_a_shelf_that_was_sent_to_another_process_offers_the_same_and_loads_ther
 
 
 @pytest.mark.parametrize("name", ["../secret/generator_final.pth", "/etc/passwd", "run/discriminator_final.pth", "."])
-def test_nothing_but_what_is_offered_is_loaded(tmp_path: Path, name: str) -> None:
+def test_only_offered_weights_are_loaded(tmp_path: Path, name: str) -> None:
     save_small(tmp_path / "secret" / "generator_final.pth")
     save_small(tmp_path / "weights" / "discriminator_final.pth")
     with pytest.raises(UsageError, match="no weights"):
         a_shelf(tmp_path / "weights").choose(name)
 
 
-def test_weights_that_cannot_be_loaded_are_told_without_their_place(
+def test_weights_that_cannot_be_loaded_are_reported_without_their_path(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"none")
-    with pytest.raises(OnarError) as told:
+    with pytest.raises(OnarError) as raised:
         a_shelf(tmp_path).choose("broken.safetensors")
-    assert str(told.value) == "the weights broken.safetensors cannot be loaded; the server's log says more"
+    assert str(raised.value) == "the weights broken.safetensors cannot be loaded; the server's log says more"
     assert str(tmp_path) in caplog.text
 
 
-def test_a_folder_of_weights_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_of_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(OnarError, match=r"--weights_dir .*nowhere: no such folder"):
         a_shelf(tmp_path / "nowhere")

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
-from onar.serve.child import Child, LostChildError, Task, TooMuchWorkError, expecting
+from onar.serve.child import Child, Task, expecting
+from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace
-from onar.serve.worker import GRACE, BusyError, TimeLimitError, Worker
+from onar.serve.worker import GRACE, Worker
 
 
 def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
@@ -79,7 +80,7 @@ def expect_and_return(cpu_seconds: float) -> str:
 # ---------------------------------------------------------------- turns
 
 
-def test_one_thing_is_done_at_a_time_in_the_order_of_asking(tmp_path: Path) -> None:
+def test_work_runs_one_at_a_time_in_order_of_arrival(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         async def ask(number: int) -> None:
             with worker.place():
@@ -91,7 +92,7 @@ def test_one_thing_is_done_at_a_time_in_the_order_of_asking(tmp_path: Path) -> N
     run(test)
 
 
-def test_who_finds_no_place_is_refused_at_once() -> None:
+def test_without_a_free_place_a_client_is_refused_at_once() -> None:
     async def test(worker: Worker) -> None:
         with worker.place(), pytest.raises(BusyError, match="busy with 1 requests"), worker.place():
             pass
@@ -101,7 +102,7 @@ def test_who_finds_no_place_is_refused_at_once() -> None:
     run(test, places=1)
 
 
-def test_work_given_up_before_its_turn_is_never_begun(tmp_path: Path) -> None:
+def test_work_abandoned_before_its_turn_never_starts(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
         second = asyncio.create_task(worker.run(partial(Path.touch, tmp_path / "begun")))
@@ -115,7 +116,7 @@ def test_work_given_up_before_its_turn_is_never_begun(tmp_path: Path) -> None:
     run(test)
 
 
-def test_work_that_takes_too_long_is_ended_and_the_next_one_does_not_wait_for_it(tmp_path: Path) -> None:
+def test_work_beyond_the_time_limit_is_killed_and_the_next_does_not_wait(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         await worker.run(os.getpid)
         worker.time_limit = 0.05
@@ -128,7 +129,7 @@ def test_work_that_takes_too_long_is_ended_and_the_next_one_does_not_wait_for_it
     run(test)
 
 
-def test_work_that_nobody_waits_for_any_more_is_ended(tmp_path: Path) -> None:
+def test_abandoned_work_is_killed(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         pid = await worker.run(os.getpid)
         given_up = asyncio.create_task(
@@ -143,7 +144,7 @@ def test_work_that_nobody_waits_for_any_more_is_ended(tmp_path: Path) -> None:
     run(test)
 
 
-def test_work_that_is_given_up_just_before_it_is_done_costs_no_process(tmp_path: Path) -> None:
+def test_work_abandoned_just_before_its_end_costs_no_process(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         pid = await worker.run(os.getpid)
         given_up = asyncio.create_task(
@@ -159,12 +160,12 @@ def test_work_that_is_given_up_just_before_it_is_done_costs_no_process(tmp_path:
     run(test)
 
 
-def test_whose_turn_does_not_come_in_time_is_told_to_come_back_and_nothing_is_begun(tmp_path: Path) -> None:
+def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(tmp_path: Path) -> None:
     async def test(worker: Worker) -> None:
         first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
         await until(lambda: worker.in_progress)
         worker.time_limit = 0.05
-        with pytest.raises(BusyError, match=r"the turn did not come within 0.05 s: try again in \d+ s"):
+        with pytest.raises(BusyError, match=r"waited 0.05 s in the queue: try again in \d+ s"):
             await worker.run(partial(Path.touch, tmp_path / "begun"))
         worker.time_limit = 30
         (tmp_path / "go on").touch()
@@ -199,19 +200,19 @@ def test_a_closed_worker_finishes_and_takes_nothing_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [OnarError("failed"), UsageError("used wrongly"), TooMuchWorkError("too much")])
-def test_errors_of_the_work_reach_who_asked_as_they_are_and_free_the_turn(error: Exception) -> None:
+def test_errors_of_the_work_reach_its_client_and_free_the_turn(error: Exception) -> None:
     async def test(worker: Worker) -> None:
         pid = await worker.run(os.getpid)
-        with pytest.raises(type(error)) as told:
+        with pytest.raises(type(error)) as raised:
             await worker.run(partial(fail, error))
-        assert (type(told.value), str(told.value)) == (type(error), str(error))
+        assert (type(raised.value), str(raised.value)) == (type(error), str(error))
         assert await worker.run(os.getpid) == pid
         assert worker.in_progress == 0
 
     run(test)
 
 
-def test_an_error_that_nobody_expects_comes_with_the_place_where_it_was_raised() -> None:
+def test_an_unexpected_error_comes_with_its_traceback() -> None:
     async def test(worker: Worker) -> None:
         with pytest.raises(RuntimeError, match=r"(?s)in fail\n.*ZeroDivisionError: oh"):
             await worker.run(partial(fail, ZeroDivisionError("oh")))
@@ -220,7 +221,7 @@ def test_an_error_that_nobody_expects_comes_with_the_place_where_it_was_raised()
     run(test)
 
 
-def test_what_is_printed_in_the_child_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_of_the_child_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
     async def test(worker: Worker) -> None:
         assert await worker.run(partial(print_and_return, "hello")) == "hello"
 
@@ -238,16 +239,16 @@ def test_large_results_and_tasks_pass() -> None:
 # ---------------------------------------------------------------- when it goes wrong
 
 
-def test_a_crash_is_told_and_the_next_one_finds_another_child() -> None:
+def test_a_crash_is_reported_and_the_next_work_gets_another_child() -> None:
     async def test(worker: Worker) -> None:
-        with pytest.raises(LostChildError, match="has ended with the code -11"):
+        with pytest.raises(LostChildError, match="ended with exit code -11"):
             await worker.run(crash)
         assert await worker.run(partial(str, "next")) == "next"
 
     run(test)
 
 
-def test_running_out_of_memory_is_told_whether_python_says_so_or_the_system_kills() -> None:
+def test_out_of_memory_is_reported_from_python_and_from_the_system() -> None:
     async def test(worker: Worker) -> None:
         for work in (take_gigabytes, partial(os.kill, 0, 0)):
             if work is not take_gigabytes:
@@ -264,7 +265,7 @@ def test_running_out_of_memory_is_told_whether_python_says_so_or_the_system_kill
     run(test)
 
 
-def test_a_child_that_cannot_start_again_is_told_without_its_reason_which_is_in_the_log(
+def test_a_failed_restart_of_the_child_is_reported_and_its_reason_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     weights = tmp_path / "weights"
@@ -274,9 +275,9 @@ def test_a_child_that_cannot_start_again_is_told_without_its_reason_which_is_in_
         weights.unlink()
         with pytest.raises(LostChildError):
             await worker.run(crash)
-        with pytest.raises(OnarError) as told:
+        with pytest.raises(OnarError) as raised:
             await worker.run(os.getpid)
-        assert str(told.value) == "what does the work cannot be started again; the server's log says more"
+        assert str(raised.value) == "the worker process cannot be restarted; the server's log says more"
         weights.touch()
         assert await worker.run(partial(str, "next")) == "next"
 
@@ -291,7 +292,7 @@ def load(path: Path) -> str:
     return "loaded"
 
 
-def test_what_the_first_child_cannot_do_is_raised_when_it_is_started(tmp_path: Path) -> None:
+def test_an_error_of_the_first_warm_up_is_raised_at_start(tmp_path: Path) -> None:
     worker = Worker(1, 30, partial(load, tmp_path / "nowhere"))
     with pytest.raises(OnarError, match=r"cannot read .*nowhere"):
         worker.start()
@@ -321,19 +322,19 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_child_goes_on_when_all_processes_of_a_server_are_told_to_stop(stop: signal.Signals) -> None:
+def test_a_child_ignores_signals_to_all_processes_of_a_server(stop: signal.Signals) -> None:
     child = Child()
     pid = child.do(Task(os.getpid, 9)).result
     os.kill(pid, stop)
     assert child.do(Task(os.getpid, 9)).result == pid
     child.kill()
-    child.bury()
+    child.close()
 
 
 # ---------------------------------------------------------------- how long it takes
 
 
-def test_what_cannot_be_done_in_time_is_refused_before_it_begins() -> None:
+def test_too_much_work_is_refused_before_it_begins() -> None:
     async def test(worker: Worker) -> None:
         assert await worker.run(partial(expect_and_return, 10)) == "done"
         with pytest.raises(TooMuchWorkError, match=r"would take \d+ s here, and 30 s are allowed: mark less"):
@@ -342,7 +343,7 @@ def test_what_cannot_be_done_in_time_is_refused_before_it_begins() -> None:
     run(test)
 
 
-def test_how_fast_this_machine_is_is_learned_from_what_was_done() -> None:
+def test_the_speed_of_the_machine_is_learned_from_past_work() -> None:
     pace = Pace(time_limit=60)
     assert pace.speed == 1
     for needed in (6, 400, 6, 6):  # an odd one makes no difference
@@ -350,11 +351,11 @@ def test_how_fast_this_machine_is_is_learned_from_what_was_done() -> None:
         pace.learn(needed)
     assert pace.speed == 3
     pace.expect(0.1)
-    pace.learn(9)  # too little to tell
+    pace.learn(9)  # too short to learn from
     assert pace.speed == 3
 
 
-def test_who_is_sent_away_is_told_when_what_is_being_done_will_be_done_or_ended(
+def test_refused_clients_get_an_estimate_of_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]

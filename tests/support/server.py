@@ -15,8 +15,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from starlette.testclient import TestClient
 
-from onar.serve.site import page_is_built
+from onar.serve.api import create_app
+from onar.serve.config import ServeConfig
+from onar.serve.site import create_site, page_is_built
+from onar.serve.weights import WeightsShelf
+from onar.serve.worker import Worker
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
@@ -64,6 +69,19 @@ def running_server(*flags: object, **environment: str) -> Iterator[Server]:
             yield Server(url, process)
         finally:
             process.terminate()
+
+
+@contextmanager
+def server_in_process(**settings: object) -> Iterator[TestClient]:
+    """A client of a server with its page in this process; only its child is a process, started by the first work."""
+    config, shelf = ServeConfig(**settings), WeightsShelf("pyramid")
+    worker = Worker(config.queue, config.time_limit)
+    app = create_app(shelf, worker, config, create_site(shelf, config) if page_is_built() else None)
+    try:
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            yield client
+    finally:
+        worker.end()
 
 
 def encode(pixels: NDArray[np.generic] | Image.Image, kind: str = "PNG", **options: object) -> bytes:

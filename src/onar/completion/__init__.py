@@ -1,1 +1,1 @@
-"""`onar complete`: which photo with which mask to which file, completed in this process or on Ray."""
+"""`onar complete`: photos, masks and outputs; completing in this process or on Ray."""

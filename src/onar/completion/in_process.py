@@ -1,7 +1,7 @@
-"""Completing photo files in this process: read, fill, write; one after the other, whatever happens to some of them.
+"""Complete photo files in this process: read, fill, write, one photo after the other; a failed photo stops no other.
 
-Threads read the next photos and write the last ones while the network fills one: decoding and encoding leave Python's
-lock to others. Every photo in their hands is in memory, so there are few of them.
+Threads read the next photos and write the last ones while the network fills one: decoding and encoding release the GIL.
+Each photo in the queue is in memory, so there are few.
 """
 
 from __future__ import annotations
@@ -23,17 +23,9 @@ from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
-from onar.inference.holes import (
-    ALPHA,
-    SizesDifferError,
-    check_size,
-    doubts,
-    fill_visible,
-    find_holes,
-    have_proportions,
-    mask_of_alpha,
-)
+from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
+from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
 from onar.masks.holes import Holes
 from onar.system.files import AppearedError
 
@@ -43,14 +35,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome for one photo.
 
     Attributes:
-        job: which one.
-        notes: what a person should know, one line each.
-        error: why it is not completed, in one line; None when it is.
-        cause: what was raised then, without the local variables of its traceback.
-        was_there: with `resume`, its result had been written before and is left as it is.
+        job: the photo, its mask and its output.
+        notes: what the user should know, one line each.
+        error: why it was not completed, in one line; None on success.
+        cause: the exception, without the local variables of its traceback.
+        was_there: with `resume`, its result existed before and is unchanged.
     """
 
     job: Job
@@ -70,30 +62,30 @@ def complete_files(
     """Complete photo files, each whole or not at all.
 
     Args:
-        jobs: what to do.
+        jobs: photos, masks and outputs.
         inpainter: fills the holes.
-        config: how.
-        overwrite: replace files that are there; otherwise their photos fail, and the files stay.
+        config: the settings.
+        overwrite: replace existing files; otherwise their photos fail, and the files stay.
 
     Yields:
-        What became of each photo, in the order of the jobs. A photo that cannot be read, filled or written does not
+        The outcome for each photo, in the order of the jobs. A photo that cannot be read, filled or written does not
         stop the others.
     """
     limit = int(config.max_megapixels * 1_000_000)
+    options = MaskOptions(config.invert_mask, config.dilate, prefix="--")
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
-    def read_holes(path: Source, size: tuple[int, int] | None) -> tuple[Holes, list[str]]:
-        return _read_holes(path, size, config, limit)
+    def read_mask_file(path: Source, size: tuple[int, int] | None) -> MaskHoles:
+        return _read_mask_file(path, size, options, limit)
 
     def read(job: Job) -> Work:
-        times = _times_of(job.photo) if config.keep_times else None
+        times = _read_times(job.photo) if config.keep_times else None
         photo = read_photo_file(job.photo, limit)
         if job.mask == ALPHA:
-            work = _with_own_mask(job, photo, config)
+            masked = mask_erased_photo(photo, job.kind, options)
         else:
-            work = Work(job, photo, *read_holes(job.mask, photo.size if config.resize_mask else None))
-        _check_size(work)
-        return _look_for_result(replace(work, times=times), config, limit, overwrite)
+            masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
+        return _look_for_result(Work(job, masked, times), config, limit, overwrite)
 
     def write(work: Work) -> Outcome:
         notes = write_result(work, config, overwrite)
@@ -105,7 +97,7 @@ def complete_files(
             try:
                 work = _fill(reading.result(), inpainter, config)
                 written = executor.submit(write, work)
-            except Exception as error:  # of whatever kind: the others shall not suffer
+            except Exception as error:  # of any kind: the other photos go on
                 written = Future()
                 written.set_exception(error)
             writing.append((job, written))
@@ -123,19 +115,19 @@ def _outcome(job: Job, writing: Future[Outcome]) -> Outcome:
         return replace(outcome, notes=tuple(f"{name}: {note}" for note in outcome.notes))
     except Exception as error:
         reason = _reason(error)
-        _forget_locals(error)
+        _clear_locals(error)
         return Outcome(job, error=reason if name in reason else f"{name}: {reason}", cause=error)
 
 
-def _forget_locals(error: BaseException | None) -> None:
-    """Free the photos that the traceback of an error holds; where it was raised remains."""
+def _clear_locals(error: BaseException | None) -> None:
+    """Free the photos that the traceback of an error holds; its lines remain."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
 def _reason(error: Exception) -> str:
-    """Why a photo is not completed, in one line."""
+    """Why a photo was not completed, in one line."""
     if isinstance(error, PhotoTooLargeError):
         return f"{error}: --max_megapixels allows larger photos"
     if is_out_of_memory(error):
@@ -148,8 +140,8 @@ def _reason(error: Exception) -> str:
 # ---------------------------------------------------------------- one photo
 
 
-def _times_of(photo: Source) -> tuple[int, int] | None:
-    """When a file was read and changed last, in nanoseconds; None when it came through a pipe."""
+def _read_times(photo: Source) -> tuple[int, int] | None:
+    """Access and modification times of a file in nanoseconds; None for a photo from a pipe."""
     if not isinstance(photo, Path):
         return None
     with map_photo_errors(photo):
@@ -157,55 +149,37 @@ def _times_of(photo: Source) -> tuple[int, int] | None:
     return status.st_atime_ns, status.st_mtime_ns
 
 
-def _read_holes(
-    path: Source, size: tuple[int, int] | None, config: CompletionConfig, limit: int
-) -> tuple[Holes, list[str]]:
-    """The holes of a mask file, and what a person should be asked about it.
+def _read_mask_file(path: Source, size: tuple[int, int] | None, options: MaskOptions, limit: int) -> MaskHoles:
+    """The holes of a mask file.
 
     Args:
         path: the mask.
-        size: height and width that the holes are resized to, if any.
-        config: what becomes of it.
-        limit: most pixels.
+        size: height and width to resize the holes to; None keeps the mask's.
+        options: how to read it.
+        limit: maximum number of pixels.
     """
     mask = read_mask(path, limit)
     try:
-        hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate, size=size)
+        return read_holes(mask, options, size)
     except SizesDifferError as error:
         raise SizesDifferError(f"{printable(path)}: {error}") from None
-    resized = [f"its mask of {_in_words(mask.shape)} is resized to {_in_words(hole.shape)}"]
-    return hole, [*(resized if hole.shape != mask.shape else []), *doubts(mask, hole, config.invert_mask)]
 
 
-def _in_words(size: tuple[int, ...]) -> str:
-    """A height and a width as people say them."""
-    return f"{size[1]} x {size[0]} pixels"
-
-
-def _with_own_mask(job: Job, photo: Photo, config: CompletionConfig) -> Work:
-    """A photo whose holes were erased, which is opaque then; raises `OnarError` when it has no transparency."""
-    if photo.alpha is None:
-        raise OnarError(f"{printable(job.photo)}: nothing is transparent in it, so --mask {ALPHA} finds no hole")
-    mask = mask_of_alpha(photo.alpha)
-    hole = find_holes(mask, invert=config.invert_mask, dilate=config.dilate)
-    return Work(job, replace(photo, alpha=None), hole, doubts(mask, hole, config.invert_mask))
-
-
-def _check_size(work: Work) -> None:
-    """Raise `SizesDifferError`, with the names of both files, when mask and photo are not of one size."""
+def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
+    """Join a photo and its holes; raises `SizesDifferError`, which names both files, when their sizes differ."""
     try:
-        check_size(work.hole, work.photo, f"the mask {printable(work.job.mask)}")
+        return mask_photo(photo, holes, job.kind, f"the mask {printable(job.mask)}")
     except SizesDifferError as error:
-        (tall, wide), (height, width) = work.hole.shape, work.photo.size
+        (tall, wide), (height, width) = holes.hole.shape, photo.size
         advice = "; --resize_mask scales it" if have_proportions(tall, wide, height, width) else ""
-        raise SizesDifferError(f"{printable(work.job.photo)}: {error}{advice}") from None
+        raise SizesDifferError(f"{printable(job.photo)}: {error}{advice}") from None
 
 
 def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
-    """The work, with the result that an earlier call left, if it may go on with that.
+    """The work, with the result of an earlier call if there is one to resume from.
 
     Raises:
-        OnarError: a file is there that may not be replaced, or the photo is too large for the format.
+        OnarError: a file exists that must not be replaced, or the photo is too large for the format.
     """
     output = work.job.output
     if config.resume and output.exists():
@@ -214,13 +188,13 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
         except OnarError as error:
             if not overwrite:
                 raise OnarError(
-                    f"{printable(output)} is there, but is no result to go on with ({error}): "
+                    f"{printable(output)} exists, but is not a result to resume from ({error}): "
                     "remove it, or replace it with --overwrite"
                 ) from None
     if output.exists() and not overwrite:
         raise AppearedError.at(output)
-    if not work.is_copied:
-        check_fits(work.photo, work.written_kind)
+    if not work.masked.is_unchanged:
+        check_fits(work.masked.photo, work.masked.kind)
     refuse_to_lose(work, config)
     return work
 
@@ -228,20 +202,17 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
     options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
 
-    def complete(pixels: Pixels, unknown: Holes) -> Pixels:
+    def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
         return inpainter(pixels, unknown, **options)
 
-    if work.was_there or not work.hole.any():
-        return work
-    pixels = fill_visible(work.photo.pixels, work.photo.alpha, work.hole, complete)
-    return replace(work, filled=replace(work.photo, pixels=pixels))
+    return work if work.was_there else replace(work, filled=work.masked.fill(inpaint))
 
 
 # ---------------------------------------------------------------- threads
 
 
 class _InLine(Executor):
-    """Runs everything at once, in the thread that asks."""
+    """Runs each call at once, in the calling thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
@@ -259,7 +230,7 @@ def _executor(workers: int) -> Executor:
 def _submit_ahead(
     executor: Executor, function: Callable[[Job], T], jobs: Iterable[Job], ahead: int
 ) -> Iterator[tuple[Job, Future[T]]]:
-    """Yield each job with the future of its result, when the next `ahead` jobs are on their way."""
+    """Yield each job with the future of its result, keeping the next `ahead` jobs submitted."""
     waiting: deque[tuple[Job, Future[T]]] = deque()
     for job in jobs:
         waiting.append((job, executor.submit(function, job)))

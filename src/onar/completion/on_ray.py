@@ -1,8 +1,8 @@
-"""Completing photo files in the workers of a Ray cluster, on this machine or on many.
+"""Complete photo files in the workers of a Ray cluster, on one machine or many.
 
-Ray Data hands out blocks of jobs: names only, because every machine sees the same files. A worker holds one network,
-and does with its block what `complete_files` does with all jobs. So a worker that dies costs its block a second try,
-and nothing more: files are written whole or not at all.
+Ray Data distributes blocks of jobs: names only, because every machine sees the same files. A worker holds one network
+and runs `complete_files` on its block. A worker that dies costs a retry of its block and no more: files are
+written whole or not at all.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from onar.system.state import environment
 
 QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a page about every worker that died
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a page of text for each worker that died
 }
-"""What Ray shall not print, as it reads it from the environment."""
-OBJECT_STORE_BYTES = 100 * 2**20  # for names; Ray's own choice is a third of the memory
+"""Environment variables that silence Ray."""
+OBJECT_STORE_BYTES = 100 * 2**20  # enough for names; Ray's default is a third of the memory
 PHOTOS_IN_BLOCK = 8
-BLOCKS_PER_WORKER = 4  # at least, if there are enough photos: so all workers end at about the same time
-RETRIES = 1  # of a block; without a bound, a photo that kills its worker would do so for ever
+BLOCKS_PER_WORKER = 4  # at least, if there are enough photos, so that all workers finish at about the same time
+RETRIES = 1  # of a block; unbounded, a photo that kills its worker would be retried forever
 SECONDS_TO_CONNECT = 10
 
 
@@ -46,7 +46,7 @@ class Pool:
     """The workers of a cluster.
 
     Attributes:
-        workers: how many.
+        workers: number of workers.
         threads: CPUs of each.
         gpus: GPUs of each, 0 or 1.
     """
@@ -57,15 +57,15 @@ class Pool:
 
 
 class Actor:
-    """One network in a process of its own, which is what Ray calls an actor.
+    """One network in its own process, an actor of Ray.
 
     Args:
-        folder: what relative names start from.
-        threads: CPU threads that compute the network.
-        weights: what `Inpainter.load` takes.
+        folder: the current folder, for relative paths.
+        threads: CPU threads of the network.
+        weights: as for `Inpainter.load`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: how photos are completed.
-        overwrite: replace files that are there.
+        config: the settings.
+        overwrite: replace existing files.
     """
 
     def __init__(
@@ -101,22 +101,22 @@ def complete_on_ray(
 ) -> Iterator[Outcome]:
     """Complete photo files as `complete_files` does, in the workers of a Ray cluster.
 
-    Bit for bit the same on machines of one kind, because a worker computes with as many threads as this process. What a
-    worker wrote before it died is looked at by the next, and not done again.
+    The results are bit-identical on machines of one kind, because a worker uses as many threads as this process would.
+    Results that a worker wrote before it died are kept, and not computed again.
 
     Args:
-        jobs: what to do.
-        weights: what `Inpainter.load` takes; every worker reads them.
+        jobs: photos, masks and outputs.
+        weights: as for `Inpainter.load`; every worker reads them.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: how.
+        config: the settings.
         where: the cluster.
-        overwrite: replace files that are there.
+        overwrite: replace existing files.
 
     Yields:
-        What became of each photo, in the order of the jobs. Those whose worker died again and again come last.
+        The outcome for each photo, in the order of the jobs; photos whose worker died at each retry come last.
 
     Raises:
-        OnarError: there is no cluster, or its workers cannot work.
+        OnarError: there is no cluster, or its workers cannot start.
     """
     with _cluster(where.address) as ray:
         pool = plan_pool([machine["Resources"] for machine in ray.nodes() if machine["Alive"]], device, where)
@@ -124,12 +124,12 @@ def complete_on_ray(
         arguments = (os.getcwd(), pool.threads, weights, device, retried, overwrite)
         left = dict.fromkeys(jobs)
         together = min(PHOTOS_IN_BLOCK, -(-len(jobs) // (BLOCKS_PER_WORKER * pool.workers)))
-        for photos_in_block in (together, 1):  # alone the second time: whatever kills a worker takes no other along
+        for photos_in_block in (together, 1):  # alone at the retry: a photo that kills its worker affects no other
             for outcome in _map(ray, list(left), photos_in_block, arguments, pool):
                 del left[outcome.job]
                 yield replace(outcome, was_there=outcome.was_there and config.resume)
         for job in left:
-            reason = "its Ray worker died each time, probably for want of memory"
+            reason = "its Ray worker died each time, probably out of memory"
             yield Outcome(
                 job, error=f"{printable(job.photo)}: {reason}; --strategy crop and --workers 0 need the least"
             )
@@ -139,9 +139,9 @@ def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: Engin
     """Choose the workers of a cluster.
 
     Args:
-        machines: of each, how many "CPU" and "GPU" it has.
+        machines: the numbers of "CPU" and "GPU" of each.
         device: where the networks run; auto takes GPUs when there are any.
-        where: what is asked for.
+        where: the requested workers and threads.
 
     Raises:
         UsageError: no machine has room for a worker.
@@ -162,7 +162,7 @@ def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: Engin
 def _map(
     ray: Any, jobs: Sequence[Job], photos_in_block: int, arguments: tuple[Any, ...], pool: Pool
 ) -> Iterator[Outcome]:
-    """Outcomes of those jobs whose worker did not die each time."""
+    """Outcomes of the jobs whose worker survived."""
     if not jobs:
         return
     settings = ray.data.DataContext.get_current()
@@ -195,7 +195,7 @@ def _map(
 
 
 def _without_traceback(outcome: Outcome) -> Outcome:
-    """The outcome with the traceback of its cause as text, because tracebacks cannot travel."""
+    """The outcome with the traceback of its cause as text, because tracebacks cannot be pickled."""
     if outcome.cause is None:
         return outcome
     return replace(outcome, cause=OnarError("".join(traceback.format_exception(outcome.cause))))
@@ -206,7 +206,7 @@ def _without_traceback(outcome: Outcome) -> Outcome:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Yield Ray, connected to the cluster at the address, or else to one on this machine that ends with the block.
+    """Yield Ray, connected to the cluster at the address, or to a local one that ends with the block.
 
     Raises:
         OnarError: Ray is not installed, or no cluster answers.
@@ -216,7 +216,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         try:
             _connect(ray, address)
             yield ray
-        finally:  # also when Ctrl-C comes while Ray starts
+        finally:  # also after Ctrl-C while Ray starts
             ray.shutdown()
 
 
@@ -233,7 +233,7 @@ def _connect(ray: Any, address: str | None) -> None:
         reason = " ".join(str(error).split())
         if address is None:
             raise OnarError(f"Ray does not start: {reason}") from error
-        advice = "`ray status` there tells whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
+        advice = "`ray status` there shows whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
         raise OnarError(f"--address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
 
 
@@ -249,7 +249,7 @@ def _import_quietly() -> Any:
 
 
 def _check_answers(address: str) -> None:
-    """Raise OSError when nothing listens at HOST:PORT: Ray would try for a quarter of an hour."""
-    if address != "auto":  # of that, Ray knows at once
+    """Raise OSError when nothing listens at HOST:PORT; Ray itself would retry for 15 minutes."""
+    if address != "auto":  # Ray checks that at once
         host, _, port = address.rpartition(":")
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()

@@ -1,7 +1,7 @@
-"""Which photo is completed with which mask, into which file: names only, nothing is decoded here.
+"""Pair each photo with its mask and its output file, by names only; nothing is decoded here.
 
-A photo found in a folder keeps its place under that folder: its mask is looked for, and its result is put, at the same
-place under the folders of masks and results.
+A photo found in a folder keeps its relative path: its mask is expected, and its result written, at the same path under
+the folders of masks and results.
 """
 
 from __future__ import annotations
@@ -25,17 +25,26 @@ from onar.imaging.matching import Matches, Source, is_same_file, match_folder
 from onar.inference.holes import ALPHA
 
 STDIN = Path("-")
-"""What a person calls standard input."""
+"""The name of standard input on the command line."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One photo to complete."""
+    """One photo to complete.
+
+    >>> Job(Path("a.jpg"), Path("m.png"), Path("out/a.jpg")).beside("overlay").name
+    'a_overlay.png'
+    """
 
     photo: Source
     mask: Source | Literal["alpha"]
-    """A mask; or `alpha`, when the photo's holes were erased and its transparency says where."""
+    """A mask; or `alpha` for the photo's own transparency."""
     output: Path
+
+    @property
+    def kind(self) -> str:
+        """The format of the result, as Pillow names it."""
+        return FORMATS[ending_of(self.output.name)]
 
     def beside(self, word: str) -> Path:
         """A PNG file beside the output, named after it."""
@@ -44,12 +53,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.
+    """All photos of a call.
 
     Attributes:
-        jobs: the photos that have a mask.
-        without_mask: those that have none.
-        ambiguous: those that several masks fit, with a line that names them.
+        jobs: the photos with a mask.
+        without_mask: the photos without one.
+        ambiguous: the photos that match several masks, each with a line that names the masks.
     """
 
     jobs: list[Job]
@@ -58,7 +67,7 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many photos there are."""
+        """Number of photos."""
         return len(self.jobs) + len(self.without_mask) + len(self.ambiguous)
 
 
@@ -70,22 +79,22 @@ def plan_jobs(
     extras: Sequence[str] = (),
     resume: bool = False,
 ) -> Plan:
-    """Find the photos and their masks, and choose the files to write.
+    """Find the photos and their masks, and choose the output files.
 
     Args:
-        photos: files, folders (searched with their subfolders), or patterns such as `scans/**/*.jpg`. A single one may
-            be a pipe, or `-` for standard input.
-        mask: a file for all photos, a pipe or `-`; or a folder with a mask for each, of its name; or, unless such a
-            file or folder is there, `alpha` for each photo's own transparency.
-        output: a file, for one photo; or a folder, when there are several, or it is there, or has no ending.
-        overwrite: replace files that are there, the photos themselves included.
+        photos: files, folders (searched recursively), or patterns such as `scans/**/*.jpg`. A single one may be a pipe,
+            or `-` for standard input.
+        mask: a file for all photos, a pipe or `-`; or a folder with a mask of each photo's name; or `alpha` for each
+            photo's own transparency, unless a file or folder has that name.
+        output: a file, for one photo; or a folder, if there are several photos, it exists, or it has no extension.
+        overwrite: replace existing files, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
-        resume: files that are there may be results of an earlier call, which are looked at later.
+        resume: existing files may be results of an earlier call, which are checked later.
 
     Raises:
         UsageError: no photo is named; a photo would be its own mask; a file would be overwritten, or written twice;
             or `output` can be neither file nor folder.
-        OnarError: nothing is found, or no photo has a mask.
+        OnarError: no photo is found, or none has a mask.
     """
     if not photos:
         raise UsageError("name a photo, a folder of photos, or a pattern in quotes, such as 'scans/*.jpg'")
@@ -106,7 +115,7 @@ def plan_jobs(
 
 
 def _is_pipe(name: str | Path) -> bool:
-    """Whether something is read once and has no name of its own: standard input, a FIFO, the shell's `<(...)`."""
+    """Whether a name stands for a stream that is read once: standard input, a FIFO, or the shell's `<(...)`."""
     if Path(name) == STDIN:
         return True
     try:
@@ -117,7 +126,7 @@ def _is_pipe(name: str | Path) -> bool:
 
 
 def _read_pipe(name: str | Path) -> PhotoBytes:
-    """All that comes through a pipe; raises `OnarError` when that cannot be read."""
+    """Read a pipe to its end; raises `OnarError` when that fails."""
     is_stdin = Path(name) == STDIN
     if is_stdin and sys.stdin is None:
         raise OnarError("- is standard input, and there is none: name a file")
@@ -129,11 +138,11 @@ def _read_pipe(name: str | Path) -> PhotoBytes:
 
 
 def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Source, Path]:
-    """The one photo that comes through a pipe, as `_find` gives photos; nothing when none does."""
+    """The single photo from a pipe, in the form of `_find`; empty when there is no pipe."""
     if not any(map(_is_pipe, photos)):
         return {}
     if len(photos) > 1:
-        raise UsageError("- and pipes are for a single photo: name the others as files, in a call of their own")
+        raise UsageError("- and pipes are for a single photo: complete the others in another call, as files")
     if Path(photos[0]) == mask:
         raise UsageError(f"{printable(mask)} cannot be both photo and mask: name one of them as a file")
     if mask.is_dir():
@@ -147,15 +156,15 @@ def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Sourc
 
 
 def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Source, Path]:
-    """Find photos; each with its place under the folder it was looked for in."""
+    """Find photos, each with its path relative to the folder that was searched."""
     places: dict[Source, Path] = {}
     for name in photos:
-        if name == "":  # as of a shell's variable that is not set; it would be this folder
+        if name == "":  # from an unset variable of the shell; it would mean the current folder
             raise UsageError("a photo's name is empty: name a photo, a folder of photos, or a pattern in quotes")
         path = _on_disk(Path(name))
         if path.is_dir():
             root, found = path, find_photos(path)
-        elif path.exists():  # before patterns: brackets may be part of a name
+        elif path.exists():  # before patterns: names may contain brackets
             places[path] = Path(path.name)
             continue
         elif glob.has_magic(str(name)):
@@ -174,9 +183,9 @@ def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Sourc
 
 
 def _on_disk(path: Path) -> Path:
-    """The path, or the one that is there and differs only in how its letters are put together.
+    """The path, or the existing one that differs only in its Unicode normalization form.
 
-    A Mac writes `ş` as s and a cedilla, keyboards write one letter; other file systems keep either.
+    macOS decomposes `ş` into s and a cedilla, keyboards type one letter; other file systems keep either.
     """
     if path.exists() or path.parent == path:
         return path
@@ -186,15 +195,15 @@ def _on_disk(path: Path) -> Path:
 
 
 def _composed(text: str) -> tuple[str, str]:
-    """A text with letters as keyboards and as Macs put them together."""
+    """A text in Unicode normalization forms C (keyboards) and D (macOS)."""
     return normalize("NFC", text), normalize("NFD", text)
 
 
 def _expand(pattern: str) -> tuple[Path, list[Path]]:
-    """The part of a pattern that is a folder, and the photos that fit the pattern."""
+    """The folder part of a pattern, and the photos that match the pattern."""
     folder, rest = split_pattern(pattern)
     root = _on_disk(Path(folder))
-    # Brackets are a part of names more often than of patterns.
+    # Brackets are more often part of a name than of a pattern.
     for form in (rest.replace("[", "[[]"), rest):
         patterns = {os.path.join(glob.escape(str(root)), text) for text in (form, *_composed(form))}
         fitting = {name for each in patterns for name in glob.glob(each, recursive=True)}
@@ -205,11 +214,11 @@ def _expand(pattern: str) -> tuple[Path, list[Path]]:
             return root, found
     there = sorted(os.listdir(root)) if root.is_dir() else []
     what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"
-    raise OnarError(f"no photo fits the pattern {printable(pattern)}; {printable(root)} {what}")
+    raise OnarError(f"no photo matches the pattern {printable(pattern)}; {printable(root)} {what}")
 
 
 def _match(places: dict[Source, Path], mask: Path) -> Matches:
-    """The mask of each photo: the one for all, or that of its name in a folder."""
+    """The mask of each photo: one for all, or one of its name in a folder."""
     if mask.is_dir():
         return match_folder({photo: place for photo, place in places.items() if isinstance(photo, Path)}, mask)
     if _is_pipe(mask):
@@ -228,7 +237,7 @@ def _match(places: dict[Source, Path], mask: Path) -> Matches:
 
 
 def _is_for_one_file(output: Path, count: int) -> bool:
-    """Whether `output` is the file for the one photo, and not a folder; raises `UsageError` when it can be neither."""
+    """Whether `output` is the file for a single photo; False: a folder. Raises `UsageError` when it can be neither."""
     if output.is_dir():
         return False
     if output == STDIN:
@@ -244,7 +253,7 @@ def _is_for_one_file(output: Path, count: int) -> bool:
 
 
 def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], resume: bool) -> None:
-    """Refuse to lose a file of the user's, before anything is done."""
+    """Refuse to lose any of the user's files, before any work starts."""
     targets = [(job, target) for job in jobs for target in (job.output, *(job.beside(word) for word in extras))]
     masks = {job.mask.resolve() for job in jobs if isinstance(job.mask, Path)}
     photos = {job.photo.resolve(): job for job in jobs if isinstance(job.photo, Path)}
@@ -252,14 +261,14 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], 
     for job, target in targets:
         place = target.resolve()
         if place in written:
-            raise UsageError(f"{printable(target)} would be written twice: the photos' names differ too little")
+            raise UsageError(f"{printable(target)} would be written twice: the photos' names are too similar")
         if place in masks or photos.get(place, job) is not job:
-            raise UsageError(f"{printable(target)} would be overwritten, but is needed itself: choose another --output")
+            raise UsageError(f"{printable(target)} would be overwritten, but is an input: choose another --output")
         written.add(place)
     if resume and (own := [job.output for job in jobs if job.output.resolve() in photos]):
         raise UsageError(
-            f"{printable(own[0])} is the photo itself, which does not tell --resume whether it is completed: choose "
-            "another --output"
+            f"{printable(own[0])} is the photo itself, so --resume cannot see whether it is completed: choose another "
+            "--output"
         )
     if overwrite or resume:
         return

@@ -1,4 +1,4 @@
-"""What is written for a photo, its result and the pictures beside it, and what of that is there already."""
+"""The files written for a photo, its result and the pictures beside it, and which of them exist already."""
 
 from __future__ import annotations
 
@@ -16,103 +16,88 @@ from PIL import Image
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.errors import OnarError, printable
-from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.imaging.images import map_photo_errors
 from onar.imaging.levels import as_8_bits
 from onar.imaging.matching import is_same_file
-from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, reduced, write_photo_file
+from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.imaging.writing import write_image
+from onar.inference.photos import MaskedPhoto, all_losses
 from onar.masks.holes import Holes
 from onar.system.files import replacing
 
 TINT = (255, 0, 0)
 COMPARED_SIZE = 1024
-_MOST_BY_COMPRESSION = 8.0
-"""Mean levels of 255 by which JPEG may change known pixels; other photos differ by several times as much."""
+_MAX_JPEG_DIFFERENCE = 8.0
+"""Mean difference of known pixels, in levels of 255, that JPEG compression explains; other photos differ far more."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A photo between two stations.
+    """A photo between reading and writing.
 
     Attributes:
-        job: what to do with it.
-        photo: as read.
-        hole: H×W, what is to be filled.
-        questions: what a person should be asked about the mask.
-        times: when the photo's file was read and changed last, in nanoseconds; None when nobody asks for them.
-        filled: the result, when there is one.
+        job: the photo, its mask and its output.
+        masked: the photo with its holes.
+        times: access and modification times of the photo's file in nanoseconds, where they are to be kept.
+        filled: the result; None before the holes are filled.
         was_there: the result had been written before.
     """
 
     job: Job
-    photo: Photo
-    hole: Holes
-    questions: list[str]
+    masked: MaskedPhoto
     times: tuple[int, int] | None = None
     filled: Photo | None = None
     was_there: bool = False
 
-    @property
-    def is_copied(self) -> bool:
-        """Whether the photo has no holes and stays in its format, so that its file is copied."""
-        kind = "JPEG" if self.photo.kind == "MPO" else self.photo.kind
-        return not self.hole.any() and kind == self.written_kind
 
-    @property
-    def written_kind(self) -> str:
-        """The format of the result, as Pillow names it."""
-        return FORMATS[ending_of(self.job.output.name)]
-
-
-# ---------------------------------------------------------------- what is there
+# ---------------------------------------------------------------- existing files
 
 
 def read_result(work: Work, pixel_limit: int) -> Photo:
     """Read a result that was written before: whole, and of this photo with this hole.
 
-    Its known pixels must be the photo's, and it must not be the photo itself. How its holes were filled is not asked.
+    Its known pixels must be the photo's, and it must not be the photo itself. The fill is not compared.
 
     Raises:
-        OnarError: what is there is something else; the message is the reason.
+        OnarError: the file is something else; the message is the reason.
     """
-    output, hole = work.job.output, work.hole
-    done = read_photo_file(output, pixel_limit)
-    if done.size != hole.shape:
-        raise OnarError(f"it is {done.pixels.shape[1]} x {done.pixels.shape[0]} pixels")
-    if done.kind != work.written_kind:
-        raise OnarError(f"it is a file of {done.kind}")
-    one, other = (_as_rgb(as_8_bits(photo.pixels)) for photo in (work.photo, done))
+    photo, hole, output = work.masked.photo, work.masked.hole, work.job.output
+    result = read_photo_file(output, pixel_limit)
+    if result.size != hole.shape:
+        raise OnarError(f"it is {result.pixels.shape[1]} x {result.pixels.shape[0]} pixels")
+    if result.kind != work.masked.kind:
+        raise OnarError(f"it is a file of {result.kind}")
+    one, other = (_as_rgb(as_8_bits(each.pixels)) for each in (photo, result))
     changed = cv2.absdiff(one, other)[~hole]
-    if changed.size and changed.mean() > (_MOST_BY_COMPRESSION if done.kind == "JPEG" else 0):
+    if changed.size and changed.mean() > (_MAX_JPEG_DIFFERENCE if result.kind == "JPEG" else 0):
         raise OnarError("its known pixels are not the photo's")
-    photo = work.job.photo
-    if hole.any() and isinstance(photo, Path) and filecmp.cmp(photo, output, shallow=False):
+    source = work.job.photo
+    if hole.any() and isinstance(source, Path) and filecmp.cmp(source, output, shallow=False):
         raise OnarError("it is the photo, with its holes unfilled")
-    return done
+    return result
 
 
 def refuse_to_lose(work: Work, config: CompletionConfig) -> None:
     """Raise `OnarError` when a result would replace a file that holds more: the photo itself, or other pictures."""
-    output = work.job.output
+    masked, output = work.masked, work.job.output
     lost: list[str]
     if output.exists() and is_same_file(work.job.photo, output):
-        told = [loss for loss in work.photo.losses if not loss.is_harmless]
-        lost = [] if work.is_copied else [*told, *reduced(work.photo, work.written_kind)[1]]
+        losses = [] if masked.is_unchanged else all_losses(masked.photo, masked.kind)
+        lost = [loss for loss in losses if not loss.is_harmless]
     else:
-        lost = _other_pictures(output, work.photo.count if work.is_copied else 1)
+        lost = _other_pictures(output, masked.photo.count if masked.is_unchanged else 1)
     pictures = {output: lost} | {beside: _other_pictures(beside, 1) for beside in _pictures_beside(work.job, config)}
-    for target, losses in pictures.items():
-        if losses:
-            reason = "; ".join(losses)
+    for target, reasons in pictures.items():
+        if reasons:
             raise OnarError(
-                f"{printable(target)} would be replaced by less than it holds ({reason}): choose another --output"
+                f"{printable(target)} would be replaced by less than it holds ({'; '.join(reasons)}): choose another "
+                "--output"
             )
 
 
 def _other_pictures(target: Path, kept: int) -> list[str]:
-    """What a file holds, in words, if that is more pictures than are kept."""
+    """The number of pictures in a file, in words, if it exceeds those that are kept."""
     count = count_pictures(target) if target.exists() else 0
     return [f"it holds {count} pictures"] if count > kept else []
 
@@ -125,31 +110,25 @@ def _pictures_beside(job: Job, config: CompletionConfig) -> list[Path]:
 
 
 def write_result(work: Work, config: CompletionConfig, overwrite: bool) -> list[str]:
-    """Write what is asked for and not there yet.
+    """Write the requested files that do not exist yet.
 
     Args:
-        work: completed, or without a hole.
-        config: what else is asked for.
-        overwrite: replace files that are there.
+        work: filled, or without a hole.
+        config: the settings.
+        overwrite: replace existing files.
 
     Returns:
-        Notes for a person.
+        Notes for the user.
 
     Raises:
-        OnarError: a file cannot be written, or is there.
+        OnarError: a file cannot be written, or exists.
     """
-    notes = [*work.questions, *work.photo.losses]
-    if work.was_there:
-        notes += reduced(work.photo, work.written_kind)[1]
-    elif work.is_copied:
-        notes = [*work.questions]
+    if work.masked.is_unchanged and not work.was_there:
         _copy(work, overwrite)
-    else:
-        notes += write_photo_file(work.job.output, work.filled or work.photo, overwrite=overwrite)
+    elif not work.was_there:
+        write_photo_file(work.job.output, work.filled or work.masked.photo, overwrite=overwrite)
     _write_beside(work, config, overwrite)
-    if config.keep_times:
-        notes += _set_times(work)
-    return notes
+    return [*work.masked.notes, *(_set_times(work) if config.keep_times else [])]
 
 
 def _copy(work: Work, overwrite: bool) -> None:
@@ -163,18 +142,20 @@ def _copy(work: Work, overwrite: bool) -> None:
 
 
 def _write_beside(work: Work, config: CompletionConfig, overwrite: bool) -> None:
-    """Write overlay and comparison where they are asked for, but not again when a folder is gone on with."""
+    """Write the requested overlay and comparison; with `resume`, only those that are missing."""
+    photo, hole = work.masked.photo, work.masked.hole
     for target in _pictures_beside(work.job, config):
         if config.resume and target.exists() and (work.was_there or not overwrite):
             continue
-        photo, filled = work.photo.in_8_bits, (work.filled or work.photo).in_8_bits
-        is_overlay = target == work.job.beside("overlay")
-        picture = _tint(photo, work.hole) if is_overlay else _side_by_side(photo, work.hole, filled)
+        if target == work.job.beside("overlay"):
+            picture = _tint(photo.in_8_bits, hole)
+        else:
+            picture = _side_by_side(photo.in_8_bits, hole, (work.filled or photo).in_8_bits)
         write_image(target, picture, overwrite=overwrite)
 
 
 def _set_times(work: Work) -> list[str]:
-    """Give the result the times of the photo's file; returns why that cannot be done."""
+    """Give the result the times of the photo's file; returns the reason if that fails."""
     if work.times is None:
         return ["it came through a pipe, and has no times to keep"]
     try:
@@ -185,7 +166,7 @@ def _set_times(work: Work) -> list[str]:
 
 
 def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:
-    """RGB uint8 H×W×3 of the photo, half red in its holes."""
+    """RGB uint8 H×W×3 of the photo, its holes half red."""
     tinted = _as_rgb(photo)
     tinted[hole] = tinted[hole] // 2 + np.array(TINT, np.uint8) // 2
     return tinted

@@ -1,4 +1,4 @@
-"""The verb `complete`: find the photos, have an engine complete them, and tell a person how it goes."""
+"""The verb `complete`: find the photos, complete them in an engine, and report progress."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def complete(
     config: CompletionConfig = CompletionConfig(),  # noqa: B008
     where: EngineConfig = EngineConfig(),  # noqa: B008
 ) -> list[Outcome]:
-    """Complete photo files, telling a person how it goes.
+    """Complete photo files and report progress.
 
     Args:
-        photos: files, folders or patterns, as `plan_jobs` takes them.
-        mask: a mask file for all, or a folder with one for each; or `alpha`, as `plan_jobs` takes it.
+        photos: files, folders or patterns, as for `plan_jobs`.
+        mask: a mask file for all photos, a folder with one for each, or `alpha`, as for `plan_jobs`.
         output: file or folder.
-        weights: what `Inpainter.load` takes.
+        weights: as for `Inpainter.load`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        overwrite: replace files that are there.
-        config: how.
-        where: in this process, or in those of a Ray cluster.
+        overwrite: replace existing files.
+        config: the settings.
+        where: in this process, or on a Ray cluster.
 
     Raises:
-        OnarError: nothing can be done, or some photos could not be completed; the others are.
+        OnarError: no photo, or not every photo, could be completed; all others are.
     """
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
@@ -50,7 +50,7 @@ def complete(
     with progress_bar(total=len(jobs), unit="photo", disable=True if len(jobs) == 1 else None) as progress:
         for outcome in results:
             outcomes.append(outcome)
-            notes = () if outcome.was_there else outcome.notes  # they have been told
+            notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
             for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
                 warn(f"onar: {line}")
             progress.update()
@@ -66,11 +66,11 @@ def _start(
     where: EngineConfig,
     overwrite: bool,
 ) -> tuple[str, Iterator[Outcome]]:
-    """What fills the holes, in words, and the outcomes as the engine brings them."""
+    """A description of the weights, and the outcomes as the engine yields them."""
     if where.engine == "ray":
         from onar.completion.on_ray import complete_on_ray
 
-        # Bad weights are told here, not by every worker.
+        # Bad weights are reported once here, not by each worker.
         description = Inpainter.load(weights, "cpu", blend=config.blend).for_photos().description
         return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
     inpainter = Inpainter.load(weights, device, where.threads, config.blend).for_photos()
@@ -78,7 +78,7 @@ def _start(
 
 
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
-    """Print what was done; raises `OnarError` when that is not all."""
+    """Print a summary; raises `OnarError` when not every photo was completed."""
     done = [outcome.job for outcome in outcomes if outcome.error is None and not outcome.was_there]
     there = sum(outcome.was_there for outcome in outcomes)
     failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
@@ -87,7 +87,7 @@ def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
         say(f"completed {printable(Path(place))}")
     if there:
-        say(f"{there} {'results were' if there > 1 else 'result was'} there already")
+        say(f"{there} {'results' if there > 1 else 'result'} existed already")
     if plan.count == 1 and outcomes[0].error is not None:
         raise OnarError(outcomes[0].error) from outcomes[0].cause
     problems = []

@@ -1,4 +1,4 @@
-"""The holes of one photo, made from its mask, and their filling: what files, pictures and serving have in common."""
+"""Holes from masks of all kinds, and filling the holes of a photo that may be partly transparent."""
 
 from __future__ import annotations
 
@@ -27,31 +27,37 @@ from onar.masks.holes import (
 )
 
 ALPHA: Literal["alpha"] = "alpha"
-"""What names a photo's own transparency as its mask."""
+"""Selects a photo's own transparency as its mask."""
 _OPAQUE = 0.98
-"""Of the photo's usual opacity; what is more opaque was not touched by a brush."""
-SIGHT = 512
-"""Pixels from a visible hole up to which transparent ones are unknown. No network looks further, and to fill them all
-would take as long as a hole of that size."""
+"""Share of the photo's usual opacity above which a pixel was not erased."""
+MAX_CONTEXT = 512
+"""Distance from a visible hole, in pixels, up to which transparent pixels are unknown to the fill. No network sees
+further, and filling all of them would take as long as a hole of that size."""
 
 
 class SizesDifferError(OnarError):
-    """A mask that is not of its photo's size."""
+    """A mask and its photo differ in size."""
 
 
 def find_holes(
     mask: NDArray[np.uint8], *, invert: bool = False, dilate: int = 0, size: tuple[int, int] | None = None
 ) -> Holes:
-    """Where a photo is to be filled.
+    """The holes of a mask.
 
     Args:
-        mask: H×W, as `images.read_mask` gives it.
+        mask: uint8 H×W, as `images.read_mask` returns it.
         invert: black is the hole.
         dilate: pixels by which holes are widened.
-        size: height and width of the photo, to which a mask of its proportions is resized; None leaves its size.
+        size: height and width to resize to, for a mask of the same proportions; None keeps its size.
+
+    Returns:
+        bool H×W, True = hole.
 
     Raises:
-        SizesDifferError: mask and photo differ in their proportions.
+        SizesDifferError: mask and `size` differ in proportions.
+
+    >>> find_holes(np.array([[0, 127, 128, 255]], np.uint8))
+    array([[False, False,  True,  True]])
     """
     hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
     hole = hole if size is None else _resize_holes(hole, *size)
@@ -62,17 +68,17 @@ def find_holes(
 
 
 def have_proportions(tall: int, wide: int, height: int, width: int) -> bool:
-    """Whether tall×wide is height×width scaled, give or take a pixel of a side that was rounded."""
+    """Whether tall×wide is height×width scaled, within a pixel of rounding."""
     return abs(tall * width - wide * height) <= max(tall, wide, height, width)
 
 
 def _resize_holes(hole: Holes, height: int, width: int) -> Holes:
-    """Holes at the size of a photo of their proportions."""
+    """Holes resized to a photo of the same proportions."""
     tall, wide = hole.shape
     if not have_proportions(tall, wide, height, width):
         raise SizesDifferError(
             f"the mask is {wide} x {tall} pixels, the photo {width} x {height}: it cannot be resized to that, because "
-            "its proportions are others"
+            "its proportions differ"
         )
     return resize_holes(hole, height, width)
 
@@ -81,11 +87,14 @@ def as_holes(mask: Any) -> Holes:
     """A mask as bool H×W, True = hole.
 
     Args:
-        mask: a PIL picture, read as a mask file is; or an array H×W or H×W×1, uint8 (from 128 on it is hole), bool, or
-            float from 0 to 1 (from 0.5 on). Wider integers may hold 8 bits, as 0 and 255, or all that their type does.
+        mask: a PIL picture, read as a mask file; or an array H×W or H×W×1 of uint8 (hole at 128 and above), bool, or
+            float in [0, 1] (hole at 0.5 and above). Wider integers may use 8 bits, as 0 and 255, or their full range.
 
     Raises:
-        UsageError: it is something else; or its values are 0 and 1, which programs write for False and True.
+        UsageError: it is none of these; or its values are only 0 and 1, which some programs write for False and True.
+
+    >>> as_holes(np.array([[0.0, 0.5, 1.0]]))
+    array([[False,  True,  True]])
     """
     values = mask_of_picture(mask) if isinstance(mask, Image.Image) else _mask_of_array(np.asarray(mask))
     hole = holes_from_mask(values)
@@ -95,7 +104,7 @@ def as_holes(mask: Any) -> Holes:
 
 
 def _mask_of_array(values: NDArray[Any]) -> NDArray[Any]:
-    """An array of H×W or H×W×1 as H×W, floats as bool; raises `UsageError` for floats that are not from 0 to 1."""
+    """An array of H×W or H×W×1 as H×W, floats as bool; raises `UsageError` for floats outside [0, 1]."""
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.dtype.kind in "iu" and values.itemsize > 1 and values.size:
@@ -117,13 +126,15 @@ def _mask_of_array(values: NDArray[Any]) -> NDArray[Any]:
 def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
     """The mask, uint8 H×W, of a photo whose holes were erased.
 
-    Erased is what is more transparent than not, and the soft edge round it: all that is connected with it and less
-    opaque than the photo, whose opacity is the most frequent one. So half-erased rims do not stay, and what is
-    transparent for itself does. Where nothing is more transparent than not, what is less opaque than the photo is
-    erased: a soft brush went over it.
+    Erased pixels are those below half opacity, and their soft edges: connected pixels less opaque than the photo, whose
+    opacity is the most frequent one. So half-erased rims belong to the hole, and separate translucent areas do not. If
+    no pixel is below half opacity, all pixels less opaque than the photo are erased, as by a soft brush.
 
     Args:
         alpha: uint8 or uint16, H×W, 0 = transparent.
+
+    >>> mask_of_alpha(np.array([[255, 255, 0]], np.uint8))
+    array([[  0,   0, 255]], dtype=uint8)
     """
     opacity = as_8_bits(alpha)
     erased = opacity < THRESHOLD
@@ -140,47 +151,48 @@ def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
 
 
 def fill_visible(
-    pixels: Pixels, alpha: Pixels | None, hole: Holes, complete: Callable[[Pixels, Holes], Pixels]
+    pixels: Pixels, alpha: Pixels | None, hole: Holes, inpaint: Callable[[Pixels, Holes], Pixels]
 ) -> Pixels:
-    """Fill the holes of a photo that may be transparent in part.
+    """Fill the holes of a photo that may be partly transparent.
 
-    Transparent pixels are unknown to the fill, because editors leave any colour under them, and stay as they are. Of
-    16 bits the fill sees those that the known pixels use. A black-and-white photo gets a grey fill.
+    Transparent pixels are unknown to the fill, because their colour is arbitrary, and stay unchanged. If the known
+    pixels use fewer than 16 bits, the fill sees them shifted up to the full range. A black-and-white photo gets a grey
+    fill.
 
     Args:
         pixels: uint8 or uint16, H×W or H×W×3.
-        alpha: H×W, 0 = transparent; None for a photo without.
-        hole: H×W.
-        complete: (pixels, holes) -> the pixels with other ones in the holes.
+        alpha: H×W, 0 = transparent; None for an opaque photo.
+        hole: bool H×W.
+        inpaint: (pixels, holes) -> the pixels with their holes filled.
 
     Returns:
-        Pixels of the same type and shape; but for visible holes, those that came.
+        Pixels of the same type and shape, changed in visible holes only.
     """
     transparent = np.zeros_like(hole) if alpha is None else alpha == 0
     shown = hole & ~transparent
     if not shown.any():
         return pixels
-    unknown = shown | (transparent & _in_sight_of(shown)) if transparent.any() else hole
-    counts = ~(hole | transparent)
-    unused = unused_bits(pixels[counts]) if pixels.dtype == np.uint16 else 0
-    completed = complete(pixels << unused if unused else pixels, unknown)
-    # `complete` knows a black-and-white photo by itself, but not what is transparent far from the holes.
-    if pixels.ndim == 3 and transparent.any() and is_grey(pixels, counts):
+    unknown = shown | (transparent & _near(shown)) if transparent.any() else hole
+    known = ~(hole | transparent)
+    unused = unused_bits(pixels[known]) if pixels.dtype == np.uint16 else 0
+    completed = inpaint(pixels << unused if unused else pixels, unknown)
+    # `inpaint` detects black-and-white photos itself, but counts the colours of transparent pixels far from the holes.
+    if pixels.ndim == 3 and transparent.any() and is_grey(pixels, known):
         completed = np.repeat(to_grey(completed)[..., None], 3, axis=2)
     filled = pixels.copy()
     filled[shown] = completed[shown] >> unused
     return filled
 
 
-def _in_sight_of(hole: Holes) -> Holes:
-    """What lies within `SIGHT` of a hole."""
+def _near(hole: Holes) -> Holes:
+    """Pixels within `MAX_CONTEXT` of a hole."""
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
-    return np.asarray(distance <= SIGHT)
+    return np.asarray(distance <= MAX_CONTEXT)
 
 
 def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:
-    """Raise `SizesDifferError`, with both sizes in its message, when holes and photo are not of one size."""
-    height, width = photo.pixels.shape[:2]
+    """Raise `SizesDifferError`, with both sizes in its message, when holes and photo differ in size."""
+    height, width = photo.size
     tall, wide = hole.shape
     if (tall, wide) == (height, width):
         return
@@ -190,22 +202,22 @@ def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:
     raise SizesDifferError(message)
 
 
-def doubts(mask: NDArray[np.uint8], hole: Holes, inverted: bool, option: str = "--invert_mask") -> list[str]:
-    """What a person should be asked about a mask, one line each: that it has no hole or much, or is perhaps a photo.
+def doubts(mask: NDArray[np.uint8], hole: Holes, inverted: bool, option: str) -> list[str]:
+    """Warnings about a mask, one line each: no hole, mostly hole, or looks like a photo.
 
     Args:
         mask: as for `find_holes`.
-        hole: what will be filled.
-        inverted: the mask was inverted for it.
-        option: what inverts masks, as the person calls it.
+        hole: its holes.
+        inverted: whether the mask was inverted.
+        option: name of the option that inverts masks.
     """
-    told = []
+    warnings = []
     share = float(np.count_nonzero(hole)) / hole.size
     if is_mostly_hole(hole):
         advice = f"leave {option} out" if inverted else f"use {option}"
-        told.append(f"{share:.0%} of the photo is hole; white is filled: if the mask is inverted, {advice}")
+        warnings.append(f"{share:.0%} of the photo is hole; white is filled: if the mask is inverted, {advice}")
     if share == 0:
-        told.append(f"the mask has no hole: {why_no_hole(mask, inverted)}; the photo stays as it is")
+        warnings.append(f"the mask has no hole: {why_no_hole(mask, inverted)}; the photo stays as it is")
     if is_mostly_grey(mask):
-        told.append("the mask is mostly neither black nor white: is it a mask, and not a photo?")
-    return told
+        warnings.append("the mask is mostly neither black nor white: is it a mask, and not a photo?")
+    return warnings

@@ -1,1 +1,1 @@
-"""`onar serve`: an HTTP API and a page where people paint holes, in front of one model."""
+"""`onar serve`: an HTTP API and a page to paint holes on, in front of one model."""

@@ -1,10 +1,10 @@
 """The HTTP API: a photo and its mask in, the completed photo out.
 
-All work on pictures is done by the worker, in a process of its own: here nothing is decoded, and no network loaded.
-What the API has in memory follows the places of the worker, because a request takes one before its body is read.
+The worker's child process does all work on pictures: nothing is decoded and no network loaded here. The worker's places
+bound the memory, because a request takes one before its body is read.
 
-What guards, counts and limits stands in front of the whole application, and not among its own middleware: so it sees
-the answers to errors that nobody expected, too.
+Access control, metrics and limits wrap the whole application instead of being its middleware, so that they also see the
+responses to unexpected errors.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from onar.serve.http.problems import HANDLERS, Problem, documented
 from onar.serve.http.queries import refuse_unread_query
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_upload, upload_schema
-from onar.serve.masks.samples import mask_routes
+from onar.serve.masks.routes import mask_routes
 from onar.serve.trainings.routes import training_routes
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 
 
 class Model(BaseModel):
-    """What fills the holes, and how large requests may be."""
+    """The weights, and the limits of requests."""
 
     weights: Annotated[str, Field(description="Name of the weights file, or pyramid.")]
-    version: Annotated[str, Field(description="Of Onar.")]
+    version: Annotated[str, Field(description="Version of Onar.")]
     max_body_megabytes: float
     max_megapixels: float
     max_whole_megapixels: float
@@ -52,23 +52,23 @@ class Model(BaseModel):
 
 
 class Health(BaseModel):
-    """That the server answers."""
+    """The server answers."""
 
     status: str
 
 
 def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: ASGIApp | None = None) -> ASGIApp:
-    """Everything that is served, as an application behind its guard.
+    """The whole server as an ASGI application, with access control and limits.
 
     Args:
-        shelf: fills the holes.
-        worker: does the work.
-        config: limits, keys, names and path.
-        page: answers what is not for the API.
+        shelf: the weights to choose from.
+        worker: runs the work.
+        config: limits, keys, host names and path.
+        page: answers all paths outside the API.
     """
     max_bytes = int(config.max_body_megabytes * 1_000_000)
     kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
-    metrics = Metrics(worker, kept)
+    metrics = Metrics(worker, lambda: kept.total_bytes)
     app: ASGIApp = ApiAndPage(_create_api(shelf, worker, kept, config, metrics), page)
     app = BodyLimit(app, max_bytes, config.time_limit)
     app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
@@ -90,7 +90,7 @@ def _create_api(
         version=version("onar"),
         openapi_url="/api/openapi.json",
         swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
-        redirect_slashes=False,  # they would need the address that a proxy is known by
+        redirect_slashes=False,  # they would need the public address of a proxy
         exception_handlers=HANDLERS,
         dependencies=[Depends(refuse_unread_query)],
         responses={422: {"model": Problem, "description": "bad_request"}},
@@ -107,7 +107,7 @@ def _create_api(
     async def health() -> Health:
         return Health(status="ok")
 
-    @app.get("/api/model", tags=["state"], summary="What fills the holes, and the limits")
+    @app.get("/api/model", tags=["state"], summary="The weights and the limits")
     async def describe() -> Model:
         return model
 
@@ -120,7 +120,7 @@ def _create_api(
         openapi_extra={"requestBody": upload_schema()},
     )
     async def complete(request: Request) -> Response:
-        """Fill the holes of a photo; what is not a hole stays as it is."""
+        """Fill the holes of a photo; known pixels stay unchanged."""
         with worker.place():
             upload = await read_upload(request, turn)
             work = partial(complete_upload, upload, shelf, config)

@@ -1,9 +1,8 @@
-"""A process that does one piece of work after the other for a server, and can be ended in the middle of one.
+"""A child process that runs tasks one after the other, and can be killed in the middle of one.
 
-A thread cannot be stopped, and what a library has taken of memory it may keep; a process that is ended stops at once
-and gives back everything. It is a new Python that has inherited nothing but its standard streams (GPUs do not survive
-a fork). Tasks come in on stdin, answers go out on stdout, both pickled. When the server is gone, however it ended, that
-is the end of stdin, and of the child.
+A thread cannot be killed, and a library may never return the memory it took; a killed process frees everything at once.
+The child is a new Python that inherits only its standard streams (GPUs do not survive a fork). Tasks arrive on stdin,
+answers leave on stdout, both pickled. When the server ends, for any reason, stdin ends, and so does the child.
 """
 
 from __future__ import annotations
@@ -23,32 +22,25 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
+from onar.serve.errors import LostChildError, TooMuchWorkError
 from onar.serve.pace import seconds_alone
 from onar.system.devices import return_freed_memory
 
 _KILLED = -9
-"""What a process returns that was killed. The system does so with the largest where memory runs out; a server that does
-it itself has answered already."""
+"""Exit code of a killed process. When memory runs out, the system kills the largest process; when the server kills the
+child, it has answered already."""
 
 _NO_MEMORY = "there is not enough memory for this: mark less, or send a smaller photo"
 
 
-class LostChildError(OnarError):
-    """The child has ended in the middle of its work."""
-
-
-class TooMuchWorkError(OnarError):
-    """The work would not be done in the time allowed."""
-
-
 @dataclass(frozen=True)
 class Task:
-    """Something to be done.
+    """Work for the child.
 
     Attributes:
-        work: a function that can be pickled, as its result must be.
+        work: a function; it and its result can be pickled.
         time_limit: seconds that it may take.
-        speed: CPU seconds that this machine needs for one that is expected.
+        speed: actual CPU seconds per estimated one on this machine.
     """
 
     work: Callable[[], Any]
@@ -58,14 +50,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Expected:
-    """How long the main part of a task will take, as it says itself when it begins."""
+    """A task's own estimate of its main part, sent when that begins."""
 
     cpu_seconds: float
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a task has come to, and how long the part has taken for which it expected something."""
+    """The result of a task, and the CPU seconds of the part it estimated."""
 
     result: Any
     cpu_seconds: float | None
@@ -73,7 +65,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """What a task has raised; the traceback of what nobody expects."""
+    """The error of a task; for an unexpected error, its traceback."""
 
     error: OnarError | None
     traceback: str
@@ -83,17 +75,17 @@ class Failed:
 
 
 class Child:
-    """A child process, as the server sees it. All that waits for it may wait in threads.
+    """A child process, as the server sees it. Its methods block; call them in a thread.
 
     Attributes:
-        pid: its number.
-        ended: it was killed.
+        pid: process id.
+        ended: whether it was killed.
     """
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        # In a session of its own Ctrl-C does not reach it: what is in the queue is still completed then.
+        # In its own session Ctrl-C does not reach it, so that the queue is still completed.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
@@ -104,15 +96,15 @@ class Child:
         self.ended = False
 
     def do(self, task: Task, expects: Callable[[float], None] = lambda _: None) -> Done:
-        """Have something done.
+        """Run a task.
 
         Args:
-            task: what.
-            expects: is told what the task says of itself.
+            task: the work.
+            expects: is called with the task's estimate.
 
         Raises:
-            LostChildError: the child ended before it was done.
-            OnarError: what the work raised; another error comes as `RuntimeError` with the child's traceback.
+            LostChildError: the child ended first.
+            OnarError: raised by the work; any other error becomes a `RuntimeError` with the child's traceback.
         """
         message = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
         try:
@@ -128,30 +120,30 @@ class Child:
         return answer
 
     def kill(self) -> None:
-        """End it now; what waits for it raises `LostChildError`."""
+        """Kill it; a call that waits for it raises `LostChildError`."""
         self.ended = True
         self._process.kill()
 
-    def bury(self) -> None:
-        """Let go of it once it has ended, or is about to."""
+    def close(self) -> None:
+        """Wait until it has ended, and close its pipes."""
         self._process.wait()
-        with suppress(OSError):  # what it did not read
+        with suppress(OSError):  # unread input
             self._tasks.close()
         self._answers.close()
 
     def _loss(self) -> OnarError:
-        self.kill()  # when it has ended by itself, this does nothing
+        self.kill()  # no effect if it has ended by itself
         code = self._process.wait()
         if code == _KILLED:
             return OutOfMemoryError(_NO_MEMORY)
-        return LostChildError(f"the process at work has ended with the code {code}; the server's log may say more")
+        return LostChildError(f"the worker process ended with exit code {code}; the server's log may say more")
 
 
 # ---------------------------------------------------------------- in the child
 
 
-class _Desk:
-    """What is being done in this process, and where its answers go."""
+class _Runner:
+    """The current task of this process, and the stream for its answers."""
 
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
@@ -159,7 +151,7 @@ class _Desk:
         self._cpu_seconds: float | None = None
 
     def do(self, task: Task) -> None:
-        """Do something and answer."""
+        """Run a task and send the answer."""
         self._task, self._cpu_seconds = task, None
         answer: Done | Failed
         try:
@@ -176,7 +168,7 @@ class _Desk:
 
     @contextmanager
     def expecting(self, cpu_seconds: float) -> Iterator[None]:
-        """See the function."""
+        """See the function `expecting`."""
         assert self._task is not None
         self._send(Expected(cpu_seconds))
         seconds = seconds_alone(cpu_seconds, self._task.speed)
@@ -194,47 +186,47 @@ class _Desk:
         self._answers.flush()
 
 
-_desk: _Desk | None = None
-"""Only in a child."""
+_runner: _Runner | None = None
+"""None in a process that is not a child."""
 
 
 def expecting(cpu_seconds: float) -> AbstractContextManager[None]:
-    """Say how long the work in hand will about take in this block; in a process that is no child, to nobody.
+    """Report the estimated time of the block to the server; without effect outside a child.
 
     Args:
-        cpu_seconds: by `effort`; how far this machine is from that, the server learns.
+        cpu_seconds: estimate of `effort`; the server learns how this machine differs from it.
 
     Raises:
-        TooMuchWorkError: even if nothing else ran here, it would be more than what is allowed.
+        TooMuchWorkError: on an idle machine, too, it would take more than the time allowed.
     """
-    return nullcontext() if _desk is None else _desk.expecting(cpu_seconds)
+    return nullcontext() if _runner is None else _runner.expecting(cpu_seconds)
 
 
 def main() -> None:
-    """Do what comes in on stdin until its end."""
-    global _desk
+    """Run the tasks that arrive on stdin until its end."""
+    global _runner
     for stop in (signal.SIGINT, signal.SIGTERM):  # often sent to all processes of a server, which ends this one itself
         signal.signal(stop, signal.SIG_IGN)
-    tasks, _desk = _take_streams()
+    tasks, _runner = _take_streams()
     todo: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks, todo), daemon=True).start()
     while True:
         try:
-            _desk.do(todo.get())
-        except OSError:  # nobody reads the answer
+            _runner.do(todo.get())
+        except OSError:  # the server has gone
             os._exit(1)
         return_freed_memory()
 
 
-def _take_streams() -> tuple[BinaryIO, _Desk]:
-    """Tasks and answers; what else is printed on stdout, also by libraries, goes to stderr from now on."""
+def _take_streams() -> tuple[BinaryIO, _Runner]:
+    """The streams of tasks and answers; all other output on stdout, also of libraries, is redirected to stderr."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return sys.stdin.buffer, _Desk(answers)
+    return sys.stdin.buffer, _Runner(answers)
 
 
 def _receive(tasks: BinaryIO, todo: queue.SimpleQueue[Task]) -> None:
-    """Pass tasks on; at the end of them, end the process, whatever it is doing."""
+    """Queue tasks; at the end of stdin, end the process, even in the middle of a task."""
     while True:
         try:
             todo.put(pickle.load(tasks))

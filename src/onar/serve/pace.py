@@ -1,4 +1,4 @@
-"""How long work takes here: what is expected of it, and what it took in the end."""
+"""Estimate how long work takes on this machine, from earlier estimates and the times it took."""
 
 from __future__ import annotations
 
@@ -11,54 +11,60 @@ from statistics import median
 
 from onar.system.devices import available_cpus
 
-_REMEMBERED = 15
-"""Of the last works."""
-_TELLING = 0.5
-"""CPU seconds that work must be expected to take: of less, most is not what was reckoned with."""
+_HISTORY = 15
+"""Number of measurements in the medians."""
+_MIN_ESTIMATE = 0.5
+"""Minimum estimate, in CPU seconds, to learn from: of shorter work, most time goes into what is not estimated."""
 
-_FASTEST = 4.0
-"""Times that a machine is faster or slower than expected; beyond that, it was the work that was another."""
+_MAX_RATIO = 4.0
+"""Maximum factor between machines; a larger one comes from the work, not from the machine."""
 _BUSY_CPUS = 1.5
-"""What a large hole keeps busy on average: its two copies are made side by side, but each of them in one thread."""
+"""CPUs that a large hole uses on average: its two copies run in parallel, each in one thread."""
 
 
 def seconds_alone(cpu_seconds: float, speed: float) -> float:
-    """How long work will take if nothing else runs here.
+    """Wall-clock seconds of work on an otherwise idle machine.
 
     Args:
-        cpu_seconds: that are expected.
-        speed: CPU seconds that are needed here for one that is expected.
+        cpu_seconds: the estimate.
+        speed: actual CPU seconds per estimated one.
     """
     return cpu_seconds * speed / min(_BUSY_CPUS, available_cpus())
 
 
 class Pace:
-    """What a worker learns from its work.
+    """Learns the speed of this machine and the usual time of work.
 
     Args:
-        time_limit: seconds after which work is ended.
+        time_limit: seconds after which work is killed.
+
+    >>> pace = Pace(time_limit=60)
+    >>> pace.expect(2), pace.learn(6)
+    (None, None)
+    >>> pace.speed
+    2.0
     """
 
     def __init__(self, time_limit: float) -> None:
         self._time_limit = time_limit
-        self._seconds = deque([1.0], maxlen=_REMEMBERED)
-        self._ratios = deque([1.0], maxlen=_REMEMBERED)
+        self._seconds = deque([1.0], maxlen=_HISTORY)
+        self._ratios = deque([1.0], maxlen=_HISTORY)
         self._started: float | None = None
         self._expected: float | None = None
 
     @property
     def speed(self) -> float:
-        """CPU seconds that are needed here for one that is expected; what else runs here makes no difference."""
+        """Actual CPU seconds per estimated one; independent of the machine's load."""
         return median(self._ratios)
 
     @property
     def _usual(self) -> float:
-        """Seconds that the last works took in the middle: one giant says nothing of the next."""
+        """Median seconds of recent work, which single outliers do not change."""
         return median(self._seconds)
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Work goes on in this block."""
+        """Measure the work in the block."""
         self._started = start = time.monotonic()
         self._expected = None
         try:
@@ -68,22 +74,22 @@ class Pace:
             self._seconds.append(time.monotonic() - start)
 
     def expect(self, cpu_seconds: float) -> None:
-        """The work in hand says how long it will take from now on."""
+        """Record the estimate of the current work, from now on."""
         self._expected = cpu_seconds
 
     def learn(self, cpu_seconds: float | None) -> None:
-        """The work in hand has taken so much of what it expected, if it expected anything."""
-        if cpu_seconds is not None and self._expected is not None and self._expected >= _TELLING:
-            self._ratios.append(min(max(cpu_seconds / self._expected, 1 / _FASTEST), _FASTEST))
+        """Compare the estimate of the current work, if any, with the CPU seconds it took."""
+        if cpu_seconds is not None and self._expected is not None and self._expected >= _MIN_ESTIMATE:
+            self._ratios.append(min(max(cpu_seconds / self._expected, 1 / _MAX_RATIO), _MAX_RATIO))
 
     def seconds_left(self, waiting: int) -> int:
-        """Seconds in which what is being done and so many who wait will about be done; at least 1."""
+        """Estimated seconds until the current work and the given number of waiting clients are done; at least 1."""
         return max(1, math.ceil(self._work_left() + waiting * self._usual))
 
     def _work_left(self) -> float:
-        """Seconds of the work in hand, never more than until it is ended.
+        """Estimated seconds left of the current work, at most those until its timeout.
 
-        What has taken longer than expected will about take as long again.
+        Overdue work is assumed to take as long again as it has so far.
         """
         started = self._started
         if started is None:

@@ -1,4 +1,4 @@
-"""The verb `serve`: one process that answers until it is told to stop."""
+"""The verb `serve`: run the server until it is stopped."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from onar.system.console import say, warn
 from onar.system.devices import limit_opencv, return_large_blocks
 
 _SECONDS_TO_SEND = 5
-"""For results on their way when the server is stopped; a page left open would else hold it up for ever."""
+"""Timeout for responses in flight at shutdown; otherwise an open page would delay it forever."""
 
 
 def serve(weights: str | None, device: str, config: ServeConfig) -> None:
-    """Serve the API and the page until SIGTERM or Ctrl-C; what is being completed then is still completed.
+    """Serve the API and the page until SIGTERM or Ctrl-C; requests in the queue are still completed.
 
     Raises:
-        UsageError: other computers would be let in without a key.
-        OnarError: the weights cannot be loaded, or the address cannot be listened on.
+        UsageError: other computers would have access without a key.
+        OnarError: the weights cannot be loaded, or the server cannot listen on the address.
     """
     check_exposure(config)
-    # uvicorn, when done, raises the signal that stopped it again; a server that was asked to stop has not failed.
+    listener = _listen(config.host, config.port)
+    # After shutdown uvicorn raises the signal that stopped it once more; stopping on request is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     return_large_blocks()
-    listener = _listen(config.host, config.port)
     shelf = WeightsShelf(weights, device, config.weights_dir, config.threads)
     worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf))
     page = None
@@ -52,16 +52,16 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
 
 
 def _start(worker: Worker) -> str:
-    """Start the process that does the work; returns what fills holes, for people."""
+    """Start the child process; returns a description of the weights."""
     try:
         filler: str = worker.start()
         return filler
-    except OutOfMemoryError:  # whose advice is for those who send photos
+    except OutOfMemoryError:  # its advice is for clients
         raise OutOfMemoryError("not enough memory to load the weights; --weights pyramid needs less") from None
 
 
 def _prepare(shelf: WeightsShelf) -> str:
-    """What each process that does the work does first; returns what fills holes, for people."""
+    """Warm-up of each child process; returns a description of the weights."""
     limit_opencv(shelf.threads)
     return shelf.load()
 
@@ -71,7 +71,7 @@ def _run(app: ASGIApp, worker: Worker, listener: socket.socket) -> None:
         app,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # anybody could send them, and nothing here needs them
+        proxy_headers=False,  # any client could send them, and nothing here needs them
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_SEND,
     )
@@ -79,7 +79,7 @@ def _run(app: ASGIApp, worker: Worker, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, and finishes what clients wait for before it stops; who comes then is sent away."""
+    """Prints its address; on shutdown, completes the queue and refuses new clients."""
 
     def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
         super().__init__(config)

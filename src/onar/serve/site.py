@@ -1,4 +1,4 @@
-"""The page: its built files, what it has to know of this server, and photos to try."""
+"""The page: its built files, the description of this server, and example photos."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-"""What the page may load: nothing from elsewhere, and no script that is not a file of it."""
+"""The Content-Security-Policy of the page: no other origins, no inline scripts."""
 
 
 def page_is_built() -> bool:
-    """Whether the page's files are there; a copy of the repository may be without."""
+    """Whether the page's files exist; a clone of the repository may lack them."""
     return (bundled_page() / "index.html").is_file()
 
 
 def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
-    """The page as an application of its own.
+    """The page as an ASGI application.
 
     Args:
         shelf: the weights to choose from.
-        config: limits, and whether trainings may be watched.
+        config: limits.
     """
 
     def describe(_request: Request) -> Response:
@@ -60,7 +60,7 @@ def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
 
 
 def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
-    """`ServerSite` of web/src/site.ts."""
+    """The content of onar.json, `ServerSite` of web/src/site.ts."""
     own, *others = shelf.names()
     return {
         "engine": "server",
@@ -75,7 +75,7 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
 
 
 class _PageFiles(StaticFiles):
-    """Files that browsers ask for again each time, so that nobody sees a page of an earlier version."""
+    """Files that browsers revalidate each time, so that no page of an earlier version is shown."""
 
     def get_path(self, scope: Scope) -> str:
         path = super().get_path(scope)

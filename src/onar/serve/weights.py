@@ -1,4 +1,4 @@
-"""The weights a person can choose from on the page."""
+"""The weights to choose from on the page."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import OnarError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.serve.errors import UnknownWeightsError
 from onar.weights.bundled import BUNDLED
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""
 
 
-class UnknownWeightsError(UsageError):
-    """There are no weights of a name, or no longer."""
-
-
 @dataclass(frozen=True)
 class WeightsShelf:
     """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
 
-    What is loaded belongs to the process: the own ones, and the last others that were used. So a shelf can be sent to
-    another process, which is the one that loads.
+    Loaded weights are cached per process: the server's own, and the most recently used others. So a shelf can be
+    pickled and sent to the process that loads them.
 
     Attributes:
-        weights: the server's own, as `Inpainter.load` takes them.
-        device: where they run: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        folder: where to look for others, with all its subfolders; None for nowhere.
-        threads: of the CPU, that fill holes; 0 for one on each core that may be used.
+        weights: the server's own, as for `Inpainter.load`.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        folder: a folder of other weights, searched recursively; None for no others.
+        threads: CPU threads that fill holes; 0 for one on each available core.
 
     Raises:
         OnarError: there is no such folder.
@@ -48,15 +45,15 @@ class WeightsShelf:
 
     @property
     def name(self) -> str:
-        """What the server's own are called."""
+        """Name of the server's own weights."""
         return Path(self.weights or BUNDLED).name
 
     def names(self) -> list[str]:
-        """What there is now, the server's own weights first."""
+        """The names available now, the server's own weights first."""
         return list(dict.fromkeys([self.name, *self._found(), BUNDLED, PYRAMID]))
 
     def load(self) -> str:
-        """Load the server's own weights; returns what fills holes with them, for people.
+        """Load the server's own weights; returns their description.
 
         Raises:
             OnarError: they cannot be loaded.
@@ -64,11 +61,11 @@ class WeightsShelf:
         return _load_own(self.weights, self.device, self.threads).description
 
     def choose(self, name: str = "") -> Inpainter:
-        """What fills holes with the weights that are named; nothing names the server's own.
+        """The inpainter with the named weights; by default the server's own.
 
         Raises:
-            UnknownWeightsError: there are no such weights any more.
-            OnarError: they cannot be loaded. The reason, which names places on this computer, is in the log.
+            UnknownWeightsError: there are no such weights, or no longer.
+            OnarError: they cannot be loaded; the reason, which may name paths, is in the log.
         """
         if name in ("", self.name):
             return _load_own(self.weights, self.device, self.threads)
@@ -76,7 +73,7 @@ class WeightsShelf:
             return _load_other(name, self.device, self.threads, 0.0)
         path = self._found().get(name)
         if path is None:
-            raise UnknownWeightsError(f"there are no weights {printable(name)} any more")
+            raise UnknownWeightsError(f"there are no weights named {printable(name)}")
         try:
             return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
         except (OnarError, OSError) as error:

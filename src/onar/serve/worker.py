@@ -1,8 +1,8 @@
-"""One model, many clients: photos are completed one after the other, in a process that is replaced when it is ended.
+"""A queue in front of one model: work runs one piece at a time, in a child process that is replaced when it is killed.
 
-Whoever wants something done takes one of a few places first; with all places taken, the answer is "busy" at once
-instead of late. The work then waits for its turn. Whoever stops waiting gives up turn and place, and what is being
-done for him is ended: the next one does not wait behind work that nobody wants.
+A client first takes one of a few places; if all are taken, it is refused at once instead of late. The work then waits
+for its turn. A client that leaves frees its place and turn, and its running work is killed: no client waits for a
+result that is no longer wanted.
 """
 
 from __future__ import annotations
@@ -19,49 +19,34 @@ from anyio import move_on_after
 
 from onar.errors import OnarError
 from onar.serve.child import Child, Task
+from onar.serve.errors import BusyError, TimeLimitError
 from onar.serve.pace import Pace
 
 T = TypeVar("T")
 
 GRACE = 0.4
-"""Seconds in which work that is given up may still end by itself: less than a new process takes to start."""
+"""Seconds in which abandoned work may still end by itself: less than a new process takes to start."""
 
 
-class BusyError(OnarError):
-    """All places are taken.
-
-    Attributes:
-        retry_after: seconds in which those who are waiting will about be served.
-    """
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class TimeLimitError(OnarError):
-    """The work was not done in the time allowed."""
-
-
-def _nothing() -> None:
-    """To warm up with."""
+def _no_warm_up() -> None:
+    """Picklable default of `warm_up`."""
 
 
 class Worker:
-    """Does one thing at a time, in a child process. But for `start` and `end`, its methods belong to the event loop.
+    """Runs work one piece at a time in a child process. All methods but `start` and `end` belong to the event loop.
 
     Args:
-        places: most clients whose requests are read, wait or are being worked on.
-        time_limit: seconds that one of them waits for its turn, and then for its result.
-        warm_up: what each new child does first, such as to load weights.
+        places: maximum number of clients whose requests are being read, wait or run.
+        time_limit: seconds that a client waits for its turn, and then for its result.
+        warm_up: runs first in each new child, such as to load weights.
 
     Attributes:
-        taken: how many places are taken.
-        waiting: how many wait for their turn.
-        replaced: how many children have been ended, or have ended, and got a successor.
+        taken: places in use.
+        waiting: clients that wait for their turn.
+        replaced: children that ended, or were killed, and were replaced.
     """
 
-    def __init__(self, places: int, time_limit: float, warm_up: Callable[[], Any] = _nothing) -> None:
+    def __init__(self, places: int, time_limit: float, warm_up: Callable[[], Any] = _no_warm_up) -> None:
         self.places = places
         self.time_limit = time_limit
         self.taken = 0
@@ -78,16 +63,16 @@ class Worker:
 
     @property
     def in_progress(self) -> int:
-        """1 while something is being worked on, else 0."""
+        """1 while work runs, else 0."""
         return int(self._turn.locked())
 
     @property
     def pid(self) -> int | None:
-        """The number of the child process, when there is one."""
+        """Process id of the child, if there is one."""
         return self._child.pid if self._child else None
 
     def start(self) -> Any:
-        """Start the child now, and not with the first work; returns what its warm-up returns, and raises so, too."""
+        """Start the child before the first work; returns the result of its warm-up, or raises its error."""
         child = Child()
         self._child = child
         try:
@@ -97,7 +82,7 @@ class Worker:
             raise
 
     def end(self) -> None:
-        """End the child, whatever it is doing."""
+        """Kill the child, even in the middle of work."""
         self._closed = True
         if self._child:
             self._child.kill()
@@ -107,10 +92,10 @@ class Worker:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Take a place, and give it back at the end of the block.
+        """Take a place for the block.
 
         Raises:
-            BusyError: there is none.
+            BusyError: all are taken.
         """
         if self._closed:
             raise BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
@@ -126,16 +111,16 @@ class Worker:
                 self._all_free.set()
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Call `work`, which can be pickled, in the child when its turn comes. To be awaited inside `place`.
+        """Call `work`, a picklable function, in the child when its turn comes. To be awaited inside `place`.
 
-        Cancelling gives up the turn, and ends what has begun. Waiting has a limit of its own, because under one for
-        both, work would begin just before its client gives up, and a busy server would do nothing else.
+        Cancelling gives up the turn and kills running work. Waiting and running have separate timeouts: under a common
+        one, work would start just before its client gives up, and a busy server would finish nothing.
 
         Raises:
             BusyError: the turn does not come in time.
             TimeLimitError: the work takes too long.
             LostChildError: the child ended by itself.
-            OnarError: what the work raises.
+            OnarError: raised by the work.
         """
         await self._wait_for_turn()
         loop = asyncio.get_running_loop()
@@ -157,7 +142,7 @@ class Worker:
         return result.result()
 
     async def close(self) -> None:
-        """Give no more places, and wait until all are free."""
+        """Refuse new clients, and wait until all places are free."""
         self._closed = True
         await self._all_free.wait()
 
@@ -169,7 +154,7 @@ class Worker:
         finally:
             self.waiting -= 1
         if limit.cancelled_caught:
-            raise self._busy(f"the turn did not come within {self.time_limit:g} s")
+            raise self._busy(f"waited {self.time_limit:g} s in the queue")
 
     def _give_up(self, result: asyncio.Future[T]) -> None:
         if not result.done() and self._child:
@@ -178,7 +163,7 @@ class Worker:
     def _end_turn(self, result: asyncio.Future[T]) -> None:
         self._turn.release()
         if not result.cancelled():
-            result.exception()  # asked for here, or asyncio would report errors that nobody waits for any more
+            result.exception()  # retrieved, or asyncio would report errors that are no longer awaited
         if not self._closed:
             self._thread.submit(self._replace)
 
@@ -186,7 +171,7 @@ class Worker:
         seconds = self._pace.seconds_left(self.waiting)
         return BusyError(f"{reason}: try again in {seconds} s", seconds)
 
-    # ---------------------------------------------------------------- in the thread, one after the other
+    # ---------------------------------------------------------------- in the worker's one thread
 
     def _do(self, work: Callable[[], T]) -> T:
         assert self._child is not None
@@ -197,12 +182,12 @@ class Worker:
         return result
 
     def _replace(self) -> None:
-        """Have a child ready for the next one, who tries again where that fails, and is told."""
+        """Start a child for the next work, which retries and reports the error if that fails."""
         with suppress(OnarError):
             self._have_child()
 
     def _have_child(self) -> None:
-        """Start a child where there is none; raises `OnarError`, and says why in the log, which may name places."""
+        """Start a child if there is none; raises `OnarError`, and logs its reason, which may name paths."""
         if self._child and self._child.ended:
             self._drop(self._child)
             self.replaced += 1
@@ -210,10 +195,10 @@ class Worker:
             try:
                 self.start()
             except Exception as error:
-                logging.getLogger(__name__).error("what does the work cannot be started again: %s", error)
-                raise OnarError("what does the work cannot be started again; the server's log says more") from error
+                logging.getLogger(__name__).error("the worker process cannot be restarted: %s", error)
+                raise OnarError("the worker process cannot be restarted; the server's log says more") from error
 
     def _drop(self, child: Child) -> None:
         self._child = None
         child.kill()
-        child.bury()
+        child.close()

@@ -1,1 +1,1 @@
-"""The endpoints by which the page edits a photo."""
+"""The endpoints of the page's editor."""

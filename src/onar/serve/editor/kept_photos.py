@@ -1,7 +1,6 @@
-"""Photos that pages have open, kept in memory for a while, so that each is sent once and not with every request.
+"""A cache of the photos that pages have open, so that each is sent once and not with every request.
 
-Nothing else is kept, and nothing on the disk. A photo's id cannot be guessed; whoever has it can do with the photo what
-whoever sent it can.
+It is in memory, never on disk. A photo's id cannot be guessed; who has it may use the photo as its sender may.
 """
 
 from __future__ import annotations
@@ -10,15 +9,11 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from onar.errors import OnarError
+from onar.serve.errors import PhotoGoneError
 
 MAX_PHOTOS = 256
-"""Most photos, however small they are."""
+"""Maximum number of photos, of any size."""
 _ID_BYTES = 24
-
-
-class PhotoGoneError(OnarError):
-    """A photo is no longer kept, or never was; whoever has it can send it again."""
 
 
 @dataclass
@@ -28,30 +23,30 @@ class _Kept:
 
 
 class KeptPhotos:
-    """Photos by their ids. Its methods belong to the event loop.
+    """A least-recently-used cache of photos by id. Its methods belong to the event loop.
 
     Args:
-        max_bytes: most bytes of all of them; the ones that nobody has asked for for longest go first. 0 keeps none.
-        idle_seconds: after which one that nobody has asked for goes.
+        max_bytes: maximum bytes of all photos; 0 keeps none.
+        idle_seconds: a photo unused for this long is dropped.
     """
 
     def __init__(self, max_bytes: float, idle_seconds: float) -> None:
         self._max_bytes = max_bytes
         self._idle_seconds = idle_seconds
-        self._kept: dict[str, _Kept] = {}  # the one that was asked for last is the last
+        self._kept: dict[str, _Kept] = {}  # the most recently used is the last
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of photos."""
         return len(self._kept)
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all of them."""
+        """Bytes of all photos."""
         return sum(len(kept.content) for kept in self._kept.values())
 
     def keep(self, content: bytes) -> str | None:
-        """Keep a photo; its id, or None when it is too large to be kept."""
+        """Keep a photo; returns its id, or None when it is too large."""
         if len(content) > self._max_bytes:
             return None
         while self._kept and (self.count >= MAX_PHOTOS or self.total_bytes + len(content) > self._max_bytes):
@@ -61,7 +56,7 @@ class KeptPhotos:
         return name
 
     def read(self, name: str) -> bytes:
-        """A photo, which is then kept for another while; raises `PhotoGoneError`."""
+        """A photo, whose idle time restarts; raises `PhotoGoneError`."""
         kept = self._kept.pop(name, None)
         if kept is None:
             raise PhotoGoneError("this photo is no longer kept: send it again")
@@ -70,7 +65,7 @@ class KeptPhotos:
         return kept.content
 
     def forget(self, name: str) -> None:
-        """Let a photo go, if it is there."""
+        """Drop a photo, if it is there."""
         kept = self._kept.pop(name, None)
         if kept is not None:
             kept.end.cancel()

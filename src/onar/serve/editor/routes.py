@@ -1,4 +1,4 @@
-"""The endpoints of the page's editor, which programs may use, too."""
+"""The endpoints of the page's editor; programs may use them, too."""
 
 from __future__ import annotations
 
@@ -12,18 +12,9 @@ from starlette.responses import Response
 
 from onar.serve.completing import Answer
 from onar.serve.config import ServeConfig
-from onar.serve.editor.editing import (
-    FillUpload,
-    MaskUpload,
-    PhotoUpload,
-    SaveUpload,
-    ViewUpload,
-    fill_hole,
-    read_holes,
-    save_photo,
-    view_photo,
-)
 from onar.serve.editor.kept_photos import KeptPhotos
+from onar.serve.editor.requests import FillUpload, MaskUpload, PhotoUpload, SaveUpload, ViewUpload
+from onar.serve.editor.tasks import fill_hole, save_photo, show_mask, view_photo
 from onar.serve.http.paths import FILL
 from onar.serve.http.problems import documented
 from onar.serve.http.turns import run_while_there
@@ -33,11 +24,11 @@ from onar.serve.worker import Worker
 
 
 def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config: ServeConfig) -> APIRouter:
-    """What answers the page's editor.
+    """The endpoints of the page's editor.
 
     Args:
-        worker: does all that has to do with pictures.
-        shelf: fills the holes.
+        worker: decodes, fills and encodes.
+        shelf: the weights to choose from.
         kept: photos that pages have open.
         config: limits.
     """
@@ -52,46 +43,44 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         headers = {**done.headers, **_kept_header(upload, kept)}
         return Response(done.content, media_type=done.media_type, headers=headers)
 
-    @router.post("/api/view", summary="A photo as it is filled, to look at", **_about(ViewUpload, "A PNG or JPEG."))
+    @router.post("/api/view", summary="View a photo", **_about(ViewUpload, "A PNG or JPEG."))
     async def view(request: Request) -> Response:
-        """The whole photo, upright, in 8 bits and of at most 2560 pixels a side, in its own colours; or a part of it.
+        """The photo upright, in 8 bits, in its own colour profile and at most 2560 pixels a side; or parts of it.
 
         `Onar-Size` is the photo's own size; `Onar-Losses`, in JSON, is what a result will leave out. With `keep`, here
-        and elsewhere, `Onar-Photo` is an id by which the photo need not be sent again for a while.
+        and elsewhere, `Onar-Photo` is an id to send instead of the photo for a while.
         """
         return await answer(request, ViewUpload, partial(view_photo, config=config))
 
-    @router.post("/api/mask", summary="A mask file as Onar reads it", **_about(MaskUpload, "A grey PNG."))
+    @router.post("/api/mask", summary="A mask file as black and white", **_about(MaskUpload, "A grey PNG."))
     async def mask(request: Request) -> Response:
-        """White is hole, black is not, and there is nothing between. `Onar-Size` is the mask's size."""
-        return await answer(request, MaskUpload, partial(read_holes, config=config))
+        """White is the hole, all else is black. `Onar-Size` is the mask's size."""
+        return await answer(request, MaskUpload, partial(show_mask, config=config))
 
     @router.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangles."))
     async def fill(request: Request) -> Response:
-        """Fill the hole that lies in rectangles of a photo, on which earlier fills may lie.
+        """Fill a hole, given as rectangles of a photo, which earlier fills may cover.
 
-        The answer is what the mask holds, in the photo's depth and colours, transparent where nothing was filled. It is
-        the `earlier` of the next request. `Onar-Filled` is the number of pixels that were filled.
+        The answer holds the mask's rectangles, in the photo's bit depth and colour profile, transparent where nothing
+        was filled. It is an `earlier` of the next request. `Onar-Filled` is the number of filled pixels.
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
 
-    @router.post("/api/save", summary="A photo with its fills as a file", **_about(SaveUpload, "The photo.", "image/*"))
+    @router.post("/api/save", summary="Save a photo with its fills", **_about(SaveUpload, "The photo.", "image/*"))
     async def save(request: Request) -> Response:
-        """The photo with all that was filled, as completing it writes it; `Onar-Losses` is what it leaves out."""
+        """The photo with all fills, the same file as of completing; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
 
-    @router.delete(
-        "/api/photos/{photo_id}", summary="Let a photo go that was kept", status_code=204, response_model=None
-    )
+    @router.delete("/api/photos/{photo_id}", summary="Drop a kept photo", status_code=204, response_model=None)
     async def forget(photo_id: str) -> None:
-        """Nobody is told whether there was one."""
+        """The answer does not reveal whether there was one."""
         kept.forget(photo_id)
 
     return router
 
 
 def _kept_header(upload: BaseModel, kept: KeptPhotos) -> dict[str, str]:
-    """Keep a photo when that was asked for; the header that tells its id."""
+    """Keep a photo where requested; returns the header with its id."""
     if not (isinstance(upload, PhotoUpload) and upload.keep) or upload.photo_id:
         return {}
     kept.forget(upload.instead_of)
@@ -100,7 +89,7 @@ def _kept_header(upload: BaseModel, kept: KeptPhotos) -> dict[str, str]:
 
 
 def _about(model: type[BaseModel], answer: str, media_type: str = "image/png") -> dict[str, Any]:
-    """What OpenAPI says of an endpoint."""
+    """The OpenAPI description of an endpoint."""
     return {
         "response_class": Response,
         "responses": {200: {"description": answer, "content": {media_type: {}}}, **documented()},

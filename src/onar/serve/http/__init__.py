@@ -1,1 +1,1 @@
-"""What every request meets, whatever it is for."""
+"""HTTP concerns of every endpoint: access, limits, uploads, errors, metrics."""

@@ -1,4 +1,4 @@
-"""How large a request may be, and how long it may take to arrive, whatever it is for."""
+"""Limits of every request: bytes, and seconds to arrive."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from anyio import fail_after
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onar.serve.http.problems import BodyTooLargeError, SlowBodyError, answer_to
+from onar.serve.errors import BodyTooLargeError, SlowBodyError
+from onar.serve.http.problems import answer_to
 
 
 class BodyLimit:
-    """Refuses requests that say they are too large, and breaks off those that are, or that come too slowly.
+    """Refuses requests that announce too large a body, and aborts those that are too large or too slow.
 
-    What is broken off raises where the body is read: `BodyTooLargeError` or `SlowBodyError`.
+    Aborting raises `BodyTooLargeError` or `SlowBodyError` where the body is read.
 
     Args:
-        app: what reads the requests.
-        max_bytes: most bytes of a body.
-        time_limit: seconds in which it must have arrived.
+        app: the wrapped application.
+        max_bytes: maximum bytes of a body.
+        time_limit: seconds in which it must arrive.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, time_limit: float) -> None:
@@ -29,16 +30,16 @@ class BodyLimit:
         self._time_limit = time_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if not has_body(scope):
             await self._app(scope, receive, send)
-        elif announced_bytes(scope, 0) > self._max_bytes:
+        elif _announced_bytes(scope) > self._max_bytes:
             await answer_to(self._too_large())(scope, receive, send)
         else:
             await self._app(scope, self._limited(receive), send)
 
     def _limited(self, receive: Receive) -> Receive:
-        """Receive a body, and no more of it than allowed: what clients announce need not be true."""
+        """Receive a body within the limits: clients may announce a false length."""
         received = 0
         latest = time.monotonic() + self._time_limit
 
@@ -53,7 +54,7 @@ class BodyLimit:
             if received > self._max_bytes:
                 raise self._too_large()
             if not message.get("more_body", False):
-                latest = math.inf  # what is waited for from now on is that the client goes away
+                latest = math.inf  # from now on it waits for the client to disconnect
             return message
 
         return receive_limited
@@ -63,11 +64,11 @@ class BodyLimit:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether something comes after the head of a request."""
+    """Whether a request has a body."""
     return scope["type"] == "http" and not {"content-length", "transfer-encoding"}.isdisjoint(Headers(scope=scope))
 
 
-def announced_bytes(scope: Scope, otherwise: int) -> int:
-    """How long a request says its body is."""
+def _announced_bytes(scope: Scope) -> int:
+    """The announced length of a request's body; 0 if there is none."""
     length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isdecimal() else otherwise
+    return int(length) if length.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Who may ask: keys and passwords, names of hosts, requests that other sites make; and headers for browsers."""
+"""Access control: keys and passwords, host names, cross-site requests; and security headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onar.serve.http.paths import HEALTH, own_path
 from onar.serve.http.problems import problem_response
 
 OPEN_PATHS = frozenset({HEALTH})
-"""What needs no key: those who watch over the server have none."""
+"""Paths that need no key: monitoring has none."""
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -25,11 +25,15 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this computer reaches an address to listen on."""
+    """Whether an address accepts connections from this computer alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -37,27 +41,27 @@ def is_loopback(host: str) -> bool:
 
 
 def check_exposure(config: ServeConfig) -> None:
-    """Refuse to serve other computers without a key or password, unless told to.
+    """Refuse to serve other computers without a key or password, unless that is set explicitly.
 
     Raises:
-        UsageError: that is what the settings ask for.
+        UsageError: the settings do so.
     """
     if not (is_loopback(config.host) or config.api_key or config.auth or config.open_to_all):
         raise UsageError(
-            f"--host {config.host} lets other computers in: set a key (--api_key) or a password (--auth), "
-            "or say --open_to_all"
+            f"--host {config.host} allows access from other computers: set a key (--api_key) or a password (--auth), "
+            "or use --open_to_all"
         )
 
 
 class Guard:
-    """Lets through who calls the server by its name and brings a key or password, and nobody whom another site sends.
+    """Requires an allowed host name and a key or password, and refuses cross-site requests.
 
-    Headers in which proxies say what a browser asked for are not read: anybody can send them.
+    Forwarded headers of proxies are not read: any client can send them.
 
     Args:
-        app: what is guarded.
-        config: whom to let in. `api_key` is accepted as `Authorization: Bearer KEY`, `auth` as browsers send it
-            (RFC 7617); with neither of the two, all may enter.
+        app: the wrapped application.
+        config: host names, key and password. `api_key` is accepted as `Authorization: Bearer KEY`, `auth` as basic
+            authentication (RFC 7617); without either, no credentials are needed.
     """
 
     def __init__(self, app: ASGIApp, config: ServeConfig) -> None:
@@ -73,7 +77,7 @@ class Guard:
             self._challenge = 'Basic realm="Onar", charset="UTF-8"'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
+        """Handle or refuse a request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -82,7 +86,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)  # the page is stricter about what it may load
+                    headers.setdefault(name, value)  # the page sets a stricter policy
             await send(message)
 
         await (self._refusal(scope) or self._app)(scope, receive, send_with_headers)
@@ -90,19 +94,19 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._answers_to(_name_in(host)):
-            message = "the server does not answer to this name; who runs it can allow it with allowed_hosts"
+        if not self._answers_to(_host_name(host)):
+            message = "the server does not answer to this host name; the setting allowed_hosts adds names"
             return problem_response(400, "unknown_host", message)
-        # Browsers send passwords along with requests that other sites make them send.
-        if scope.get("method") not in _READING and self._comes_from_elsewhere(headers, host):
+        # Browsers attach passwords to requests that other sites trigger.
+        if scope.get("method") not in _SAFE_METHODS and self._is_cross_site(headers, host):
             return problem_response(403, "cross_site", "requests from other sites are refused")
-        if own_path(scope) not in OPEN_PATHS and not self._knows(headers.get("authorization", "")):
-            message = "a key or password is needed, or this one is wrong"
+        if own_path(scope) not in OPEN_PATHS and not self._authorizes(headers.get("authorization", "")):
+            message = "missing or wrong key or password"
             return problem_response(401, "unauthorized", message, {"WWW-Authenticate": self._challenge})
         return None
 
     def _answers_to(self, name: str) -> bool:
-        # A page of another site may give its own name this computer's address; its requests then carry that name.
+        # DNS rebinding: a site may point its own name at this computer; its requests then carry that name.
         if self._allowed or is_loopback(self._host):
             return name in {"localhost", "127.0.0.1", "::1", self._host} or self._is_allowed(name)
         return True
@@ -110,27 +114,27 @@ class Guard:
     def _is_allowed(self, name: str) -> bool:
         return any(name == host or (host[:1] == "*" and name.endswith(host[1:])) for host in self._allowed)
 
-    def _comes_from_elsewhere(self, headers: Headers, host: str) -> bool:
-        """Whether a browser sends what a page of another origin made it send; programs say nothing about origins."""
+    def _is_cross_site(self, headers: Headers, host: str) -> bool:
+        """Whether a browser sends a request for a page of another origin; programs send no origin."""
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site in ("same-origin", "none"):
             return False
-        # Browsers leave out where a request comes from when the server is no secure context to them, and old ones do.
+        # Old browsers, and all in an insecure context, omit Sec-Fetch-Site.
         if site == "cross-site" or origin is None:
             return site is not None
         address = origin.partition("://")[2]
-        return not (address and (address.lower() == host.lower() or self._is_allowed(_name_in(address))))
+        return not (address and (address.lower() == host.lower() or self._is_allowed(_host_name(address))))
 
-    def _knows(self, authorization: str) -> bool:
+    def _authorizes(self, authorization: str) -> bool:
         scheme, _, secret = authorization.partition(" ")
         given = f"{scheme.lower()} {secret.strip()}".encode()
-        # All are compared, in constant time: how long it takes tells nothing.
+        # All are compared in constant time, against timing attacks.
         matches = [secrets.compare_digest(given, accepted) for accepted in self._accepted]
         return any(matches) or not self._accepted
 
 
-def _name_in(host: str) -> str:
-    """The name of a host without its port, in lower case; empty where there is none."""
+def _host_name(host: str) -> str:
+    """A host without its port, in lower case; empty if there is none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -138,5 +142,5 @@ def _name_in(host: str) -> str:
 
 
 def _in_ascii(host: str) -> str:
-    """A host as browsers send it, whose names have letters of all alphabets."""
+    """A host name as browsers send it: in punycode, for names that are not ASCII."""
     return host.strip("[]").lower().encode("idna").decode()

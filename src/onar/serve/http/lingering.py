@@ -1,7 +1,7 @@
-"""An answer that comes before the whole request was sent.
+"""Responses before the whole request was received.
 
-Most clients read no answer before they have sent everything; if the connection ended under them, they would report
-that and not the answer. So the rest is received and thrown away, up to a limit: a body may have no end.
+Most clients read the response only after they have sent everything; if the connection closed earlier, they would report
+that instead of the response. So the rest is received and discarded, up to a limit: a body may be endless.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from onar.serve.http.body_limit import has_body
 
 PATIENCE = 5
-"""Seconds for the rest."""
+"""Timeout for the rest of a request, in seconds."""
 
 
 class Lingering:
-    """Lets clients finish sending when they are answered early, and ends the connection after that.
+    """Lets clients finish sending after an early response, then closes the connection.
 
     Args:
-        app: what answers them.
-        max_bytes: most bytes of the rest.
+        app: the wrapped application.
+        max_bytes: maximum bytes of the rest.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -29,7 +29,7 @@ class Lingering:
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if not has_body(scope):
             await self._app(scope, receive, send)
             return

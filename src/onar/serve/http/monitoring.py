@@ -1,9 +1,9 @@
-"""What Prometheus reads at /metrics."""
+"""Metrics for Prometheus at /metrics."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from fastapi import FastAPI
 from prometheus_client import (
@@ -18,7 +18,6 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.http.paths import METRICS, own_path
 from onar.serve.worker import Worker
 
@@ -26,14 +25,14 @@ _SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 class Metrics:
-    """The numbers, shown at /metrics.
+    """The metrics, shown at /metrics.
 
     Args:
-        worker: whose queue is told.
-        kept: what photos take of the memory.
+        worker: its queue and child are measured.
+        kept_bytes: returns the bytes of kept photos.
     """
 
-    def __init__(self, worker: Worker, kept: KeptPhotos) -> None:
+    def __init__(self, worker: Worker, kept_bytes: Callable[[], float]) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         ProcessCollector("onar_child", lambda: worker.pid or "none", registry=registry)
@@ -44,7 +43,7 @@ class Metrics:
         in_progress = Gauge("onar_in_progress", "Photos being completed.", registry=registry)
         in_progress.set_function(lambda: worker.in_progress)
         in_memory = Gauge("onar_kept_bytes", "Bytes of photos that pages have open.", registry=registry)
-        in_memory.set_function(lambda: kept.total_bytes)
+        in_memory.set_function(kept_bytes)
         self.requests = Counter(
             "onar_requests", "Requests to complete a photo or fill a hole.", ["status"], registry=registry
         )
@@ -53,20 +52,20 @@ class Metrics:
         )
 
     def show(self, app: FastAPI) -> None:
-        """Add them to an application."""
+        """Add the endpoint to an application."""
 
-        @app.get(METRICS, tags=["state"], response_class=Response, summary="Numbers for Prometheus")
+        @app.get(METRICS, tags=["state"], response_class=Response, summary="Metrics for Prometheus")
         def metrics() -> Response:
             return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Monitoring:
-    """Counts and times the requests for some paths, and every answer to them.
+    """Counts and times the requests for some paths.
 
     Args:
-        app: what answers them.
-        paths: which.
-        metrics: where the numbers go.
+        app: the wrapped application.
+        paths: the paths to measure.
+        metrics: receives the measurements.
     """
 
     def __init__(self, app: ASGIApp, paths: Collection[str], metrics: Metrics) -> None:
@@ -75,7 +74,7 @@ class Monitoring:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if scope["type"] != "http" or own_path(scope) not in self._paths:
             await self._app(scope, receive, send)
             return

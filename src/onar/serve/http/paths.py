@@ -1,4 +1,4 @@
-"""Which part of the server a path belongs to, also where a proxy shows the server under a path of its own."""
+"""Paths of the server, and their dispatch to API and page, also under the path of a proxy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ METRICS = "/metrics"
 
 
 def own_path(scope: Scope) -> str:
-    """The path of a request as this server names it, without what a proxy has in front of it."""
+    """The path of a request without a proxy's prefix."""
     return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 class UnderPath:
-    """Serves an application under a path of a proxy's, whether the proxy takes that path away or passes it on.
+    """Serves an application under the path of a proxy, whether the proxy strips that path or passes it on.
 
     Args:
-        app: what is served.
+        app: the wrapped application.
         root: the path, such as /onar; empty for none.
     """
 
@@ -29,11 +29,11 @@ class UnderPath:
         self._root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its whole path, which is what applications make addresses of."""
+        """Handle a request, with its full path, from which applications build URLs."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif self._root and scope["path"] == self._root:
-            # Without the slash, a browser would take addresses on the page for the neighbours of this path.
+            # Without the slash, browsers would resolve relative URLs against the parent of this path.
             await RedirectResponse(f"{self._root}/")(scope, receive, send)
         else:
             path = scope["path"] if scope["path"].startswith(f"{self._root}/") else self._root + scope["path"]
@@ -41,14 +41,13 @@ class UnderPath:
 
 
 class ApiAndPage:
-    """Gives to the API what is the API's, and the rest to the page.
+    """Dispatches the API's paths to the API, and all others to the page.
 
-    So a file of the page's answers nothing in the API's name. HEAD is answered as GET there; the server below leaves
-    out the content.
+    A file of the page can thus never answer for the API. The API answers HEAD as GET; uvicorn omits the content.
 
     Args:
         api: the HTTP API.
-        page: everything else; None leaves that to the API, too, which refuses it.
+        page: all other paths; without it the API answers those, with 404.
     """
 
     def __init__(self, api: ASGIApp, page: ASGIApp | None) -> None:
@@ -56,7 +55,7 @@ class ApiAndPage:
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if self._page and scope["type"] != "lifespan" and not _is_for_the_api(own_path(scope)):
             await self._page(scope, receive, send)
         elif scope.get("method") == "HEAD":

@@ -1,4 +1,4 @@
-"""Errors as clients get them: a status, a word for programs and one line for people."""
+"""Error responses: a status, a word for programs and a one-line message."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from starlette.responses import JSONResponse, Response
 from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
-from onar.serve.child import TooMuchWorkError
-from onar.serve.editor.editing import TooManyFillsError
-from onar.serve.editor.kept_photos import PhotoGoneError
-from onar.serve.http.uploads import ContentTypeError, MalformedError
-from onar.serve.weights import UnknownWeightsError
-from onar.serve.worker import BusyError, TimeLimitError
-
-
-class BodyTooLargeError(OnarError):
-    """A body of more bytes than allowed."""
-
-
-class SlowBodyError(OnarError):
-    """A body that did not arrive in time."""
-
+from onar.serve.errors import (
+    BodyTooLargeError,
+    BusyError,
+    ContentTypeError,
+    MalformedError,
+    PhotoGoneError,
+    SlowBodyError,
+    TimeLimitError,
+    TooManyFillsError,
+    TooMuchWorkError,
+    UnknownWeightsError,
+)
 
 PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     MalformedError: (400, "malformed"),
@@ -49,20 +46,20 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     BusyError: (503, "busy"),
     TimeLimitError: (504, "time_limit"),
 }
-"""Status and word of each error; of several that fit, those of the most special one."""
+"""Status and word of each error; the most derived class applies."""
 
 _WORDS = {403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-"""Words of the errors that are a status and nothing else."""
+"""Words of errors that are only a status."""
 
 _GONE = 499
-"""The usual status, though nobody reads it, of a request whose client went away."""
+"""The usual status of a request whose client disconnected."""
 
 
 class Problem(BaseModel):
-    """The body of every answer but success."""
+    """The body of every error response."""
 
-    error: str = Field(description="What kind of error, for programs.", examples=["sizes_differ"])
-    message: str = Field(description="What is wrong, for people, in one line.")
+    error: str = Field(description="Kind of error, for programs.", examples=["sizes_differ"])
+    message: str = Field(description="What is wrong, in one line.")
 
 
 def problem_response(status: int, error: str, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -72,14 +69,14 @@ def problem_response(status: int, error: str, message: str, headers: dict[str, s
 
 
 def answer_to(error: OnarError) -> Response:
-    """What a client is told of an error."""
+    """The response to an error."""
     status, word = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
     return problem_response(status, word, str(error), headers)
 
 
 def documented() -> dict[int | str, dict[str, object]]:
-    """The answers to errors for OpenAPI."""
+    """The error responses, for OpenAPI."""
     words: dict[int, list[str]] = {}
     for status, word in PROBLEMS.values():
         words.setdefault(status, []).append(word)
@@ -118,4 +115,4 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     ClientDisconnect: _gone,
     Exception: _unexpected,
 }
-"""How an application answers every error in one way."""
+"""The exception handlers of all applications."""

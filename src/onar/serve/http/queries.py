@@ -1,4 +1,4 @@
-"""What stands behind the question mark of an address: refused where nothing would read it."""
+"""Query parameters: refused where the endpoint reads none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from onar.serve.http.uploads import shorten
 
 
 def refuse_unread_query(request: Request) -> None:
-    """Raise `UsageError` for parameters of a route that has none: an option in the wrong place would do nothing."""
+    """Raise `UsageError` for query parameters of a route without any: a misplaced option would have no effect."""
     if request.query_params and not request.scope["route"].dependant.query_params:
         name = next(iter(request.query_params))
-        raise UsageError(f"{shorten(name)}: nothing is read from the address here; options are fields of the body")
+        raise UsageError(f"{shorten(name)}: this endpoint has no query parameters; options are fields of the body")

@@ -1,4 +1,4 @@
-"""Work for a client that waits for its answer, and only as long as it does."""
+"""Run work for as long as its client stays connected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def run_while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
-    """Have work done; when the client goes away before, give up its turn and raise `ClientDisconnect`."""
+    """Run work; if the client disconnects first, give up its turn and raise `ClientDisconnect`."""
     result = asyncio.create_task(worker.run(work))
     gone = asyncio.create_task(_client_gone(request))
     try:

@@ -1,6 +1,6 @@
-"""What a client sends: a form with files; to be completed, also JSON with the files in base64.
+"""Read uploads: forms with files; for completing, also JSON with files in base64.
 
-Nothing of it touches the disk but parts of large forms, in files without a name.
+Only parts of large forms touch the disk, in unnamed temporary files.
 """
 
 from __future__ import annotations
@@ -24,33 +24,26 @@ from starlette.requests import Request
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS
 from onar.inference.holes import ALPHA
+from onar.serve.errors import ContentTypeError, MalformedError
 
 M = TypeVar("M", bound=BaseModel)
 
 _FORM, _JSON = "multipart/form-data", "application/json"
-_MOST_IN_A_LIST = 1000
-"""Parts of a form that may have the same name, where several may."""
-_TOLD = 100
-"""Characters of a client's own words that a message repeats."""
-
-
-class MalformedError(OnarError):
-    """A body that is no form, or no JSON."""
-
-
-class ContentTypeError(OnarError):
-    """A body that says to be something else than a form or JSON."""
+_MAX_LIST = 1000
+"""Maximum number of form parts of one name, for lists."""
+_MAX_QUOTE = 100
+"""Maximum characters of a client's text that a message quotes."""
 
 
 def _usual_format(text: object) -> object:
-    """The name of a format that was named by an ending of files, such as jpg; anything else as it is."""
+    """The name of a format given by a file extension, such as jpg; other values unchanged."""
     if not isinstance(text, str):
         return text
     return FORMATS.get(f".{text.lower()}", text).lower()
 
 
 Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)]
-"""What a photo is written as."""
+"""File format of a result."""
 
 
 class Filling(BaseModel):
@@ -72,10 +65,10 @@ class Options(Filling):
     """How a photo is to be completed."""
 
     invert_mask: bool = Field(False, description="The mask has black holes.")
-    dilate: int = Field(0, ge=0, le=1000, description="Widen the holes by so many pixels.")
+    dilate: int = Field(0, ge=0, le=1000, description="Pixels by which holes are widened.")
     format: Format = Field(
         "same",
-        description="Format of the answer; jpg and tif are taken, too. JPEG compresses anew; the others hold known "
+        description="Format of the answer; jpg and tif are taken, too. JPEG is compressed again; the others hold known "
         "pixels exactly.",
     )
 
@@ -104,7 +97,7 @@ def _decode(text: object) -> object:
 
 
 def _from_base64(text: str) -> bytes:
-    """Decode without copies of the text, which may have tens of megabytes."""
+    """Decode without copying the text, which may have tens of megabytes."""
     if any(space in text for space in whitespace):
         text = text.translate(dict.fromkeys(map(ord, whitespace)))
     try:
@@ -118,7 +111,7 @@ def _decode_mask(text: object) -> object:
 
 
 class Base64Upload(Upload):
-    """The same as JSON, with the files in base64."""
+    """An upload as JSON, with its files in base64."""
 
     photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64, or a data: URL.")
     mask: Annotated[bytes | Literal["alpha"], BeforeValidator(_decode_mask)] = Field(
@@ -130,11 +123,12 @@ async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
     """Read the body of a request to complete a photo.
 
     Args:
-        request: whose.
-        turn: of bodies in JSON: each takes a few times its size in memory while it is taken apart.
+        request: the request.
+        turn: limits parallel parsing of JSON, which takes a few times the body's size in memory.
 
     Raises:
-        ContentTypeError, MalformedError: as they say.
+        ContentTypeError: the body is neither form nor JSON.
+        MalformedError: the body cannot be parsed.
         UsageError: a field is missing, unknown, given twice, or out of range.
     """
     if _kind(request) == _JSON:
@@ -147,9 +141,9 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
     """Read a request's form.
 
     Args:
-        request: whose.
-        model: what is in it: files as `bytes`; a list for what may be given several times.
-        allowed: what a body of another type is told to be.
+        request: the request.
+        model: its fields: files as `bytes`, repeatable ones as lists.
+        allowed: content types, for the message about another one.
 
     Raises:
         As `read_upload`.
@@ -158,14 +152,14 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
         raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")
     lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
     files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
-    max_files = sum(_MOST_IN_A_LIST if name in lists else 1 for name in files)
-    max_fields = len(model.model_fields) + _MOST_IN_A_LIST * len(lists)
+    max_files = sum(_MAX_LIST if name in lists else 1 for name in files)
+    max_fields = len(model.model_fields) + _MAX_LIST * len(lists)
     try:
         async with request.form(max_files=max_files, max_fields=max_fields) as form:
             given: dict[str, list[bytes | str]] = {}
             for name, value in form.multi_items():
                 given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
-    except (HTTPException, FormParserError) as error:  # the second by Starlette before 1.7
+    except (HTTPException, FormParserError) as error:  # the second from Starlette before 1.7
         reason = error.detail if isinstance(error, HTTPException) else error
         raise MalformedError(f"the form cannot be read: {reason}") from error
     if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
@@ -175,23 +169,23 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
 
 
 def _kind(request: Request) -> str:
-    """What a body says to be."""
+    """The content type of a body."""
     return parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
 
 
 def _types(field: FieldInfo) -> tuple[Any, ...]:
-    """What a field or its items may be."""
+    """The type of a field, and of its items."""
     return (field.annotation, *get_args(field.annotation))
 
 
 async def _read_json(request: Request, turn: CapacityLimiter) -> Upload:
-    body = bytearray()  # `request.body` would have all of it twice
+    body = bytearray()  # `request.body` would hold it twice
     async for part in request.stream():
         body += part
-    return await to_thread.run_sync(_take_apart, body, limiter=turn)  # tens of megabytes take a while
+    return await to_thread.run_sync(_parse_json, body, limiter=turn)  # tens of megabytes take a while
 
 
-def _take_apart(body: bytearray) -> Upload:
+def _parse_json(body: bytearray) -> Upload:
     try:
         return Base64Upload.model_validate_json(body)
     finally:
@@ -207,7 +201,7 @@ def _explained() -> Iterator[None]:
 
 
 def _explain(error: ValidationError) -> OnarError:
-    """The first thing that is wrong, in one line."""
+    """The first problem, in one line."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if problem["type"] == "json_invalid":
         return MalformedError(problem["msg"])
@@ -215,18 +209,22 @@ def _explain(error: ValidationError) -> OnarError:
     return UsageError(f"{shorten(field)}: {problem['msg']}" if field else problem["msg"])
 
 
-def shorten(words: str) -> str:
-    """A client's own words, on one line and as many as a message repeats."""
-    return printable(words if len(words) <= _TOLD else f"{words[:_TOLD]}…")
+def shorten(text: str) -> str:
+    """A client's text on one line, truncated for quoting in a message.
+
+    >>> shorten("dilat")
+    'dilat'
+    """
+    return printable(text if len(text) <= _MAX_QUOTE else f"{text[:_MAX_QUOTE]}…")
 
 
 def body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The description of a form for OpenAPI."""
+    """The OpenAPI description of a form."""
     return {"required": True, "content": {_FORM: {"schema": model.model_json_schema()}}}
 
 
 def upload_schema() -> dict[str, Any]:
-    """The description of a photo to be completed for OpenAPI."""
+    """The OpenAPI description of a photo to complete."""
     json = Base64Upload.model_json_schema()
     for content in (json["properties"]["photo"], json["properties"]["mask"]["anyOf"][0]):
         content["format"] = "byte"

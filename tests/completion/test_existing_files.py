@@ -1,4 +1,4 @@
-"""Files that are there before a call, or appear during it; folders that a call which was stopped had begun."""
+"""Files that exist before a call or appear during it, and resuming a stopped call."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ def jobs_of(*names: str) -> list[Job]:
 
 
 @pytest.mark.parametrize("when", ["before it is filled", "while it is written"])
-def test_a_file_that_appears_meanwhile_stays_and_stops_no_other(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+def test_a_file_that_appears_meanwhile_stays_and_stops_no_photo(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     Path("out").mkdir()
     write = in_process.write_result
 
@@ -89,7 +89,7 @@ def test_pictures_beside_a_result_replace_nothing_either() -> None:
 # ---------------------------------------------------------------- what was stopped
 
 
-def test_what_is_there_is_left_and_the_rest_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_results_stay_and_the_rest_is_completed(capsys: pytest.CaptureFixture[str]) -> None:
     onar("--overlay", "--compare")
     whole = contents()
     for name in ("c.tif", "b_compare.png"):
@@ -97,7 +97,7 @@ def test_what_is_there_is_left_and_the_rest_is_done(capsys: pytest.CaptureFixtur
     before = {name: Path("out", name).stat().st_mtime_ns for name in contents()}
     capsys.readouterr()
     onar("--overlay", "--compare", "--resume")
-    assert capsys.readouterr().out.splitlines()[1:] == ["completed out/c.tif", "2 results were there already"]
+    assert capsys.readouterr().out.splitlines()[1:] == ["completed out/c.tif", "2 results existed already"]
     assert contents().keys() == whole.keys()
     assert {name: content for name, content in contents().items() if name != "b_compare.png"} == {
         name: content for name, content in whole.items() if name != "b_compare.png"
@@ -106,7 +106,7 @@ def test_what_is_there_is_left_and_the_rest_is_done(capsys: pytest.CaptureFixtur
 
 
 def unfinished_results() -> dict[str, bytes]:
-    """What may lie where a result should, by what is said of it."""
+    """Files instead of a result, by the reason for which they are none."""
     onar()
     whole = Path("out/a.png").read_bytes()
     photo_of(9, 9).save("small.png")
@@ -124,7 +124,7 @@ def unfinished_results() -> dict[str, bytes]:
     return found
 
 
-def test_what_is_there_is_no_result_unless_it_is_whole_and_of_its_photo(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_file_is_a_result_only_if_it_is_whole_and_of_its_photo(capsys: pytest.CaptureFixture[str]) -> None:
     found = unfinished_results()
     whole = found.pop("whole")
     Path("out").mkdir()
@@ -132,7 +132,7 @@ def test_what_is_there_is_no_result_unless_it_is_whole_and_of_its_photo(capsys: 
         Path("out/a.png").write_bytes(content)
         onar("--resume", photos="photos/a.png", code=1)
         said = capsys.readouterr().err
-        assert "out/a.png is there, but is no result to go on with (" in said
+        assert "out/a.png exists, but is not a result to resume from (" in said
         assert reason in said
         assert contents() == {"a.png": content}
         onar("--resume", "--overwrite", photos="photos/a.png")
@@ -152,15 +152,15 @@ def test_a_jpeg_is_a_result_though_its_known_pixels_changed(capsys: pytest.Captu
     assert contents() == before
 
 
-def test_photos_that_are_replaced_do_not_tell_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_photos_replaced_in_place_cannot_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["complete", "photos", "--mask", "masks", "--output", "photos", "--resume", "--overwrite"])
-    assert "does not tell --resume whether it is completed" in capsys.readouterr().err
+    assert "so --resume cannot see whether it is completed" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_stopped_leaves_whole_files_alone_and_goes_on(number: int) -> None:
+def test_a_stopped_call_leaves_only_whole_files_and_resumes(number: int) -> None:
     large = Image.open(PHOTOS / "skimage_coffee.jpg").resize((450, 300))
     hole = np.zeros((300, 450), bool)
     hole[50:250, 50:400] = True

@@ -1,4 +1,4 @@
-"""What is known of trainings from the files that they leave, while they run and afterwards; nothing is written."""
+"""Read runs from their results folders, during and after training: progress, curves and sheets. Nothing is written."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from onar.settings.checks import read_toml
 from onar.training.curve_names import loss_names, score_names
 from onar.training.results_folder import Record, Results
 
-POINTS = 300
-"""Most points of a curve; of more, the means of neighbours are kept."""
+MAX_POINTS = 300
+"""Maximum points of a curve; longer ones are reduced to means of neighbours."""
 
 PROGRESS = ("epoch", "epochs_done", "step", "seconds", "images_per_second")
-"""What a line of the log says of how far and how fast a run is; lines of other events, such as a bad step, do not."""
+"""Fields of a log line with progress; lines of other events, such as a bad step, lack them."""
 
-_TOO_MUCH = 1e40
-"""More than any loss of 32 bits; products of such numbers are still finite."""
+_MAX_VALUE = 1e40
+"""Above any float32; products of such values are still finite."""
 
 Unreadable = Literal["no_access", "no_settings", "no_log"]
 UNREADABLE: dict[Unreadable, str] = {
@@ -30,20 +30,20 @@ UNREADABLE: dict[Unreadable, str] = {
     "no_settings": "{file} is not the configuration of a training",
     "no_log": "{file} is not the log of a training",
 }
-"""What can be wrong with a run's files."""
+"""Messages about a run whose files cannot be read."""
 
 Series = list[tuple[float, float]]
-"""Points (epoch, value) of a curve, by rising epoch."""
+"""Points (epoch, value) of a curve, by ascending epoch."""
 
 
 class State(NamedTuple):
-    """What of a run's files tells whether there is something new to read.
+    """State of a run's files, compared to detect changes.
 
     Attributes:
-        changed: when its log was last written, in nanoseconds since 1970; 0 when there is none.
+        changed: modification time of the log in nanoseconds since 1970; 0 without a log.
         size: bytes of the log.
-        finished: whether the final weights are there.
-        stopped: whether it was ended before that: nothing trains into the folder any more.
+        finished: whether the final weights exist.
+        stopped: whether the run ended without them, and no process trains in the folder.
     """
 
     changed: int
@@ -53,11 +53,11 @@ class State(NamedTuple):
 
 
 class UnreadableRunError(OnarError):
-    """A run whose files cannot be read. The message names them as its folder does: who watches need not know more.
+    """A run whose files cannot be read. The message has the file's name without its path, which viewers need not know.
 
     Attributes:
-        kind: what is wrong, of `UNREADABLE`.
-        file: the name of the file.
+        kind: key of `UNREADABLE`.
+        file: name of the file.
     """
 
     def __init__(self, kind: Unreadable, file: Path) -> None:
@@ -68,15 +68,15 @@ class UnreadableRunError(OnarError):
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        epoch: the one that is being trained, counted from 1.
-        epochs: how many there will be, a broken number when `max_steps` or `max_minutes` ends the run earlier.
-        epochs_done: how many there have been, a broken number within one.
-        step: the last one that was logged.
-        images_per_second: photos that are trained on in a second.
-        seconds_left: training time that is left at the speed of the last epoch; validation comes on top.
+        epoch: the current one, counted from 1.
+        epochs: planned number, a fraction when `max_steps` or `max_minutes` ends the run earlier.
+        epochs_done: completed number, a fraction within an epoch.
+        step: the last logged one.
+        images_per_second: training speed.
+        seconds_left: remaining training time at the speed of the last epoch, without validation.
     """
 
     epoch: int
@@ -89,12 +89,12 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What a training has logged so far.
+    """The log of a run.
 
     Attributes:
-        progress: None before the first step is logged.
-        losses: a curve for each loss that is logged: of the logged steps, or of a short run of the epochs' averages.
-        scores: a curve for each validation score and method.
+        progress: None before the first logged step.
+        losses: a curve per loss: of the logged steps, or for short runs of the epochs' means.
+        scores: a curve per validation score and method.
     """
 
     progress: RunProgress | None
@@ -103,10 +103,10 @@ class LoggedRun:
 
 
 def find_runs(roots: Sequence[Path]) -> dict[str, Path]:
-    """Results folders by name, the newest first: those named, and those directly in a folder that is named.
+    """Results folders by name, the newest first: the roots themselves, and their direct subfolders.
 
-    A name is the path from the named folder on, with that folder's own name in front, and always with slashes. Named
-    folders with the same name are numbered.
+    A name is the root's own name followed by the path below it, with slashes on every system. Roots of the same name
+    are numbered.
     """
     found: dict[Path, str] = {}
     for label, root in _labels(roots):
@@ -118,7 +118,7 @@ def find_runs(roots: Sequence[Path]) -> dict[str, Path]:
 
 
 def _labels(roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """The named folders, each once, with a name of its own."""
+    """The distinct roots, each with a unique name."""
     times: Counter[str] = Counter()
     for root in dict.fromkeys(root.resolve() for root in roots):
         name = root.name or "results"  # / itself has none
@@ -129,12 +129,12 @@ def _labels(roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
 def _glob(root: Path, pattern: str) -> list[Path]:
     try:
         return list(root.glob(pattern))
-    except OSError:  # a folder that may not be looked into has nothing to watch
+    except OSError:  # a folder without access has no runs to show
         return []
 
 
 def state_of(folder: Path) -> State:
-    """Look at a run without reading it."""
+    """The state of a run, without reading its log."""
     results = Results(folder)
     try:
         status = results.log.stat()
@@ -146,26 +146,26 @@ def state_of(folder: Path) -> State:
 
 @lru_cache(maxsize=16)
 def read_run(folder: Path, _state: State) -> LoggedRun:
-    """Read the log and the settings of a run, once for everybody who watches it, until its state is another.
+    """Read the log and the settings of a run; cached for all viewers until its state changes.
 
     Raises:
-        UnreadableRunError: the log or the settings cannot be read, or are those of another program.
+        UnreadableRunError: the log or the settings cannot be read, or are not those of a training.
     """
     results = Results(folder)
     planned, lines = _planned_epochs(results), _lines(results)
-    records = [line for line in lines if _tells_progress(line)]
+    records = [line for line in lines if _has_progress(line)]
     if not records:
         return LoggedRun(None)
-    return LoggedRun(_progress(records, _cut_short(planned, records, lines)), _losses(records), _scores(records))
+    return LoggedRun(_progress(records, _planned_end(planned, records, lines)), _losses(records), _scores(records))
 
 
 @lru_cache(maxsize=10_000)
 def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | None:
-    """How far a run is, or why that cannot be told; None before its first step is logged."""
+    """The progress of a run, or why it cannot be read; None before its first logged step."""
     try:
         return read_run(folder, state).progress
     except UnreadableRunError as error:
-        return error.with_traceback(None)  # which would hold what was read
+        return error.with_traceback(None)  # a traceback would keep the log in memory
 
 
 class _Plan(NamedTuple):
@@ -197,23 +197,23 @@ def _lines(results: Results) -> list[Record]:
         return results.records()
     except OSError as error:
         raise UnreadableRunError("no_access", results.log) from error
-    except (ValueError, RecursionError) as error:  # bytes that are no text, and what nests too deeply
+    except (ValueError, RecursionError) as error:  # not UTF-8, or nested too deeply
         raise UnreadableRunError("no_log", results.log) from error
 
 
-def _tells_progress(line: Record) -> bool:
+def _has_progress(line: Record) -> bool:
     return all(_is_number(line.get(name)) for name in PROGRESS) and line["epochs_done"] > 0
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value can be reckoned with; a log of another program may hold anything, as may a loss that diverged."""
-    return isinstance(value, int | float) and abs(value) < _TOO_MUCH
+    """Whether a value is a number to compute with; a log may hold anything, and a loss may diverge."""
+    return isinstance(value, int | float) and abs(value) < _MAX_VALUE
 
 
-def _cut_short(plan: _Plan, records: list[Record], lines: list[Record]) -> float:
-    """How many epochs there will be, by the latest plan; logs of earlier versions have none, and settings tell."""
-    told = (float(line["steps"]) for line in reversed(lines) if _is_number(line.get("steps")))
-    steps = next(told, plan.max_steps)
+def _planned_end(plan: _Plan, records: list[Record], lines: list[Record]) -> float:
+    """The number of epochs by the latest plan in the log, or by the settings for older logs without one."""
+    plans = (float(line["steps"]) for line in reversed(lines) if _is_number(line.get("steps")))
+    steps = next(plans, plan.max_steps)
     if steps is None or records[-1]["step"] <= 0:
         return plan.epochs
     steps_per_epoch = float(records[-1]["step"] / records[-1]["epochs_done"])
@@ -259,10 +259,14 @@ def _scores(records: list[Record]) -> dict[str, dict[str, Series]]:
 
 
 def thinned(points: Series) -> Series:
-    """A curve of at most `POINTS` points, which are the means of as many neighbours each as it takes."""
-    if len(points) <= POINTS:
+    """A curve reduced to at most `MAX_POINTS` points, each the mean of neighbours.
+
+    >>> thinned([(float(epoch), 1.0) for epoch in range(600)])[:2]
+    [(0.5, 1.0), (2.5, 1.0)]
+    """
+    if len(points) <= MAX_POINTS:
         return points
-    groups = groupby(enumerate(points), key=lambda numbered: numbered[0] * POINTS // len(points))
+    groups = groupby(enumerate(points), key=lambda numbered: numbered[0] * MAX_POINTS // len(points))
     return [_mean([point for _, point in group]) for _, group in groups]
 
 
@@ -272,7 +276,7 @@ def _mean(points: Series) -> tuple[float, float]:
 
 
 def find_sheets(folder: Path) -> dict[int, float]:
-    """The epochs that have a sample sheet, in order, and when each was written, in seconds since 1970."""
+    """The epochs with a sample sheet, ascending, and its modification time in seconds since 1970."""
     start, _, ending = Results(folder).samples(0).name.rpartition("0")
     sheets = {}
     for path in _glob(Results(folder).samples(0).parent, f"{start}*{ending}"):
@@ -280,6 +284,6 @@ def find_sheets(folder: Path) -> dict[int, float]:
         if number.isdecimal() and number.isascii() and Results(folder).samples(int(number)) == path:
             try:
                 sheets[int(number)] = path.stat().st_mtime
-            except OSError:  # gone meanwhile
+            except OSError:  # deleted meanwhile
                 continue
     return dict(sorted(sheets.items()))

@@ -1,6 +1,6 @@
-"""Rectangles of a photo in one picture: one below the other, each at the left edge.
+"""Rectangles of a photo stacked vertically in one picture, a sheet, each at the left edge.
 
-So a hole whose parts lie far apart costs what they cover, and not the rectangle round all of them.
+A hole of distant parts then costs the area of the parts, not that of their common bounding box.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Slices = tuple[slice, slice]
 
 
 class Rectangle(NamedTuple):
-    """A part of an upright photo in pixels: columns from the left, rows from the top.
+    """A part of an upright photo in pixels, from its left and top edges.
 
-    Width and height are None where a picture says them.
+    Width and height are None where they are those of the sheet.
     """
 
     left: int
@@ -35,7 +35,7 @@ _PLACES = rf"{_CORNER}|{_RECTANGLES}"
 
 
 def _reader(pattern: str, problem: str) -> Callable[[object], object]:
-    """What reads the text of a form as rectangles."""
+    """A validator that reads the text of a form as rectangles."""
 
     def read(text: object) -> object:
         if not isinstance(text, str):
@@ -52,27 +52,29 @@ SheetCorners = Annotated[
     BeforeValidator(_reader(_PLACES, "not LEFT,TOP of 0 or more, or LEFT,TOP,WIDTH,HEIGHT with ; between several")),
     WithJsonSchema({"type": "string", "pattern": rf"^({_PLACES})$", "examples": ["120,48"]}),
 ]
-"""Where the rectangles of a picture lie; in a form LEFT,TOP for a picture that is one, else LEFT,TOP,WIDTH,HEIGHT;…"""
-
+"""Positions of the rectangles of a sheet; in a form LEFT,TOP for a single one, otherwise LEFT,TOP,WIDTH,HEIGHT;…"""
 
 Rectangles = Annotated[
     tuple[Rectangle, ...],
     BeforeValidator(_reader(_RECTANGLES, "not LEFT,TOP,WIDTH,HEIGHT with ; between several")),
     WithJsonSchema({"type": "string", "pattern": rf"^{_RECTANGLES}$", "examples": ["120,48,640,480"]}),
 ]
-"""Parts of a photo; in a form, LEFT,TOP,WIDTH,HEIGHT with ; between several."""
+"""Parts of a photo; in a form, LEFT,TOP,WIDTH,HEIGHT separated by ;."""
 
 
 def placed(places: SheetCorners, sheet: tuple[int, ...], photo: tuple[int, ...]) -> Iterator[tuple[Slices, Slices]]:
-    """Rows and columns of each rectangle, on the photo and in the picture that holds them.
+    """Rows and columns of each rectangle, on the photo and on the sheet.
 
     Args:
-        places: where they lie.
-        sheet: H, W and perhaps more of the picture.
-        photo: the same of the photo.
+        places: positions of the rectangles.
+        sheet: shape of the sheet, H×W×….
+        photo: shape of the photo, H×W×….
 
     Raises:
-        UsageError: they do not fill the picture, or are not all on the photo.
+        UsageError: the rectangles do not fill the sheet, or not all lie on the photo.
+
+    >>> list(placed((Rectangle(3, 5, 2, 4),), sheet=(4, 2), photo=(20, 30)))
+    [((slice(5, 9, None), slice(3, 5, None)), (slice(0, 4, None), slice(0, 2, None)))]
     """
     row = 0
     for left, top, width, height in places:
@@ -86,7 +88,7 @@ def placed(places: SheetCorners, sheet: tuple[int, ...], photo: tuple[int, ...])
 
 
 def on_photo(rectangle: Rectangle, photo: tuple[int, ...]) -> Slices:
-    """Rows and columns of a rectangle of a photo; raises `UsageError` when it lies outside, or is empty."""
+    """Rows and columns of a rectangle of a photo; raises `UsageError` when it is empty or lies outside."""
     left, top, width, height = rectangle
     if not width or not height:
         raise UsageError("a rectangle has no pixels: its width or its height is 0")

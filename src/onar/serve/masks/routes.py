@@ -1,4 +1,4 @@
-"""What settings of generated masks do, over HTTP: a sheet of masks before anything is trained."""
+"""A sheet of generated masks over HTTP, to try mask settings before training."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from onar.settings.training import MaskConfig
 
 MASKS = "/api/masks"
 COUNT, COLUMNS, SIZE = 12, 4, 192
-"""Masks on the sheet, masks in a row of it, and their side in pixels."""
+"""Masks on the sheet, masks per row, and their side in pixels."""
 
 _DEFAULT = MaskConfig()
 
 
 class MaskSettings(BaseModel):
-    """How masks are drawn, as `onar train` is told; within what a server draws in a moment for whoever asks."""
+    """Mask settings of `onar train`, within ranges that a server draws quickly."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,40 +36,42 @@ class MaskSettings(BaseModel):
         json_schema_extra={"enum": list(MASK_TYPES)},
         description="Random strokes, rectangles, both mixed, or outlines of things and people.",
     )
-    max_masks: int = Field(_DEFAULT.max_masks, ge=1, le=100, description="Most shapes in a photo.")
+    max_masks: int = Field(_DEFAULT.max_masks, ge=1, le=100, description="Maximum number of shapes in a photo.")
     max_size_ratio: float = Field(
-        _DEFAULT.max_size_ratio, ge=0.05, le=1, description="Longest side of a shape, as a share of the photo's side."
+        _DEFAULT.max_size_ratio, ge=0.05, le=1, description="Maximum side of a shape, as a share of the photo's side."
     )
-    max_thickness: int = Field(_DEFAULT.max_thickness, ge=1, le=512, description="Thickest stroke, in pixels at 512.")
+    max_thickness: int = Field(
+        _DEFAULT.max_thickness, ge=1, le=512, description="Maximum width of strokes, in pixels at 512."
+    )
     hole_ratio: list[Annotated[float, Field(gt=0, le=0.9)]] | None = Field(
         None,
         min_length=2,
         max_length=2,
-        description="Lowest and highest share of a photo that holes cover; given twice. Replaces max_masks.",
+        description="Minimum and maximum share of a photo that holes cover; given twice. Replaces max_masks.",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Another one draws other masks.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Random seed.")
 
     def config(self) -> MaskConfig:
-        """The settings of a training; raises `UsageError` when they do not fit each other."""
+        """The settings as those of a training; raises `UsageError` when they are inconsistent."""
         settings = self.model_dump(exclude={"seed", "hole_ratio"})
         return MaskConfig(**settings, hole_ratio=self.hole_ratio and tuple(self.hole_ratio))  # type: ignore[arg-type]
 
 
 class MaskSamples(BaseModel):
-    """Masks that the settings give."""
+    """Masks drawn with the settings."""
 
-    sheet: str = Field(description="A PNG file of twelve masks, as a data: URL; white is the hole.")
-    columns: int = Field(description="Masks in a row of the sheet.")
-    shares: list[float] = Field(description="What share of its photo each mask covers, row by row.")
-    flags: str = Field(description="What makes `onar train` draw such masks.")
+    sheet: str = Field(description="A PNG file of twelve masks as a data: URL; white is the hole.")
+    columns: int = Field(description="Masks per row of the sheet.")
+    shares: list[float] = Field(description="Share of the photo that each mask covers, row by row.")
+    flags: str = Field(description="Flags of `onar train` for such masks.")
 
 
 def mask_routes() -> APIRouter:
-    """What answers about masks. They are drawn one sheet after the other, in a thread that no photo waits for."""
+    """The endpoint of masks. Sheets are drawn one at a time, in a thread beside the worker."""
     router, turn = APIRouter(tags=["masks"]), CapacityLimiter(1)
 
     @router.get(
-        MASKS, summary="What settings of masks give", responses={422: {"model": Problem, "description": "bad_request"}}
+        MASKS, summary="A sheet of generated masks", responses={422: {"model": Problem, "description": "bad_request"}}
     )
     async def draw_masks(settings: Annotated[MaskSettings, Query()]) -> MaskSamples:
         return await to_thread.run_sync(draw, settings.config(), settings.seed, limiter=turn)
@@ -78,7 +80,7 @@ def mask_routes() -> APIRouter:
 
 
 def draw(config: MaskConfig, seed: int) -> MaskSamples:
-    """A sheet of masks, what share of a photo each covers, and the flags that give the like."""
+    """Draw a sheet of masks, with the share each covers and the flags of `onar train`."""
     source = mask_source(config)
     masks = [mask_from_holes(source(SIZE, SIZE, np.random.default_rng((seed, index)))) for index in range(COUNT)]
     png = io.BytesIO()
@@ -92,7 +94,11 @@ def draw(config: MaskConfig, seed: int) -> MaskSamples:
 
 
 def as_flags(config: MaskConfig) -> str:
-    """The settings as flags of the command line; those that do not matter are left out."""
+    """The settings as command-line flags, without those that have no effect.
+
+    >>> as_flags(MaskConfig())
+    '--mask_type irregular --max_masks 3 --max_size_ratio 0.3 --max_thickness 20'
+    """
     if config.hole_ratio is None:
         number = f"--max_masks {config.max_masks}"
     else:

@@ -1,0 +1,149 @@
+"""One photo from its mask to its result: what `onar complete` does with files, and the server with uploads.
+
+The caller reads a photo and its mask, and writes or sends the result; everything between is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onar.errors import UsageError
+from onar.imaging.levels import Pixels
+from onar.imaging.losses import Loss
+from onar.imaging.photo_file import Photo, reduced
+from onar.inference.holes import ALPHA, check_size, doubts, fill_visible, find_holes, mask_of_alpha
+from onar.masks.holes import Holes
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How holes are read from a mask.
+
+    Attributes:
+        invert: black is the hole.
+        dilate: pixels by which holes are widened.
+        prefix: of option names in messages: "--" on the command line, nothing in the API.
+    """
+
+    invert: bool = False
+    dilate: int = 0
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class MaskHoles:
+    """The holes of a mask.
+
+    Attributes:
+        hole: bool H×W, what is to be filled.
+        doubts: warnings about the mask, one line each.
+    """
+
+    hole: Holes
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """A photo with its holes, and the format of the result.
+
+    Attributes:
+        photo: as read; opaque where its own transparency was the mask.
+        hole: bool H×W, what is to be filled.
+        kind: format of the result, as Pillow names it.
+        doubts: warnings about the mask, one line each.
+    """
+
+    photo: Photo
+    hole: Holes
+    kind: str
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the result is the photo's own file, because there is no hole and no other format."""
+        return not self.hole.any() and is_own_kind(self.photo, self.kind)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes for the user, one line each: losses of the result, and doubts about the mask."""
+        if self.is_unchanged:
+            return [*self.doubts]
+        return [*self.photo.losses, *self.doubts, *reduced(self.photo, self.kind)[1]]
+
+    def fill(self, inpaint: Callable[[Pixels, Holes], Pixels]) -> Photo:
+        """Fill the holes; see `fill_visible` for transparent photos and for 16 bits.
+
+        Args:
+            inpaint: (pixels, holes) -> the pixels with their holes filled.
+        """
+        return replace(self.photo, pixels=fill_visible(self.photo.pixels, self.photo.alpha, self.hole, inpaint))
+
+
+def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, int] | None = None) -> MaskHoles:
+    """The holes of a mask, with doubts about it.
+
+    Args:
+        mask: uint8 H×W, as `images.read_mask` returns it.
+        options: how to read it.
+        size: height and width to resize the holes to; None keeps the mask's.
+
+    Raises:
+        SizesDifferError: `size` has other proportions than the mask.
+
+    >>> mask = np.pad(np.full((4, 4), 255, np.uint8), 10)
+    >>> int(read_holes(mask, MaskOptions(dilate=1)).hole.sum())
+    32
+    """
+    hole = find_holes(mask, invert=options.invert, dilate=options.dilate, size=size)
+    (tall, wide), (height, width) = mask.shape, hole.shape
+    resized = f"its mask of {wide} x {tall} pixels is resized to {width} x {height} pixels"
+    doubted = doubts(mask, hole, options.invert, f"{options.prefix}invert_mask")
+    return MaskHoles(hole, (*([resized] if hole.shape != mask.shape else []), *doubted))
+
+
+def mask_photo(photo: Photo, holes: MaskHoles, kind: str, mask_name: str = "the mask") -> MaskedPhoto:
+    """Join a photo and the holes of its mask.
+
+    Args:
+        photo: as read.
+        holes: from `read_holes`.
+        kind: format of the result, as Pillow names it.
+        mask_name: of the mask, in messages.
+
+    Raises:
+        SizesDifferError: photo and holes differ in size.
+    """
+    check_size(holes.hole, photo, mask_name)
+    return MaskedPhoto(photo, holes.hole, kind, holes.doubts)
+
+
+def mask_erased_photo(photo: Photo, kind: str, options: MaskOptions) -> MaskedPhoto:
+    """A photo whose mask is its own transparency, and which becomes opaque.
+
+    Args:
+        photo: as read.
+        kind: format of the result, as Pillow names it.
+        options: how to read the mask.
+
+    Raises:
+        UsageError: the photo has no transparency.
+    """
+    if photo.alpha is None:
+        raise UsageError(f"nothing is transparent in the photo, so {options.prefix}mask {ALPHA} finds no hole")
+    holes = read_holes(mask_of_alpha(photo.alpha), options)
+    return mask_photo(replace(photo, alpha=None), holes, kind)
+
+
+def is_own_kind(photo: Photo, kind: str) -> bool:
+    """Whether a photo's file has that format; an MPO file counts as JPEG."""
+    return kind == ("JPEG" if photo.kind == "MPO" else photo.kind)
+
+
+def all_losses(photo: Photo, kind: str) -> list[Loss]:
+    """Losses of a result in a format against the photo's file, by reading and by writing."""
+    return [*photo.losses, *reduced(photo, kind)[1]]

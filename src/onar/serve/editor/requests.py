@@ -1,0 +1,77 @@
+"""Forms that the page's editor sends."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from onar.serve.editor.rectangles import Rectangles, SheetCorners
+from onar.serve.http.uploads import Filling, Format
+
+
+class PhotoUpload(BaseModel):
+    """A photo, or the id of one that was sent before and is still kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: bytes = Field(b"", description="The photo file.")
+    photo_id: str = Field("", description="Instead of the file: the `Onar-Photo` of an earlier answer.")
+    keep: bool = Field(False, description="Keep the photo for a while; the answer's `Onar-Photo` is its id.")
+    instead_of: str = Field("", description="The id of a kept photo to drop when this one is kept.")
+
+    @model_validator(mode="after")
+    def _check_photo(self) -> PhotoUpload:
+        if ("photo" in self.model_fields_set) == bool(self.photo_id):
+            raise ValueError("give either photo or photo_id")
+        return self
+
+
+class ViewUpload(PhotoUpload):
+    """A photo to view."""
+
+    parts: Rectangles | None = Field(
+        None,
+        description="Only these parts of the upright photo at full resolution, LEFT,TOP,WIDTH,HEIGHT separated by ;. "
+        "They are stacked vertically, each at the left edge.",
+    )
+    reduction: int = Field(1, ge=1, le=64, description="Factor by which parts are reduced, by the mean of pixels.")
+
+
+class MaskUpload(BaseModel):
+    """A mask."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mask: bytes = Field(description="The mask file: white is the hole, black is kept.")
+
+
+class FilledUpload(PhotoUpload):
+    """A photo with its earlier fills."""
+
+    earlier: list[bytes] = Field([], description="Answers to earlier fills, the lowest layer first.")
+    earlier_at: list[SheetCorners] = Field([], description="Position of each, as `at` of its fill.")
+
+    @model_validator(mode="after")
+    def _check_counts(self) -> FilledUpload:
+        if len(self.earlier) != len(self.earlier_at):
+            raise ValueError(f"{len(self.earlier)} earlier fills need as many earlier_at, not {len(self.earlier_at)}")
+        return self
+
+
+class FillUpload(FilledUpload, Filling):
+    """A hole to fill."""
+
+    mask: bytes = Field(
+        description="A mask file of the rectangle round the hole: white is filled. It may hold several rectangles, "
+        "stacked vertically, each at the left edge."
+    )
+    at: SheetCorners = Field(
+        description="Position of that rectangle on the upright photo, as LEFT,TOP; for several, LEFT,TOP,WIDTH,HEIGHT "
+        "separated by ;."
+    )
+    weights: str = Field("", description="Weights that onar.json names; by default the server's own.")
+
+
+class SaveUpload(FilledUpload):
+    """A photo to save with its fills."""
+
+    format: Format = Field("same", description="Format of the answer, as for completing.")
