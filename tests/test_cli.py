@@ -16,11 +16,8 @@ from onar.imaging.images import read_mask
 from onar.imaging.listing import find_masks
 from onar.masks.holes import hole_share
 from tests.conftest import PHOTOS, REPOSITORY
-
-
-def run_onar(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onar", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input=stdin)
+from tests.support.processes import run as run_python
+from tests.support.runs import run_onar
 
 
 def test_help_answers_without_loading_the_heavy_libraries() -> None:
@@ -132,7 +129,7 @@ for module in pkgutil.walk_packages(onar.__path__, "onar."):
         importlib.import_module(module.name)
 assert all(not hasattr(getattr(onar, name), "__path__") and callable(getattr(onar, name)) for name in onar.__all__)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    run = run_python("-c", code)
     assert run.returncode == 0, run.stderr
 
 
@@ -164,7 +161,8 @@ def test_the_keys_of_a_recipe_may_be_written_as_flags_are(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
 def test_a_recipe_may_come_through_a_pipe(tmp_path: Path) -> None:
-    run = run_onar("masks", "--config", "/dev/stdin", "--output", tmp_path, "--count", 1, stdin="img_size = 96")
+    command = [sys.executable, "-m", "onar", "masks", "--config", "/dev/stdin", "--output", tmp_path, "--count", "1"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input="img_size = 96")
     assert run.returncode == 0, run.stderr
     assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
     assert "no such file" in run_onar("masks", "--config", tmp_path, "--output", tmp_path).stderr

@@ -15,6 +15,7 @@ from onar.inference.backends import _choose_onnx_device, _provider
 from onar.system.devices import choose_device
 from onar.training.blend.config import BlendConfig
 from onar.training.gan.launch import start_processes
+from tests.support.processes import run
 from tests.support.runs import SMALL
 
 FAULTS = """
@@ -37,7 +38,8 @@ print(given_back, faults())
 
 def faults_before_and_after(work: str) -> tuple[int, int]:
     """How often a process had to ask the system for memory it had freed, before some work and after it."""
-    done = subprocess.run([sys.executable, "-c", FAULTS, work], capture_output=True, text=True, check=True)
+    done = run("-c", FAULTS, work)
+    assert done.returncode == 0, done.stderr
     before, after = map(int, done.stdout.splitlines()[-1].split())
     return before, after
 

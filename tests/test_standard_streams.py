@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PHOTOS
+from tests.support.processes import run as run_process
 from tests.support.runs import SMALL, train_command
 
 PHOTO = PHOTOS / "skimage_coffee.jpg"
@@ -30,29 +33,31 @@ def complete_command(mask: Path, output: Path) -> list[str]:
     return [sys.executable, "-m", "onar", "complete", *arguments]
 
 
-def run_unread(command: list[str], *, stderr_too: bool) -> tuple[int, bytes]:
-    """Run a command whose output is a broken pipe from the start."""
+@contextmanager
+def broken_pipe() -> Iterator[int]:
+    """A descriptor to write to that nothing reads from."""
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "wb") as pipe:
-        run = subprocess.run(
-            command, stdout=pipe, stderr=pipe if stderr_too else subprocess.PIPE, timeout=300, check=False
-        )
-    return run.returncode, run.stderr or b""
+    yield writer
+    os.close(writer)
 
 
 @pytest.mark.parametrize("stderr_too", [False, True])
 def test_photos_are_completed_when_nobody_reads_what_is_printed(tmp_path: Path, mask: Path, stderr_too: bool) -> None:
     output = tmp_path / "out.png"
-    assert run_unread(complete_command(mask, output), stderr_too=stderr_too) == (0, b"")
+    with broken_pipe() as pipe:
+        command, errors = complete_command(mask, output), pipe if stderr_too else subprocess.PIPE
+        done = subprocess.run(command, stdout=pipe, stderr=errors, timeout=300, check=False)
+    assert (done.returncode, done.stderr or b"") == (0, b"")
     assert Image.open(output).size == Image.open(PHOTO).size
 
 
 def test_a_training_whose_output_nobody_reads_ends_with_its_weights(photos: Path, tmp_path: Path) -> None:
     command = train_command(data=photos, results_dir=tmp_path / "results", **{**SMALL, "epochs": 1})
-    code, message = run_unread(command, stderr_too=False)
-    assert code == 0
-    assert b"error" not in message.lower()
+    with broken_pipe() as pipe:
+        done = run_process(*command, stdout=pipe)
+    assert done.returncode == 0
+    assert "error" not in done.stderr.lower()
     assert (tmp_path / "results" / "generator_final.pth").is_file()
 
 
@@ -98,6 +103,8 @@ def test_a_program_without_streams_can_complete(tmp_path: Path, mask: Path) -> N
     """As under pythonw, where Onar is called from Python and `main` has prepared nothing."""
     code = """
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from onar.completion.verb import complete
 sys.stdout = sys.stderr = None

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from onar.completion import in_process
 from onar.completion.results import Work
 from tests.completion.test_completion import hole_of, photo_of, save_mask
 from tests.conftest import PHOTOS
+from tests.support.processes import Process
 from tests.support.runs import wait_until
 
 SIZE = 48, 64
@@ -169,8 +169,8 @@ def test_a_stopped_call_leaves_only_whole_files_and_resumes(number: int) -> None
     for index in range(40):
         large.save(f"photos/{index:02}.png", compress_level=1)
         save_mask(Path("masks", f"{index:02}.png"), hole)
-    command = [sys.executable, "-m", "onar", "complete", "photos", "--mask", "masks", "--output", "out"]
-    with subprocess.Popen([*command, "--weights", "pyramid"], stderr=subprocess.DEVNULL) as process:
+    command = ["-m", "onar", "complete", "photos", "--mask", "masks", "--output", "out", "--weights", "pyramid"]
+    with Process(*command) as process:
         wait_until(lambda: Path("out").is_dir() and len(os.listdir("out")) > 1)
         process.send_signal(number)
         assert process.wait(timeout=60) == 128 + number

@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import subprocess
 import sys
 import tarfile
 import time
@@ -28,6 +27,7 @@ from onar.errors import OnarError, UsageError
 from onar.settings.training import TrainConfig
 from onar.training.gan.verb import train
 from tests.conftest import PHOTOS
+from tests.support.processes import Process
 from tests.support.runs import SMALL, assert_same_weights, records, train_command
 
 datasets = pytest.importorskip("datasets", reason='needs the extra "hub"')
@@ -331,7 +331,7 @@ def test_a_killed_training_on_a_stream_ends_with_the_weights_of_one_that_was_not
     train(TrainConfig(results_dir=tmp_path / "whole", stream=True, **settings))
     killed = tmp_path / "killed"
     command = [*train_command(results_dir=killed, **settings), "--stream"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with Process(*command) as process:
         while not (killed / "log.jsonl").exists() or (killed / "log.jsonl").read_text().count("\n") < 4:
             assert process.poll() is None
             time.sleep(0.001)

@@ -31,6 +31,7 @@ from onar.masks.holes import hole_share
 from onar.settings.training import MaskConfig, TrainConfig
 from onar.training.gan.verb import train
 from tests.conftest import PHOTOS
+from tests.support.processes import run
 from tests.support.runs import SMALL
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
@@ -359,7 +360,8 @@ assert threads == [1, 1, 1, 1], threads
 assert cv2.getNumThreads() == 2
 """
     shutil.copy(PATHS[0], tmp_path)
-    subprocess.run([sys.executable, "-c", script, tmp_path], check=True, timeout=120)
+    done = run("-c", script, tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_reading_processes_end_with_a_program_that_stops_in_the_middle() -> None:
@@ -375,7 +377,7 @@ batches = iter(photo_loader(training(PATHS), EpochBatches(len(PATHS), 2, seed=0)
 next(batches)
 sys.exit(7)
 """
-    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == 7
+    assert run("-c", script).returncode == 7
 
 
 def test_samples_are_the_same_whatever_the_number_of_reading_processes() -> None:

@@ -4,10 +4,8 @@ import base64
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from functools import partial
 from io import BytesIO
@@ -32,6 +30,7 @@ from onar.masks.shapes import HOLE
 from onar.metrics.baselines import BASELINES, telea
 from onar.metrics.scores import MAX_PSNR
 from tests.evaluation.conftest import OFFLINE, SIZE
+from tests.support.runs import flags, run_onar
 
 evaluate = partial(onar.evaluate, weights="pyramid")  # quick, and what is tested here does not depend on it
 PERFECT = {"psnr": MAX_PSNR, "psnr_hole": MAX_PSNR, "ssim": 1, "ssim_hole": 1, "l1": 0, "l1_hole": 0, "st_lpips": 0}
@@ -423,14 +422,10 @@ def test_the_table_names_every_method_metric_and_range(report: Report) -> None:
 # ---------------------------------------------------------------- the command
 
 
-def run_onar(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onar", "evaluate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ))
-
-
 def test_the_command_writes_both_reports(photos: Path, masks: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "report.json"
-    run = run_onar("--data", photos, "--masks", masks, "--weights", "pyramid", "--img_size", 32, "--output", output)
+    options = {"data": photos, "masks": masks, "weights": "pyramid", "img_size": 32, "output": output}
+    run = run_onar("evaluate", *flags(**options))
     assert run.returncode == 0, run.stderr
     assert "PSNR (dB)" in run.stdout
     assert "LPIPS: not available" in run.stdout

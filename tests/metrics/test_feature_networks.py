@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torchvision.models.vgg import make_layers
 
 from onar.errors import OnarError, UsageError
 from onar.metrics.feature_networks import FEATURES, FrozenFeatures, load_features
+from tests.support.processes import run
 
 PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
 SHAPES = {
@@ -207,6 +207,7 @@ def load_vgg16_offline(torch_home: Path) -> str:
     code = """
 from onar.errors import OnarError
 from onar.metrics.feature_networks import load_features
+from tests.support.processes import run
 try:
     load_features("vgg16")
 except OnarError as error:
@@ -215,9 +216,8 @@ except OnarError as error:
     dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     alive = {key: value for key, value in os.environ.items() if key.lower() != "no_proxy"}
     environment = {**alive, **dead, "TORCH_HOME": str(torch_home)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
-    )
+    done = run("-c", code, env=environment)
+    assert done.returncode == 0, done.stderr
     return done.stdout.partition("REFUSED ")[2].rstrip("\n")
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from onar.metrics.learned_distances import (
 )
 from onar.metrics.set_features import load_set_features
 from tests.conftest import PHOTOS
+from tests.support.processes import run
 
 NAMES = ("skimage_chelsea.jpg", "skimage_coffee.jpg")
 
@@ -107,16 +106,9 @@ def test_without_weights_and_network_lpips_says_so_at_once(tmp_path: Path) -> No
         "import onar\nfrom onar.metrics.learned_distances import lpips\n"
         "try: lpips()\nexcept onar.OnarError as error: print(error)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | dead | {"TORCH_HOME": str(tmp_path), "no_proxy": "", "NO_PROXY": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert "cannot be downloaded" in run.stdout
-    assert str(tmp_path) in run.stdout
+    done = run("-c", code, env=os.environ | dead | {"TORCH_HOME": str(tmp_path), "no_proxy": "", "NO_PROXY": ""})
+    assert "cannot be downloaded" in done.stdout
+    assert str(tmp_path) in done.stdout
 
 
 def test_sets_that_are_the_same_have_no_distance() -> None:

@@ -26,7 +26,7 @@ from onar.settings.training import TrainConfig
 from onar.training.curve_names import LOSSES
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos
-from tests.support.runs import SMALL, train_command
+from tests.support.runs import SMALL, flags, run_onar
 from tests.support.server import Server
 
 
@@ -254,8 +254,7 @@ def in_list(server: Server, name: str) -> dict:
 def test_a_real_training_has_its_curves_and_its_sheets(server: Server, root: Path) -> None:
     folder = root / "gerçek"
     settings = {**SMALL, "photos_per_epoch": 8}
-    command = train_command(data=bundled_photos(), results_dir=folder, **settings)
-    subprocess.run(command, check=True, capture_output=True)
+    assert run_onar("train", *flags(data=bundled_photos(), results_dir=folder, **settings)).returncode == 0
     name = "koşu ile/gerçek"
     short, training = in_list(server, name), get_run(server, name).json()
     assert training.items() >= short.items()

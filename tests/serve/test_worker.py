@@ -2,8 +2,6 @@ import asyncio
 import ctypes
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -18,6 +16,7 @@ from onar.serve.child import Child, Task, expecting
 from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace
 from onar.serve.worker import GRACE, Worker
+from tests.support.processes import Process
 
 
 def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
@@ -304,8 +303,7 @@ def test_a_child_does_not_outlive_a_killed_server(tmp_path: Path, busy: bool) ->
     lines = ["from onar.serve.child import Child, Task", "import os, time", "child = Child()"]
     lines += ["print(child.do(Task(os.getpid, 9)).result, flush=True)"]
     lines += ["child.do(Task(__import__('functools').partial(time.sleep, 600), 9))" if busy else "time.sleep(600)"]
-    with subprocess.Popen([sys.executable, "-c", "\n".join(lines)], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
+    with Process("-c", "\n".join(lines)) as server:
         pid = int(server.stdout.readline())
         server.kill()
     end = time.monotonic() + 60

@@ -1,16 +1,19 @@
 """Small trainings, and what they leave, for the tests that need them."""
 
+import io
 import json
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
+
+from onar.cli import main
 
 SMALL = {
     "img_size": 32,
@@ -57,12 +60,19 @@ def flags(**settings: object) -> list[str]:
 
 
 def train_command(**settings: object) -> list[str]:
-    return [sys.executable, "-m", "onar", "train", *flags(**settings)]
+    """What follows `python` in the command of a training; see `tests.support.processes`."""
+    return ["-m", "onar", "train", *flags(**settings)]
 
 
-def run_onar(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onar", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+def run_onar(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the `onar` command in this process: its exit code, and what it writes to stdout and stderr."""
+    words, code = list(map(str, arguments)), 0
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as errors:
+        try:
+            main(words)
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(words, code, said.getvalue(), errors.getvalue())
 
 
 def records(results: Path, kind: str) -> list[dict]:

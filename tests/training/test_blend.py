@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import tomllib
 from itertools import combinations
@@ -38,6 +37,7 @@ from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.weights.metadata import BLEND
 from onar.weights.tensors import save_state
+from tests.support.processes import Process
 from tests.support.runs import SMALL_BLEND, flags, run_onar, wait_until
 
 COUNT = SMALL_BLEND["count"]
@@ -157,7 +157,7 @@ def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(
     settings = SMALL_BLEND | {"count": 2000, "num_workers": 2}
     command = ["blend", *flags(data=photos, output=tmp_path / "blend.safetensors", **settings)]
     folder = tmp_path / "blend_pairs"
-    with subprocess.Popen([sys.executable, "-m", "onar", *command], stderr=subprocess.DEVNULL) as process:
+    with Process("-m", "onar", *command) as process:
         wait_until(lambda: len(list(folder.glob("pair_*.npy"))) > 2)
         process.kill()
     missing = missing_pairs(folder, COUNT)

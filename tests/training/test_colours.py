@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import tomllib
 from contextlib import closing
@@ -34,6 +33,7 @@ from onar.training.results_folder import Results
 from onar.training.run import Run
 from onar.weights.bundled import bundled_photos, texture_weights
 from onar.weights.tensors import save_state
+from tests.support.processes import run as run_process
 from tests.support.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
 
 
@@ -87,7 +87,7 @@ def test_a_network_of_any_width_trains_on_a_processor_with_avx2_alone(
 ) -> None:
     file = tmp_path / "colours.safetensors"
     settings = flags(data=photos, weights=start, output=file, **SMALL_COLOURS)
-    run = run_onar("colours", *settings, env=os.environ | AVX2_ALONE)
+    run = run_process("-m", "onar", "colours", *settings, on_import=AVX2_ALONE)
     assert run.returncode == 0, run.stderr
     assert file.exists()
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from threading import Timer
@@ -20,6 +19,7 @@ from onar.errors import OnarError, UsageError
 from onar.imaging.listing import find_photos
 from onar.training.gan.step import GAN
 from onar.training.results_folder import Results
+from tests.support.processes import Process
 from tests.support.runs import SMALL, assert_same_weights, has_ended, wait_until
 
 CROPS = RandomCrops(32, 32, GeneratedMasks(), seed=0)
@@ -231,9 +231,7 @@ next(iter(PhotoLoader(Blocked(), num_workers=1, worker_init_fn=start_worker)))
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end a process with its parent")
 def test_a_reading_process_that_waits_for_a_drive_ends_with_the_training(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    command = [sys.executable, "-c", BLOCKED, str(tmp_path / "pipe")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with Process("-c", BLOCKED, tmp_path / "pipe") as process:
         assert process.stdout.readline() == "reading\n"
         (reader,) = [
             child

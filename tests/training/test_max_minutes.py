@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from onar import TrainConfig, train
 from onar.errors import UsageError
 from onar.training.budget import AIM, epoch_ends, steps_that_fit
 from onar.weights.tensors import load_state
+from tests.support.processes import Process
 from tests.support.runs import SMALL, assert_same_weights, records, train_command, wait_until
 from tests.training.test_processes import in_processes, train_in_own_folder
 
@@ -99,8 +99,7 @@ def test_time_enough_changes_nothing(
 
 def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(photos: Path, tmp_path: Path) -> None:
     command = train_command(data=photos, results_dir=tmp_path, **ENDLESS, max_minutes=0.2)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
+    with Process(*command) as process:
         while not (plan := PLAN.match(process.stdout.readline())):
             assert process.poll() is None
         process.send_signal(signal.SIGSTOP)

@@ -1,6 +1,5 @@
 """The number format of a run, on processors that multiply bf16 and on those that only emulate it."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,13 +11,14 @@ from onar import TrainConfig, train
 from onar.errors import UsageError
 from onar.training.precision import choose_precision, multiplies_bf16
 from onar.weights.tensors import load_state, save_state
-from tests.support.runs import AVX2_ALONE, SMALL, flags, on_x86, records, run_onar
+from tests.support.processes import run
+from tests.support.runs import AVX2_ALONE, SMALL, on_x86, records, train_command
 
 FEW = {**SMALL, "lambda_content": 0.0, "epochs": 1}
 
 
 def train_on_avx2(**settings: object) -> subprocess.CompletedProcess[str]:
-    done = run_onar("train", *flags(**settings), env=os.environ | AVX2_ALONE)
+    done = run(*train_command(**settings), on_import=AVX2_ALONE)
     assert done.returncode == 0, done.stderr
     return done
 

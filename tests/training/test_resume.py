@@ -3,17 +3,15 @@
 import os
 import random
 import re
-import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unicodedata import normalize
 
+import psutil
 import pytest
 import torch
 
@@ -30,13 +28,14 @@ from onar.system.files import replacing
 from onar.training.results_folder import Results
 from onar.training.resume import Checkpoint
 from onar.weights.tensors import load_state, save_state
-from tests.support.runs import SMALL, assert_same_weights, records, state, train_command
+from tests.support.processes import Process, run
+from tests.support.runs import SMALL, assert_same_weights, flags, records, state, train_command
 
 # A checkpoint after every step, and no feature network to load in every life of a process that is about to be killed.
 KILLED = {**SMALL, "lambda_content": 0.0, "checkpoint_minutes": 1e-9, "discriminator_channels": 32}
 
 
-def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+def wait_until(reached: Callable[[], bool], process: Process) -> bool:
     """Watch a process closely until it has got somewhere; False when it ended before."""
     deadline = time.monotonic() + 600
     while not reached():
@@ -56,28 +55,33 @@ def being_written(results: Path) -> list[Path]:
     return list((results / "checkpoints").glob(".*.partial*"))
 
 
-def stop_while_writing(process: subprocess.Popen[str], results: Path) -> bool:
+def stop_while_writing(process: Process, results: Path) -> bool:
     """Hold a process while a checkpoint is half written; False when the moment had passed."""
     process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    wait_until(lambda: has_stopped(process.pid), process)
     if being_written(results):
         return True
     process.send_signal(signal.SIGCONT)
     return False
 
 
+def has_stopped(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return True
+
+
 def kill_once(command: list[str], results: Path, rng: random.Random, *, writing: bool) -> bool:
     """Start the training and kill it at a random moment, or while it writes a checkpoint; False when it ended first."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
     # A line of the log has about 400 bytes, so this is after one to three steps and anywhere in the next.
     target = log_size(results) + rng.randrange(400, 1300)
-    alive = wait_until(lambda: log_size(results) >= target, process)
-    while writing and alive:
-        alive = wait_until(lambda: bool(being_written(results)), process)
-        if alive and stop_while_writing(process, results):
-            break
-    process.kill()
-    process.wait()
+    with Process(*command) as process:
+        alive = wait_until(lambda: log_size(results) >= target, process)
+        while writing and alive:
+            alive = wait_until(lambda: bool(being_written(results)), process)
+            if alive and stop_while_writing(process, results):
+                break
+        process.kill()
     return alive
 
 
@@ -93,7 +97,7 @@ def kill_and_go_on(kills: int, seed: int, photos: Path, folder: Path) -> str:
         torn += bool(being_written(results))
     assert killed == kills
     assert torn >= kills // 2
-    ending = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ending = run(*command)
     assert ending.returncode == 0, ending.stderr
     train(TrainConfig(**settings, results_dir=folder / "whole"))
     assert_same_weights(folder / "whole", results)
@@ -358,15 +362,23 @@ def test_a_run_that_cannot_start_removes_nothing(
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+FULL_DISK = """
+import resource, signal, sys
+from onar.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))
+main(sys.argv[1:])
+"""
+
+
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_same_command_goes_on(
     finished: Path, unfinished: Path, photos: Path
 ) -> None:
     newest = unfinished / "checkpoints" / "step_00000006.pt"
     size = newest.stat().st_size
     newest.unlink()
-    command = train_command(data=photos, results_dir=unfinished, **SMALL)
-    limited = partial(allow_files_up_to, size // 2)
-    full = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=limited)
+    settings = flags(data=photos, results_dir=unfinished, **SMALL)
+    full = run("-c", FULL_DISK.format(size=size // 2), "train", *settings)
     assert full.returncode == 1
     said = full.stderr.splitlines()[-1]
     assert re.match(r"onar: cannot write \S+step_00000006.pt: File too large\. .*step_00000003\.pt", said)
@@ -375,12 +387,6 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_same_command_goes_on(
     load_state(unfinished / "checkpoints" / "step_00000003.pt", sealed=True)
     train(TrainConfig(data=photos, results_dir=unfinished, **SMALL))
     assert_same_weights(finished, unfinished)
-
-
-def allow_files_up_to(size: int) -> None:
-    """Let writes beyond so many bytes fail, as on a full disk; for the time before a program starts."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def test_a_disk_too_small_for_the_checkpoints_is_found_before_the_training(tmp_path: Path) -> None:
@@ -394,17 +400,12 @@ def test_a_disk_too_small_for_the_checkpoints_is_found_before_the_training(tmp_p
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def running(command: list[str]) -> Iterator[Process]:
     """A training that has begun; it is killed at the end."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    try:
+    with Process(*command) as process:
         assert process.stdout.readline().startswith("Epoch ")
         yield process
-    finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_two_runs_cannot_write_one_folder_and_a_kill_frees_it(photos: Path, tmp_path: Path) -> None:
@@ -503,7 +504,7 @@ def test_a_pickle_that_would_run_a_command_is_refused_wherever_a_file_is_given(
     torch.load(evil, weights_only=False)
     assert owned.exists(), "the file is harmless, and this test would be, too"
     owned.unlink()
-    verb = ["train", *train_command(data=photos, results_dir=tmp_path / "results", **SMALL)[4:]]
+    verb = ["train", *flags(data=photos, results_dir=tmp_path / "results", **SMALL)]
     if option == "weights":
         photo, mask, *_ = map(str, photos.glob("*.jpg"))
         verb = ["complete", photo, "--mask", mask, "--output", str(tmp_path / "out.png")]

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -30,6 +28,8 @@ from onar.training.progress import Progress
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS, REPOSITORY
+from tests.support.processes import Process
+from tests.support.processes import run as run_process
 from tests.support.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
 
 
@@ -104,19 +104,16 @@ def test_another_seed_gives_other_weights(finished: Path, photos: Path, tmp_path
 def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, photos: Path, tmp_path: Path) -> None:
     results = tmp_path / "stopped"
     command = train_command(data=photos, results_dir=results, **SMALL | {"num_workers": 1})
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "Epoch 1/2\n"
-    os.killpg(process.pid, number)  # terminals and schedulers signal the reading processes, too
-    _, errors = process.communicate(timeout=120)
+    with Process(*command, start_new_session=True) as process:
+        assert process.stdout.readline() == "Epoch 1/2\n"
+        os.killpg(process.pid, number)  # terminals and schedulers signal the reading processes, too
+        _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "The same command goes on" in errors
     assert not (results / "generator_final.pth").exists()
     stopped_after = records(results, "step")[-1]["step"]
     assert stopped_after < 6
-    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    again = run_process(*command)
     assert f"Going on after step {stopped_after}" in again.stdout
     assert_same_weights(finished, results)
     assert [record["step"] for record in records(results, "step")] == [1, 2, 3, 4, 5, 6]
@@ -297,10 +294,7 @@ onar.cli.main(sys.argv[1:])
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits the address space as Linux does")
 def test_running_out_of_memory_names_three_ways_out(photos: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "lambda_content": 0, "img_size": 256, "batch_size": 16, "base_channels": 64}
-    command = [sys.executable, "-c", OUT_OF_MEMORY, "train"]
-    run = subprocess.run(
-        [*command, *flags(data=photos, results_dir=tmp_path, **settings)], capture_output=True, text=True, check=False
-    )
+    run = run_process("-c", OUT_OF_MEMORY, "train", *flags(data=photos, results_dir=tmp_path, **settings))
     assert run.returncode == 1
     line = run.stderr.strip().splitlines()[-1]
     assert line.startswith("onar: out of memory at --batch_size 16, --img_size 256: --batch_size 8 --accumulation_st")
@@ -371,8 +365,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photos: Path
 class TestBadInput:
     """Each ends with one line and a non-zero exit, and leaves nothing behind."""
 
-    def refusal(self, *arguments: object, code: int, environment: dict[str, str] | None = None) -> str:
-        run = run_onar(*arguments, env={**os.environ, **(environment or {})})
+    def refusal(self, *arguments: object, code: int) -> str:
+        run = run_onar(*arguments)
         assert run.returncode == code, run.stderr
         assert run.stderr.count("\n") == 1, run.stderr
         assert "Traceback" not in run.stderr
@@ -424,14 +418,14 @@ class TestBadInput:
     def test_too_deep_for_the_size(self) -> None:
         assert "--depth 5 or less" in self.refusal("train", "--img_size", 48, "--depth", 6, code=2)
 
-    def test_vgg16_without_network_or_cache(self, photos: Path, tmp_path: Path) -> None:
-        nowhere = {
-            "TORCH_HOME": str(tmp_path),
-            "https_proxy": "http://127.0.0.1:9",
-            "HTTPS_PROXY": "http://127.0.0.1:9",
-        }
+    def test_vgg16_without_network_or_cache(
+        self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
         settings = flags(**{**SMALL, "data": photos, "results_dir": tmp_path / "results", "content_network": "vgg16"})
-        said = self.refusal("train", *settings, code=1, environment=nowhere)
+        said = self.refusal("train", *settings, code=1)
         assert "--content_weights" in said
         assert "efficientnet_lite0" in said
         assert str(tmp_path) in said
@@ -456,11 +450,8 @@ def test_the_example_script_trains(photos: Path, tmp_path: Path) -> None:
         assert count == 1, name
     # The full-width network of depth 8 needs 256 pixels; the guide's script has no constant for it.
     script = script.replace("batch_size=BATCH_SIZE", "batch_size=BATCH_SIZE, depth=3, base_channels=4")
-    (tmp_path / "model_script.py").write_text(script)
     shutil.copytree(photos, tmp_path / "data")
-    run = subprocess.run(
-        [sys.executable, "model_script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
-    )
+    run = run_process("-c", script, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "inpainting_results" / "generator_final.pth").exists()
 
