@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/onar demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 
 # The long tests, which are not part of CI.
 soak: $(VENV)/.installed-dev

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.completing import SIZES
 from benchmarks.machine import processor
@@ -155,7 +155,7 @@ def write_photo(folder: Path, height: int, width: int) -> Path:
 
 def fill_twice(place: Place, photo: Path) -> Round:
     """Drop a photo, and fill two holes of it."""
-    with running_browser() as browser:
+    with sync_playwright() as playwright, running_browser(playwright) as browser:
         page = browser.new_page()
         open_page(page, place.url)
         opened = _seconds(page, lambda: _drop(page, photo), "data-state", "ready")

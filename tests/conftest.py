@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.support.runs import SMALL
 
+pytest_plugins = ["tests.support.browser"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 PHOTOS = REPOSITORY / "src" / "onar" / "assets" / "photos"
@@ -61,8 +63,13 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("cuda"):
-                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+    for item in items:
+        if "playwright" in item.fixturenames:
+            item.add_marker(pytest.mark.browser)
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+    # What takes long comes first, so that the workers end at the same time.
+    long = {item.path for item in items if item.get_closest_marker("browser") or item.get_closest_marker("process")}
+    items.sort(key=lambda item: item.path not in long)

@@ -138,6 +138,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.Captu
     assert "--val FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.process
 @pytest.mark.soak
 def test_ablations_that_were_stopped_go_on_and_what_is_done_is_not_done_again(photos: Path, tmp_path: Path) -> None:
     recipe, results, page = tmp_path / "recipe.toml", tmp_path / "results", tmp_path / "page.md"

@@ -74,11 +74,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
+@pytest.mark.process
 def test_the_wheel_holds_what_it_must_and_nothing_else(wheel: Path) -> None:
     unbuilt = "missing: onar/assets/page/" if not (bundled_page() / "index.html").is_file() else "nothing of the page"
     assert [fault for fault in faults_of_wheel(wheel) if not fault.startswith(unbuilt)] == []
 
 
+@pytest.mark.process
 def test_an_installed_wheel_completes_a_photo(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)

@@ -20,6 +20,7 @@ from tests.support.processes import run as run_python
 from tests.support.runs import run_onar
 
 
+@pytest.mark.process
 def test_help_answers_without_loading_the_heavy_libraries() -> None:
     code = """
 import sys
@@ -121,6 +122,7 @@ def test_the_public_names_load() -> None:
         _ = onar.nothing
 
 
+@pytest.mark.process
 def test_the_public_names_survive_importing_every_module() -> None:
     code = """
 import importlib, pkgutil, onar
@@ -159,6 +161,7 @@ def test_the_keys_of_a_recipe_may_be_written_as_flags_are(tmp_path: Path) -> Non
     assert read_mask(tmp_path / "mask_0000.png").shape == (96, 96)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
 def test_a_recipe_may_come_through_a_pipe(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "onar", "masks", "--config", "/dev/stdin", "--output", tmp_path, "--count", "1"]

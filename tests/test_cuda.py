@@ -160,6 +160,7 @@ def test_a_photo_is_completed_as_on_the_cpu(network: str, finished: Path) -> Non
     assert np.array_equal(on_gpu[mask == 0], photo[mask == 0])
 
 
+@pytest.mark.process
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
 def test_two_processes_train_over_nccl(photos: Path, tmp_path: Path) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "onar"]

@@ -44,12 +44,14 @@ def faults_before_and_after(work: str) -> tuple[int, int]:
     return before, after
 
 
+@pytest.mark.process
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_freed_memory_is_used_again_without_asking_the_system() -> None:
     given_back, kept = faults_before_and_after("keep_freed_memory()")
     assert kept < given_back / 10
 
 
+@pytest.mark.process
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_training_from_python_leaves_the_memory_of_the_process_to_its_owner(photos: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "data": str(photos), "results_dir": str(tmp_path), "lambda_content": 0.0, "max_steps": 1}
@@ -67,6 +69,7 @@ finally:
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="torch's OpenMP is not GNU's")
 @pytest.mark.parametrize(
     ("chosen", "spins"),
@@ -82,6 +85,7 @@ def test_the_command_lets_threads_sleep_soon_unless_the_person_has_chosen(chosen
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
+@pytest.mark.process
 def test_importing_onar_leaves_the_environment_alone() -> None:
     code = "import os; before = dict(os.environ); import onar, onar.cli; print(before == dict(os.environ))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -241,6 +241,7 @@ def assert_it_serves(script: str) -> None:
     assert serving
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("block", SHELL_RUN, ids=name_of)
 def test_a_shell_block_runs(block: Block, folder: Path) -> None:
     lines = [line for line in block.lines if is_run(line)]

@@ -10,6 +10,8 @@ from PIL import Image
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, map_memory_errors
 
+pytestmark = pytest.mark.process
+
 LIMITED = """
 import resource, sys
 from onar import Inpainter

@@ -17,6 +17,8 @@ from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.runs import SMALL
 from tests.support.server import a_mask, a_photo, encode, running_server
 
+pytestmark = pytest.mark.process
+
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 FILL = """

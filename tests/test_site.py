@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import onar
 from tests.conftest import REPOSITORY
-from tests.support.browser import keep_picture, running_browser
+from tests.support.browser import keep_picture
 
 pytest.importorskip("material", reason="needs MkDocs Material: pip install -e '.[docs]'")
 pytest.importorskip("mkdocstrings", reason="needs mkdocstrings: pip install -e '.[docs]'")
@@ -77,6 +77,7 @@ def test_every_page_of_docs_is_in_the_navigation(documents: dict[str, Document])
     assert turkish | untranslated <= set(documents["tr/index.html"].links)
 
 
+@pytest.mark.process
 def test_every_link_of_the_site_leads_somewhere(site: Path, documents: dict[str, Document]) -> None:
     for place, document in documents.items():
         for address in {*document.links, *document.loaded}:
@@ -90,6 +91,7 @@ def test_every_link_of_the_site_leads_somewhere(site: Path, documents: dict[str,
                 assert anchor in there.anchors, (place, address)
 
 
+@pytest.mark.process
 def test_a_browser_asks_no_other_host(site: Path, documents: dict[str, Document]) -> None:
     loaded = [address for document in documents.values() for address in document.loaded]
     styles = [address for path in site.rglob("*.css") for address in re.findall(r"url\(([^)]*)", path.read_text())]
@@ -119,18 +121,16 @@ def test_the_reference_has_every_public_name_and_setting(documents: dict[str, Do
 
 
 @pytest.fixture(scope="module")
-def page(site: Path) -> Iterator[Page]:
-    """A browser, and the host that `make docs` advises."""
+def page(browser: Browser, site: Path) -> Iterator[Page]:
+    """A page of the host that `make docs` advises."""
     host = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(site), "0"]
-    with (
-        running_browser() as browser,
-        subprocess.Popen(host, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
-    ):
+    with subprocess.Popen(host, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         address = re.search(rb"http://[\d.]+:\d+/", process.stdout.readline())[0].decode()
         yield browser.new_page(base_url=address)
         process.kill()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("start", "words", "found"),
     [
@@ -146,6 +146,7 @@ def test_search_finds_words_in_either_language(page: Page, start: str, words: st
     expect(page.get_by_role("list").get_by_role("heading", name=found).first).to_be_visible()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("place", ["index.html", "tr/tamamlama.html", "mathematics.html"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_fit_the_screen(page: Page, place: str, width: int) -> None:

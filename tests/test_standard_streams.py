@@ -15,6 +15,8 @@ from tests.conftest import PHOTOS
 from tests.support.processes import run as run_process
 from tests.support.runs import SMALL, train_command
 
+pytestmark = pytest.mark.process
+
 PHOTO = PHOTOS / "skimage_coffee.jpg"
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="closes descriptors as a shell does")
 

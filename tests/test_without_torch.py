@@ -20,6 +20,8 @@ from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS
 from tests.support.server import needs_page
 
+pytestmark = pytest.mark.process
+
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 
 

@@ -158,6 +158,7 @@ def test_photos_replaced_in_place_cannot_be_resumed(capsys: pytest.CaptureFixtur
     assert "so --resume cannot see whether it is completed" in capsys.readouterr().err
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_call_leaves_only_whole_files_and_resumes(number: int) -> None:

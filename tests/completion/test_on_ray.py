@@ -29,6 +29,8 @@ from onar.errors import UsageError
 from tests.conftest import PHOTOS
 from tests.support.runs import has_ended, wait_until
 
+pytestmark = pytest.mark.process
+
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='needs "onar[ray]"; Ray is not there for every Python')
 COUNT = 8
 LONGEST = 300

@@ -155,6 +155,7 @@ def test_half_precision_is_near_where_the_network_is_calm(name: str, tmp_path: P
 # ---------------------------------------------------------------- every way in which Onar runs it
 
 
+@pytest.mark.process
 def test_a_converted_file_completes_and_is_served(tmp_path: Path) -> None:
     case = make_case("naoto0804", tmp_path)
     converted = run_onar("convert", case.theirs, "--output", tmp_path / "again.safetensors")

@@ -323,6 +323,7 @@ def test_a_stream_says_which_settings_it_needs() -> None:
         TrainConfig(data="hf:user/something", stream=True)
 
 
+@pytest.mark.process
 def test_a_killed_training_on_a_stream_ends_with_the_weights_of_one_that_was_not(
     sources: dict[str, str], tmp_path: Path
 ) -> None:

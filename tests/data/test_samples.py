@@ -321,6 +321,7 @@ def test_a_killed_reading_process_is_reported_in_one_line() -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_script_without_a_main_guard_gets_an_error_about_it(tmp_path: Path, method: str) -> None:
     script = tmp_path / "script.py"
@@ -341,6 +342,7 @@ train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r
 # ---------------------------------------------------------------- batches
 
 
+@pytest.mark.process
 def test_reading_processes_are_forked_off_while_opencv_has_no_threads(tmp_path: Path) -> None:
     """With threads of OpenCV's in the parent, about every second one would wait forever."""
     script = """
@@ -364,6 +366,7 @@ assert cv2.getNumThreads() == 2
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.process
 def test_reading_processes_end_with_a_program_that_stops_in_the_middle() -> None:
     """Also with the versions of PyTorch that leave them to garbage collection, which comes too late."""
     script = """

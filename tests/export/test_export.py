@@ -111,6 +111,7 @@ def test_an_inpainter_completes_with_the_file_as_with_the_weights(strategy: str,
     assert (results[1] != photo).any()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("which", ["exported file", "pyramid", "bundled"])
 def test_completing_on_a_cpu_never_imports_pytorch(which: str, exported: Path, tmp_path: Path) -> None:
     Image.open(COFFEE).resize((90, 70)).save(tmp_path / "photo.png")

@@ -25,7 +25,7 @@ from onar.export.verb import export
 from onar.export.web import GENERATOR
 from onar.weights.bundled import bundled_page
 from tests.conftest import PHOTOS
-from tests.support.browser import PATIENCE, running_browser
+from tests.support.browser import PATIENCE
 from tests.support.static_host import hosting
 
 pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), reason="needs the built page")
@@ -53,12 +53,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_site(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export of one's own weights."""
     return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +253,8 @@ FILLED_IN_FIREFOX = """<!doctype html><meta charset="utf-8"><script>
 """No driver for the Firefox of a distribution is needed where the page itself reports the result."""
 
 
+@pytest.mark.process
+@pytest.mark.browser
 @pytest.mark.skipif(FIREFOX is None, reason="needs Firefox: apt-get install firefox-esr")
 def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
     assert FIREFOX is not None

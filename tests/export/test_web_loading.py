@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from onar import PConvUNet
 from onar.checkpoint import save_weights
 from onar.export.verb import export
 from onar.weights.bundled import bundled_page
-from tests.support.browser import PATIENCE, button, canvas, drag, let_draw, running_browser
+from tests.support.browser import PATIENCE, button, canvas, drag, let_draw
 from tests.support.server import needs_page
 from tests.support.static_host import Watched, watching
 
@@ -27,12 +26,6 @@ UPDATED = """async (before) => {
     while ((await caches.keys()).some((name) => name === before)) await new Promise(requestAnimationFrame);
 }"""
 VERSION = "caches.keys().then((names) => names.find((name) => name.startsWith('onar http')))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

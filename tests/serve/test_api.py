@@ -36,6 +36,8 @@ from tests.support import bad_requests
 from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
 from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server, server_in_process
 
+pytestmark = pytest.mark.process
+
 LIMITS = (
     *("--max_body_megabytes", bad_requests.MAX_MEGABYTES, "--max_megapixels", bad_requests.MAX_MEGAPIXELS),
     *("--max_whole_megapixels", bad_requests.MAX_WHOLE_MEGAPIXELS),

@@ -11,6 +11,8 @@ from PIL import Image
 from tests.conftest import REPOSITORY
 from tests.support.server import Server, a_hole, a_mask, a_photo, encode
 
+pytestmark = pytest.mark.process
+
 DOCUMENT = (REPOSITORY / "docs" / "serve.md").read_text()
 ADDRESS = "http://127.0.0.1:7860"
 

@@ -25,7 +25,9 @@ from onar.serve.editor.tasks import VIEW_SIZE
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.support.bad_requests import JPEG, MASK, PHOTO, a_zip, png_of_size
-from tests.support.server import COFFEE, Server, a_hole, encode, server_in_process
+from tests.support.server import COFFEE, Server, a_hole, encode, run_async, server_in_process
+
+pytestmark = pytest.mark.process
 
 HEIGHT, WIDTH = 96, 128
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -415,7 +417,7 @@ def test_a_full_queue_is_refused_before_a_request_is_read(path: str) -> None:
             with worker.place():
                 return await client.post(f"/api/{path}", content=b"no form")
 
-    answer = asyncio.run(asyncio.wait_for(test(), timeout=60))
+    answer = run_async(asyncio.wait_for(test(), timeout=60))
     assert (answer.status_code, answer.json()["error"]) == (503, "busy")
     assert int(answer.headers["retry-after"]) >= 1
 
@@ -447,7 +449,7 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
         worker.end()
         assert {answer.status_code for answer in answers} == {200}
 
-    asyncio.run(asyncio.wait_for(test(), timeout=120))
+    run_async(asyncio.wait_for(test(), timeout=120))
     assert here == []
 
 

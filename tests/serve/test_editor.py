@@ -21,14 +21,13 @@ from tests.support.browser import (
     let_draw,
     open_options,
     photo_box,
-    running_browser,
     save_mask,
     scale_of,
     settle,
 )
 from tests.support.server import COFFEE, Server, needs_page
 
-pytestmark = needs_page
+pytestmark = [pytest.mark.process, needs_page]
 
 STROKE = [(420.3, 300.7), (520.2, 380.4), (600.0, 310.0)]
 EDGE = 0.5  # pixels of the photo, within which a covered half decides
@@ -60,12 +59,6 @@ HOLD_FILLS = """() => {
         return send(address, request);
     };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Access control in front of the API and the page."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from onar.serve.config import ServeConfig
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.support.bad_requests import form
+from tests.support.server import run_async
 
 
 class Broken(Worker):
@@ -34,7 +34,7 @@ def ask_broken(*requests: dict[str, Any], **settings: Any) -> list[httpx.Respons
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [await client.request(**{"method": "POST", **request}) for request in requests]
 
-    return asyncio.run(ask())
+    return run_async(ask())
 
 
 def test_an_unexpected_error_has_security_headers_and_is_counted() -> None:

@@ -13,6 +13,8 @@ from onar.serve.masks.routes import COLUMNS, COUNT, SIZE, as_flags
 from onar.settings.training import MaskConfig
 from tests.support.server import Server
 
+pytestmark = pytest.mark.process
+
 
 def get(server: Server, **settings: object) -> httpx.Response:
     return httpx.get(f"{server.url}/api/masks", params=settings, timeout=60)

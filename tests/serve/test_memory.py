@@ -8,10 +8,12 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import PATIENCE, button, choose_photo, expect_work, paint, running_browser
+from tests.support.browser import PATIENCE, button, choose_photo, expect_work, paint
 from tests.support.server import COFFEE, Server, encode, needs_page, running_server
+
+pytestmark = pytest.mark.process
 
 CLIENTS, FILLS = 16, 208
 MASK = encode(np.full((90, 120), 255, np.uint8))
@@ -61,10 +63,10 @@ def test_memory_is_flat_over_200_fills_by_16_clients() -> None:
 
 @needs_page
 @pytest.mark.soak
-def test_memory_is_flat_over_200_fills_on_16_open_pages(tmp_path: Path) -> None:
+def test_memory_is_flat_over_200_fills_on_16_open_pages(browser: Browser, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     Image.open(COFFEE).convert("RGB").resize((1200, 800)).save(photo)
-    with running_server("--time_limit", 600) as server, running_browser() as browser:
+    with running_server("--time_limit", 600) as server:
         pages = [browser.new_page(locale="en-US") for _ in range(CLIENTS)]
         for page in pages:
             page.set_default_timeout(10 * PATIENCE)

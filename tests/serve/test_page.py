@@ -32,7 +32,6 @@ from tests.support.browser import (
     open_options,
     paint,
     pixels,
-    running_browser,
     save_mask,
     save_photo,
 )
@@ -40,7 +39,7 @@ from tests.support.server import COFFEE, Server, needs_page, running_server
 
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = needs_page
+pytestmark = [pytest.mark.process, needs_page]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +53,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright
 
 from tests.support import browser as browsing
 from tests.support.bad_requests import MASK, PATH, PHOTO
@@ -26,6 +26,8 @@ from tests.support.browser import (
 )
 from tests.support.proxies import DOCUMENTED, NAME, ask, documented, running_caddy, running_nginx
 from tests.support.server import COFFEE, Server, a_photo, encode, needs_page, running_server
+
+pytestmark = pytest.mark.process
 
 HOST = "proxy_set_header Host $host;\n"
 WAYS = {
@@ -52,8 +54,10 @@ def servers() -> Iterator[dict[str, Server]]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser(f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--ignore-certificate-errors") as browser:
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with running_browser(
+        playwright, f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--ignore-certificate-errors"
+    ) as browser:
         yield browser
 
 

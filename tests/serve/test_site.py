@@ -23,7 +23,7 @@ from tests.support.server import Server, needs_page, server_in_process
 
 WEB = REPOSITORY / "web"
 
-pytestmark = needs_page
+pytestmark = [pytest.mark.process, needs_page]
 
 
 def get(server: Server, path: str, **headers: str) -> httpx.Response:

@@ -29,6 +29,8 @@ from onar.weights.bundled import bundled_photos
 from tests.support.runs import SMALL, flags, run_onar
 from tests.support.server import Server
 
+pytestmark = pytest.mark.process
+
 
 def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: object) -> Path:
     """A results folder as a training of 4 photos per second and 1 second per step leaves it."""

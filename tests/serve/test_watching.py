@@ -11,16 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from onar.training.results_folder import Results
 from tests.serve.test_trainings import a_run, a_sheet, log_more
-from tests.support.browser import DESKTOP, PATIENCE, keep_picture, running_browser
+from tests.support.browser import DESKTOP, PATIENCE, keep_picture
 from tests.support.server import Server, needs_page, running_server
 
-pytestmark = needs_page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
+pytestmark = [pytest.mark.process, needs_page]
 
 
 @pytest.fixture(scope="module")

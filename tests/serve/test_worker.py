@@ -17,12 +17,15 @@ from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuch
 from onar.serve.pace import Pace
 from onar.serve.worker import GRACE, Worker
 from tests.support.processes import Process
+from tests.support.server import run_async
+
+pytestmark = pytest.mark.process
 
 
 def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
     worker = Worker(**{"places": 8, "time_limit": 30, **settings})
     try:
-        asyncio.run(asyncio.wait_for(test(worker), timeout=60))
+        run_async(asyncio.wait_for(test(worker), timeout=60))
     finally:
         worker.end()
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.conftest import REPOSITORY
 
@@ -26,15 +26,35 @@ PATIENCE = 60_000  # milliseconds; other tests share the machine
 
 
 @contextmanager
-def running_browser(*flags: str) -> Iterator[Browser]:
+def running_browser(playwright: Playwright, *flags: str) -> Iterator[Browser]:
     """Debian's Chromium, or a test that skips itself."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     expect.set_options(timeout=PATIENCE)
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one of all tests: its event loop runs in the main thread until they end, see `run_async`."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    with running_browser(playwright) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The one Chromium of all tests; contexts are a module's own."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 def open_page(page: Page, url: str) -> None:

@@ -1,14 +1,17 @@
 """A real server process for tests, and what they send to it."""
 
+import asyncio
 import io
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -24,6 +27,7 @@ from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.conftest import PHOTOS
 
+Result = TypeVar("Result")
 COFFEE = PHOTOS / "skimage_coffee.jpg"
 needs_page = pytest.mark.skipif(not page_is_built(), reason="needs the page, which make page builds")
 
@@ -54,6 +58,12 @@ class Server:
         threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         (child,) = (number for thread in threads for number in thread.read_text().split())
         return int(child)
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """As `asyncio.run`, in a thread: in the main one Playwright's event loop may run."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @contextmanager

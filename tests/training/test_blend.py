@@ -151,6 +151,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_and_stays(photos: Path, t
     assert checkpoint.exists()
 
 
+@pytest.mark.process
 def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(
     photos: Path, pairs: Path, tmp_path: Path
 ) -> None:

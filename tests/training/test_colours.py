@@ -81,6 +81,7 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
     assert sorted(path.name for path in trained.parent.iterdir()) == [trained.name, "trained_results"]
 
 
+@pytest.mark.process
 @on_x86
 def test_a_network_of_any_width_trains_on_a_processor_with_avx2_alone(
     photos: Path, start: Path, tmp_path: Path

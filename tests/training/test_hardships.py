@@ -228,6 +228,7 @@ next(iter(PhotoLoader(Blocked(), num_workers=1, worker_init_fn=start_worker)))
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end a process with its parent")
 def test_a_reading_process_that_waits_for_a_drive_ends_with_the_training(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

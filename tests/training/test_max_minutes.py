@@ -97,6 +97,7 @@ def test_time_enough_changes_nothing(
     assert_same_weights(finished, tmp_path)
 
 
+@pytest.mark.process
 def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(photos: Path, tmp_path: Path) -> None:
     command = train_command(data=photos, results_dir=tmp_path, **ENDLESS, max_minutes=0.2)
     with Process(*command) as process:
@@ -115,6 +116,7 @@ def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(pho
     assert (tmp_path / "generator_final.pth").exists()
 
 
+@pytest.mark.process
 def test_the_main_process_decides_for_all(photos: Path, tmp_path: Path) -> None:
     main, other = in_processes(2, train_in_own_folder, {**ENDLESS, "data": photos, "max_minutes": 0.1}, tmp_path)
     assert len(PLAN.findall(main)) == 1

@@ -49,6 +49,7 @@ def test_auto_says_what_it_takes_and_the_log_keeps_it(
     assert start["mixed_precision"] == ("bf16" if multiplies else "no")
 
 
+@pytest.mark.process
 @on_x86
 def test_auto_takes_fp32_where_bf16_is_emulated(photos: Path, tmp_path: Path) -> None:
     done = train_on_avx2(data=photos, results_dir=tmp_path, **FEW, max_steps=1, mixed_precision="auto")
@@ -57,6 +58,7 @@ def test_auto_takes_fp32_where_bf16_is_emulated(photos: Path, tmp_path: Path) ->
     assert [start["mixed_precision"] for start in records(tmp_path, "start")] == ["no"]
 
 
+@pytest.mark.process
 @on_x86
 def test_bf16_where_it_is_emulated_is_told_with_the_factor(photos: Path, tmp_path: Path) -> None:
     done = train_on_avx2(data=photos, results_dir=tmp_path, **FEW, max_steps=1, mixed_precision="bf16")
@@ -67,6 +69,7 @@ def test_bf16_where_it_is_emulated_is_told_with_the_factor(photos: Path, tmp_pat
     assert "Computing in" not in done.stdout
 
 
+@pytest.mark.process
 @on_x86
 def test_a_run_that_goes_on_elsewhere_keeps_its_format_also_from_older_checkpoints(
     photos: Path, tmp_path: Path

@@ -30,6 +30,8 @@ from onar.training.results_folder import Results
 from tests.support.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
 from tests.training.test_step import batch, small_gan
 
+pytestmark = pytest.mark.process
+
 # The processes are forked from one that has imported all they need: importing it in each would take most of the time.
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["tests.training.test_processes", "torch._dynamo", "torchmetrics"])

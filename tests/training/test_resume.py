@@ -109,12 +109,14 @@ def kill_and_go_on(kills: int, seed: int, photos: Path, folder: Path) -> str:
     return f"{killed} of {kills} kills survived, {torn} of them while a checkpoint was being written"
 
 
+@pytest.mark.process
 def test_a_run_killed_at_any_moment_ends_with_the_weights_of_a_run_that_never_stopped(
     photos: Path, tmp_path: Path
 ) -> None:
     kill_and_go_on(4, 0, photos, tmp_path)
 
 
+@pytest.mark.process
 @pytest.mark.soak
 def test_a_run_killed_many_times_ends_with_the_weights_of_a_run_that_never_stopped(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -371,6 +373,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_same_command_goes_on(
     finished: Path, unfinished: Path, photos: Path
 ) -> None:
@@ -408,6 +411,7 @@ def running(command: list[str]) -> Iterator[Process]:
         process.kill()
 
 
+@pytest.mark.process
 def test_two_runs_cannot_write_one_folder_and_a_kill_frees_it(photos: Path, tmp_path: Path) -> None:
     # The processes that read photos outlive a killed training by seconds; they must not hold its folder.
     settings = {**KILLED, "data": photos, "results_dir": tmp_path, "num_workers": 1, "epochs": 1000}

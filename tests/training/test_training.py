@@ -100,6 +100,7 @@ def test_another_seed_gives_other_weights(finished: Path, photos: Path, tmp_path
     assert not torch.equal(one["encoder.0.conv.weight"], other["encoder.0.conv.weight"])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, photos: Path, tmp_path: Path) -> None:
     results = tmp_path / "stopped"
@@ -291,6 +292,7 @@ onar.cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits the address space as Linux does")
 def test_running_out_of_memory_names_three_ways_out(photos: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "lambda_content": 0, "img_size": 256, "batch_size": 16, "base_channels": 64}
@@ -442,6 +444,7 @@ def test_a_size_that_the_depth_does_not_divide_trains(photos: Path, tmp_path: Pa
     assert (tmp_path / "generator_final.pth").exists()
 
 
+@pytest.mark.process
 def test_the_example_script_trains(photos: Path, tmp_path: Path) -> None:
     script = (REPOSITORY / "examples" / "model_script.py").read_text()
     small = {"BATCH_SIZE": 4, "NUM_WORKERS": 0, "EPOCHS": 1, "IMG_SIZE": (32, 32), "LAMBDA_CONTENT": 0.0}

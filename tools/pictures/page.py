@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from onar.weights.bundled import bundled_photos
 from tests.support.browser import (
@@ -102,7 +102,7 @@ def main() -> None:
         parser.error(f"a picture is {', '.join(PICTURES)}, not {unknown.pop()!r}")
     if CHROMIUM is None:
         sys.exit("The pictures need Chromium: apt-get install chromium")
-    with running_browser() as browser:
+    with sync_playwright() as playwright, running_browser(playwright) as browser:
         for name in names or PICTURES:
             path = IMAGES / f"page_{name}.jpg"
             PICTURES[name](browser, path)
