@@ -1,6 +1,7 @@
 """Onar without extras: only with the packages that it declares."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -111,7 +112,17 @@ def test_masks_are_written(python: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "sheet.png").exists()
 
 
-@pytest.mark.parametrize("arguments", [["train", "--data", "."], ["demo"], ["check", "."]])
+def test_photos_are_checked(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_text("no photo")
+    (tmp_path / COFFEE.name).write_bytes(COFFEE.read_bytes())
+    done = onar(python, "check", ".", "--img_size", 512, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"photos +1 in", done.stdout)
+    assert re.search(r"too small +1 ", done.stdout)
+    assert "broken.jpg" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["train", "--data", "."], ["demo"]])
 def test_a_verb_that_needs_torch_says_so_in_one_line(python: Path, arguments: list[str], tmp_path: Path) -> None:
     done = onar(python, *arguments, folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

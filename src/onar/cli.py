@@ -127,8 +127,7 @@ def check(
         photo_column: Column of pictures in a source; without it, the first.
     """
     from onar.data.doctor import inspect_photos
-    from onar.data.from_config import folders_beside
-    from onar.data.photo_folders import data_text, refuse_shared_folders
+    from onar.data.photo_folders import data_text, folders_beside, refuse_shared_folders
 
     config = TrainConfig(
         data=photo_data([data, *more]), val_data=val_data, masks=masks, val_masks=val_masks, photo_column=photo_column

@@ -141,7 +141,7 @@ def test_a_column_can_be_chosen(files: list[Path], tmp_path: Path) -> None:
 
 
 def test_a_source_is_inspected(sources: dict[str, str]) -> None:
-    report = inspect_photos(sources["webdataset"], 64, num_workers=0)
+    report = inspect_photos(sources["webdataset"], 64, threads=0)
     assert (len(report.sizes), report.kinds, report.unreadable) == (COUNT, {"JPEG RGB": COUNT}, [])
     assert f"{COUNT} in hf:webdataset:" in str(report)
 
@@ -357,18 +357,18 @@ def test_a_folder_that_names_divide_says_what_it_leaves_out(
     folder.mkdir()
     for name, source in zip(("a.jpg", "b.jpg", "photo of a train.jpg", "c.jpg", "d.jpg"), files, strict=False):
         (folder / name).write_bytes(source.read_bytes())
-    report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+    report = inspect_photos(f"hf:imagefolder:{folder}", 16, threads=0)
     assert len(report.sizes) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"1 of 5 files are of the split train; the others are skipped, such as {folder}" in line
     assert line.endswith(f"--data {folder} takes all")
     (folder / "photo of a train.jpg").unlink()
-    report = inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+    report = inspect_photos(f"hf:imagefolder:{folder}", 16, threads=0)
     assert len(report.sizes) == 4
     assert capsys.readouterr().err == ""
     (folder / "a.jpg").rename(folder / "a test.jpg")
     with pytest.raises(OnarError, match='Unknown split "train"'):
-        inspect_photos(f"hf:imagefolder:{folder}", 16, num_workers=0)
+        inspect_photos(f"hf:imagefolder:{folder}", 16, threads=0)
     (line,) = capsys.readouterr().err.splitlines()
     assert "0 of 4 files are of the split train" in line
     assert line.endswith(f"--data {folder} takes all")

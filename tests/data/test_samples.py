@@ -357,8 +357,8 @@ os.register_at_fork(before=lambda: threads.append(cv2.getNumThreads()))
 cv2.setNumThreads(2)
 photos = list(photo_loader(training(PATHS[:2]), EpochBatches(2, 2, seed=0), num_workers=2))
 assert threads == [1, 1], threads
-assert len(inspect_photos(Path(sys.argv[1]), 64, num_workers=2).sizes) == 1
-assert threads == [1, 1, 1, 1], threads
+assert len(inspect_photos(Path(sys.argv[1]), 64, threads=2).sizes) == 1
+assert threads == [1, 1], "inspecting forks nothing"
 assert cv2.getNumThreads() == 2
 """
     shutil.copy(PATHS[0], tmp_path)
@@ -486,11 +486,11 @@ def test_every_process_makes_every_step_even_with_fewer_photos_than_processes() 
 # ---------------------------------------------------------------- inspection
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_folder_is_inspected(damaged: list[Path], threads: int) -> None:
     folder = damaged[0].parent
     Image.new("LA", (40, 50)).save(folder / "deep.png")
-    report = inspect_photos(folder, (48, 64), num_workers)
+    report = inspect_photos(folder, (48, 64), threads)
     assert len(report.sizes) == 5
     assert report.kinds == {"JPEG RGB": 4, "PNG LA": 1}
     assert report.sizes[0] == (50, 40)
@@ -502,7 +502,7 @@ def test_a_folder_is_inspected(damaged: list[Path], num_workers: int) -> None:
 
 
 def test_a_folder_of_damaged_files_is_inspected(undecodable: list[Path]) -> None:
-    report = inspect_photos(undecodable[0].parent, 64, num_workers=0)
+    report = inspect_photos(undecodable[0].parent, 64, threads=0)
     assert report.sizes == []
     assert "unreadable  4" in str(report)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from torch.utils.data import Dataset
-
-from onar.data.batches import ErrorsAsItems, PhotoLoader, leave_to_main_process, start_worker
 from onar.data.photo_folders import NamedFolders, data_text
 from onar.data.photo_sets import Photos, open_photos
 from onar.imaging.images import PhotoError, open_photo
@@ -71,30 +70,24 @@ class PhotosReport:
 
 
 def inspect_photos(
-    data: PhotoData, img_size: ImageSize, num_workers: int = 2, column: str | None = None, others: NamedFolders = ()
+    data: PhotoData, img_size: ImageSize, threads: int = 2, column: str | None = None, others: NamedFolders = ()
 ) -> PhotosReport:
     """Decode every photo of a folder or source, with a progress bar on stderr.
 
     Args:
         data: folders, searched with their subfolders, and file lists, or the text of a Hugging Face source.
         img_size: size of the training crops in pixels, or (height, width).
-        num_workers: processes that decode; 0 decodes in this one.
+        threads: threads that decode; with 0 the calling thread decodes.
         column: the source's column of pictures; by default the first.
         others: folders of other settings, which are left out.
 
     Raises:
         OnarError: there is no such folder or source, or no photo in it.
     """
-    leave_to_main_process()
     photos = open_photos(data, column, others)
-    loader = PhotoLoader(
-        ErrorsAsItems(_Inspections(photos)),
-        batch_size=None,
-        sampler=range(len(photos)),
-        num_workers=num_workers,
-        worker_init_fn=start_worker,
-    )
-    found = list(progress_bar(loader, unit="photo"))
+    with ThreadPoolExecutor(max(1, threads)) as pool:  # decoding releases Python's lock
+        inspected = (pool.map if threads else map)(partial(_inspect, photos), range(len(photos)))
+        found = list(progress_bar(inspected, total=len(photos), unit="photo"))
     readable = [one for one in found if isinstance(one, PhotoFacts)]
     return PhotosReport(
         data=data,
@@ -104,17 +97,12 @@ def inspect_photos(
     )
 
 
-class _Inspections(Dataset[PhotoFacts | str]):
-    """Decodes each photo completely; of one that cannot be, a line, `file: reason`."""
-
-    def __init__(self, photos: Photos) -> None:
-        self.photos = photos
-
-    def __getitem__(self, index: int) -> PhotoFacts | str:
-        try:
-            with open_photo(self.photos[index]) as photo:
-                kind = f"{photo.image.format} {photo.image.mode}"
-                photo.read()
-                return PhotoFacts(kind, photo.height, photo.width)
-        except PhotoError as error:
-            return str(error)
+def _inspect(photos: Photos, index: int) -> PhotoFacts | str:
+    """Decode a photo completely; for one that cannot be decoded, a line `file: reason`."""
+    try:
+        with open_photo(photos[index]) as photo:
+            kind = f"{photo.image.format} {photo.image.mode}"
+            photo.read()
+            return PhotoFacts(kind, photo.height, photo.width)
+    except PhotoError as error:
+        return str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from onar.data.augmentation import Augmentation
 from onar.data.batches import EpochBatches, photo_loader
 from onar.data.hub import warn_unused_files
 from onar.data.mask_sources import MaskFolder, MaskSource, NamedMasks, mask_source, name_masks
-from onar.data.photo_folders import PhotoPaths, named_folders, refuse_shared_folders
+from onar.data.photo_folders import PhotoPaths, folders_beside, refuse_shared_folders
 from onar.data.photo_sets import (
     MAX_HELD_OUT,
     ChosenPhotos,
@@ -74,12 +73,6 @@ class TrainingData:
             return {"photos": f"{len(found)} rows", "held_out": []}
         chosen = self.held_out.indices if isinstance(self.held_out, ChosenPhotos) and found is self.found else ()
         return {"photos": found.digest, "held_out": [found.name(index) for index in chosen]}
-
-
-def folders_beside(config: TrainConfig, setting: str = "") -> list[tuple[str, Path]]:
-    """The folders of all settings of a run except one, with the names of their settings."""
-    names = ("data", "val_data", "masks", "val_masks", "results_dir")
-    return [pair for name in names if name != setting for pair in named_folders(name, getattr(config, name))]
 
 
 def find_training_data(config: TrainConfig) -> TrainingData:

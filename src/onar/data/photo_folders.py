@@ -19,7 +19,7 @@ import numpy as np
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.listing import is_file, is_mask_sheet, list_photos
-from onar.settings.training import HUB_PREFIX, PhotoData
+from onar.settings.training import HUB_PREFIX, PhotoData, TrainConfig
 from onar.system.console import warn
 
 NamedFolders: TypeAlias = Sequence[tuple[str, Path]]
@@ -182,6 +182,12 @@ def named_folders(setting: str, value: PhotoData | None) -> list[tuple[str, Path
     if value is None or isinstance(value, str):
         return []
     return [(setting, place) for place in (value if isinstance(value, tuple) else (value,))]
+
+
+def folders_beside(config: TrainConfig, setting: str = "") -> list[tuple[str, Path]]:
+    """The folders that the settings of a run name, each with its setting, but for those of one setting."""
+    names = ("data", "val_data", "masks", "val_masks", "results_dir")
+    return [pair for name in names if name != setting for pair in named_folders(name, getattr(config, name))]
 
 
 def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
