@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
@@ -14,7 +15,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tqdm import tqdm
+from tqdm import TqdmMonitorWarning, tqdm
 
 _WIDE = 10_000
 """Columns. Tables are never truncated: lines that a terminal wraps are readable, truncated cells are not."""
@@ -50,7 +51,9 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
     """
     if sys.stderr is None:
         options["disable"] = True
-    return tqdm(items, **{"disable": None, "dynamic_ncols": True, **options})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmMonitorWarning)  # where no thread can be started it draws less often
+        return tqdm(items, **{"disable": None, "dynamic_ncols": True, **options})
 
 
 SECONDS_BETWEEN_LINES = 30
