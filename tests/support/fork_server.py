@@ -1,6 +1,6 @@
-"""The process from which `tests.support.processes` forks others: one that has imported the training.
+"""The process from which `tests.support.processes` forks others: one that has imported what they need.
 
-    python -m tests.support.fork_server DESCRIPTOR
+    python -m tests.support.fork_server DESCRIPTOR MODULE...
 
 A request is one byte with four descriptors: stdin, stdout and stderr of the new process, and a socket that brings a
 pickled `Request` and takes the pid and, at the end, the exit code, a line each.
@@ -21,13 +21,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
-
-PRELOADED = (
-    *("onar.cli", "onar.training.gan.loop", "onar.data.doctor", "onar.completion.verb", "onar.inference.inpainter"),
-    # What a training imports when it has begun.
-    *("efficientnet_lite_pytorch", "matplotlib.figure", "patchmatch", "pydantic.dataclasses", "torch._dynamo"),
-    "torchmetrics",
-)
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,7 @@ def fork_watched(descriptors: list[int]) -> Request:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", 1, closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     return request
@@ -117,11 +110,12 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    for name in PRELOADED:
+    _, channel, *modules = sys.argv
+    for name in modules:
         import_module(name)
     gc.freeze()
     try:
-        run(serve(socket.socket(fileno=int(sys.argv[1]))))
+        run(serve(socket.socket(fileno=int(channel))))
     except SystemExit as end:
         if not isinstance(end.code, int | None):
             raise

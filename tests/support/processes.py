@@ -27,15 +27,25 @@ LONGEST = 300
 """Seconds after which a process is killed: for hangs only."""
 
 
+TRAINING = (
+    *("onar.cli", "onar.training.gan.loop", "onar.data.doctor", "onar.completion.verb", "onar.inference.inpainter"),
+    # What a training imports when it has begun.
+    *("efficientnet_lite_pytorch", "matplotlib.figure", "patchmatch", "pydantic.dataclasses", "torch._dynamo"),
+    "torchmetrics",
+)
+SERVING = ("onar.cli", "onar.serve.server", "onar.inference.inpainter", "uvicorn.protocols.http.h11_impl")
+
+
 @cache
-def fork_server(environment: tuple[tuple[str, str], ...] = ()) -> socket.socket:
+def fork_server(modules: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> socket.socket:
     """Start one, which ends with this process.
 
     Args:
+        modules: what it imports.
         environment: variables that are read on import, such as those that choose instructions.
     """
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
+    command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno()), *modules]
     subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -55,7 +65,8 @@ class Process:
     Args:
         arguments: what follows `python`: "-m", a module and its arguments, or "-c", code and its arguments.
         stdout, stderr: descriptors that it writes to; by default stdout is a pipe, and stderr a file.
-        on_import: variables that are read on import; each set of them has a fork server of its own.
+        preloaded, on_import: modules that are imported already, and variables that these read; each pair has a fork
+            server of its own.
         cwd, env, start_new_session: as `subprocess.Popen`.
 
     Attributes:
@@ -69,6 +80,7 @@ class Process:
         *arguments: object,
         stdout: int | None = None,
         stderr: int | None = None,
+        preloaded: tuple[str, ...] = TRAINING,
         on_import: dict[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         env: dict[str, str] | None = None,
@@ -84,7 +96,7 @@ class Process:
         with open(os.devnull, "rb") as nothing, theirs, os.fdopen(writer, "wb"):
             streams = [writer if stdout is None else stdout, self._errors.fileno() if stderr is None else stderr]
             descriptors = [nothing.fileno(), *streams, theirs.fileno()]
-            socket.send_fds(fork_server(tuple(sorted(on_import.items()))), [b"\n"], descriptors)
+            socket.send_fds(fork_server(preloaded, tuple(sorted(on_import.items()))), [b"\n"], descriptors)
         with self._connection.makefile("wb") as file:
             pickle.dump(request, file)
         self._replies = self._connection.makefile()

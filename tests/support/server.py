@@ -2,10 +2,7 @@
 
 import asyncio
 import io
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +23,7 @@ from onar.serve.site import create_site, page_is_built
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 from tests.conftest import PHOTOS
+from tests.support.processes import SERVING, Process
 
 Result = TypeVar("Result")
 COFFEE = PHOTOS / "skimage_coffee.jpg"
@@ -35,7 +33,7 @@ needs_page = pytest.mark.skipif(not page_is_built(), reason="needs the page, whi
 @dataclass(frozen=True)
 class Server:
     url: str
-    process: subprocess.Popen[str]
+    process: Process
 
     @property
     def address(self) -> tuple[str, int]:
@@ -69,9 +67,8 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 @contextmanager
 def running_server(*flags: object, **environment: str) -> Iterator[Server]:
     """`onar serve` on a free port, stopped at the end."""
-    command = [sys.executable, "-m", "onar", "serve", "--port", "0", *map(str, flags)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    command = ["-m", "onar", "serve", "--port", "0", *flags]
+    with Process(*command, preloaded=SERVING, on_import=environment) as process:
         try:
             lines = iter(process.stdout.readline, "")
             url = next((found[1] for line in lines if (found := re.match(r"serving at (\S+)", line))), None)
