@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from onar.errors import OnarError, printable
+from onar.metrics.table import curve_names
 from onar.settings.checks import read_toml
-from onar.training.results_folder import VALIDATION_SCORES, Record, Results, loss_names
+from onar.training.results_folder import Record, Results, loss_names
 
 POINTS = 300
 """Most points of a curve; of more, the means of neighbours are kept."""
@@ -248,15 +249,11 @@ def _scores(records: list[Record]) -> dict[str, dict[str, Series]]:
     for record in records:
         validation = record.get("validation")
         for method, scores in validation.items() if isinstance(validation, dict) else ():
-            for name in VALIDATION_SCORES if isinstance(scores, dict) else ():
-                if _is_number(scores.get(name)):
+            for name in scores if isinstance(scores, dict) else ():
+                if _is_number(scores[name]):
                     curve = curves.setdefault(name, {}).setdefault(method, [])
                     curve.append((record["epoch"], scores[name]))
-    return {
-        name: {method: thinned(curve) for method, curve in curves[name].items()}
-        for name in VALIDATION_SCORES
-        if name in curves
-    }
+    return {name: {method: thinned(curve) for method, curve in curves[name].items()} for name in curve_names(curves)}
 
 
 def thinned(points: Series) -> Series:
