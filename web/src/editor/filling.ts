@@ -1,14 +1,15 @@
 /** Filling what is marked, and filling it again. */
 
 import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
+import shared from "../shared.json";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { change, complain, fillsOf, isReady, optionsOf, type State, tell, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
 
-/** Percent of a photo of which a fill has little left to go by: `onar complete` asks from there on, too. */
-const MUCH = 70;
+/** Percent of holes above which a mask is probably inverted. */
+const MUCH = 100 * shared.masks.MANY_HOLES;
 
 /** Fill what is marked. */
 export async function fill(state: State): Promise<void> {

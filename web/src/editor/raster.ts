@@ -2,11 +2,12 @@
 
 import type { Hole, Piece, Rect } from "../engine/engine";
 import { encodePng } from "../engine/png";
+import shared from "../shared.json";
 import { breathe, inBands } from "./pace";
 import { type Bitmap, drawStep, extentOf, intersection, PAINT, type Size, type Step, union } from "./steps";
 
-/** A pixel is marked when half of it is covered; of an opacity of 255. */
-const HALF = 128;
+/** A pixel is marked from this opacity on. */
+const { THRESHOLD } = shared.masks;
 /** Side of the squares that masks are drawn in: some browsers have no canvas of more pixels than 16 million. */
 const TILE = 1024;
 /** Side of the squares that a hole is cut into, so that what lies far apart costs what it covers. */
@@ -71,7 +72,7 @@ function rasterise(
 function marked(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Uint8Array<ArrayBuffer> {
   const { data } = context.getImageData(0, 0, width, height);
   const mask = new Uint8Array(width * height);
-  for (let at = 0; at < mask.length; at++) mask[at] = data[4 * at + 3] >= HALF ? 255 : 0;
+  for (let at = 0; at < mask.length; at++) mask[at] = data[4 * at + 3] >= THRESHOLD ? 255 : 0;
   return mask;
 }
 

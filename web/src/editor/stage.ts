@@ -3,18 +3,19 @@
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
+import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
 import type { State } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
 
-/** The mask lies on the photo with this opacity, all of it alike. */
+/** Opacity of the mask over the photo. */
 const MASK_OPACITY = "0.6";
-/** From so many pixels of the screen for one of the photo on, pixels are seen as squares. */
+/** Zoom from which pixels are drawn as squares. */
 const SQUARES = 2;
-/** Large photos are drawn from a copy of this side, as long as nobody looks closer. */
-const OVERVIEW_SIDE = 2560;
-/** More pixels for every point of the screen are not seen, and cost time. */
-const MOST_PIXEL_RATIO = 2;
+/** Maximum side of the copy that large photos are drawn from until they are zoomed. */
+const OVERVIEW_SIDE = shared.view.VIEW_SIZE;
+/** Higher pixel ratios are invisible, and cost time. */
+const MAX_PIXEL_RATIO = 2;
 /** Side in pixels of the page of the squares under what is transparent. */
 const CHEQUER = 8;
 
@@ -80,7 +81,7 @@ function followScreen(stage: Konva.Stage): () => void {
   const ends = new AbortController();
   const follow = (): void => {
     const ratio = window.devicePixelRatio;
-    Konva.pixelRatio = Math.min(ratio, MOST_PIXEL_RATIO);
+    Konva.pixelRatio = Math.min(ratio, MAX_PIXEL_RATIO);
     for (const layer of stage.getLayers()) layer.getCanvas().setPixelRatio(Konva.pixelRatio);
     stage.batchDraw();
     const screen = window.matchMedia(`(resolution: ${ratio}dppx)`);

@@ -1,6 +1,6 @@
-import type { TextKey } from "./english";
+import type { Translation } from "./texts";
 
-export const turkish: Record<TextKey, string> = {
+export const turkish: Translation = {
   tab_complete: "Boşluk doldur",
   tab_watch: "Eğitimi izle",
   tab_masks: "Maskeler",
@@ -210,11 +210,6 @@ export const turkish: Record<TextKey, string> = {
   watch_seconds: "{number} sn",
   watch_losses: "Kayıplar",
   watch_scores: "Ayrılmış fotoğraflardaki puanlar",
-  watch_psnr: "PSNR (dB)",
-  watch_psnr_hole: "Boşluklarda PSNR (dB)",
-  watch_ssim: "SSIM",
-  watch_l1: "L1",
-  watch_l1_hole: "Boşluklarda L1",
   watch_epoch: "Epok",
   watch_at_epoch: "epok {epoch}",
   watch_curve: "{label}: {first} ile başladı, epok {epoch} sonunda {last}",
@@ -226,10 +221,6 @@ export const turkish: Record<TextKey, string> = {
   masks_help: "onar train bu ayarlarla fotoğraflarından neyi keserdi? Beyaz olan boşluktur.",
   masks_settings: "Ayarlar",
   masks_type: "Biçim",
-  masks_irregular: "irregular: fırça izleri",
-  masks_rectangle: "rectangle: dikdörtgenler",
-  masks_mixed: "mixed: fırça izleri ile dikdörtgenler",
-  masks_object: "object: nesne ve insan siluetleri",
   masks_most: "Bir fotoğrafta en çok biçim",
   masks_size: "En uzun kenar, fotoğrafınkine oranı",
   masks_thickness: "En kalın iz, 512'de piksel olarak",
@@ -267,4 +258,12 @@ export const turkish: Record<TextKey, string> = {
     "Fotoğrafın tümü yeniden sıkıştırılır; doldurulmayan yerler de biraz değişir. PNG onları olduğu gibi korur.",
   browser_png_for_size: "Bu tarayıcı bu boyutta {format} yazamadığı için PNG dosyası olur.",
   browser_saved_as_png: "PNG dosyası olur, çünkü tarayıcılar kendi biçimini yazmaz.",
+  // Names that come from Python
+  name_psnr_hole: "Boşluklarda PSNR (dB)",
+  name_ssim_hole: "Boşluklarda SSIM",
+  name_l1_hole: "Boşluklarda L1",
+  name_irregular: "fırça izleri",
+  name_rectangle: "dikdörtgenler",
+  name_mixed: "fırça izleri ile dikdörtgenler",
+  name_object: "nesne ve insan siluetleri",
 };

@@ -12,6 +12,7 @@ import {
   MASK_TYPES,
   type MaskSamples,
   type MaskSettings,
+  maskTypeLabel,
   percent,
   RANGES,
   summary,
@@ -88,7 +89,7 @@ function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element
     <form class="masks-settings" aria-label={say("masks_settings")} onSubmit={(event) => event.preventDefault()}>
       <fieldset>
         <legend>{say("masks_type")}</legend>
-        {MASK_TYPES.map((type) => (
+        {MASK_TYPES.map(([type, shapes]) => (
           <label key={type}>
             <input
               type="radio"
@@ -96,7 +97,7 @@ function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element
               checked={now.mask_type === type}
               onChange={() => set({ mask_type: type })}
             />
-            {say(`masks_${type}`)}
+            {maskTypeLabel(type, shapes)}
           </label>
         ))}
       </fieldset>

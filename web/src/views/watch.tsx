@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { say } from "../texts/texts";
+import shared from "../shared.json";
+import { nameOf, say } from "../texts/texts";
 import type { Training } from "./trainings/answers";
 import { Chart, Swatch } from "./trainings/chart";
 import { type Line, lossLines, namesOf, scoreLines, type Watched } from "./trainings/curves";
@@ -173,15 +174,9 @@ function scoresOf(watched: Watched[]): string[] {
   return namesOf(watched.map(({ training }) => training.scores));
 }
 
-const TITLES = {
-  psnr: "watch_psnr",
-  psnr_hole: "watch_psnr_hole",
-  ssim: "watch_ssim",
-  l1: "watch_l1",
-  l1_hole: "watch_l1_hole",
-} as const;
+const TITLES: Record<string, string> = shared.titles;
 
-/** What a curve is called: scores in the reader's language, losses as the training prints them. */
+/** The title of a curve: of scores in the language of the page; losses are called as the training prints them. */
 function titleOf(name: string): string {
-  return name in TITLES ? say(TITLES[name as keyof typeof TITLES]) : name;
+  return nameOf(name, TITLES[name] ?? name);
 }

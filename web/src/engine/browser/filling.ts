@@ -1,13 +1,13 @@
 /** One fill of a photo that may be transparent in part: the counterpart of `fill_visible` in onar/inference/holes.py. */
 
+import shared from "../../shared.json";
 import type { Hole, Rect } from "../engine";
 import { withMargin } from "../patches";
 import type { Decoded } from "./decoding";
 import { greyOf, isGrey } from "./grey";
 import type { Lying } from "./protocol";
 
-/** Pixels from a visible hole up to which transparent ones are unknown. */
-const SIGHT = 512;
+const { SIGHT } = shared.visible;
 
 const OPAQUE = 255;
 const HOLE = 255;

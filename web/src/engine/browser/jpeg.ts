@@ -1,5 +1,6 @@
 /** The segments of a JPEG file: what it says beside its pixels, carried over to another one. */
 
+import shared from "../../shared.json";
 import { joined, startsWith, viewOf } from "./bytes";
 import { upright } from "./exif";
 
@@ -18,8 +19,7 @@ const TABLES = [0xc4, 0xdb, 0xdd];
 /** What may follow a picture and is nothing. */
 const PADDING = [0x00, 0xff, 0x0d, 0x0a];
 
-/** Of `onar.imaging.formats.jpeg`. */
-const MOST_SCANS = 100;
+const { MAX_SCANS } = shared.jpeg;
 
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
@@ -81,7 +81,7 @@ export function hasManyScans(file: Uint8Array): boolean {
   let scans = 0;
   for (const { marker } of markers(file)) {
     if (marker === END) return false;
-    if (marker === SCAN && ++scans > MOST_SCANS) return true;
+    if (marker === SCAN && ++scans > MAX_SCANS) return true;
   }
   return false;
 }

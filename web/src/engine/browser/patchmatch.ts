@@ -1,5 +1,6 @@
 /** PatchMatch: holes filled with patches of the photo itself, by pypatchmatch's C++ (web/native). */
 
+import shared from "../../shared.json";
 import type { CopyPatches } from "./inpaint";
 import {
   allHole,
@@ -17,10 +18,9 @@ import {
 import { fillFrame } from "./pyramid";
 import { dilated } from "./windows";
 
-/** What a photo becomes that is all hole. */
-const MID_GREY = 128;
+const { MID_GREY, NOTICEABLE, BORDER } = shared.patchmatch;
 
-/** What web/native/patchmatch.cpp gives out. */
+/** Exports of web/native/patchmatch.cpp. */
 interface Exports {
   memory: WebAssembly.Memory;
   _initialize(): void;
@@ -29,24 +29,18 @@ interface Exports {
   fill(photo: number, hole: number, height: number, width: number, radius: number, seed: number): void;
 }
 
-/** Levels by which a copy may leave the range of what is known, or a dark photo differ from black. */
-const NOTICEABLE = 16;
-
-/** Pixels round such a place that go with it: along the seam, PatchMatch shifts colours towards the known ones. */
-const BORDER = 5;
-
-/** PatchMatch itself: a photo whose holes hold anything → with copies in them. */
+/** PatchMatch itself: fills the holes of a photo, whose values are ignored. */
 type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promise<Photo>;
 
 /**
- * What `onar.fills.patchmatch` does: the same seed gives the same picture, and what no patch reaches gets the pyramid fill.
+ * As `onar/fills/patchmatch.py`: deterministic for a seed, and pixels that no patch reaches get the pyramid fill.
  *
  * @param binary - `patchmatch.wasm`
  */
 export async function loadPatchMatch(binary: BufferSource): Promise<CopyPatches> {
   const module = await WebAssembly.compile(binary);
   const search: Search = async (photo, hole, radius, seed) => {
-    // Each fill has a memory of its own: what a large one took is given back.
+    // Each fill has its own memory, so that of a large one is freed.
     const { memory, ...code } = await instantiate(module);
     const photoAt = code.malloc(photo.data.length);
     const holeAt = code.malloc(hole.data.length);
@@ -70,8 +64,8 @@ async function fillWithPatches(photo: Photo, hole: Holes, radius: number, seed: 
   const filled = await search(smooth, hole, radius, seed);
   const wrong = findWrong(filled, 0, smooth, hole, range);
   if (hasHole(wrong)) {
-    // Holes begin as black, and black is what they stay where the coarse levels of a narrow photo have no room for
-    // patches. In the negative of a light photo black is near to what is known, so the fine levels can fill it.
+    // Holes are initialised to black, and stay black where the coarse levels of a narrow photo have no room for
+    // patches. In the negative of a light photo black is close to the known colours, so the fine levels fill it.
     const other = negative(await search(negative(smooth), hole, radius, seed));
     put(other, filled, wrong);
     const stillWrong = findWrong(other, 255, smooth, hole, range);

@@ -5,16 +5,17 @@ import gpuGlue from "onnxruntime-web/ort-wasm-simd-threaded.jspi.mjs?raw";
 import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?raw";
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import * as onProcessor from "onnxruntime-web/wasm";
+import shared from "../../shared.json";
 import type { Blend, Network } from "./inpaint";
 
 /** Of 255: a GPU that differs more from the processor is not used. */
-const MOST_DIFFERENCE = 2;
+const MAX_DIFFERENCE = 2;
 
 /** More threads wait for each other more than they compute. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
-/** Sides of what blends are multiples of it; `BLEND_MULTIPLE` of onar/network_numbers.py. */
-const BLEND_MULTIPLE = 16;
+/** Sides of the blend's input are multiples of it. */
+const { BLEND_MULTIPLE } = shared.networks;
 
 /** Side in pixels of what GPU and processor are compared on. */
 const TRIED_SIDE = 256;
@@ -124,7 +125,7 @@ function prepare(ort: typeof onProcessor, binary: Uint8Array<ArrayBuffer>, modul
 
 /** Browsers allow several only where the host sends certain headers. */
 function threads(): number {
-  return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
+  return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
 /** The generator on the GPU, where it completes a picture as the processor does, and sooner; null otherwise. */
@@ -133,9 +134,7 @@ async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model
     const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
     await tryOut(gpu); // the first time its programs are made, which takes longer than they do
     const [expected, found] = [await tryOut(processor), await tryOut(gpu)];
-    const same = found.completed.every(
-      (value, at) => 255 * Math.abs(value - expected.completed[at]) <= MOST_DIFFERENCE,
-    );
+    const same = found.completed.every((value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE);
     if (same && found.time < expected.time) return gpu;
     await gpu.close();
   } catch {
