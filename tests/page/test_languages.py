@@ -172,5 +172,5 @@ def test_the_page_is_light_or_dark_as_the_system_until_one_is_chosen_and_that_is
         page.reload()
         expect(button(page, "Help and keys")).to_be_visible()
         assert is_dark(page) == dark
-    page.get_by_label("Theme").select_option("As the system")
+    page.get_by_label("Theme").select_option("System")
     assert is_dark(page)

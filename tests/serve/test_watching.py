@@ -91,7 +91,7 @@ def test_the_server_is_asked_until_all_trainings_have_ended_and_when_somebody_wa
     with page.expect_request("**/api/trainings"):
         page.clock.run_for(10_000)
     end(folder)
-    again = page.get_by_role("button", name="Look again")
+    again = page.get_by_role("button", name="Refresh")
     expect(again).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -133,4 +133,4 @@ def test_files_that_are_no_training_are_told_and_so_is_a_server_that_has_gone(
     expect(told).to_be_visible()
     server.process.terminate()
     server.process.wait()
-    expect(page.get_by_role("alert")).to_have_text("The server does not answer. The page goes on asking.")
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer. Retrying…")

@@ -11,7 +11,7 @@ import { chosen, hasEnded, look, now, problem, shown, toggle, trainings } from "
 import { progressLine } from "./trainings/words";
 import "./watch.css";
 
-/** The trainings of the server while they run: progress, curves and sample sheets, of several side by side. */
+/** The trainings of the server: progress, curves and sample sheets, side by side. */
 export function WatchView(): JSX.Element {
   const view = useRef<HTMLElement>(null);
   const looking = useLooking(view);
@@ -34,7 +34,7 @@ export function WatchView(): JSX.Element {
   );
 }
 
-/** Look at the trainings while the view is seen. */
+/** Poll the trainings while the view is visible. */
 function useLooking(view: { current: HTMLElement | null }): { current: Looking | null } {
   const looking = useRef<Looking | null>(null);
   useEffect(() => {
@@ -42,7 +42,7 @@ function useLooking(view: { current: HTMLElement | null }): { current: Looking |
     const started = keepLooking(look, isSeen);
     looking.current = started;
     const again = () => document.hidden || started.again();
-    // Whoever comes back may have begun a training meanwhile.
+    // A training may have started while the page was in the background.
     document.addEventListener("visibilitychange", again);
     addEventListener("focus", again);
     return () => {

@@ -1,4 +1,4 @@
-/** Picture files as pixels, as this browser decodes them: upright, in 8 bits, and in the colours of sRGB. */
+/** Decoding of picture files by the browser: upright, in 8 bits, in sRGB. */
 
 import shared from "../../shared.json";
 import { hasManyScans, isJpeg } from "./jpeg";
@@ -6,7 +6,7 @@ import type { Size } from "./pixels";
 import type { Source } from "./protocol";
 import { NotedError } from "./protocol";
 
-/** Pixels whose rows are read at once: some browsers refuse larger canvases. */
+/** Pixels that are read at once: some browsers limit the size of canvases. */
 const MAX_PIXELS = 1_000_000;
 
 /** Maximum side of the view of a photo. */
@@ -35,7 +35,7 @@ export async function decode(file: File): Promise<ImageBitmap> {
   }
 }
 
-/** A picture with as many pixels as are shown of it. */
+/** A picture reduced to the size of the view. */
 export async function view(picture: ImageBitmap): Promise<ImageBitmap> {
   const scale = Math.min(1, VIEW_SIZE / Math.max(picture.width, picture.height));
   if (scale === 1) return picture;
@@ -64,7 +64,7 @@ export function contextOf(canvas: OffscreenCanvas, read: boolean): OffscreenCanv
   return context;
 }
 
-/** Pixels as a bitmap; of so many a side, one. */
+/** Pixels as a bitmap, reduced by an integer factor. */
 export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, reduction = 1): Promise<ImageBitmap> {
   const picture = new ImageData(rgba, rect.width, rect.height);
   if (reduction === 1) return createImageBitmap(picture);
@@ -73,7 +73,7 @@ export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, red
   return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
 }
 
-/** The photo that was asked for last stays decoded. */
+/** The last photo stays decoded. */
 export class LastDecoded {
   private last: { id: number; decoded: Promise<Decoded> } | null = null;
 
@@ -97,7 +97,7 @@ async function decodedPixels(file: File): Promise<Decoded> {
   }
 }
 
-/** A mask file as 255 and 0, as `maskOf` says. */
+/** Decode a mask file as 255 and 0; see `maskOf`. */
 export async function readMask(file: File, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
   const picture = await decode(file);
   if (picture.width !== width || picture.height !== height) {
@@ -131,7 +131,7 @@ function brightness(rgba: Uint8ClampedArray, at: number): number {
   return (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16;
 }
 
-/** Whether a picture is a transparent layer with strokes, and no mask of black and white. */
+/** Whether a picture is a transparent layer with strokes, not a black-and-white mask. */
 function isPainted(rgba: Uint8ClampedArray): boolean {
   let seen = 0;
   let coloured = 0;
@@ -145,5 +145,5 @@ function isPainted(rgba: Uint8ClampedArray): boolean {
   }
   if (seen === 0 || 4 * seen === rgba.length) return false;
   if (coloured > COLOURED_SHARE * seen) return true;
-  return bright === 0 || bright === seen; // canvases forget which colour is transparent: Python looks at it, too
+  return bright === 0 || bright === seen; // unlike Python, canvases drop the colours of transparent pixels
 }

@@ -160,7 +160,7 @@ class Nodes {
     }
   }
 
-  /** Compare the nodes that have no source with all of the places. */
+  /** Find the nearest place for each node without a source. */
   private findNearest(places: number[]): void {
     const offered = new Float64Array(DESCRIPTOR_LENGTH * places.length);
     places.forEach((place, number) => {
@@ -178,7 +178,7 @@ class Nodes {
     }
   }
 
-  /** The squared distance of a node's patch to another, or something not below `enough`. */
+  /** The squared distance of a node's patch to another; stops early at `enough`. */
   private distance(number: number, other: Float64Array, at: number, enough: number): number {
     let sum = 0;
     for (let from = DESCRIPTOR_LENGTH * number, end = from + DESCRIPTOR_LENGTH; from < end && sum < enough; ) {
@@ -190,7 +190,7 @@ class Nodes {
     return sum;
   }
 
-  /** Take another source for a node where it is known and better, its cost by a factor. */
+  /** Take another source for a node where it is known and its cost, times a factor, is lower. */
   private tryOther(number: number, row: number, column: number, factor: number): void {
     const { height, width } = this.small;
     if (row < RADIUS || row >= height - RADIUS || column < RADIUS || column >= width - RADIUS) return;
@@ -201,7 +201,7 @@ class Nodes {
     if (cost * factor < this.costs[number]) [this.best[number], this.costs[number]] = [place, cost];
   }
 
-  /** Let nodes take what continues a neighbour's source; all of them look at their neighbours before any changes. */
+  /** Coherence: let nodes continue a neighbour's source; all neighbours are read before any changes. */
   private agree(): void {
     const numbers = new Map(this.wanting.map((node, number) => [node, number]));
     for (let round = 0; round < 2; round++) {
@@ -246,7 +246,7 @@ class Nodes {
   }
 }
 
-/** Add the detail to what is enlarged: of the sources of the four nodes round each pixel, which fade into each other. */
+/** Add the detail, interpolated between the sources of the four nodes around each pixel. */
 function mix(photo: Photo, hole: Holes, enlarged: Photo, offsets: Offsets): void {
   const { height, width } = photo;
   const before = enlarged.data.slice();

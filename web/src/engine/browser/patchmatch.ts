@@ -89,7 +89,7 @@ function fillSmoothly(photo: Photo, hole: Holes): Photo {
   return filled;
 }
 
-/** Whether any patch is known to its last pixel. */
+/** Whether any patch is fully known. */
 function knowsPatch(hole: Holes, radius: number): boolean {
   const near = dilated(hole, radius);
   for (let row = radius; row < near.height - radius; row++) {
@@ -101,7 +101,7 @@ function knowsPatch(hole: Holes, radius: number): boolean {
   return false;
 }
 
-/** The least and the greatest of each channel of what is known. */
+/** Minimum and maximum of each channel of the known pixels. */
 interface Range {
   low: number[];
   high: number[];
@@ -119,12 +119,12 @@ function rangeOf({ data }: Photo, hole: Holes): Range {
 }
 
 /**
- * Where a fill is still what its holes began as, or leaves the range of what is known, with what is near.
+ * Where a fill is still its initial value, or leaves the range of the known colours; dilated.
  *
- * @param start - the level that its holes began as
+ * @param start - the initial level of its holes
  */
 function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { low, high }: Range): Holes {
-  // Of means, because single pixels may well be copied black, or overshoot as ringing does.
+  // Of local means: single pixels may be copied black, or overshoot by ringing.
   const means = blockSums(filled).map((sum) => Math.round(sum / 9));
   const every = [0, 1, 2];
   const isWrong = (at: number): boolean => {
@@ -139,7 +139,7 @@ function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { l
   return partOf(hole, (at) => near.data[at / 3] === HOLE);
 }
 
-/** Those pixels of holes of whose first byte in a photo something holds. */
+/** The hole pixels whose first byte satisfies a condition. */
 function partOf(hole: Holes, holds: (at: number) => boolean): Holes {
   const part = noHoles(hole);
   for (let pixel = 0; pixel < hole.data.length; pixel++) {
@@ -152,14 +152,14 @@ function negative(photo: Photo): Photo {
   return { ...photo, data: photo.data.map((value) => 255 - value) };
 }
 
-/** Put pixels of one photo where they are wanted in another. */
+/** Copy selected pixels of one photo to another. */
 function put(from: Photo, into: Photo, where: Holes): void {
   for (let pixel = where.data.indexOf(HOLE); pixel >= 0; pixel = where.data.indexOf(HOLE, pixel + 1)) {
     into.data.set(from.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
   }
 }
 
-/** Keep what is in holes within a range. */
+/** Clip hole pixels to a range. */
 function clip({ data }: Photo, hole: Holes, { low, high }: Range): void {
   for (let at = 0; at < data.length; at++) {
     if (hole.data[Math.floor(at / 3)] !== 0) data[at] = Math.min(Math.max(data[at], low[at % 3]), high[at % 3]);
@@ -171,7 +171,7 @@ async function instantiate(module: WebAssembly.Module): Promise<Exports> {
     env: { emscripten_notify_memory_growth: () => {} },
     wasi_snapshot_preview1: {
       proc_exit: (code: number) => {
-        throw new RangeError(`PatchMatch ended with ${code}`); // there is nothing but memory that it can want
+        throw new RangeError(`PatchMatch ended with ${code}`); // it only imports memory
       },
     },
   });

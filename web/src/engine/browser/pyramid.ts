@@ -35,7 +35,7 @@ function placesOf(known: Float32Array): Int32Array {
   return places;
 }
 
-/** The means of the known pixels of 2×2 blocks, and which blocks know any; what an odd side lacks is hole. */
+/** Means of the known pixels of 2×2 blocks, and the blocks that have any; odd sides are padded with hole. */
 function meansOfBlocks(photo: Float32Array, known: Float32Array, size: Size, coarse: Size) {
   const count = coarse.height * coarse.width;
   const means = new Float32Array(3 * count);
@@ -61,7 +61,7 @@ function meansOfBlocks(photo: Float32Array, known: Float32Array, size: Size, coa
   return { photo: means, known: shares };
 }
 
-/** Put the linear enlargement of `rough` into the holes of `filled`. */
+/** Copy the linear enlargement of `rough` into the holes of `filled`. */
 function enlarge(rough: Float32Array, coarse: Size, filled: Float32Array, size: Size, holes: Int32Array): void {
   for (let number = 0; number < holes.length; number++) {
     const pixel = holes[number];
@@ -83,7 +83,7 @@ function enlarge(rough: Float32Array, coarse: Size, filled: Float32Array, size: 
   }
 }
 
-/** Give each hole pixel the mean of its neighbours, corners half as much; beyond the edges those at the edges. */
+/** Smooth each hole pixel by the weighted mean of its neighbours, with replicated borders. */
 function smooth(filled: Float32Array, size: Size, holes: Int32Array, smoothed: Float32Array): void {
   const { height, width } = size;
   for (let number = 0; number < holes.length; number++) {

@@ -1,4 +1,4 @@
-/** The settings of generated masks, and what the server draws with them. */
+/** Settings of generated masks, and the server's samples. */
 
 import shared from "../../shared.json";
 import { language, nameOf } from "../../texts/texts";
@@ -77,7 +77,7 @@ export function summary(shares: number[]): { low: number; high: number; mean: nu
   };
 }
 
-/** A share as the reader writes it: 3.1% or %3,1. */
+/** A share in the notation of the language: 3.1% or %3,1. */
 export function percent(share: number): string {
   return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 1 });
 }
