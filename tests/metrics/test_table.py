@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from onar.data.mask_sources import GeneratedMasks
-from onar.data.samples import open_photos
+from onar.data.photo_sets import open_photos
 from onar.evaluation.verb import evaluate
 from onar.metrics.baselines import BASELINES, Baseline, mean
 from onar.metrics.feature_networks import FEATURES, FrozenFeatures, load_features

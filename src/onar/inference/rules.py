@@ -19,7 +19,7 @@ SMALL_CONTEXT = 24, 64
 """Context of small holes, and the least of larger ones: margin per side, minimum window side."""
 
 SMALL_PHOTO = 1024
-"""A photo of up to this side may be one window, whatever the training size: one window has no seams inside."""
+"""A photo of up to this side may be one window for any training size: one window has no seams inside."""
 
 MIN_BAND = 8
 """Minimum width of `band`: what enlarging mixes with known pixels."""

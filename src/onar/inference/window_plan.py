@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
     Attributes:
         core: the unknown pixels in it are filled.
-        shown: what the network sees, the core with its context.
+        shown: the network's input, the core with its context.
     """
 
     core: Box
@@ -65,7 +65,7 @@ class Planner:
     >>> hole[100:110, 200:220] = True
     >>> [[window]] = Planner(Box(0, 0, 300, 300), training_size=64, step=16).plan(hole)
     >>> window.shown
-    Box(top=73, left=178, bottom=137, right=242)
+    Box(top=73, left=170, bottom=137, right=250)
     """
 
     photo: Box

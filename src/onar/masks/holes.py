@@ -65,7 +65,7 @@ def is_mostly_grey(mask: Mask) -> bool:
 
 
 def is_mostly_hole(hole: Holes) -> bool:
-    """Whether so many pixels are hole that the mask is probably inverted."""
+    """Whether the share of holes exceeds `MANY_HOLES`, as of an inverted mask."""
     return bool(np.count_nonzero(hole) > MANY_HOLES * hole.size)
 
 

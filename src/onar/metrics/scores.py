@@ -2,8 +2,8 @@
 
 A metric is a function (composite, photo, known) -> B values, one per photo, with an entry in `onar.metrics.table`.
 Composite and photo are B x 3 x H x W in [0, 1]; known is B x 1 x H x W, 1 = known, 0 = hole. All are arrays, or tensors
-on the CPU: numpy accepts both, and scoring does not need torch. Frame scores are high for small holes whatever is in
-them; hole scores are not. Without hole pixels, hole scores are those of a perfect fill.
+on the CPU: numpy accepts both, and scoring does not need torch. Frame scores of small holes are high even for poor
+fills; hole scores are not. Without hole pixels, hole scores are those of a perfect fill.
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ class MaskConfig(Settings):
     """How holes are made."""
 
     mask_type: Annotated[MaskType, Parameter(help=MASK_TYPE_HELP)] = "irregular"
+    """Kind of generated holes; the help lists what each type draws."""
     max_masks: int = MAX_MASKS
     """Most strokes or rectangles in one photo."""
     max_size_ratio: float = MAX_SIZE_RATIO

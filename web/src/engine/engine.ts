@@ -69,7 +69,7 @@ export interface Fill {
 export interface Saved {
   content: Blob;
   name: string;
-  /** What the file leaves out. */
+  /** Losses in the file. */
   notes: Line[];
 }
 

@@ -6,7 +6,7 @@ import { Box } from "./box";
 export interface Window {
   /** The unknown pixels in it are filled. */
   core: Box;
-  /** What the network sees, the core with its context. */
+  /** The network's input: the core with its context. */
   shown: Box;
 }
 

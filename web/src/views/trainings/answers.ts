@@ -15,7 +15,7 @@ export interface Progress {
   seconds_left: number;
 }
 
-/** What is wrong with a file of a training. */
+/** A problem with a file of a training. */
 export interface TrainingProblem {
   kind: "no_access" | "no_settings" | "no_log";
   /** Its name in the results folder. */
