@@ -145,7 +145,11 @@ class Canvas:
 
 
 def to_frame(photo: Pixels) -> Frame:
-    """Pixels of any shape in [0, 1]."""
+    """Pixels of any shape in [0, 1].
+
+    >>> to_frame(np.array([0, 255], np.uint8))
+    array([0., 1.], dtype=float32)
+    """
     return np.divide(photo, np.iinfo(photo.dtype).max, dtype=np.float32)
 
 
@@ -155,7 +159,11 @@ def _to_frame(photo: Pixels, known: Frame) -> Frame:
 
 
 def to_pixels(frame: Frame, kind: np.dtype[Any]) -> Pixels:
-    """Values around [0, 1], rounded and clipped, as uint8 or uint16 of the same shape."""
+    """Values around [0, 1], rounded and clipped, as uint8 or uint16 of the same shape.
+
+    >>> to_pixels(np.array([-0.1, 0.5, 2.0], np.float32), np.dtype("uint8"))
+    array([  0, 128, 255], dtype=uint8)
+    """
     white = np.iinfo(kind).max
     return np.clip(np.rint(frame * white), 0, white).astype(kind)
 

@@ -129,7 +129,11 @@ def shrink(box: Box, hole: Holes) -> Box:
 
 
 def hole_depth(hole: Holes) -> NDArray[np.float32]:
-    """Distance transform of holes, bool H×W: pixels to the nearest known one; infinite when nothing is known."""
+    """Distance transform of holes, bool H×W: pixels to the nearest known one; infinite when nothing is known.
+
+    >>> hole_depth(np.array([[False, True, True, True, False]])).round()
+    array([[0., 1., 2., 1., 0.]], dtype=float32)
+    """
     if hole.all():
         return np.full(hole.shape, np.inf, np.float32)
     return np.asarray(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3), np.float32)

@@ -36,7 +36,11 @@ HOLE_RATIO_RANGES = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5)
 
 
 def hole_share(mask: NDArray[Any]) -> float:
-    """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask."""
+    """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask.
+
+    >>> hole_share(np.array([[0, 255], [0, 0]], np.uint8))
+    0.25
+    """
     holes = holes_from_mask(mask)
     return float(np.count_nonzero(holes)) / holes.size
 
@@ -90,7 +94,11 @@ def resize_holes(hole: Holes, height: int, width: int) -> Holes:
 
 
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
+    """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole).
+
+    >>> known_from_mask(np.array([[0, 255]], np.uint8))
+    array([[[1., 0.]]], dtype=float32)
+    """
     return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
 
 
@@ -100,7 +108,11 @@ def known_from_holes(hole: Holes) -> NDArray[np.uint8]:
 
 
 def mask_from_known(known: NDArray[Any]) -> Mask:
-    """Turn known, float 1×H×W or H×W (0 = hole), into a uint8 H×W mask (255 = hole)."""
+    """Turn known, float 1×H×W or H×W (0 = hole), into a uint8 H×W mask (255 = hole).
+
+    >>> mask_from_known(np.array([[1.0, 0.0]]))
+    array([[  0, 255]], dtype=uint8)
+    """
     plane = known[0] if known.ndim == 3 and known.shape[0] == 1 else known
     if plane.ndim != 2 or plane.dtype.kind != "f":
         raise UsageError(f"known is a float array of 1 x height x width, not {known.dtype} of shape {known.shape}")

@@ -43,7 +43,12 @@ def navier_stokes(photo: EightBits, mask: NDArray[Any]) -> EightBits:
 
 
 def mean(photo: EightBits, mask: NDArray[Any]) -> EightBits:
-    """The mean colour of the known pixels: the least that any method must beat."""
+    """The mean colour of the known pixels: the least that any method must beat.
+
+    >>> photo = np.full((4, 4, 3), 100, np.uint8)
+    >>> mean(photo, np.eye(4) > 0)[0, 0]
+    array([100, 100, 100], dtype=uint8)
+    """
     return _fill(photo, mask, lambda start, hole: start)
 
 

@@ -28,7 +28,12 @@ SSIM_STABILISERS = 0.01**2, 0.03**2
 
 
 def psnr(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Peak signal-to-noise ratio of the whole frame, in decibels for a range of 1, at most `MAX_PSNR`."""
+    """Peak signal-to-noise ratio of the whole frame, in decibels for a range of 1, at most `MAX_PSNR`.
+
+    >>> photo = np.zeros((1, 3, 8, 8))
+    >>> psnr(photo + 0.1, photo, np.zeros((1, 1, 8, 8))).round(2)
+    array([20.])
+    """
     return _decibels(_frame_mean(np.square(_difference(composite, photo))))
 
 
@@ -38,12 +43,23 @@ def psnr_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Value
 
 
 def l1(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Mean absolute error of the whole frame, in [0, 1]."""
+    """Mean absolute error of the whole frame, in [0, 1].
+
+    >>> photo = np.zeros((1, 3, 8, 8))
+    >>> l1(photo + 0.25, photo, np.zeros((1, 1, 8, 8)))
+    array([0.25])
+    """
     return _frame_mean(np.abs(_difference(composite, photo)))
 
 
 def l1_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Mean absolute error of the hole pixels alone, in [0, 1]."""
+    """Mean absolute error of the hole pixels alone, in [0, 1].
+
+    >>> photo, known = np.zeros((1, 3, 8, 8)), np.ones((1, 1, 8, 8))
+    >>> known[..., :2] = 0
+    >>> l1_hole(np.where(known > 0, photo, 0.25), photo, known)
+    array([0.25])
+    """
     return _hole_mean(np.abs(_difference(composite, photo)), known, empty=0.0)
 
 
