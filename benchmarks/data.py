@@ -12,7 +12,7 @@ from benchmarks.table import Table
 from benchmarks.timing import REPEATS, Times, interleave
 from onar import TrainConfig, random_mask
 from onar.data.from_config import find_training_data, open_loader, start_batches
-from onar.masks.shapes import MASK_TYPES
+from onar.masks.defaults import MASK_TYPES
 
 MASKS = 20
 SIZES = (256, 512)

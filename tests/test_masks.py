@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +8,8 @@ import torch
 from PIL import Image, ImageFilter
 
 from onar.errors import UsageError
+from onar.masks import shapes
+from onar.masks.defaults import MASK_TYPES
 from onar.masks.generation import random_mask
 from onar.masks.holes import (
     HOLE_RATIO_RANGES,
@@ -17,7 +22,6 @@ from onar.masks.holes import (
     known_from_mask,
     mask_from_known,
 )
-from onar.masks.shapes import MASK_TYPES
 from tests.conftest import PHOTOS
 
 ODD_SIZES = [(1, 1), (1, 7), (3000, 20), (37, 513)]
@@ -130,7 +134,8 @@ def test_a_new_mask_type_is_one_function_and_one_line(monkeypatch):
     def draw_pixel(canvas, rng, limits):
         canvas[rng.integers(canvas.shape[0]), 0] = 255
 
-    monkeypatch.setitem(MASK_TYPES, "pixel", draw_pixel)
+    monkeypatch.setitem(MASK_TYPES, "pixel", "one pixel")
+    monkeypatch.setattr(shapes, "draw_pixel", draw_pixel, raising=False)
     assert np.count_nonzero(draw(0, mask_type="pixel", max_masks=1)) == 1
 
 
@@ -231,3 +236,32 @@ def test_composite_takes_nothing_from_under_the_hole_nor_from_behind_the_photo(w
     photo[known == 1], completed[known == 0] = 0.25, 0.75
     result = np.asarray(composite(wrap(photo), wrap(completed), wrap(known)))
     assert np.array_equal(result, np.where(known == 1, np.float32(0.25), np.float32(0.75)))
+
+
+ADDED = """
+from pathlib import Path
+from onar.masks import defaults
+
+entry = '    "object":'
+exec(Path(defaults.__file__).read_text().replace(entry, '    "corner": "a corner",\\n' + entry), vars(defaults))
+
+from onar.masks import shapes
+
+shapes.draw_corner = lambda canvas, rng, limits: canvas.__setitem__((0, 0), 255)
+
+import onar
+from onar.serve.masks.samples import MaskSettings, draw
+from onar.settings.training import MaskConfig
+
+assert onar.random_mask(8, 8, "corner", max_masks=1).sum() == 255
+assert draw(MaskConfig(mask_type="corner"), seed=0).flags.startswith("--mask_type corner")
+assert "corner" in MaskSettings.model_json_schema()["properties"]["mask_type"]["enum"]
+try:
+    MaskConfig(mask_type="round")
+except onar.errors.UsageError as error:
+    assert "mixed, corner or object" in str(error), error
+"""
+
+
+def test_a_mask_type_that_is_added_is_one_of_the_settings_and_of_the_pages():
+    subprocess.run([sys.executable, "-c", ADDED], check=True)

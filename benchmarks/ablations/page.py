@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.ablations.scores import METRICS, ScoredSet, read_scores
+from benchmarks.ablations.scores import SHOWN_METRICS, ScoredSet, read_scores
 from benchmarks.ablations.study import Study, report_of
 from benchmarks.ablations.variants import BASE, VARIANTS, Variant
 from benchmarks.table import Table
-from onar.evaluation.report import KNOWN_METRICS
+from onar.metrics.table import METRICS
 
 MASK_SETS = {"generated": "generated masks", "files": "mask files"}
 VERDICTS = {
@@ -72,14 +72,14 @@ def _missing(study: Study, results: Path) -> str:
 
 
 def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
-    metrics = scored.metrics() or list(METRICS)
-    titles = [KNOWN_METRICS[metric].title for metric in metrics]
+    metrics = scored.metrics() or list(SHOWN_METRICS)
+    titles = [METRICS[metric].title for metric in metrics]
     rows = [
         [f"`{one.name}`", one.change, *(_cell(scored, one, metric) for metric in metrics), *_costs(scored, one)]
         for one in study.chosen()
     ]
     pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics), "", ""]
-    better = (f"{KNOWN_METRICS[one].title} {_direction(one)}" for one in metrics)
+    better = (f"{METRICS[one].title} {_direction(one)}" for one in metrics)
     note = (
         "Mean ± spread, and in brackets the change from the base recipe, or from the run in the second column. "
         f"Better: {', '.join(better)}."
@@ -89,7 +89,7 @@ def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
 
 
 def _direction(metric: str) -> str:
-    return "higher" if KNOWN_METRICS[metric].higher_is_better else "lower"
+    return "higher" if METRICS[metric].higher_is_better else "lower"
 
 
 def _cell(scored: ScoredSet, variant: Variant, metric: str) -> str:
@@ -164,14 +164,14 @@ def _gains(scored: Mapping[str, ScoredSet], variant: Variant) -> list[Gain]:
     """The gain in every score; empty before all seeds of the option and of the base recipe have them all."""
     gains = []
     for mask_set, one in scored.items():
-        for metric in one.metrics() or METRICS:
+        for metric in one.metrics() or SHOWN_METRICS:
             gain, pooled, mean = one.gain(variant, metric), one.pooled_spread(metric), one.mean(BASE, metric)
             if gain is None or pooled is None or mean is None:
                 return []
-            higher = KNOWN_METRICS[metric].higher_is_better
+            higher = METRICS[metric].higher_is_better
             spreads = gain / pooled if pooled else math.copysign(math.inf, gain) if gain else 0.0
             text = _signed(gain if higher else -gain, metric)
-            gains.append(Gain(KNOWN_METRICS[metric].title, MASK_SETS[mask_set], text, spreads))
+            gains.append(Gain(METRICS[metric].title, MASK_SETS[mask_set], text, spreads))
     return gains
 
 
@@ -196,8 +196,8 @@ def _line(variant: Variant, gains: Sequence[Gain]) -> str:
 
 
 def _shown(value: float | None, metric: str) -> str:
-    return "-" if value is None else f"{value:.{KNOWN_METRICS[metric].digits}f}"
+    return "-" if value is None else f"{value:.{METRICS[metric].digits}f}"
 
 
 def _signed(value: float, metric: str) -> str:
-    return f"{value:+.{KNOWN_METRICS[metric].digits}f}"
+    return f"{value:+.{METRICS[metric].digits}f}"

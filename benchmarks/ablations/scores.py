@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.ablations.study import Study, folder_of, report_of
 from benchmarks.ablations.variants import Variant
-from onar.evaluation.report import KNOWN_METRICS
+from onar.metrics.table import METRICS
 from onar.training.results_folder import Results
 
-METRICS = ("psnr_hole", "ssim", "st_lpips")
+SHOWN_METRICS = ("psnr_hole", "ssim", "st_lpips")
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class ScoredSet:
     seeds: int
 
     def metrics(self) -> list[str]:
-        """Those of `METRICS` that any run has."""
+        """Those of `SHOWN_METRICS` that any run has."""
         found = {metric for runs in self.runs.values() for run in runs for metric in run.scores}
-        return [metric for metric in METRICS if metric in found]
+        return [metric for metric in SHOWN_METRICS if metric in found]
 
     def values(self, variant: str, metric: str) -> list[float]:
         """The scores of the existing runs of a variant."""
@@ -86,7 +86,7 @@ class ScoredSet:
         change = self.change(variant, metric)
         if change is None:
             return None
-        return change if KNOWN_METRICS[metric].higher_is_better != variant.removes else -change
+        return change if METRICS[metric].higher_is_better != variant.removes else -change
 
 
 def read_scores(study: Study, results: Path, mask_set: str) -> ScoredSet:
@@ -104,7 +104,7 @@ def _read_run(folder: Path, report: Path) -> Run:
     scores = content["overall"]["scores"]["onar"]
     *_, end = (record for record in Results(folder).records() if record["kind"] == "epoch")
     return Run(
-        scores={metric: scores[metric] for metric in METRICS if scores[metric] is not None},
+        scores={metric: scores[metric] for metric in SHOWN_METRICS if scores[metric] is not None},
         minutes=end["seconds"] / 60,
         images=round(end["images_per_second"] * end["seconds"]),
         masks=content["overall"]["count"],

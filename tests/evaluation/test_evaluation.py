@@ -291,7 +291,7 @@ def test_unreadable_photos_and_masks_are_listed(photos: Path, masks: Path, tmp_p
     words = [
         "photo .*0_broken.png: not a picture in a format Onar reads",
         "mask .*0_broken.png: not a picture in a format Onar reads",
-        "mask .*1_black.png: .*0, and what is 128 or above is hole",
+        "mask .*1_black.png: .*0, and values of 128 and above are holes",
     ]
     assert len(found.skipped) == len(words)
     for said, line in zip(words, found.skipped, strict=True):

@@ -17,7 +17,7 @@ from tests.conftest import PHOTOS
 
 STEP = 64
 TRAINING_SIZE = 256
-LIMIT = rules.longest_side(TRAINING_SIZE)
+LIMIT = rules.max_side(TRAINING_SIZE)
 
 
 class Counting(Backend):
@@ -135,8 +135,8 @@ def pixels_in_windows(hole: np.ndarray) -> int:
         left, top, width, height, _ = stats[label].tolist()
         box = Box(top, left, top + height, left + width)
         depth = depths[box.slices][labels[box.slices] == label].max()
-        margin, at_least = rules.surroundings(depth, TRAINING_SIZE)
-        covered[round_up(box.grown(margin, photo, at_least), photo, STEP).slices] = True
+        margin, min_side = rules.context(depth, TRAINING_SIZE)
+        covered[round_up(box.grown(margin, photo, min_side), photo, STEP).slices] = True
     return int(covered.sum())
 
 
@@ -145,7 +145,7 @@ def test_windows_cost_at_most_half_again_the_pixels_they_cover(counting: Countin
     rng = np.random.default_rng(seed)
     height, width = rng.integers(100, 1600, 2).tolist()
     hole = random_holes(height, width, rng, count=int(10 ** rng.uniform(0, 2.5)), spread=rng.choice([1, 0.15]))
-    hole &= ~deeper_than(hole, rules.deepest(TRAINING_SIZE))
+    hole &= ~deeper_than(hole, rules.max_depth(TRAINING_SIZE))
     complete(counting, photo_of(height, width), hole, "crop")
     assert counting.pixels <= 1.5 * pixels_in_windows(hole & deeper_than(hole, rules.THIN))
     assert all(np.prod(shape) <= LIMIT**2 for shape in counting.passes), "a batch takes no more memory than a window"

@@ -87,7 +87,7 @@ def test_the_windows_follow_the_holes_not_the_photo() -> None:
     network.sizes.clear()
     mask[100:400, 100:800] = True
     inpainter(np.zeros((2000, 3000, 3), np.uint8), mask, texture="network")
-    assert max(max(size) for size in network.sizes) <= rules.longest_side(64)
+    assert max(max(size) for size in network.sizes) <= rules.max_side(64)
 
 
 def test_a_deep_hole_is_completed_at_half_the_scale_first_and_again_along_the_seam() -> None:

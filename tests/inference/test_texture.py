@@ -359,5 +359,5 @@ def test_detail_that_is_restored_in_parts_is_bit_for_bit_that_of_all_at_once(pho
     small, unknown = halve(photo, hole)
     fill = Copy(np.where(unknown[..., None], 128, small).astype(np.uint8))
     at_once = restore_detail(photo, hole, fill, unknown)
-    monkeypatch.setattr(detail, "MOST_PIXELS", 999)
+    monkeypatch.setattr(detail, "MAX_PIXELS", 999)
     assert np.array_equal(restore_detail(photo, hole, fill, unknown).pixels, at_once.pixels)

@@ -1,10 +1,13 @@
 """Scores on held-out photos, and what stands beside them."""
 
+from dataclasses import replace
+
 import pytest
 
 from onar.data.mask_sources import GeneratedMasks
 from onar.data.photo_sets import open_photos
 from onar.metrics import held_out
+from onar.metrics.baselines import BASELINES
 from onar.metrics.held_out import HeldOut, load_held_out, score_baselines, score_completer
 from onar.models.pyramid_fill import pyramid_fill
 from tests.conftest import PHOTOS
@@ -49,8 +52,9 @@ def test_a_missing_patchmatch_is_told_once(
 ) -> None:
     assert "PatchMatch" in score_baselines(some, 5)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(held_out, "no_patchmatch", lambda: "no library for this machine")
-    held_out._tell_missing.cache_clear()
+    missing = replace(BASELINES["patchmatch_2"], missing=lambda: "no library for this machine")
+    monkeypatch.setitem(BASELINES, "patchmatch_2", missing)
+    held_out._warn_missing.cache_clear()
     for _ in range(2):
         assert set(score_baselines(some, 5)) == {"Telea", "pyramid fill"}
-    assert capsys.readouterr().err == "onar: PatchMatch is not there to compare with: no library for this machine\n"
+    assert capsys.readouterr().err == "onar: PatchMatch is missing among the baselines: no library for this machine\n"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from onar.errors import OnarError, UsageError
 from onar.metrics.learned_distances import (
-    SMALLEST_SIDE,
+    MIN_SIDE,
     LearnedDistance,
     frechet_distance,
     kernel_distance,
@@ -84,7 +84,7 @@ def test_lpips_is_that_of_torchmetrics(random_alexnet: Path) -> None:
 
 
 def test_distances_are_there_from_the_smallest_side(shift_tolerant: LearnedDistance, random_alexnet: Path) -> None:
-    photo, blurred = load(size=SMALLEST_SIDE), load(1, size=SMALLEST_SIDE)
+    photo, blurred = load(size=MIN_SIDE), load(1, size=MIN_SIDE)
     for distance in (shift_tolerant, lpips()):
         assert distance(blurred, photo).isfinite().all()
     with pytest.raises(RuntimeError):

@@ -139,7 +139,7 @@ def shows_the_original_while_held(page: Page) -> None:
 
 
 def compares_by_a_slider(page: Page) -> None:
-    slider = page.get_by_role("slider", name="Where the original ends")
+    slider = page.get_by_role("slider", name="Comparison slider")
     original = shown(page, 0)
     fills(page)
     page.keyboard.press("s")
@@ -333,7 +333,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "Alt and wheel": resizes_by_wheel,
     "Shift and wheel": moves_by_wheel,
     "Space and drag, or middle button": moves_by_drag,
-    "Right button, or the pen's other end": erases,
+    "Right button, or the pen's eraser": erases,
     "Two fingers": pinches,
 }
 
@@ -388,7 +388,7 @@ def test_keys_do_nothing_to_the_photo_behind_a_dialog(page: Page) -> None:
 
 def test_keys_of_one_letter_can_be_switched_off_and_stay_off(page: Page, photo: Path) -> None:
     opens_the_help(page)
-    page.get_by_label("Keys of one letter or sign").uncheck()
+    page.get_by_label("Single-character shortcuts").uncheck()
     page.reload()
     choose_photo(page, photo)
     choose_tool(page, "Rectangle")

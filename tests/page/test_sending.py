@@ -175,7 +175,7 @@ def test_that_jpeg_changes_known_pixels_is_said_before_and_after_it_is_saved(
     visit: Visit, place: str, photo: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     page = visit(request.getfixturevalue(place))
-    expect(page.get_by_text("only JPEG is compressed anew")).to_be_visible()
+    expect(page.get_by_text("only JPEG is recompressed")).to_be_visible()
     choose_photo(page, photo)
     open_options(page)
     said = page.get_by_role("complementary").get_by_text("JPEG compresses the whole photo again")

@@ -209,4 +209,4 @@ def test_of_two_photos_that_are_dropped_one_is_opened_and_the_other_named_as_not
     for kind in ("dragEnter", "dragOver", "drop"):
         data = {"items": [], "files": files, "dragOperationsMask": 1}
         session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
-    expect(page.get_by_role("status").first).to_contain_text(f"Of these 2 files only {photo.name} was opened")
+    expect(page.get_by_role("status").first).to_contain_text(f"Only {photo.name} of these 2 files was opened")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.masks.shapes import MASK_TYPES
+from onar.masks.defaults import MASK_TYPES
 from onar.serve.masks.routes import COLUMNS, COUNT, SIZE, as_flags
 from onar.settings.training import MaskConfig
 from tests.support.server import Server

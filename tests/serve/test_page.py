@@ -80,8 +80,8 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
 @pytest.mark.parametrize(
     ("language", "views", "headline"),
     [
-        ("en-US", ["Fill holes", "Watch a training", "Masks"], "Take things out of photos"),
-        ("tr-TR", ["Boşluk doldur", "Eğitimi izle", "Maskeler"], "Fotoğraflardan istemediğinizi çıkarın"),
+        ("en-US", ["Fill holes", "Watch a training", "Masks"], "Remove things from photos"),
+        ("tr-TR", ["Boşluk doldur", "Eğitimi izle", "Maskeler"], "Fotoğraflardan istemediklerinizi kaldırın"),
     ],
 )
 def test_the_page_speaks_the_language_of_the_browser_and_then_the_one_chosen(
@@ -261,7 +261,7 @@ def test_other_weights_in_the_folder_can_be_chosen(open_page: OpenPage, tmp_path
     results = []
     for name in ("pyramid", "small/generator_final.pth"):
         open_options(page)
-        weights = page.get_by_role("combobox", name="Dolduran")
+        weights = page.get_by_role("combobox", name="Ağırlıklar")
         expect(weights.get_by_role("option")).to_have_text(["pyramid", "small/generator_final.pth", "bundled"])
         weights.select_option(name)
         page.keyboard.press("Escape")
@@ -278,12 +278,12 @@ def test_other_weights_in_the_folder_can_be_chosen(open_page: OpenPage, tmp_path
 def test_masks_follow_their_settings(open_page: OpenPage) -> None:
     page = open_page("tr-TR")
     button(page, "Masks", "Maskeler").click()
-    sheet = page.get_by_role("img", name=re.compile("Siyah üstüne beyaz"))
+    sheet = page.get_by_role("img", name=re.compile("siyah üzerine beyaz"))
     shown = [sheet.get_attribute("src")]
     for change in (
         page.get_by_label(re.compile("^rectangle")).check,
-        button(page, "Başka bir çizim").click,
-        page.get_by_label("Boşlukları fotoğraftaki payıyla seç").check,
+        button(page, "Yeni örnek").click,
+        page.get_by_label("Boşluk oranını belirle").check,
     ):
         change()
         expect(sheet).not_to_have_attribute("src", shown[-1])

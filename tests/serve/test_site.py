@@ -200,6 +200,6 @@ def test_all_that_a_result_leaves_out_is_said_in_every_language() -> None:
     assert {key: text for key, text in english.items() if key.startswith("server_loss_")} == {
         f"server_loss_{key}": text for key, text in LOSSES.items()
     }
-    assert english.keys() == turkish.keys()
+    assert english.keys() == {key for key in turkish if not key.startswith("name_")}
     for key, text in english.items():
         assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", turkish[key])), key

@@ -92,7 +92,7 @@ def test_the_page_polls_until_all_trainings_have_ended_and_on_demand(page: Page,
     with page.expect_request("**/api/trainings"):
         page.clock.run_for(10_000)
     end(folder)
-    again = page.get_by_role("button", name="Look again")
+    again = page.get_by_role("button", name="Refresh")
     expect(again).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -132,4 +132,4 @@ def test_unreadable_trainings_and_a_lost_server_are_reported(page: Page, root: P
     expect(message).to_be_visible()
     server.process.terminate()
     server.process.wait()
-    expect(page.get_by_role("alert")).to_have_text("The server does not answer. The page goes on asking.")
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer. Retrying…")

@@ -99,7 +99,7 @@ def paint(page: Page, left: float = 0.45, right: float = 0.55, height: float = 0
 
 def choose_brush(page: Page, size: int) -> None:
     """Take a brush of so many pixels of the photo."""
-    page.get_by_role("slider", name=re.compile("^(Brush size|Fırça boyu)$")).fill(str(size))
+    page.get_by_role("slider", name=re.compile("^(Brush size|Fırça boyutu)$")).fill(str(size))
 
 
 def choose_tool(page: Page, name: str) -> None:

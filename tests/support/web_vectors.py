@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar import Inpainter
-from onar.inference import canvas, rules, texture, window_plan
+from onar.inference import rules, texture, window_plan
 from onar.inference.backends import Backend, Frame, PyramidBackend
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.weights.bundled import bundled_photos
@@ -152,7 +152,7 @@ class Case:
     def _decisions(self) -> dict[str, Any]:
         """Which holes are how deep, and what is planned for them."""
         planner = window_plan.Planner(Box(0, 0, *self.hole.shape), self.training_size, self.step)
-        deep = deeper_than(self.hole, rules.deepest(self.training_size))
+        deep = deeper_than(self.hole, rules.max_depth(self.training_size))
         bare = deeper_than(self.hole, rules.SMALL)
         return {
             "depths": [
@@ -183,17 +183,13 @@ def pack(values: Bytes) -> str:
 
 
 def rule_numbers() -> dict[str, Any]:
-    """What `rules` says, for a comparison."""
+    """Values of the functions of `rules`."""
     sizes, depths = (64, 256, 384, 512, 1000), (1.0, 6.0, 6.1, 32.0, 33.0)
-    names = ["THIN", "SMALL", "SMALL_PHOTO", "COARSE_RADIUS"]
-    names += ["TEXTURE_DEPTH", "TEXTURE_SIDE", "TEXTURE_MARGIN", "TEXTURE_NEAR"]
     return {
-        "constants": {name: getattr(rules, name) for name in names}
-        | {"TILE": canvas.TILE, "TILE_MARGIN": canvas.TILE_MARGIN, "MOST_GROUPS": window_plan.MOST_GROUPS},
-        "surroundings": [(depth, size, rules.surroundings(depth, size)) for depth in depths for size in sizes],
-        "sizes": [(size, rules.longest_side(size), rules.deepest(size), rules.band(size)) for size in sizes],
+        "contexts": [(depth, size, rules.context(depth, size)) for depth in depths for size in sizes],
+        "sizes": [(size, rules.max_side(size), rules.max_depth(size), rules.band(size)) for size in sizes],
         "patch_radius": [(depth, share, rules.patch_radius(depth, share)) for depth in depths for share in (0.3, 0.31)],
-        "texture_sides": [(depth, rules.texture_side(depth)) for depth in (6.1, 150.0, 301.3)],
+        "texture_sides": [(depth, rules.max_texture_side(depth)) for depth in (6.1, 150.0, 301.3)],
     }
 
 

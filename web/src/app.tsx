@@ -16,7 +16,7 @@ type View = "complete" | OtherView;
 interface Properties {
   site: Site;
   engine: Engine;
-  /** Views beside that for filling holes, in their order. */
+  /** Further views, in order. */
   others: Partial<Record<OtherView, () => JSX.Element>>;
 }
 
@@ -39,14 +39,14 @@ export function App({ site, engine, others }: Properties): JSX.Element {
       >
         {isCompleting && <Actions state={state} />}
       </Header>
-      {/* Kept while another view is shown: nobody wants to paint twice. */}
+      {/* Stays mounted while another view is shown, to keep the painted mask. */}
       <CompleteView state={state} hidden={!isCompleting} />
       {Other && <Other />}
     </>
   );
 }
 
-/** What the document itself must know of how the page speaks and looks. */
+/** Reflect language and theme in the document. */
 function followPreferences(): void {
   const { documentElement } = document;
   documentElement.lang = language.value;

@@ -1,4 +1,4 @@
-/** The page of a folder that `onar export --format web` wrote: the browser does the work, and there is no server to watch. */
+/** The page of a folder by `onar export --format web`: the browser is the engine, and there are no trainings. */
 
 import { App } from "./app";
 import { BrowserEngine } from "./engine/browser/engine";

@@ -1,29 +1,29 @@
-/** What a person chose once and finds again the next time. */
+/** The user's preferences, kept in the browser. */
 
 import { effect, type Signal, signal } from "@preact/signals";
 
-/** A signal that is kept in this browser. */
+/** A signal that is kept in local storage. */
 export function stored<T extends string | boolean>(name: string, otherwise: T): Signal<T> {
   const kept = signal<T>(read(name) ?? otherwise);
   effect(() => keep(name, kept.value));
   return kept;
 }
 
-/** Keep something in this browser, as far as it does. */
+/** Store a preference, if the browser allows it. */
 export function keep(name: string, value: string | boolean): void {
   try {
     localStorage.setItem(name, JSON.stringify(value));
   } catch {
-    // this browser keeps nothing; what was chosen holds until the page is left
+    // storage is disabled; the choice lasts until the page is left
   }
 }
 
-/** What was kept under a name. */
+/** A stored preference. */
 export function read<T>(name: string): T | undefined {
   try {
     return JSON.parse(localStorage.getItem(name) ?? "") as T;
   } catch {
-    return undefined; // nothing is kept, or by something else
+    return undefined; // nothing or something else is stored
   }
 }
 
@@ -31,5 +31,5 @@ export type Theme = "system" | "light" | "dark";
 export const THEMES: Theme[] = ["system", "light", "dark"];
 export const theme = stored<Theme>("onar.theme", "system");
 
-/** Whether keys of one letter do something; people who speak to their computer switch them off. */
+/** Whether single-character shortcuts are on; they disturb speech input. */
 export const letterKeys = stored<boolean>("onar.letter_keys", true);

@@ -1,4 +1,4 @@
-/** What the page says of answers that are errors: the server has a word for each, and the sentence is the page's own. */
+/** Messages for the server's error codes. */
 
 import type { TextKey } from "./texts/english";
 import { say } from "./texts/texts";
@@ -20,11 +20,11 @@ const TEXTS: Record<string, TextKey> = {
   unknown_host: "server_not_let_in",
 };
 
-/** An error as the server tells it. */
+/** An error in the server's answer. */
 export interface Problem {
-  /** What kind of error; a status where nothing says more. */
+  /** The error code, or the HTTP status without one. */
   word: string;
-  /** In which it may be worth while to ask again; 0 where the server does not say. */
+  /** Seconds after which to retry; 0 when unknown. */
   seconds: number;
 }
 
@@ -34,7 +34,7 @@ export async function problemIn(answer: Response): Promise<Problem> {
   return { word, seconds: Number(answer.headers.get("Retry-After")) };
 }
 
-/** The sentence for an error; `values` are the limits that some speak of. */
+/** The message of an error; `values` are limits for its placeholders. */
 export function sentence({ word, seconds }: Problem, values: Record<string, number> = {}): string {
   return say(TEXTS[word] ?? "server_refused", { word, seconds, ...values });
 }

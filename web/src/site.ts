@@ -1,27 +1,27 @@
-/** What the page is served with: `onar.json`, which `onar serve` answers and `onar export --format web` writes. */
+/** The page's configuration, `onar.json`: served by `onar serve`, written by `onar export --format web`. */
 
 /** Weights to choose from. */
 export interface WeightsChoice {
-  /** What the engine is told. */
+  /** The name for the engine. */
   name: string;
-  /** Whether these are the ones that are used when nobody chooses. */
+  /** Whether these are the default. */
   default: boolean;
 }
 
 interface Common {
-  /** Of Onar. */
+  /** Version of Onar. */
   version: string;
-  /** Files of photos to try, relative to the page. */
+  /** Example photos, relative to the page. */
   examples: string[];
   weights: WeightsChoice[];
-  /** Whether holes can be given texture that is copied from the photo. */
+  /** Whether texture can be copied. */
   copies: boolean;
 }
 
 /** Served by `onar serve`: photos are filled by its HTTP API. */
 export interface ServerSite extends Common {
   engine: "server";
-  /** Endings of files that can be read, with their dots. */
+  /** Extensions of readable files, with their dots. */
   readable: string[];
   max_body_megabytes: number;
   max_megapixels: number;
@@ -30,21 +30,21 @@ export interface ServerSite extends Common {
 /** A folder on a static host: photos are filled in the browser, and nothing is sent. */
 export interface BrowserSite extends Common {
   engine: "browser";
-  /** What is loaded besides the page itself: the names that change with the content, relative to the page. */
+  /** Further files: content-addressed names, relative to the page. */
   files: Record<string, { name: string; bytes: number }>;
   /** The generator, an ONNX file compressed by gzip; of `files`. */
   model: string;
-  /** What blends copied texture in, likewise; null when there is none. */
+  /** The blend of copied texture, likewise; null when there is none. */
   blend: string | null;
   /** Side in pixels of the crops that the generator was trained on. */
   training_size: number;
-  /** Sides of what the generator gets are padded inside to multiples of it. */
+  /** The generator pads sides to multiples of it. */
   step: number;
 }
 
 export type Site = ServerSite | BrowserSite;
 
-/** Where a folder's page has it inside, so that both are of one version. */
+/** Element of a folder's page that holds the configuration, so that both have one version. */
 const INSIDE = "onar-site";
 
 export async function loadSite(): Promise<Site> {

@@ -6,7 +6,7 @@ import "./page.css";
 /**
  * Start the page.
  *
- * @param appOf - the page for what it is served with
+ * @param appOf - renders the page for a configuration
  */
 export function start(appOf: (site: Site) => JSX.Element): void {
   const root = document.getElementById("onar") as HTMLElement;

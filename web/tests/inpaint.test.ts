@@ -1,12 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { Box } from "../src/engine/browser/box";
-import { TILE, TILE_MARGIN } from "../src/engine/browser/canvas";
 import { complete } from "../src/engine/browser/inpaint";
 import type { Window } from "../src/engine/browser/joining";
 import { HOLE, type Holes } from "../src/engine/browser/pixels";
 import * as rules from "../src/engine/browser/rules";
 import { planTexture } from "../src/engine/browser/texture";
-import { MOST_GROUPS, Planner } from "../src/engine/browser/window_plan";
+import { Planner } from "../src/engine/browser/window_plan";
 import { coresDeeperThan, deeperThan, findGroups } from "../src/engine/browser/windows";
 import { copyPixels, mix, networks, recorded } from "./stand_ins";
 import { areKept, type Case, readVectors } from "./vectors";
@@ -43,20 +42,16 @@ function numbers(windows: Window[]): number[][] {
 }
 
 test("the rule is that of Python", () => {
-  const { SMALL_PHOTO, SMALL, THIN, COARSE_RADIUS, TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE } = rules;
-  const texture = { TEXTURE_DEPTH, TEXTURE_MARGIN, TEXTURE_NEAR, TEXTURE_SIDE };
-  const constants = { SMALL_PHOTO, SMALL, THIN, COARSE_RADIUS, ...texture, TILE, TILE_MARGIN, MOST_GROUPS };
-  expect(constants).toEqual(vectors.rules.constants);
-  for (const [depth, size, [margin, atLeast]] of vectors.rules.surroundings) {
-    expect(rules.surroundings(depth, size)).toEqual({ margin, atLeast });
+  for (const [depth, size, [margin, minSide]] of vectors.rules.contexts) {
+    expect(rules.context(depth, size)).toEqual({ margin, minSide });
   }
-  for (const [size, longestSide, deepest, band] of vectors.rules.sizes) {
-    expect([rules.longestSide(size), rules.deepest(size), rules.band(size)]).toEqual([longestSide, deepest, band]);
+  for (const [size, maxSide, maxDepth, band] of vectors.rules.sizes) {
+    expect([rules.maxSide(size), rules.maxDepth(size), rules.band(size)]).toEqual([maxSide, maxDepth, band]);
   }
   for (const [depth, share, radius] of vectors.rules.patch_radius) {
     expect(rules.patchRadius(depth, share)).toBe(radius);
   }
-  for (const [depth, side] of vectors.rules.texture_sides) expect(rules.textureSide(depth)).toBe(side);
+  for (const [depth, side] of vectors.rules.texture_sides) expect(rules.maxTextureSide(depth)).toBe(side);
 });
 
 describe.each(vectors.cases)("$name", { timeout: 60_000 }, (one) => {
@@ -71,7 +66,7 @@ describe.each(vectors.cases)("$name", { timeout: 60_000 }, (one) => {
     const planner = new Planner(Box.of(one.hole), one.training_size, one.step);
     expect([1, 7, 32].map((block) => findGroups(one.hole, block).map(corners))).toEqual(one.groups);
     expect(planner.plan(one.hole).map(numbers)).toEqual(one.plan);
-    expect(numbers(planner.planDeep(deeperThan(one.hole, rules.deepest(one.training_size))))).toEqual(one.plan_deep);
+    expect(numbers(planner.planDeep(deeperThan(one.hole, rules.maxDepth(one.training_size))))).toEqual(one.plan_deep);
     expect(planTexture(deeperThan(one.hole, rules.SMALL)).map(numbers)).toEqual(one.plan_texture);
   });
 

@@ -37,8 +37,7 @@ export interface Case extends Omit<Packed, "photo" | "hole" | "completed"> {
 }
 
 interface Rules {
-  constants: Record<string, number>;
-  surroundings: [number, number, [number, number]][];
+  contexts: [number, number, [number, number]][];
   sizes: [number, number, number, number][];
   patch_radius: [number, number, number][];
   texture_sides: [number, number][];

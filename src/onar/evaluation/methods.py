@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
 from onar.errors import UsageError, printable
 from onar.evaluation.pair_files import FillsFolder
 from onar.evaluation.pairs import HoleSource
-from onar.fills.patchmatch import no_patchmatch
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.metrics.baselines import BASELINES, Fill
@@ -24,16 +22,6 @@ Named: TypeAlias = Path | str | Sequence[Path | str] | Mapping[str, Path | str] 
 
 ASKED = "onar"
 """The method's name when one trained generator is asked about."""
-
-DESCRIPTIONS = {
-    "telea": "fast marching (Telea 2004), OpenCV",
-    "navier_stokes": "Navier-Stokes (Bertalmio et al. 2001), OpenCV",
-    "biharmonic": "biharmonic surface (Damelin & Hoang 2018), scikit-image",
-    "patchmatch_2": "PatchMatch (Barnes et al. 2009), patches of 5 x 5 pixels, pypatchmatch",
-    "patchmatch_5": "PatchMatch (Barnes et al. 2009), patches of 11 x 11 pixels, pypatchmatch",
-    "mean": "the mean colour of the known pixels",
-    "pyramid": "the pyramid fill, which learns nothing",
-}
 
 
 @dataclass
@@ -118,18 +106,13 @@ def _add_weights(methods: Methods, name: str | None, inpainter: Inpainter, textu
 
 
 def _add_baselines(methods: Methods) -> None:
-    reasons: dict[str, str | None] = dict.fromkeys(BASELINES)
-    if find_spec("skimage") is None:
-        reasons["biharmonic"] = 'pip install "onar[evaluate]" (scikit-image is missing)'
-    if reason := no_patchmatch():
-        reasons |= dict.fromkeys((name for name in BASELINES if name.startswith("patchmatch")), reason)
-    for name, fill in BASELINES.items():
-        if reason := reasons[name]:
+    for name, baseline in BASELINES.items():
+        if reason := baseline.reason_missing:
             methods.unavailable[name] = reason
         else:
-            methods.add(name, fill, DESCRIPTIONS[name])
+            methods.add(name, baseline.fill, baseline.description)
     if PYRAMID not in methods.fills:
-        methods.add(PYRAMID, Inpainter.load(PYRAMID), DESCRIPTIONS[PYRAMID])
+        methods.add(PYRAMID, Inpainter.load(PYRAMID), "the pyramid fill, which learns nothing")
 
 
 # ---------------------------------------------------------------- names

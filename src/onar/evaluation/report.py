@@ -14,45 +14,12 @@ from onar.evaluation.means import Bucket, ImageScores, ScoresByMethod
 from onar.evaluation.pair_files import FoundFills
 from onar.evaluation.pairs import percent
 from onar.imaging.images import EightBits
+from onar.metrics.table import Metric
 from onar.system.console import text_table
 
 SCHEMA = "onar-evaluation/1"
 DIGITS = 6
 """Decimals of a score in the JSON."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a score means."""
-
-    title: str
-    higher_is_better: bool
-    digits: int
-    """Decimals for people."""
-    unavailable: str | None = None
-    """Why it could not be computed."""
-
-
-KNOWN_METRICS: dict[str, Metric] = {
-    "psnr": Metric("PSNR (dB)", True, 2),
-    "psnr_hole": Metric("PSNR in holes (dB)", True, 2),
-    "ssim": Metric("SSIM", True, 4),
-    "ssim_hole": Metric("SSIM in holes", True, 4),
-    "l1": Metric("L1", False, 4),
-    "l1_hole": Metric("L1 in holes", False, 4),
-    "lpips": Metric("LPIPS", False, 4),
-    "st_lpips": Metric("ST-LPIPS", False, 4),
-}
-"""How to show the scores of single pictures; one that is not here is shown under its name, as higher is better."""
-
-LEARNED_DISTANCES = ("lpips", "st_lpips")
-"""Those of them that a network judges, the keys of `onar.metrics.learned_distances.DISTANCES`; they need torch."""
-
-
-def describe_metric(name: str, unavailable: str | None = None) -> Metric:
-    """What to call a metric, and why it could not be computed if so."""
-    known = KNOWN_METRICS.get(name, Metric(name, True, 4))
-    return Metric(known.title, known.higher_is_better, known.digits, unavailable)
 
 
 @dataclass(frozen=True)

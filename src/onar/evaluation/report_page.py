@@ -22,7 +22,6 @@ from onar.evaluation.means import Bucket, ScoresByMethod
 from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
     Example,
-    Metric,
     Report,
     best_of,
     difference_legend,
@@ -33,6 +32,7 @@ from onar.evaluation.report import (
     shown,
 )
 from onar.imaging.images import EightBits
+from onar.metrics.table import Metric
 from onar.system.console import warn
 from onar.system.files import write_text
 

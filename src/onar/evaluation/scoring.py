@@ -18,13 +18,13 @@ from onar.errors import OnarError, UsageError
 from onar.evaluation.means import ImageScores, ScoresByMethod
 from onar.evaluation.methods import Methods
 from onar.evaluation.pairs import MasksHash, Pair, Pairs, group_of
-from onar.evaluation.report import LEARNED_DISTANCES, Example, SetDistances
+from onar.evaluation.report import Example, SetDistances
 from onar.fills.pyramid import Frame
 from onar.imaging.images import EightBits
 from onar.masks.holes import hole_share
 from onar.masks.shapes import HOLE
 from onar.metrics.baselines import Fill
-from onar.metrics.scores import score
+from onar.metrics.table import METRICS, learned_metrics, score
 from onar.system.console import progress_bar
 from onar.system.devices import choose_device
 
@@ -57,16 +57,15 @@ def load_judges(features: str | None, features_weights: Path | None, device: str
         OnarError: `features_weights` cannot be used.
     """
     if features is None and find_spec("torch") is None:
-        return Judges({}, dict.fromkeys(LEARNED_DISTANCES, 'pip install "onar[train,offline]"'), None, None, None)
-    from onar.metrics.learned_distances import DISTANCES
-
+        return Judges({}, dict.fromkeys(learned_metrics(), 'pip install "onar[train,offline]"'), None, None, None)
     place = choose_device(device)
     network, no_network = _load_features(features, features_weights, place) if features else (None, None)
     distances: dict[str, LearnedDistance] = {}
     unavailable: dict[str, str] = {}
-    for name, load in DISTANCES.items():
+    for name, metric in METRICS.items():
         try:
-            distances[name] = load().to(place)
+            if metric.load:
+                distances[name] = metric.load().to(place)
         except OnarError as error:
             unavailable[name] = str(error)
     return Judges(distances, unavailable, network, no_network, place)
@@ -176,12 +175,12 @@ def _score_pair(index: int, pair: Pair, composites: dict[str, EightBits], judges
 def _score(composite: Frame, photo: Frame, known: NDArray[np.bool_], judges: Judges) -> dict[str, float | None]:
     """Every metric of one composite, 1×3×H×W in [0, 1]; None where there is no score."""
     values: dict[str, float | None] = {name: float(value[0]) for name, value in score(composite, photo, known).items()}
-    return values | {name: _distance(name, composite, photo, judges) for name in LEARNED_DISTANCES}
+    return values | {name: _distance(name, composite, photo, judges) for name in learned_metrics()}
 
 
 def _distance(name: str, composite: Frame, photo: Frame, judges: Judges) -> float | None:
     distance = judges.distances.get(name)
-    if distance is None or min(photo.shape[-2:]) < distance.smallest_side:
+    if distance is None or min(photo.shape[-2:]) < distance.min_side:
         return None
     return float(distance(_to_device(composite, judges), _to_device(photo, judges)))
 

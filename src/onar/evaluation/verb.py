@@ -7,6 +7,7 @@ do a part of it: `pairs`, `methods`, `scoring`, `differences`, `report` and `rep
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from onar.evaluation.means import bucket_scores, mean_scores
 from onar.evaluation.methods import Named, gather_methods, name_fills
 from onar.evaluation.pair_files import write_pair_files
 from onar.evaluation.pairs import BORDER_SHARE, MASKS_PER_RANGE, Pairs, generated_holes, mask_files
-from onar.evaluation.report import LEARNED_DISTANCES, Report, describe_metric
+from onar.evaluation.report import Report
 from onar.evaluation.report_page import write_reports
 from onar.evaluation.scoring import choose_examples, load_judges, score_all, set_distances
 from onar.masks.holes import HOLE_RATIO_RANGES
 from onar.metrics.baselines import Fill
-from onar.metrics.scores import MAX_PSNR, METRICS
+from onar.metrics.scores import MAX_PSNR
+from onar.metrics.table import METRICS
 from onar.settings.checks import check_seed
 from onar.settings.training import ImageSize
 from onar.system.files import check_writable
@@ -108,7 +110,7 @@ def evaluate(
         seed=seed,
         methods=compared.descriptions,
         unavailable_methods=compared.unavailable,
-        metrics=_describe_metrics(judges.unavailable),
+        metrics={name: replace(one, unavailable=judges.unavailable.get(name)) for name, one in METRICS.items()},
         masks_sha256=scored.masks_hash.value,
         weights_sha256=next(iter(compared.weights_sha256.values())),
         weights=compared.weights_sha256,
@@ -215,10 +217,6 @@ def _protocol(
         "border": f"a hole within {BORDER_SHARE:g} of the side from the edge",
         "psnr_cap": MAX_PSNR,
     }
-
-
-def _describe_metrics(unavailable: Mapping[str, str]) -> dict[str, Any]:
-    return {name: describe_metric(name, unavailable.get(name)) for name in (*METRICS, *LEARNED_DISTANCES)}
 
 
 def _versions() -> dict[str, str | None]:

@@ -1,1 +1,1 @@
-"""Fills that need no network: the pyramid, and patches of the photo itself."""
+"""Fills without a network: the pyramid, and patches of the photo itself."""

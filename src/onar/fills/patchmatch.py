@@ -1,6 +1,6 @@
 """PatchMatch: holes filled with patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized...").
 
-By the package pypatchmatch, coarse to fine. It learns nothing and knows nothing of things, but its texture is real.
+By the package pypatchmatch, coarse to fine. Nothing is learned, and no objects are recognised, but texture is real.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from onar.fills.pyramid import fill_frame
 from onar.system.state import only_seed
 
 MID_GREY = 128
-"""What a photo becomes that is all hole."""
+"""Fill of a photo without known pixels."""
 
 NOTICEABLE = 16
-"""Levels by which a copy may leave the range of what is known, or a dark photo differ from black."""
+"""Levels by which a copy may leave the range of the known colours, or a dark photo differ from black."""
 
 BORDER = 5
-"""Pixels round such a place that go with it: along the seam, pypatchmatch shifts colours towards the known ones."""
+"""Pixels around such a place that are replaced too: along the seam, pypatchmatch shifts colours to the known ones."""
 
 Rgb = NDArray[np.uint8]
 Where = NDArray[np.bool_]
 
 
 def fill_with_patches(photo: Rgb, hole: Where, radius: int = 5, seed: int = 0) -> Rgb:
-    """Fill holes with patches of the photo; the same each time, in whatever thread.
+    """Fill holes with patches of the photo; deterministic, also in threads.
 
-    What no patch reaches gets the pyramid fill.
+    Pixels that no patch reaches get the pyramid fill.
 
     Args:
-        photo: H×W×3; what it holds inside its holes makes no difference.
+        photo: H×W×3; values inside its holes are ignored.
         hole: H×W, True = hole.
-        radius: of the patches, which are 2 · radius + 1 pixels a side.
-        seed: of the search; another one gives another fill.
+        radius: patches are 2 · radius + 1 pixels a side.
+        seed: of the random search; another one gives another fill.
 
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.
@@ -49,8 +49,8 @@ def fill_with_patches(photo: Rgb, hole: Where, radius: int = 5, seed: int = 0) -
     filled = _search(smooth, hole, radius, seed)
     wrong = _find_wrong(filled, 0, smooth, hole)
     if wrong.any():
-        # Holes begin as black, and black is what they stay where the coarse levels of a narrow photo have no room for
-        # patches. In the negative of a light photo black is near to what is known, so the fine levels can fill it.
+        # Holes are initialised to black, and stay black where the coarse levels of a narrow photo have no room for
+        # patches. In the negative of a light photo black is close to the known colours, so the fine levels fill it.
         negative = ~_search(~smooth, hole, radius, seed)
         filled = np.where(wrong, negative, filled)
         filled = np.where(wrong & _find_wrong(negative, 255, smooth, hole), smooth, filled)
@@ -66,7 +66,7 @@ def _fill_smoothly(photo: Rgb, hole: Where) -> Rgb:
 
 
 def _knows_patch(hole: Where, radius: int) -> bool:
-    """Whether any patch is known to its last pixel."""
+    """Whether any patch is fully known."""
     side = 2 * radius + 1
     known = cv2.erode((~hole).astype(np.uint8), np.ones((side, side), np.uint8), borderValue=0)
     return bool(known.any())
@@ -81,16 +81,16 @@ def _search(start: Rgb, hole: Where, radius: int, seed: int) -> Rgb:
 
 
 def _find_wrong(filled: Rgb, start: int, smooth: Rgb, hole: Where) -> Where:
-    """Where a fill is still what its holes began as, or leaves the range of what is known; H×W×1, with what is near.
+    """Where a fill is still its initial value, or leaves the range of the known colours; H×W×1, dilated.
 
     Args:
         filled: H×W×3.
-        start: the level that its holes began as.
+        start: the initial level of its holes.
         smooth: H×W×3, the pyramid fill.
         hole: H×W.
     """
     known = smooth[~hole].astype(np.int16)
-    # Of means, because single pixels may well be copied black, or overshoot as ringing does.
+    # Of local means: single pixels may be copied black, or overshoot by ringing.
     means = cv2.blur(filled, (3, 3), borderType=cv2.BORDER_REPLICATE).astype(np.int16)
     left = (means == start).all(axis=2) & (np.abs(smooth.astype(np.int16) - start) >= NOTICEABLE).any(axis=2)
     outside = (means < known.min(axis=0) - NOTICEABLE) | (means > known.max(axis=0) + NOTICEABLE)
@@ -101,13 +101,13 @@ def _find_wrong(filled: Rgb, start: int, smooth: Rgb, hole: Where) -> Where:
 
 
 def require_patchmatch() -> None:
-    """Raise `OnarError` where there is no PatchMatch."""
+    """Raise `OnarError` where PatchMatch is missing."""
     if reason := no_patchmatch():
-        raise OnarError(f"PatchMatch is not there: {reason}")
+        raise OnarError(f"PatchMatch is missing: {reason}")
 
 
 def no_patchmatch() -> str | None:
-    """Why there is no PatchMatch here, in a few words; None where there is."""
+    """Why PatchMatch is missing here, or None."""
     try:
         from patchmatch.patch_match import patchmatch_available
     except ImportError as error:

@@ -1,6 +1,6 @@
-"""The pyramid fill of `models.pyramid_fill` for arrays: the same numbers to 1e-6, by OpenCV and without torch.
+"""The pyramid fill of `models.pyramid_fill` on arrays, by OpenCV and without torch; equal to 1e-6.
 
-The network needs the other one, which is differentiable; photos get this one, which is several times faster on a CPU.
+The networks need the other one, which is differentiable; this one is several times faster on a CPU.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ SMOOTHING_STEPS = 4
 NEIGHBOURS = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
 
 Frame = NDArray[np.float32]
-"""Photos or known maps as numbers in [0, 1]."""
+"""Photos or known maps in [0, 1]."""
 
 
 def fill_frame(photo: Frame, known: Frame) -> Frame:
     """Fill the holes of a photo.
 
     Args:
-        photo: float32 H×W×3; what its holes contain does not matter, be it NaN.
+        photo: float32 H×W×3; values inside holes are ignored, also NaN.
         known: float32 H×W, 1 = known, 0 = hole.
 
     Returns:
-        H×W×3; known pixels are the photo's own. With nothing known at all: 0.5.
+        H×W×3; known pixels are the photo's own. Without known pixels: 0.5.
+
+    >>> fill_frame(np.ones((2, 2, 3), np.float32), np.array([[1, 0], [1, 1]], np.float32))[0, 1]
+    array([1., 1., 1.], dtype=float32)
     """
     return _fill(np.where(known[..., None] > 0, photo, np.float32(0)), known)
 
@@ -32,12 +35,12 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
 def _fill(photo: Frame, known: Frame) -> Frame:
     """See `fill_frame`; `photo` is 0 in its holes."""
     if known.all():
-        return photo  # coarser levels have nothing to give
+        return photo  # coarser levels are not needed
     height, width = known.shape
     hole = (1 - known)[..., None]
     if height == 1 and width == 1:
         return np.asarray(photo + 0.5 * hole, np.float32)
-    # An odd side is padded with hole; blocks know 0, 1/4, ... of their pixels.
+    # An odd side is padded with hole; 0, 1/4, ... of the pixels of a block are known.
     padding = ((0, height % 2), (0, width % 2))
     share = _halve(np.pad(known, padding))
     mean = _halve(np.pad(photo, (*padding, (0, 0)))) / np.maximum(share, np.float32(0.25))[..., None]

@@ -22,7 +22,7 @@ from onar.imaging.levels import Pixels, as_8_bits, in_used_bits, integers_as_8_b
 from onar.imaging.losses import Loss
 from onar.masks.holes import THRESHOLD
 
-_GREY_SPREAD, _COLOURED_SHARE = 48, 0.05
+GREY_SPREAD, COLOURED_SHARE = 48, 0.05
 """Maximum difference between the channels of a grey pixel, and the share of other pixels of a coloured picture."""
 _COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
 
@@ -79,7 +79,7 @@ def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
         return False
     if colours.ndim == 3:
         spread = np.ptp(colours[seen], axis=1)
-        if np.count_nonzero(spread > _GREY_SPREAD) > _COLOURED_SHARE * spread.size:
+        if np.count_nonzero(spread > GREY_SPREAD) > COLOURED_SHARE * spread.size:
             return True
         colours = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.uint8)
     bright = colours >= THRESHOLD

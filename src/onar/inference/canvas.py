@@ -1,10 +1,9 @@
-"""A photo while its holes are being filled: what fills which, in which order, and what is kept of it.
+"""Fill the holes of a photo: thin ones by the pyramid, the others by the network, window by window, coarse to fine.
 
-Memory and time follow the holes, not the photo. Thin holes are filled by the pyramid, the others by a network in
-windows of the photo, those of one shape as a batch. Where a hole is deeper than what the network was trained on, it is
-first completed at half the scale, in the same way. Enlarged, that decides what goes where; only a band along the seam,
-where the eye compares, is then completed again, between the known pixels and what was enlarged. `rules` says what is
-chosen when, `window_plan` which windows there are.
+Memory and time grow with the holes, not with the photo. Windows of one shape are one batch. A hole deeper than what
+the network was trained on is first completed at half the scale, in the same way. Enlarged, that fixes its structure;
+only a band along the seam, where the eye compares, is then completed again, between the known pixels and the enlarged
+ones. `rules` has the thresholds, `window_plan` the windows.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from onar.inference.windows import Box, blocks_with_holes, deeper_than, hole_dep
 from onar.masks.holes import Holes, known_from_mask
 
 TILE, TILE_MARGIN = 64, 16
-"""Pixels a side in which the pyramid fills thin holes at once, and what it sees besides on all sides."""
+"""Side in pixels of the tiles in which the pyramid fills thin holes, and its context on all sides."""
 
 
 @dataclass
@@ -33,11 +32,11 @@ class Canvas:
     """A photo that is being filled.
 
     Attributes:
-        backend: does the network's part.
+        backend: runs the network.
         training_size: side in pixels of the crops that the network was trained on.
         photo: uint8 or uint16 H×W×C, filled so far.
         unknown: bool H×W, what is still to be filled.
-        feather: hole pixels from the seam over which the network's fill fades into the colours it meets there.
+        feather: pixels inside the seam over which the network's fill fades to match the known colours.
     """
 
     backend: Backend
@@ -50,7 +49,7 @@ class Canvas:
         """Fill all holes; the strategies are those of `Inpainter`.
 
         Raises:
-            RuntimeError: the plan left holes out, which would otherwise pass for filled.
+            RuntimeError: the plan left holes out.
         """
         whole = Window(self._all, self._all)
         if strategy == "whole":
@@ -75,10 +74,10 @@ class Canvas:
     # ---------------------------------------------------------------- thin holes
 
     def _fill_thin(self) -> None:
-        """Fill thin holes as the pyramid would in the whole photo, but only where they are.
+        """Fill thin holes as the pyramid would in the whole photo, in the tiles that have some.
 
-        A level of the pyramid in which all is known hides the coarser ones, so a thin hole depends on the few pixels
-        round it, as long as tiles lie on the blocks into which the whole photo is divided.
+        A level of the pyramid without holes hides the coarser ones, so a thin hole depends on few pixels around it, as
+        long as tiles are aligned with the blocks of the pyramid.
         """
         thin = self.unknown & ~deeper_than(self.unknown, rules.THIN)
         if thin.any():
@@ -99,15 +98,15 @@ class Canvas:
     # ---------------------------------------------------------------- deep holes
 
     def _fill_deep(self, whole: Window | None) -> None:
-        """Fill deep holes at half the scale, but for a band along their seams; in that window if there is one."""
-        deep = deeper_than(self.unknown, rules.deepest(self.training_size))
+        """Fill deep holes at half the scale, except a band along their seams; in one window if one is given."""
+        deep = deeper_than(self.unknown, rules.max_depth(self.training_size))
         if deep.any():
             for window in [whole] if whole else self._planner.plan_deep(deep):
                 if window.shown.longer_side > self.training_size:
                     self._sketch(window, deep)
 
     def _sketch(self, window: Window, deep: Holes) -> None:
-        """Complete a window at half the scale, and put that into the deep holes of its core."""
+        """Complete a window at half the scale, and copy the deep holes of its core from there."""
         photo, unknown = self.photo[window.shown.slices], self.unknown[window.shown.slices]
         small = Canvas(self.backend, self.training_size, *halve(photo, unknown))
         small.fill("auto")
@@ -119,13 +118,13 @@ class Canvas:
     # ---------------------------------------------------------------- windows
 
     def _complete(self, windows: list[Window]) -> None:
-        """Fill the cores of windows, all of them from the photo as it is before."""
+        """Fill the cores of windows; each sees the photo as it was before all of them."""
         by_shape: dict[tuple[int, int], list[Window]] = defaultdict(list)
         for window in windows:
             if self.unknown[window.core.slices].any():
                 by_shape[window.shown.height, window.shown.width].append(window)
         for (height, width), alike in by_shape.items():
-            # No batch takes more memory than one large window.
+            # A batch takes no more memory than one large window.
             count = max(1, self._planner.limit**2 // (height * width))
             for start in range(0, len(alike), count):
                 self._run(alike[start : start + count])
@@ -133,7 +132,7 @@ class Canvas:
             self.unknown[window.core.slices] = False
 
     def _run(self, windows: list[Window]) -> None:
-        """Fill the cores of windows of one shape."""
+        """Fill the cores of windows of one shape, as one batch."""
         known = np.concatenate([known_from_mask(self.unknown[window.shown.slices]) for window in windows])
         frames = _to_frame(np.stack([self.photo[window.shown.slices] for window in windows]), known)
         for number, completed in enumerate(self.backend(frames, known)):
@@ -146,23 +145,31 @@ class Canvas:
 
 
 def to_frame(photo: Pixels) -> Frame:
-    """Pixels of any shape in [0, 1]."""
+    """Pixels of any shape in [0, 1].
+
+    >>> to_frame(np.array([0, 255], np.uint8))
+    array([0., 1.], dtype=float32)
+    """
     return np.divide(photo, np.iinfo(photo.dtype).max, dtype=np.float32)
 
 
 def _to_frame(photo: Pixels, known: Frame) -> Frame:
-    """Pixels …×3 in [0, 1], with holes of 0."""
+    """Pixels …×3 in [0, 1], 0 in the holes."""
     return np.asarray(to_frame(photo) * known[..., None], np.float32)
 
 
 def to_pixels(frame: Frame, kind: np.dtype[Any]) -> Pixels:
-    """Numbers about in [0, 1] as uint8 or uint16 of the same shape."""
+    """Values around [0, 1], rounded and clipped, as uint8 or uint16 of the same shape.
+
+    >>> to_pixels(np.array([-0.1, 0.5, 2.0], np.float32), np.dtype("uint8"))
+    array([  0, 128, 255], dtype=uint8)
+    """
     white = np.iinfo(kind).max
     return np.clip(np.rint(frame * white), 0, white).astype(kind)
 
 
 def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int) -> Frame:
-    """What the network gets wrong at the known side of the seam, carried into the hole and fading over `feather`.
+    """The network's error on the known side of the seam, extrapolated into the hole and fading over `feather`.
 
     Known pixels do not change: the composite takes them from the photo.
 
@@ -178,15 +185,15 @@ def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int)
 
 
 def double(photo: Pixels, hole: Holes) -> Pixels:
-    """A photo that `halve` has made, enlarged to the size of the holes that it was made from, bool H×W."""
+    """The result of `halve`, enlarged to the shape of the original holes, bool H×W."""
     enlarged = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], photo.dtype)
 
 
 def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
-    """The means of the known pixels of 2×2 blocks, and the blocks that know less than half; odd sides count as hole.
+    """Means of the known pixels of 2×2 blocks, and the blocks with less than half known; odd sides get a row of hole.
 
-    Only known pixels are averaged: what lies under a hole does not reach the result.
+    Only known pixels are averaged: values inside holes do not change the result.
     """
     padding = ((0, photo.shape[0] % 2), (0, photo.shape[1] % 2))
     (known,) = known_from_mask(np.pad(unknown, padding, constant_values=True))

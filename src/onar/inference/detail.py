@@ -1,8 +1,8 @@
-"""Detail for a fill made at half the scale: a copied fill tells where it was copied from, and there the photo has it.
+"""Restore the detail of a fill that was copied at half the scale, from where the photo has the same patches.
 
-Known at half the scale is to known as the fill is to what is wanted, as in Hertzmann et al. 2001 ("Image Analogies"):
-for each small patch of the fill the most alike known one is found, neighbours preferring what continues their own
-(section 3.2; Ashikhmin 2001, "Synthesizing Natural Textures"), and what halving took from the photo there is added.
+Image analogies (Hertzmann et al. 2001, "Image Analogies"): for each small patch of the fill, the nearest known patch
+is found, with a preference for the source that continues a neighbour's (coherence, section 3.2; Ashikhmin 2001,
+"Synthesizing Natural Textures"), and the high frequencies that halving removed from the photo there are added.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from onar.inference.windows import blocks_with_holes
 from onar.masks.holes import Holes
 
 RADIUS = 3
-"""Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels."""
+"""Patch radius; the descriptor of a patch is the sums of nine blocks of 3×3 pixels."""
 
 SPACING = 2
-"""Pixels at half the scale between nodes, the middles of the patches that detail is looked for."""
+"""Pixels at half the scale between nodes, the centres of the patches that get detail."""
 
-DESCRIBED = 27
-"""Numbers of a description: nine blocks of three channels."""
+DESCRIPTOR_LENGTH = 27
+"""Nine blocks of three channels."""
 
-MOST_SOURCES = 8192
-"""Known patches that a node is compared with; then come those near the best of them."""
+MAX_SOURCES = 8192
+"""Known patches that a node is compared with; then those near the best one."""
 
-MOST_PIXELS = 1 << 20
-"""That get their detail at once."""
+MAX_PIXELS = 1 << 20
+"""Pixels that get detail at once."""
 
 COHERENCE = 0.8
-"""How much of its distance a patch keeps that continues what a neighbouring node has."""
+"""Factor on the distance of a patch that continues a neighbouring node's source."""
 
 Places: TypeAlias = NDArray[np.intp]
 """Rows or columns at half the scale."""
 
 Offsets: TypeAlias = tuple[Places, Places]
-"""Rows and columns at half the scale from each node to its source: two grids of nodes, which are each `SPACING`-th
-pixel, and one row and column more."""
+"""Rows and columns at half the scale from each node to its source, on the grid of nodes: every `SPACING`-th pixel, and
+one row and column more."""
 
 Numbers: TypeAlias = NDArray[np.float64]
-"""Whole numbers that stay exact: of costs that are nearly the same, the page must find the same to be the least."""
+"""Integers, so costs are exact, and the page finds the same minimum of nearly equal ones."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A photo whose holes are filled with what was copied from it.
+    """A photo whose holes are filled with copied patches.
 
     Attributes:
-        pixels: uint8 H×W×3; only what lies in the holes counts.
-        offsets: how far from each node its source lies, as `restore_detail` has found it at half the scale.
+        pixels: uint8 H×W×3; only hole pixels count.
+        offsets: of each node to its source, as `restore_detail` has found them at half the scale.
     """
 
     pixels: Pixels
@@ -63,16 +63,16 @@ class Copy:
 
 
 def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> Copy:
-    """Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
+    """Enlarge a fill that was copied at half the scale, and add the detail of the patches it was copied from.
 
     Args:
-        photo: uint8 H×W×3; what it holds inside its holes makes no difference.
+        photo: uint8 H×W×3; values inside its holes are ignored.
         hole: bool H×W.
         small: the photo at half the scale, as `halve` makes it, filled.
         unknown: its holes.
     """
     enlarged = double(small.pixels, hole)
-    # Where a patch is known to its last pixel, so is the detail of its middle.
+    # The detail at the centre of a fully known patch is known.
     bare = unknown | blocks_with_holes(hole, 2)
     known = ~_dilate(bare, RADIUS)
     if not known[RADIUS:-RADIUS, RADIUS:-RADIUS].any():
@@ -80,32 +80,32 @@ def restore_detail(photo: Pixels, hole: Holes, small: Copy, unknown: Holes) -> C
     offsets = _match(small, bare, known)
     rows, columns = np.nonzero(hole)
     filled = enlarged.copy()
-    for start in range(0, len(rows), MOST_PIXELS):  # all at once would take gigabytes
-        part = rows[start : start + MOST_PIXELS], columns[start : start + MOST_PIXELS]
+    for start in range(0, len(rows), MAX_PIXELS):  # all at once would take gigabytes
+        part = rows[start : start + MAX_PIXELS], columns[start : start + MAX_PIXELS]
         detail = _mix(photo, enlarged, part, *offsets)
         filled[part] = np.clip(np.rint(enlarged[part] + detail), 0, 255).astype(np.uint8)
     return Copy(filled, offsets)
 
 
 def _dilate(holes: Holes, reach: int) -> Holes:
-    """Holes with all that is at most so many pixels from them, rows or columns."""
+    """Holes dilated by a square of 2 · reach + 1 pixels a side."""
     return np.asarray(cv2.dilate(holes.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0)
 
 
-# ---------------------------------------------------------------- where it comes from
+# ---------------------------------------------------------------- nearest patches
 
 
 @dataclass
 class _Matches:
-    """For each node that wants a source the best one that was found.
+    """The best source so far of each of N nodes.
 
     Attributes:
         blocks: h×w×3, the sums of 3×3 pixels at half the scale.
         known: bool h×w, what may be a source.
-        wanted: N×27, the nodes' descriptions.
-        rows: of the sources; so many as nodes.
-        columns: of the sources.
-        costs: the squared distances; infinite where there is no source yet.
+        wanted: N×27, the nodes' descriptors.
+        rows: N, of the sources.
+        columns: N, of the sources.
+        costs: N, squared distances; infinite where there is no source yet.
     """
 
     blocks: Numbers
@@ -116,7 +116,7 @@ class _Matches:
     costs: Numbers
 
     def try_others(self, rows: Places, columns: Places, allowed: Holes | None = None, factor: float = 1.0) -> None:
-        """Take other sources where they are allowed and better, their costs by a factor."""
+        """Take other sources where they are allowed and their costs, times a factor, are lower."""
         inside = np.ones(len(rows), bool) if allowed is None else allowed.copy()
         for places, side in zip((rows, columns), self.known.shape, strict=True):
             inside &= (places >= RADIUS) & (places < side - RADIUS)
@@ -129,7 +129,7 @@ class _Matches:
         self.rows[chosen], self.columns[chosen], self.costs[chosen] = rows[chosen], columns[chosen], costs[better]
 
     def compare_all(self) -> int:
-        """Find the nearest of some known patches for all that have no source; returns how far apart those are."""
+        """Find the nearest of a grid of known patches for nodes without a source; returns the step of the grid."""
         rows, columns, step = _choose_sources(self.known)
         without = np.flatnonzero(np.isinf(self.costs))
         best, costs = _nearest(self.wanted[without], describe(self.blocks, rows, columns))
@@ -137,14 +137,14 @@ class _Matches:
         return step
 
     def try_around(self, reach: int) -> None:
-        """Take the best source at most so many rows and columns from the one that was found."""
+        """Search for a better source within `reach` rows and columns of the current one."""
         rows, columns = self.rows.copy(), self.columns.copy()
         for down, right in product(range(-reach, reach + 1), repeat=2):
             self.try_others(rows + down, columns + right)
 
 
 def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
-    """Find a source for each node near holes; those far from them are their own."""
+    """Find a source for each node near holes; the others are their own."""
     blocks = np.asarray(
         cv2.boxFilter(small.pixels, cv2.CV_64F, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE), np.float64
     )
@@ -155,7 +155,7 @@ def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
     none, costs = np.zeros_like(rows), np.full(len(rows), np.inf)
     matches = _Matches(blocks, known, describe(blocks, rows, columns), none, none.copy(), costs)
     if small.offsets is not None:
-        # What was copied from somewhere at a quarter of the scale comes from there at half of it.
+        # Start from the sources found at a quarter of the scale.
         for down, right in product((0, 1), repeat=2):
             coarser = _coarser_nodes(nodes, (down, right), small.offsets[0].shape)
             matches.try_others(rows + 2 * small.offsets[0][coarser], columns + 2 * small.offsets[1][coarser])
@@ -173,33 +173,33 @@ def _match(small: Copy, bare: Holes, known: Holes) -> Offsets:
 
 
 def _coarser_nodes(nodes: tuple[Places, ...], beside: tuple[int, int], shape: tuple[int, ...]) -> tuple[Places, ...]:
-    """Of the coarser grid, the node before each or so many after it; its last ones stand for those that it has not."""
+    """The node of the coarser grid before each, shifted by `beside` and clipped to the grid."""
     return tuple(
         np.minimum(places // 2 + further, side - 1) for places, further, side in zip(nodes, beside, shape, strict=True)
     )
 
 
 def describe(blocks: Numbers, rows: Places, columns: Places) -> Numbers:
-    """The patches round some pixels as N×27: the sums of their nine blocks, three channels each."""
+    """Descriptors of the patches around N pixels, N×27: the sums of nine blocks, three channels each."""
     down, right = (part.ravel() for part in np.meshgrid((-2, 0, 2), (-2, 0, 2), indexing="ij"))
     rows = (rows[:, None] + down).clip(0, blocks.shape[0] - 1)
     columns = (columns[:, None] + right).clip(0, blocks.shape[1] - 1)
-    return np.asarray(blocks[rows, columns].reshape(len(rows), DESCRIBED))
+    return np.asarray(blocks[rows, columns].reshape(len(rows), DESCRIPTOR_LENGTH))
 
 
 def _choose_sources(known: Holes) -> tuple[Places, Places, int]:
-    """Rows and columns of known patches, and how far they are apart."""
+    """Rows and columns of a grid of known patches, and its step."""
     inside = known[RADIUS:-RADIUS, RADIUS:-RADIUS]
-    step = int(np.ceil(np.sqrt(max(1.0, np.count_nonzero(inside) / MOST_SOURCES))))
+    step = int(np.ceil(np.sqrt(max(1.0, np.count_nonzero(inside) / MAX_SOURCES))))
     rows, columns = np.nonzero(inside[::step, ::step])
-    if not len(rows):  # all of them lie between
+    if not len(rows):  # none of them is on the grid
         rows, columns = np.nonzero(inside)
         return rows + RADIUS, columns + RADIUS, 1
     return step * rows + RADIUS, step * columns + RADIUS, step
 
 
 def _nearest(wanted: Numbers, offered: Numbers) -> tuple[Places, Numbers]:
-    """For each row of N×D the number of the nearest row of M×D, and the squared distance."""
+    """For each row of N×D the index of the nearest row of M×D, and the squared distance."""
     lengths = (offered**2).sum(1)
     best = np.empty(len(wanted), np.intp)
     for start in range(0, len(wanted), 256):  # all at once would take gigabytes
@@ -208,17 +208,17 @@ def _nearest(wanted: Numbers, offered: Numbers) -> tuple[Places, Numbers]:
     return best, ((wanted - offered[best]) ** 2).sum(1)
 
 
-# ---------------------------------------------------------------- the detail itself
+# ---------------------------------------------------------------- detail
 
 
 def _mix(photo: Pixels, enlarged: Pixels, inside: tuple[Places, ...], rows: Places, columns: Places) -> Numbers:
-    """The detail of some pixels, N×3: of the sources of the four nodes round each, which fade into each other.
+    """The detail of N pixels, N×3: interpolated between the sources of the four nodes around each.
 
     Args:
         photo: H×W×3.
-        enlarged: H×W×3, what half its scale shows of it.
+        enlarged: H×W×3, the low frequencies of it.
         inside: rows and columns of the pixels.
-        rows: how far from each node its source lies, at half the scale.
+        rows: offset of each node to its source, at half the scale.
         columns: the same for columns.
     """
     nodes, weights = zip(*(_between_nodes(places) for places in inside), strict=True)

@@ -1,7 +1,8 @@
-"""The rule by which completing chooses: what fills a hole, at which scale, and how much of the photo is shown for it.
+"""The rules of completing: which method fills a hole, at which scale, and with how much context.
 
-All lengths are pixels. A hole is what touches, also at corners; its depth is the largest distance in it to a known
-pixel, about half its width. What the numbers rest on is measured in docs/performance.md, "What a hole needs".
+All lengths are pixels. A hole is a connected component (8-connectivity); its depth is the largest distance in it to a
+known pixel, about half its width. docs/performance.md, "What a hole needs", has the measurements behind the numbers.
+The page reads them from `web/src/shared.json`, which `python -m tools.shared_numbers` writes.
 """
 
 from __future__ import annotations
@@ -12,61 +13,94 @@ THIN = 3.5
 """Holes up to this depth are filled by the pyramid, which is as good there as the network."""
 
 SMALL = 6.0
-"""Holes up to this depth need few surroundings, and no copied texture."""
+"""Holes up to this depth need little context, and no copied texture."""
+
+SMALL_CONTEXT = 24, 64
+"""Context of small holes, and the least of larger ones: margin per side, minimum window side."""
 
 SMALL_PHOTO = 1024
-"""A side that any network may get at once: one window has no seams inside."""
+"""A photo of up to this side may be one window for any training size: one window has no seams inside."""
+
+MIN_BAND = 8
+"""Minimum width of `band`: what enlarging mixes with known pixels."""
 
 
-def surroundings(depth: float, training_size: int) -> tuple[int, int]:
-    """What a network is shown with holes of that depth: so much on all sides, and at least so much in all, a side."""
-    if depth <= SMALL:
-        return 24, 64
-    return max(24, training_size // 4), max(64, training_size)
+def context(depth: float, training_size: int) -> tuple[int, int]:
+    """Context for a hole depth: (margin per side, minimum window side), px.
+
+    >>> context(5, training_size=256), context(20, training_size=256)
+    ((24, 64), (64, 256))
+    """
+    margin, side = SMALL_CONTEXT
+    return SMALL_CONTEXT if depth <= SMALL else (max(margin, training_size // 4), max(side, training_size))
 
 
-def longest_side(training_size: int) -> int:
-    """Of a photo or window that a network gets at once."""
+def max_side(training_size: int) -> int:
+    """Maximum side of a network's input.
+
+    >>> max_side(training_size=256), max_side(training_size=640)
+    (1024, 1280)
+    """
     return max(2 * training_size, SMALL_PHOTO)
 
 
-def deepest(training_size: int) -> int:
-    """Depth beyond which a hole is filled at half the scale first: more than what the network was trained on."""
+def max_depth(training_size: int) -> int:
+    """Deeper holes than the network was trained on are first filled at half the scale.
+
+    >>> max_depth(training_size=256)
+    64
+    """
     return training_size // 4
 
 
 def band(training_size: int) -> int:
     """Width of the band along the seam of such a hole that is then filled again at its own scale.
 
-    At least as wide as what enlarging mixes with known pixels.
+    >>> band(training_size=256)
+    16
     """
-    return max(8, training_size // 16)
+    return max(MIN_BAND, training_size // 16)
 
 
 TEXTURE_DEPTH = 64.0
-"""Holes deeper than that are copied at half the scale, or less, and get their detail back afterwards: patches of the
-photo's own scale bridge them no better, and take four times as long."""
+"""Deeper holes are copied at half the scale, or less, and get their detail back afterwards: patches of the photo's own
+scale bridge them no better, and take four times as long."""
 
 TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
-"""Longest side of what gets texture at once, and the least that is shown of what is round it."""
+"""Maximum side of a window for texture, and its minimum margin."""
 
-
-def texture_side(depth: float) -> int:
-    """Longest side of holes of that depth that get texture at once; longer ones are cut."""
-    return TEXTURE_SIDE if depth == inf else max(TEXTURE_SIDE, int(6 * depth))
-
+TEXTURE_SIDE_PER_DEPTH = 6
+"""Windows of deep holes may be larger: their side is up to this many times the depth."""
 
 TEXTURE_NEAR = 32
-"""Holes nearer than that get texture together."""
+"""Holes closer than this get texture together."""
+
+
+def max_texture_side(depth: float) -> int:
+    """Maximum side of holes of a depth that get texture at once; larger ones are split.
+
+    >>> max_texture_side(20), max_texture_side(200)
+    (768, 1200)
+    """
+    return TEXTURE_SIDE if depth == inf else max(TEXTURE_SIDE, int(TEXTURE_SIDE_PER_DEPTH * depth))
+
+
+PATCH_RADII = 2, 4
+"""Patch radius for thin or large holes, and for the others: large patches follow shapes; small ones fit into strokes,
+and are still found where little is known."""
+
+THIN_PATCHES, MANY_HOLES = 32, 0.3
+"""Depth up to which, and share of holes in the window above which, patches are small."""
+
+COARSE_RADIUS = 3
+"""Patch radius at half the scale."""
 
 
 def patch_radius(depth: float, share: float) -> int:
-    """Radius of the patches for holes of that depth that are such a share of what is shown.
+    """Patch radius for a hole depth and the share of holes in the window.
 
-    Large patches follow shapes; small ones fit into strokes, and are still found where little is known.
+    >>> patch_radius(10, share=0.1), patch_radius(50, share=0.1)
+    (2, 4)
     """
-    return 2 if depth <= 32 or share > 0.3 else 4
-
-
-COARSE_RADIUS = 3
-"""Radius of the patches at half the scale."""
+    small, large = PATCH_RADII
+    return small if depth <= THIN_PATCHES or share > MANY_HOLES else large

@@ -124,7 +124,7 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     photo = Box(0, 0, *bare.shape)
     windows = []
     for group in find_groups(bare, rules.TEXTURE_NEAR):
-        side = rules.texture_side(depth_of(bare[group.grown(1, photo).slices]))
+        side = rules.max_texture_side(depth_of(bare[group.grown(1, photo).slices]))
         if group.longer_side <= side:
             margin = max(rules.TEXTURE_MARGIN, group.longer_side)
             windows.append(Window(group, group.grown(margin, photo)))

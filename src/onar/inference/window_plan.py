@@ -1,7 +1,7 @@
-"""Which windows of a photo a network gets, so that all holes are filled for few pixels: a plan, with nothing filled.
+"""Which windows of a photo the network gets: a plan that covers all holes with few pixels; nothing is filled here.
 
-Holes that lie close together form a group, which is shown in a window with its surroundings. A group too large for one
-window is cut into pieces, and so is one that runs along a line. Windows that overlap are joined where that saves.
+Holes close together form a group, which gets one window with its context. A group too large for one window is split,
+and so is one that runs along a line. Overlapping windows are joined where that saves pixels.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from math import inf
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,35 +21,51 @@ from onar.inference import rules
 from onar.inference.windows import Box, deeper_than, find_groups, shrink
 from onar.masks.holes import Holes
 
-MOST_GROUPS = 10_000
-"""Holes are planned for one by one up to this number: joining takes time with its square."""
+MAX_GROUPS = 10_000
+"""Up to this number, groups are planned one by one; joining takes quadratic time."""
+
+BLOCK = 8
+"""Side in pixels of the blocks by which `find_clusters` sees that windows overlap."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """What is filled at once.
+class Window(NamedTuple):
+    """One input of the network.
 
     Attributes:
         core: the unknown pixels in it are filled.
-        shown: what is seen for that, the core with its surroundings.
+        shown: the network's input, the core with its context.
     """
 
     core: Box
     shown: Box
 
     def joined(self, other: Window) -> Window:
-        """One window in place of two."""
+        """One window instead of two."""
         return Window(self.core.joined(other.core), self.shown.joined(other.shown))
+
+
+BOX = np.dtype([(side, np.int64) for side in Box._fields])
+Boxes: TypeAlias = NDArray[Any]
+"""N boxes of dtype `BOX`, for arithmetic on all of them at once."""
+
+JOINED = -(1 << 60)
+"""Instead of the area of a window that another one has been joined with: joining it again saves nothing."""
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans windows by the rule of `rules`.
+    """Plans windows by `rules`.
 
     Attributes:
-        photo: all of it.
+        photo: the whole photo.
         training_size: side in pixels of the crops that the network was trained on.
-        step: what is shown has a multiple of so many pixels a side, as far as the photo does.
+        step: sides of `Window.shown` are multiples of it, as far as the photo's sides allow.
+
+    >>> hole = np.zeros((300, 300), bool)
+    >>> hole[100:110, 200:220] = True
+    >>> [[window]] = Planner(Box(0, 0, 300, 300), training_size=64, step=16).plan(hole)
+    >>> window.shown
+    Box(top=73, left=170, bottom=137, right=250)
     """
 
     photo: Box
@@ -57,22 +74,22 @@ class Planner:
 
     @property
     def limit(self) -> int:
-        """Longest side that is shown."""
-        return rules.longest_side(self.training_size)
+        """Maximum side of `Window.shown`."""
+        return rules.max_side(self.training_size)
 
     def plan(self, unknown: Holes) -> list[list[Window]]:
-        """Windows round all that is unknown, bool H×W, turn by turn: those of one turn may be filled at once."""
+        """Windows for all unknown pixels, bool H×W, in batches: windows of one batch do not depend on each other."""
         large = deeper_than(unknown, rules.SMALL)
         windows = self._join([*self._windows(unknown & ~large, rules.SMALL), *self._windows(large, inf)])
-        even = [self._cut_evenly(cluster, unknown, large) for cluster in find_clusters(windows, self.photo)]
+        even = [self._split_evenly(cluster, unknown, large) for cluster in find_clusters(windows, self.photo)]
         return in_turns([window for cluster in even for window in cluster])
 
     def plan_deep(self, deep: Holes) -> list[Window]:
-        """Windows of any size round deep holes, bool H×W, for filling them at half the scale."""
-        margin, at_least = rules.surroundings(inf, self.training_size)
+        """Windows of any size for deep holes, bool H×W, which are filled at half the scale."""
+        margin, min_side = rules.context(inf, self.training_size)
         windows = []
         for group in find_groups(deep):
-            shown = group.grown(max(margin, group.longer_side // 4), self.photo, at_least)
+            shown = group.grown(max(margin, group.longer_side // 4), self.photo, min_side)
             windows.append(Window(group, shown))
         return join_windows(windows, self.photo, step=2, limit=self.photo.longer_side)
 
@@ -80,26 +97,26 @@ class Planner:
         return join_windows(windows, self.photo, self.step, self.limit)
 
     def _windows(self, hole: Holes, depth: float) -> Iterator[Window]:
-        """Windows round holes of up to that depth."""
+        """Windows for holes of up to `depth`."""
         block = 1
-        while len(groups := find_groups(hole, block)) > MOST_GROUPS:
+        while len(groups := find_groups(hole, block)) > MAX_GROUPS:
             block *= 2
         for group in groups:
-            yield from self._cut(group, hole, depth)
+            yield from self._split(group, hole, depth)
 
-    def _cut(self, group: Box, hole: Holes, depth: float) -> list[Window]:
-        """One window for a group, or as many as it takes; small ones where that saves a third, as along a line."""
+    def _split(self, group: Box, hole: Holes, depth: float) -> list[Window]:
+        """As few windows as possible for a group, or small ones where they save a third, as along a line."""
         large = list(self._pieces(group, hole, depth, self.limit))
-        _, size = rules.surroundings(inf, self.training_size)
+        _, size = rules.context(inf, self.training_size)
         if group.longer_side <= size:
             return large
         small = self._join(self._pieces(group, hole, depth, size))
         return small if 3 * self._pixels(small) <= 2 * self._pixels(large) else large
 
     def _pieces(self, group: Box, hole: Holes, depth: float, size: int) -> Iterator[Window]:
-        """Windows that show up to so many pixels a side."""
-        margin, at_least = rules.surroundings(depth, self.training_size)
-        shown = group.grown(margin, self.photo, at_least)
+        """Windows of at most `size` pixels a side."""
+        margin, min_side = rules.context(depth, self.training_size)
+        shown = group.grown(margin, self.photo, min_side)
         if shown.longer_side <= size:
             yield Window(group, shown)
             return
@@ -109,80 +126,93 @@ class Planner:
                 core = shrink(piece, hole)
                 yield Window(core, core.grown(margin, self.photo))
 
-    def _cut_evenly(self, windows: list[Window], unknown: Holes, large: Holes) -> list[Window]:
-        """Windows that overlap, or equal parts of all that they show, whatever is fewer pixels."""
+    def _split_evenly(self, windows: list[Window], unknown: Holes, large: Holes) -> list[Window]:
+        """Overlapping windows, or equal parts of their bounding box, whichever is fewer pixels."""
         if len(windows) == 1:
             return windows
         core = reduce(Window.joined, windows).core
-        even = self._join(self._cut(core, unknown, inf if large[core.slices].any() else rules.SMALL))
+        even = self._join(self._split(core, unknown, inf if large[core.slices].any() else rules.SMALL))
         return min(windows, even, key=self._pixels)
 
     def _pixels(self, windows: Iterable[Window]) -> int:
-        """What the network gets for windows."""
+        """Pixels of the network's input."""
         return sum(round_up(window.shown, self.photo, self.step).area for window in windows)
 
 
 def join_windows(windows: Iterable[Window], photo: Box, step: int, limit: int) -> list[Window]:
-    """Join windows as long as one shows no more pixels than the two in its place would.
+    """Join pairs of windows as long as the joined one shows no more pixels than both.
 
     Args:
-        windows: to be joined; from the first on, each with whatever saves most.
-        photo: all of it.
-        step: what is shown has a multiple of so many pixels a side, where the photo does.
-        limit: pixels a side that what is shown may have.
+        windows: joined greedily, each in turn with the one that saves most.
+        photo: the whole photo.
+        step: sides of what is shown are rounded up to multiples of it, as far as the photo's sides allow.
+        limit: maximum side of what is shown.
 
     Returns:
-        Windows that show a multiple of `step` a side, in reading order.
+        Windows whose sides are rounded up, in reading order.
     """
-    boxes = np.array([_numbers(window) for window in windows]).reshape(-1, 8)
-    before = len(boxes) + 1
-    while len(boxes) < before:
-        before = len(boxes)
-        boxes = _join_once(boxes[boxes[:, _TOP].argsort(kind="stable")], photo, step, limit)
-    joined = [Window(Box(*core), Box(*shown)) for core, shown in boxes.reshape(-1, 2, 4).tolist()]
-    return [Window(window.core, round_up(window.shown, photo, step)) for window in sorted(joined, key=_numbers)]
+    joined = list(windows)
+    before = len(joined) + 1
+    while len(joined) < before:
+        before = len(joined)
+        joined = _join_once(sorted(joined, key=lambda window: window.shown.top), photo, step, limit)
+    return [Window(window.core, round_up(window.shown, photo, step)) for window in sorted(joined)]
 
 
-def _numbers(window: Window) -> tuple[int, ...]:
-    core, shown = window.core, window.shown
-    return (core.top, core.left, core.bottom, core.right, shown.top, shown.left, shown.bottom, shown.right)
+def _join_once(windows: list[Window], photo: Box, step: int, limit: int) -> list[Window]:
+    """Join windows, sorted by `shown.top`, from the top down.
 
-
-_IS_START, _TOP, _BOTTOM = np.array([True, True, False, False] * 2), 4, 6  # of what _numbers gives
-
-
-def _join_once(boxes: NDArray[np.int64], photo: Box, step: int, limit: int) -> NDArray[np.int64]:
-    """Join windows, N×8 as `_numbers` gives them, from the top down.
-
-    Afterwards one may be worth joining with an earlier one, so this is to be repeated.
+    Afterwards one may be worth joining with an earlier one, so this is repeated until nothing changes.
     """
     joined = []
-    areas, _ = _areas(boxes, photo, step)
-    while len(boxes):
-        window, area, boxes, areas = boxes[0], areas[0], boxes[1:], areas[1:]
+    shown = np.array([window.shown for window in windows], BOX)
+    top = np.ascontiguousarray(shown["top"])
+    areas, _ = _areas(shown, photo, step)
+    for first, (window, area) in enumerate(zip(windows, areas.tolist(), strict=True), start=1):
+        if areas[first - 1] == JOINED:
+            continue
         # Windows further down than rounding can bridge save nothing.
-        while near := int(boxes[:, _TOP].searchsorted(window[_BOTTOM] + 2 * step, "right")):
-            both = np.where(_IS_START, np.minimum(window, boxes[:near]), np.maximum(window, boxes[:near]))
+        while len(others := areas[first : top.searchsorted(window.shown.bottom + 2 * step, "right")]):
+            both = _bounding(window.shown, shown[first : first + len(others)])
             areas_of_both, sides = _areas(both, photo, step)
-            saved = np.where(sides <= limit, area + areas[:near] - areas_of_both, -1)
-            best = saved.argmax()
+            saved = np.where(sides <= limit, area + others - areas_of_both, -1)
+            best = int(saved.argmax())
             if saved[best] < 0:
                 break
-            window, area = both[best], areas_of_both[best]
-            boxes, areas = np.delete(boxes, best, 0), np.delete(areas, best)
+            window, area = window.joined(windows[first + best]), areas_of_both[best]
+            others[best] = JOINED
         joined.append(window)
-    return np.array(joined).reshape(-1, 8)
+    return joined
 
 
-def _areas(boxes: NDArray[np.int64], photo: Box, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels that windows show, and the longer side of that; N each."""
-    sides = boxes[:, 6:] - boxes[:, 4:6]
-    sides = np.minimum(-(-sides // step) * step, (photo.height, photo.width))
-    return sides.prod(axis=1), sides.max(axis=1)
+def _bounding(box: Box, others: Boxes) -> Boxes:
+    """The bounding boxes of one box with each of N others."""
+    both = np.empty(len(others), BOX)
+    np.minimum(box.top, others["top"], out=both["top"])
+    np.minimum(box.left, others["left"], out=both["left"])
+    np.maximum(box.bottom, others["bottom"], out=both["bottom"])
+    np.maximum(box.right, others["right"], out=both["right"])
+    return both
+
+
+def _areas(boxes: Boxes, photo: Box, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels and longer sides of N boxes that are rounded up to multiples of `step`."""
+    heights = _round_side(boxes["bottom"] - boxes["top"], photo.height, step)
+    widths = _round_side(boxes["right"] - boxes["left"], photo.width, step)
+    return heights * widths, np.maximum(heights, widths)
+
+
+def _round_side(side: NDArray[np.int64], total: int, step: int) -> NDArray[np.int64]:
+    rounded: NDArray[np.int64] = np.minimum(-(-side // step) * step, total)
+    return rounded
 
 
 def round_up(box: Box, photo: Box, step: int) -> Box:
-    """The box grown to a multiple of `step` a side, to all sides alike but for the photo's edges."""
+    """The box grown evenly to a multiple of `step` a side, within the photo.
+
+    >>> round_up(Box(3, 10, 20, 20), Box(0, 0, 100, 100), step=16)
+    Box(top=0, left=7, bottom=32, right=23)
+    """
     top, bottom = _widen(box.top, box.bottom, photo.height, step)
     left, right = _widen(box.left, box.right, photo.width, step)
     return Box(top, left, bottom, right)
@@ -195,25 +225,25 @@ def _widen(start: int, end: int, total: int, step: int) -> tuple[int, int]:
 
 
 def find_clusters(windows: list[Window], photo: Box) -> list[list[Window]]:
-    """Windows by what they overlap, also by way of others; in the order of each cluster's first."""
-    block = 8
-    shown = np.zeros((-(-photo.height // block), -(-photo.width // block)), np.uint8)
+    """Connected components of overlapping windows, in the order of each one's first."""
+    shown = np.zeros((-(-photo.height // BLOCK), -(-photo.width // BLOCK)), np.uint8)
     for window in windows:
         rows, columns = window.shown.slices
-        shown[rows.start // block : -(-rows.stop // block), columns.start // block : -(-columns.stop // block)] = 1
+        shown[rows.start // BLOCK : -(-rows.stop // BLOCK), columns.start // BLOCK : -(-columns.stop // BLOCK)] = 1
     _, labels = cv2.connectedComponents(shown)
     clusters: dict[int, list[Window]] = defaultdict(list)
     for window in windows:
-        clusters[labels[window.shown.top // block, window.shown.left // block]].append(window)
+        clusters[labels[window.shown.top // BLOCK, window.shown.left // BLOCK]].append(window)
     return list(clusters.values())
 
 
 def in_turns(windows: list[Window]) -> list[list[Window]]:
-    """Windows that may be filled at once, turn by turn: those whose cores touch are not, so that fills go on."""
-    cores = np.array([_numbers(window)[:4] for window in windows]).reshape(-1, 4)
+    """Batches of windows, one after the other; windows whose cores touch are in different ones, so that fills go on."""
+    cores: Boxes = np.array([window.core for window in windows], BOX)
     turns = np.zeros(len(windows), int)
-    for number, (top, left, bottom, right) in enumerate(cores):
+    for number, core in enumerate(cores):
         earlier = cores[:number]
-        touched = (earlier[:, :2] <= (bottom, right)).all(axis=1) & (earlier[:, 2:] >= (top, left)).all(axis=1)
+        touched = (earlier["top"] <= core["bottom"]) & (earlier["bottom"] >= core["top"])
+        touched &= (earlier["left"] <= core["right"]) & (earlier["right"] >= core["left"])
         turns[number] = turns[:number][touched].max(initial=-1) + 1
     return [[windows[number] for number in (turns == turn).nonzero()[0]] for turn in range(turns.max(initial=-1) + 1)]

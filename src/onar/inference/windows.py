@@ -1,10 +1,10 @@
-"""Where the holes of a photo are: boxes round groups of them, and how deep they are."""
+"""Geometry of holes: bounding boxes of groups of holes, and their depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from onar.masks.holes import Holes
 
 
-@dataclass(frozen=True)
-class Box:
-    """A part of a photo in pixels; bottom and right are outside."""
+class Box(NamedTuple):
+    """A rectangle of pixels; bottom and right are exclusive.
+
+    >>> Box(0, 0, 10, 20).grown(5, photo=Box(0, 0, 12, 100))
+    Box(top=0, left=0, bottom=12, right=25)
+    """
 
     top: int
     left: int
@@ -48,13 +51,13 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def within(self, window: Box) -> tuple[slice, slice]:
-        """For indexing an array that shows `window` only."""
+        """For indexing an array that covers `window` only."""
         rows = slice(self.top - window.top, self.bottom - window.top)
         return rows, slice(self.left - window.left, self.right - window.left)
 
-    def grown(self, margin: int, photo: Box, at_least: int = 0) -> Box:
-        """The box with a margin on all sides, and at least so many pixels a side, cut at the photo's edges."""
-        rows, columns = (max(2 * margin, at_least - side) for side in (self.height, self.width))
+    def grown(self, margin: int, photo: Box, min_side: int = 0) -> Box:
+        """The box with a margin on all sides and at least `min_side` pixels a side, clipped to the photo."""
+        rows, columns = (max(2 * margin, min_side - side) for side in (self.height, self.width))
         top, left = self.top - rows // 2, self.left - columns // 2
         return Box(
             max(0, top),
@@ -64,7 +67,7 @@ class Box:
         )
 
     def joined(self, other: Box) -> Box:
-        """The smallest box round both."""
+        """The bounding box of both."""
         return Box(
             min(self.top, other.top),
             min(self.left, other.left),
@@ -73,13 +76,13 @@ class Box:
         )
 
     def pieces(self, size: int) -> Iterator[Box]:
-        """Cut into boxes of at most `size` pixels a side, nearly equal, in reading order.
+        """Split into nearly equal boxes of at most `size` pixels a side, in reading order.
 
         Raises:
             ValueError: `size` is less than 1.
         """
         if size < 1:
-            raise ValueError(f"a box cannot be cut into pieces of {size} pixels a side")
+            raise ValueError(f"a box cannot be split into pieces of {size} pixels a side")
         rows, columns = _cuts(self.top, self.bottom, size), _cuts(self.left, self.right, size)
         for top, bottom in pairwise(rows):
             for left, right in pairwise(columns):
@@ -92,11 +95,12 @@ def _cuts(start: int, end: int, size: int) -> list[int]:
 
 
 def find_groups(hole: Holes, block: int = 1) -> list[Box]:
-    """Boxes round holes, or round groups of them that lie in blocks that touch, also at a corner; in reading order.
+    """Bounding boxes of the connected components (8-connectivity) of holes, in reading order.
 
     Args:
         hole: bool H×W.
-        block: side of a block in pixels; with more than 1, holes less than that apart are one group.
+        block: side in pixels of the blocks that are connected instead of single pixels; above 1, holes closer than
+            that are one group.
     """
     if not hole.any():
         return []
@@ -105,12 +109,11 @@ def find_groups(hole: Holes, block: int = 1) -> list[Box]:
     _, _, groups, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8))
     left, top, width, height = block * np.asarray(groups)[1:, :4].T
     corners = np.stack([top, left, top + height, left + width], axis=1) + (place.top, place.left) * 2
-    # By all four sides: boxes that begin at one corner have no order of their own.
-    return sorted((shrink(Box(*box), hole) for box in corners.tolist()), key=astuple)
+    return sorted(shrink(Box(*box), hole) for box in corners.tolist())
 
 
 def blocks_with_holes(hole: Holes, size: int) -> Holes:
-    """Which blocks of so many pixels a side hold any hole: bool H×W, rounded up, divided by `size`."""
+    """Which blocks of `size` × `size` pixels hold any hole: bool, ⌈H/size⌉×⌈W/size⌉."""
     height, width = hole.shape
     padded = np.pad(hole, ((0, -height % size), (0, -width % size)))
     blocks = padded.reshape(padded.shape[0] // size, size, padded.shape[1] // size, size)
@@ -118,7 +121,7 @@ def blocks_with_holes(hole: Holes, size: int) -> Holes:
 
 
 def shrink(box: Box, hole: Holes) -> Box:
-    """The smallest box round the holes in a box, which has some; it may reach over the photo's edges."""
+    """The bounding box of the holes in a box, which has some and may reach beyond the photo."""
     rows, columns = (np.flatnonzero(hole[box.slices].any(axis=axis)) for axis in (1, 0))
     return Box(
         box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1
@@ -126,22 +129,21 @@ def shrink(box: Box, hole: Holes) -> Box:
 
 
 def hole_depth(hole: Holes) -> NDArray[np.float32]:
-    """Distance of each hole pixel, bool H×W, to the nearest known one in pixels; infinite when nothing is known."""
+    """Distance transform of holes, bool H×W: pixels to the nearest known one; infinite when nothing is known.
+
+    >>> hole_depth(np.array([[False, True, True, True, False]])).round()
+    array([[0., 1., 2., 1., 0.]], dtype=float32)
+    """
     if hole.all():
         return np.full(hole.shape, np.inf, np.float32)
     return np.asarray(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
 def deeper_than(hole: Holes, depth: float) -> Holes:
-    """The holes that are somewhere deeper than so many pixels, whole; pixels that touch, also at a corner, are one.
-
-    Args:
-        hole: bool H×W.
-        depth: as of `hole_depth`.
-    """
+    """The connected components (8-connectivity) of holes, bool H×W, whose largest `hole_depth` exceeds `depth`."""
     deep = np.zeros_like(hole)
     if hole.any():
-        # Known pixels next to the holes are part of it, and pixels outside the photo are not known.
+        # The crop includes the adjacent known pixels; pixels outside the photo count as unknown.
         photo = Box(0, 0, *hole.shape)
         place = shrink(photo, hole).grown(1, photo).slices
         core = hole_depth(hole[place]) > depth

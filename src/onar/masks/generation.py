@@ -1,7 +1,4 @@
-"""Generated masks.
-
-A mask type is a function that draws one shape, registered in `onar.masks.shapes.MASK_TYPES`.
-"""
+"""Generated masks: shapes of a mask type, drawn until there are enough."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ import numpy as np
 
 from onar.errors import UsageError
 from onar.masks.defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
-from onar.masks.shapes import MASK_TYPES, Limits, Mask, MaskType
+from onar.masks.shapes import DrawShape, Limits, Mask, shape_of
 
 REFERENCE_SIZE = 512
-"""Shorter side, in pixels, of the photo in which `max_thickness` is measured."""
+"""Shorter side, in pixels, of the photo that `max_thickness` refers to."""
 
 
 def random_mask(
@@ -29,20 +26,23 @@ def random_mask(
 ) -> Mask:
     """Draw a random mask with at least one hole pixel.
 
-    The same generator state gives the same mask, and at another size much the same picture scaled.
+    The same generator state gives the same mask, and at another size a similar one, scaled.
+
+    >>> mask = random_mask(64, 96, "rectangle", rng=np.random.default_rng(0))
+    >>> mask.shape, sorted(set(mask.ravel().tolist()))
+    ((64, 96), [0, 255])
 
     Args:
         height: Rows, at least 1.
         width: Columns, at least 1.
-        mask_type: A key of `MASK_TYPES`.
-        rng: Where all randomness comes from; a fresh, unseeded generator when None.
-        max_masks: Most shapes in the mask; one to this many are drawn.
-        max_size_ratio: Longest rectangle side or stroke segment, as a share of the photo's side.
-        max_thickness: Thickest stroke, in pixels of a photo whose shorter side is 512.
-        hole_ratio: Lowest and highest share of hole pixels, 0 < low <= high < 1. The share is drawn
-            evenly between them and met, from below, to a fiftieth of itself (pixels permitting): shapes
-            are added until it is, whatever `max_masks` says. For large shares strokes are thicker, up to
-            1 + 8 · share times, as in the masks of Liu et al. 2018.
+        mask_type: A key of `onar.masks.defaults.MASK_TYPES`.
+        rng: Generator of all random numbers; a fresh, unseeded one when None.
+        max_masks: Maximum number of shapes; 1 to `max_masks` are drawn.
+        max_size_ratio: Maximum side of rectangles and stroke segments, as a share of the photo's side.
+        max_thickness: Maximum thickness of strokes, in pixels of a photo whose shorter side is 512.
+        hole_ratio: Minimum and maximum share of hole pixels, 0 < low <= high < 1. The share is drawn uniformly between
+            them; shapes are added until at least 98 % of it are covered, and `max_masks` is ignored. For large
+            shares strokes are up to 1 + 8 · share times as thick, as in the masks of Liu et al. 2018.
 
     Returns:
         uint8 H×W mask of 0 and 255 (255 = hole).
@@ -50,12 +50,12 @@ def random_mask(
     Raises:
         UsageError: An argument is out of its range, or the mask type is unknown.
     """
-    _check_arguments(height, width, mask_type, max_masks, max_size_ratio, max_thickness, hole_ratio)
+    draw = shape_of(mask_type)
+    _check_arguments(height, width, max_masks, max_size_ratio, max_thickness, hole_ratio)
     rng = np.random.default_rng() if rng is None else rng
     canvas = np.zeros((height, width), np.uint8)
     thickness = max(1.0, max_thickness * min(height, width) / REFERENCE_SIZE)
     limits = Limits(max_size_ratio * height, max_size_ratio * width, thickness)
-    draw = MASK_TYPES[mask_type]
     if hole_ratio is None:
         for _ in range(int(rng.integers(1, max_masks + 1))):
             draw(canvas, rng, limits)
@@ -65,11 +65,11 @@ def random_mask(
 
 
 def _cover(
-    canvas: Mask, rng: np.random.Generator, draw: MaskType, limits: Limits, hole_ratio: tuple[float, float]
+    canvas: Mask, rng: np.random.Generator, draw: DrawShape, limits: Limits, hole_ratio: tuple[float, float]
 ) -> None:
-    """Add shapes until the H×W canvas has a share of holes drawn evenly from the two given ones."""
+    """Draw shapes until the share of holes in the H×W canvas reaches one drawn uniformly from `hole_ratio`."""
     low, high = hole_ratio
-    close = 0.98  # how much of the target is enough; the last hundredths would take the most shapes
+    close = 0.98  # enough of the target; the last percent would take the most shapes
     share, growth = rng.uniform(min(low / close, high), high), rng.random()
     limits = limits._replace(thickness=limits.thickness * (1 + share * (3 + 5 * growth)))
     target = max(1.0, share * canvas.size)
@@ -82,14 +82,11 @@ def _cover(
 def _check_arguments(
     height: int,
     width: int,
-    mask_type: str,
     max_masks: int,
     max_size_ratio: float,
     max_thickness: float,
     hole_ratio: tuple[float, float] | None,
 ) -> None:
-    if mask_type not in MASK_TYPES:
-        raise UsageError(f"mask_type is {' or '.join(MASK_TYPES)}, not {mask_type!r}")
     if height < 1 or width < 1:
         raise UsageError(f"a mask needs a height and a width of at least 1, not {height} x {width}")
     if max_masks < 1 or max_thickness < 1:

@@ -1,10 +1,10 @@
-"""What a mask means, and the composite.
+"""Polarity of masks, and the composite.
 
-Polarity, stated here and nowhere else. A *mask* is what a person supplies or sees: uint8, H×W,
+The only definition of the polarity. A *mask* is what users supply and see: uint8, H×W,
 **white (>= 128) = hole**; in a bool mask True = hole. *known* is what tensor code uses: float32,
 1×H×W (B×1×H×W in a batch), **1 = known pixel, 0 = hole**; it is M of Liu et al. 2018, "Image
 Inpainting for Irregular Holes Using Partial Convolutions" (ECCV). `known_from_mask`,
-`known_from_holes` and `mask_from_known` cross from one to the other.
+`known_from_holes` and `mask_from_known` convert between them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Holes: TypeAlias = NDArray[np.bool_]
 TensorOrArray = TypeVar("TensorOrArray", "torch.Tensor", NDArray[Any])
 
 THRESHOLD = 128
+"""Minimum value of hole pixels in a mask."""
 _GREY = range(32, 224)
-"""What is neither black nor white, give or take the noise of a JPEG and a soft edge."""
-_MUCH = 0.7
+"""Neither black nor white, with a tolerance for JPEG noise and soft edges."""
+MANY_HOLES = 0.7
 """Share of holes above which a mask is probably inverted."""
 
 HOLE_RATIO_RANGES = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
@@ -35,7 +36,11 @@ HOLE_RATIO_RANGES = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5)
 
 
 def hole_share(mask: NDArray[Any]) -> float:
-    """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask."""
+    """Share of hole pixels, 0 to 1, in a uint8 or bool H×W mask.
+
+    >>> hole_share(np.array([[0, 255], [0, 0]], np.uint8))
+    0.25
+    """
     holes = holes_from_mask(mask)
     return float(np.count_nonzero(holes)) / holes.size
 
@@ -52,24 +57,24 @@ def augment_mask(mask: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
 
 
 def why_no_hole(mask: Mask, inverted: bool = False) -> str:
-    """Why a uint8 H×W mask, perhaps one that was meant the other way round, has no hole."""
+    """Why a uint8 H×W mask, or the inverted one, has no hole."""
     if inverted:
-        return f"its darkest value is {mask.min()}, and what is below {THRESHOLD} is hole"
-    return f"its brightest value is {mask.max()}, and what is {THRESHOLD} or above is hole"
+        return f"its darkest value is {mask.min()}, and values below {THRESHOLD} are holes"
+    return f"its brightest value is {mask.max()}, and values of {THRESHOLD} and above are holes"
 
 
 def is_mostly_grey(mask: Mask) -> bool:
-    """Whether most of a uint8 H×W mask is neither black nor white: then it is perhaps no mask, but a photo."""
+    """Whether most of a uint8 H×W mask is neither black nor white, as of a photo taken for a mask."""
     return bool(np.count_nonzero((mask >= _GREY.start) & (mask < _GREY.stop)) > mask.size / 2)
 
 
 def is_mostly_hole(hole: Holes) -> bool:
-    """Whether so much is hole that the mask was probably meant the other way round."""
-    return bool(np.count_nonzero(hole) > _MUCH * hole.size)
+    """Whether the share of holes exceeds `MANY_HOLES`, as of an inverted mask."""
+    return bool(np.count_nonzero(hole) > MANY_HOLES * hole.size)
 
 
 def fit_holes(hole: Holes, height: int, width: int) -> Holes:
-    """Resize bool H×W holes by nearest neighbour, to height×width."""
+    """Resize bool H×W holes to height×width by nearest neighbour."""
     if height < 1 or width < 1:
         raise UsageError(f"holes need a height and a width of at least 1, not {height} x {width}")
     if hole.shape == (height, width):
@@ -81,7 +86,7 @@ def fit_holes(hole: Holes, height: int, width: int) -> Holes:
 
 
 def resize_holes(hole: Holes, height: int, width: int) -> Holes:
-    """Enlarge bool H×W holes by nearest neighbour; made smaller, what is hole in part is hole: no thin one is lost."""
+    """Resize bool H×W holes: enlarge by nearest neighbour; downsample so that pixels partly in a hole are hole."""
     if hole.shape[0] <= height and hole.shape[1] <= width:
         return fit_holes(hole, height, width)
     share = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
@@ -89,7 +94,11 @@ def resize_holes(hole: Holes, height: int, width: int) -> Holes:
 
 
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole)."""
+    """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole).
+
+    >>> known_from_mask(np.array([[0, 255]], np.uint8))
+    array([[[1., 0.]]], dtype=float32)
+    """
     return np.logical_not(holes_from_mask(mask))[None].astype(np.float32)
 
 
@@ -99,7 +108,11 @@ def known_from_holes(hole: Holes) -> NDArray[np.uint8]:
 
 
 def mask_from_known(known: NDArray[Any]) -> Mask:
-    """Turn known, float 1×H×W or H×W (0 = hole), into a uint8 H×W mask (255 = hole)."""
+    """Turn known, float 1×H×W or H×W (0 = hole), into a uint8 H×W mask (255 = hole).
+
+    >>> mask_from_known(np.array([[1.0, 0.0]]))
+    array([[  0, 255]], dtype=uint8)
+    """
     plane = known[0] if known.ndim == 3 and known.shape[0] == 1 else known
     if plane.ndim != 2 or plane.dtype.kind != "f":
         raise UsageError(f"known is a float array of 1 x height x width, not {known.dtype} of shape {known.shape}")
@@ -107,11 +120,14 @@ def mask_from_known(known: NDArray[Any]) -> Mask:
 
 
 def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArray) -> TensorOrArray:
-    """Put the completed pixels into the holes of the photo, leaving known pixels exactly as they are.
+    """Put the completed pixels into the holes of the photo; known pixels stay bit-identical.
+
+    >>> composite(np.array([0.1, 0.2]), np.array([0.8, 0.9]), known=np.array([1, 0]))
+    array([0.1, 0.9])
 
     Args:
-        photo: B×3×H×W in [0, 1]; what it holds inside the holes does not matter, be it NaN.
-        completed: B×3×H×W in [0, 1]; only what lies in the holes counts.
+        photo: B×3×H×W in [0, 1]; values inside holes are ignored, also NaN.
+        completed: B×3×H×W in [0, 1]; only hole pixels are used.
         known: B×1×H×W, exactly 1 (known) or 0 (hole).
 
     Returns:
@@ -124,6 +140,9 @@ def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArr
 
 def holes_from_mask(mask: NDArray[Any]) -> Holes:
     """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole.
+
+    >>> holes_from_mask(np.array([[0, 127, 128, 255]], np.uint8))
+    array([[False, False,  True,  True]])
 
     Raises:
         UsageError: The mask is anything else.

@@ -1,7 +1,7 @@
 """The shapes that holes are made of.
 
-A mask type draws one shape at a time, of at least one pixel, into a uint8 H×W canvas, white (255) where the hole is;
-`onar.masks` adds shapes up to a mask.
+The function `draw_NAME` of a mask type draws one shape, of at least one pixel, into a uint8 H×W canvas, white (255) =
+hole; `onar.masks.generation` combines shapes to a mask.
 """
 
 from __future__ import annotations
@@ -13,28 +13,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from onar.errors import UsageError
+from onar.masks.defaults import MASK_TYPES
+
 Mask: TypeAlias = NDArray[np.uint8]
 Outline: TypeAlias = NDArray[np.complex128]
-"""Points x + iy of a closed line."""
+"""Points x + iy of a closed polygon."""
 
 HOLE = 255
 
 
 class Limits(NamedTuple):
-    """How large the next shape may be, in pixels."""
+    """Maximum size of the next shape, in pixels."""
 
     height: float
-    """Tallest rectangle."""
+    """Height of rectangles."""
     width: float
-    """Widest rectangle. The smaller of `height` and `width` is the longest stroke segment."""
+    """Width of rectangles. The smaller of `height` and `width` is the length of stroke segments."""
     thickness: float
-    """Thickest stroke, at least 1."""
+    """Thickness of strokes, at least 1."""
     area: float = float("inf")
-    """Pixels the shape may cover, give or take its outline."""
+    """Pixels that the shape covers, not counting its outline."""
 
 
 def draw_rectangle(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """Draw one axis-aligned rectangle with its centre anywhere in the H×W canvas, cut at the border."""
+    """Draw one axis-aligned rectangle with its centre anywhere in the H×W canvas, clipped at the border."""
     tall, wide = rng.random(2)
     height, width = limits.height * (0.2 + 0.8 * tall), limits.width * (0.2 + 0.8 * wide)
     shrink = min(1.0, (limits.area / (height * width)) ** 0.5)
@@ -56,7 +59,7 @@ def draw_irregular(canvas: Mask, rng: np.random.Generator, limits: Limits) -> No
 
 
 def draw_object(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """Draw one filled outline, as a thing leaves it that was removed: ellipse, blob, hull or figure."""
+    """Draw one filled outline, like that of a removed object: ellipse, blob, convex hull or human figure."""
     kind = rng.random()
     if kind < 0.2:
         parts = [_ellipse(rng)]
@@ -75,20 +78,20 @@ def draw_mixed(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
     draw(canvas, rng, limits)
 
 
-MaskType: TypeAlias = Callable[[Mask, np.random.Generator, Limits], None]
+DrawShape: TypeAlias = Callable[[Mask, np.random.Generator, Limits], None]
 
-MASK_TYPES: dict[str, MaskType] = {
-    "irregular": draw_irregular,
-    "rectangle": draw_rectangle,
-    "mixed": draw_mixed,
-    "object": draw_object,
-}
-"""What `mask_type` can name: functions that draw one shape, of at least one pixel, into a canvas."""
+
+def shape_of(mask_type: str) -> DrawShape:
+    """The function that draws a shape of a mask type; raises `UsageError` for other names."""
+    if mask_type not in MASK_TYPES:
+        raise UsageError(f"mask_type is {' or '.join(MASK_TYPES)}, not {mask_type!r}")
+    draw: DrawShape = globals()[f"draw_{mask_type}"]
+    return draw
 
 
 def _draw_stroke(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """A line of 2 to 8 segments whose heading drifts; a straight scratch when it hardly does."""
-    steps = 3  # short steps within a segment, over which it turns: corners become bends
+    """A line of 2 to 8 segments whose heading drifts, or a nearly straight scratch."""
+    steps = 3  # within a segment, over which it turns: corners become bends
     segments = int(rng.integers(2, 9))
     heading, bend, wander, tremble = rng.random(4)
     turns = 0.7 * (bend - 0.5) + 1.2 * wander**2 * rng.standard_normal(segments)
@@ -99,7 +102,7 @@ def _draw_stroke(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None
 
 
 def _draw_arc(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
-    """A part of an ellipse's outline, at most one segment wide."""
+    """An arc of an ellipse, at most one segment wide."""
     size, squeeze, tilt, first, share = rng.random(5)
     angles = 2 * np.pi * (first + np.linspace(0, 0.3 + 0.7 * share, 16))
     ellipse = np.cos(angles) + 1j * (0.4 + 0.6 * squeeze) * np.sin(angles)
@@ -108,7 +111,7 @@ def _draw_arc(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
 
 
 def _draw_path(canvas: Mask, rng: np.random.Generator, limits: Limits, steps: NDArray[np.complex128]) -> None:
-    """Draw a line of steps x + iy, in pixels, starting anywhere and shortened to fit the area."""
+    """Draw a line of steps x + iy, in pixels, from a random place, shortened to fit the area."""
     fraction = rng.random()
     thickness = max(1.0, min(limits.thickness * (0.3 + 0.7 * fraction), 0.7 * limits.area**0.5))
     length = max(0.0, limits.area / (thickness + 1) - thickness)
@@ -138,7 +141,7 @@ def _ellipse(rng: np.random.Generator, points: int = 96) -> Outline:
 
 
 def _blob(rng: np.random.Generator) -> Outline:
-    """An ellipse whose radius swings on the way round."""
+    """An ellipse whose radius varies smoothly with the angle."""
     ellipse = _ellipse(rng)
     waves = np.arange(1, 8)[:, None]
     size, phase = 0.3 * rng.standard_normal(waves.shape) / waves, 2 * np.pi * rng.random(waves.shape)
@@ -155,7 +158,7 @@ def _hull(rng: np.random.Generator) -> Outline:
 
 
 def _figure(rng: np.random.Generator) -> list[Outline]:
-    """Head, trunk and two legs, which may be apart, of somebody who stands or leans a little."""
+    """Head, trunk and two legs of a standing or leaning person."""
     width, stride, lift, lean = rng.random(4)
     trunk = 0.3 + 0.4 * width
     circle = np.exp(2j * np.pi * np.arange(48) / 48)
@@ -171,7 +174,7 @@ def _figure(rng: np.random.Generator) -> list[Outline]:
 
 
 def _fill_outlines(canvas: Mask, rng: np.random.Generator, limits: Limits, parts: list[Outline]) -> None:
-    """Fill outlines that belong together, scaled to the limits, with their middle anywhere in the canvas."""
+    """Fill the outlines of one shape, scaled to the limits, with its centre anywhere in the canvas."""
     size, turn, upright = rng.random(3)
     turned = [np.exp(1j * (0.6 * (turn - 0.5) if upright < 0.5 else 2 * np.pi * turn)) * part for part in parts]
     points = np.concatenate(turned)
@@ -179,7 +182,7 @@ def _fill_outlines(canvas: Mask, rng: np.random.Generator, limits: Limits, parts
     area = sum(abs(float((part.conj() * np.roll(part, -1)).imag.sum())) / 2 for part in turned)
     scale = min(scale, (limits.area / area) ** 0.5)
     across, down = _pick_place(canvas, rng)
-    canvas[int(down), int(across)] = HOLE  # however little the rest covers
+    canvas[int(down), int(across)] = HOLE  # at least one pixel
     place = complex(across, down) - scale * points.mean()
     for part in turned:
         outline = (scale * part + place).view(np.float64).round().astype(np.int32).reshape(-1, 1, 2)
@@ -187,7 +190,7 @@ def _fill_outlines(canvas: Mask, rng: np.random.Generator, limits: Limits, parts
 
 
 def _pick_place(canvas: Mask, rng: np.random.Generator) -> tuple[float, float]:
-    """Pick a random (x, y), preferably not in a hole yet, so that large shares need fewer shapes."""
+    """Pick a random (x, y), preferably outside of holes, so that large shares need fewer shapes."""
     places = (rng.random((4, 2)) * (canvas.shape[1], canvas.shape[0])).tolist()
     for across, down in places:
         if not canvas[int(down), int(across)]:

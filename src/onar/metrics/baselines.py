@@ -1,14 +1,16 @@
-"""Classical fills to compare a trained network with.
+"""Baselines: classical fills that a trained network is compared with, one entry each in `BASELINES`.
 
-Each takes a photo (uint8 H x W x 3, RGB) and a mask (uint8 or bool H x W, see `onar.masks` for its meaning) and
-returns a uint8 H x W x 3 picture whose known pixels are those of the photo, bit for bit. What the photo holds inside
-its holes makes no difference. A photo that is all hole becomes mid grey.
+Each takes a photo (uint8 H x W x 3, RGB) and a mask (uint8 or bool H x W, see `onar.masks`) and returns a uint8
+H x W x 3 picture whose known pixels are bit-identical to the photo's. Values of the photo inside holes are ignored. A
+photo without known pixels becomes mid grey.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
-from onar.fills.patchmatch import MID_GREY, fill_with_patches
+from onar.fills.patchmatch import MID_GREY, fill_with_patches, no_patchmatch
 from onar.imaging.images import EightBits
 from onar.masks.holes import holes_from_mask
 
@@ -24,29 +26,34 @@ Fill = Callable[[EightBits, NDArray[Any]], EightBits]
 """(photo, mask) -> completed, as above."""
 
 Algorithm = Callable[[EightBits, NDArray[np.bool_]], NDArray[Any]]
-"""(photo whose holes have the mean colour, hole) -> what to put into the holes; elsewhere it may hold anything."""
+"""(photo with the mean colour in its holes, hole) -> a picture of which only hole pixels are used."""
 
 RADIUS = 3
-"""Pixels around a hole pixel that OpenCV's fills look at."""
+"""Neighbourhood of OpenCV's fills, in pixels."""
 
 
 def telea(photo: EightBits, mask: NDArray[Any]) -> EightBits:
-    """Fast marching from the hole's rim inwards (Telea 2004, "An Image Inpainting Technique...")."""
+    """Fast marching from the seam inwards (Telea 2004, "An Image Inpainting Technique...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_TELEA))
 
 
 def navier_stokes(photo: EightBits, mask: NDArray[Any]) -> EightBits:
-    """Lines of equal brightness carried into the hole like a fluid (Bertalmio et al. 2001, "Navier-Stokes...")."""
+    """Isophotes transported into the hole as by a fluid (Bertalmio et al. 2001, "Navier-Stokes...")."""
     return _fill(photo, mask, lambda start, hole: _opencv(start, hole, cv2.INPAINT_NS))
 
 
 def mean(photo: EightBits, mask: NDArray[Any]) -> EightBits:
-    """The mean colour of the known pixels: what any method must beat."""
+    """The mean colour of the known pixels: the least that any method must beat.
+
+    >>> photo = np.full((4, 4, 3), 100, np.uint8)
+    >>> mean(photo, np.eye(4) > 0)[0, 0]
+    array([100, 100, 100], dtype=uint8)
+    """
     return _fill(photo, mask, lambda start, hole: start)
 
 
 def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
-    """The smoothest surface through the rim (Damelin & Hoang 2018, "On Surface Completion..."), by scikit-image.
+    """The smoothest surface through the seam (Damelin & Hoang 2018, "On Surface Completion..."), by scikit-image.
 
     Raises:
         OnarError: scikit-image is not installed.
@@ -57,13 +64,13 @@ def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
 def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBits:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
-    By pypatchmatch, coarse to fine; the same each time.
+    By pypatchmatch, coarse to fine; deterministic.
 
     Args:
         photo: see above.
         mask: see above.
-        radius: of the patches, which are 2 · radius + 1 pixels a side. 5 is the better one for holes as large as
-            things, 2 for strokes in small photos.
+        radius: patches are 2 · radius + 1 pixels a side. 5 is better for holes the size of objects, 2 for strokes in
+            small photos.
 
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.
@@ -71,19 +78,52 @@ def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBi
     return _fill(photo, mask, lambda start, hole: fill_with_patches(start, hole, radius))
 
 
-BASELINES: dict[str, Fill] = {
-    "telea": telea,
-    "navier_stokes": navier_stokes,
-    "mean": mean,
-    "biharmonic": biharmonic,
-    "patchmatch_2": partial(patchmatch, radius=2),
-    "patchmatch_5": patchmatch,
+def _no_scikit_image() -> str | None:
+    return None if find_spec("skimage") else 'pip install "onar[evaluate]" (scikit-image is missing)'
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classical fill to compare with.
+
+    Attributes:
+        fill: the function.
+        description: for reports.
+        title: its name beside the scores of every validation; None for those that only `onar evaluate` compares with.
+        missing: why it cannot run here, or None; for those that need an optional package.
+    """
+
+    fill: Fill
+    description: str
+    title: str | None = None
+    missing: Callable[[], str | None] | None = None
+
+    @property
+    def reason_missing(self) -> str | None:
+        """Why it cannot run here; None where it can."""
+        return self.missing() if self.missing else None
+
+
+_PATCHMATCH = "PatchMatch (Barnes et al. 2009), patches of {0} x {0} pixels, pypatchmatch"
+
+BASELINES: dict[str, Baseline] = {
+    "telea": Baseline(telea, "fast marching (Telea 2004), OpenCV", title="Telea"),
+    "navier_stokes": Baseline(navier_stokes, "Navier-Stokes (Bertalmio et al. 2001), OpenCV"),
+    "mean": Baseline(mean, "the mean colour of the known pixels"),
+    "biharmonic": Baseline(
+        biharmonic, "biharmonic surface (Damelin & Hoang 2018), scikit-image", missing=_no_scikit_image
+    ),
+    # Small patches are better for strokes in small photos, such as validation crops.
+    "patchmatch_2": Baseline(
+        partial(patchmatch, radius=2), _PATCHMATCH.format(5), title="PatchMatch", missing=no_patchmatch
+    ),
+    "patchmatch_5": Baseline(patchmatch, _PATCHMATCH.format(11), missing=no_patchmatch),
 }
-"""The classical fills by name; PatchMatch with small and with large patches."""
+"""All baselines by name."""
 
 
 def _fill(photo: EightBits, mask: NDArray[Any], algorithm: Algorithm) -> EightBits:
-    """Run an algorithm on the photo with its holes set to the mean colour, and keep only what it put into the holes."""
+    """Run an algorithm on the photo with the mean colour in its holes, and use only the hole pixels of the result."""
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape != (*mask.shape, 3):
         raise UsageError(
             f"a photo is uint8 of height x width x 3 and its mask of the same height and width, "
@@ -94,7 +134,7 @@ def _fill(photo: EightBits, mask: NDArray[Any], algorithm: Algorithm) -> EightBi
     if hole.all():
         filled[:] = MID_GREY
     elif hole.any():
-        # OpenCV lets a little of the hole's content through where a hole touches the border.
+        # OpenCV reads a few hole pixels where a hole touches the border.
         filled[hole] = photo[~hole].mean(axis=0).round()
         filled[hole] = algorithm(filled, hole)[hole]
     return filled
@@ -102,7 +142,7 @@ def _fill(photo: EightBits, mask: NDArray[Any], algorithm: Algorithm) -> EightBi
 
 def _opencv(start: NDArray[Any], hole: NDArray[np.bool_], method: int) -> NDArray[Any]:
     holes: NDArray[Any] = hole.astype(np.uint8)
-    if 1 in hole.shape:  # OpenCV reads past the edge of a picture one pixel thin
+    if 1 in hole.shape:  # OpenCV reads out of bounds where a picture is one pixel thin
         start, holes = (cv2.copyMakeBorder(plane, 0, 2, 0, 2, cv2.BORDER_REPLICATE) for plane in (start, holes))
     filled: NDArray[Any] = cv2.inpaint(start, holes, RADIUS, method)
     return filled[: hole.shape[0], : hole.shape[1]]
@@ -113,7 +153,7 @@ def _biharmonic(start: EightBits, hole: NDArray[np.bool_]) -> NDArray[Any]:
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:
         raise OnarError(f'the biharmonic fill needs pip install "onar[evaluate]" ({error})') from error
-    # One hole at a time: many small linear systems cost less memory than one large one.
+    # One hole at a time: many small linear systems need less memory than one large one.
     filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
     rounded: NDArray[Any] = (filled * 255).round()
     return rounded

@@ -1,8 +1,8 @@
-"""Frozen image-recognition networks behind one call: image in [0, 1] -> list of feature maps.
+"""Frozen image classification networks behind one call: image in [0, 1] -> list of feature maps.
 
-They judge completed photos in the perceptual losses (Johnson et al. 2016, "Perceptual Losses for Real-Time Style
+The perceptual losses compare their features (Johnson et al. 2016, "Perceptual Losses for Real-Time Style
 Transfer and Super-Resolution"; Liu et al. 2018, "Image Inpainting for Irregular Holes Using Partial Convolutions",
-section 3.3). Weights always come from ImageNet training; when they are missing, that is an error.
+section 3.3). Weights are always those of ImageNet; missing weights are an error.
 """
 
 from __future__ import annotations
@@ -12,32 +12,33 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import OnarError, UsageError
+from onar.settings.training import ContentNetwork
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
 
 LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
-"""Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. The blocks' outputs have no
-activation and are large; divided by this, no map outweighs another, nor all of them the pixel loss."""
+"""Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. Outputs of the blocks
+have no activation and are large; divided by this, all maps weigh the same, and not more than the pixel loss."""
 
 DOWNLOAD_TIMEOUT = 10.0
-"""Seconds without an answer after which a download is given up."""
+"""Timeout in seconds."""
 
 
 class FrozenFeatures(nn.Module):
-    """A chain of pretrained stages that never trains; each stage's output is one feature map.
+    """A chain of frozen pretrained stages; the output of each stage is one feature map.
 
     Args:
-        stages: modules applied one after the other.
+        stages: modules applied in sequence.
         mean: per RGB channel, in [0, 1], subtracted from the image.
         std: per RGB channel, divides the image after that.
-        scales: divides the output of each stage; by default 1.
+        scales: divides the output of each stage; 1 by default.
     """
 
     mean: Tensor
@@ -68,7 +69,7 @@ class FrozenFeatures(nn.Module):
         return maps
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: batch statistics of training photos must not move the judge."""
+        """Stay in evaluation mode: batch statistics of training photos must not change the features."""
         return super().train(False)
 
 
@@ -83,7 +84,7 @@ def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
             ImageNet weights from torch's cache, downloaded the first time.
 
     Raises:
-        OnarError: the weights cannot be had, or the file does not fit.
+        OnarError: the weights are unavailable, or the file does not fit.
     """
     from torchvision.models import VGG16_Weights
     from torchvision.models.vgg import make_layers
@@ -130,10 +131,9 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
 
 
 FEATURES: dict[str, Callable[[Path | None], FrozenFeatures]] = {
-    "vgg16": vgg16_features,
-    "efficientnet_lite0": efficientnet_lite0_features,
+    name: globals()[f"{name}_features"] for name in get_args(ContentNetwork)
 }
-"""What `content_network` can name."""
+"""The functions that build the feature networks of `ContentNetwork`."""
 
 
 def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
@@ -141,7 +141,7 @@ def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
 
     Args:
         name: a key of `FEATURES`.
-        weights: file with the network's ImageNet weights; by default each network finds its own.
+        weights: file with the network's ImageNet weights; by default those of its package or cache.
 
     Raises:
         UsageError: there is no such network.
@@ -153,7 +153,7 @@ def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
 
 
 def _fold_norms(block: nn.Module) -> None:
-    """Fold the batch norms of a frozen EfficientNet block into the convolutions before them: the same in less time."""
+    """Fold the batch norms of a frozen EfficientNet block into the preceding convolutions, which is faster."""
     for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
         if hasattr(block, convolution):  # the first block does not expand
             setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))
@@ -162,16 +162,16 @@ def _fold_norms(block: nn.Module) -> None:
 
 
 def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
-    """Torch's cached copy of a file of weights, downloaded if it is not there yet.
+    """The cached copy of a weights file in torch's cache, downloaded if missing.
 
     Args:
         url: ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
-        what: whose weights they are, for messages.
-        flag: what takes the path of such a file.
-        advice: what else can be done without it.
+        what: name of the weights, for messages.
+        flag: the flag that takes the path of such a file.
+        advice: an alternative, for messages.
 
     Raises:
-        OnarError: it is damaged, or neither there nor to be had.
+        OnarError: it is damaged, or missing and cannot be downloaded.
     """
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = cached.stem.rpartition("-")[2]
@@ -182,7 +182,7 @@ def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with timeout(DOWNLOAD_TIMEOUT):
             torch.hub.download_url_to_file(url, str(cached), digest)
-    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: what arrived has another hash
+    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: the hash of the download is wrong
         raise OnarError(
             f"{what} are not in torch's cache and cannot be downloaded ({getattr(error, 'reason', error)}): "
             f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with {flag} PATH"
@@ -193,7 +193,7 @@ def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
 
 @contextmanager
 def timeout(seconds: float) -> Iterator[None]:
-    """Limit every wait of new sockets: torch's downloader has no timeout, and a silent firewall costs minutes."""
+    """Set a timeout for new sockets: torch's downloader has none, and a silent firewall would cost minutes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -203,7 +203,7 @@ def timeout(seconds: float) -> Iterator[None]:
 
 
 def _check_hash(cached: Path, digest: str, flag: str) -> None:
-    """Compare a cached file with the hash in its name, which torch does only while downloading."""
+    """Compare a cached file with the hash in its name; torch does so only while downloading."""
     if not file_sha256(cached).startswith(digest):
         raise OnarError(
             f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
@@ -212,7 +212,7 @@ def _check_hash(cached: Path, digest: str, flag: str) -> None:
 
 
 def _load(used: nn.Module, state: Mapping[str, Any], source: Path, network: str) -> None:
-    """Load the layers in use; every one of their tensors must be in the file, with its shape."""
+    """Load the used layers strictly: all their tensors must be in the file, with the same shapes."""
     expected = used.state_dict()
     for key, value in expected.items():
         if getattr(state.get(key), "shape", None) != value.shape:

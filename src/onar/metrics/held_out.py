@@ -1,11 +1,11 @@
-"""Scores on held-out photos with fixed holes, beside fills that learn nothing on the same holes."""
+"""Validation: scores on held-out photos with fixed holes, beside baselines on the same holes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from onar.data.mask_sources import MaskSource, NamedMasks
 from onar.data.photo_sets import Photos
 from onar.data.samples import CentreCrops, ValidationPhotos, in_unit_range
-from onar.fills.patchmatch import no_patchmatch
 from onar.masks.holes import composite, mask_from_known
-from onar.metrics.baselines import Fill, patchmatch, telea
-from onar.metrics.scores import score
+from onar.metrics.baselines import BASELINES, Baseline, Fill
+from onar.metrics.table import score
 from onar.models.pyramid_fill import pyramid_fill
 from onar.system.console import warn
 from onar.system.devices import available_cpus
@@ -28,8 +27,6 @@ from onar.system.processes import gather, is_main_process, process_count, proces
 Scores = dict[str, float]
 Completer = Callable[[Tensor, Tensor], Tensor]
 Distances = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
-PATCH_RADIUS = 2
-"""Of PatchMatch on validation crops: small patches are the better ones for strokes in small photos."""
 NO_DISTANCES: Distances = MappingProxyType({})
 
 
@@ -48,11 +45,11 @@ class HeldOut:
     unreadable: tuple[str, ...] = ()
 
     def first(self, count: int) -> HeldOut:
-        """The first of them, at most so many."""
+        """At most the first `count` of them."""
         return HeldOut(self.photo[:count], self.known[:count])
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches that fall to this process, in [0, 1] when they are asked for: B x C x H x W and B x 1 x H x W."""
+        """This process's share of the batches, converted lazily: B x C x H x W in [0, 1], and B x 1 x H x W."""
         for start in range(process_index() * batch_size, len(self.photo), process_count() * batch_size):
             part = slice(start, start + batch_size)
             yield in_unit_range(self.photo[part]), self.known[part].float()
@@ -61,7 +58,7 @@ class HeldOut:
 def score_completer(
     complete: Completer, held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES
 ) -> Scores:
-    """Mean scores of composites, in 8 bits where photos are, as a person would save them; the processes share the work.
+    """Mean scores of composites, rounded to 8 bits where photos have 8 bits; the processes share the work.
 
     Args:
         complete: (photo * known, known) -> completed, on the CPU's tensors.
@@ -83,22 +80,30 @@ def score_completer(
 
 
 def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
-    """Scores of fills that learn nothing, on the same holes; a line says when PatchMatch is missing among them."""
+    """Scores of the pyramid fill and the `BASELINES` with a title on the same holes; missing ones are reported once."""
     completers: dict[str, Completer] = {"pyramid fill": pyramid_fill}
-    if held_out.photo.shape[1] not in (1, 3):  # the others are for colours
-        return {name: score_completer(fill, held_out, batch_size, distances) for name, fill in completers.items()}
-    completers = {"Telea": complete_by(telea), **completers}
-    if reason := no_patchmatch():
-        _tell_missing("PatchMatch", reason)
-    else:
-        completers["PatchMatch"] = complete_by(partial(patchmatch, radius=PATCH_RADIUS))
+    if held_out.photo.shape[1] in (1, 3):  # the others need colours
+        titled = [baseline for baseline in BASELINES.values() if baseline.title]
+        always = {str(one.title): complete_by(one.fill) for one in titled if one.missing is None}
+        completers = always | completers | _optional([one for one in titled if one.missing])
     return {name: score_completer(completer, held_out, batch_size, distances) for name, completer in completers.items()}
 
 
-@cache  # once in a process
-def _tell_missing(fill: str, reason: str) -> None:
+def _optional(baselines: list[Baseline]) -> dict[str, Completer]:
+    """Baselines that need an optional package, where it is installed."""
+    completers = {}
+    for baseline in baselines:
+        if reason := baseline.reason_missing:
+            _warn_missing(str(baseline.title), reason)
+        else:
+            completers[str(baseline.title)] = complete_by(baseline.fill)
+    return completers
+
+
+@cache  # once per process
+def _warn_missing(title: str, reason: str) -> None:
     if is_main_process():
-        warn(f"onar: {fill} is not there to compare with: {reason}")
+        warn(f"onar: {title} is missing among the baselines: {reason}")
 
 
 def complete_with(generator: nn.Module) -> Completer:
@@ -119,20 +124,20 @@ def complete_with(generator: nn.Module) -> Completer:
 def load_held_out(
     found: Photos, height: int, width: int, masks: MaskSource | NamedMasks, seed: int, channels: int = 3
 ) -> HeldOut:
-    """Read validation photos, cut to their centres, with one hole pattern each that depends on the seed alone."""
+    """Read centre crops of validation photos, with one hole pattern each that depends on the seed alone."""
     photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed, channels=channels))
     samples = [photos[index] for index in range(len(photos))]
     unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
-    # In place of a photo that cannot be read comes the next one, which is here anyway.
+    # An unreadable photo is replaced by the next one, which is there anyway.
     kept = [sample for index, sample in enumerate(samples) if sample["index"] == index]
     photo, known = (torch.stack([sample[name] for sample in kept]) for name in ("photo", "known"))
     return HeldOut(photo.permute(0, 3, 1, 2).contiguous(), known, tuple(unreadable))
 
 
 def complete_by(fill: Fill) -> Completer:
-    """A fill of `onar.metrics.baselines` with the call of a generator; the photos of a batch share the CPUs.
+    """Adapt a fill of arrays to the call of a generator; the photos of a batch run in parallel.
 
-    Grey ones, of one channel, are filled as photos in colour that are grey.
+    Photos of one channel are filled as grey RGB photos.
     """
 
     def complete(photo: Tensor, known: Tensor) -> Tensor:

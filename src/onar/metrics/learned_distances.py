@@ -1,13 +1,12 @@
-"""Distances between pictures as networks see them: of two pictures (LPIPS, ST-LPIPS), and of two sets (FID, KID).
+"""Learned distances: between two pictures (LPIPS, ST-LPIPS), and between two sets of features (FID, KID).
 
-Networks that others trained judge pictures, B×3×H×W in [0, 1], or give the features (`onar.metrics.set_features`) by
-which sets are compared. A lower distance is better; pictures that are the same have distance 0.
+Pictures are B×3×H×W in [0, 1]; features are those of `onar.metrics.set_features`. Lower is better; identical pictures
+have distance 0.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from http.client import HTTPException
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from onar.errors import OnarError
 from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, timeout
 
-SMALLEST_SIDE = 32
+MIN_SIDE = 32
 """In pixels; below, the maps of AlexNet would be empty."""
 
 
@@ -27,10 +26,10 @@ class LearnedDistance(nn.Module):
         network: (one, other, normalize=True) -> B×1×1×1.
 
     Attributes:
-        smallest_side: photos with a shorter side, in pixels, have no such distance.
+        min_side: the distance is undefined for photos with a shorter side, in pixels.
     """
 
-    smallest_side = SMALLEST_SIDE
+    min_side = MIN_SIDE
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -38,7 +37,7 @@ class LearnedDistance(nn.Module):
 
     @torch.no_grad()
     def forward(self, composite: Tensor, photo: Tensor) -> Tensor:
-        """Distances of B pairs; both B×3×H×W in [0, 1], at least `SMALLEST_SIDE` pixels a side."""
+        """Distances of B pairs; both B×3×H×W in [0, 1], at least `MIN_SIDE` pixels a side."""
         distance: Tensor = self.network(composite, photo, normalize=True)
         return distance.flatten()
 
@@ -77,10 +76,6 @@ def st_lpips() -> LearnedDistance:
     except ImportError as error:
         raise OnarError(f'pip install "onar[offline]" ({error})') from error
     return LearnedDistance(LPIPS(net="alex", variant="shift_tolerant", verbose=False))
-
-
-DISTANCES: dict[str, Callable[[], LearnedDistance]] = {"lpips": lpips, "st_lpips": st_lpips}
-"""Learned distances that a report can name."""
 
 
 def frechet_distance(real: Tensor, other: Tensor) -> float:

@@ -1,14 +1,13 @@
 """Scores of a composite against the photo it came from, over the whole frame and over the hole only.
 
-A metric is a function (composite, photo, known) -> B values, one per photo, registered in `METRICS`. Composite and
-photo are B x 3 x H x W in [0, 1]; known is B x 1 x H x W, 1 = known, 0 = hole. All are arrays, or tensors on the CPU:
-numpy takes either, and scoring needs no torch. Frame scores flatter small holes, hole scores do not. Without a hole
-pixel, hole scores are those of a perfect fill.
+A metric is a function (composite, photo, known) -> B values, one per photo, with an entry in `onar.metrics.table`.
+Composite and photo are B x 3 x H x W in [0, 1]; known is B x 1 x H x W, 1 = known, 0 = hole. All are arrays, or tensors
+on the CPU: numpy accepts both, and scoring does not need torch. Frame scores of small holes are high even for poor
+fills; hole scores are not. Without hole pixels, hole scores are those of a perfect fill.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import cv2
@@ -18,18 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 Values: TypeAlias = NDArray[np.float64]
 
 MAX_PSNR = 100.0
-"""Decibels given to (nearly) identical pictures, so that a mean over photos is never infinite."""
+"""Decibels for (nearly) identical pictures, so that a mean over photos is finite."""
 
 SSIM_SIGMA = 1.5
 SSIM_RADIUS = 5
-"""Standard deviation and reach, in pixels, of the 11 x 11 Gaussian window of Wang et al. 2004."""
+"""Standard deviation and radius, in pixels, of the 11 x 11 Gaussian window of Wang et al. 2004."""
 
 SSIM_STABILISERS = 0.01**2, 0.03**2
 """C1 and C2 of Wang et al. 2004, for a range of 1."""
 
 
 def psnr(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Peak signal-to-noise ratio of the whole frame, in decibels for a range of 1, at most `MAX_PSNR`."""
+    """Peak signal-to-noise ratio of the whole frame, in decibels for a range of 1, at most `MAX_PSNR`.
+
+    >>> photo = np.zeros((1, 3, 8, 8))
+    >>> psnr(photo + 0.1, photo, np.zeros((1, 1, 8, 8))).round(2)
+    array([20.])
+    """
     return _decibels(_frame_mean(np.square(_difference(composite, photo))))
 
 
@@ -39,12 +43,23 @@ def psnr_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Value
 
 
 def l1(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Mean absolute error of the whole frame, in [0, 1]."""
+    """Mean absolute error of the whole frame, in [0, 1].
+
+    >>> photo = np.zeros((1, 3, 8, 8))
+    >>> l1(photo + 0.25, photo, np.zeros((1, 1, 8, 8)))
+    array([0.25])
+    """
     return _frame_mean(np.abs(_difference(composite, photo)))
 
 
 def l1_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
-    """Mean absolute error of the hole pixels alone, in [0, 1]."""
+    """Mean absolute error of the hole pixels alone, in [0, 1].
+
+    >>> photo, known = np.zeros((1, 3, 8, 8)), np.ones((1, 1, 8, 8))
+    >>> known[..., :2] = 0
+    >>> l1_hole(np.where(known > 0, photo, 0.25), photo, known)
+    array([0.25])
+    """
     return _hole_mean(np.abs(_difference(composite, photo)), known, empty=0.0)
 
 
@@ -53,7 +68,7 @@ def ssim(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
 
     Equals scikit-image's `structural_similarity` with Gaussian weights, sigma 1.5 and population covariance: the
     mean of the map without the 5 pixels at the border, whose windows reach outside. Photos with a side below 11
-    pixels, which scikit-image refuses, keep their border.
+    pixels, which scikit-image rejects, keep their border.
     """
     similarity = ssim_map(composite, photo)
     if min(similarity.shape[-2:]) > 2 * SSIM_RADIUS:
@@ -64,25 +79,9 @@ def ssim(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
 def ssim_hole(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:
     """Mean over the hole pixels of the structural similarity map, at most 1.
 
-    Holes at the border count too: there the window sees the picture mirrored.
+    Includes holes at the border, where the window is padded by mirroring.
     """
     return _hole_mean(ssim_map(composite, photo), known, empty=1.0)
-
-
-METRICS: dict[str, Callable[[ArrayLike, ArrayLike, ArrayLike], Values]] = {
-    "psnr": psnr,
-    "psnr_hole": psnr_hole,
-    "ssim": ssim,
-    "ssim_hole": ssim_hole,
-    "l1": l1,
-    "l1_hole": l1_hole,
-}
-"""What a report can name."""
-
-
-def score(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> dict[str, Values]:
-    """Every metric of `METRICS`: B values each."""
-    return {name: metric(composite, photo, known) for name, metric in METRICS.items()}
 
 
 def ssim_map(composite: ArrayLike, photo: ArrayLike) -> Values:
@@ -110,7 +109,7 @@ def _plane_similarity(one: Values, other: Values) -> Values:
 
 
 def _blur(plane: Values) -> Values:
-    """Mean under the window, H x W, mirrored at the edge; a side may be shorter than the window's reach."""
+    """Mean under the window, H x W, mirrored at the edge; a side may be shorter than the window's radius."""
     height, width = plane.shape
     mirrored = np.pad(plane, SSIM_RADIUS, mode="symmetric")
     blurred = cv2.GaussianBlur(mirrored, (2 * SSIM_RADIUS + 1,) * 2, SSIM_SIGMA)

@@ -1,9 +1,8 @@
-"""One vector for each picture, by which sets of pictures are compared (FID, KID)."""
+"""Feature vectors of pictures, by which sets of pictures are compared (FID, KID)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -19,27 +18,26 @@ from onar.weights.tensors import load_state
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
-"""The weights of FID's own InceptionV3, converted by torch-fidelity; the first digits of their SHA-256 are the last of
-the name."""
+"""The InceptionV3 weights of FID, converted by torch-fidelity; the name ends in the first digits of their SHA-256."""
 
 
 class SetFeatures(Protocol):
-    """A network that gives each picture one vector."""
+    """A network that computes one feature vector per picture."""
 
     is_standard: bool
     """Its distances are the FID and KID of papers."""
     note: str
-    """What its distances can be compared with."""
+    """With which other distances its own are comparable."""
 
     def __call__(self, picture: Tensor) -> Tensor:
         """B×C in float64 of B×3×H×W in [0, 1]."""
 
     def to(self, device: torch.device) -> SetFeatures:
-        """Move it."""
+        """Move it to a device."""
 
 
 class PooledFeatures(nn.Module):
-    """The mean over the picture of the last map of a network of `FEATURES`."""
+    """Global average pooling of the last map of a network of `FEATURES`."""
 
     is_standard = False
     note = "Not the FID and KID of papers, which use InceptionV3: compare only within this report."
@@ -50,7 +48,7 @@ class PooledFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, picture: Tensor) -> Tensor:
-        """B×C of B×3×H×W in [0, 1], in float64, in which sets are compared."""
+        """B×C in float64 of B×3×H×W in [0, 1]."""
         last: Tensor = self.network(picture)[-1]
         return last.mean((2, 3)).double()
 
@@ -76,7 +74,7 @@ class InceptionFeatures(nn.Module):
         file = weights or cached_weights(INCEPTION_URL, "InceptionV3's weights", "--features_weights")
         self.is_standard = file_sha256(file).startswith(Path(INCEPTION_URL).stem.rpartition("-")[2])
         self.note = _STANDARD_NOTE if self.is_standard else _OTHER_NOTE
-        # torch-fidelity would run code that a file holds: it gets a copy of the tensors alone.
+        # torch-fidelity would unpickle code from the file: it gets a copy of the tensors only.
         tensors = BytesIO()
         torch.save(load_state(file), tensors)
         tensors.seek(0)
@@ -89,7 +87,7 @@ class InceptionFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, picture: Tensor) -> Tensor:
-        """B×2048 of B×3×H×W in [0, 1], in float64."""
+        """B×2048 in float64 of B×3×H×W in [0, 1]."""
         features: Tensor = self.network(picture.mul(255).round().byte())[0]
         return features.double()
 
@@ -102,24 +100,23 @@ _OTHER_NOTE = (
     "The weights are not the published ones, so this is not the FID and KID of papers: compare only within this report."
 )
 
-SET_FEATURES: dict[str, Callable[[Path | None], SetFeatures]] = {
-    **{name: partial(lambda name, weights: PooledFeatures(load_features(name, weights)), name) for name in FEATURES},
-    "inception_v3": InceptionFeatures,
-}
-"""What `features` can name."""
+SET_FEATURES: dict[str, Callable[[Path | None], SetFeatures]] = {"inception_v3": InceptionFeatures}
+"""Networks for FID and KID, beside those of `FEATURES`."""
 
 
 def load_set_features(name: str, weights: Path | None = None) -> SetFeatures:
-    """Build what compares sets of pictures, on the CPU.
+    """Build the network whose features are compared, on the CPU.
 
     Args:
-        name: a key of `SET_FEATURES`.
-        weights: the network's weights; by default each network finds its own.
+        name: a key of `FEATURES` or `SET_FEATURES`.
+        weights: the network's weights; by default those of its package or cache.
 
     Raises:
         UsageError: there is no such network.
         OnarError: its weights or packages are missing.
     """
+    if name in FEATURES:
+        return PooledFeatures(load_features(name, weights))
     if name not in SET_FEATURES:
-        raise UsageError(f"--features is {' or '.join(SET_FEATURES)}, not {name!r}")
+        raise UsageError(f"--features is {' or '.join([*FEATURES, *SET_FEATURES])}, not {name!r}")
     return SET_FEATURES[name](weights)

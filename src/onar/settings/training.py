@@ -17,13 +17,16 @@ import tomli_w
 from cyclopts import Parameter
 
 from onar.errors import UsageError
-from onar.masks.defaults import MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS
+from onar.masks.defaults import MASK_TYPE_HELP, MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS, MaskType
 from onar.settings.checks import Settings, at_least, check_seed, plain_settings, read_toml, require
 from onar.system.devices import check_device
 from onar.weights.bundled import BUNDLED
 
 ImageSize = int | tuple[int, int]
 Precision = Literal["no", "bf16", "fp16"]
+
+ContentNetwork = Literal["vgg16", "efficientnet_lite0"]
+"""Feature networks by name; `NAME_features` of `onar.metrics.feature_networks` builds each."""
 
 HUB_PREFIX = "hf:"
 """How the text of a Hugging Face source begins."""
@@ -85,8 +88,8 @@ DeviceOption = Annotated[str, Parameter(converter=lambda _type, tokens: check_de
 class MaskConfig(Settings):
     """How holes are made."""
 
-    mask_type: Literal["irregular", "rectangle", "mixed", "object"] = "irregular"
-    """Kind of generated holes: random strokes, rectangles, both mixed, or outlines of things and people."""
+    mask_type: Annotated[MaskType, Parameter(help=MASK_TYPE_HELP)] = "irregular"
+    """Kind of generated holes; the help lists what each type draws."""
     max_masks: int = MAX_MASKS
     """Most strokes or rectangles in one photo."""
     max_size_ratio: float = MAX_SIZE_RATIO
@@ -211,7 +214,7 @@ class NetworkConfig(Settings):
     """One prediction for the whole photo, or one for each 70-pixel patch."""
     discriminator_channels: int = 64
     """Channels of the discriminator's first level."""
-    content_network: Literal["vgg16", "efficientnet_lite0"] = "vgg16"
+    content_network: ContentNetwork = "vgg16"
     """Frozen network whose features the content loss compares."""
     content_weights: Path | None = None
     """File with that network's ImageNet weights, when they cannot be downloaded."""

@@ -9,8 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from onar.metrics.table import METRICS, curve_names
 from onar.system.files import replacing
-from onar.training.curve_names import SCORE_TITLES, loss_names, score_names
+from onar.training.curve_names import loss_names
 from onar.training.results_folder import Record
 
 
@@ -28,12 +29,12 @@ def save_loss_curves(path: Path, records: Sequence[Record]) -> None:
 def save_validation_curves(path: Path, records: Sequence[Record]) -> None:
     """Draw a panel for each validation score in the log, with a curve for each method; nothing without validation."""
     epochs = [record for record in records if record["kind"] == "epoch" and record.get("validation")]
-    names = score_names({name for record in epochs for scores in record["validation"].values() for name in scores})
+    names = curve_names(name for record in epochs for scores in record["validation"].values() for name in scores)
     if not names:
         return
     figure, panels = _panels(names)
     for name, axes in panels.items():
-        axes.set_title(SCORE_TITLES.get(name, name))
+        axes.set_title(METRICS[name].title if name in METRICS else name)
         for method in dict.fromkeys(method for record in epochs for method in record["validation"]):
             ours = {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
             scores = [{**record, **record["validation"].get(method, {})} for record in epochs]

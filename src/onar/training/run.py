@@ -12,8 +12,8 @@ import torch
 
 from onar.imaging.sheets import Picture
 from onar.metrics.held_out import Scores
+from onar.metrics.table import METRICS
 from onar.training.budget import Budget
-from onar.training.curve_names import LOWER_IS_BETTER
 from onar.training.progress import Progress
 from onar.training.results_folder import Results
 from onar.training.resume import RunSettings
@@ -182,7 +182,7 @@ class Run:
         """Remember this step when it has the best score of those whose checkpoints are in the results folder."""
         progress, score = self.progress, scores[self.task.best_by]
         best = progress.best_score if self.results.checkpoint(progress.best_step).exists() else None
-        lower_is_better = self.task.best_by in LOWER_IS_BETTER
+        lower_is_better = not METRICS[self.task.best_by].higher_is_better
         if best is None or (score < best if lower_is_better else score > best):
             progress.best_step, progress.best_score, progress.stale_epochs = progress.step, score, 0
         else:

@@ -4,25 +4,25 @@ import { Icon } from "./icon";
 
 interface Properties {
   icon: IconNode;
-  /** What a screen reader says, and what is seen when the pointer rests. */
+  /** Accessible name and tooltip. */
   name: string;
-  /** A key that does the same, shown with the name. */
+  /** Keyboard shortcut, shown with the name. */
   shortcut?: string;
   disabled?: boolean;
-  /** Of a button that stays pressed. */
+  /** Of a toggle button. */
   pressed?: boolean;
-  /** Of a button that shows and hides something. */
+  /** Of a button that expands something. */
   expanded?: boolean;
   class?: string;
   onClick(): void;
 }
 
-/** A mouse that presses a button leaves the focus where it is: on the photo, where the keys go on. */
+/** A mouse click does not move the focus, so that keys still go to the photo. */
 export function keepFocus(event: Event): void {
   event.preventDefault();
 }
 
-/** A button that is seen as a drawing. */
+/** An icon button. */
 export function IconButton({
   icon,
   name,

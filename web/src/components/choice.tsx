@@ -10,7 +10,7 @@ interface Properties<T extends string> {
   onChoose(chosen: T): void;
 }
 
-/** A choice of few in the header; where there is little room, its drawing alone is seen. */
+/** A select in the header; in narrow windows only its icon is shown. */
 export function Choice<T extends string>({ name, icon, value, options, onChoose }: Properties<T>): JSX.Element {
   return (
     <span class="choice" title={name}>

@@ -1,24 +1,21 @@
 import { Globe, SunMoon } from "lucide";
 import type { ComponentChildren, JSX } from "preact";
 import { THEMES, theme } from "../preferences";
-import { type Language, language, say, speak } from "../texts/texts";
+import { LANGUAGES, type Language, language, say, speak } from "../texts/texts";
 import { Choice } from "./choice";
 import { Mark } from "./mark";
 
-const LANGUAGES: [Language, string][] = [
-  ["en", "English"],
-  ["tr", "Türkçe"],
-];
+const LANGUAGE_OPTIONS = Object.entries(LANGUAGES).map(([tag, { name }]) => [tag as Language, name] as const);
 
 interface Properties<View extends string> {
   views: View[];
   shown: View;
   onShow(view: View): void;
-  /** What the view that is shown puts there. */
+  /** Actions of the view that is shown. */
   children?: ComponentChildren;
 }
 
-/** The name, the views, and how the page speaks and looks. */
+/** The name, the views, and the choices of language and theme. */
 export function Header<View extends "complete" | "watch" | "masks">(properties: Properties<View>): JSX.Element {
   const { views, shown, onShow, children } = properties;
   return (
@@ -43,7 +40,13 @@ export function Header<View extends "complete" | "watch" | "masks">(properties: 
       )}
       <div class="header-actions">{children}</div>
       <div class="header-choices">
-        <Choice name={say("page_language")} icon={Globe} value={language.value} options={LANGUAGES} onChoose={speak} />
+        <Choice
+          name={say("page_language")}
+          icon={Globe}
+          value={language.value}
+          options={LANGUAGE_OPTIONS}
+          onChoose={speak}
+        />
         <Choice
           name={say("page_theme")}
           icon={SunMoon}

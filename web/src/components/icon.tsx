@@ -1,9 +1,9 @@
-/** Small drawings on buttons, by Lucide. */
+/** Icons of buttons, by Lucide. */
 
 import type { IconNode } from "lucide";
 import { h, type JSX } from "preact";
 
-/** A drawing that says nothing to a screen reader: what it is on has a name. */
+/** An icon, hidden from screen readers: the element around it has a name. */
 export function Icon({ of, size = 20 }: { of: IconNode; size?: number }): JSX.Element {
   return (
     <svg

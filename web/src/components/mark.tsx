@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 
-/** Onar's mark: a tile whose missing corner is put back. */
+/** Onar's logo: a tile whose missing corner is put back. */
 export function Mark({ size }: { size: number }): JSX.Element {
   return (
     <svg class="mark" width={size} height={size} viewBox="0 0 32 32" aria-hidden="true">

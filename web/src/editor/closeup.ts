@@ -1,4 +1,4 @@
-/** The part of a photo that is seen, with all the pixels that the screen can show of it: a view holds fewer. */
+/** The visible part of a photo in the resolution of the screen; the view has fewer pixels. */
 
 import { effect } from "@preact/signals";
 import type { Patch, Photo, Rect } from "../engine/engine";
@@ -6,24 +6,24 @@ import type { State } from "./state";
 import { intersection, type Size, within } from "./steps";
 import type { Frame, Viewport } from "./viewport";
 
-/** A part of a photo in its own pixels, or one of so many a side. */
+/** A part of a photo, reduced by an integer factor. */
 export interface Closeup extends Patch {
   photo: Photo;
   reduction: number;
 }
 
-/** Milliseconds for which nobody moves the photo before a part of it is asked for. */
+/** Milliseconds without movement after which a part is requested. */
 const STILL = 120;
-/** Of what is seen, how much more is asked for on every side. */
+/** Margin on every side, as a share of the visible part. */
 const MARGIN = 0.25;
 
-/** The whole pixels of a photo that are on the canvas; null when none are. */
+/** The visible pixels of a photo; null when there are none. */
 export function seenOf(photo: Size, { scale, left, top }: Viewport, frame: Size): Rect | null {
   const size = { width: frame.width / scale, height: frame.height / scale };
   return within({ left: -left / scale, top: -top / scale, ...size }, photo);
 }
 
-/** What is to be asked for: null where the view shows as much as the screen can, or a close-up that is there. */
+/** The part to request; null where the view or the current close-up is sharp enough. */
 export function wantedOf(
   photo: Photo,
   viewport: Viewport,
@@ -52,10 +52,10 @@ function covers(rect: Rect, part: Rect): boolean {
 }
 
 /**
- * Keep a close-up of what is seen at hand; never two are asked for at once.
+ * Keep a close-up of the visible part up to date, with one request at a time.
  *
- * @param keep - told each one, and null when the photo is another; the one before is no longer needed
- * @returns what ends it
+ * @param keep - receives each one, and null when the photo changes; the previous one is no longer needed
+ * @returns a function that stops it
  */
 export function followCloseup(state: State, pixelRatio: () => number, keep: (closeup: Closeup | null) => void) {
   let present: Closeup | null = null;
@@ -78,9 +78,9 @@ export function followCloseup(state: State, pixelRatio: () => number, keep: (clo
       const view = await state.engine.part(photo, wanted.rect, wanted.reduction);
       if (state.photo.peek() === photo && !hasEnded) put({ photo, ...wanted, view });
       else view.close();
-      wakeIn(0); // who looks may have gone elsewhere meanwhile
+      wakeIn(0); // the photo may have been moved meanwhile
     } catch {
-      // The view is there; it is only less sharp until the photo is moved, or something else is done.
+      // The view stays, less sharp, until the photo is moved or changed.
     }
     isAsking = false;
   };

@@ -1,17 +1,17 @@
-/** What was done to a photo, and its undoing: values that never change, and nothing of drawing. */
+/** The history of a photo, for undo and redo: immutable values without drawing. */
 
 import type { Fill, FillOptions } from "../engine/engine";
 import type { Step } from "./steps";
 
-/** A hole that was filled, and how, so that it can be filled again. */
+/** A filled hole with its options, for filling it again. */
 export interface Filled {
   fill: Fill;
-  /** What was marked. */
+  /** The mask that was filled. */
   mask: readonly Step[];
   options: FillOptions;
 }
 
-/** The mask that is being painted, and what lies on the photo. */
+/** The current mask, and the fills on the photo. */
 export interface Work {
   readonly mask: readonly Step[];
   readonly fills: readonly Filled[];
@@ -23,14 +23,14 @@ export interface History {
   readonly future: readonly Work[];
 }
 
-/** More can be undone than anybody counts, but not without end: fills are pictures. */
-const LONGEST = 200;
+/** Maximum number of undo steps; fills are pictures, so memory is limited. */
+const MAX_STEPS = 200;
 
 export const UNTOUCHED: History = { past: [], now: { mask: [], fills: [] }, future: [] };
 
-/** Go on with other work; what was undone before is gone. */
+/** Record a new state; redo is cleared. */
 export function commit(history: History, now: Work): History {
-  return { past: [...history.past, history.now].slice(-LONGEST), now, future: [] };
+  return { past: [...history.past, history.now].slice(-MAX_STEPS), now, future: [] };
 }
 
 export function undo(history: History): History {
@@ -45,27 +45,27 @@ export function redo(history: History): History {
   return { past: [...history.past, history.now], now: after, future };
 }
 
-/** Every fill that is on the photo or can come back to it, once. */
+/** All fills in the history, each once. */
 export function fillsIn({ past, now, future }: History): Set<Fill> {
   return new Set([...past, now, ...future].flatMap(({ fills }) => fills.map(({ fill }) => fill)));
 }
 
-/** A step more on the mask. */
+/** Add a step to the mask. */
 export function painted(work: Work, step: Step): Work {
   return { ...work, mask: [...work.mask, step] };
 }
 
-/** Another mask; none when it is null. */
+/** Replace the mask; null clears it. */
 export function masked(work: Work, step: Step | null): Work {
   return { ...work, mask: step === null ? [] : [step] };
 }
 
-/** A fill more; the mask was used up. */
+/** Add a fill and clear the mask. */
 export function filled(work: Work, fill: Filled): Work {
   return { mask: [], fills: [...work.fills, fill] };
 }
 
-/** The last fill as another try came out; the mask stays. */
+/** Replace the last fill by another try; the mask stays. */
 export function refilled(work: Work, fill: Filled): Work {
   return { ...work, fills: [...work.fills.slice(0, -1), fill] };
 }

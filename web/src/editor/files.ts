@@ -5,10 +5,10 @@ import { openFirst } from "./opening";
 import type { State } from "./state";
 
 /**
- * Open what is dropped or pasted.
+ * Open dropped and pasted files.
  *
- * @param dragging - told whether a file is held over the page
- * @returns what ends it
+ * @param dragging - called with whether a file is dragged over the page
+ * @returns a function that stops it
  */
 export function receiveFiles(state: State, dragging: Signal<boolean>): () => void {
   const ends = new AbortController();
@@ -26,7 +26,7 @@ export function receiveFiles(state: State, dragging: Signal<boolean>): () => voi
   window.addEventListener(
     "dragleave",
     (event) => {
-      if (event.relatedTarget === null) dragging.value = false; // it left the window
+      if (event.relatedTarget === null) dragging.value = false; // the pointer left the window
     },
     { signal },
   );

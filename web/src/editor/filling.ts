@@ -1,16 +1,17 @@
-/** Filling what is marked, and filling it again. */
+/** Filling the marked pixels, and filling them again. */
 
 import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
+import shared from "../shared.json";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
-import { change, complain, fillsOf, isReady, optionsOf, type State, tell, waitFor } from "./state";
+import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
 
-/** Percent of a photo of which a fill has little left to go by: `onar complete` asks from there on, too. */
-const MUCH = 70;
+/** Percent of holes above which a mask is probably inverted. */
+const MUCH = 100 * shared.masks.MANY_HOLES;
 
-/** Fill what is marked. */
+/** Fill the marked pixels. */
 export async function fill(state: State): Promise<void> {
   if (!isReady(state)) return;
   const work = state.work.value;
@@ -23,7 +24,7 @@ export function canFillAgain(state: State): boolean {
   return isReady(state) && state.work.value.fills.length > 0;
 }
 
-/** Put another try in the place of the last fill. */
+/** Replace the last fill by another try. */
 export async function fillAgain(state: State): Promise<void> {
   const work = state.work.value;
   const last = work.fills.at(-1);
@@ -34,13 +35,13 @@ export async function fillAgain(state: State): Promise<void> {
   await run(state, fillsOf(work).slice(0, -1), mask, options, (fill) => refilled(work, { fill, mask, options }));
 }
 
-/** Whether another try would come out as the one before: only what is copied differs. */
+/** Whether another try would give the same result: only copied texture is random. */
 function isSame({ site }: State, one: FillOptions, other: FillOptions): boolean {
   const copies = site.copies && other.texture !== "network";
   return !copies && one.texture === other.texture && one.weights === other.weights;
 }
 
-/** What a person is asked about a hole: whether so much of the photo was meant. */
+/** A warning about large holes, which are often inverted masks. */
 function doubts(hole: Hole, { width, height }: Photo): Line[] {
   let marked = 0;
   for (const { mask } of hole) for (const level of mask) if (level !== 0) marked++;
@@ -71,7 +72,7 @@ async function run(
     ({ fill, doubted }) => {
       change(state, after(fill));
       const seconds = (performance.now() - started) / 1000;
-      tell(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubted);
+      announce(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubted);
     },
   );
 }

@@ -1,13 +1,13 @@
-/** How much of the canvas is free. */
+/** The unobstructed part of the canvas. */
 
 import type { State } from "./state";
 
 const GAP = 12;
 
 /**
- * Measure the canvas and what lies over its edges.
+ * Measure the canvas and the elements over its edges.
  *
- * @param main - the canvas fills it; what it holds with `data-over` lies over an edge
+ * @param main - filled by the canvas; its elements with `data-over` lie over an edge
  */
 export function measure(state: State, main: HTMLElement): void {
   const whole = main.getBoundingClientRect();

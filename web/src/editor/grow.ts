@@ -1,14 +1,14 @@
-/** A mask made larger or smaller on all sides. */
+/** Dilation and erosion of a mask. */
 
 import type { Piece, Rect } from "../engine/engine";
 import { inBands } from "./pace";
 import { type Size, within } from "./steps";
 
 /**
- * Mark every pixel of the photo that lies no farther than `reach` pixels from a marked one.
+ * Dilate: mark every pixel within `reach` pixels of a marked one.
  *
- * The distance is that between the centres of pixels. One pass down the columns, one along the rows; the time does not
- * depend on the reach. Both give the page its turns.
+ * Euclidean distance between pixel centres. One pass along columns, one along rows; the time does not
+ * depend on the reach. Both yield to the page.
  */
 export async function grow(hole: Piece, reach: number, photo: Size): Promise<Piece> {
   const wide = {
@@ -31,7 +31,7 @@ export async function grow(hole: Piece, reach: number, photo: Size): Promise<Pie
   return { rect, mask };
 }
 
-/** Mark no pixel that lies `reach` pixels or less from one of the photo that is not marked. */
+/** Erode: unmark every pixel within `reach` pixels of an unmarked one. */
 export async function shrink(hole: Piece, reach: number, photo: Size): Promise<Piece> {
   const { left, top, width, height } = hole.rect;
   const rect = within({ left: left - 1, top: top - 1, width: width + 2, height: height + 2 }, photo) as Rect;
@@ -50,7 +50,7 @@ export async function shrink(hole: Piece, reach: number, photo: Size): Promise<P
   return { rect, mask };
 }
 
-/** Of every pixel of `rect`, how far the next marked pixel of its column is; reach + 1 where it is farther. */
+/** Distance of each pixel of `rect` to the nearest marked one of its column, at most reach + 1. */
 async function columnDistances(hole: Piece, rect: Rect, reach: number): Promise<Uint16Array> {
   const { width, height } = rect;
   const distances = new Uint16Array(width * height).fill(reach + 1);
@@ -74,7 +74,7 @@ async function columnDistances(hole: Piece, rect: Rect, reach: number): Promise<
   return distances;
 }
 
-/** Each pixel of a row marks as many to both sides as the disc is wide at its distance. */
+/** Each pixel of a row marks as many on both sides as the disc is wide at its distance. */
 function markRow(distances: Uint16Array, halfWidths: number[], changes: Int32Array, marked: Uint8Array): void {
   changes.fill(0);
   for (let x = 0; x < distances.length; x++) {

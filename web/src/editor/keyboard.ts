@@ -1,4 +1,4 @@
-/** The keyboard: what each key does, as the help shows it, and painting without a pointer. */
+/** Keyboard shortcuts, which the help lists, and painting without a pointer. */
 
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
@@ -15,7 +15,7 @@ export interface Shortcut {
   keys: Key[];
   text: TextKey;
   run(state: State): void;
-  /** Whether one letter or sign does it. */
+  /** Whether it is a single character. */
   letter: boolean;
 }
 
@@ -27,7 +27,7 @@ const choose =
     state.spoken.value = () => say(`complete_${tool}`);
   };
 
-/** What keys do wherever the focus is, but in fields. */
+/** Shortcuts, except in input fields. */
 export const SHORTCUTS: Shortcut[] = [
   { keys: ["b"], text: "complete_brush", run: choose("brush"), letter: true },
   { keys: ["e"], text: "complete_eraser", run: choose("eraser"), letter: true },
@@ -62,19 +62,19 @@ function stepBack(state: State): void {
   else state.panel.value = false;
 }
 
-/** What a key event is called among the shortcuts. */
+/** The name of a key event among the shortcuts. */
 function keyOf(event: KeyboardEvent): Key {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const control = event.ctrlKey || event.metaKey;
-  // Where brackets are typed with AltGr, it counts as Ctrl and Alt; what was typed says enough.
+  // AltGr counts as Ctrl and Alt; the typed character is enough.
   if (event.altKey || !control) return key;
   return `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}`;
 }
 
 /**
- * Listen to the keyboard.
+ * Handle keys.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function listenToKeys(state: State): () => void {
   const onKey = (event: KeyboardEvent): void => {
@@ -101,11 +101,11 @@ export function listenToKeys(state: State): () => void {
     window.removeEventListener("keydown", onKey);
     window.removeEventListener("keyup", onRelease);
     window.removeEventListener("blur", releaseAll);
-    releaseAll(); // while another view is shown, nobody hears of it
+    releaseAll(); // another view hides the keyup event
   };
 }
 
-/** Whether a key belongs to what has the focus, or to a dialog. */
+/** Whether the focused element or a dialog handles a key. */
 function isElsewhere(state: State, event: KeyboardEvent): boolean {
   if (!(event.target instanceof Element) || document.querySelector("dialog[open]") !== null) return true;
   const isForAll = event.key === "?" || (event.key === "Escape" && state.busy.value !== null);
@@ -121,11 +121,11 @@ const DIRECTIONS: Record<string, Point> = {
   ArrowUp: { x: 0, y: -1 },
   ArrowDown: { x: 0, y: 1 },
 };
-/** Of the arrow keys, in pixels of the page. */
+/** Step of the arrow keys, in CSS pixels. */
 const STRIDE = 8;
 const LONG_STRIDE = 48;
 
-/** Keys while the canvas has the focus: arrows move the cursor, or the photo under the hand; space paints. */
+/** Keys while the canvas has the focus: arrows move the cursor, or pan with the hand tool; space paints. */
 export function paintByKey(state: State, event: KeyboardEvent): void {
   if (state.photo.value === null || event.ctrlKey || event.metaKey || event.altKey) return;
   const direction = DIRECTIONS[event.key];
@@ -149,7 +149,7 @@ function stride(state: State, { x, y }: Point, length: number): void {
   }
 }
 
-/** Where the cursor is: where it was, or in the middle of what is seen. */
+/** The cursor's position: the last one, or the centre of the view. */
 function cursorOf(state: State): Point {
   const { x, y } = state.cursor.value ?? toPhoto(state.viewport.value, middle(state.frame.value));
   return inside(state, { x: Math.round(x), y: Math.round(y) });

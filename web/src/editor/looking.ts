@@ -1,16 +1,16 @@
-/** Zooming, moving and comparing: what changes how the photo is seen, and nothing of the photo. */
+/** Zooming, panning and comparing, which do not change the photo. */
 
 import type { State } from "./state";
 import { middle, moved, type Point, showing, zoomed } from "./viewport";
 
-/** Larger by a factor, round a point of the canvas or its middle. */
+/** Zoom by a factor around a point of the canvas or its centre. */
 export function zoom(state: State, factor: number, at?: Point): void {
   const { photo, frame, viewport, look } = state;
   if (photo.value === null) return;
   look.value = zoomed(viewport.value, factor, at ?? middle(frame.value), photo.value, frame.value);
 }
 
-/** One pixel of the photo for one of the page, and not on two of them: nothing is blurred. */
+/** Zoom to 100 %, aligned with CSS pixels. */
 export function zoomToPixels(state: State): void {
   zoom(state, 1 / state.viewport.value.scale);
   const { left, top } = state.viewport.value;
@@ -27,7 +27,7 @@ export function move(state: State, by: Point): void {
   if (photo.value !== null) look.value = moved(viewport.value, by, photo.value, frame.value);
 }
 
-/** Move the photo so that the cursor is seen. */
+/** Scroll the cursor into view. */
 export function follow(state: State, cursor: Point): void {
   const { photo, frame, viewport, look } = state;
   if (photo.value === null) return;
@@ -36,25 +36,25 @@ export function follow(state: State, cursor: Point): void {
   if (next.left !== left || next.top !== top) look.value = next;
 }
 
-/** Show the original for as long as a key or a button is held. */
+/** Show the original while a key or button is held. */
 export function holdOriginal(state: State, held: boolean): void {
   if (state.photo.value === null || state.live.value !== null) return;
   if (held && state.comparison.value === "none") state.comparison.value = "original";
   if (!held && state.comparison.value === "original") state.comparison.value = "none";
 }
 
-/** Show the original beside the result, with a line to be moved between them. */
+/** Show the comparison slider between original and result. */
 export function toggleSlider(state: State): void {
   if (state.photo.value === null) return;
   state.comparison.value = state.comparison.value === "slider" ? "none" : "slider";
 }
 
-/** Move the line, to a share of the photo's width. */
+/** Move the slider to a share of the photo's width. */
 export function slide(state: State, share: number): void {
   state.split.value = Math.min(1, Math.max(0, share));
 }
 
-/** Another size of the brush, in pixels of the photo. */
+/** Set the brush size, in pixels of the photo. */
 export function resize(state: State, size: number): void {
   state.size.value = Math.min(largestSize(state), Math.max(1, Math.round(size)));
 }

@@ -1,4 +1,4 @@
-/** What is done to the mask as a whole. */
+/** Actions on the whole mask. */
 
 import { EngineError } from "../engine/engine";
 import { stemOf } from "../engine/naming";
@@ -11,7 +11,7 @@ import { bitmapOf, holeOf, maskPicture, whole } from "./raster";
 import { offer } from "./saving";
 import { change, complain, isReady, type State, waitFor } from "./state";
 
-/** Mark what a file marks, and nothing else. */
+/** Replace the mask by that of a file. */
 export async function loadMask(state: State, file: File | undefined): Promise<void> {
   const photo = state.photo.value;
   if (photo === null || file === undefined) return;
@@ -29,7 +29,7 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
   );
 }
 
-/** Offer the mask as a file of the photo's size. */
+/** Download the mask in the photo's size. */
 export async function saveMask(state: State): Promise<void> {
   liftMoved(state);
   const photo = state.photo.value;
@@ -54,7 +54,7 @@ export function clearMask(state: State): void {
   if (isReady(state) && state.work.value.mask.length > 0) change(state, masked(state.work.value, null));
 }
 
-/** Mark so many pixels more on all sides, or fewer where that is negative. */
+/** Grow the mask by a number of pixels; negative numbers shrink it. */
 export async function growMask(state: State, reach: number): Promise<void> {
   liftMoved(state);
   const photo = state.photo.value;

@@ -1,29 +1,29 @@
-/** From a file, an example or the clipboard to a photo on the canvas. */
+/** Opening photos from files, examples and the clipboard. */
 
 import { EngineError } from "../engine/engine";
 import { say } from "../texts/texts";
-import { complain, isUnsaved, type Received, type State, takeUp, tell, waitFor } from "./state";
+import { announce, complain, isUnsaved, type Received, type State, takeUp, waitFor } from "./state";
 
-/** Open the first of the files that came together, and say that the others were not. */
+/** Open the first of several files, and report that the others were ignored. */
 export async function openFirst(state: State, files: FileList | undefined): Promise<void> {
   const [file, ...others] = files ?? [];
   await open(state, file, others.length);
 }
 
 /**
- * Open a photo; when that would lose work, a person is asked first.
+ * Open a photo; ask first when unsaved work would be lost.
  *
- * @param others - how many files came with it, of which a person is told
+ * @param others - number of ignored files, which is reported
  */
 export async function open(state: State, file: File | undefined, others = 0): Promise<void> {
   if (file === undefined) return;
-  state.example.value?.abort(); // whoever opens a photo no longer waits for an example
+  state.example.value?.abort(); // cancels the loading of an example
   if (state.busy.value !== null) complain(state, () => say("complete_not_now", { name: file.name }));
   else if (isUnsaved(state)) state.waiting.value = { file, others };
   else await openAnyway(state, { file, others });
 }
 
-/** Open a photo and let go what was done to the one before. */
+/** Open a photo and discard the work on the previous one. */
 async function openAnyway(state: State, { file, others }: Received): Promise<void> {
   state.preview.value = file;
   await waitFor(
@@ -35,16 +35,16 @@ async function openAnyway(state: State, { file, others }: Received): Promise<voi
       const { width, height, notes } = photo;
       const losses = notes.length === 0 ? [] : [() => say("complete_when_saved"), ...notes];
       const alone = others === 0 ? [] : [() => say("complete_others", { count: others + 1, name: file.name })];
-      tell(state, () => say("complete_opened", { name: file.name, width, height }), ...alone, ...losses);
+      announce(state, () => say("complete_opened", { name: file.name, width, height }), ...alone, ...losses);
     },
   );
   state.preview.value = null;
 }
 
 /**
- * A file with its content in memory: what was chosen may be changed or taken away while somebody works on it.
+ * A copy of a file in memory, because the file may be changed or removed meanwhile.
  *
- * Raises `EngineError` when it cannot be read, as a folder cannot.
+ * Raises `EngineError` when it cannot be read, such as a folder.
  */
 export async function held(file: File): Promise<File> {
   try {
@@ -54,14 +54,14 @@ export async function held(file: File): Promise<File> {
   }
 }
 
-/** The answer to whether work may be lost. */
+/** The answer to the question about unsaved work. */
 export async function answer(state: State, yes: boolean): Promise<void> {
   const received = state.waiting.value;
   state.waiting.value = null;
   if (yes && received !== null) await openAnyway(state, received);
 }
 
-/** Open a photo that the page brings along. */
+/** Open an example photo. */
 export async function openExample(state: State, address: string): Promise<void> {
   const name = nameOf(address);
   state.example.value?.abort();
@@ -83,9 +83,9 @@ export function nameOf(address: string): string {
 }
 
 /**
- * Have the browser ask before the page is left with work that is not saved.
+ * Have the browser ask before the page is left with unsaved work.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function guardUnsaved(state: State): () => void {
   const ask = (event: Event): void => {

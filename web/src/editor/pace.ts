@@ -1,18 +1,18 @@
-/** Long work in slices: between two of them the page draws, and hears its user. */
+/** Long work in slices, so that the page stays responsive. */
 
-/** Milliseconds after which the page has a turn. */
+/** Milliseconds between yields. */
 const SLICE = 12;
 
 let since = 0;
 
-/** Give the page a turn if it is time for one. */
+/** Yield to the page if it is time. */
 export async function breathe(): Promise<void> {
   if (performance.now() - since < SLICE) return;
   await new Promise((resolve) => setTimeout(resolve));
   since = performance.now();
 }
 
-/** Do something to a picture's rows in bands, about `pixels` at once. */
+/** Process a picture's rows in bands of about `pixels` pixels. */
 export async function inBands(
   { width, height }: { width: number; height: number },
   work: (top: number, bottom: number) => void,

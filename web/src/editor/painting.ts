@@ -1,4 +1,4 @@
-/** From where a pointer or the keyboard leads a tool to a step on the mask. */
+/** Painting: from pointer and key input to steps of the mask. */
 
 import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
@@ -6,7 +6,7 @@ import { save } from "./saving";
 import { abandon, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
 
-/** What a tool draws. */
+/** The first step of each tool. */
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 
@@ -17,10 +17,10 @@ const STARTS: Record<Exclude<ToolName, "hand">, Start> = {
   lasso: startLasso,
 };
 
-/** Radii are rounded, so that a stroke is few paths even where a pen presses in many ways. */
+/** Radii are quantised, so that a stroke with varying pressure is few paths. */
 const PRESSURES = 16;
-/** A radius in pixels of the photo: less would mark none of the four between which a point lies. */
-const THINNEST = 0.85;
+/** Minimum radius in pixels of the photo; smaller ones may cover no pixel by half. */
+const MIN_RADIUS = 0.85;
 
 function startStroke(touch: Touch, erases: boolean, radius: number): Drawing {
   const points = [touch.x, touch.y, pressed(radius, touch)];
@@ -36,10 +36,10 @@ function startStroke(touch: Touch, erases: boolean, radius: number): Drawing {
 }
 
 function pressed(radius: number, { pressure }: Touch): number {
-  return Math.max(THINNEST, radius * (0.2 + (0.8 * Math.round(pressure * PRESSURES)) / PRESSURES));
+  return Math.max(MIN_RADIUS, radius * (0.2 + (0.8 * Math.round(pressure * PRESSURES)) / PRESSURES));
 }
 
-/** Whole pixels: a rectangle has no half-covered edge. */
+/** Rounded to whole pixels: a rectangle has no half-covered edge. */
 function startRectangle(from: Touch, erases: boolean): Drawing {
   const rect = { left: Math.round(from.x), top: Math.round(from.y), width: 0, height: 0 };
   return {
@@ -73,7 +73,7 @@ export function begin(state: State, touch: Touch, erases = false): void {
   state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
 }
 
-/** Put the brush or the eraser down where it was lifted last, and lead it straight to a place. */
+/** Draw a straight line with brush or eraser from where it was lifted last. */
 export function beginLine(state: State, touch: Touch, erases = false): void {
   const from = state.lifted.value;
   const draws = state.tool.value === "brush" || state.tool.value === "eraser";
@@ -81,7 +81,7 @@ export function beginLine(state: State, touch: Touch, erases = false): void {
   extend(state, [touch]);
 }
 
-/** Lead the tool over points. */
+/** Move the tool along points. */
 export function extend(state: State, touches: Touch[]): void {
   const live = state.live.value;
   if (live === null) return;
@@ -90,7 +90,7 @@ export function extend(state: State, touches: Touch[]): void {
   if (changed) state.live.value = { ...live, moved: true };
 }
 
-/** Lift the tool: what it drew is a step. */
+/** Lift the tool, and record its step. */
 export function lift(state: State): void {
   const step = state.live.value?.step;
   abandon(state);
@@ -102,25 +102,25 @@ export function lift(state: State): void {
   if (state.fillsOnLift.value && marks) void fill(state);
 }
 
-/** Fill what is marked, and what a tool that is still down marks. */
+/** Fill the marked pixels; a tool that is still down is lifted first. */
 export async function liftAndFill(state: State): Promise<void> {
   liftMoved(state);
   await fill(state);
 }
 
-/** Fill again; what a tool that is still down marks is kept. */
+/** Fill again; a tool that is still down is lifted first. */
 export async function liftAndFillAgain(state: State): Promise<void> {
   liftMoved(state);
   await fillAgain(state);
 }
 
-/** Write the photo; what a tool that is still down marks is kept. */
+/** Save the photo; a tool that is still down is lifted first. */
 export async function liftAndSave(state: State): Promise<void> {
   liftMoved(state);
   await save(state);
 }
 
-/** Lift the tool; where it was led nowhere, as if it had never been put down: a tap on the space bar paints no dot. */
+/** Lift the tool, or drop its step if it was not moved: a tap on the space bar paints no dot. */
 export function liftMoved(state: State): void {
   if (state.live.value?.moved) lift(state);
   else abandon(state);

@@ -1,25 +1,25 @@
-/** Mouse, pen and fingers on the canvas. */
+/** Pointer input on the canvas: mouse, pen and touch. */
 
 import { move, slide, stepSize, zoom } from "./looking";
 import { begin, beginLine, extend, lift } from "./painting";
 import { abandon, type State, type Touch } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
-const ERASING_BUTTONS = 2 | 32; // the right one, and the other end of a pen
+const ERASING_BUTTONS = 2 | 32; // the right button, and the eraser end of a pen
 const MIDDLE_BUTTON = 4;
-const OUR_BUTTONS = 1 | ERASING_BUTTONS | MIDDLE_BUTTON; // others go back and forward in the history
-/** By which a notch of a wheel, 100 pixels, zooms. */
+const OUR_BUTTONS = 1 | ERASING_BUTTONS | MIDDLE_BUTTON; // others navigate the browser's history
+/** Zoom factor per pixel of the wheel; a notch is 100 pixels. */
 const ZOOM_OF_PIXEL = 1.0018;
 
-/** What the pointers that are down do together. */
+/** The current gesture. */
 type Doing = "nothing" | "painting" | "moving" | "sliding" | "pinching";
 
 /**
- * Listen to an element.
+ * Handle pointers on an element.
  *
- * One pointer uses the tool; two fingers move and zoom, and give up what the first one began.
+ * One pointer uses the tool; two fingers pan and zoom, and cancel the step of the first one.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function listen(state: State, element: HTMLElement): () => void {
   const down = new Map<number, Point>();
@@ -48,7 +48,7 @@ export function listen(state: State, element: HTMLElement): () => void {
     if (!down.delete(event.pointerId)) return;
     if (doing === "painting") event.type === "pointerup" ? lift(state) : abandon(state);
     if (event.pointerType === "touch") state.cursor.value = null;
-    // The finger that is left after two must not start to paint.
+    // The remaining finger of two must not start to paint.
     if (down.size === 0 || doing !== "pinching") doing = "nothing";
   };
   const onLeave = (): void => {
@@ -72,7 +72,7 @@ export function listen(state: State, element: HTMLElement): () => void {
 function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
   if (state.photo.value === null || (event.buttons & OUR_BUTTONS) === 0) return "nothing";
   if (event.buttons & MIDDLE_BUTTON || state.spaceHeld.value || state.tool.value === "hand") {
-    abandon(state); // the space bar put the tool down
+    abandon(state); // the space bar has put the tool down
     return "moving";
   }
   if (state.comparison.value === "slider") {
@@ -93,7 +93,7 @@ function pointOf(event: MouseEvent, element: HTMLElement): Point {
   return { x: event.clientX - left, y: event.clientY - top };
 }
 
-/** Where a pointer has been since the last event, in pixels of the photo: more points than there are events. */
+/** Coalesced positions of a pointer since the last event, in pixels of the photo. */
 function touchesOf(state: State, event: PointerEvent, element: HTMLElement): Touch[] {
   const events = event.getCoalescedEvents?.() ?? [];
   return (events.length > 0 ? events : [event]).map((each) => ({
@@ -107,7 +107,7 @@ function slideTo(state: State, at: Point): void {
   if (photo.value !== null) slide(state, toPhoto(viewport.value, at).x / photo.value.width);
 }
 
-/** Two fingers: what is between them stays between them. */
+/** Pinch: the points under both fingers stay under them. */
 function pinch(state: State, down: Map<number, Point>, moving: number, to: Point): void {
   const from = down.get(moving) as Point;
   const [, still] = [...down].find(([pointer]) => pointer !== moving) ?? [];
@@ -119,7 +119,7 @@ function pinch(state: State, down: Map<number, Point>, moving: number, to: Point
   zoom(state, apart(to) / apart(from), after);
 }
 
-/** Alt turns the brush's size, Shift moves, and the wheel alone or two fingers on a touchpad zoom. */
+/** Alt changes the brush size, Shift pans, and the wheel alone or a pinch on a touchpad zooms. */
 function turn(state: State, event: WheelEvent, element: HTMLElement): void {
   if (state.photo.value === null) return;
   event.preventDefault();
@@ -128,7 +128,7 @@ function turn(state: State, event: WheelEvent, element: HTMLElement): void {
   if (event.altKey) stepSize(state, x + y < 0 ? 1 : -1);
   else if (event.shiftKey) move(state, { x: -x, y: -y });
   else {
-    // Browsers tell of two fingers that part as of a wheel with Ctrl, in steps a tenth as large.
+    // Browsers report a pinch as a wheel with Ctrl, in steps a tenth as large.
     const finer = event.ctrlKey && Math.abs(y) < 20 ? 8 : 1;
     zoom(state, ZOOM_OF_PIXEL ** (-y * finer), pointOf(event, element));
   }

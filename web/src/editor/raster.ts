@@ -1,22 +1,23 @@
-/** The steps of a mask as pixels of the photo itself: what the engine gets, and what is saved. */
+/** Rasterising the steps of a mask at the photo's size, for the engine and for files. */
 
 import type { Hole, Piece, Rect } from "../engine/engine";
 import { encodePng } from "../engine/png";
+import shared from "../shared.json";
 import { breathe, inBands } from "./pace";
 import { type Bitmap, drawStep, extentOf, intersection, PAINT, type Size, type Step, union } from "./steps";
 
-/** A pixel is marked when half of it is covered; of an opacity of 255. */
-const HALF = 128;
-/** Side of the squares that masks are drawn in: some browsers have no canvas of more pixels than 16 million. */
+/** A pixel is marked from this opacity on. */
+const { THRESHOLD } = shared.masks;
+/** Side of the tiles that masks are drawn in: some browsers limit canvases to 16 megapixels. */
 const TILE = 1024;
-/** Side of the squares that a hole is cut into, so that what lies far apart costs what it covers. */
+/** Side of the tiles that a hole is split into, so that distant parts cost only their own area. */
 const PIECE = 512;
-/** Most rows of all pieces of a hole together; they become fewer and larger where there are more. */
-const MOST_ROWS = 16_384;
-/** Bitmaps of more pixels are shown with fewer. */
+/** Maximum total rows of all pieces of a hole; above, pieces are fewer and larger. */
+const MAX_ROWS = 16_384;
+/** Larger bitmaps are shown reduced. */
 const SHOWN_PIXELS = 4_000_000;
 
-/** What is marked, in pieces as small as may be; none when nothing is. */
+/** The marked pixels as small pieces; none when nothing is marked. */
 export async function holeOf(steps: readonly Step[], photo: Size): Promise<Hole> {
   const extent = extentOf(steps, photo);
   if (extent === null) return [];
@@ -33,7 +34,7 @@ export async function holeOf(steps: readonly Step[], photo: Size): Promise<Hole>
   return joined(pieces);
 }
 
-/** Squares that cover a rectangle; those at its right and bottom may be smaller. */
+/** Tiles that cover a rectangle; those at its right and bottom may be smaller. */
 function tilesOf(rect: Rect, side: number): Rect[] {
   const tiles: Rect[] = [];
   for (let top = rect.top; top < rect.top + rect.height; top += side) {
@@ -44,7 +45,7 @@ function tilesOf(rect: Rect, side: number): Rect[] {
   return tiles;
 }
 
-/** Where a step changes anything, if only by erasing. */
+/** The bounding box of a step's changes, erasing included. */
 function reachOf(step: Step, photo: Size): Rect | null {
   return extentOf(["erases" in step ? { ...step, erases: false } : step], photo);
 }
@@ -71,17 +72,17 @@ function rasterise(
 function marked(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Uint8Array<ArrayBuffer> {
   const { data } = context.getImageData(0, 0, width, height);
   const mask = new Uint8Array(width * height);
-  for (let at = 0; at < mask.length; at++) mask[at] = data[4 * at + 3] >= HALF ? 255 : 0;
+  for (let at = 0; at < mask.length; at++) mask[at] = data[4 * at + 3] >= THRESHOLD ? 255 : 0;
   return mask;
 }
 
-/** Whole pixels change sides: of one that is half covered, both halves would be half. */
+/** Invert whole pixels: inverting a half-covered one would leave it half covered. */
 function invert(context: OffscreenCanvasRenderingContext2D, size: Size): void {
   const mask = marked(context, size).map((level) => 255 - level);
   context.putImageData(new ImageData(coloured(mask), size.width), 0, 0);
 }
 
-/** A bitmap's own pixels, which its image may have fewer of. */
+/** A bitmap at its own size, which its image may be smaller than. */
 function putBitmap(context: OffscreenCanvasRenderingContext2D, bitmap: Bitmap, tile: Rect): void {
   const rect = intersection(bitmap.rect, tile);
   if (rect === null) return;
@@ -89,7 +90,7 @@ function putBitmap(context: OffscreenCanvasRenderingContext2D, bitmap: Bitmap, t
   context.putImageData(part, rect.left - tile.left, rect.top - tile.top);
 }
 
-/** The mask of a rectangle that lies in a piece. */
+/** The mask of a rectangle within a piece. */
 function maskIn({ rect, mask }: Piece, part: Rect): Uint8Array<ArrayBuffer> {
   const cut = new Uint8Array(part.width * part.height);
   for (let row = 0; row < part.height; row++) {
@@ -120,7 +121,7 @@ export function bitmapOf(piece: Piece): Bitmap | null {
   return { kind: "bitmap", rect, mask, image: image.canvas };
 }
 
-/** One pixel of every so many a side. */
+/** Every n-th pixel of every n-th row. */
 function thinned(mask: Uint8Array<ArrayBuffer>, rect: Size, size: Size, every: number): Uint8Array {
   if (every === 1) return mask;
   const thin = new Uint8Array(size.width * size.height);
@@ -130,7 +131,7 @@ function thinned(mask: Uint8Array<ArrayBuffer>, rect: Size, size: Size, every: n
   return thin;
 }
 
-/** The smallest piece round what is marked in a part of a piece; none when nothing is. */
+/** The bounding piece of the marked pixels in a part of a piece; none when nothing is marked. */
 function tightened(piece: Piece, part: Rect): Piece[] {
   let [left, top, right, bottom] = [part.width, -1, 0, 0];
   for (let y = 0; y < part.height; y++) {
@@ -148,10 +149,10 @@ function tightened(piece: Piece, part: Rect): Piece[] {
   return [{ rect, mask: maskIn(piece, rect) }];
 }
 
-/** Pieces of larger squares, until they have few rows together. */
+/** Pieces of larger tiles, until they have few enough rows. */
 function joined(pieces: Piece[]): Hole {
   let hole = pieces;
-  for (let side = 2 * PIECE; rowsOf(hole) > MOST_ROWS; side *= 2) {
+  for (let side = 2 * PIECE; rowsOf(hole) > MAX_ROWS; side *= 2) {
     const squares = new Map<string, Piece[]>();
     for (const piece of pieces) {
       const square = `${Math.floor(piece.rect.left / side)},${Math.floor(piece.rect.top / side)}`;
@@ -167,7 +168,7 @@ function rowsOf(pieces: Piece[]): number {
   return pieces.reduce((rows, { rect }) => rows + rect.height, 0);
 }
 
-/** The one piece that holds all of a hole, of which there must be some. */
+/** The bounding piece of a hole that is not empty. */
 export function whole(hole: Hole): Piece {
   const rect = hole.map((piece) => piece.rect).reduce(union);
   const mask = new Uint8Array(rect.width * rect.height);
@@ -180,7 +181,7 @@ export function whole(hole: Hole): Piece {
   return { rect, mask };
 }
 
-/** What is marked as a picture of the photo's size: white on black. */
+/** The mask as a picture of the photo's size: white on black. */
 export async function maskPicture(steps: readonly Step[], photo: Size): Promise<Blob> {
   const hole = await holeOf(steps, photo);
   const levels = new Uint8Array(photo.width * photo.height);

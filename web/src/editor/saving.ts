@@ -1,9 +1,9 @@
-/** The photo with its fills as a file of the person's own. */
+/** Saving the photo with its fills. */
 
 import { say } from "../texts/texts";
-import { fillsOf, isReady, type State, tell, waitFor } from "./state";
+import { announce, fillsOf, isReady, type State, waitFor } from "./state";
 
-/** Write the photo and offer it; what the file leaves out is told. */
+/** Encode and download the photo, and report what the file leaves out. */
 export async function save(state: State): Promise<void> {
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
@@ -15,16 +15,16 @@ export async function save(state: State): Promise<void> {
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;
-      tell(state, () => say("complete_saved", { name }), ...notes);
+      announce(state, () => say("complete_saved", { name }), ...notes);
     },
   );
 }
 
-/** Give a file to the browser to be kept. */
+/** Download a file. */
 export function offer(content: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a browser may ask where to first
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may ask for a folder first
 }

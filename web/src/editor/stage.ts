@@ -1,32 +1,32 @@
-/** What is seen on the canvas: the photo with its fills, the mask, and what helps to paint. */
+/** Rendering: the photo with its fills, the mask, and painting aids. */
 
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
+import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
 import type { State } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
 
-/** The mask lies on the photo with this opacity, all of it alike. */
+/** Opacity of the mask over the photo. */
 const MASK_OPACITY = "0.6";
-/** From so many pixels of the screen for one of the photo on, pixels are seen as squares. */
+/** Zoom from which pixels are drawn as squares. */
 const SQUARES = 2;
-/** Large photos are drawn from a copy of this side, as long as nobody looks closer. */
-const OVERVIEW_SIDE = 2560;
-/** More pixels for every point of the screen are not seen, and cost time. */
-const MOST_PIXEL_RATIO = 2;
-/** Side in pixels of the page of the squares under what is transparent. */
+/** Maximum side of the copy that large photos are drawn from until they are zoomed. */
+const OVERVIEW_SIDE = shared.view.VIEW_SIZE;
+/** Higher pixel ratios are invisible, and cost time. */
+const MAX_PIXEL_RATIO = 2;
+/** Side in CSS pixels of the chequerboard's squares. */
 const CHEQUER = 8;
 
 let chequered: OffscreenCanvas | null = null;
 
 /**
- * Draw the state into an element, now and whenever it changes.
+ * Render the state into an element, now and whenever it changes.
  *
- * A stroke that grows is drawn on, from its last point; everything else is drawn anew, at most once for every picture
- * of the screen.
+ * A growing stroke is extended from its last point; everything else is redrawn, at most once per frame.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function show(state: State, container: HTMLDivElement): () => void {
   const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
@@ -75,12 +75,12 @@ export function show(state: State, container: HTMLDivElement): () => void {
   };
 }
 
-/** As many pixels as the screen has: others when somebody zooms the page, or takes it to another screen. */
+/** The resolution of the screen, which changes with zoom and with the screen. */
 function followScreen(stage: Konva.Stage): () => void {
   const ends = new AbortController();
   const follow = (): void => {
     const ratio = window.devicePixelRatio;
-    Konva.pixelRatio = Math.min(ratio, MOST_PIXEL_RATIO);
+    Konva.pixelRatio = Math.min(ratio, MAX_PIXEL_RATIO);
     for (const layer of stage.getLayers()) layer.getCanvas().setPixelRatio(Konva.pixelRatio);
     stage.batchDraw();
     const screen = window.matchMedia(`(resolution: ${ratio}dppx)`);
@@ -101,12 +101,12 @@ function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
   });
 }
 
-/** How much of what is being painted is on the canvas. */
+/** How much of the current step is on the canvas. */
 interface Drawn {
   step: Step | null;
   /** Of a stroke. */
   points: number;
-  /** Whether only what is missing is to be drawn. */
+  /** Whether only the rest has to be drawn. */
   onlyTail: boolean;
 }
 
@@ -121,7 +121,7 @@ function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   drawn.points = step?.kind === "stroke" ? step.points.length / 3 : 0;
 }
 
-/** How far erasing reaches beyond what it erases: what is painted fades over a pixel of the screen or a little more. */
+/** How far erasing extends beyond its shape: painted edges fade over about one screen pixel. */
 function fringe({ viewport }: State): number {
   return 1.5 / (viewport.value.scale * Konva.pixelRatio);
 }
@@ -144,9 +144,9 @@ function clip(context: Context, left: number, { width, height }: Size): void {
   context.clip();
 }
 
-/** Of the photo, to be drawn in its place. */
+/** Where it is drawn, in the photo. */
 interface Copies {
-  /** All of it with fewer pixels, for who looks from afar. */
+  /** The whole of it, reduced, for small zooms. */
   overview: ImageBitmap | null;
   closeup: Closeup | null;
 }
@@ -168,7 +168,7 @@ function drawPhoto(context: Context, state: State, { overview, closeup }: Copies
   }
 }
 
-/** Squares that are seen where a photo is transparent: always of one size on the screen, from the photo's corner on. */
+/** The chequerboard under transparent photos: of constant size on the screen, aligned with the photo's corner. */
 function drawChequers(context: Context, { width, height }: Size, scale: number): void {
   const pattern = context.createPattern(chequers(), "repeat");
   if (pattern === null) return;
@@ -189,7 +189,7 @@ function chequers(): OffscreenCanvas {
   return chequered;
 }
 
-/** Only what of a photo is on the screen: the less the closer one looks. */
+/** Draw only the visible part of a photo. */
 function drawSeen(context: Context, { viewport, frame }: State, photo: Photo, closeup: Closeup | null): void {
   const { view, width, height } = photo;
   const seen = seenOf(photo, viewport.value, frame.value);
@@ -197,16 +197,16 @@ function drawSeen(context: Context, { viewport, frame }: State, photo: Photo, cl
   const [x, y] = [view.width / width, view.height / height]; // a view may have fewer pixels
   const source = [seen.left * x, seen.top * y, seen.width * x, seen.height * y] as const;
   const squares = !context.imageSmoothingEnabled;
-  context.imageSmoothingEnabled = !squares || x < 1; // nobody is to take those of a view for the photo's
+  context.imageSmoothingEnabled = !squares || x < 1; // squares of a view are not pixels of the photo
   context.drawImage(view, ...source, seen.left, seen.top, seen.width, seen.height);
   context.imageSmoothingEnabled = !squares;
   if (closeup?.photo !== photo || closeup.view.width <= x * closeup.rect.width) return;
   const { left, top, width: wide, height: tall } = closeup.rect;
-  context.clearRect(left, top, wide, tall); // what is half transparent must not lie there twice
+  context.clearRect(left, top, wide, tall); // translucent pixels must not be drawn twice
   context.drawImage(closeup.view, left, top, wide, tall);
 }
 
-/** Keep a smaller copy of a large photo at hand. */
+/** Keep a reduced copy of a large photo. */
 function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void): void {
   const photo = state.photo.value;
   keep(null);
@@ -249,7 +249,7 @@ function cross(context: Context, x: number, y: number, arm: number): void {
   context.lineTo(x, y + arm);
 }
 
-/** Seen on every photo: light within dark. */
+/** Visible on every photo: light within dark. */
 function outline(context: Context, scale: number): void {
   context.strokeStyle = "rgb(0 0 0 / 0.65)";
   context.lineWidth = 3.5 / scale;

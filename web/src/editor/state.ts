@@ -1,4 +1,4 @@
-/** The state of the editor, in one place: signals, and nothing of drawing or of elements. */
+/** The state of the editor as signals, without rendering or elements. */
 
 import { batch, computed, signal } from "@preact/signals";
 import {
@@ -21,7 +21,7 @@ import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewpo
 
 export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
 
-/** What is being waited for. */
+/** The pending work. */
 export interface Busy {
   what: "opening" | "filling" | "saving" | "masking";
   progress: Progress;
@@ -29,44 +29,44 @@ export interface Busy {
   controller: AbortController;
 }
 
-/** One line for people, written anew when they change the language. */
+/** A message, rendered again when the language changes. */
 export interface Message {
   tone: "note" | "error";
   text: Line;
 }
 
-/** A photo's file, and how many files came with it. */
+/** A photo's file, and the number of other files. */
 export interface Received {
   file: File;
   others: number;
 }
 
-/** What is shown in place of the photo as it is now. */
+/** Another state of the photo that is shown instead of the current one. */
 export type Comparison = "none" | "original" | "slider";
 
-/** What is being painted, from putting a tool down to lifting it; a new object whenever it grew. */
+/** The current step, from pointer down to pointer up; a new object for every change. */
 export interface Live {
   step: Step;
-  /** Whether the tool was led anywhere since it was put down. */
+  /** Whether the tool was moved since it was put down. */
   moved: boolean;
-  /** Go on to a point; whether that changed anything. */
+  /** Extend to a point; returns whether that changed anything. */
   extend(touch: Touch): boolean;
 }
 
-/** Where a tool is. */
+/** A position of a tool. */
 export interface Touch extends Point {
-  /** From 0 to 1; only pens press in different ways. */
+  /** Pressure of a pen, from 0 to 1. */
   pressure: number;
 }
 
-/** Nothing is read out. */
+/** Nothing is announced. */
 const SILENCE = (): string => "";
 
 export function createState(site: Site, engine: Engine) {
   const photo = signal<Photo | null>(null);
   const history = signal<History>(UNTOUCHED);
   const frame = signal<Frame>({ width: 0, height: 0, insets: { top: 0, right: 0, bottom: 0, left: 0 } });
-  /** Where a person looks; null for the whole photo. */
+  /** The viewport; null for the whole photo. */
   const look = signal<Viewport | null>(null);
   const weights = site.weights.find((choice) => choice.default) ?? site.weights[0];
   return {
@@ -79,24 +79,24 @@ export function createState(site: Site, engine: Engine) {
     saved: signal<Work>(UNTOUCHED.now),
     busy: signal<Busy | null>(null),
     message: signal<Message | null>(null),
-    /** What is read out, and seen by nobody. */
+    /** Announced by screen readers only. */
     spoken: signal<() => string>(SILENCE),
-    /** The file of the photo that is being opened: it is shown already. */
+    /** The file of the photo that is being opened, for a preview. */
     preview: signal<File | null>(null),
-    /** Ends the loading of an example. */
+    /** Aborts the loading of an example. */
     example: signal<AbortController | null>(null),
-    /** What waits for a person's answer, because opening it would lose work. */
+    /** The photo that waits for the answer about unsaved work. */
     waiting: signal<Received | null>(null),
 
     tool: signal<ToolName>("brush"),
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
     live: signal<Live | null>(null),
-    /** Where the brush or the eraser was lifted last: a straight line can begin there. */
+    /** Where brush or eraser was lifted last, the start of straight lines. */
     lifted: signal<Touch | null>(null),
-    /** Where the brush is, in pixels of the photo; null while it is nowhere. */
+    /** Position of the brush, in pixels of the photo; null outside of it. */
     cursor: signal<Point | null>(null),
-    /** Whether the space bar is down: the pointer then moves the photo. */
+    /** Whether the space bar is down: the pointer then pans. */
     spaceHeld: signal(false),
 
     frame,
@@ -106,7 +106,7 @@ export function createState(site: Site, engine: Engine) {
       return look.value === null ? fitted(size, frame.value) : clamped(look.value, size, frame.value);
     }),
     comparison: signal<Comparison>("none"),
-    /** Where the original ends, as a share of the photo's width. */
+    /** Position of the comparison slider, as a share of the photo's width. */
     split: signal(0.5),
 
     texture: signal<Texture>("auto"),
@@ -120,12 +120,12 @@ export function createState(site: Site, engine: Engine) {
 
 export type State = ReturnType<typeof createState>;
 
-/** Whether there is a photo and nothing is being waited for. */
+/** Whether there is a photo and no pending work. */
 export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
 }
 
-/** Whether something would be lost with the page. */
+/** Whether there is unsaved work. */
 export function isUnsaved({ work, saved }: State): boolean {
   return work.value !== saved.value && (work.value.fills.length > 0 || work.value.mask.length > 0);
 }
@@ -138,13 +138,13 @@ export function optionsOf(state: State, seed: number): FillOptions {
   return { texture: state.texture.value, weights: state.weights.value, seed };
 }
 
-/** Do something to the work; it can be undone. */
+/** Change the work; undo restores it. */
 export function change(state: State, now: Work): void {
-  state.spoken.value = SILENCE; // what was read out before is no longer so
+  state.spoken.value = SILENCE; // the last announcement no longer holds
   state.history.value = commit(state.history.value, now);
 }
 
-/** Take back what was done last; what is still being painted counts as that. */
+/** Undo; a step that is still being painted is dropped instead. */
 export function undoChange(state: State): void {
   if (state.live.value !== null) {
     abandon(state);
@@ -163,13 +163,13 @@ export function redoChange(state: State): void {
   state.spoken.value = () => say("complete_redone", { steps });
 }
 
-/** Lift the tool as if it had never been put down. */
+/** Cancel the current step. */
 export function abandon(state: State): void {
   state.live.value = null;
   state.spoken.value = SILENCE;
 }
 
-/** Take up a photo: nothing is done to it yet. */
+/** Start with a new photo. */
 export function takeUp(state: State, photo: Photo): void {
   const shown = [...fillsIn(state.history.value)].flatMap(({ patches }) => patches);
   const before = state.photo.value === null ? shown : [...shown, state.photo.value];
@@ -185,10 +185,10 @@ export function takeUp(state: State, photo: Photo): void {
     state.format.value = "same";
     state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
   });
-  for (const { view } of before) view.close(); // they are large, and nobody counts on when they are collected
+  for (const { view } of before) view.close(); // they are large: do not wait for garbage collection
 }
 
-export function tell(state: State, ...lines: Line[]): void {
+export function announce(state: State, ...lines: Line[]): void {
   state.spoken.value = SILENCE;
   state.message.value = { tone: "note", text: () => lines.map((line) => line()).join(" ") };
 }
@@ -199,10 +199,10 @@ export function complain(state: State, text: Line): void {
 }
 
 /**
- * Run what a person must wait for, and keep what comes of it before anything else can happen.
+ * Run work that blocks the editor, and apply its result before anything else can happen.
  *
- * What goes wrong is told in one line; `keep` is called only when nothing did. Once it is cancelled, nobody waits: what
- * the work still gives is dropped.
+ * Errors are shown as one line; `keep` is called only on success. After cancelling, the editor is free at once: what
+ * the work still returns is dropped.
  */
 export async function waitFor<T>(
   state: State,
@@ -227,7 +227,7 @@ export async function waitFor<T>(
     });
   } catch (error) {
     state.busy.value = null;
-    if (controller.signal.aborted) tell(state, () => say("complete_cancelled"));
+    if (controller.signal.aborted) announce(state, () => say("complete_cancelled"));
     else complain(state, lineOf(error));
   }
 }
@@ -239,14 +239,14 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** What a person is told of an error; of one that nobody expected, the console says more. */
+/** The message of an error; unexpected ones are logged to the console. */
 function lineOf(error: unknown): Line {
   if (error instanceof EngineError) return error.line;
   console.error("Onar:", error);
   return () => say("browser_failed");
 }
 
-/** End what is being waited for. */
+/** Cancel the pending work. */
 export function cancel(state: State): void {
   state.busy.value?.controller.abort();
 }

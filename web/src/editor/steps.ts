@@ -1,4 +1,4 @@
-/** What a mask is drawn of, in pixels of the photo, and how it is drawn: on the screen and for the engine alike. */
+/** Steps of a mask, in pixels of the photo, and how they are drawn, on the screen and for the engine. */
 
 import type { Rect } from "../engine/engine";
 
@@ -7,7 +7,7 @@ export interface Size {
   height: number;
 }
 
-/** The way of a brush or an eraser. */
+/** A stroke of brush or eraser. */
 export interface Stroke {
   kind: "stroke";
   erases: boolean;
@@ -28,24 +28,24 @@ export interface Lasso {
   points: readonly number[];
 }
 
-/** A mask that came as pixels; nothing lies under it. */
+/** A mask from a file; it covers all earlier steps. */
 export interface Bitmap {
   kind: "bitmap";
   rect: Rect;
   /** rect.width × rect.height; 255 is marked, 0 is not. */
   mask: Uint8Array<ArrayBuffer>;
-  /** The same to be shown, in the paint's colour, perhaps with fewer pixels. */
+  /** The same as an image in the paint's colour, perhaps reduced. */
   image: OffscreenCanvas;
 }
 
-/** What was marked no longer is, and the other way round. */
+/** Inversion of the mask. */
 export interface Inversion {
   kind: "inversion";
 }
 
 export type Step = Stroke | Rectangle | Lasso | Bitmap | Inversion;
 
-/** The colour of what is marked, as hardly a photo has it; the mask itself is in its opacity. */
+/** The colour of the mask, rare in photos; the mask is its opacity. */
 export const PAINT = "#e01f8b";
 
 export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
@@ -54,7 +54,7 @@ export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext
  * Draw a step over the steps before it.
  *
  * @param context - in pixels of the photo, clipped to the photo
- * @param fringe - how far erasing reaches beyond itself: what fades at its edge would leave an outline
+ * @param fringe - how far erasing extends beyond its shape: antialiased edges would leave an outline
  * @param from - of a stroke, the first point that is not drawn yet
  */
 export function drawStep(context: Context, step: Step, photo: Size, fringe = 0, from = 0): void {
@@ -118,7 +118,7 @@ function drawStroke(context: Context, points: readonly number[], wider: number, 
   if (radius > 0) context.stroke();
 }
 
-/** The whole pixels of the photo outside which nothing can be marked; null when nothing is. */
+/** The bounding box of all marks, in whole pixels; null when there are none. */
 export function extentOf(steps: readonly Step[], photo: Size): Rect | null {
   const whole = { left: 0, top: 0, ...photo };
   let extent: Rect | null = null;
@@ -144,7 +144,7 @@ function addedBy(step: Exclude<Step, Inversion>): Rect | null {
   return { left, top, width: right - left, height: bottom - top };
 }
 
-/** The smallest rectangle round two. */
+/** The bounding box of two rectangles. */
 export function union(one: Rect, other: Rect): Rect {
   const [left, top] = [Math.min(one.left, other.left), Math.min(one.top, other.top)];
   const right = Math.max(one.left + one.width, other.left + other.width);
@@ -152,7 +152,7 @@ export function union(one: Rect, other: Rect): Rect {
   return { left, top, width: right - left, height: bottom - top };
 }
 
-/** What lies in both of two rectangles; null when nothing does. */
+/** The intersection of two rectangles; null when it is empty. */
 export function intersection(one: Rect, other: Rect): Rect | null {
   const [left, top] = [Math.max(one.left, other.left), Math.max(one.top, other.top)];
   const width = Math.min(one.left + one.width, other.left + other.width) - left;

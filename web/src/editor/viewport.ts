@@ -1,4 +1,4 @@
-/** Which part of a photo is seen, and how large. */
+/** The viewport: which part of a photo is visible, at which scale. */
 
 import type { Size } from "./steps";
 
@@ -14,16 +14,16 @@ export interface Viewport {
   top: number;
 }
 
-/** The canvas, and what lies over its edges. */
+/** The canvas, and the insets covered by elements over its edges. */
 export interface Frame extends Size {
   insets: { top: number; right: number; bottom: number; left: number };
 }
 
-const LARGEST = 32;
-/** Of the scale at which the photo fits. */
-const SMALLEST = 0.5;
+const MAX_SCALE = 32;
+/** Minimum zoom, as a factor of the scale at which the photo fits. */
+const MIN_ZOOM = 0.5;
 
-/** The whole photo in the middle of what is free; no larger than four times itself. */
+/** Fit the photo into the free area, centred, at up to 400 %. */
 export function fitted(photo: Size, { width, height, insets }: Frame): Viewport {
   const [free, tall] = [width - insets.left - insets.right, height - insets.top - insets.bottom];
   const scale = Math.max(1e-3, Math.min(free / photo.width, tall / photo.height, 4));
@@ -42,10 +42,10 @@ export function toScreen({ scale, left, top }: Viewport, { x, y }: Point): Point
   return { x: x * scale + left, y: y * scale + top };
 }
 
-/** Larger by a factor; what is under the point of the screen stays there. */
+/** Zoom by a factor around a point of the screen. */
 export function zoomed(viewport: Viewport, factor: number, at: Point, photo: Size, frame: Frame): Viewport {
-  const smallest = Math.min(1, fitted(photo, frame).scale) * SMALLEST;
-  const scale = Math.min(LARGEST, Math.max(smallest, viewport.scale * factor));
+  const smallest = Math.min(1, fitted(photo, frame).scale) * MIN_ZOOM;
+  const scale = Math.min(MAX_SCALE, Math.max(smallest, viewport.scale * factor));
   const kept = toPhoto(viewport, at);
   return clamped({ scale, left: at.x - kept.x * scale, top: at.y - kept.y * scale }, photo, frame);
 }
@@ -54,7 +54,7 @@ export function moved(viewport: Viewport, by: Point, photo: Size, frame: Frame):
   return clamped({ ...viewport, left: viewport.left + by.x, top: viewport.top + by.y }, photo, frame);
 }
 
-/** Moved as little as possible so that a point of the photo is seen, and a little round it. */
+/** Scroll a point of the photo into view, with a margin. */
 export function showing(viewport: Viewport, point: Point, photo: Size, { width, height, insets }: Frame): Viewport {
   const at = toScreen(viewport, point);
   const margin = 24;
@@ -63,12 +63,12 @@ export function showing(viewport: Viewport, point: Point, photo: Size, { width, 
   return moved(viewport, { x: x - at.x, y: y - at.y }, photo, { width, height, insets });
 }
 
-/** The middle of what is free. */
+/** The centre of the free area. */
 export function middle({ width, height, insets }: Frame): Point {
   return { x: (insets.left + width - insets.right) / 2, y: (insets.top + height - insets.bottom) / 2 };
 }
 
-/** The photo never leaves the screen, even when that becomes smaller: some of it is always over the middle. */
+/** Clamp, so that the photo always covers the centre of the free area. */
 export function clamped({ scale, left, top }: Viewport, photo: Size, frame: Frame): Viewport {
   const centre = middle(frame);
   return {

@@ -1,20 +1,20 @@
-/** Fills of a server as they are shown: one picture that holds all pieces, laid on what the photo shows there. */
+/** Display of a server's fills: one sheet with all pieces, composed with the photo below. */
 
 import { say } from "../texts/texts";
 import { EngineError, type Fill, type Patch, type Photo, type Rect } from "./engine";
 import { withMargin } from "./patches";
 
-/** A picture with rectangles one below the other, each at the left edge. */
+/** A sheet of rectangles, stacked at the left edge. */
 export interface Sheet {
   rects: readonly Rect[];
   picture: ImageBitmap;
 }
 
 /**
- * What a fill shows: its pieces, and a little of the photo round each.
+ * The picture of a fill: its pieces with a margin of the photo.
  *
- * @param earlier - what lies on the photo below it
- * @param under - shows rectangles of the photo; null when nobody does, and then there is nothing round the pieces
+ * @param earlier - the fills below it
+ * @param under - provides rectangles of the photo; null for pieces without margins
  */
 export async function composed(
   photo: Photo,
@@ -31,7 +31,7 @@ export async function composed(
     for (const patch of earlier.flatMap(({ patches }) => patches)) {
       context.drawImage(patch.view, patch.rect.left - rect.left, patch.rect.top - rect.top);
     }
-    // What is half transparent would be seen twice, here and of the photo below.
+    // Translucent pixels would be blended twice, here and in the photo below.
     if (!isOpaque(context, rect)) context.clearRect(0, 0, rect.width, rect.height);
     drawSheet(context, rect, filled);
     return { rect, view: context.canvas.transferToImageBitmap() };
@@ -40,12 +40,12 @@ export async function composed(
   return patches;
 }
 
-/** Whether a photo is shown with all of its pixels. */
+/** Whether the view has the photo's full size. */
 export function isWhole({ view, width, height }: Photo): boolean {
   return view.width === width && view.height === height;
 }
 
-/** Draw what of a sheet lies on a part of the photo: all of it, or one rectangle. */
+/** Draw the rectangles of a sheet, or one of them, on a part of the photo. */
 function drawSheet(context: OffscreenCanvasRenderingContext2D, part: Rect, { rects, picture }: Sheet, only?: number) {
   let row = 0;
   rects.forEach(({ left, top, width, height }, number) => {
@@ -68,7 +68,7 @@ export function contextOf(width: number, height: number): OffscreenCanvasRenderi
   return context;
 }
 
-/** Rectangles as the API takes them. */
+/** Rectangles in the format of the API. */
 export function written(rects: readonly Rect[]): string {
   return rects.map(({ left, top, width, height }) => `${left},${top},${width},${height}`).join(";");
 }

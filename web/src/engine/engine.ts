@@ -1,4 +1,4 @@
-/** What fills photos, whether a server or the browser itself: the page knows no difference. */
+/** The interface of engines, a server or the browser itself. */
 
 /** A part of a photo, in pixels of the photo itself. */
 export interface Rect {
@@ -8,39 +8,39 @@ export interface Rect {
   height: number;
 }
 
-/** A part of what is to be filled. */
+/** A piece of a hole. */
 export interface Piece {
   rect: Rect;
   /** rect.width × rect.height, row by row; 255 is to be filled, 0 is kept. */
   mask: Uint8Array<ArrayBuffer>;
 }
 
-/** What is to be filled, in pieces; no pixel is marked in two of them. */
+/** A hole in disjoint pieces. */
 export type Hole = readonly Piece[];
 
 export type Texture = "auto" | "network" | "patches";
 
 export interface FillOptions {
   texture: Texture;
-  /** Of what is copied; another one gives another try. */
+  /** Seed of copied texture; another one gives another result. */
   seed: number;
   /** A name of `Site.weights`. */
   weights: string;
 }
 
-/** One line for people, in the language that the page speaks when it is asked for. */
+/** A message, rendered in the current language. */
 export type Line = () => string;
 
 /** A photo that was opened. */
 export interface Photo {
-  /** What was opened; its name is kept for downloads. */
+  /** The original file; downloads keep its name. */
   file: File;
-  /** Of the photo itself, upright as it is shown. */
+  /** Size of the upright photo. */
   width: number;
   height: number;
-  /** What is shown: all of the photo, perhaps with fewer pixels; `Engine.part` shows it closely. */
+  /** The whole photo, perhaps reduced; `Engine.part` has close-ups. */
   view: ImageBitmap;
-  /** What a person should know, such as what a result will leave out. */
+  /** Notes for the user, such as losses in results. */
   notes: Line[];
 }
 
@@ -53,14 +53,14 @@ export interface Patch {
 
 /** A hole that was filled. */
 export interface Fill {
-  /** Where its pieces lie. */
+  /** Rectangles of its pieces. */
   rects: Rect[];
   /**
-   * What is shown: all that was filled and a little round it, so that no scale mixes what was filled with what was there
-   * before. Transparent elsewhere.
+   * Pictures of the filled pixels with a margin, so that scaling does not mix them with the pixels below
+   * them. Transparent elsewhere.
    */
   patches: Patch[];
-  /** The pieces for the engine, which may hold more than a screen shows. */
+  /** The pieces for the engine, perhaps of higher depth than the screen's. */
   content: Blob;
   notes: Line[];
 }
@@ -69,14 +69,14 @@ export interface Fill {
 export interface Saved {
   content: Blob;
   name: string;
-  /** What the file leaves out. */
+  /** Losses in the file. */
   notes: Line[];
 }
 
 export interface Progress {
-  /** A photo is sent, what fills is loaded, or the work itself is done. */
+  /** The phase: sending, loading networks, or working. */
   doing: "sending" | "loading" | "working";
-  /** From 0 to 1, or null while nobody can say. */
+  /** From 0 to 1, or null when unknown. */
   share: number | null;
 }
 
@@ -95,7 +95,7 @@ export class EngineError extends Error {
 /**
  * What fills photos.
  *
- * Each `signal` ends its work when it is aborted; the promise then fails with its reason.
+ * Aborting a `signal` cancels the call; the promise is rejected with its reason.
  */
 export interface Engine {
   /** Open a photo. */
@@ -104,14 +104,14 @@ export interface Engine {
   /**
    * A part of a photo, without its fills.
    *
-   * @param reduction - of so many pixels a side one is shown; 1 for all
+   * @param reduction - integer factor; 1 for full resolution
    */
   part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap>;
 
   /**
    * Fill a hole.
    *
-   * @param earlier - what was filled before, in the order in which it lies on the photo
+   * @param earlier - earlier fills, from bottom to top
    */
   fill(
     photo: Photo,
@@ -129,7 +129,7 @@ export interface Engine {
    */
   save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
 
-  /** What photos can be saved as, besides their own format. */
+  /** Output formats, besides the photo's own. */
   readonly formats: string[];
 
   /** A mask file as 255 and 0, width × height of the photo; raises `EngineError` when it has another size. */

@@ -1,4 +1,4 @@
-/** Names of photos that were written anew. */
+/** Names of saved photos. */
 
 /** Endings that a file may keep when it is written again, by its type. */
 const ENDINGS: Record<string, RegExp> = {
@@ -16,16 +16,16 @@ function endingOf(name: string): string {
   return /\.[a-z][^.]*$/i.exec(name)?.[0] ?? "";
 }
 
-/** What was completed before, with the number that it or the browser got. */
+/** A stem with `_completed`, and the number added by Onar or the browser. */
 const COMPLETED = /^(.*_completed)(?:_(\d+))?(?: ?\(\d+\))?$/;
 
-/** A stem that says that the photo was completed: `_completed` once, and from the second time on how often. */
+/** A stem with `_completed`, numbered from the second time on. */
 function completedStem(stem: string): string {
   const [, before, times] = COMPLETED.exec(stem) ?? [];
   return before === undefined ? `${stem}_completed` : `${before}_${Number(times ?? 1) + 1}`;
 }
 
-/** The name of a written photo: with its own ending where that fits its type, or else with the usual one. */
+/** The name of a saved photo: with its own extension where it fits the type, otherwise the usual one. */
 export function nameFor(name: string, type: string, usual: string): string {
   const ending = endingOf(name);
   return `${completedStem(stemOf(name))}${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;

@@ -1,4 +1,4 @@
-/** PNG files, written row by row: of any size, and without a canvas, of which some browsers have none that is so large. */
+/** A PNG encoder that streams rows: for any size, without the size limits of canvases. */
 
 /** Values per pixel, each of 8 bits: grey, RGB, or RGB with opacity. */
 export type Channels = 1 | 3 | 4;
@@ -18,7 +18,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /**
  * Write a picture.
  *
- * @param rows - of the picture from `top` on, `count` of them, one after the other without gaps
+ * @param rows - returns `count` rows from `top` on, without gaps
  */
 export async function encodePng(
   { width, height }: { width: number; height: number },
@@ -54,7 +54,7 @@ export async function encodePng(
   return new Blob(parts, { type: "image/png" });
 }
 
-/** Masks have long runs, which a filter would only cut. */
+/** Masks have long runs, which filters would break up. */
 function unfiltered(band: ArrayLike<number>, stride: number): Uint8Array<ArrayBuffer> {
   const count = band.length / stride;
   const out = new Uint8Array(count * (stride + 1));
@@ -65,7 +65,7 @@ function unfiltered(band: ArrayLike<number>, stride: number): Uint8Array<ArrayBu
   return out;
 }
 
-/** Each value less what those to the left, above, and above to the left let expect. */
+/** The Paeth filter. */
 function filtered(
   band: Uint8Array | Uint8ClampedArray,
   above: Uint8Array | Uint8ClampedArray,

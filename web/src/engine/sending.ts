@@ -1,11 +1,11 @@
-/** Forms on their way to the server. `fetch` does not tell how much of one has been sent. */
+/** Uploads with progress, which `fetch` does not report. */
 
 import type { OnProgress } from "./engine";
 
 /**
  * Send a form with a photo.
  *
- * @param onProgress - told how much has been sent, and then that the server works
+ * @param onProgress - called with the share that was sent, and then with the server's work
  * @throws TypeError when the server does not answer, as `fetch` does
  */
 export function send(address: string, form: FormData, signal: AbortSignal, onProgress: OnProgress): Promise<Response> {

@@ -21,18 +21,18 @@ import { nameFor } from "./naming";
 import { encodePng } from "./png";
 import { send } from "./sending";
 
-/** The server's word for a photo that it does not keep, or no longer. */
+/** The server's error code for a photo that it no longer keeps. */
 const PHOTO_GONE = "photo_gone";
 
-/** Side of the pictures by which two bitmaps are compared. */
+/** Side of the thumbnails by which two bitmaps are compared. */
 const COMPARED = 128;
-/** Most that levels differ on average, and in one place, where two bitmaps show the same. */
+/** Maximum mean and single difference of levels of equal bitmaps. */
 const MEAN_DIFFERENCE = 3;
-const MOST_DIFFERENCE = 48;
+const MAX_DIFFERENCE = 48;
 /** Pixels of a picture that are read at once. */
 const BAND_PIXELS = 1_000_000;
 
-/** What a result leaves out, as the header `Onar-Losses` tells it. */
+/** A loss in a result, from the header `Onar-Losses`. */
 interface Loss {
   key: string;
   values: Record<string, string | number>;
@@ -66,7 +66,7 @@ export class ServerEngine implements Engine {
     });
   }
 
-  /** Parts of a photo, one below the other. */
+  /** Parts of a photo, stacked. */
   async #parts(photo: Photo, rects: Rect[], reduction: number): Promise<ImageBitmap> {
     const form = formOf({ parts: written(rects), reduction: String(reduction) });
     const answer = await this.#askOf(photo.file, "api/view", form, new AbortController().signal, () => {});
@@ -96,7 +96,7 @@ export class ServerEngine implements Engine {
     return { rects, patches, content, notes };
   }
 
-  /** What a photo shows of some rectangles; null when the server does not say. */
+  /** Rectangles of a photo; null when the server does not answer. */
   async #under(photo: Photo, rects: Rect[]): Promise<Sheet | null> {
     const picture = await this.#parts(photo, rects, 1).catch(() => null);
     return picture && { rects, picture };
@@ -120,7 +120,7 @@ export class ServerEngine implements Engine {
     return firstChannel(await bitmapOf(await answer.blob()), width, height);
   }
 
-  /** Ask something about a photo, which is sent only when the server has not kept it. */
+  /** Send a request about a photo, which is uploaded only if the server does not keep it. */
   async #askOf(
     file: File,
     address: string,
@@ -143,14 +143,14 @@ export class ServerEngine implements Engine {
     return answer;
   }
 
-  /** Let the server forget the photo: the page goes away, or at least out of sight for good. */
+  /** Have the server delete the photo when the page is closed. */
   #forget(): void {
     if (this.#kept === null) return;
-    fetch(`api/photos/${this.#kept.id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it forgets by itself
+    fetch(`api/photos/${this.#kept.id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it expires anyway
     this.#kept = null;
   }
 
-  /** Send a form; raises `EngineError` with a sentence for whoever reads the page. */
+  /** Send a form; raises `EngineError` with a translated message. */
   async #post(address: string, form: FormData, signal: AbortSignal, onProgress?: OnProgress): Promise<Response> {
     const bytes = [...form.values()].reduce((sum, value) => sum + (value instanceof Blob ? value.size : 0), 0);
     const megabytes = this.#site.max_body_megabytes;
@@ -169,7 +169,7 @@ export class ServerEngine implements Engine {
   }
 }
 
-/** An error that the server tells. */
+/** An error in the server's answer. */
 class ServerError extends EngineError {
   constructor(
     readonly problem: Problem,
@@ -179,7 +179,7 @@ class ServerError extends EngineError {
   }
 }
 
-/** How it is said that a form is too large: a photo that was opened can still be saved with fewer fills. */
+/** The error of a too large form: a photo that was opened can still be saved with fewer fills. */
 function tooMuch(form: FormData): TextKey {
   return form.has("earlier") ? "server_too_many_fills" : "server_too_many_bytes";
 }
@@ -210,12 +210,12 @@ function sizeIn(answer: Response): [number, number] {
   return [width, height];
 }
 
-/** What a result leaves out, a sentence each. */
+/** The losses in a result, a sentence each. */
 function lossesIn(answer: Response): Line[] {
   const losses: Loss[] = JSON.parse(answer.headers.get("Onar-Losses") ?? "[]");
   return losses.map(({ key, values }) => () => {
-    const told = say(`server_loss_${key}` as TextKey, values);
-    return `${told[0].toLocaleUpperCase(language.value)}${told.slice(1)}.`;
+    const text = say(`server_loss_${key}` as TextKey, values);
+    return `${text[0].toLocaleUpperCase(language.value)}${text.slice(1)}.`;
   });
 }
 
@@ -233,7 +233,7 @@ async function bitmapOf(content: Blob): Promise<ImageBitmap> {
  * A photo as the browser itself decodes it, at its full size.
  *
  * @param seen - the photo as the server sees it
- * @returns null where the browser cannot decode it, or shows something else: turned otherwise, or in other colours
+ * @returns null where the browser cannot decode it, or decodes it with another orientation or other colours
  */
 async function decodedHere(file: File, width: number, height: number, seen: ImageBitmap): Promise<ImageBitmap | null> {
   const bitmap = await createImageBitmap(file).catch(() => null);
@@ -250,7 +250,7 @@ async function showTheSame(one: ImageBitmap, other: ImageBitmap): Promise<boolea
     sum += difference;
     most = Math.max(most, difference);
   });
-  return sum <= MEAN_DIFFERENCE * first.length && most <= MOST_DIFFERENCE;
+  return sum <= MEAN_DIFFERENCE * first.length && most <= MAX_DIFFERENCE;
 }
 
 async function reduced(bitmap: ImageBitmap): Promise<Uint8ClampedArray> {
@@ -265,7 +265,7 @@ async function reduced(bitmap: ImageBitmap): Promise<Uint8ClampedArray> {
   return context.getImageData(0, 0, COMPARED, COMPARED).data;
 }
 
-/** Red of each pixel of a bitmap, which is closed; read in bands, because some browsers have no large canvas. */
+/** The red channel of a bitmap, which is closed; read in bands, because some browsers limit canvases. */
 async function firstChannel(bitmap: ImageBitmap, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
   const rows = Math.min(height, Math.max(1, Math.floor(BAND_PIXELS / width)));
   const context = contextOf(width, rows);
@@ -274,13 +274,13 @@ async function firstChannel(bitmap: ImageBitmap, width: number, height: number):
     context.drawImage(bitmap, 0, -top);
     const { data } = context.getImageData(0, 0, width, Math.min(rows, height - top));
     for (let from = 0, to = top * width; from < data.length; from += 4, to++) levels[to] = data[from];
-    await new Promise((resolve) => setTimeout(resolve)); // the page has its turn
+    await new Promise((resolve) => setTimeout(resolve)); // yield to the page
   }
   bitmap.close();
   return levels;
 }
 
-/** The mask of a hole as a file: its pieces one below the other. */
+/** The mask of a hole as a file: its pieces, stacked. */
 function maskFile(hole: Hole): Promise<Blob> {
   const width = Math.max(...hole.map(({ rect }) => rect.width));
   const height = hole.reduce((rows, { rect }) => rows + rect.height, 0);

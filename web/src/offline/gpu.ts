@@ -1,6 +1,6 @@
 /** Which build of ONNX Runtime a browser needs. */
 
-/** Whether there is a GPU, rather than a processor that plays one, and what ONNX Runtime needs to wait for it. */
+/** Whether there is a GPU, not a software emulation, and support for JSPI. */
 export async function mayUseGpu(): Promise<boolean> {
   const { gpu } = navigator as Navigator & { gpu?: Gpu };
   if (gpu === undefined || !("Suspending" in WebAssembly)) return false;
@@ -8,7 +8,7 @@ export async function mayUseGpu(): Promise<boolean> {
   return adapter !== null && !adapter.info.isFallbackAdapter;
 }
 
-/** What this asks of WebGPU, which TypeScript does not know yet. */
+/** The part of WebGPU that is used; TypeScript has no types for it yet. */
 interface Gpu {
   requestAdapter(): Promise<{ info: { isFallbackAdapter: boolean } } | null>;
 }

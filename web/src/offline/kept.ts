@@ -1,19 +1,19 @@
 /**
- * Files of the folder whose names change with their content: loaded once, by the page's worker or by the service worker.
+ * Content-addressed files of the folder: loaded once, by the page's worker or by the service worker.
  *
- * Whoever needs one first loads it and puts it into a cache; the other waits for that, and hears how far it is. Where
- * there is no such cache, as without HTTPS, the browser's own one has to do.
+ * The first one loads a file into the cache; the other waits for it, and gets the progress. Without
+ * a cache, as without HTTPS, the browser's own is used.
  */
 
-/** A cache of all versions, because a file of one name is the same in each. */
+/** One cache for all versions, because names identify contents. */
 export const FILES = "onar files";
 const CHANNEL = "onar loading";
 
-/** Told how many bytes of a file are there. */
+/** Called with the number of loaded bytes. */
 export type OnBytes = (address: string, received: number) => void;
 
 /**
- * The bytes of a file, as the host sends them.
+ * The content of a file, as sent by the host.
  *
  * @throws NotThereError when the host has no such file, or does not answer
  */
@@ -32,7 +32,7 @@ export async function load(address: URL, onBytes: OnBytes = () => {}): Promise<U
         channel.postMessage([of, received]);
         onBytes(of, received);
       });
-      await cache.put(address, new Response(bytes)).catch(() => {}); // no room: it is loaded again the next time
+      await cache.put(address, new Response(bytes)).catch(() => {}); // quota exceeded: it is loaded again the next time
       return bytes;
     });
   } finally {
@@ -40,7 +40,7 @@ export async function load(address: URL, onBytes: OnBytes = () => {}): Promise<U
   }
 }
 
-/** A file that the host does not have, or no longer. */
+/** A file that the host does not have. */
 export class NotThereError extends Error {}
 
 async function openCache(): Promise<Cache | null> {

@@ -1,11 +1,11 @@
 /**
- * The service worker of a folder that `onar export --format web` wrote: after the first visit the page works offline.
+ * The service worker of a folder by `onar export --format web`: after the first visit the page works offline.
  *
- * Whoever writes the folder puts ONAR_VERSION and ONAR_FILES in front. It also gives every file the headers by which
- * browsers let a page use threads, so that a host that cannot set them costs speed on the first visit only.
+ * The export prepends ONAR_VERSION and ONAR_FILES. Every file gets the headers of cross-origin
+ * isolation, which threads need, so that hosts that cannot set them are slower on the first visit only.
  *
- * A page is of one version, whatever becomes of the folder while it is open: its index names all other files by names
- * that change with their content, and those of an earlier version are kept for as long as any page is open.
+ * A page has one version, even if the folder changes while it is open: all files but the index have names
+ * that change with their content, and those of an earlier version are kept while any page is open.
  */
 
 import { mayUseGpu } from "./gpu";
@@ -13,15 +13,15 @@ import { FILES, load } from "./kept";
 
 /** A folder's files. */
 declare const ONAR_FILES: {
-  /** Those that keep their names. */
+  /** Files with fixed names. */
   page: string[];
-  /** Those whose names change with their content. */
+  /** Files whose names change with their content. */
   always: string[];
-  /** ONNX Runtime for processors and for GPUs, likewise: a browser needs one of them. */
+  /** ONNX Runtime for CPUs and for GPUs, likewise: a browser needs one of them. */
   processor: string;
   gpu: string;
 };
-/** Changes with any of the files. */
+/** A digest of all files. */
 declare const ONAR_VERSION: string;
 
 const worker = self as unknown as ServiceWorkerGlobalScope;

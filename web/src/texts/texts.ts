@@ -1,30 +1,42 @@
-/** Every sentence of the page, in every language: by the browser's language, or by choice. */
+/** The texts of the page in the browser's language, or another one that the user chooses. */
 
 import { signal } from "@preact/signals";
 import { keep, read } from "../preferences";
 import { english, type TextKey } from "./english";
 import { turkish } from "./turkish";
 
-const LANGUAGES = { en: english, tr: turkish };
+/** Texts of a language: all of English, and `name_…` for names that come from Python, such as titles of scores. */
+export type Translation = Record<TextKey, string> & { [name: `name_${string}`]: string };
+
+/** All languages: by tag, the name in the language itself and its texts. */
+export const LANGUAGES = {
+  en: { name: "English", texts: english as Translation },
+  tr: { name: "Türkçe", texts: turkish },
+};
 const STORED = "onar.language";
 
 export type Language = keyof typeof LANGUAGES;
 
-/** The language that is spoken; what is drawn with `say` follows it. */
+/** The language of the page; components that call `say` follow it. */
 export const language = signal<Language>(firstLanguage());
 
-/** A sentence in the language of the page; `{name}` stands for a value. */
+/** A text in the language of the page; `{name}` is replaced by a value. */
 export function say(key: TextKey, values: Record<string, string | number> = {}): string {
-  return LANGUAGES[language.value][key].replace(/\{(\w+)\}/g, (_, name: string) => show(values[name]));
+  return LANGUAGES[language.value].texts[key].replace(/\{(\w+)\}/g, (_, name: string) => show(values[name]));
 }
 
-/** Speak another language, now and the next time. */
+/** A name that comes from Python, in the language of the page where it is translated. */
+export function nameOf(name: string, english: string): string {
+  return LANGUAGES[language.value].texts[`name_${name}`] ?? english;
+}
+
+/** Switch to another language, and remember it. */
 export function speak(chosen: Language): void {
   language.value = chosen;
   keep(STORED, chosen);
 }
 
-/** A number as the reader writes it. */
+/** A number in the notation of the language. */
 export function show(value: string | number | undefined): string {
   if (typeof value !== "number") return value ?? "";
   return value.toLocaleString(language.value, { maximumFractionDigits: 1 });

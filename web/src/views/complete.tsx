@@ -23,7 +23,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
   useEffect(() => (hidden ? undefined : listenToKeys(state)), [hidden]);
   useEffect(() => (hidden ? undefined : receiveFiles(state, dragging)), [hidden]);
   const photo = state.photo.value;
-  // Before the browser draws: the photo is never seen in its old place beside a panel that has just opened.
+  // Before painting, so that the photo does not flicker when a panel opens.
   useLayoutEffect(() => {
     const main = element.current;
     if (main === null) return;

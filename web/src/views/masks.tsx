@@ -12,6 +12,7 @@ import {
   MASK_TYPES,
   type MaskSamples,
   type MaskSettings,
+  maskTypeLabel,
   percent,
   RANGES,
   summary,
@@ -20,7 +21,7 @@ import "./masks.css";
 
 const MOMENT_MS = 150;
 
-/** What settings of generated masks do, before anything is trained. */
+/** A preview of generated masks. */
 export function MasksView(): JSX.Element {
   const settings = useSignal<MaskSettings>(DEFAULTS);
   const samples = useSignal<MaskSamples | null>(null);
@@ -88,7 +89,7 @@ function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element
     <form class="masks-settings" aria-label={say("masks_settings")} onSubmit={(event) => event.preventDefault()}>
       <fieldset>
         <legend>{say("masks_type")}</legend>
-        {MASK_TYPES.map((type) => (
+        {MASK_TYPES.map(([type, shapes]) => (
           <label key={type}>
             <input
               type="radio"
@@ -96,7 +97,7 @@ function Settings({ settings }: { settings: Signal<MaskSettings> }): JSX.Element
               checked={now.mask_type === type}
               onChange={() => set({ mask_type: type })}
             />
-            {say(`masks_${type}`)}
+            {maskTypeLabel(type, shapes)}
           </label>
         ))}
       </fieldset>
@@ -162,15 +163,15 @@ function Drawn({ samples, type }: { samples: MaskSamples; type: string }): JSX.E
 
 function Flags({ flags }: { flags: string }): JSX.Element {
   const text = useRef<HTMLElement>(null);
-  const told = useSignal("");
+  const status = useSignal("");
   useEffect(() => {
-    told.value = "";
-  }, [flags, told]);
+    status.value = "";
+  }, [flags, status]);
   const copy = async () => {
-    if (await copied(flags)) told.value = say("masks_copied");
+    if (await copied(flags)) status.value = say("masks_copied");
     else {
       getSelection()?.selectAllChildren(text.current as HTMLElement);
-      told.value = say("masks_not_copied");
+      status.value = say("masks_not_copied");
     }
   };
   return (
@@ -188,13 +189,13 @@ function Flags({ flags }: { flags: string }): JSX.Element {
         <button type="button" class="button" onClick={copy}>
           {say("masks_copy")}
         </button>{" "}
-        <span role="status">{told.value}</span>
+        <span role="status">{status.value}</span>
       </p>
     </figure>
   );
 }
 
-/** Put a text on the clipboard, which browsers allow on this computer and over HTTPS; says whether they did. */
+/** Copy a text to the clipboard, which browsers allow on localhost and over HTTPS; returns whether it worked. */
 async function copied(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { say } from "../texts/texts";
+import shared from "../shared.json";
+import { nameOf, say } from "../texts/texts";
 import type { Training } from "./trainings/answers";
 import { Chart, Swatch } from "./trainings/chart";
 import { type Line, lossLines, namesOf, scoreLines, type Watched } from "./trainings/curves";
@@ -10,7 +11,7 @@ import { chosen, hasEnded, look, now, problem, shown, toggle, trainings } from "
 import { progressLine } from "./trainings/words";
 import "./watch.css";
 
-/** The trainings of the server while they run: progress, curves and sample sheets, of several side by side. */
+/** The trainings of the server: progress, curves and sample sheets, side by side. */
 export function WatchView(): JSX.Element {
   const view = useRef<HTMLElement>(null);
   const looking = useLooking(view);
@@ -33,7 +34,7 @@ export function WatchView(): JSX.Element {
   );
 }
 
-/** Look at the trainings while the view is seen. */
+/** Poll the trainings while the view is visible. */
 function useLooking(view: { current: HTMLElement | null }): { current: Looking | null } {
   const looking = useRef<Looking | null>(null);
   useEffect(() => {
@@ -41,7 +42,7 @@ function useLooking(view: { current: HTMLElement | null }): { current: Looking |
     const started = keepLooking(look, isSeen);
     looking.current = started;
     const again = () => document.hidden || started.again();
-    // Whoever comes back may have begun a training meanwhile.
+    // A training may have started while the page was in the background.
     document.addEventListener("visibilitychange", again);
     addEventListener("focus", again);
     return () => {
@@ -173,15 +174,9 @@ function scoresOf(watched: Watched[]): string[] {
   return namesOf(watched.map(({ training }) => training.scores));
 }
 
-const TITLES = {
-  psnr: "watch_psnr",
-  psnr_hole: "watch_psnr_hole",
-  ssim: "watch_ssim",
-  l1: "watch_l1",
-  l1_hole: "watch_l1_hole",
-} as const;
+const TITLES: Record<string, string> = shared.titles;
 
-/** What a curve is called: scores in the reader's language, losses as the training prints them. */
+/** The title of a curve: of scores in the language of the page; losses are called as the training prints them. */
 function titleOf(name: string): string {
-  return name in TITLES ? say(TITLES[name as keyof typeof TITLES]) : name;
+  return nameOf(name, TITLES[name] ?? name);
 }

@@ -118,7 +118,7 @@ test("of several files the first is opened, and that the others are not is told"
   const files = [new File(["b"], "b.png"), new File(["c"], "c.png")] as unknown as FileList;
   await openFirst(state, files);
   expect(state.photo.value?.file.name).toBe("b.png");
-  expect(state.message.value?.text()).toContain("Of these 2 files only b.png was opened");
+  expect(state.message.value?.text()).toContain("Only b.png of these 2 files was opened");
 });
 
 test("what was read out is not said of a work that has changed, or of another photo", async () => {

@@ -200,8 +200,8 @@ describe("endings", () => {
 
   test("nothing is said to be left of a training that was killed, or that is silent for long", () => {
     const training = aTraining("a", { stopped: true });
-    expect(progressLine(training, 1005)).toMatch(/stopped before its end · last logged 5 s ago$/);
-    expect(progressLine({ ...training, progress: null }, 1005)).toBe("stopped before its end");
+    expect(progressLine(training, 1005)).toMatch(/stopped early · last logged 5 s ago$/);
+    expect(progressLine({ ...training, progress: null }, 1005)).toBe("stopped early");
     expect(progressLine({ ...training, stopped: false }, 1000 + 7200)).toMatch(/per second · last logged 2 h ago$/);
     expect([aTraining("a"), training, aTraining("b", { finished: true })].map(hasEnded)).toEqual([false, true, true]);
   });

@@ -14,14 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from onar.data.mask_sources import mask_source
 from onar.imaging.formats.png import write_png
 from onar.imaging.sheets import mask_sheet
+from onar.masks.defaults import MASK_TYPE_HELP, MASK_TYPES
 from onar.masks.holes import hole_share, mask_from_holes
-from onar.masks.shapes import MASK_TYPES
 from onar.serve.http.problems import Problem
 from onar.settings.training import MaskConfig
 
 MASKS = "/api/masks"
 COUNT, COLUMNS, SIZE = 12, 4, 192
 """Masks on the sheet, masks per row, and their side in pixels."""
+
+MIN_SIZE_RATIO, MAX_HOLE_RATIO = 0.05, 0.9
+"""Limits of what is drawn for the page."""
 
 _DEFAULT = MaskConfig()
 
@@ -34,16 +37,19 @@ class MaskSettings(BaseModel):
     mask_type: str = Field(
         _DEFAULT.mask_type,
         json_schema_extra={"enum": list(MASK_TYPES)},
-        description="Random strokes, rectangles, both mixed, or outlines of things and people.",
+        description=MASK_TYPE_HELP,
     )
     max_masks: int = Field(_DEFAULT.max_masks, ge=1, le=100, description="Maximum number of shapes in a photo.")
     max_size_ratio: float = Field(
-        _DEFAULT.max_size_ratio, ge=0.05, le=1, description="Maximum side of a shape, as a share of the photo's side."
+        _DEFAULT.max_size_ratio,
+        ge=MIN_SIZE_RATIO,
+        le=1,
+        description="Maximum side of a shape, as a share of the photo's side.",
     )
     max_thickness: int = Field(
         _DEFAULT.max_thickness, ge=1, le=512, description="Maximum width of strokes, in pixels at 512."
     )
-    hole_ratio: list[Annotated[float, Field(gt=0, le=0.9)]] | None = Field(
+    hole_ratio: list[Annotated[float, Field(gt=0, le=MAX_HOLE_RATIO)]] | None = Field(
         None,
         min_length=2,
         max_length=2,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from onar.errors import OnarError, printable
+from onar.metrics.table import curve_names
 from onar.settings.checks import read_toml
-from onar.training.curve_names import loss_names, score_names
+from onar.training.curve_names import loss_names
 from onar.training.results_folder import Record, Results
 
 MAX_POINTS = 300
@@ -255,7 +256,7 @@ def _scores(records: list[Record]) -> dict[str, dict[str, Series]]:
             for name, score in scores.items() if isinstance(scores, dict) else ():
                 if _is_number(score):
                     curves.setdefault(name, {}).setdefault(method, []).append((record["epoch"], score))
-    return {name: {method: thinned(curve) for method, curve in curves[name].items()} for name in score_names(curves)}
+    return {name: {method: thinned(curve) for method, curve in curves[name].items()} for name in curve_names(curves)}
 
 
 def thinned(points: Series) -> Series:

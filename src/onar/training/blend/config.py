@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from onar.settings.checks import at_least, require
-from onar.settings.training import DeviceOption, loss_weights
+from onar.settings.training import ContentNetwork, DeviceOption, loss_weights
 from onar.training.step_config import StepConfig
 
 
@@ -52,7 +52,7 @@ class BlendConfig(StepConfig):
     """Weight of the loss on features of unit length."""
     lambda_adv: float = 0.25
     """Weight of the adversarial loss (RaGAN); with 0 there is no discriminator at work."""
-    content_network: Literal["vgg16", "efficientnet_lite0"] = "efficientnet_lite0"
+    content_network: ContentNetwork = "efficientnet_lite0"
     """Frozen network whose features the losses compare."""
     content_weights: Path | None = None
     """File with that network's ImageNet weights, when they cannot be downloaded."""

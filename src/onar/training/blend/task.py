@@ -17,7 +17,7 @@ from onar.imaging.sheets import Picture
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.metrics.held_out import Scores, to_picture
-from onar.metrics.scores import score
+from onar.metrics.table import score
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
 from onar.settings.training import PhotoData, loss_weights

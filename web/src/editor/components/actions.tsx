@@ -9,7 +9,7 @@ import { isReady, type State } from "../state";
 import { readable } from "./empty";
 import { FileButton } from "./file_button";
 
-/** What is done with the photo as a whole: in the header of the page. */
+/** Actions on the whole photo, in the header of the page. */
 export function Actions({ state }: { state: State }): JSX.Element {
   const help = (
     <IconButton

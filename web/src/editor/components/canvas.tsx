@@ -7,7 +7,7 @@ import { listen } from "../pointer";
 import { show } from "../stage";
 import type { State } from "../state";
 
-/** The photo, to be painted on by pointer and by keyboard. */
+/** The photo, painted on by pointer and keyboard. */
 export function Canvas({ state, photo }: { state: State; photo: Photo }): JSX.Element {
   const element = useRef<HTMLDivElement>(null);
   const drawing = useRef<HTMLDivElement>(null);
@@ -25,7 +25,7 @@ export function Canvas({ state, photo }: { state: State; photo: Photo }): JSX.El
     <div
       ref={element}
       class="canvas"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what is painted on takes keys
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the canvas takes keys
       tabIndex={0}
       role="application"
       aria-label={say("complete_canvas", { name, width: photo.width, height: photo.height })}

@@ -16,13 +16,13 @@ interface Properties {
   children: ComponentChildren;
 }
 
-/** A dialog that is open for as long as it is drawn; Escape closes it, and the focus goes back to where it was. */
+/** A dialog that is open while it is rendered; Escape closes it and restores the focus. */
 function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
-    return () => dialog?.close(); // which gives the focus back: behind an open dialog nothing takes it
+    return () => dialog?.close(); // which restores the focus: an open dialog traps it
   }, []);
   return (
     <dialog ref={element} class={rest.class} aria-labelledby="dialog-title" onClose={onClose}>
@@ -32,7 +32,7 @@ function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element 
   );
 }
 
-/** Whether work may be lost. */
+/** Asks whether unsaved work may be discarded. */
 export function Question({ state }: { state: State }): JSX.Element | null {
   const received = state.waiting.value;
   if (received === null) return null;
@@ -66,7 +66,7 @@ const BY_POINTER: [TextKey, TextKey][] = [
   ["complete_name_fingers", "complete_key_fingers"],
 ];
 
-/** Every key and gesture. */
+/** Lists every key and gesture. */
 export function Help({ state }: { state: State }): JSX.Element | null {
   if (!state.help.value) return null;
   const close = (): void => {
@@ -95,7 +95,7 @@ export function Help({ state }: { state: State }): JSX.Element | null {
   );
 }
 
-/** A key as it stands on a keyboard. */
+/** A key as labelled on keyboards. */
 function written(key: string): string {
   const [last, ...modifiers] = key.split("+").reverse();
   if (key === "+") return key;

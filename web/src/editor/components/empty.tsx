@@ -6,12 +6,12 @@ import { nameOf, open, openExample } from "../opening";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
 
-/** What a file dialog offers. */
+/** File types for the file dialog. */
 export function readable({ site }: State): string {
   return site.engine === "server" ? ["image/*", ...site.readable].join(",") : "image/*";
 }
 
-/** What is seen before there is a photo. */
+/** The page before a photo is opened. */
 export function Empty({ state }: { state: State }): JSX.Element {
   const { site } = state;
   return (

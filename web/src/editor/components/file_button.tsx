@@ -4,17 +4,17 @@ import { Icon } from "../../components/icon";
 
 interface Properties {
   name: string;
-  /** What is seen, where the name would be long. */
+  /** A shorter visible label. */
   text?: string;
   icon: IconNode;
   accept: string;
-  /** Whether the camera is asked, where there is one. */
+  /** Whether to use the camera, if there is one. */
   camera?: boolean;
   class: string;
   onFile(file: File): void;
 }
 
-/** A button that asks for a file. */
+/** A button that opens a file dialog. */
 export function FileButton({ name, text, icon, accept, camera, onFile, ...rest }: Properties): JSX.Element {
   return (
     <label class={rest.class} title={name}>

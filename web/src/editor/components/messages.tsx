@@ -5,7 +5,7 @@ import { say } from "../../texts/texts";
 import { slide } from "../looking";
 import { type Busy, cancel, type State } from "../state";
 
-/** What is going on, in one line: seen, and read out. */
+/** The status in one line, which screen readers announce. */
 export function Messages({ state }: { state: State }): JSX.Element {
   const message = state.message.value;
   const busy = state.busy.value;
@@ -38,7 +38,7 @@ export function Messages({ state }: { state: State }): JSX.Element {
   );
 }
 
-/** What is being waited for; read out again at every quarter. */
+/** The pending work, announced again at every quarter. */
 function Waiting({ busy }: { busy: Busy }): JSX.Element {
   const quarter = Math.floor((busy.progress.share ?? 0) * 4) * 25;
   return (
@@ -49,12 +49,12 @@ function Waiting({ busy }: { busy: Busy }): JSX.Element {
   );
 }
 
-/** What is going on; while something is sent or loaded, that. */
+/** The pending work, or sending and loading while they last. */
 function wordsOf({ what, progress: { doing } }: Busy): string {
   return say(doing === "working" ? `complete_busy_${what}` : `complete_busy_${doing}`);
 }
 
-/** Whether there is something to see of how far it is. */
+/** Whether the progress is known. */
 function hasBar({ what, progress: { doing } }: Busy): boolean {
   return what === "filling" || doing !== "working";
 }
@@ -63,7 +63,7 @@ function reached({ progress: { share } }: Busy): { value?: number } {
   return share === null ? {} : { value: share };
 }
 
-/** The line between before and after, for those who do not drag it. */
+/** The comparison slider, for keyboards and screen readers. */
 export function SplitSlider({ state }: { state: State }): JSX.Element {
   const percent = Math.round(state.split.value * 100);
   return (

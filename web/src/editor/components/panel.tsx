@@ -14,7 +14,7 @@ import { FileButton } from "./file_button";
 
 const TEXTURES: Texture[] = ["auto", "network", "patches"];
 
-/** What is chosen seldom: how holes are filled, the mask as a whole, the file that is written. */
+/** Options: filling, the whole mask, the output file. */
 export function Panel({ state }: { state: State }): JSX.Element {
   const element = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -159,7 +159,7 @@ function Saving({ state }: { state: State }): JSX.Element {
   );
 }
 
-/** As far as the page knows: the engine tells when it is done. */
+/** Estimated here; the engine reports the end. */
 function isWrittenAsJpeg({ format, photo }: State): boolean {
   return format.value === "same" ? photo.value?.file.type === "image/jpeg" : format.value === "jpeg";
 }

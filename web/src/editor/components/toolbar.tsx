@@ -33,7 +33,7 @@ const TOOLS: { tool: ToolName; icon: IconNode; key: string }[] = [
   { tool: "hand", icon: Hand, key: "H" },
 ];
 
-/** What paints and fills. */
+/** Painting tools and the fill button. */
 export function Toolbar({ state }: { state: State }): JSX.Element {
   return (
     <div class="toolbar floating" data-over>
@@ -100,9 +100,9 @@ function SizeSlider({ state }: { state: State }): JSX.Element {
 }
 
 /**
- * Fills what is marked; while it does, the same button cancels, so the focus stays where it is.
+ * Fills the marked pixels; meanwhile the same button cancels, so the focus stays.
  *
- * The second press of a double click does nothing: who is in a hurry must not cancel what was just begun.
+ * The second press of a double click is ignored, so that it does not cancel.
  */
 function FillButton({ state }: { state: State }): JSX.Element {
   const isFilling = state.busy.value?.what === "filling";
@@ -122,7 +122,7 @@ function FillButton({ state }: { state: State }): JSX.Element {
   );
 }
 
-/** How the photo is seen. */
+/** Zoom and comparison. */
 export function LookBar({ state }: { state: State }): JSX.Element {
   const percent = Math.round(state.viewport.value.scale * 100);
   const held = (down: boolean) => () => holdOriginal(state, down);

@@ -1,8 +1,8 @@
-/** Parts of a photo. */
+/** Rectangles of pixels. */
 
 import { HOLE, type Holes, type Photo, type Size } from "./pixels";
 
-/** A part of a photo in pixels; bottom and right are outside. */
+/** A rectangle of pixels; bottom and right are exclusive. */
 export class Box {
   constructor(
     readonly top: number,
@@ -11,7 +11,7 @@ export class Box {
     readonly right: number,
   ) {}
 
-  /** All of something. */
+  /** The whole of a picture. */
   static of({ height, width }: Size): Box {
     return new Box(0, 0, height, width);
   }
@@ -32,10 +32,10 @@ export class Box {
     return this.height * this.width;
   }
 
-  /** The box with a margin on all sides, and at least so many pixels a side, cut at the photo's edges. */
-  grown(margin: number, photo: Box, atLeast = 0): Box {
-    const rows = Math.max(2 * margin, atLeast - this.height);
-    const columns = Math.max(2 * margin, atLeast - this.width);
+  /** The box with a margin on all sides and at least `minSide` pixels a side, clipped to the photo. */
+  grown(margin: number, photo: Box, minSide = 0): Box {
+    const rows = Math.max(2 * margin, minSide - this.height);
+    const columns = Math.max(2 * margin, minSide - this.width);
     const top = this.top - (rows >> 1);
     const left = this.left - (columns >> 1);
     return new Box(
@@ -46,7 +46,7 @@ export class Box {
     );
   }
 
-  /** The smallest box round both. */
+  /** The bounding box of both. */
   joined(other: Box): Box {
     return new Box(
       Math.min(this.top, other.top),
@@ -57,12 +57,12 @@ export class Box {
   }
 
   /**
-   * Cut into boxes of at most `size` pixels a side, nearly equal, in reading order.
+   * Split into nearly equal boxes of at most `size` pixels a side, in reading order.
    *
    * @throws RangeError when `size` is less than 1
    */
   pieces(size: number): Box[] {
-    if (!(size >= 1)) throw new RangeError(`a box cannot be cut into pieces of ${size} pixels a side`);
+    if (!(size >= 1)) throw new RangeError(`a box cannot be split into pieces of ${size} pixels a side`);
     const rows = cuts(this.top, this.bottom, size);
     const columns = cuts(this.left, this.right, size);
     const pieces: Box[] = [];
@@ -74,7 +74,7 @@ export class Box {
     return pieces;
   }
 
-  /** The smallest box round the holes in this one; null when it has none. */
+  /** The bounding box of the holes in this one; null when there are none. */
   shrunk(holes: Holes): Box | null {
     let top = -1;
     let bottom = 0;
@@ -93,7 +93,7 @@ export class Box {
     return top < 0 ? null : new Box(top, left, bottom, right);
   }
 
-  /** Whether any hole lies in the box. */
+  /** Whether the box has holes. */
   touches(holes: Holes): boolean {
     for (let row = this.top; row < this.bottom; row++) {
       const begin = row * holes.width;
@@ -102,7 +102,7 @@ export class Box {
     return false;
   }
 
-  /** No hole lies in the box afterwards. */
+  /** Remove the holes in the box. */
   clear(holes: Holes): void {
     for (let row = this.top; row < this.bottom; row++) {
       holes.data.fill(0, row * holes.width + this.left, row * holes.width + this.right);
@@ -114,7 +114,7 @@ export class Box {
     return { height: this.height, width: this.width, data: crop(holes.data, holes.width, this, 1) };
   }
 
-  /** What the box shows of a photo. */
+  /** The pixels of a photo in the box. */
   cropPhoto(photo: Photo): Photo {
     return { height: this.height, width: this.width, data: crop(photo.data, photo.width, this, 3) };
   }

@@ -1,9 +1,10 @@
 /**
- * A photo while its holes are being filled: what fills which, in which order, and what is kept of it.
+ * Fill the holes of a photo: thin ones by the pyramid, the others by the network, window by window, coarse to fine.
  *
- * As `onar/inference/canvas.py`, which says more about it. Memory and time follow the holes, not the photo.
+ * As `onar/inference/canvas.py`, which explains it. Memory and time grow with the holes, not with the photo.
  */
 
+import shared from "../../shared.json";
 import { Box } from "./box";
 import type { Window } from "./joining";
 import { clampedView, frameOf, HOLE, type Holes, hasHole, knownFromHoles, type Photo, putPixel } from "./pixels";
@@ -15,13 +16,9 @@ import type { Generator } from "./tools";
 import { Planner } from "./window_plan";
 import { blocksWithHoles, coresDeeperThan, deeperThan, splitByDepth } from "./windows";
 
-/** Pixels a side in which the pyramid fills thin holes at once. */
-export const TILE = 64;
+const { TILE, TILE_MARGIN } = shared.canvas;
 
-/** What the pyramid sees besides on all sides. */
-export const TILE_MARGIN = 16;
-
-/** What filling thin holes takes of the time, and deep ones at half the scale, where the network has other holes, too. */
+/** Shares of the progress for thin holes, and for deep ones at half the scale, where there are other holes, too. */
 const THIN_SHARE = 0.05;
 const DEEP_SHARE = 0.25;
 
@@ -45,12 +42,12 @@ export class Canvas {
   /**
    * Fill all holes.
    *
-   * @throws Error when the plan left holes out, which would otherwise pass for filled
+   * @throws Error when the plan left holes out
    */
   async fill(progress: Progress): Promise<void> {
     const whole = this.all.longerSide <= this.planner.limit ? { core: this.all, shown: this.all } : null;
     const done = await this.fillThin(progress);
-    const deep = deeperThan(this.unknown, rules.deepest(this.generator.trainingSize));
+    const deep = deeperThan(this.unknown, rules.maxDepth(this.generator.trainingSize));
     const sketched = hasHole(deep) ? done + DEEP_SHARE : done;
     if (hasHole(deep)) await this.fillDeep(deep, whole, progress.part(done, sketched));
     const turns = whole ? [[whole]] : this.planner.plan(this.unknown);
@@ -61,9 +58,9 @@ export class Canvas {
   // -------------------------------------------------------------- thin holes
 
   /**
-   * Fill thin holes as the pyramid would in the whole photo, but only where they are.
+   * Fill thin holes as the pyramid would in the whole photo, in the tiles that have some.
    *
-   * @returns the share of the work that is done then
+   * @returns the progress afterwards
    */
   private async fillThin(progress: Progress): Promise<number> {
     const { deep: thick, shallow: thin } = splitByDepth(this.unknown, rules.THIN);
@@ -87,7 +84,7 @@ export class Canvas {
 
   // -------------------------------------------------------------- deep holes
 
-  /** Fill deep holes at half the scale, but for a band along their seams; in that window if there is one. */
+  /** Fill deep holes at half the scale, except a band along their seams; in one window if one is given. */
   private async fillDeep(deep: Holes, whole: Window | null, progress: Progress): Promise<void> {
     const planned = whole ? [whole] : this.planner.planDeep(deep);
     const windows = planned.filter((window) => window.shown.longerSide > this.generator.trainingSize);
@@ -96,7 +93,7 @@ export class Canvas {
     }
   }
 
-  /** Complete a window at half the scale, and put that into the deep holes of its core. */
+  /** Complete a window at half the scale, and copy the deep holes of its core from there. */
   private async sketch({ core, shown }: Window, deep: Holes, progress: Progress): Promise<void> {
     const unknown = shown.cropHoles(this.unknown);
     const small = halve(shown.cropPhoto(this.photo), unknown);
@@ -118,7 +115,7 @@ export class Canvas {
 
   // -------------------------------------------------------------- windows
 
-  /** Fill the cores of windows, turn by turn, and those of a turn from the photo as it is before. */
+  /** Fill the cores of windows, batch by batch; each window sees the photo as it was before its batch. */
   private async completeInTurns(turns: Window[][], progress: Progress): Promise<void> {
     const total = sumOf(turns.flat().map((window) => window.shown.area));
     let done = 0;
@@ -133,7 +130,7 @@ export class Canvas {
     await progress.reach(1);
   }
 
-  /** Windows of one shape each, and no batch takes more memory than one large window. */
+  /** Batches of windows of one shape, each of at most the memory of one large window. */
   private batchesOf(windows: Window[]): Window[][] {
     const byShape = new Map<string, Window[]>();
     for (const window of windows) {
@@ -148,7 +145,7 @@ export class Canvas {
     });
   }
 
-  /** Fill the cores of windows of one shape. */
+  /** Fill the cores of windows of one shape, as one batch. */
   private async complete(windows: Window[]): Promise<void> {
     const { height, width, area } = windows[0].shown;
     const known = new Float32Array(windows.length * area);
@@ -164,7 +161,7 @@ export class Canvas {
     }
   }
 
-  /** Put what was filled, H·W·3 of `shown`, into the holes of a part of the photo. */
+  /** Copy filled pixels, H·W·3 of `shown`, into the holes of a part of the photo. */
   private put(filled: Float32Array, part: Box, shown: Box, holes: Holes): void {
     const clamped = clampedView(this.photo);
     for (let row = part.top; row < part.bottom; row++) {
@@ -177,7 +174,7 @@ export class Canvas {
   }
 }
 
-/** The blocks of the whole photo that have holes. */
+/** The tiles of the whole photo that have holes. */
 function tilesOf(holes: Holes): Box[] {
   const blocks = blocksWithHoles(holes, TILE);
   const tiles: Box[] = [];

@@ -1,4 +1,4 @@
-/** The worker as the page sees it: a call is a promise, and what does not end when it is cancelled is ended. */
+/** Client of the worker: a call is a promise, and a worker that does not react to cancelling is terminated. */
 
 import { load } from "../../offline/kept";
 import type { OnProgress } from "../engine";
@@ -13,9 +13,9 @@ import {
   type ToWorker,
 } from "./protocol";
 
-/** Milliseconds that a worker has to give up what was cancelled; one that computes hears nothing. */
+/** Timeout in milliseconds for a cancelled call; a worker that computes receives no messages. */
 const GRACE = 400;
-/** Milliseconds that a worker has to say that it lives. */
+/** Timeout in milliseconds for the start of a worker. */
 const BIRTH = 30_000;
 
 interface Pending {
@@ -26,7 +26,7 @@ interface Pending {
   signal: AbortSignal;
 }
 
-/** A call that failed, in no language yet. */
+/** A failed call, with an untranslated message. */
 export class CallError extends Error {
   constructor(readonly note: Note) {
     super(note.key);
@@ -73,7 +73,7 @@ export class Connection {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind !== "alive") return this.hear(data);
       clearTimeout(unborn);
-      // Browsers end workers without a word, but let go their locks.
+      // Browsers terminate workers silently, but release their locks.
       navigator.locks.request(lock, () => this.bury(worker));
     };
     worker.onerror = (event) => this.fail(noteOf(new Error(event.message)));
@@ -81,7 +81,7 @@ export class Connection {
     return worker;
   }
 
-  /** A worker has ended; nobody misses one that was replaced. */
+  /** A worker has ended; one that was replaced is ignored. */
   private async bury(worker: Worker): Promise<void> {
     if ((await this.worker) === worker) this.fail({ key: "browser_worker_ended" });
   }
@@ -113,7 +113,7 @@ export class Connection {
     }, GRACE);
   }
 
-  /** Replace the worker; what was asked of the old one is asked again. */
+  /** Replace the worker, and repeat the pending calls. */
   private startAnew(): void {
     this.end();
     for (const { message } of this.pending.values()) this.post(message);
@@ -122,12 +122,12 @@ export class Connection {
   private end(): void {
     this.worker?.then(
       (worker) => worker.terminate(),
-      () => {}, // it never came
+      () => {}, // it never started
     );
     this.worker = null;
   }
 
-  /** The worker is gone, or never came. */
+  /** The worker ended, or never started. */
   private fail(note: Note): void {
     this.end();
     this.script = null;
@@ -136,7 +136,7 @@ export class Connection {
   }
 }
 
-/** An address of the worker's code that has the right type, whatever type a host gives it. */
+/** A blob URL of the worker's code with the right content type, which hosts may get wrong. */
 async function loadScript(address: URL): Promise<string> {
   return URL.createObjectURL(new Blob([await load(address)], { type: "text/javascript" }));
 }

@@ -1,15 +1,16 @@
-/** Picture files as pixels, as this browser decodes them: upright, in 8 bits, and in the colours of sRGB. */
+/** Decoding of picture files by the browser: upright, in 8 bits, in sRGB. */
 
+import shared from "../../shared.json";
 import { hasManyScans, isJpeg } from "./jpeg";
 import type { Size } from "./pixels";
 import type { Source } from "./protocol";
 import { NotedError } from "./protocol";
 
-/** Pixels whose rows are read at once: some browsers refuse larger canvases. */
-const MOST_PIXELS = 1_000_000;
+/** Pixels that are read at once: some browsers limit the size of canvases. */
+const MAX_PIXELS = 1_000_000;
 
-/** Longest side of what is shown of a photo. */
-const VIEW_SIDE = 2560;
+/** Maximum side of the view of a photo. */
+const { VIEW_SIZE } = shared.view;
 
 /** A photo, row by row, 4 bytes a pixel. */
 export interface Decoded {
@@ -34,9 +35,9 @@ export async function decode(file: File): Promise<ImageBitmap> {
   }
 }
 
-/** A picture with as many pixels as are shown of it. */
+/** A picture reduced to the size of the view. */
 export async function view(picture: ImageBitmap): Promise<ImageBitmap> {
-  const scale = Math.min(1, VIEW_SIDE / Math.max(picture.width, picture.height));
+  const scale = Math.min(1, VIEW_SIZE / Math.max(picture.width, picture.height));
   if (scale === 1) return picture;
   const resizeWidth = Math.max(1, Math.round(scale * picture.width));
   const resizeHeight = Math.max(1, Math.round(scale * picture.height));
@@ -46,7 +47,7 @@ export async function view(picture: ImageBitmap): Promise<ImageBitmap> {
 export function readPixels(picture: ImageBitmap): Decoded {
   const { width, height } = picture;
   const rgba = new Uint8ClampedArray(4 * width * height);
-  const rows = Math.min(height, Math.max(1, Math.floor(MOST_PIXELS / width)));
+  const rows = Math.min(height, Math.max(1, Math.floor(MAX_PIXELS / width)));
   const context = contextOf(new OffscreenCanvas(width, rows), true);
   for (let top = 0; top < height; top += rows) {
     context.clearRect(0, 0, width, rows);
@@ -63,7 +64,7 @@ export function contextOf(canvas: OffscreenCanvas, read: boolean): OffscreenCanv
   return context;
 }
 
-/** Pixels as a bitmap; of so many a side, one. */
+/** Pixels as a bitmap, reduced by an integer factor. */
 export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, reduction = 1): Promise<ImageBitmap> {
   const picture = new ImageData(rgba, rect.width, rect.height);
   if (reduction === 1) return createImageBitmap(picture);
@@ -72,7 +73,7 @@ export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, red
   return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
 }
 
-/** The photo that was asked for last stays decoded. */
+/** The last photo stays decoded. */
 export class LastDecoded {
   private last: { id: number; decoded: Promise<Decoded> } | null = null;
 
@@ -96,7 +97,7 @@ async function decodedPixels(file: File): Promise<Decoded> {
   }
 }
 
-/** A mask file as 255 and 0, as `maskOf` says. */
+/** Decode a mask file as 255 and 0; see `maskOf`. */
 export async function readMask(file: File, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
   const picture = await decode(file);
   if (picture.width !== width || picture.height !== height) {
@@ -108,43 +109,41 @@ export async function readMask(file: File, width: number, height: number): Promi
   return maskOf(rgba);
 }
 
-const HALF = 128;
-/** Between the channels of a pixel that is still grey; and the share of others that makes a picture coloured. */
-const GREY_SPREAD = 48;
-const SOME = 0.05;
+const { THRESHOLD } = shared.masks;
+const { GREY_SPREAD, COLOURED_SHARE } = shared.mask_files;
 
 /**
- * The mask in a picture: white, 128 and above, is the hole, and so not what is transparent. Of a transparent layer with
- * strokes, in whatever colour, what they cover by half. The counterpart of `Decoded.mask` in imaging/decoding.py.
+ * The mask in a picture: white (128 and above) is the hole, transparent pixels are not. Of strokes on a transparent
+ * layer, in any colour: the pixels covered by half or more. As `Decoded.mask` in `onar/imaging/decoding.py`.
  */
 export function maskOf(rgba: Uint8ClampedArray): Uint8Array<ArrayBuffer> {
   const mask = new Uint8Array(rgba.length / 4);
   const painted = isPainted(rgba);
   for (let pixel = 0, at = 0; pixel < mask.length; pixel++, at += 4) {
     const level = painted ? rgba[at + 3] * 255 : brightness(rgba, at) * rgba[at + 3];
-    if (level >= HALF * 255) mask[pixel] = 255;
+    if (level >= THRESHOLD * 255) mask[pixel] = 255;
   }
   return mask;
 }
 
-/** As Pillow has it. */
+/** As Pillow computes it. */
 function brightness(rgba: Uint8ClampedArray, at: number): number {
   return (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16;
 }
 
-/** Whether a picture is a transparent layer with strokes, and no mask of black and white. */
+/** Whether a picture is a transparent layer with strokes, not a black-and-white mask. */
 function isPainted(rgba: Uint8ClampedArray): boolean {
   let seen = 0;
   let coloured = 0;
   let bright = 0;
   for (let at = 0; at < rgba.length; at += 4) {
-    if (rgba[at + 3] < HALF) continue;
+    if (rgba[at + 3] < THRESHOLD) continue;
     const [red, green, blue] = [rgba[at], rgba[at + 1], rgba[at + 2]];
     seen++;
     if (Math.max(red, green, blue) - Math.min(red, green, blue) > GREY_SPREAD) coloured++;
-    if (brightness(rgba, at) >= HALF) bright++;
+    if (brightness(rgba, at) >= THRESHOLD) bright++;
   }
   if (seen === 0 || 4 * seen === rgba.length) return false;
-  if (coloured > SOME * seen) return true;
-  return bright === 0 || bright === seen; // canvases forget which colour is transparent: Python looks at it, too
+  if (coloured > COLOURED_SHARE * seen) return true;
+  return bright === 0 || bright === seen; // unlike Python, canvases drop the colours of transparent pixels
 }

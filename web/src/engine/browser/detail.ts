@@ -1,34 +1,26 @@
 /**
- * Detail for a fill made at half the scale: a copied fill tells where it was copied from, and there the photo has it.
+ * Restore the detail of a fill that was copied at half the scale, from where the photo has the same patches.
  *
- * As `onar/inference/detail.py`, which says more about it; both find the same.
+ * As `onar/inference/detail.py`, which explains it; both find the same.
  */
 
+import shared from "../../shared.json";
 import { blockSums, clampedView, HOLE, type Holes, type Photo, type Size } from "./pixels";
 import { double } from "./scaling";
 import { blocksWithHoles, dilated } from "./windows";
 
-/** Of the patches that are compared, which are described by the sums of nine blocks of 3×3 pixels. */
-const RADIUS = 3;
-/** Pixels at half the scale between nodes. */
-const SPACING = 2;
-/** Known patches that all nodes are compared with. */
-const MOST_SOURCES = 8192;
-/** How much of its distance a patch keeps that continues what a neighbouring node has. */
-const COHERENCE = 0.8;
-/** Numbers that describe a patch. */
-const LENGTH = 27;
+const { RADIUS, SPACING, MAX_SOURCES, COHERENCE, DESCRIPTOR_LENGTH } = shared.detail;
 
-/** A photo whose holes are filled with what was copied from it. */
+/** A photo whose holes are filled with copied patches. */
 export interface Copy {
-  /** Only what lies in the holes counts. */
+  /** Only hole pixels count. */
   photo: Photo;
   /** Where its detail came from, if it was enlarged. */
   offsets?: Offsets;
 }
 
 /**
- * Enlarge a fill that was copied at half the scale, with the detail that the photo has at such places.
+ * Enlarge a fill that was copied at half the scale, and add the detail of the patches it was copied from.
  *
  * @param small - the photo at half the scale, filled
  * @param unknown - its holes
@@ -44,16 +36,16 @@ export function restoreDetail(photo: Photo, hole: Holes, small: Copy, unknown: H
   return { photo: enlarged, offsets };
 }
 
-/** Holes at half the scale with all that touch any at full scale. */
+/** Holes at half the scale, and blocks that have holes at full scale. */
 function withTouched(unknown: Holes, hole: Holes): Holes {
   const touched = blocksWithHoles(hole, 2);
   for (let pixel = 0; pixel < unknown.data.length; pixel++) touched.data[pixel] |= unknown.data[pixel];
   return touched;
 }
 
-/** Known patches and how far apart they are. */
+/** A grid of known patches. */
 interface Sources {
-  /** Pixels at half the scale, the patches' middles. */
+  /** Centres of the patches, pixels at half the scale. */
   places: number[];
   step: number;
 }
@@ -69,29 +61,29 @@ function sourcesOf(near: Holes): Sources {
     return places;
   };
   const all = chosen(1);
-  const step = Math.ceil(Math.sqrt(Math.max(1, all.length / MOST_SOURCES)));
+  const step = Math.ceil(Math.sqrt(Math.max(1, all.length / MAX_SOURCES)));
   const places = chosen(step);
   return places.length ? { places, step } : { places: all, step: 1 };
 }
 
-/** How far from each node its source lies, rows and columns at half the scale. */
+/** Offset of each node to its source, rows and columns at half the scale. */
 interface Offsets extends Size {
   rows: Int32Array;
   columns: Int32Array;
 }
 
-/** The nodes of a fill, each `SPACING`-th pixel, and one row and column more. */
+/** The nodes of a fill, every `SPACING`-th pixel, and one row and column more. */
 class Nodes {
   private readonly height: number;
   private readonly width: number;
   private readonly blocks: Float64Array;
-  /** Of the nodes that want a source: their pixels, descriptions, best sources, and squared distances to them. */
+  /** Nodes without detail: their pixels, descriptors, best sources, and squared distances. */
   private readonly wanting: number[] = [];
   private readonly pixels: number[] = [];
   private readonly wanted: Float64Array;
   private readonly best: number[] = [];
   private readonly costs: number[] = [];
-  private readonly tried = new Float64Array(LENGTH);
+  private readonly tried = new Float64Array(DESCRIPTOR_LENGTH);
 
   constructor(
     private readonly small: Photo,
@@ -111,15 +103,15 @@ class Nodes {
       this.best.push(0);
       this.costs.push(Infinity);
     }
-    this.wanted = new Float64Array(LENGTH * this.pixels.length);
+    this.wanted = new Float64Array(DESCRIPTOR_LENGTH * this.pixels.length);
     this.pixels.forEach((pixel, number) => {
-      this.describe(pixel, this.wanted, LENGTH * number);
+      this.describe(pixel, this.wanted, DESCRIPTOR_LENGTH * number);
     });
   }
 
-  /** @param coarser - what was found for the fill at half the scale of this one */
+  /** @param coarser - offsets of the fill at half the scale of this one */
   match({ places, step }: Sources, coarser?: Offsets): Offsets {
-    // What was copied from somewhere at a quarter of the scale comes from there at half of it.
+    // Start from the sources found at a quarter of the scale.
     if (coarser) this.tryCoarser(coarser);
     this.findNearest(places);
     const first = this.best.slice();
@@ -143,7 +135,7 @@ class Nodes {
       const left = (node % this.width) >> 1;
       for (const down of [0, 1]) {
         for (const right of [0, 1]) {
-          // The coarser grid's last nodes stand for those that it has not.
+          // Clipped to the coarser grid.
           const line = Math.min(above + down, coarser.height - 1) * coarser.width;
           const other = line + Math.min(left + right, coarser.width - 1);
           this.tryOther(number, row + 2 * coarser.rows[other], column + 2 * coarser.columns[other], 1);
@@ -152,7 +144,7 @@ class Nodes {
     });
   }
 
-  /** The description of the patch round a pixel: the sums of its nine blocks, three channels each. */
+  /** The descriptor of the patch around a pixel: the sums of nine blocks, three channels each. */
   private describe(pixel: number, into: Float64Array, at: number): void {
     const { height, width } = this.small;
     const row = this.rowOf(pixel);
@@ -168,28 +160,28 @@ class Nodes {
     }
   }
 
-  /** Compare the nodes that have no source with all of the places. */
+  /** Find the nearest place for each node without a source. */
   private findNearest(places: number[]): void {
-    const offered = new Float64Array(LENGTH * places.length);
+    const offered = new Float64Array(DESCRIPTOR_LENGTH * places.length);
     places.forEach((place, number) => {
-      this.describe(place, offered, LENGTH * number);
+      this.describe(place, offered, DESCRIPTOR_LENGTH * number);
     });
     for (let number = 0; number < this.pixels.length; number++) {
       if (this.costs[number] < Infinity) continue;
       let least = Infinity;
       let nearest = 0;
       for (let source = 0; source < places.length; source++) {
-        const cost = this.distance(number, offered, LENGTH * source, least);
+        const cost = this.distance(number, offered, DESCRIPTOR_LENGTH * source, least);
         if (cost < least) [least, nearest] = [cost, source];
       }
       [this.best[number], this.costs[number]] = [places[nearest], least];
     }
   }
 
-  /** The squared distance of a node's patch to another, or something not below `enough`. */
+  /** The squared distance of a node's patch to another; stops early at `enough`. */
   private distance(number: number, other: Float64Array, at: number, enough: number): number {
     let sum = 0;
-    for (let from = LENGTH * number, end = from + LENGTH; from < end && sum < enough; ) {
+    for (let from = DESCRIPTOR_LENGTH * number, end = from + DESCRIPTOR_LENGTH; from < end && sum < enough; ) {
       for (let value = 0; value < 9; value++, from++, at++) {
         const apart = this.wanted[from] - other[at];
         sum += apart * apart;
@@ -198,7 +190,7 @@ class Nodes {
     return sum;
   }
 
-  /** Take another source for a node where it is known and better, its cost by a factor. */
+  /** Take another source for a node where it is known and its cost, times a factor, is lower. */
   private tryOther(number: number, row: number, column: number, factor: number): void {
     const { height, width } = this.small;
     if (row < RADIUS || row >= height - RADIUS || column < RADIUS || column >= width - RADIUS) return;
@@ -209,7 +201,7 @@ class Nodes {
     if (cost * factor < this.costs[number]) [this.best[number], this.costs[number]] = [place, cost];
   }
 
-  /** Let nodes take what continues a neighbour's source; all of them look at their neighbours before any changes. */
+  /** Coherence: let nodes continue a neighbour's source; all neighbours are read before any changes. */
   private agree(): void {
     const numbers = new Map(this.wanting.map((node, number) => [node, number]));
     for (let round = 0; round < 2; round++) {
@@ -254,7 +246,7 @@ class Nodes {
   }
 }
 
-/** Add the detail to what is enlarged: of the sources of the four nodes round each pixel, which fade into each other. */
+/** Add the detail, interpolated between the sources of the four nodes around each pixel. */
 function mix(photo: Photo, hole: Holes, enlarged: Photo, offsets: Offsets): void {
   const { height, width } = photo;
   const before = enlarged.data.slice();

@@ -1,4 +1,4 @@
-/** Fills photos in the browser: nothing of them leaves the device. */
+/** The engine in the browser: photos never leave the device. */
 
 import type { BrowserSite } from "../../site";
 import { say } from "../../texts/texts";
@@ -31,13 +31,13 @@ export class BrowserEngine implements Engine {
   }
 
   async open(file: File, _onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
-    const { notes, ...opened } = await told(this.connection.call("open", { source: this.source(file) }, signal));
+    const { notes, ...opened } = await translated(this.connection.call("open", { source: this.source(file) }, signal));
     return { file, ...opened, notes: notes.map(lineOf) };
   }
 
   part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
-    const never = new AbortController().signal; // what is cancelled may cost the worker, and what else it does
-    return told(this.connection.call("part", { source: this.source(photo.file), rect, reduction }, never));
+    const never = new AbortController().signal; // cancelling may terminate the worker with its other calls
+    return translated(this.connection.call("part", { source: this.source(photo.file), rect, reduction }, never));
   }
 
   async fill(
@@ -49,7 +49,7 @@ export class BrowserEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Fill> {
     const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
-    const { notes, ...filled } = await told(this.connection.call("fill", argument, signal, onProgress));
+    const { notes, ...filled } = await translated(this.connection.call("fill", argument, signal, onProgress));
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
@@ -63,15 +63,15 @@ export class BrowserEngine implements Engine {
     const { file } = photo;
     if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
     const argument = { source: this.source(file), fills: lying(fills), format };
-    const { content, ending, notes } = await told(this.connection.call("save", argument, signal));
+    const { content, ending, notes } = await translated(this.connection.call("save", argument, signal));
     return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }
 
   readMask(file: File, { width, height }: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    return told(this.connection.call("readMask", { file, width, height }, signal));
+    return translated(this.connection.call("readMask", { file, width, height }, signal));
   }
 
-  /** The number under which the worker keeps what is decoded of a file. */
+  /** The key of a decoded file in the worker. */
   private source(file: File): Source {
     const id = this.numbers.get(file) ?? this.opened++;
     this.numbers.set(file, id);
@@ -79,14 +79,14 @@ export class BrowserEngine implements Engine {
   }
 }
 
-/** Keep the page for when there is no network, where browsers allow it: by HTTPS, and for a script of the right type. */
+/** Register the service worker for offline use, where browsers allow it: HTTPS, and the right content type. */
 function workOffline(): void {
   navigator.serviceWorker
     ?.register("sw.js")
     .catch((error: Error) => console.info(`Onar: not offline: ${error.message}`));
 }
 
-/** What this browser can write. */
+/** Formats that this browser encodes. */
 function encodedFormats(): string[] {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
@@ -98,8 +98,8 @@ function lying(fills: Fill[]): Lying[] {
   return fills.map(({ rects, content }) => ({ rects, content }));
 }
 
-/** What a call gives, or its failure as one that people can read. */
-async function told<Result>(call: Promise<Result>): Promise<Result> {
+/** The result of a call; failures get translated messages. */
+async function translated<Result>(call: Promise<Result>): Promise<Result> {
   try {
     return await call;
   } catch (error) {

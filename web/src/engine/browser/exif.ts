@@ -1,7 +1,7 @@
 /**
- * An EXIF block for a photo that was set upright, in place: what is not understood stays as it is, byte for byte.
+ * Rewriting the EXIF of a photo that was rotated upright; unknown bytes stay as they are.
  *
- * The counterpart of `upright` in onar/imaging/formats/exif.py. EXIF is a small TIFF file: directories of tags, some of which
+ * As `upright` in `onar/imaging/formats/exif.py`. EXIF is a small TIFF file: directories of tags, some of which
  * point to another directory.
  */
 
@@ -9,10 +9,10 @@ import { startsWith, viewOf } from "./bytes";
 
 const ORIENTATION = 274;
 const DETAILS = 34665;
-/** Tags for width and height, in the first directory and in the one of details. */
+/** Tags of width and height, in the first directory and in the EXIF directory. */
 const SIZES = [256, 257];
 const DETAILED_SIZES = [40962, 40963];
-/** Tags for where thumbnails begin and how long they are: of JPEGs, and of pictures that are not compressed. */
+/** Tags of offset and length of thumbnails: of JPEGs, and of uncompressed ones. */
 const THUMBNAILS = [
   [513, 514],
   [273, 279],
@@ -20,11 +20,11 @@ const THUMBNAILS = [
 const SHORT = 3;
 const LONG = 4;
 
-/** Of each tag, where its entry lies: a tag, a type, a count and a value of 4 bytes. */
+/** Offset of each tag's entry: tag, type, count and a value of 4 bytes. */
 type Directory = Map<number, number>;
 
 /**
- * The block with an orientation of 1, another size, and without its thumbnail, which shows the photo as it was.
+ * The block with orientation 1, a new size, and without the thumbnail, which shows the original.
  *
  * @param block - from its byte order on
  * @returns null when it is damaged
@@ -33,7 +33,7 @@ export function upright(block: Uint8Array, width: number, height: number): Uint8
   try {
     return new Block(block.slice()).upright(width, height);
   } catch (error) {
-    if (error instanceof RangeError) return null; // something points outside
+    if (error instanceof RangeError) return null; // an offset points outside
     throw error;
   }
 }
@@ -63,7 +63,7 @@ class Block {
     return this.bytes;
   }
 
-  /** The tags of the directory there, and where the place of the following one is written. */
+  /** The tags of a directory, and the position of the next one's offset. */
   private directory(at: number): { tags: Directory; following: number } {
     const count = this.view.getUint16(at, this.little);
     const tags: Directory = new Map();

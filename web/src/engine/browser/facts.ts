@@ -1,4 +1,4 @@
-/** What the first bytes of a picture file say that no browser tells: its format, depth, and what is beside the pixels. */
+/** Facts from the header of a picture file that browsers do not report: format, depth, metadata. */
 
 import { latin, startsWith, viewOf } from "./bytes";
 import { EXIF_OR_XMP, holdsMore, isProfile, readSegments } from "./jpeg";
@@ -13,7 +13,7 @@ export interface Facts {
   deep: boolean;
   /** Whether it has a colour profile of another space than sRGB. */
   profile: boolean;
-  /** Whether it says more, such as when it was taken. */
+  /** Whether it has metadata, such as the date. */
   metadata: boolean;
   /** Whether it holds several pictures. */
   animated: boolean;
@@ -21,10 +21,10 @@ export interface Facts {
 
 const NOTHING = { grey: false, deep: false, profile: false, metadata: false, animated: false };
 
-/** As in "sRGB IEC61966-2.1", the description in nearly every profile of it. */
+/** As in "sRGB IEC61966-2.1", the usual description of its profile. */
 const SRGB = /s\0?R\0?G\0?B/;
 
-/** Bytes at the beginning in which a GIF or WebP says what it holds. */
+/** Size in bytes of the header of a GIF or WebP that is searched. */
 const HEAD = 4096;
 
 export function readFacts(file: Uint8Array): Facts {
@@ -55,7 +55,7 @@ function readPng(file: Uint8Array): Facts {
     const name = latin(file.subarray(at + 4, at + 8));
     if (name === "IDAT") break;
     chunks.add(name);
-    // What is compressed in it begins after a name, which is the description of the profile or "ICC Profile".
+    // The compressed profile follows a name, which is its description or "ICC Profile".
     if (name === "iCCP") profile = !SRGB.test(latin(file.subarray(at + 8, at + 88)));
   }
   const ofPixels = ["IHDR", "PLTE", "tRNS", "iCCP", "sRGB", "gAMA", "cHRM", "acTL"];

@@ -1,13 +1,13 @@
-/** One fill of a photo that may be transparent in part: the counterpart of `fill_visible` in onar/inference/holes.py. */
+/** Filling a photo that may be partly transparent; as `fill_visible` in `onar/inference/holes.py`. */
 
+import shared from "../../shared.json";
 import type { Hole, Rect } from "../engine";
 import { withMargin } from "../patches";
 import type { Decoded } from "./decoding";
 import { greyOf, isGrey } from "./grey";
 import type { Lying } from "./protocol";
 
-/** Pixels from a visible hole up to which transparent ones are unknown. */
-const SIGHT = 512;
+const { MAX_CONTEXT } = shared.visible;
 
 const OPAQUE = 255;
 const HOLE = 255;
@@ -18,8 +18,8 @@ export type Complete = (photo: Uint8Array, hole: Uint8Array) => Promise<Uint8Arr
 /**
  * Fill a hole.
  *
- * @param photo - with everything that was filled before
- * @param grey - whether the photo's file is grey; the fill is grey, too, and so is that of any black-and-white photo
+ * @param photo - with all earlier fills
+ * @param grey - whether the photo's file is grey; fills of grey and black-and-white photos are grey
  * @returns 4 bytes a pixel, piece after piece; alpha is 255 where something was filled, 0 elsewhere
  */
 export async function fillVisible(
@@ -62,7 +62,7 @@ export function isEmpty(filled: Uint8ClampedArray): boolean {
   return true;
 }
 
-/** Where in a photo of that width a pixel of a rectangle lies. */
+/** Index in the photo of a pixel of a rectangle. */
 function placeIn(rect: Rect, width: number, place: number): number {
   const row = Math.floor(place / rect.width);
   return (rect.top + row) * width + rect.left + place - row * rect.width;
@@ -78,7 +78,7 @@ function rgbOf(rgba: Uint8ClampedArray): Uint8Array {
   return rgb;
 }
 
-/** The holes, and what is transparent in sight of them: editors leave any colour under it. */
+/** The holes, and transparent pixels near them, whose colours are arbitrary. */
 function unknownTo({ width, height, rgba }: Decoded, shown: Uint8Array): Uint8Array {
   let sight: Uint8Array | null = null;
   const unknown = shown.slice();
@@ -90,7 +90,7 @@ function unknownTo({ width, height, rgba }: Decoded, shown: Uint8Array): Uint8Ar
   return unknown;
 }
 
-/** What lies within `SIGHT` rows and columns of a hole. */
+/** Pixels within `MAX_CONTEXT` rows and columns of a hole. */
 function inSightOf(hole: Uint8Array, width: number, height: number): Uint8Array {
   const across = new Uint8Array(hole.length);
   for (let row = 0; row < height; row++) spread(hole, across, row * width, 1, width);
@@ -99,7 +99,7 @@ function inSightOf(hole: Uint8Array, width: number, height: number): Uint8Array 
   return all;
 }
 
-/** Widen holes on one line of `count` pixels, `step` apart, by `SIGHT`. */
+/** Dilate holes on one line of `count` pixels, `step` apart, by `MAX_CONTEXT`. */
 function spread(from: Uint8Array, to: Uint8Array, start: number, step: number, count: number): void {
   for (const [first, stride] of [
     [start, step],
@@ -107,13 +107,13 @@ function spread(from: Uint8Array, to: Uint8Array, start: number, step: number, c
   ]) {
     let left = 0; // pixels that are still in sight of the last hole
     for (let index = 0, at = first; index < count; index++, at += stride) {
-      left = from[at] !== 0 ? SIGHT + 1 : left - 1;
+      left = from[at] !== 0 ? MAX_CONTEXT + 1 : left - 1;
       if (left > 0) to[at] = HOLE;
     }
   }
 }
 
-/** A photo with fills lying on it, in order; the photo itself when there are none. */
+/** A photo with fills on it, in order; the photo itself when there are none. */
 export async function withFills(photo: Decoded, fills: Lying[]): Promise<Decoded> {
   if (fills.length === 0) return photo;
   const all = { rgba: photo.rgba.slice(), rect: { left: 0, top: 0, width: photo.width, height: photo.height } };
@@ -128,9 +128,9 @@ interface Part {
 }
 
 /**
- * Copy the colours of what was filled, piece after piece, to where they lie on a part of the photo.
+ * Copy the colours of fills, piece by piece, to their places on a part of the photo.
  *
- * @param onPixel - told where in the part each pixel of them begins
+ * @param onPixel - called with the index of each copied pixel in the part
  */
 function lay(
   filled: Uint8Array | Uint8ClampedArray,
@@ -157,15 +157,15 @@ function lay(
 }
 
 /**
- * A fill as it is shown: as transparent as the photo there, and with what is opaque round it.
+ * A fill for display: with the photo's transparency, and the opaque pixels around it.
  *
- * @param photo - with everything that was filled before
+ * @param photo - with all earlier fills
  */
 export function shownFill(filled: Uint8ClampedArray, rects: readonly Rect[], photo: Decoded): Part[] {
   return rects.map((rect) => {
     const part = crop(photo, withMargin(rect, photo));
     const seen = part.rgba.slice();
-    // What is half transparent would hide less of the photo below than it should.
+    // Translucent pixels would not fully hide the photo below.
     for (let alpha = 3; alpha < seen.length; alpha += 4) if (seen[alpha] !== OPAQUE) part.rgba[alpha] = 0;
     lay(filled, rects, part, (at) => {
       part.rgba[at + 3] = seen[at + 3];

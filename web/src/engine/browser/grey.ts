@@ -1,13 +1,14 @@
-/** Black-and-white photos, which are often stored in colour; as onar/imaging/grey.py. */
+/** Black-and-white photos, which are often stored in colour; as `onar/imaging/grey.py`. */
 
-/** How far the channels of a grey pixel may be apart. */
-const GREY_LEVELS = 2;
+import shared from "../../shared.json";
+
+const { GREY_LEVELS } = shared.grey;
 
 /**
  * Whether a photo is black and white: all of its pixels that count are grey, and there are some.
  *
  * @param pixels - H·W·`channels`, red, green and blue first
- * @param counts - whether the pixel of that number says something: not in holes, and not where it is transparent
+ * @param counts - whether a pixel counts: not in holes, and not where it is transparent
  */
 export function isGrey(pixels: ArrayLike<number>, channels: number, counts: (pixel: number) => boolean): boolean {
   let any = false;
@@ -20,7 +21,7 @@ export function isGrey(pixels: ArrayLike<number>, channels: number, counts: (pix
   return any;
 }
 
-/** Brightness of the pixel whose channels begin there, as OpenCV makes colours grey. */
+/** Brightness of the pixel whose channels start at `at`, as OpenCV converts colours to grey. */
 export function greyOf(pixels: ArrayLike<number>, at: number): number {
   return (9798 * pixels[at] + 19235 * pixels[at + 1] + 3735 * pixels[at + 2] + 16384) >> 15;
 }

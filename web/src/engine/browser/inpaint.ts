@@ -12,20 +12,20 @@ import { deeperThan } from "./windows";
 
 export type { Blend, CopyPatches, Network, Tools } from "./tools";
 
-/** What copying takes of the time, where there is something to copy. */
+/** Share of the progress for copying. */
 const TEXTURE_SHARE = 0.5;
 
 /**
  * Fill the holes of a photo.
  *
- * @param photo - H·W·3, 8 bits; it is left as it is
+ * @param photo - H·W·3, 8 bits; not changed
  * @param hole - H·W, 255 = hole, 0 = known
  * @param options - texture "patches" gives deep holes the photo's own texture, "network" does not, "auto" does where
- *   `tools` can copy; `seed` is of what is copied
- * @param onProgress - told the share that is done, from 0 to 1, never less than before
- * @param signal - when it is aborted, its reason is raised between two windows
- * @returns a new photo; known pixels are bit-identical, and where all of them are grey, all is
- * @throws Error when "patches" are asked for and `tools` cannot copy
+ *   `tools` can copy; `seed` of the copying
+ * @param onProgress - called with the progress from 0 to 1, monotonically
+ * @param signal - aborts between two windows, raising its reason
+ * @returns a new photo; known pixels are bit-identical; when all of them are grey, fills are grey
+ * @throws Error for "patches" when `tools` cannot copy
  * @throws RangeError when photo, hole and shape do not fit
  */
 export async function complete(
@@ -62,7 +62,7 @@ function makeGrey({ data }: Photo, hole: Holes): void {
   }
 }
 
-/** What copies texture; null when nothing does. */
+/** How texture is copied; null for no copying. */
 function copyingOf({ copyPatches, blend }: Tools, { texture, seed }: { texture: Texture; seed: number }) {
   if (texture === "network") return null;
   if (copyPatches && blend) return { copyPatches, blend, seed };

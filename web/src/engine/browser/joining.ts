@@ -1,23 +1,23 @@
-/** Windows that overlap are joined where that saves; as `join_windows` in `onar/inference/window_plan.py`. */
+/** Joining windows where that saves pixels; as `join_windows` in `onar/inference/window_plan.py`. */
 
 import { Box } from "./box";
 
-/** What is filled at once. */
+/** One input of the network. */
 export interface Window {
   /** The unknown pixels in it are filled. */
   core: Box;
-  /** What is seen for that, the core with its surroundings. */
+  /** The network's input: the core with its context. */
   shown: Box;
 }
 
 /**
- * Join windows as long as one shows no more pixels than the two in its place would.
+ * Join pairs of windows as long as the joined one shows no more pixels than both.
  *
- * @param windows - to be joined; from the first on, each with whatever saves most
- * @param photo - all of it
- * @param step - what is shown has a multiple of so many pixels a side, where the photo does
- * @param limit - pixels a side that what is shown may have
- * @returns Windows that show a multiple of `step` a side, in reading order.
+ * @param windows - joined greedily, each in turn with the one that saves most
+ * @param photo - the whole photo
+ * @param step - sides of what is shown are rounded up to multiples of it, as far as the photo's sides allow
+ * @param limit - maximum side of what is shown
+ * @returns windows whose sides are rounded up, in reading order
  */
 export function joinWindows(windows: Window[], photo: Box, step: number, limit: number): Window[] {
   let joined = windows;
@@ -41,7 +41,7 @@ function compare(a: Box, b: Box): number {
 /**
  * Join windows from the top down.
  *
- * Afterwards one may be worth joining with an earlier one, so this is to be repeated.
+ * Afterwards one may be worth joining with an earlier one, so this is repeated until nothing changes.
  */
 function joinOnce(windows: Window[], photo: Box, step: number, limit: number): Window[] {
   const joined: Window[] = [];
@@ -57,9 +57,17 @@ function joinOnce(windows: Window[], photo: Box, step: number, limit: number): W
   return joined;
 }
 
-/** What is not yet joined, sorted by where it begins. What windows show is in arrays, because all pairs are tried. */
+/** Sides of N boxes, for arithmetic on all of them. */
+interface Boxes {
+  top: Int32Array;
+  left: Int32Array;
+  bottom: Int32Array;
+  right: Int32Array;
+}
+
+/** Windows that are not joined yet, sorted by `shown.top`. */
 class Remaining {
-  private readonly sides: Int32Array[];
+  private readonly shown: Boxes;
   private readonly taken: Uint8Array;
   private first = 0;
 
@@ -69,9 +77,8 @@ class Remaining {
     private readonly step: number,
     private readonly limit: number,
   ) {
-    this.sides = (["top", "left", "bottom", "right"] as const).map((side) =>
-      Int32Array.from(windows, (window) => window.shown[side]),
-    );
+    const sides = (side: keyof Boxes) => Int32Array.from(windows, (window) => window.shown[side]);
+    this.shown = { top: sides("top"), left: sides("left"), bottom: sides("bottom"), right: sides("right") };
     this.taken = new Uint8Array(windows.length);
   }
 
@@ -85,9 +92,9 @@ class Remaining {
     return this.windows[number];
   }
 
-  /** The window that saves most when it is joined with `one`, the first of several; -1 when none does. */
+  /** Index of the window that saves most when joined with this one, the first of equal ones; -1 when none saves. */
   findBest({ shown }: Window): number {
-    const [top, left, bottom, right] = this.sides;
+    const { top, left, bottom, right } = this.shown;
     const own = this.pixels(shown.height, shown.width);
     // Windows further down than rounding can bridge save nothing.
     const end = shown.bottom + 2 * this.step;
@@ -108,7 +115,7 @@ class Remaining {
     return best;
   }
 
-  /** What the network gets for a box of that size. */
+  /** Pixels of the network's input for a box. */
   private pixels(height: number, width: number): number {
     return this.padded(height, this.photo.height) * this.padded(width, this.photo.width);
   }
@@ -118,7 +125,7 @@ class Remaining {
   }
 }
 
-/** The box grown to a multiple of `step` a side, to all sides alike but for the photo's edges. */
+/** The box grown evenly to a multiple of `step` a side, within the photo. */
 export function roundUp(box: Box, photo: Box, step: number): Box {
   const height = roundedSide(box.height, photo.height, step);
   const width = roundedSide(box.width, photo.width, step);

@@ -1,5 +1,6 @@
-/** The segments of a JPEG file: what it says beside its pixels, carried over to another one. */
+/** Segments of a JPEG file: metadata that is carried over to another file. */
 
+import shared from "../../shared.json";
 import { joined, startsWith, viewOf } from "./bytes";
 import { upright } from "./exif";
 
@@ -7,19 +8,18 @@ export const EXIF_OR_XMP = 0xe1;
 const PROFILE = 0xe2;
 const JFIF = 0xe0;
 const ADOBE = 0xee;
-/** Where the unit and two numbers lie in a JFIF segment. */
+/** Byte range of the resolution in a JFIF segment. */
 const DENSITY: [number, number] = [7, 12];
 const SCAN = 0xda;
 const END = 0xd9;
-/** Markers of segments that say how large the picture is. */
+/** Markers of frame headers, which hold the size. */
 const FRAMES = [0xc0, 0xc1, 0xc2];
-/** Those of tables that its pixels are decoded by. */
+/** Markers of tables for decoding. */
 const TABLES = [0xc4, 0xdb, 0xdd];
-/** What may follow a picture and is nothing. */
+/** Padding bytes that may follow the picture. */
 const PADDING = [0x00, 0xff, 0x0d, 0x0a];
 
-/** Of `onar.imaging.formats.jpeg`. */
-const MOST_SCANS = 100;
+const { MAX_SCANS } = shared.jpeg;
 
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
@@ -49,7 +49,7 @@ export function readSegments(file: Uint8Array): Segments {
   return { segments, frame: segments.find(({ marker }) => FRAMES.includes(marker))?.content ?? null };
 }
 
-/** Whether a segment is about the pixels themselves, as every program writes it anew. */
+/** Whether a segment belongs to the encoding of the pixels, which every program rewrites. */
 function isOfPixels({ marker, content }: Segment): boolean {
   return [JFIF, ADOBE, ...FRAMES, ...TABLES].includes(marker) || isProfile({ marker, content });
 }
@@ -58,13 +58,13 @@ export function isProfile({ marker, content }: Segment): boolean {
   return marker === PROFILE && startsWith(content, "ICC_PROFILE");
 }
 
-/** Whether a file says or holds more than its pixels, their colours, EXIF and XMP: comments, a phone's video, and so on. */
+/** Whether a file holds more than pixels, profile, EXIF and XMP, such as comments or a phone's video. */
 export function holdsMore(file: Uint8Array): boolean {
   const { segments } = readSegments(file);
   return segments.some((one) => one.marker !== EXIF_OR_XMP && !isOfPixels(one)) || isFollowed(file);
 }
 
-/** Whether something follows the picture in its file. */
+/** Whether data follow the picture. */
 function isFollowed(file: Uint8Array): boolean {
   for (const { marker, after } of markers(file)) {
     if (marker === END) return file.subarray(after).some((byte) => !PADDING.includes(byte));
@@ -81,12 +81,12 @@ export function hasManyScans(file: Uint8Array): boolean {
   let scans = 0;
   for (const { marker } of markers(file)) {
     if (marker === END) return false;
-    if (marker === SCAN && ++scans > MOST_SCANS) return true;
+    if (marker === SCAN && ++scans > MAX_SCANS) return true;
   }
   return false;
 }
 
-/** The markers of a file, but for those inside the data of scans, and where each ends. */
+/** The markers of a file except those inside scan data, with their ends. */
 function* markers(file: Uint8Array): Generator<{ marker: number; after: number }> {
   const view = viewOf(file);
   for (let at = file.indexOf(0xff, 2); at >= 0 && at + 2 <= file.length; at = file.indexOf(0xff, at)) {
@@ -100,11 +100,11 @@ function* markers(file: Uint8Array): Generator<{ marker: number; after: number }
 }
 
 /**
- * A JPEG file with the EXIF and XMP of another one, for the photo set upright.
+ * A JPEG file with the EXIF and XMP of another one, for the upright photo.
  *
  * @param file - as a browser encodes it
  * @param original - where they are taken from
- * @returns the file, and whether anything else that the original says is left out
+ * @returns the file, and whether other metadata of the original is lost
  */
 export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Uint8Array<ArrayBuffer>; lost: boolean } {
   const { segments, frame } = readSegments(file);
@@ -124,7 +124,7 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
   return { file: joined([start, ...kept, file.subarray(first)]), lost };
 }
 
-/** Give the beginning of a file, with its JFIF segment, the resolution that the segment of another one says. */
+/** Copy the resolution of another file's JFIF segment. */
 function setDensity(start: Uint8Array, original: Uint8Array): void {
   const jfif = readSegments(original).segments.find(({ marker, content }) => marker === JFIF && isJfif(content));
   if (jfif !== undefined && isJfif(start.subarray(6))) start.set(jfif.content.subarray(...DENSITY), 6 + DENSITY[0]);
@@ -148,7 +148,7 @@ function forUpright(content: Uint8Array, width: number, height: number): Uint8Ar
   return joined([head, new TextEncoder().encode(withoutThumbnails(packet))]);
 }
 
-/** An XMP packet without thumbnails, which show the photo as it was: in one pass, also where many begin and none ends. */
+/** An XMP packet without thumbnails, which show the original; linear time, also for malformed packets. */
 function withoutThumbnails(packet: string): string {
   const endless = new Set<string>();
   let [kept, at] = ["", 0];

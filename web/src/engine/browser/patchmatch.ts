@@ -1,5 +1,6 @@
 /** PatchMatch: holes filled with patches of the photo itself, by pypatchmatch's C++ (web/native). */
 
+import shared from "../../shared.json";
 import type { CopyPatches } from "./inpaint";
 import {
   allHole,
@@ -17,10 +18,9 @@ import {
 import { fillFrame } from "./pyramid";
 import { dilated } from "./windows";
 
-/** What a photo becomes that is all hole. */
-const MID_GREY = 128;
+const { MID_GREY, NOTICEABLE, BORDER } = shared.patchmatch;
 
-/** What web/native/patchmatch.cpp gives out. */
+/** Exports of web/native/patchmatch.cpp. */
 interface Exports {
   memory: WebAssembly.Memory;
   _initialize(): void;
@@ -29,24 +29,18 @@ interface Exports {
   fill(photo: number, hole: number, height: number, width: number, radius: number, seed: number): void;
 }
 
-/** Levels by which a copy may leave the range of what is known, or a dark photo differ from black. */
-const NOTICEABLE = 16;
-
-/** Pixels round such a place that go with it: along the seam, PatchMatch shifts colours towards the known ones. */
-const BORDER = 5;
-
-/** PatchMatch itself: a photo whose holes hold anything → with copies in them. */
+/** PatchMatch itself: fills the holes of a photo, whose values are ignored. */
 type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promise<Photo>;
 
 /**
- * What `onar.fills.patchmatch` does: the same seed gives the same picture, and what no patch reaches gets the pyramid fill.
+ * As `onar/fills/patchmatch.py`: deterministic for a seed, and pixels that no patch reaches get the pyramid fill.
  *
  * @param binary - `patchmatch.wasm`
  */
 export async function loadPatchMatch(binary: BufferSource): Promise<CopyPatches> {
   const module = await WebAssembly.compile(binary);
   const search: Search = async (photo, hole, radius, seed) => {
-    // Each fill has a memory of its own: what a large one took is given back.
+    // Each fill has its own memory, so that of a large one is freed.
     const { memory, ...code } = await instantiate(module);
     const photoAt = code.malloc(photo.data.length);
     const holeAt = code.malloc(hole.data.length);
@@ -70,8 +64,8 @@ async function fillWithPatches(photo: Photo, hole: Holes, radius: number, seed: 
   const filled = await search(smooth, hole, radius, seed);
   const wrong = findWrong(filled, 0, smooth, hole, range);
   if (hasHole(wrong)) {
-    // Holes begin as black, and black is what they stay where the coarse levels of a narrow photo have no room for
-    // patches. In the negative of a light photo black is near to what is known, so the fine levels can fill it.
+    // Holes are initialised to black, and stay black where the coarse levels of a narrow photo have no room for
+    // patches. In the negative of a light photo black is close to the known colours, so the fine levels fill it.
     const other = negative(await search(negative(smooth), hole, radius, seed));
     put(other, filled, wrong);
     const stillWrong = findWrong(other, 255, smooth, hole, range);
@@ -95,7 +89,7 @@ function fillSmoothly(photo: Photo, hole: Holes): Photo {
   return filled;
 }
 
-/** Whether any patch is known to its last pixel. */
+/** Whether any patch is fully known. */
 function knowsPatch(hole: Holes, radius: number): boolean {
   const near = dilated(hole, radius);
   for (let row = radius; row < near.height - radius; row++) {
@@ -107,7 +101,7 @@ function knowsPatch(hole: Holes, radius: number): boolean {
   return false;
 }
 
-/** The least and the greatest of each channel of what is known. */
+/** Minimum and maximum of each channel of the known pixels. */
 interface Range {
   low: number[];
   high: number[];
@@ -125,12 +119,12 @@ function rangeOf({ data }: Photo, hole: Holes): Range {
 }
 
 /**
- * Where a fill is still what its holes began as, or leaves the range of what is known, with what is near.
+ * Where a fill is still its initial value, or leaves the range of the known colours; dilated.
  *
- * @param start - the level that its holes began as
+ * @param start - the initial level of its holes
  */
 function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { low, high }: Range): Holes {
-  // Of means, because single pixels may well be copied black, or overshoot as ringing does.
+  // Of local means: single pixels may be copied black, or overshoot by ringing.
   const means = blockSums(filled).map((sum) => Math.round(sum / 9));
   const every = [0, 1, 2];
   const isWrong = (at: number): boolean => {
@@ -145,7 +139,7 @@ function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { l
   return partOf(hole, (at) => near.data[at / 3] === HOLE);
 }
 
-/** Those pixels of holes of whose first byte in a photo something holds. */
+/** The hole pixels whose first byte satisfies a condition. */
 function partOf(hole: Holes, holds: (at: number) => boolean): Holes {
   const part = noHoles(hole);
   for (let pixel = 0; pixel < hole.data.length; pixel++) {
@@ -158,14 +152,14 @@ function negative(photo: Photo): Photo {
   return { ...photo, data: photo.data.map((value) => 255 - value) };
 }
 
-/** Put pixels of one photo where they are wanted in another. */
+/** Copy selected pixels of one photo to another. */
 function put(from: Photo, into: Photo, where: Holes): void {
   for (let pixel = where.data.indexOf(HOLE); pixel >= 0; pixel = where.data.indexOf(HOLE, pixel + 1)) {
     into.data.set(from.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
   }
 }
 
-/** Keep what is in holes within a range. */
+/** Clip hole pixels to a range. */
 function clip({ data }: Photo, hole: Holes, { low, high }: Range): void {
   for (let at = 0; at < data.length; at++) {
     if (hole.data[Math.floor(at / 3)] !== 0) data[at] = Math.min(Math.max(data[at], low[at % 3]), high[at % 3]);
@@ -177,7 +171,7 @@ async function instantiate(module: WebAssembly.Module): Promise<Exports> {
     env: { emscripten_notify_memory_growth: () => {} },
     wasi_snapshot_preview1: {
       proc_exit: (code: number) => {
-        throw new RangeError(`PatchMatch ended with ${code}`); // there is nothing but memory that it can want
+        throw new RangeError(`PatchMatch ended with ${code}`); // it only imports memory
       },
     },
   });

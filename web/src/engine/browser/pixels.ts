@@ -10,14 +10,14 @@ export interface Photo extends Size {
   data: Uint8Array;
 }
 
-/** Where something holds, a byte a pixel: `HOLE` where it does, 0 elsewhere. */
+/** A boolean map, a byte a pixel: `HOLE` for true, 0 for false. */
 export interface Holes extends Size {
   data: Uint8Array;
 }
 
 export const HOLE = 255;
 
-/** What 8 bits are in [0, 1]. */
+/** 8-bit levels in [0, 1]. */
 export const SHARES = Float32Array.from({ length: 256 }, (_, level) => level / 255);
 
 export function noHoles({ height, width }: Size): Holes {
@@ -63,9 +63,9 @@ export function wholeFrameOf(photo: Photo): Float32Array {
 }
 
 /**
- * Put numbers about in [0, 1] into a photo, rounded as numpy does it.
+ * Store values around [0, 1] as a pixel of a photo, rounded as by numpy.
  *
- * @param at - of the first of the pixel's 3 values in the photo
+ * @param at - index of the pixel's first value in the photo
  * @param from - the same in the frame
  */
 export function putPixel(clamped: Uint8ClampedArray, at: number, frame: Float32Array, from: number): void {
@@ -74,12 +74,12 @@ export function putPixel(clamped: Uint8ClampedArray, at: number, frame: Float32A
   clamped[at + 2] = Math.fround(frame[from + 2] * 255);
 }
 
-/** The same memory; what is stored is rounded, halves to even numbers, and kept between 0 and 255. */
+/** A view that rounds stored values half to even, and clips them to 0 to 255. */
 export function clampedView({ data }: Photo): Uint8ClampedArray {
   return new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
 }
 
-/** For each pixel the sums of the 3×3 pixels round it; at the border its own pixels are repeated. */
+/** Sums of 3×3 pixels around each pixel, with replicated borders. */
 export function blockSums({ height, width, data }: Photo): Float64Array {
   const along = new Float64Array(data.length);
   const sums = new Float64Array(data.length);

@@ -1,11 +1,11 @@
-/** How far a work of several parts is, and whether it is still wanted. */
+/** Progress of nested work, and its cancellation. */
 
-/** Milliseconds after which messages are let in: one that aborts cannot arrive while a script runs. */
+/** Milliseconds between yields, in which an abort message can arrive. */
 const BREATH = 50;
 
 export class Progress {
   /**
-   * @param report - told the share that is done, from 0 to 1, never less than before
+   * @param report - called with the progress from 0 to 1, monotonically
    * @param signal - aborts the work
    */
   constructor(
@@ -14,12 +14,12 @@ export class Progress {
     private readonly breath = { last: performance.now() },
   ) {}
 
-  /** Of a part of the work, from one share of the whole to another. */
+  /** The progress of a part of the work, from one share of the whole to another. */
   part(from: number, to: number): Progress {
     return new Progress((share) => this.report(from + share * (to - from)), this.signal, this.breath);
   }
 
-  /** Report a share; raises the signal's reason when the work was aborted. */
+  /** Report progress; raises the signal's reason when the work was aborted. */
   async reach(share: number): Promise<void> {
     this.report(share);
     if (performance.now() - this.breath.last > BREATH) {

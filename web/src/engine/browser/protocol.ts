@@ -1,11 +1,11 @@
-/** What the page and its worker say to each other. Every request stands for itself, so a new worker can take it up. */
+/** The protocol between page and worker. Requests are stateless, so a new worker can repeat them. */
 
 import { NotThereError } from "../../offline/kept";
 import type { BrowserSite } from "../../site";
 import type { TextKey } from "../../texts/english";
 import type { FillOptions, Hole, Patch, Progress, Rect } from "../engine";
 
-/** What the worker is told once. */
+/** The worker's configuration. */
 export interface Place {
   /** Address of the folder that holds the page. */
   base: string;
@@ -18,13 +18,13 @@ export interface Place {
   step: number;
 }
 
-/** A photo's file; what is decoded of it is kept for the next request with the same number. */
+/** A photo's file, with the key under which the worker caches its pixels. */
 export interface Source {
   id: number;
   file: File;
 }
 
-/** A fill that lies on a photo: 4 bytes a pixel, piece after piece; those with alpha 0 were not filled. */
+/** A fill on a photo: 4 bytes a pixel, piece by piece; pixels with alpha 0 were not filled. */
 export interface Lying {
   rects: Rect[];
   content: Blob;
@@ -45,12 +45,12 @@ export interface Filled {
 
 export interface Encoded {
   content: Blob;
-  /** Of the file's name, with its dot. */
+  /** The file's extension, with its dot. */
   ending: string;
   notes: Note[];
 }
 
-/** What can be asked for: arguments and result. */
+/** Calls: arguments and results. */
 export interface Calls {
   open: [{ source: Source }, Opened];
   part: [{ source: Source; rect: Rect; reduction: number }, ImageBitmap];
@@ -62,26 +62,26 @@ export interface Calls {
 export type Call = keyof Calls;
 
 export type ToWorker =
-  | { kind: "start"; place: Place; lock: string } // the lock is held for as long as the worker lives
+  | { kind: "start"; place: Place; lock: string } // the lock is held while the worker is alive
   | { kind: "cancel"; number: number }
   | { [Name in Call]: { kind: "call"; number: number; name: Name; argument: Calls[Name][0] } }[Call];
 
 export type Answer = { number: number } & (
   | { kind: "done"; result: unknown }
-  | { kind: "failed"; note: Note; broken: boolean } // who is broken is replaced
+  | { kind: "failed"; note: Note; broken: boolean } // a broken worker is replaced
   | { kind: "cancelled" }
   | { kind: "progress"; progress: Progress }
 );
 
 export type FromWorker = Answer | { kind: "alive" }; // it has its lock
 
-/** A sentence of the page, in no language yet. */
+/** An untranslated text of the page. */
 export interface Note {
   key: TextKey;
   values?: Record<string, string | number>;
 }
 
-/** What a person is told of an error; the console says more, in the words of the browser. */
+/** The message of an error; the console has the browser's own. */
 export function noteOf(error: unknown): Note {
   if (error instanceof NotedError) return error.note;
   console.error("Onar:", error);
@@ -89,7 +89,7 @@ export function noteOf(error: unknown): Note {
   return { key: error instanceof RangeError ? "browser_too_large" : "browser_failed" }; // memory, or a canvas of that size
 }
 
-/** What a person can cause, in the worker. */
+/** An error with a message for the user, in the worker. */
 export class NotedError extends Error {
   constructor(readonly note: Note) {
     super(note.key);

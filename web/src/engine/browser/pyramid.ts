@@ -1,19 +1,20 @@
-/** The pyramid fill, as `onar/array_fill.py` computes it, but only where there are holes. */
+/** The pyramid fill of `onar/fills/pyramid.py`, computed in the holes only. */
 
+import shared from "../../shared.json";
 import type { Size } from "./pixels";
 
-const SMOOTHING_STEPS = 4;
+const { SMOOTHING_STEPS } = shared.pyramid;
 
 /**
  * Fill the holes of a photo.
  *
  * @param photo - H·W·3, 0 in its holes
  * @param known - H·W, 1 = known, 0 = hole
- * @returns H·W·3; known pixels are the photo's own. With nothing known at all: 0.5.
+ * @returns H·W·3; known pixels are the photo's own. Without known pixels: 0.5.
  */
 export function fillFrame(photo: Float32Array, known: Float32Array, size: Size): Float32Array {
   const holes = placesOf(known);
-  if (holes.length === 0) return photo; // coarser levels have nothing to give
+  if (holes.length === 0) return photo; // coarser levels are not needed
   if (known.length === 1) return photo.map((value) => value + 0.5);
   const coarse = { height: (size.height + 1) >> 1, width: (size.width + 1) >> 1 };
   const blocks = meansOfBlocks(photo, known, size, coarse);
@@ -25,7 +26,7 @@ export function fillFrame(photo: Float32Array, known: Float32Array, size: Size):
   return filled;
 }
 
-/** The numbers of the hole pixels. */
+/** Indices of the hole pixels. */
 function placesOf(known: Float32Array): Int32Array {
   let count = 0;
   for (let pixel = 0; pixel < known.length; pixel++) if (known[pixel] === 0) count++;
@@ -34,7 +35,7 @@ function placesOf(known: Float32Array): Int32Array {
   return places;
 }
 
-/** The means of the known pixels of 2×2 blocks, and which blocks know any; what an odd side lacks is hole. */
+/** Means of the known pixels of 2×2 blocks, and the blocks that have any; odd sides are padded with hole. */
 function meansOfBlocks(photo: Float32Array, known: Float32Array, size: Size, coarse: Size) {
   const count = coarse.height * coarse.width;
   const means = new Float32Array(3 * count);
@@ -60,7 +61,7 @@ function meansOfBlocks(photo: Float32Array, known: Float32Array, size: Size, coa
   return { photo: means, known: shares };
 }
 
-/** Put the linear enlargement of `rough` into the holes of `filled`. */
+/** Copy the linear enlargement of `rough` into the holes of `filled`. */
 function enlarge(rough: Float32Array, coarse: Size, filled: Float32Array, size: Size, holes: Int32Array): void {
   for (let number = 0; number < holes.length; number++) {
     const pixel = holes[number];
@@ -82,7 +83,7 @@ function enlarge(rough: Float32Array, coarse: Size, filled: Float32Array, size: 
   }
 }
 
-/** Give each hole pixel the mean of its neighbours, corners half as much; beyond the edges those at the edges. */
+/** Smooth each hole pixel by the weighted mean of its neighbours, with replicated borders. */
 function smooth(filled: Float32Array, size: Size, holes: Int32Array, smoothed: Float32Array): void {
   const { height, width } = size;
   for (let number = 0; number < holes.length; number++) {

@@ -1,13 +1,13 @@
-/** Files of the folder that the page lies in, whatever content type a host gives them. */
+/** Files of the page's folder, independent of the host's content types. */
 
 import { load } from "../../offline/kept";
 import type { Place } from "./protocol";
 
 /**
- * Several files, loaded together and decompressed where they are gzip; some hosts decompress them on the way.
+ * Load several files together, and decompress gzip that the host has not decompressed already.
  *
  * @param names - of `Place.files`
- * @param onShare - told the share of all their bytes that is there, from 0 to 1
+ * @param onShare - called with the loaded share of all bytes, from 0 to 1
  */
 export async function loadFiles<Name extends string>(
   place: Place,

@@ -1,4 +1,4 @@
-/** Holes as runs of pixels in rows: what touches, and how deep it is, in memory that follows the holes. */
+/** Holes as runs of pixels: connected components and distance transform, in memory proportional to the holes. */
 
 import { HOLE, type Holes } from "./pixels";
 
@@ -6,17 +6,17 @@ import { HOLE, type Holes } from "./pixels";
 const STRAIGHT = Math.fround(0.955);
 const DIAGONAL = Math.fround(1.3693);
 
-/** Which runs belong together: those that touch, also at a corner. */
+/** The connected components (8-connectivity) of runs. */
 export interface Parts {
   count: number;
-  /** Of each run, the number of its part; parts are numbered in the order of their first runs. */
+  /** Component of each run, numbered in the order of their first runs. */
   of: Int32Array;
 }
 
 export class Runs {
-  /** Of each row, the number of its first run; one more at the end. */
+  /** Index of the first run of each row, and the number of runs at the end. */
   readonly first: Int32Array;
-  /** Columns of each run; the end is outside. */
+  /** Columns of each run; the end is exclusive. */
   readonly start: Int32Array;
   readonly end: Int32Array;
 
@@ -50,9 +50,9 @@ export class Runs {
   }
 
   /**
-   * Distance of each hole pixel, in reading order, to the nearest known one in pixels; infinite when nothing is known.
+   * Distance transform: pixels from each hole pixel, in reading order, to the nearest known one; infinite without one.
    *
-   * What lies outside the holes' photo is not known.
+   * Pixels outside the photo are not known.
    */
   depths(): Float32Array {
     const { height, width } = this.holes;
@@ -86,7 +86,7 @@ export class Runs {
     return depths;
   }
 
-  /** What touches, also at a corner. */
+  /** Connected components (8-connectivity). */
   parts(): Parts {
     const parent = Int32Array.from(this.start, (_, run) => run);
     for (let row = 1; row < this.holes.height; row++) {
@@ -94,7 +94,7 @@ export class Runs {
       let run = this.first[row];
       while (upper < this.first[row] && run < this.first[row + 1]) {
         if (this.start[upper] <= this.end[run] && this.end[upper] >= this.start[run]) unite(parent, upper, run);
-        // Whichever ends first touches nothing further on.
+        // The run that ends first touches nothing further on.
         if (this.end[upper] < this.end[run]) upper++;
         else run++;
       }
@@ -106,7 +106,7 @@ export class Runs {
   }
 }
 
-/** The known pixels of a row, between what is outside. */
+/** The known pixels of a row, with unknown ones outside. */
 function clear(line: Float32Array): void {
   line.fill(0);
   line[0] = line[line.length - 1] = Infinity;
@@ -120,7 +120,7 @@ function rootOf(parent: Int32Array, run: number): number {
   return run;
 }
 
-/** The earlier of two roots becomes the root of both. */
+/** Union: the earlier of two roots becomes the root of both. */
 function unite(parent: Int32Array, one: number, other: number): void {
   const roots = [rootOf(parent, one), rootOf(parent, other)];
   parent[Math.max(...roots)] = Math.min(...roots);

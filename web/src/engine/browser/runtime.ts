@@ -1,22 +1,23 @@
-/** Networks, run by ONNX Runtime: on the processor, or on the GPU where that gives the same picture. */
+/** Networks by ONNX Runtime: on the CPU, or on the GPU where it gives the same result. */
 
 import * as onGpu from "onnxruntime-web/jspi";
 import gpuGlue from "onnxruntime-web/ort-wasm-simd-threaded.jspi.mjs?raw";
 import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?raw";
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import * as onProcessor from "onnxruntime-web/wasm";
+import shared from "../../shared.json";
 import type { Blend, Network } from "./inpaint";
 
 /** Of 255: a GPU that differs more from the processor is not used. */
 const MAX_DIFFERENCE = 2;
 
-/** More threads wait for each other more than they compute. */
+/** More threads are not faster. */
 const MAX_THREADS = 8;
 
-/** Sides of a blend's inputs are multiples of it; `BLEND_MULTIPLE` of onar/inference/backends.py. */
-const BLEND_MULTIPLE = 16;
+/** Sides of the blend's input are multiples of it. */
+const { BLEND_MULTIPLE } = shared.networks;
 
-/** Side in pixels of what GPU and processor are compared on. */
+/** Side in pixels of the picture on which GPU and CPU are compared. */
 const TRIED_SIDE = 256;
 
 type Inputs = Record<string, { data: Float32Array; channels: number }>;
@@ -26,16 +27,16 @@ export interface Networks {
   network: Network;
   /** Open a blend, an ONNX file (network, patches, coarse_patches, known) -> completed. */
   blend(content: Uint8Array): Promise<Blend>;
-  /** The device, as text for the user. */
+  /** The device, for the console. */
   description: string;
 }
 
 /**
  * Start ONNX Runtime.
  *
- * @param forGpu - whether its build for GPUs is to be used
+ * @param forGpu - whether to use the build for GPUs
  * @param binary - that build
- * @param content - a generator as an ONNX file, (photo, known) -> completed, on which a GPU is tried
+ * @param content - a generator as an ONNX file, (photo, known) -> completed, by which the GPU is tested
  */
 export async function startNetworks(
   forGpu: boolean,
@@ -61,7 +62,7 @@ function networksOf(generator: Model): Networks {
   };
 }
 
-/** A graph that is ready to run. */
+/** A loaded graph. */
 class Model {
   constructor(
     private readonly ort: typeof onProcessor,
@@ -114,7 +115,7 @@ function blendOf(model: Model): Blend {
   };
 }
 
-/** Tell a build of ONNX Runtime where its code is; the glue is a module, which hosts often give the wrong type. */
+/** Configure ONNX Runtime's code; its glue is a blob, because hosts often serve modules with the wrong type. */
 function prepare(ort: typeof onProcessor, binary: Uint8Array<ArrayBuffer>, module: string): void {
   ort.env.logLevel = "error"; // errors are raised as well
   ort.env.wasm.wasmBinary = binary;
@@ -122,16 +123,16 @@ function prepare(ort: typeof onProcessor, binary: Uint8Array<ArrayBuffer>, modul
   ort.env.wasm.numThreads = threads();
 }
 
-/** Browsers allow several only where the host sends certain headers. */
+/** Browsers allow threads only on cross-origin isolated pages. */
 function threads(): number {
   return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
-/** The generator on the GPU, where it completes a picture as the processor does, and sooner; null otherwise. */
+/** The generator on the GPU, if it gives the same result as the CPU, and faster; otherwise null. */
 async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model | null> {
   try {
     const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
-    await tryOut(gpu); // the first time its programs are made, which takes longer than they do
+    await tryOut(gpu); // warm-up: the first run compiles shaders
     const [expected, found] = [await tryOut(processor), await tryOut(gpu)];
     const same = found.completed.every((value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE);
     if (same && found.time < expected.time) return gpu;
@@ -149,7 +150,7 @@ async function tryOut(generator: Model): Promise<{ completed: Float32Array; time
   return { completed, time: performance.now() - begin };
 }
 
-/** Waves of several lengths and colours, with a square hole of a third of the side. */
+/** A test picture: waves of several lengths and colours, with a square hole of a third of the side. */
 function pictureWithHole(side: number): { photo: Float32Array; known: Float32Array } {
   const known = new Float32Array(side * side);
   const photo = new Float32Array(3 * known.length);
@@ -175,7 +176,7 @@ function pixels(data: Float32Array, channels: number, count: number): Float32Arr
   return transposed(data, channels, data.length / channels / count);
 }
 
-/** N matrices of so many rows and columns, each with its rows as columns. */
+/** Transpose N matrices. */
 function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(data.length);
   for (let start = 0, from = 0; start < data.length; start += rows * columns) {

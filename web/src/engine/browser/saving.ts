@@ -1,4 +1,4 @@
-/** A photo with its fills as a file, by what the browser encodes. */
+/** Encoding a photo with its fills by the browser. */
 
 import { encodePng } from "../png";
 import { contextOf, type Decoded } from "./decoding";
@@ -6,12 +6,12 @@ import { type Kind, readFacts } from "./facts";
 import { withMetadata } from "./jpeg";
 import type { Encoded, Note } from "./protocol";
 
-/** "same" is the photo's own format, or PNG where browsers cannot write that. */
+/** "same" is the photo's own format, or PNG where browsers cannot encode it. */
 const OF_KINDS: Record<Kind, string> = { jpeg: "jpeg", png: "png", webp: "webp", gif: "png", other: "png" };
 const ENDINGS: Record<string, string> = { jpeg: ".jpg", png: ".png", webp: ".webp" };
 const QUALITY = 0.95;
 
-/** Encode a photo that was made from a file. */
+/** Encode the photo of a file. */
 export async function encode(photo: Decoded, file: File, format: string): Promise<Encoded> {
   const original = new Uint8Array(await file.arrayBuffer());
   const facts = readFacts(original);
@@ -30,7 +30,7 @@ export async function encode(photo: Decoded, file: File, format: string): Promis
   return { content: new Blob([content], { type: written.type }), ending: ENDINGS[name], notes };
 }
 
-/** What no file leaves a browser with. */
+/** Losses of decoding in the browser. */
 export function lossesOf(original: Uint8Array): Note[] {
   const facts = readFacts(original);
   const notes: Note[] = [];
@@ -40,13 +40,13 @@ export function lossesOf(original: Uint8Array): Note[] {
   return notes;
 }
 
-/** The photo in a format, or as PNG where this browser has no canvas of its size. */
+/** The photo in a format, or as PNG where this browser cannot create a canvas of its size. */
 async function write(photo: Decoded, format: string): Promise<Blob> {
   const drawn = format === "png" ? null : await drawnAs(photo, format);
   return drawn ?? writePng(photo);
 }
 
-/** What the browser's canvas writes; null where it holds less than the photo, which some do without a word. */
+/** The encoding of the browser's canvas; null where the canvas was silently cropped. */
 async function drawnAs({ width, height, rgba }: Decoded, format: string): Promise<Blob | null> {
   try {
     const canvas = new OffscreenCanvas(width, height);
@@ -63,7 +63,7 @@ async function drawnAs({ width, height, rgba }: Decoded, format: string): Promis
   }
 }
 
-/** Every pixel as it is: a canvas changes the colours of what is half transparent. */
+/** Encode every pixel exactly: a canvas changes the colours of translucent pixels. */
 function writePng(photo: Decoded): Promise<Blob> {
   const { width, rgba } = photo;
   if (isTransparent(photo)) {
@@ -80,7 +80,7 @@ function writePng(photo: Decoded): Promise<Blob> {
   });
 }
 
-/** The same colours without transparency, as Onar writes files that hold none. */
+/** The colours without transparency, for formats that have none. */
 function opaque(rgba: Uint8ClampedArray<ArrayBuffer>): Uint8ClampedArray<ArrayBuffer> {
   const pixels = rgba.slice();
   for (let alpha = 3; alpha < pixels.length; alpha += 4) pixels[alpha] = 255;

@@ -2,15 +2,15 @@
 
 import { clampedView, HOLE, type Holes, noHoles, type Photo, SHARES, type Size } from "./pixels";
 
-/** Weights of the four source pixels round one that lies a quarter before the third, in 1/2048. */
+/** Weights of the four source pixels for a position a quarter before the third, in 1/2048. */
 const BEFORE = cubicWeights(0.75);
-/** The same for one that lies a quarter after the second. */
+/** The same for a position a quarter after the second. */
 const AFTER = cubicWeights(0.25);
 
 /**
- * The means of the known pixels of 2×2 blocks, and the blocks that know less than half; odd sides count as hole.
+ * Means of the known pixels of 2×2 blocks, and the blocks with less than half known; odd sides get a row of hole.
  *
- * Only known pixels are averaged: what lies under a hole does not reach the result.
+ * Only known pixels are averaged: values inside holes do not change the result.
  */
 export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Holes } {
   const size = { height: (photo.height + 1) >> 1, width: (photo.width + 1) >> 1 };
@@ -28,7 +28,7 @@ export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Ho
           const pixel = y * photo.width + x;
           if (unknown.data[pixel] === HOLE) continue;
           count++;
-          // Many means lie halfway between two levels: rounding as numpy does in 32 bits decides which it is.
+          // Many means lie halfway between two levels: round as numpy does in 32 bits.
           red = Math.fround(red + SHARES[photo.data[3 * pixel]]);
           green = Math.fround(green + SHARES[photo.data[3 * pixel + 1]]);
           blue = Math.fround(blue + SHARES[photo.data[3 * pixel + 2]]);
@@ -44,15 +44,15 @@ export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Ho
   return { photo: means, unknown: blocks };
 }
 
-/** A photo that `halve` has made, enlarged to the size of what it was made from; bicubic. */
+/** The result of `halve`, enlarged to the original size; bicubic. */
 export function double(photo: Photo, size: Size): Photo {
   const doubled: Photo = { ...size, data: new Uint8Array(3 * size.height * size.width) };
   const rounded = clampedView(doubled);
-  // The last four rows of the photo that were widened; a row is in the place of its number modulo 4.
+  // Ring buffer of the last four widened rows.
   const lines = Array.from({ length: 4 }, () => new Int32Array(3 * size.width));
   let widened = 0;
   for (let row = 0; row < size.height; row++) {
-    const second = ((row + 1) >> 1) - 1; // of the four rows that the weights are for
+    const second = ((row + 1) >> 1) - 1; // of the four weighted rows
     for (; widened <= Math.min(second + 2, photo.height - 1); widened++) widen(photo, widened, lines[widened & 3]);
     const [a, b, c, d] = [-1, 0, 1, 2].map(
       (offset) => lines[Math.min(Math.max(second + offset, 0), photo.height - 1) & 3],
@@ -66,7 +66,7 @@ export function double(photo: Photo, size: Size): Photo {
   return doubled;
 }
 
-/** A row of a photo at twice its width, times 2048. */
+/** A row enlarged to twice its width, times 2048. */
 function widen({ data, width }: Photo, row: number, line: Int32Array): void {
   const begin = 3 * row * width;
   for (let column = 0; 3 * column < line.length; column++) {

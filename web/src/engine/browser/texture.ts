@@ -1,7 +1,7 @@
 /**
- * Copied texture: holes get the photo's own texture, led by what a network put there.
+ * Copied texture: holes get the photo's own texture, guided by the network's fill.
  *
- * As `onar/inference/texture.py`, which says more about it.
+ * As `onar/inference/texture.py`, which explains it.
  */
 
 import { Box } from "./box";
@@ -25,11 +25,11 @@ import type { Blend, CopyPatches } from "./tools";
 import { inTurns } from "./window_plan";
 import { depthOf, findGroups } from "./windows";
 
-/** What gives fills the photo's texture. */
+/** How texture is copied. */
 export interface Copying {
   copyPatches: CopyPatches;
   blend: Blend;
-  /** Of PatchMatch. */
+  /** Seed of PatchMatch. */
   seed: number;
 }
 
@@ -37,14 +37,14 @@ export interface Copying {
  * Give filled holes texture.
  *
  * @param photo - with its holes filled; changed in place
- * @param bare - those of them that want texture; empty afterwards
+ * @param bare - the holes that get texture; empty afterwards
  */
 export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, progress: Progress): Promise<void> {
   const turns = planTexture(bare);
   const total = turns.flat().length;
   let done = 0;
   for (const windows of turns) {
-    // Before any of a turn changes the photo, all of them have seen it.
+    // All windows of a batch see the photo before any of them changes it.
     const fills: Fill[] = [];
     for (const window of windows) {
       const fill = await fillWindow(photo, bare, window, copying);
@@ -56,11 +56,11 @@ export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, 
   }
 }
 
-/** Windows round the holes that want texture, turn by turn: those of one turn do not touch. */
+/** Windows for the holes that get texture, in batches: windows of one batch do not touch. */
 export function planTexture(bare: Holes): Window[][] {
   const photo = Box.of(bare);
   const windows = findGroups(bare, rules.TEXTURE_NEAR).flatMap((group): Window[] => {
-    const side = rules.textureSide(depthOf(group.grown(1, photo).cropHoles(bare)));
+    const side = rules.maxTextureSide(depthOf(group.grown(1, photo).cropHoles(bare)));
     if (group.longerSide <= side) {
       const margin = Math.max(rules.TEXTURE_MARGIN, group.longerSide);
       return [{ core: group, shown: group.grown(margin, photo) }];
@@ -71,10 +71,10 @@ export function planTexture(bare: Holes): Window[][] {
   return inTurns(joinWindows(windows, photo, 1, 3 * rules.TEXTURE_SIDE));
 }
 
-/** What belongs into the holes of a core. */
+/** The fill of the holes of a core. */
 interface Fill {
   core: Box;
-  /** What the frame shows. */
+  /** The part of the photo that the frame covers. */
   near: Box;
   /** H·W·3 of `near`. */
   frame: Float32Array;
@@ -89,15 +89,15 @@ async function fillWindow(
   const hole = shown.cropHoles(bare);
   if (allHole(hole)) return null; // nothing to copy from
   const copies = await copyTexture(shown.cropPhoto(photo), hole, copyPatches, seed);
-  // Copying wants many surroundings, blending few.
+  // Copying needs much context, blending little.
   const near = core.grown(rules.TEXTURE_MARGIN, Box.of(bare));
-  const led = wholeFrameOf(near.cropPhoto(photo));
+  const network = wholeFrameOf(near.cropPhoto(photo));
   const known = knownFromHoles(near.cropHoles(bare));
   const place = new Box(near.top - shown.top, near.left - shown.left, near.bottom - shown.top, near.right - shown.left);
   const nearOf = (copy: Photo): Float32Array => {
     const frame = wholeFrameOf(place.cropPhoto(copy));
     for (let pixel = 0; pixel < known.length; pixel++) {
-      if (known[pixel]) frame.set(led.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
+      if (known[pixel]) frame.set(network.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
     }
     return frame;
   };
@@ -105,17 +105,17 @@ async function fillWindow(
   return {
     core,
     near,
-    frame: await blend(led, nearOf(copies.copied.photo), nearOf(copies.coarse.photo), known, shape),
+    frame: await blend(network, nearOf(copies.patches.photo), nearOf(copies.coarsePatches.photo), known, shape),
   };
 }
 
-/** A photo whose holes are filled with patches of it, at its own scale and at half the scale. */
+/** A photo whose holes are filled with its own patches, at its own scale and at half the scale. */
 interface Copies {
-  copied: Copy;
-  coarse: Copy;
+  patches: Copy;
+  coarsePatches: Copy;
 }
 
-/** Very deep holes are copied at half the scale, or less, to begin with, and get their detail back afterwards. */
+/** Copy patches; very deep holes are copied at half the scale, or less, and get their detail back afterwards. */
 async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Copies> {
   const depth = depthOf(hole);
   const small = halve(photo, hole);
@@ -125,7 +125,7 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
       const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
       return restoreDetail(photo, hole, kept, small.unknown);
     };
-    return { copied: restored(copies.copied), coarse: restored(copies.coarse) };
+    return { patches: restored(copies.patches), coarsePatches: restored(copies.coarsePatches) };
   }
   const fill = async ({ height, width, data }: Photo, holes: Holes, radius: number): Promise<Photo> => {
     return { height, width, data: await copyPatches(data, holes.data, { height, width }, radius, seed) };
@@ -134,12 +134,12 @@ async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, 
     ? await fill(photo, hole, rules.COARSE_RADIUS)
     : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
   return {
-    copied: { photo: await fill(photo, hole, rules.patchRadius(depth, holeShare(hole))) },
-    coarse: { photo: coarse },
+    patches: { photo: await fill(photo, hole, rules.patchRadius(depth, holeShare(hole))) },
+    coarsePatches: { photo: coarse },
   };
 }
 
-/** A copy with the known pixels of the photo that it was made from. */
+/** A copy with the known pixels of its photo. */
 function keepKnown(photo: Photo, hole: Holes, copy: Photo): Photo {
   const kept = { ...photo, data: photo.data.slice() };
   for (let pixel = 0; pixel < hole.data.length; pixel++) {

@@ -1,4 +1,4 @@
-/** What completing leaves to others: networks and PatchMatch, wherever they run. */
+/** Interfaces of the networks and of PatchMatch. */
 
 /** A network on windows of one size: photo N·H·W·3 in [0, 1], 0 in the holes, known N·H·W (1 = known) → N·H·W·3. */
 export type Network = (
@@ -17,9 +17,9 @@ export type Blend = (
 ) => Promise<Float32Array>;
 
 /**
- * PatchMatch, as `fill_with_patches` in `onar/patchmatch.py`: photo H·W·3, hole H·W (255 = hole) → H·W·3.
+ * PatchMatch, as `fill_with_patches` in `onar/fills/patchmatch.py`: photo H·W·3, hole H·W (255 = hole) → H·W·3.
  *
- * What the photo holds inside its holes makes no difference. It may be all hole.
+ * Values inside holes are ignored. There may be no known pixels.
  */
 export type CopyPatches = (
   photo: Uint8Array,
@@ -33,7 +33,7 @@ export interface Generator {
   network: Network;
   /** Side in pixels of the crops that the network was trained on. */
   trainingSize: number;
-  /** Sides are padded inside to multiples of it, and cost what the next multiple would. */
+  /** Sides are padded to multiples of it. */
   step: number;
 }
 

@@ -1,9 +1,10 @@
 /**
- * Which windows of a photo a network gets, so that all holes are filled for few pixels: a plan, with nothing filled.
+ * Which windows of a photo the network gets: a plan that covers all holes with few pixels; nothing is filled here.
  *
- * The same plan as that of `onar/inference/window_plan.py`, which says more about it.
+ * The same plan as that of `onar/inference/window_plan.py`, which explains it.
  */
 
+import shared from "../../shared.json";
 import type { Box } from "./box";
 import { joinWindows, roundUp, type Window } from "./joining";
 import { HOLE, type Holes, noHoles } from "./pixels";
@@ -11,41 +12,37 @@ import * as rules from "./rules";
 import { Runs } from "./runs";
 import { findGroups, splitByDepth } from "./windows";
 
-/** Holes are planned for one by one up to this number: joining takes time with its square. */
-export const MOST_GROUPS = 10_000;
-
-/** Side in pixels of the blocks by which `findClusters` sees that windows overlap. */
-const BLOCK = 8;
+const { MAX_GROUPS, BLOCK } = shared.plan;
 
 export class Planner {
-  /** Longest side that is shown. */
+  /** Maximum side of `Window.shown`. */
   readonly limit: number;
 
   /**
-   * @param photo - all of it
+   * @param photo - the whole photo
    * @param trainingSize - side in pixels of the crops that the network was trained on
-   * @param step - what is shown has a multiple of so many pixels a side, as far as the photo does
+   * @param step - sides of `Window.shown` are multiples of it, as far as the photo's sides allow
    */
   constructor(
     private readonly photo: Box,
     private readonly trainingSize: number,
     private readonly step: number,
   ) {
-    this.limit = rules.longestSide(trainingSize);
+    this.limit = rules.maxSide(trainingSize);
   }
 
-  /** Windows round all that is unknown, turn by turn: those of one turn may be filled at once. */
+  /** Windows for all unknown pixels, in batches: windows of one batch do not depend on each other. */
   plan(unknown: Holes): Window[][] {
     const { deep: large, shallow: small } = splitByDepth(unknown, rules.SMALL);
     const windows = this.join([...this.windows(small, rules.SMALL), ...this.windows(large, Infinity)]);
-    return inTurns(findClusters(windows, this.photo).flatMap((cluster) => this.cutEvenly(cluster, unknown, large)));
+    return inTurns(findClusters(windows, this.photo).flatMap((cluster) => this.splitEvenly(cluster, unknown, large)));
   }
 
-  /** Windows of any size round deep holes, for filling them at half the scale. */
+  /** Windows of any size for deep holes, which are filled at half the scale. */
   planDeep(deep: Holes): Window[] {
-    const { margin, atLeast } = rules.surroundings(Infinity, this.trainingSize);
+    const { margin, minSide } = rules.context(Infinity, this.trainingSize);
     const windows = findGroups(deep).map((core) => {
-      const shown = core.grown(Math.max(margin, core.longerSide >> 2), this.photo, atLeast);
+      const shown = core.grown(Math.max(margin, core.longerSide >> 2), this.photo, minSide);
       return { core, shown };
     });
     return joinWindows(windows, this.photo, 2, this.photo.longerSide);
@@ -55,26 +52,26 @@ export class Planner {
     return joinWindows(windows, this.photo, this.step, this.limit);
   }
 
-  /** Windows round holes of up to that depth. */
+  /** Windows for holes of up to `depth`. */
   private windows(holes: Holes, depth: number): Window[] {
     let groups = findGroups(holes);
-    for (let block = 2; groups.length > MOST_GROUPS; block *= 2) groups = findGroups(holes, block);
-    return groups.flatMap((group) => this.cut(group, holes, depth));
+    for (let block = 2; groups.length > MAX_GROUPS; block *= 2) groups = findGroups(holes, block);
+    return groups.flatMap((group) => this.split(group, holes, depth));
   }
 
-  /** One window for a group, or as many as it takes; small ones where that saves a third, as along a line. */
-  private cut(group: Box, holes: Holes, depth: number): Window[] {
+  /** As few windows as possible for a group, or small ones where they save a third, as along a line. */
+  private split(group: Box, holes: Holes, depth: number): Window[] {
     const large = this.pieces(group, holes, depth, this.limit);
-    const { atLeast: size } = rules.surroundings(Infinity, this.trainingSize);
+    const { minSide: size } = rules.context(Infinity, this.trainingSize);
     if (group.longerSide <= size) return large;
     const small = this.join(this.pieces(group, holes, depth, size));
     return 3 * this.pixels(small) <= 2 * this.pixels(large) ? small : large;
   }
 
-  /** Windows that show up to so many pixels a side. */
+  /** Windows of at most `size` pixels a side. */
   private pieces(group: Box, holes: Holes, depth: number, size: number): Window[] {
-    const { margin, atLeast } = rules.surroundings(depth, this.trainingSize);
-    const shown = group.grown(margin, this.photo, atLeast);
+    const { margin, minSide } = rules.context(depth, this.trainingSize);
+    const shown = group.grown(margin, this.photo, minSide);
     if (shown.longerSide <= size) return [{ core: group, shown }];
     const less = (3 * margin) >> 2; // rounding up gives back as much on average
     return group.pieces(size - 2 * less).flatMap((piece) => {
@@ -83,21 +80,21 @@ export class Planner {
     });
   }
 
-  /** Windows that overlap, or equal parts of all that they show, whatever is fewer pixels. */
-  private cutEvenly(windows: Window[], unknown: Holes, large: Holes): Window[] {
+  /** Overlapping windows, or equal parts of their bounding box, whichever is fewer pixels. */
+  private splitEvenly(windows: Window[], unknown: Holes, large: Holes): Window[] {
     if (windows.length === 1) return windows;
     const core = windows.map((window) => window.core).reduce((all, one) => all.joined(one));
-    const even = this.join(this.cut(core, unknown, core.touches(large) ? Infinity : rules.SMALL));
+    const even = this.join(this.split(core, unknown, core.touches(large) ? Infinity : rules.SMALL));
     return this.pixels(even) < this.pixels(windows) ? even : windows;
   }
 
-  /** What the network gets for windows. */
+  /** Pixels of the network's input. */
   private pixels(windows: Window[]): number {
     return windows.reduce((total, { shown }) => total + roundUp(shown, this.photo, this.step).area, 0);
   }
 }
 
-/** Windows by what they overlap, also by way of others; in the order of each cluster's first. */
+/** Connected components of overlapping windows, in the order of each one's first. */
 function findClusters(windows: Window[], photo: Box): Window[][] {
   const shown = noHoles({ height: Math.ceil(photo.height / BLOCK), width: Math.ceil(photo.width / BLOCK) });
   for (const { shown: box } of windows) {
@@ -118,7 +115,7 @@ function findClusters(windows: Window[], photo: Box): Window[][] {
   return [...clusters.values()];
 }
 
-/** Windows that may be filled at once, turn by turn: those whose cores touch are not, so that fills go on. */
+/** Batches of windows, one after the other; windows whose cores touch are in different ones, so that fills go on. */
 export function inTurns(windows: Window[]): Window[][] {
   const turns: Window[][] = [];
   const turnOf = new Int32Array(windows.length);

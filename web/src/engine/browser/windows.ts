@@ -1,13 +1,14 @@
-/** Where the holes of a photo are: boxes round groups of them, and how deep they are; as `onar/inference/windows.py`. */
+/** Geometry of holes: bounding boxes of groups of holes, and their depth; as `onar/inference/windows.py`. */
 
 import { Box } from "./box";
 import { HOLE, type Holes, noHoles } from "./pixels";
 import { type Parts, Runs } from "./runs";
 
 /**
- * Boxes round holes, or round groups of them that lie in blocks that touch, also at a corner; in reading order.
+ * Bounding boxes of the connected components (8-connectivity) of holes, in reading order.
  *
- * @param block - side of a block in pixels; with more than 1, holes less than that apart are one group
+ * @param block - side in pixels of the blocks that are connected instead of single pixels; above 1, holes closer than
+ *   that are one group
  */
 export function findGroups(holes: Holes, block = 1): Box[] {
   const place = Box.of(holes).shrunk(holes);
@@ -28,7 +29,7 @@ export function findGroups(holes: Holes, block = 1): Box[] {
   return boxes.sort((a, b) => a.top - b.top || a.left - b.left || a.bottom - b.bottom || a.right - b.right);
 }
 
-/** The box of each part. */
+/** The bounding box of each component. */
 function boxesOf(runs: Runs, parts: Parts): Box[] {
   const top = new Int32Array(parts.count).fill(-1);
   const left = new Int32Array(parts.count);
@@ -49,7 +50,7 @@ function boxesOf(runs: Runs, parts: Parts): Box[] {
   return Array.from(top, (_, part) => new Box(top[part], left[part], bottom[part], right[part]));
 }
 
-/** Which blocks of so many pixels a side, laid out from a box's corner, hold any hole of that box. */
+/** Which blocks of `size` × `size` pixels, aligned with a box's corner, hold any hole of that box. */
 export function blocksWithHoles(holes: Holes, size: number, box = Box.of(holes)): Holes {
   const blocks = noHoles({ height: Math.ceil(box.height / size), width: Math.ceil(box.width / size) });
   for (let row = box.top; row < box.bottom; row++) {
@@ -65,7 +66,7 @@ export function blocksWithHoles(holes: Holes, size: number, box = Box.of(holes))
   return blocks;
 }
 
-/** Holes with all that is at most so many pixels from them, rows or columns. */
+/** Holes dilated by a square of 2 · reach + 1 pixels a side. */
 export function dilated(holes: Holes, reach: number): Holes {
   return spread(spread(holes, reach, 1, holes.width, holes.height), reach, holes.width, holes.height, holes.width);
 }
@@ -75,7 +76,7 @@ function spread(holes: Holes, reach: number, step: number, length: number, count
   const result = noHoles(holes);
   const between = step === 1 ? length : 1;
   for (let line = 0; line < count; line++) {
-    let last = -Infinity; // where the line was hole
+    let last = -Infinity; // the last hole pixel
     for (let at = -reach; at < length; at++) {
       const ahead = at + reach;
       if (ahead < length && holes.data[line * between + ahead * step] === HOLE) last = ahead;
@@ -85,12 +86,12 @@ function spread(holes: Holes, reach: number, step: number, length: number, count
   return result;
 }
 
-/** The holes that are somewhere deeper than so many pixels, whole; pixels that touch, also at a corner, are one. */
+/** The connected components (8-connectivity) of holes whose largest depth exceeds `depth`. */
 export function deeperThan(holes: Holes, depth: number): Holes {
   return splitByDepth(holes, depth).deep;
 }
 
-/** The holes that are somewhere deeper than so many pixels, and those that are nowhere. */
+/** The connected components of holes whose largest depth exceeds `depth`, and the others. */
 export function splitByDepth(holes: Holes, depth: number): { deep: Holes; shallow: Holes } {
   const runs = new Runs(holes);
   const parts = runs.parts();
@@ -112,7 +113,7 @@ export function splitByDepth(holes: Holes, depth: number): { deep: Holes; shallo
   return { deep, shallow };
 }
 
-/** The hole pixels that are deeper than so many pixels. */
+/** The hole pixels deeper than `depth`. */
 export function coresDeeperThan(holes: Holes, depth: number): Holes {
   const runs = new Runs(holes);
   const depths = runs.depths();
@@ -128,7 +129,7 @@ export function coresDeeperThan(holes: Holes, depth: number): Holes {
   return cores;
 }
 
-/** The largest depth of holes, of which there are some; infinite when nothing is known. */
+/** The largest depth of holes; infinite when nothing is known. */
 export function depthOf(holes: Holes): number {
   return new Runs(holes).depths().reduce((deepest, depth) => Math.max(deepest, depth), 0);
 }

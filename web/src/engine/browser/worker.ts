@@ -15,7 +15,7 @@ import { encode, lossesOf } from "./saving";
 
 const PATCHMATCH = "patchmatch.wasm";
 
-/** What a call gets besides its argument. */
+/** Further arguments of a call. */
 interface Circumstances {
   onProgress: OnProgress;
   signal: AbortSignal;
@@ -36,7 +36,7 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       const { width, height } = picture;
       const shown = await view(picture);
       if (shown !== picture) picture.close();
-      loadTools().catch(() => {}); // whoever opens a photo will fill it; a fill tells what went wrong
+      loadTools().catch(() => {}); // preload for the first fill, which reports errors
       return { width, height, view: shown, notes: lossesOf(await bytesOf(source.file)) };
     },
 
@@ -74,15 +74,15 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   else {
     wanted.set(data.number, new AbortController());
     const work = () => answer(data.number, data.name, data.argument);
-    // Who looks closely waits for no fill to end, as far as that lets anything else be done.
+    // Close-ups do not wait for a fill.
     if (data.name === "part") void work();
     else last = last.then(work);
   }
 };
 
-/** Hold a lock for as long as this worker lives: where browsers have locks, the page sees by it when one has ended. */
-function begin(told: Place, lock: string): void {
-  place = told;
+/** Hold a lock while this worker is alive, by which the page notices its end. */
+function begin(given: Place, lock: string): void {
+  place = given;
   navigator.locks?.request(lock, () => {
     self.postMessage({ kind: "alive" } satisfies FromWorker);
     return new Promise(() => {});
@@ -91,31 +91,31 @@ function begin(told: Place, lock: string): void {
 
 async function answer<Name extends Call>(number: number, name: Name, argument: Calls[Name][0]): Promise<void> {
   const { signal } = wanted.get(number) as AbortController;
-  const onProgress = (progress: Progress) => tell({ kind: "progress", number, progress });
+  const onProgress = (progress: Progress) => post({ kind: "progress", number, progress });
   try {
     signal.throwIfAborted();
-    tell({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
+    post({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
   } catch (error) {
-    // Memory that ran out, or a GPU that went away. For a part, which only looks blurred, nothing else is given up.
+    // Out of memory, or a lost GPU. A failed close-up only looks blurred, so the worker is kept.
     const broken = !(error instanceof NotedError) && name !== "part";
-    tell(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
+    post(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
   } finally {
     wanted.delete(number);
   }
 }
 
-function tell(message: Answer): void {
+function post(message: Answer): void {
   self.postMessage(message, message.kind === "done" ? viewsIn(message.result) : []);
 }
 
-/** The bitmaps in a result: they are handed over, not copied. */
+/** The bitmaps of a result, which are transferred. */
 function viewsIn(result: unknown): ImageBitmap[] {
   if (result instanceof ImageBitmap) return [result];
   const { view, patches = [] } = result as { view?: ImageBitmap; patches?: Patch[] };
   return [...(view ? [view] : []), ...patches.map((patch) => patch.view)];
 }
 
-/** What fills holes, loaded once; once more when that failed. One call at a time hears how far it is. */
+/** Load networks and PatchMatch once, and again after a failure; one call at a time gets the progress. */
 function loadTools(onProgress: OnProgress = () => {}): Promise<Tools> {
   onLoading = onProgress;
   if (loading.doing === "loading") onProgress(loading);

@@ -1,16 +1,16 @@
-/** Work that is asked for more often than it can be done. */
+/** Debounced work. */
 
 export interface Latest<T> {
-  /** Ask for the work in a moment; what was asked for before is given up. */
+  /** Request the work; an earlier request is aborted. */
   ask(input: T): void;
   stop(): void;
 }
 
 /**
- * Do the latest of what is asked for, when nobody has asked for anything else for a moment.
+ * Debounce: run the latest request after a delay without further ones.
  *
- * @param work - is told by its signal when it is given up; what it then raises is of no interest
- * @param delayMs - how long a moment is
+ * @param work - is aborted by its signal; errors are ignored then
+ * @param delayMs - the delay
  */
 export function latest<T>(work: (input: T, signal: AbortSignal) => Promise<void>, delayMs: number): Latest<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,56 +1,64 @@
-/** The settings of generated masks, and what the server draws with them. */
+/** Settings of generated masks, and the server's samples. */
 
-import { language } from "../../texts/texts";
+import shared from "../../shared.json";
+import { language, nameOf } from "../../texts/texts";
 
-export const MASK_TYPES = ["irregular", "rectangle", "mixed", "object"] as const;
-export type MaskType = (typeof MASK_TYPES)[number];
+const { MASK_TYPES: SHAPES, MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS } = shared.mask_settings;
+const { MIN_SIZE_RATIO, MAX_HOLE_RATIO } = shared.mask_samples;
+
+export const MASK_TYPES = Object.entries(SHAPES);
+
+/** A mask type with what it draws, in the language of the page. */
+export function maskTypeLabel(type: string, shapes: string): string {
+  return `${type}: ${nameOf(type, shapes)}`;
+}
 
 export interface MaskSettings {
-  mask_type: MaskType;
+  mask_type: string;
   max_masks: number;
   max_size_ratio: number;
   max_thickness: number;
-  /** Whether the holes go by their share of the photo, in place of `max_masks`. */
+  /** Whether holes are drawn until they cover a share of the photo, instead of `max_masks`. */
   by_share: boolean;
   lowest: number;
   highest: number;
   seed: number;
 }
 
-/** Those of `onar train` when nobody sets them. */
+/** The defaults of `onar train`. */
 export const DEFAULTS: MaskSettings = {
   mask_type: "irregular",
-  max_masks: 3,
-  max_size_ratio: 0.3,
-  max_thickness: 20,
+  max_masks: MAX_MASKS,
+  max_size_ratio: MAX_SIZE_RATIO,
+  max_thickness: MAX_THICKNESS,
   by_share: false,
   lowest: 0.1,
   highest: 0.3,
   seed: 0,
 };
 
-/** Numbers that are set by a slider. */
+/** Settings with a slider. */
 export type Amount = "max_masks" | "max_size_ratio" | "max_thickness" | "lowest" | "highest";
 
 export const RANGES: Record<Amount, { min: number; max: number; step: number }> = {
   max_masks: { min: 1, max: 20, step: 1 },
-  max_size_ratio: { min: 0.05, max: 1, step: 0.01 },
+  max_size_ratio: { min: MIN_SIZE_RATIO, max: 1, step: 0.01 },
   max_thickness: { min: 1, max: 120, step: 1 },
-  lowest: { min: 0.01, max: 0.9, step: 0.01 },
-  highest: { min: 0.01, max: 0.9, step: 0.01 },
+  lowest: { min: 0.01, max: MAX_HOLE_RATIO, step: 0.01 },
+  highest: { min: 0.01, max: MAX_HOLE_RATIO, step: 0.01 },
 };
 
-/** What the server answers. */
+/** The server's answer. */
 export interface MaskSamples {
   /** A `data:` URL. */
   sheet: string;
   columns: number;
-  /** What share of its photo each mask covers. */
+  /** Share of holes of each mask. */
   shares: number[];
   flags: string;
 }
 
-/** Where masks with such settings are drawn; shares may be given in either order. */
+/** URL of masks with these settings; shares may be in either order. */
 export function addressOf(settings: MaskSettings): string {
   const { by_share, lowest, highest, ...others } = settings;
   const query = new URLSearchParams(Object.entries(others).map(([name, value]) => [name, String(value)]));
@@ -69,7 +77,7 @@ export function summary(shares: number[]): { low: number; high: number; mean: nu
   };
 }
 
-/** A share as the reader writes it: 3.1% or %3,1. */
+/** A share in the notation of the language: 3.1% or %3,1. */
 export function percent(share: number): string {
   return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 1 });
 }

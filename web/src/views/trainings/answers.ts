@@ -1,13 +1,13 @@
-/** What the server says of trainings: the answers of `api/trainings`. */
+/** Answers of `api/trainings`. */
 
 import type { Line } from "../../engine/engine";
 import { problemIn, sentence } from "../../problems";
 import { say } from "../../texts/texts";
 
 export interface Progress {
-  /** Which epoch is being trained, from 1. */
+  /** The current epoch, from 1. */
   epoch: number;
-  /** How many there will be; a broken number when steps or minutes end the run earlier. */
+  /** Number of epochs; fractional when steps or minutes end the run earlier. */
   epochs: number;
   epochs_done: number;
   step: number;
@@ -15,7 +15,7 @@ export interface Progress {
   seconds_left: number;
 }
 
-/** What is wrong with a file of a training. */
+/** A problem with a file of a training. */
 export interface TrainingProblem {
   kind: "no_access" | "no_settings" | "no_log";
   /** Its name in the results folder. */
@@ -25,10 +25,10 @@ export interface TrainingProblem {
 /** A training in one line. */
 export interface Training {
   name: string;
-  /** When it last logged something, in seconds since 1970 by the server's clock. */
+  /** Time of the last log entry, in seconds since 1970 by the server's clock. */
   changed: number;
   finished: boolean;
-  /** Whether it was ended before that, and nothing trains into its folder any more. */
+  /** Whether it stopped before its end, and no process trains into its folder. */
   stopped: boolean;
   /** null before the first step is logged. */
   progress: Progress | null;
@@ -56,9 +56,9 @@ export interface TrainingInFull extends Training {
 /** An answer. */
 export interface Answer<T> {
   content: T;
-  /** The same for the same content. */
+  /** The ETag. */
   mark: string | null;
-  /** What the server's clock showed, in seconds since 1970. */
+  /** The server's time, in seconds since 1970. */
   now: number;
 }
 
@@ -70,10 +70,10 @@ export class NoAnswerError extends Error {
 }
 
 const TRAININGS = "api/trainings";
-const LONGEST_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /**
- * Ask the server; the browser sends along what it has, and a training in which nothing changed is not sent again.
+ * Send a request; by ETags, unchanged trainings are not sent again.
  *
  * @returns null when there is no such training
  * @throws NoAnswerError
@@ -81,7 +81,7 @@ const LONGEST_MS = 30_000;
 export async function ask<T>(name = ""): Promise<Answer<T> | null> {
   let answer: Response;
   try {
-    answer = await fetch(name ? addressOf(name) : TRAININGS, { signal: AbortSignal.timeout(LONGEST_MS) });
+    answer = await fetch(name ? addressOf(name) : TRAININGS, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new NoAnswerError(() => say("watch_no_answer"));
   }
@@ -98,12 +98,12 @@ export async function ask<T>(name = ""): Promise<Answer<T> | null> {
   };
 }
 
-/** Where a training is told of; its name may have slashes. */
+/** URL of a training; its name may have slashes. */
 export function addressOf(name: string): string {
   return `${TRAININGS}/${name.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-/** Where a sample sheet is; one that was written anew has another address. */
+/** URL of a sample sheet, which changes when the sheet is rewritten. */
 export function addressOfSheet(name: string, sheet: Sheet): string {
   return `${addressOf(name)}/sheets/${sheet.epoch}?changed=${sheet.changed}`;
 }

@@ -11,7 +11,7 @@ import { digits, epochs } from "./words";
 const HEIGHT = 190;
 const ROWS = 12;
 
-/** Curves by epoch, with what they are worth in words and as a table. */
+/** Charts of curves by epoch, with a description and a table. */
 export function Chart({ title, lines }: { title: string; lines: Line[] }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const at = useSignal<number | null>(null);
@@ -39,7 +39,7 @@ export function Chart({ title, lines }: { title: string; lines: Line[] }): JSX.E
   );
 }
 
-/** A piece of a line, as a key to it. */
+/** A legend swatch of a line. */
 export function Swatch({ colour, dash = 0 }: { colour: number | null; dash?: number }): JSX.Element {
   return (
     <svg class={`watch-swatch ${colourClass(colour)}`} viewBox="0 0 24 4" aria-hidden="true">
@@ -89,7 +89,7 @@ function Table({ title, lines }: { title: string; lines: Line[] }): JSX.Element 
 }
 
 function inWords(title: string, lines: Line[]): string {
-  const told = lines.map(({ label, curve }) =>
+  const values = lines.map(({ label, curve }) =>
     say("watch_curve", {
       label,
       first: digits(curve.values[0] ?? null),
@@ -97,10 +97,10 @@ function inWords(title: string, lines: Line[]): string {
       epoch: epochs(curve.epochs.at(-1) ?? 0),
     }),
   );
-  return `${title}. ${told.join("; ")}`;
+  return `${title}. ${values.join("; ")}`;
 }
 
-/** Keep a plot of the lines in an element; it is made anew only when more than its points has changed. */
+/** Keep a plot of the lines in an element; it is recreated only when more than its points changes. */
 function usePlot(
   host: { current: HTMLDivElement | null },
   lines: Line[],
@@ -165,7 +165,7 @@ function optionsOf(host: HTMLElement, lines: Line[], onCursor: (epoch: number | 
   };
 }
 
-/** The colour of a class of `watch.css`, for a canvas, which knows no classes. */
+/** The colour of a class of `watch.css`, for a canvas. */
 function colourIn(host: HTMLElement, colour: number | null): string {
   const probe = document.createElement("span");
   probe.className = colourClass(colour);

@@ -1,16 +1,16 @@
-/** What a chart shows: the curves of several trainings, and what can be said of them in words. */
+/** The curves of several trainings for a chart. */
 
 import type { Curve, TrainingInFull } from "./answers";
 
-/** How many colours and how many kinds of dashes `watch.css` and the chart know; more begin anew. */
+/** Number of colours in `watch.css`; further lines reuse them. */
 export const COLOURS = 8;
-/** Lengths of dashes and gaps in pixels; the first line is whole. */
+/** Dash patterns in pixels; the first line is solid. */
 export const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 
 /** One curve of a chart. */
 export interface Line {
   label: string;
-  /** null for what belongs to no training in particular. */
+  /** null for curves of no particular training. */
   colour: number | null;
   dash: number;
   curve: Curve;
@@ -33,8 +33,8 @@ export function lossLines(watched: Watched[], loss: string): Line[] {
 /**
  * The curves of a score, one for each training and method.
  *
- * One training has a colour for each method, its own for the first; several have a colour each, and a dash for each method. What scores the
- * same in all of them, as a method that learns nothing does on the same photos, is one line.
+ * One training has a colour per method, its own for the first; several have a colour each, and a dash pattern per method.
+ * Baselines with the same scores in all of them are one line.
  */
 export function scoreLines(watched: Watched[], score: string): Line[] {
   return methodsOf(watched).flatMap((method, number): Line[] => {
@@ -56,12 +56,12 @@ export function methodsOf(watched: Watched[]): string[] {
   return namesOf(watched.flatMap(({ training }) => Object.values(training.scores)));
 }
 
-/** The names in several records, each once, in the order in which they come. */
+/** The distinct keys of several records, in order of appearance. */
 export function namesOf(records: Record<string, unknown>[]): string[] {
   return [...new Set(records.flatMap((record) => Object.keys(record)))];
 }
 
-/** The curves over common epochs, as uPlot takes them; null where a curve has no value. */
+/** The curves over common epochs in uPlot's format; null where a curve has no value. */
 export function joined(lines: Line[]): [number[], ...(number | null)[][]] {
   const epochs = [...new Set(lines.flatMap((line) => line.curve.epochs))].sort((a, b) => a - b);
   const places = new Map(epochs.map((epoch, place) => [epoch, place]));
@@ -92,7 +92,7 @@ export function lastEpoch(lines: Line[]): number {
   return Math.max(...lines.map((line) => line.curve.epochs.at(-1) ?? 0));
 }
 
-/** At most so many rows of a table: evenly spread epochs, the last of them the newest, with a value for each line. */
+/** At most `most` rows of a table: evenly spaced epochs up to the last one, with a value for each line. */
 export function rowsOf(lines: Line[], most: number): { epoch: number; values: (number | null)[] }[] {
   const [epochs] = joined(lines);
   const count = Math.min(most, epochs.length);

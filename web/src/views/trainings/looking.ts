@@ -1,18 +1,18 @@
-/** Looking again and again, while somebody sees it and as long as there may be something new. */
+/** Polling while the view is visible. */
 
 export const SECONDS = 2;
 
 export interface Looking {
-  /** Look at once. */
+  /** Poll now. */
   again(): void;
   stop(): void;
 }
 
 /**
- * Look now, and every `SECONDS` after that.
+ * Poll now, and every `SECONDS` after that.
  *
- * @param look - looks once; says whether there may be more to see later
- * @param isSeen - whether anybody sees what is looked at; nobody is asked while nobody does
+ * @param look - polls once; returns whether more may follow
+ * @param isSeen - whether the view is visible; there are no requests while it is not
  */
 export function keepLooking(look: () => Promise<boolean>, isSeen: () => boolean): Looking {
   let timer: ReturnType<typeof setTimeout> | undefined;

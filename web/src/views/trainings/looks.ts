@@ -1,13 +1,13 @@
-/** When the page looks otherwise: what is drawn with the page's colours on a canvas is then drawn anew. */
+/** Changes of the theme, after which canvases are redrawn. */
 
 import { signal } from "@preact/signals";
 
-/** Changes with the look of the page. */
+/** Changes with the theme. */
 export const looks = signal(0);
 
 let observed = false;
 
-/** Notice from now on when the page turns dark or light, by the computer's setting or by choice. */
+/** Watch the theme, of the system or by choice. */
 export function noticeLooks(): void {
   if (observed) return;
   observed = true;

@@ -7,7 +7,7 @@ import { Swatch } from "./chart";
 import type { Watched } from "./curves";
 import { choiceOf, epochsWithSheets, epochToShow, sheetOf } from "./sheet_choice";
 
-/** The sample sheets of the watched trainings, beside each other; the newest, until the reader chooses another one. */
+/** The sample sheets of the watched trainings, side by side; the newest, until the user chooses another one. */
 export function Sheets({ watched }: { watched: Watched[] }): JSX.Element | null {
   const wanted = useSignal<number | null>(null);
   const id = useId();

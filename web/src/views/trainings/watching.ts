@@ -1,4 +1,4 @@
-/** What is known of the trainings, and which of them a person watches. */
+/** The state of the trainings view: the trainings, and which are watched. */
 
 import { signal } from "@preact/signals";
 import type { Line } from "../../engine/engine";
@@ -14,28 +14,28 @@ export type Choice = ReadonlyMap<string, number>;
 /** Those that are watched; null before there is any. */
 export const chosen = signal<Choice | null>(null);
 
-/** Whether the page chose them: it then goes on to a training that starts later. */
+/** Whether they are the page's own choice, which switches to a training that starts later. */
 let byThePage = true;
 
-/** Watch a training, or no longer, because a person wants it so. */
+/** Toggle a training, by the user's choice. */
 export function toggle(name: string): void {
   byThePage = false;
   chosen.value = toggled(chosen.value, name);
 }
 
-/** What is known of those. */
+/** Their details. */
 export const shown = signal<ReadonlyMap<string, TrainingInFull>>(new Map());
 
-/** The server's clock at the last look, in seconds since 1970. */
+/** The server's time at the last poll, in seconds since 1970. */
 export const now = signal(0);
 
-/** Why the last look failed; null when it did not. */
+/** The error of the last poll, or null. */
 export const problem = signal<Line | null>(null);
 
-/** The mark of the answer that each training is known by; that of the list has no name. */
+/** ETags of the answers by training; that of the list has an empty name. */
 const marks = new Map<string, string | null>();
 
-/** Ask about the trainings and about those that are watched; says whether there may be more to see later. */
+/** Poll the list and the watched trainings; returns whether more may follow. */
 export async function look(): Promise<boolean> {
   try {
     const list = (await ask<Training[]>()) as Answer<Training[]>;
@@ -46,7 +46,7 @@ export async function look(): Promise<boolean> {
     chosen.value = stillThere(kept, list.content);
     const watched = list.content.filter((training) => chosen.value?.has(training.name));
     const known = await Promise.all(watched.map(lookAt));
-    // The same objects say that there is nothing to draw anew.
+    // Identical objects avoid rendering again.
     const after = new Map(known.flatMap((training) => (training ? [[training.name, training] as const] : [])));
     if (!isSame(shown.value, after)) shown.value = after;
     problem.value = null;
@@ -59,7 +59,7 @@ export async function look(): Promise<boolean> {
 
 async function lookAt({ name, changed, finished }: Training): Promise<TrainingInFull | null> {
   const known = shown.value.get(name);
-  // One that has ended may have begun anew in the same folder.
+  // An ended training may have been restarted in the same folder.
   if (known?.finished && finished && known.changed === changed) return known;
   const answer = await ask<TrainingInFull>(name);
   if (answer === null) return null;
@@ -76,7 +76,7 @@ function isSame<T>(one: ReadonlyMap<string, T>, other: ReadonlyMap<string, T>): 
   return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
 }
 
-/** Whether there is nothing more to come of a training, unless it is resumed. */
+/** Whether a training has ended, unless it is resumed. */
 export function hasEnded({ finished, stopped }: Training): boolean {
   return finished || stopped;
 }
@@ -90,7 +90,7 @@ export function hasStarted(before: Training[], list: Training[]): boolean {
 /**
  * Those of the chosen trainings that are still there; when all are gone, the newest that can be read.
  *
- * @param chosen - null while nobody has chosen; an empty choice is a choice, too
+ * @param chosen - null without a choice; an empty choice is one
  */
 export function stillThere(chosen: Choice | null, list: Training[]): Choice | null {
   const names = new Set(list.map((training) => training.name));
@@ -101,7 +101,7 @@ export function stillThere(chosen: Choice | null, list: Training[]): Choice | nu
   return newest ? new Map([[newest.name, 0]]) : null;
 }
 
-/** The chosen trainings with one more, or without one; a new one takes the first colour that is free. */
+/** Add or remove a training; a new one takes the first free colour. */
 export function toggled(chosen: Choice | null, name: string): Choice {
   const after = new Map(chosen);
   if (after.delete(name)) return after;

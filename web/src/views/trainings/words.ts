@@ -1,23 +1,23 @@
-/** How far a training is, in words. */
+/** The progress of a training in words. */
 
 import type { TextKey } from "../../texts/english";
 import { language, say } from "../../texts/texts";
 import type { Training } from "./answers";
 
-/** Seconds after which the last line of a log no longer says how much time is left. */
+/** Age in seconds of the last log entry from which the remaining time is hidden. */
 const SILENT = 15 * 60;
 
-/** A number with so many digits as the reader writes it. */
+/** A number with `count` significant digits, in the notation of the language. */
 export function digits(value: number | null, count = 4): string {
   return value === null ? "–" : value.toLocaleString(language.value, { maximumSignificantDigits: count });
 }
 
-/** An epoch, which may be a broken number. */
+/** An epoch, which may be fractional. */
 export function epochs(value: number): string {
   return value.toLocaleString(language.value, { maximumFractionDigits: 2 });
 }
 
-/** How far a training is, in one line; `now` is the server's clock in seconds. */
+/** The progress of a training in one line; `now` is the server's time in seconds. */
 export function progressLine(training: Training, now: number): string {
   const { progress, problem } = training;
   if (problem !== null) return say(`watch_${problem.kind}`, { file: problem.file });
@@ -42,7 +42,7 @@ function withoutProgress({ finished, stopped }: Training): TextKey {
   return stopped ? "watch_stopped" : "watch_starting";
 }
 
-/** A time in the largest unit of which there are at least two. */
+/** A duration in the largest unit of which there are at least two. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, seconds);
   if (whole >= 2 * 3600) return say("watch_hours", { number: Math.round(whole / 3600) });
