@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 import torch
-from onar.serve.trainings.logs import read_run, state_of
+from onar.serve.trainings.runs import read_run, state_of
 from torch import nn
 
 from onar.data.mask_sources import GeneratedMasks

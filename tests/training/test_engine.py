@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from onar.serve.trainings.logs import find_sheets, read_run, state_of
+from onar.serve.trainings.runs import find_sheets, read_run, state_of
 from torch import Tensor, nn
 
 from onar import TrainConfig, train
