@@ -8,7 +8,6 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 import torch
-from onar.serve.trainings.runs import read_run, state_of
 from torch import nn
 
 from onar.data.mask_sources import GeneratedMasks
@@ -19,6 +18,7 @@ from onar.metrics.feature_networks import FEATURES, FrozenFeatures, load_feature
 from onar.metrics.held_out import load_held_out, score_baselines
 from onar.metrics.set_features import load_set_features
 from onar.metrics.table import METRICS, Metric, curve_names, score
+from onar.serve.trainings.runs import read_run, state_of
 from onar.settings.training import ContentNetwork, TrainConfig
 from onar.training.blend.config import BlendConfig
 from tests.conftest import PHOTOS

@@ -28,7 +28,7 @@ LONGEST = 300
 
 
 TRAINING = (
-    *("onar.cli", "onar.training.gan.loop", "onar.data.doctor", "onar.completion.verb", "onar.inference.inpainter"),
+    *("onar.cli", "onar.training.gan.verb", "onar.data.doctor", "onar.completion.verb", "onar.inference.inpainter"),
     # What a training imports when it has begun.
     *("efficientnet_lite_pytorch", "matplotlib.figure", "patchmatch", "pydantic.dataclasses", "torch._dynamo"),
     "torchmetrics",

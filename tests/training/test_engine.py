@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from onar.serve.trainings.runs import find_sheets, read_run, state_of
 from torch import Tensor, nn
 
 from onar import TrainConfig, train
 from onar.checkpoint import save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.models import GENERATORS, PConvUNet
+from onar.serve.trainings.runs import find_sheets, read_run, state_of
 from onar.settings.training import LossConfig
 from onar.training import curves
 from onar.training.blend.config import BlendConfig
