@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import tomli_w
@@ -52,7 +52,7 @@ class BlendTask(StepTask):
         self._photos = self._photos_for(config.data, config.pair_folder, config.count)
         self._val_photos = self._photos_for(config.val_data, config.val_pair_folder, VALIDATION_PAIRS)
 
-    def _photos_for(self, data: PhotoData | None, folder: Any, count: int) -> Photos | None:
+    def _photos_for(self, data: PhotoData | None, folder: Path, count: int) -> Photos | None:
         """The photos for the pairs that are missing in a folder; None where none are."""
         if data is None or not missing_pairs(folder, count):
             return None
@@ -69,7 +69,7 @@ class BlendTask(StepTask):
             self._complete_pairs(self._val_photos, folder, count)
         self._held_out = to_tensor(read_crops(folder, count, count, config.img_size, rng))
 
-    def _complete_pairs(self, photos: Photos | None, folder: Any, count: int) -> None:
+    def _complete_pairs(self, photos: Photos | None, folder: Path, count: int) -> None:
         config = self.config
         claim_folder(folder, {"weights": self._digest, "pair_size": config.pair_size, "seed": config.seed})
         missing = missing_pairs(folder, count)
