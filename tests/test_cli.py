@@ -45,7 +45,7 @@ print([name for name in ("torch", "cv2", "matplotlib", "PIL", "pydantic") if nam
         (("--epochs", 2.5), "--epochs: takes a whole number, not 2.5"),
     ],
 )
-def test_a_flag_used_wrongly_is_told_what_it_takes(
+def test_a_misused_flag_is_refused_with_the_values_it_takes(
     arguments: tuple[object, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

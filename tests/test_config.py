@@ -1,15 +1,23 @@
 import dataclasses
+import pickle
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 import tomli_w
 
-from onar import TrainConfig
+from onar import Inpainter, TrainConfig
+from onar.cli import main
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError, UsageError
+from onar.evaluation.config import EvaluationConfig
+from onar.export.config import ExportConfig
+from onar.launch import RENAMED
 from onar.serve.config import ServeConfig
-from onar.settings.checks import read_toml
+from onar.serve.http.uploads import Filling, explained
+from onar.settings.checks import field_help, read_toml
+from onar.settings.fill import FillKeywords, FillOptions
 from onar.settings.training import MaskConfig
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -59,35 +67,34 @@ def test_a_key_may_be_written_as_flags_are(tmp_path: Path) -> None:
 
 
 def test_every_field_has_its_help() -> None:
-    source = (Path(CONFIGS).parent / "src" / "onar" / "settings" / "training.py").read_text()
-    for field in dataclasses.fields(TrainConfig):
-        declaration = source.index(f"    {field.name}: ")
-        assert '    """' in source[declaration:].split("\n", 2)[1], field.name
+    for settings in (TrainConfig, CompletionConfig, EngineConfig, ServeConfig, EvaluationConfig, ExportConfig):
+        texts = field_help(settings)
+        assert all(texts[field.name] for field in dataclasses.fields(settings)), settings
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"epochs": 0}, "--epochs must be at least 1, not 0"),
-        ({"max_minutes": 0}, "--max_minutes must be above 0, not 0"),
-        ({"batch_size": -4}, "--batch_size"),
-        ({"img_size": -512}, "--img_size"),
-        ({"img_size": (512, 4)}, "--img_size"),
-        ({"num_workers": -1}, "--num_workers"),
-        ({"max_masks": 0}, "--max_masks"),
-        ({"max_size_ratio": 1.5}, "--max_size_ratio"),
-        ({"hole_ratio": (0.6, 0.1)}, "--hole_ratio"),
-        ({"learning_rate_g": 0.0}, "--learning_rate_g"),
-        ({"lambda_adv": -0.01}, "--lambda_adv"),
-        ({"seed": 2**64}, "--seed must be at least 0 and below 2^63, not 18446744073709551616"),
-        ({"ema_decay": 1.0}, "--ema_decay"),
-        ({"val_share": 1.0}, "--val_share"),
-        ({"img_size": 128}, "--depth 7 or less"),
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"max_minutes": 0}, "max_minutes must be above 0, not 0"),
+        ({"batch_size": -4}, "batch_size"),
+        ({"img_size": -512}, "img_size"),
+        ({"img_size": (512, 4)}, "img_size"),
+        ({"num_workers": -1}, "num_workers"),
+        ({"max_masks": 0}, "max_masks"),
+        ({"max_size_ratio": 1.5}, "max_size_ratio"),
+        ({"hole_ratio": (0.6, 0.1)}, "hole_ratio"),
+        ({"learning_rate_g": 0.0}, "learning_rate_g"),
+        ({"lambda_adv": -0.01}, "lambda_adv"),
+        ({"seed": 2**64}, "seed must be at least 0 and below 2^63, not 18446744073709551616"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+        ({"val_share": 1.0}, "val_share"),
+        ({"img_size": 128}, "depth 7 or less"),
         ({"img_size": 16, "depth": 3, "discriminator": "local"}, "at least 24"),
     ],
 )
-def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str) -> None:
-    with pytest.raises(UsageError, match="--") as refusal:
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(wrong: dict, said: str) -> None:
+    with pytest.raises(UsageError, match=r"^[a-z_]+ ") as refusal:
         TrainConfig(**wrong)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -96,22 +103,22 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_flag(wrong: dict, said: str
 @pytest.mark.parametrize(
     ("settings", "wrong", "said"),
     [
-        (TrainConfig, {"lr_schedule": "linear"}, "--lr_schedule takes constant or cosine, not 'linear'"),
-        (TrainConfig, {"track": "mlflow"}, "--track takes none, tensorboard or wandb, not 'mlflow'"),
-        (TrainConfig, {"on_nan": "Skip"}, "--on_nan takes stop or skip, not 'Skip'"),
-        (TrainConfig, {"epochs": 2.5}, "--epochs takes a whole number, not 2.5"),
-        (TrainConfig, {"epochs": True}, "--epochs takes a whole number, not True"),
-        (TrainConfig, {"max_steps": "many"}, "--max_steps takes a whole number, not 'many'"),
-        (TrainConfig, {"lambda_pixel": float("inf")}, "--lambda_pixel takes a number, not inf"),
-        (TrainConfig, {"stream": "maybe"}, "--stream takes true or false, not 'maybe'"),
-        (TrainConfig, {"masks": 4}, "--masks takes a path, not 4"),
-        (TrainConfig, {"masks": ""}, "--masks takes a path, not an empty text"),
-        (TrainConfig, {"data": ""}, "--data takes text or a path or (a path, ...), not an empty text"),
-        (TrainConfig, {"hole_ratio": [0.1]}, "--hole_ratio takes (a number, a number), not [0.1]"),
-        (MaskConfig, {"mask_type": "circle"}, "--mask_type takes irregular, rectangle, mixed or object, not 'circle'"),
-        (CompletionConfig, {"strategy": "tiles"}, "--strategy takes auto, whole or crop, not 'tiles'"),
-        (EngineConfig, {"engine": "spark"}, "--engine takes local or ray, not 'spark'"),
-        (ServeConfig, {"port": "http"}, "--port takes a whole number, not 'http'"),
+        (TrainConfig, {"lr_schedule": "linear"}, "lr_schedule takes constant or cosine, not 'linear'"),
+        (TrainConfig, {"track": "mlflow"}, "track takes none, tensorboard or wandb, not 'mlflow'"),
+        (TrainConfig, {"on_nan": "Skip"}, "on_nan takes stop or skip, not 'Skip'"),
+        (TrainConfig, {"epochs": 2.5}, "epochs takes a whole number, not 2.5"),
+        (TrainConfig, {"epochs": True}, "epochs takes a whole number, not True"),
+        (TrainConfig, {"max_steps": "many"}, "max_steps takes a whole number, not 'many'"),
+        (TrainConfig, {"lambda_pixel": float("inf")}, "lambda_pixel takes a number, not inf"),
+        (TrainConfig, {"stream": "maybe"}, "stream takes true or false, not 'maybe'"),
+        (TrainConfig, {"masks": 4}, "masks takes a path, not 4"),
+        (TrainConfig, {"masks": ""}, "masks takes a path, not an empty text"),
+        (TrainConfig, {"data": ""}, "data takes text or a path or (a path, ...), not an empty text"),
+        (TrainConfig, {"hole_ratio": [0.1]}, "hole_ratio takes (a number, a number), not [0.1]"),
+        (MaskConfig, {"mask_type": "circle"}, "mask_type takes irregular, rectangle, mixed or object, not 'circle'"),
+        (CompletionConfig, {"strategy": "tiles"}, "strategy takes auto, whole or crop, not 'tiles'"),
+        (EngineConfig, {"engine": "spark"}, "engine takes local or ray, not 'spark'"),
+        (ServeConfig, {"port": "http"}, "port takes a whole number, not 'http'"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_what_the_setting_takes(
@@ -140,8 +147,100 @@ def test_what_is_sure_to_be_meant_is_converted() -> None:
 def test_every_setting_knows_its_type() -> None:
     for settings in (TrainConfig, CompletionConfig, EngineConfig, ServeConfig):
         for field in dataclasses.fields(settings):
-            with pytest.raises(UsageError, match=f"--{field.name} takes "):
+            with pytest.raises(UsageError, match=f"^{field.name} takes "):
                 settings(**{field.name: object()})
+
+
+# ---------------------------------------------------------------- one fact, three faces
+
+
+def test_the_options_of_filling_are_declared_once() -> None:
+    names = [field.name for field in dataclasses.fields(FillOptions)]
+    assert names == [*FillKeywords.__annotations__] == [*Filling.model_fields]
+    assert issubclass(CompletionConfig, FillOptions)
+    assert issubclass(EvaluationConfig, FillOptions)
+    types = get_type_hints(FillOptions, include_extras=True)
+    schema = Filling.model_json_schema()["properties"]
+    for name in names:
+        assert schema[name]["description"] == field_help(FillOptions)[name]
+        assert schema[name]["default"] == getattr(FillOptions, name)
+        for settings in (CompletionConfig, EvaluationConfig, Filling):
+            assert get_type_hints(settings, include_extras=True)[name] == types[name]
+    assert (schema["feather"]["minimum"], schema["feather"]["maximum"]) == (0, 1000)
+    assert (schema["seed"]["minimum"], schema["seed"]["exclusiveMaximum"]) == (0, 2**32)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("feather", 1001, "must be from 0 to 1000, not 1001"),
+        ("seed", 2**32, "must be at least 0 and below 2^32, not 4294967296"),
+        ("seed", -1, "must be at least 0 and below 2^32, not -1"),
+        ("strategy", "tiles", "takes auto, whole or crop, not 'tiles'"),
+    ],
+)
+def test_an_error_names_the_field_and_the_command_its_flag(
+    name: str, value: object, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, inpainter = np.zeros((8, 8, 3), np.uint8), Inpainter.load("pyramid")
+    wrong: dict = {name: value}
+    for use in (
+        lambda: CompletionConfig(**wrong),
+        lambda: EvaluationConfig(data="photos", **wrong),
+        lambda: inpainter(photo, photo[..., 0], **wrong),
+    ):
+        with pytest.raises(FieldError) as refusal:
+            use()
+        assert (str(refusal.value), refusal.value.field) == (f"{name} {rule}", name)
+        assert str(pickle.loads(pickle.dumps(refusal.value))) == f"{name} {rule}"
+    with pytest.raises(UsageError, match=f"^{name}: "), explained():
+        Filling(**wrong)
+    for command in (["complete", "a.png", "--mask", "m.png", "--output", "o.png"], ["evaluate", "--data", "photos"]):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, f"--{name}", str(value)])
+        said = capsys.readouterr().err
+        assert f"--{name}" in said
+        assert said.count("\n") == 1
+        assert name == "strategy" or said == f"onar: --{name} {rule}\n"
+
+
+def test_other_fields_in_a_message_become_flags_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FieldError, match=r"^img_size 64 is too small for depth 8 \(2\^8 = 256\): use depth 6 or less"):
+        TrainConfig(img_size=64)
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--img_size", "64"])
+    assert (
+        "onar: --img_size 64 is too small for --depth 8 (2^8 = 256): use --depth 6 or less" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("verb", ["train", "complete", "evaluate", "export", "serve", "masks"])
+def test_help_shows_ranges_and_topics(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ranges, topics = {
+        "train": (["--epochs INT at least 1", "--seed INT at least 0 and below 2^63"], ["Photos", "Losses", "Run"]),
+        "complete": (["--feather INT from 0 to 1000"], ["Fill", "Masks", "Files", "Engine"]),
+        "evaluate": (["--count INT at least 1"], ["Photos and holes", "Methods and scores"]),
+        "export": (["--average-share FLOAT from 0 to 1"], ["Export"]),
+        "serve": (["--port INT from 0 to 65535", "--queue INT at least 1"], ["Access", "Limits", "Page"]),
+        "masks": (["--count INT at least 1", "--img-size INT|(INT INT) at least 8"], ["Holes"]),
+    }[verb]
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    titles = [line.split()[1:-1] for line in lines if line.startswith("╭")]
+    assert [title for title in topics if not any(" ".join(found).startswith(title) for found in titles)] == []
+    text = " ".join(" ".join(line.strip("│ *").split()) for line in lines)
+    for part in ranges:
+        flag, _, limits = part.partition(" at " if " at " in part else " from ")
+        after = text[text.index(flag) :]
+        assert limits in after[: after.index("]") + 1], part
+
+
+def test_flags_that_were_renamed_name_the_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    for old, new in RENAMED.items():
+        with pytest.raises(SystemExit, match="2"):
+            main(["export", "--output", "model.onnx", f"--{old}", "1"])
+        assert capsys.readouterr().err == f"onar: --{old} is now --{new}\n"
 
 
 def test_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The demo: fill holes in photos with the bundled weights, then train for a few minutes and do it again."""
+"""The demo: fill holes with the bundled weights, then train for a few minutes and fill the same holes again."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from onar.training.gan.verb import train
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights
 
-HELD_OUT_EVERY = 4  # of the photos in alphabetical order, every fourth is kept from training
+HELD_OUT_EVERY = 4  # every fourth photo in alphabetical order is held out
 MASKS_PER_PHOTO = 2  # each costs three to four times as much to score with ST-LPIPS as to fill
-MARK = ".onar_demo"  # says that a folder was made by the demo and may be replaced
+MARK = ".onar_demo"  # marks a folder of the demo, which may be replaced
 SETTINGS: dict[str, Any] = {
     "img_size": 128,
     "batch_size": 16,
@@ -61,7 +61,7 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
         settings: fields of `TrainConfig`.
 
     Raises:
-        OnarError: the folder holds something else than an earlier demo, or cannot be written to.
+        OnarError: the folder is not that of an earlier demo, or cannot be written.
     """
     training, held_out = _lay_out_photos(output)
     config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
@@ -71,7 +71,7 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     baselines = _mean([score_baselines(photo, MASKS_PER_PHOTO, distances) for photo in holes])
 
     def complete(weights: Path, sheet: Path) -> None:
-        """Print the scores of weights beside those of other fills, and leave a sheet of pictures."""
+        """Print the scores of weights beside those of the baselines, and write a sheet of pictures."""
         fill = complete_by(Inpainter.load(weights))
         scores, rows = [], []
         for photo in holes:
@@ -82,20 +82,20 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
         write_image(sheet, picture_grid(rows))
         print(_table(baselines | ours))
         print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
-        print(f"trained on what people see finds; judge yourself, masked, completed and original: {sheet}")
+        print(f"trained on human judgement computes; compare masked, completed and original: {sheet}")
 
     complete(bundled_weights(), output / "completed_bundled.png")
-    most = f"for at most {config.max_minutes:g} minutes" if config.max_minutes else "without a limit of time"
-    print(f"\nTraining a network of your own on other photos, {most}")
+    limit = f"for at most {config.max_minutes:g} minutes" if config.max_minutes else "without a time limit"
+    print(f"\nTraining a network of your own on other photos, {limit}")
     weights = train(config)
-    print(_how_far(config))
+    print(_progress(config))
     print("\nFilling the same holes with it")
     complete(weights, output / "completed.png")
     print(f"Sample sheets and loss curves of the training: {config.results_dir}")
 
 
-def _how_far(config: TrainConfig) -> str:
-    """How much of the training that was meant has been done."""
+def _progress(config: TrainConfig) -> str:
+    """The steps and epochs of the training that were done."""
     records = Results(config.results_dir).records()
     first, last = records[0], records[-1]
     steps, epochs = f"{last['step']} of {first['steps']}", f"{last['epochs_done']:.1f} of {config.epochs}"
@@ -117,7 +117,7 @@ def _lay_out_photos(output: Path) -> tuple[Path, Path]:
 
 
 def photo_with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
-    """One photo as the demo tests it, with several masks."""
+    """A test photo with several masks."""
     photo = torch.from_numpy(np.array(read_photo(path))).permute(2, 0, 1)
     masks = [random_mask(*photo.shape[1:], rng=rng, hole_ratio=(0.05, 0.4)) for _ in range(MASKS_PER_PHOTO)]
     known = torch.from_numpy(np.stack([known_from_mask(mask) for mask in masks]))
@@ -125,14 +125,14 @@ def photo_with_holes(path: Path, rng: np.random.Generator) -> HeldOut:
 
 
 def _filled_once(fill: Completer, photo: HeldOut) -> Completer:
-    """What gives, for the first holes of one photo, the fills that it has made of all."""
+    """A completer that fills all holes of one photo once, and returns the fills of the first ones."""
     ((pixels, known),) = photo.batches(MASKS_PER_PHOTO)
     completed = fill(pixels * known, known)
     return lambda pixels, _known: completed[: len(pixels)]
 
 
 def _mean(photos: list[dict[str, Scores]]) -> dict[str, Scores]:
-    """Scores of every method on several photos -> their means."""
+    """Means over photos, by method and score."""
     return {
         method: {name: sum(photo[method][name] for photo in photos) / len(photos) for name in scores}
         for method, scores in photos[0].items()

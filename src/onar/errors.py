@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "onnx", "torch", "torchmetrics", "torchvision"})
 """Packages of the extra `train`."""
+
+
+_FIELD = re.compile(r"`(\w+)`")
 
 
 class OnarError(Exception):
@@ -15,6 +19,30 @@ class OnarError(Exception):
 
 class UsageError(OnarError, ValueError):
     """An option or argument has an invalid value (exit code 2)."""
+
+
+class FieldError(UsageError):
+    """A field of settings has a value that it cannot have; `str` names the field, and the command adds the dashes.
+
+    Args:
+        field: name of the field.
+        rule: what is wrong or what the field takes. Other fields in it are written in backticks.
+
+    >>> error = FieldError("stream", "needs `photos_per_epoch`")
+    >>> str(error), error.as_flags()
+    ('stream needs photos_per_epoch', '--stream needs --photos_per_epoch')
+    """
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(field, rule)  # as arguments, so that it can be pickled
+        self.field, self.rule = field, rule
+
+    def __str__(self) -> str:
+        return f"{self.field} " + _FIELD.sub(r"\1", self.rule)
+
+    def as_flags(self) -> str:
+        """The message as the command line shows it."""
+        return f"--{self.field} " + _FIELD.sub(r"--\1", self.rule)
 
 
 class OutOfMemoryError(OnarError, MemoryError):

@@ -47,7 +47,7 @@ class Program:
     colours: str | None = None
 
     def complete(self, network: nn.Module, photo: Tensor, known: Tensor) -> Tensor:
-        """What the program gives out for a photo in [0, 1], B×3×H×W, and known, B×1×H×W."""
+        """Output of the program for a photo in [0, 1], B×3×H×W, and known, B×1×H×W."""
         known = known.expand(-1, 3, -1, -1)
         with torch.no_grad():
             return self.show(network(self.see(photo) * known, known)).clamp(0, 1)
@@ -233,11 +233,11 @@ def test_files_of_old_pytorch_and_without_what_can_be_done_without_are_read(tmp_
     assert all(torch.equal(value, new[name]) for name, value in old.items())
 
 
-def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+def test_skipped_tensors_are_reported(tmp_path: Path) -> None:
     case = make_case("MMagic", tmp_path)
     assert "4 levels, 8 channels in the first, colours symmetric" in case.said
     assert "8 tensors of ones" in case.said
-    assert "1 tensors of its training alone" in case.said
+    assert "1 tensors that only training uses" in case.said
     assert "beside the network: meta" in case.said
 
 
@@ -295,12 +295,12 @@ def itself() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"conv1.weight": ZEROS}, "none of the layouts that are known .* it has conv1.weight"),
+        ({"conv1.weight": ZEROS}, "none of the known layouts .* it has conv1.weight"),
         ({}, "it has nothing"),
         (itself(), "it has model"),
         ({"model": {}, "state_dict": {}}, "holds several networks, state_dict and model"),
-        ({"module.encoder.0.conv.weight": ZEROS}, "none of the layouts"),
-        (PConvUNet(4, 3).state_dict(), "is Onar's own"),
+        ({"module.encoder.0.conv.weight": ZEROS}, "none of the known layouts"),
+        (PConvUNet(4, 3).state_dict(), "is a file of Onar"),
     ],
 )
 def test_a_file_in_no_known_layout_is_one_line(content: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -311,9 +311,9 @@ def test_a_file_in_no_known_layout_is_one_line(content: dict[str, Any], said: st
 
 def test_colours_that_nothing_says_are_asked_for(tmp_path: Path) -> None:
     torch.save(FlatUNet(RatioOfWindow, 4, 3, "all").state_dict(), tmp_path / "theirs.pth")
-    with pytest.raises(UsageError, match="add --colours imagenet, --colours symmetric or --colours unit"):
+    with pytest.raises(UsageError, match=r"^colours is required: .*: imagenet, symmetric or unit"):
         convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
-    with pytest.raises(UsageError, match=r"--output must end in \.safetensors, not ours\.pth"):
+    with pytest.raises(UsageError, match=r"^output must end in \.safetensors, not ours\.pth"):
         convert(tmp_path / "theirs.pth", tmp_path / "ours.pth", "unit")
     assert [path.name for path in tmp_path.iterdir()] == ["theirs.pth"]
 

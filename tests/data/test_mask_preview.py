@@ -43,7 +43,7 @@ def test_a_smaller_set_replaces_a_larger_one_as_a_whole_and_nothing_else(tmp_pat
 
 def test_masks_are_not_written_into_the_folder_that_they_are_drawn_from(tmp_path: Path) -> None:
     Image.new("L", (20, 20), 255).save(tmp_path / "white.png")
-    with pytest.raises(UsageError, match="is the folder of --masks"):
+    with pytest.raises(UsageError, match="is the folder of masks"):
         write_masks(tmp_path, 1, 16, 0, MaskConfig(masks=tmp_path), overwrite=True)
 
 

@@ -75,7 +75,7 @@ def test_a_mask_of_another_size_stops_the_run_with_both_names(tmp_path: Path) ->
 
 
 def test_masks_by_name_need_a_folder_of_masks_and_photos_with_names(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--masks_by_name needs a folder of masks"):
+    with pytest.raises(UsageError, match="masks_by_name needs a folder of masks"):
         TrainConfig(masks_by_name=True)
 
 

@@ -89,12 +89,12 @@ def test_photos_in_the_folder_of_the_masks_or_of_the_validation_are_neither(tmp_
 @pytest.mark.parametrize("setting", ["val_data", "masks", "val_masks", "results_dir"])
 def test_one_folder_for_two_purposes_is_refused(setting: str, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
-    with pytest.raises(UsageError, match=f"--data and --{setting} are both"):
+    with pytest.raises(UsageError, match=f"^data and {setting} are both"):
         find_training_data(TrainConfig(data=".", **{setting: album}))
 
 
 def test_an_image_folder_of_datasets_may_hold_no_other_folder(album: Path) -> None:
-    with pytest.raises(UsageError, match=r"--results_dir .* is in the folder of --data"):
+    with pytest.raises(UsageError, match=r"^results_dir .* is in the folder of data"):
         find_training_data(TrainConfig(data=f"hf:imagefolder:{album}", results_dir=album / "new"))
 
 

@@ -12,7 +12,7 @@ from onar.evaluation.means import ImageScores
 
 
 def row(photo: object, better: float, **others: float | None) -> ImageScores:
-    """A photo on which `b` scores so much more PSNR than `a`, and further methods what is given."""
+    """A photo on which `b` has a PSNR higher by `better` than `a`, and further methods the given scores."""
     scores = {"a": 20.0, "b": 20.0 + better} | others
     by_method = {method: {"psnr": value} for method, value in scores.items()}
     return ImageScores(str(photo), "mask", 8, 8, 0.05, (0.01, 0.1), False, by_method)

@@ -107,7 +107,7 @@ def test_the_border_is_a_twentieth_of_the_side() -> None:
     assert reaches_border(hole)
 
 
-def test_real_masks_are_told_apart_as_their_makers_did(shared_data: Path) -> None:
+def test_real_masks_are_grouped_as_by_their_makers(shared_data: Path) -> None:
     from onar.imaging.images import read_mask
 
     for path in sorted((shared_data / "masks_irregular").glob("*/*.png"))[::40]:
@@ -301,10 +301,10 @@ def test_unreadable_photos_and_masks_are_listed(photos: Path, masks: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"masks_per_range": 0}, "--masks_per_range"),
-        ({"count": 0}, "--count"),
-        ({"seed": -1}, "--seed"),
-        ({"img_size": 4}, "--img_size"),
+        ({"masks_per_range": 0}, "masks_per_range must be"),
+        ({"count": 0}, "count must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"img_size": 4}, "img_size must be"),
         ({"features": "inception"}, "--features"),
         ({"output": "report.html"}, "names the JSON file"),
         ({"methods": {"pyramid": telea}}, "'pyramid'"),

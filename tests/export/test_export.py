@@ -154,18 +154,18 @@ def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: P
     before, after = Inpainter.load(weights), Inpainter.load(alone)
     assert after.training_size == before.training_size == 96
     assert np.abs(before(photo, mask).astype(int) - after(photo, mask)).max() <= 2
-    with pytest.raises(UsageError, match=r"--int8 is for \.onnx files"):
+    with pytest.raises(UsageError, match=r"^int8 is for \.onnx files"):
         export(str(weights), tmp_path / "small.safetensors", int8=True)
 
 
-def test_a_blend_lies_between_two_weights(tmp_path: Path) -> None:
+def test_an_average_lies_between_two_weights(tmp_path: Path) -> None:
     for number in (0, 1):
         torch.manual_seed(number)
         generator = PConvUNet(4, 3, "pyramid")
         generator.state_dict()["head.2.weight"].normal_(0, 0.001)
         save_weights(tmp_path / f"{number}.pth", generator)
     first, second, blended = tmp_path / "0.pth", tmp_path / "1.pth", tmp_path / "blended.safetensors"
-    export(str(first), blended, blend=second, blend_share=0.25)
+    export(str(first), blended, average_with=second, average_share=0.25)
     one, other, found = (load_generator(path).state_dict() for path in (first, second, blended))
     for name, value in found.items():
         torch.testing.assert_close(
@@ -174,9 +174,9 @@ def test_a_blend_lies_between_two_weights(tmp_path: Path) -> None:
     assert load_weights(blended).record["blend"] == "0.25 of 1.pth"
     save_weights(tmp_path / "wider.pth", PConvUNet(8, 3, "pyramid"))
     with pytest.raises(OnarError, match="base_channels 8"):
-        export(str(first), blended, blend=tmp_path / "wider.pth")
-    with pytest.raises(UsageError, match="--blend_share must be from 0 to 1, not 2"):
-        export(str(first), blended, blend=second, blend_share=2)
+        export(str(first), blended, average_with=tmp_path / "wider.pth")
+    with pytest.raises(UsageError, match="average_share must be from 0 to 1, not 2"):
+        export(str(first), blended, average_with=second, average_share=2)
 
 
 @pytest.mark.parametrize("ending", [".onnx", ".safetensors"])
@@ -193,9 +193,9 @@ def test_a_correction_window_is_chosen_at_the_end_and_kept(ending: str, tmp_path
     # The whole photo, because a scratch alone is for the pyramid fill.
     fills = [int(Inpainter.load(path)(photo, mask, strategy="whole")[30, 40, 0]) for path in (plain, windowed)]
     assert fills == pytest.approx([100 + 0.2 * 255, 100 + 0.2 * 255 / 21], abs=1)
-    with pytest.raises(UsageError, match="--correction_window must be 0 or an odd number of pixels, not 20"):
+    with pytest.raises(UsageError, match="correction_window must be 0 or an odd number of pixels, not 20"):
         export(str(tmp_path / "weights.pth"), windowed, correction_window=20)
-    with pytest.raises(UsageError, match="--correction_window is for networks"):
+    with pytest.raises(UsageError, match="correction_window is for networks"):
         export("pyramid", tmp_path / "pyramid.onnx", correction_window=21)
 
 
@@ -251,7 +251,7 @@ def test_int8_that_costs_too_much_is_not_kept(weights: Path, tmp_path: Path, mon
     ("arguments", "said"),
     [
         ({"output": Path("model.tflite")}, r"must end in \.onnx"),
-        ({"calibration": PHOTOS}, "--calibration is for --int8"),
+        ({"calibration": PHOTOS}, "calibration is for int8"),
         ({"weights": "pyramid", "int8": True}, "has no weights"),
     ],
 )
@@ -294,7 +294,7 @@ def test_files_that_are_no_export_are_refused_in_one_line(exported: Path, tmp_pa
 
 
 def test_a_device_that_onnx_runtime_lacks_is_refused(exported: Path) -> None:
-    with pytest.raises(UsageError, match="--device mps is not available"):
+    with pytest.raises(UsageError, match="device mps is not available"):
         Inpainter.load(exported, "mps")
 
 

@@ -399,7 +399,9 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
         (["--output", "site"], "or be a folder with --format web"),
         (["--output", "model.onnx", "--format", "safetensors"], "must end in .safetensors"),
         (["--output", "site", "--format", "web", "--int8"], "--int8 is for .onnx files"),
-        (["--output", "model.onnx", "--texture_blend", "blend.safetensors"], "--texture_blend is for --format web"),
+        (["--output", "model.onnx", "--blend", "blend.safetensors"], "--blend is for --format web"),
+        (["--output", "model.onnx", "--texture_blend", "blend.safetensors"], "--texture_blend is now --blend"),
+        (["--output", "model.onnx", "--blend-share", "0.1"], "--blend_share is now --average_share"),
     ],
 )
 def test_wrong_use_is_one_line(

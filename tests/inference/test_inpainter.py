@@ -237,7 +237,7 @@ def test_a_photo_that_is_hardly_transparent_has_no_hole() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
     photo, mask, inpainter = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8), Inpainter.load("pyramid")
     for complete in (inpainter, inpainter.complete, lambda _, mask, **more: inpainter([], [], **more)):
-        with pytest.raises(UsageError, match=f"--{next(iter(options))}"):
+        with pytest.raises(UsageError, match=f"^{next(iter(options))} "):
             complete(photo, mask, **options)
 
 

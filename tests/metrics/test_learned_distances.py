@@ -151,5 +151,5 @@ def test_sets_further_apart_have_a_larger_distance() -> None:
 
 
 def test_an_unknown_feature_network_is_refused_by_the_flags_name() -> None:
-    with pytest.raises(UsageError, match="--features is vgg16 or efficientnet_lite0 or inception_v3, not 'inception'"):
+    with pytest.raises(UsageError, match=r"^features is vgg16 or efficientnet_lite0 or inception_v3, not 'inception'"):
         load_set_features("inception")

@@ -57,13 +57,13 @@ def test_a_seed_gives_the_same_masks_and_another_one_others(server: Server) -> N
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"mask_type": "round"}, "--mask_type takes irregular, rectangle, mixed or object"),
+        ({"mask_type": "round"}, "mask_type takes irregular, rectangle, mixed or object"),
         ({"max_masks": 0}, "max_masks"),
         ({"max_masks": 10**9}, "max_masks"),
         ({"max_size_ratio": "nan"}, "max_size_ratio"),
         ({"max_size_ratio": 0.001}, "max_size_ratio"),
         ({"max_thickness": 1.5}, "max_thickness"),
-        ({"hole_ratio": [0.3, 0.1]}, "--hole_ratio takes two shares"),
+        ({"hole_ratio": [0.3, 0.1]}, "hole_ratio takes two shares"),
         ({"hole_ratio": [0.3]}, "hole_ratio"),
         ({"hole_ratio": [0.1, 0.9999]}, "hole_ratio"),
         ({"seed": -1}, "seed"),

@@ -230,13 +230,13 @@ def test_a_photo_that_cannot_be_read_is_named_and_another_taken(
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"output": Path("blend.pth")}, "--output must end in .safetensors"),
-        ({"img_size": 40}, "--img_size is a multiple of 16"),
-        ({"pair_size": 16}, "--pair_size must be at least 32"),
-        ({"count": 0}, "--count"),
-        ({"lambda_adv": -1}, "--lambda_adv"),
-        ({"max_minutes": 0}, "--max_minutes"),
-        ({"num_workers": -1}, "--num_workers"),
+        ({"output": Path("blend.pth")}, "output must end in .safetensors"),
+        ({"img_size": 40}, "img_size is a multiple of 16"),
+        ({"pair_size": 16}, "pair_size must be at least 32"),
+        ({"count": 0}, "count"),
+        ({"lambda_adv": -1}, "lambda_adv"),
+        ({"max_minutes": 0}, "max_minutes"),
+        ({"num_workers": -1}, "num_workers"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], line: str) -> None:

@@ -243,9 +243,9 @@ def test_a_network_for_arrays_is_exported_to_every_format(tmp_path: Path) -> Non
 
 def test_what_arrays_cannot_have_is_refused_in_one_line(array_run: Path, arrays: Path, tmp_path: Path) -> None:
     weights = array_run / "generator_final.pth"
-    with pytest.raises(UsageError, match="--channels 4 needs --lambda_content 0"):
+    with pytest.raises(UsageError, match=r"^channels 4 needs lambda_content 0"):
         TrainConfig(channels=4)
-    with pytest.raises(UsageError, match="--lambda_style 0"):
+    with pytest.raises(UsageError, match="lambda_style 0"):
         TrainConfig(channels=4, lambda_content=0, lambda_style=1)
     with pytest.raises(UsageError, match="augment_jpeg"):
         TrainConfig(channels=4, lambda_content=0, augment_jpeg=50)

@@ -238,12 +238,12 @@ def test_masks_have_holes_and_depend_on_the_seed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"output": Path("onar.pth")}, "--output must end in .safetensors"),
-        ({"count": 0}, "--count"),
-        ({"channels": 0}, "--channels"),
-        ({"steps": 0}, "--steps"),
-        ({"ema_decay": 1}, "--ema_decay"),
-        ({"mixed_precision": "fp16"}, "--mixed_precision"),
+        ({"output": Path("onar.pth")}, "output must end in .safetensors"),
+        ({"count": 0}, "count"),
+        ({"channels": 0}, "channels"),
+        ({"steps": 0}, "steps"),
+        ({"ema_decay": 1}, "ema_decay"),
+        ({"mixed_precision": "fp16"}, "mixed_precision"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], line: str) -> None:

@@ -242,5 +242,5 @@ def test_a_run_that_an_earlier_version_began_goes_on(one_stage: Path, photos: Pa
 
 
 def test_a_share_of_all_steps_is_refused() -> None:
-    with pytest.raises(UsageError, match="--finetune_share must be at least 0 and below 1"):
+    with pytest.raises(UsageError, match="finetune_share must be at least 0 and below 1"):
         TrainConfig(finetune_share=1.0)

@@ -200,7 +200,7 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
 
 
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
-    options = {name: getattr(config, name) for name in ("strategy", "feather", "texture", "seed")}
+    options = config.keywords()
 
     def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
         return inpainter(pixels, unknown, **options)

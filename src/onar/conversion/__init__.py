@@ -1,1 +1,1 @@
-"""The verb `convert`: weights that other programs have trained, as weights of Onar."""
+"""The verb `convert`: weights trained by other programs, converted to Onar's format."""

@@ -1,8 +1,8 @@
-"""How other programs name and compute the U-Net of Liu et al. 2018, and their state dicts as one of `PConvUNet`.
+"""Layouts of the U-Net of Liu et al. 2018 in other programs, and the conversion of their state dicts to `PConvUNet`.
 
 The programs share the network: encoder kernels 7, 5, 5, 3, ..., nearest upsampling before concat[low, skip], batch norm
 except in the first and the last level, ReLU and LeakyReLU 0.2, no sigmoid. They differ in names, in the ratio of the
-partial convolution, in the order of colours, and in the numbers in which the network sees them.
+partial convolution, in the order of colour channels, and in the normalisation of the input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.in
 
 @dataclass(frozen=True)
 class Colours:
-    """The numbers in which a network sees colours: (value in [0, 1] - mean) / std, for red, green and blue."""
+    """Normalisation of a network's input: (value in [0, 1] - mean) / std, for red, green and blue."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -35,23 +35,23 @@ COLOURS = {
     "symmetric": Colours((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "unit": Colours((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""Mean and deviation of ImageNet's photos; -1 to 1; 0 to 1."""
+"""Mean and standard deviation of ImageNet; -1 to 1; 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What one program calls its tensors, and in what it differs from `PConvUNet`.
+    """Names of a program's tensors, and its differences from `PConvUNet`.
 
     Attributes:
-        title: how it is told to a person.
+        title: in messages.
         encoder: name of an encoder level, counted from 1 from the outside in.
-        decoder: name of the decoder level that gives out the size of that encoder level's input.
+        decoder: name of the decoder level whose output has the size of that encoder level's input.
         convolution: name of the convolution in a level.
         ones: name of the tensor of ones that counts known values, in a level.
         counts_window: the ratio is window / known values, as in the paper; without it, it is 1 / known values.
-        colours: key of `COLOURS`; None where nothing says it.
-        blue_first: the order of colours is blue, green, red.
-        beside: beginnings of the names of tensors that belong to its training alone.
+        colours: key of `COLOURS`; None where it cannot be inferred.
+        blue_first: the order of colour channels is blue, green, red.
+        beside: prefixes of tensors that only training uses.
     """
 
     title: str
@@ -109,7 +109,7 @@ class Recognised:
 
     Attributes:
         layout: the layout.
-        prefix: what stands before every name, such as "module." or "generator.".
+        prefix: of all names, such as "module." or "generator.".
     """
 
     layout: Layout
@@ -117,7 +117,7 @@ class Recognised:
 
 
 def recognise(state: dict[Any, Any]) -> Recognised | None:
-    """Tell the layout of a state dict by the name of its first kernel; None when it is in none of `LAYOUTS`."""
+    """Infer the layout of a state dict from the name of its first kernel; None when it is in none of `LAYOUTS`."""
     for layout in LAYOUTS:
         first = f"{layout.encoder.format(1)}.{layout.convolution}.weight"
         for name in state:
@@ -128,12 +128,12 @@ def recognise(state: dict[Any, Any]) -> Recognised | None:
 
 @dataclass
 class Converted:
-    """A generator of Onar, and what has become of the tensors it was made of.
+    """A converted generator, and counts of the skipped tensors.
 
     Attributes:
         generator: in evaluation mode.
-        ones: tensors of ones, which Onar does without.
-        beside: tensors of the training alone.
+        ones: number of tensors of ones, which `PConvUNet` does not need.
+        beside: number of tensors that only training uses.
     """
 
     generator: PConvUNet
@@ -142,12 +142,12 @@ class Converted:
 
 
 def convert_state(state: dict[Any, Any], recognised: Recognised, colours: Colours) -> Converted:
-    """Turn a state dict into a generator that computes the same in evaluation mode.
+    """Convert a state dict to a generator that computes the same in evaluation mode.
 
     Args:
-        state: names and tensors, all of which are accounted for.
+        state: tensors by name; all of them are used or skipped.
         recognised: its layout.
-        colours: the numbers in which the network sees colours.
+        colours: normalisation of the network's input.
 
     Raises:
         OnarError: a tensor is unknown, missing, or of a wrong shape or kind; the message begins with its name.
@@ -173,12 +173,12 @@ def convert_state(state: dict[Any, Any], recognised: Recognised, colours: Colour
 
 @dataclass
 class _Tensors:
-    """The tensors of a state dict that are not yet accounted for.
+    """The tensors of a state dict that are not used yet.
 
     Attributes:
-        left: by their whole names.
-        prefix: what stands before every name that is asked for.
-        ones: how many tensors of ones were taken.
+        left: by their full names.
+        prefix: of all names.
+        ones: number of skipped tensors of ones.
     """
 
     left: dict[Any, Any]
@@ -203,7 +203,7 @@ class _Tensors:
         return value.detach().double()
 
     def take_ones(self, name: str, shape: tuple[int, ...]) -> None:
-        """Account for a tensor of ones, where there is one; raises `OnarError` when it holds anything else."""
+        """Take an optional tensor of ones; raises `OnarError` when it has other values."""
         if not self.has(name):
             return
         if not bool((self.take(name, shape) == 1).all()):
@@ -211,13 +211,13 @@ class _Tensors:
         self.ones += 1
 
     def refuse_rest(self) -> None:
-        """Raise `OnarError` that names a tensor which was not taken, if there is any."""
+        """Raise `OnarError` that names a tensor which was not used, if there is any."""
         for name in self.left:
             raise OnarError(f"{name} is unknown: it belongs to another network")
 
 
 def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
-    """Base channels and depth by the kernels of the encoder."""
+    """Infer base channels and depth from the kernels of the encoder."""
     depth = 0
     while depth < MAX_DEPTH and tensors.has(f"{layout.encoder.format(depth + 1)}.{layout.convolution}.weight"):
         depth += 1
@@ -288,7 +288,7 @@ class _Level:
 
 
 def _exchange_red_and_blue(weights: dict[str, Tensor], depth: int) -> None:
-    """Reverse the colours that the first level sees, and those that the last one sees and gives out."""
+    """Reverse the colour channels in the input of the first level, and in the input and output of the last one."""
     first, last = "encoder.0.conv.weight", f"decoder.{depth - 1}.conv"
     weights[first] = weights[first].flip(1)
     low, photo = weights[f"{last}.weight"][:, :-3], weights[f"{last}.weight"][:, -3:]

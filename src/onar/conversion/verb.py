@@ -1,4 +1,4 @@
-"""The verb `convert`: a file of weights of another program, read safely, as a file of Onar's."""
+"""The verb `convert`: a weights file of another program, loaded safely, as a safetensors file of Onar."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from onar.checkpoint import save_safetensors
 from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
 from onar.system.files import refuse_to_replace, replacing
 from onar.weights.metadata import FORMAT, usual_training_size
 from onar.weights.tensors import load_state
 
 WRAPPERS = ("state_dict", "model", "ckpt")
-"""Keys under which programs keep a state dict beside other things; one may hold another."""
+"""Keys of a state dict in checkpoints of other programs; they may be nested."""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written; printed, it is what a person should know.
+    """Result of a conversion; `str` is its summary.
 
     Attributes:
         output: the file.
-        title: of the layout that was found.
+        title: of the layout.
         colours: key of `COLOURS`.
-        converted: the generator and what was left out of it.
-        beside: keys of the file beside the state dict, which are left out.
+        converted: the generator, and counts of the skipped tensors.
+        beside: keys of the file beside the state dict, which are skipped.
     """
 
     output: Path
@@ -42,33 +42,31 @@ class Conversion:
             f"colours {self.colours}"
         )
         if self.converted.ones:
-            lines.append(f"left out: {self.converted.ones} tensors of ones, which count known values")
+            lines.append(f"skipped: {self.converted.ones} tensors of ones, which count known values")
         if self.converted.beside:
-            lines.append(f"left out: {self.converted.beside} tensors of its training alone")
+            lines.append(f"skipped: {self.converted.beside} tensors that only training uses")
         if self.beside:
-            lines.append(f"left out, beside the network: {', '.join(self.beside)}")
+            lines.append(f"skipped, beside the network: {', '.join(self.beside)}")
         lines.append(f"{self.output}: {self.output.stat().st_size / 1e6:.2f} MB")
         return "\n".join(lines)
 
 
 def convert(weights: Path, output: Path, colours: str | None = None) -> Conversion:
-    """Turn weights of another program's partial-convolution U-Net into a safetensors file of Onar.
+    """Convert weights of another program's partial-convolution U-Net to a safetensors file of Onar.
 
     Args:
         weights: a file of PyTorch with a state dict in one of `LAYOUTS`, bare or under keys of `WRAPPERS`.
         output: the file, which ends in `.safetensors`.
-        colours: key of `COLOURS`, the numbers in which the network sees colours; None takes those of the layout.
+        colours: key of `COLOURS`, the normalisation of the network's input; None takes that of the layout.
 
     Raises:
-        UsageError: the ending is another, it is the file that is read, or the layout does not say its colours and
-            nobody does.
-        OnarError: the file cannot be read, or a tensor in it is unknown, missing or of a wrong shape. Then nothing is
-            written.
+        UsageError: `output` has another ending or is the file that is read, or the layout does not imply `colours`.
+        OnarError: the file cannot be read, or a tensor is unknown, missing or of a wrong shape. Nothing is written.
     """
     if output.suffix.lower() != ".safetensors":
-        raise UsageError(f"--output must end in .safetensors, not {output.name}")
+        raise FieldError("output", f"must end in .safetensors, not {output.name}")
     if colours is not None and colours not in COLOURS:
-        raise UsageError(f"--colours must be one of {', '.join(COLOURS)}, not {colours!r}")
+        raise FieldError("colours", f"must be one of {', '.join(COLOURS)}, not {colours!r}")
     refuse_to_replace(weights, output)
     state, beside = _unwrap(load_state(weights), weights)
     recognised = recognise(state)
@@ -76,10 +74,11 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
         raise OnarError(_say_unknown(state, weights))
     chosen = colours or recognised.layout.colours
     if chosen is None:
-        *most, last = (f"--colours {name}" for name in COLOURS)
-        raise UsageError(
-            f"{weights} has {recognised.layout.title}, which do not say in which numbers the network sees colours: add "
-            f"{', '.join(most)} or {last}"
+        *most, last = COLOURS
+        raise FieldError(
+            "colours",
+            f"is required: {weights} has {recognised.layout.title}, whose value range cannot be inferred: "
+            f"{', '.join(most)} or {last}",
         )
     try:
         converted = convert_state(state, recognised, COLOURS[chosen])
@@ -92,9 +91,9 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
 
 
 def _unwrap(content: dict[Any, Any], path: Path) -> tuple[dict[Any, Any], tuple[str, ...]]:
-    """The state dict in a file, and the keys that lie beside it; raises `OnarError` when there may be several."""
+    """The state dict in a file, and the keys beside it; raises `OnarError` when there are several."""
     beside: list[str] = []
-    for _ in WRAPPERS:  # so many deep at most: a dictionary may hold itself
+    for _ in WRAPPERS:  # limits the depth: a dictionary may contain itself
         inner = [key for key in WRAPPERS if isinstance(content.get(key), dict)]
         if len(inner) > 1:
             raise OnarError(f"{path} holds several networks, {' and '.join(inner)}: save one of them alone")
@@ -106,7 +105,7 @@ def _unwrap(content: dict[Any, Any], path: Path) -> tuple[dict[Any, Any], tuple[
 
 def _say_unknown(state: dict[Any, Any], path: Path) -> str:
     if "encoder.0.conv.weight" in state or "gan" in state:
-        return f"{path} is Onar's own: use it as it is, or turn it into another file with `onar export`"
+        return f"{path} is a file of Onar: use it as it is, or convert it with `onar export`"
     some = ", ".join(map(str, list(state)[:3])) or "nothing"
     titles = ", ".join(layout.title for layout in LAYOUTS)
-    return f"{path} is in none of the layouts that are known ({titles}): it has {some}"
+    return f"{path} has none of the known layouts ({titles}): it has {some}"

@@ -24,7 +24,7 @@ from onar.data.photo_sets import (
 )
 from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.data.streams import StreamedPhotos, StreamLoader
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
 from onar.settings.training import PhotoData, TrainConfig
 
 
@@ -104,13 +104,13 @@ def _find_with_masks(config: TrainConfig) -> TrainingData:
     assert config.masks is not None
     found = open_photos(config.data, config.photo_column, folders_beside(config, "data"), config.channels)
     if not isinstance(found, PhotoPaths):
-        raise UsageError("--masks_by_name needs photos in folders: those of a source have no names")
+        raise FieldError("masks_by_name", "needs photos in folders: those of a source have no names")
     photos, masks = name_masks(found, config.masks, "masks")
     if config.val_data is None:
         return TrainingData(*hold_out(photos, config.val_share, config.seed), masks, masks, photos)
     held_out = _find_val_photos(config, config.val_data)
     if not isinstance(held_out, PhotoPaths):
-        raise UsageError("--masks_by_name needs validation photos in folders: those of a source have no names")
+        raise FieldError("masks_by_name", "needs validation photos in folders: those of a source have no names")
     held_out, held_out_masks = name_masks(held_out, config.val_masks or config.masks, "val_masks")
     return TrainingData(photos, held_out, masks, held_out_masks)
 

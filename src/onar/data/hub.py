@@ -17,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, UsageError, printable
 from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.images import PhotoBytes, PhotoSource
 from onar.imaging.listing import files_in, split_pattern
@@ -98,7 +98,7 @@ def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
     column = column or _first_pictures(features)
     if column not in features:
         problem = f"no column {column!r}" if column else "no column of pictures"
-        raise UsageError(f"{data} has {problem}: --photo_column takes one of {' '.join(features)}")
+        raise FieldError("photo_column", f"takes one of {' '.join(features)}: {data} has {problem}")
     shard = [_SHARD] if _SHARD in features else []
     return rows.cast_column(column, datasets.Image(decode=False)).select_columns([column, *shard])
 

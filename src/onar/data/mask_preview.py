@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.data.mask_sources import mask_source
-from onar.errors import UsageError, printable
+from onar.errors import FieldError, printable
 from onar.imaging.listing import MASK_NAME, MASK_SHEET, some
 from onar.imaging.sheets import mask_sheet
 from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share, mask_from_holes
-from onar.settings.checks import check_seed
+from onar.settings.checks import validated
+from onar.settings.ranges import PositiveInt, Seed
 from onar.settings.training import ImageSize, MaskConfig
 
 MIN_COLUMNS = 8
@@ -51,9 +52,8 @@ def write_masks(
     '2 masks and sheet.png'
     """
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
-    if count < 1 or min(height, width) < 1:
-        raise UsageError(f"--count and --img_size must be at least 1, not {count} and {img_size}")
-    check_seed(seed)
+    for name, hint, value in (("count", PositiveInt, count), ("img_size", ImageSize, img_size), ("seed", Seed, seed)):
+        validated(name, hint, value)
     source = mask_source(config)
     earlier = _earlier_masks(output, config, overwrite)
     columns = max(MIN_COLUMNS, ceil(sqrt(count)))
@@ -79,14 +79,12 @@ def _earlier_masks(output: Path, config: MaskConfig, overwrite: bool) -> dict[in
     if not output.is_dir():
         return {}
     if config.masks is not None and config.masks.is_dir() and output.samefile(config.masks):
-        raise UsageError(f"--output {printable(output)} is the folder of --masks: name another")
+        raise FieldError("output", f"{printable(output)} is the folder of `masks`: name another")
     earlier = {int(found[1]): path for path in output.iterdir() if (found := _A_MASK.fullmatch(path.name))}
     there = [*(earlier[number] for number in sorted(earlier)), *output.glob(MASK_SHEET)]
     if there and not overwrite:
-        raise UsageError(
-            f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already; choose another --output, "
-            "or replace the whole set with --overwrite"
-        )
+        exist = f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already"
+        raise FieldError("output", f"is in use: {exist}; choose another one, or replace the whole set with `overwrite`")
     return earlier
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.listing import is_file, is_mask_sheet, list_photos
 from onar.settings.training import HUB_PREFIX, PhotoData, TrainConfig
@@ -204,13 +204,14 @@ def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, Ph
     for number, (setting, place) in enumerate(real):
         for other, same in real[:number]:
             if place == same and {setting, other} != {"masks", "val_masks"}:
-                raise UsageError(f"--{other} and --{setting} are both {printable(place)}: each needs its own folder")
+                raise FieldError(other, f"and `{setting}` are both {printable(place)}: each needs its own folder")
         for source, data in sources:
             image_folder = _image_folder(data)
             if image_folder and image_folder in (place, *place.parents):
-                raise UsageError(
-                    f"--{setting} {printable(place)} is in the folder of --{source} {data}, which would read its "
-                    f"pictures as photos: name another, or --{source} {printable(image_folder)}, which leaves them out"
+                raise FieldError(
+                    setting,
+                    f"{printable(place)} is in the folder of `{source}` {data}, which would read its pictures as "
+                    f"photos: name another, or `{source}` {printable(image_folder)}, which excludes them",
                 )
 
 

@@ -1,6 +1,6 @@
-"""How sure a difference between two methods is: intervals of the mean difference on the same photos and holes.
+"""Confidence intervals of the mean difference between two methods on the same photos and holes.
 
-Photos are drawn anew, with all their holes, because only photos are independent of each other: two holes in one photo
+Photos are resampled with all their holes, because only photos are independent of each other: two holes in one photo
 are not (percentile bootstrap over clusters; Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13).
 """
 
@@ -20,23 +20,23 @@ from onar.evaluation.pairs import percent
 from onar.masks.holes import HOLE_RATIO_RANGES
 
 RESAMPLES = 10_000
-"""How often the photos are drawn anew."""
+"""Number of bootstrap resamples."""
 
 LEVEL = 0.95
-"""Share of the resamples whose mean difference lies in the interval."""
+"""Confidence level."""
 
 MIN_PHOTOS = 6
-"""Fewer photos have no interval: 5 lie on one side of 0 in 2 of 2⁵ cases by luck, which is more than 1 - `LEVEL`."""
+"""Minimum number of photos for an interval: 5 are on one side of 0 by chance in 2 of 2⁵ cases, over 1 - `LEVEL`."""
 
 _CHUNK = 4_000_000
-"""Draws that are in memory at once."""
+"""Resamples in memory at a time."""
 
 _Numbers: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean difference, and the limits that hold it with `LEVEL`; no limits below `MIN_PHOTOS`."""
+    """A mean difference and its confidence limits; None below `MIN_PHOTOS`."""
 
     mean: float
     low: float | None
@@ -44,7 +44,7 @@ class Interval:
 
     @property
     def is_clear(self) -> bool:
-        """Whether 0 lies outside."""
+        """Whether 0 is outside the interval."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
@@ -55,7 +55,7 @@ class GroupDifference:
     range: tuple[float, float] | None
     """As in `Bucket`; None outside the six ranges, and for all holes together."""
     photos: int
-    """Different photos in the group; with few of them an interval comes out too narrow."""
+    """Number of different photos in the group; intervals of few photos are too narrow."""
     count: int
     """Masks in the group."""
     scores: dict[str, Interval | None]
@@ -63,28 +63,28 @@ class GroupDifference:
 
     @property
     def title(self) -> str:
-        """The range for people."""
+        """The range as text."""
         return percent(*self.range) if self.range else "other"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What one method scores more than another, by metric."""
+    """The difference of a method's scores from a reference, by metric."""
 
     method: str
     reference: str
-    """What is taken off."""
+    """The method that is subtracted."""
     overall: GroupDifference
     ranges: tuple[GroupDifference, ...]
     """Those with at least one mask."""
 
 
 def find_differences(rows: Sequence[ImageScores], seed: int) -> tuple[Difference, ...]:
-    """The differences of every two methods, the one named later less the one named earlier; the same each time.
+    """The differences of all pairs of methods, the later minus the earlier one; deterministic.
 
     Args:
         rows: the scores of every method on each photo with its holes.
-        seed: of the draws.
+        seed: of the resampling.
     """
     groups = [(limits, [row for row in rows if row.range == limits]) for limits in (*HOLE_RATIO_RANGES, None)]
     ranges = [_group_differences(limits, kept, seed) for limits, kept in groups if kept]

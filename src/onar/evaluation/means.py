@@ -37,15 +37,15 @@ class Bucket:
     """Mean scores over the photos of a group."""
 
     range: tuple[float, float] | None
-    """None is everything outside the six ranges."""
+    """None for shares outside the six ranges."""
     border: bool | None
-    """None is holes with and without border together."""
+    """None for holes with and without border together."""
     count: int
     scores: ScoresByMethod
 
     @property
     def title(self) -> str:
-        """The range for people."""
+        """The range as text."""
         return percent(*self.range) if self.range else "other"
 
 
@@ -61,7 +61,7 @@ def _mean(rows: Sequence[ImageScores], method: str, name: str) -> float | None:
 
 
 def bucket_scores(rows: Sequence[ImageScores]) -> tuple[Bucket, ...]:
-    """Means by group, the six ranges in their order and then what is outside; empty groups are left out."""
+    """Means by group: the six ranges in their order, then shares outside of them; empty groups are omitted."""
     buckets = []
     for limits in (*HOLE_RATIO_RANGES, None):
         for border in (None, False, True):

@@ -1,4 +1,4 @@
-"""What is compared: weights, baselines, functions of the caller and fills that other programs have made, by name."""
+"""Methods that are compared: weights, baselines, functions of the caller, and fills made by other programs."""
 
 from __future__ import annotations
 
@@ -6,34 +6,32 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-from onar.errors import UsageError, printable
+from onar.errors import FieldError, UsageError, printable
+from onar.evaluation.config import EvaluationConfig, Named
 from onar.evaluation.pair_files import FillsFolder
 from onar.evaluation.pairs import HoleSource
 from onar.inference.backends import PyramidBackend
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.metrics.baselines import BASELINES, Fill
+from onar.settings.fill import FillOptions
 from onar.system.files import file_sha256
 from onar.weights.bundled import BUNDLED
 
-Named: TypeAlias = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
-"""A file or folder, or several of them: with their names, or as "NAME=PATH", or named by their paths."""
-
 ASKED = "onar"
-"""The method's name when one trained generator is asked about."""
+"""Name of the method when only one generator is scored."""
 
 
 @dataclass
 class Methods:
-    """What is compared, the one asked about first.
+    """Methods that are compared, by name; the first is the reference.
 
     Attributes:
-        fills: functions that fill, by name.
-        folders: fills that are there already, by name; they come after the functions.
-        descriptions: what each of both is.
-        unavailable: what was asked for and could not be had, and why.
-        weights_sha256: of the weights of those that have some, None for the pyramid fill.
+        fills: functions that fill holes.
+        folders: fills made before, which come after the functions.
+        descriptions: of functions and folders.
+        unavailable: methods that could not be loaded, with the reasons.
+        weights_sha256: digests of weights files; None for the pyramid fill.
     """
 
     fills: dict[str, Fill]
@@ -43,53 +41,40 @@ class Methods:
     weights_sha256: dict[str, str | None]
 
     def add(self, name: str, fill: Fill, description: str) -> None:
-        """Add a function that fills; raises `UsageError` when its name is taken."""
-        self._describe(name, description)
+        """Add a function that fills holes; raises `UsageError` when its name is taken."""
+        if self._is_taken(name):
+            raise UsageError(f"a method cannot be called {printable(name)!r}: that name is taken")
+        self.descriptions[name] = description
         self.fills[name] = fill
 
     def add_folder(self, folder: FillsFolder) -> None:
-        """Add fills that are there; raises `UsageError` when their name is taken."""
-        self._describe(folder.name, f"fills in {printable(folder.folder)}", ": write --fills NAME=DIR")
+        """Add fills made before; raises `FieldError` when their name is taken."""
+        if self._is_taken(folder.name):
+            raise FieldError("fills", f"names a method {printable(folder.name)!r}: that name is taken: write NAME=DIR")
+        self.descriptions[folder.name] = f"fills in {printable(folder.folder)}"
         self.folders[folder.name] = folder
 
-    def _describe(self, name: str, description: str, advice: str = "") -> None:
-        if name in self.descriptions or name in self.unavailable:
-            raise UsageError(f"a method cannot be called {printable(name)!r}: that name is taken{advice}")
-        self.descriptions[name] = description
+    def _is_taken(self, name: str) -> bool:
+        return name in self.descriptions or name in self.unavailable
 
 
-def gather_methods(
-    weights: Named,
-    fills: Named,
-    further: Mapping[str, Fill],
-    holes: Sequence[HoleSource],
-    *,
-    baselines: bool,
-    device: str,
-    texture: str,
-    blend: Path | None,
-) -> Methods:
-    """Load what is compared.
+def gather_methods(config: EvaluationConfig, further: Mapping[str, Fill], holes: Sequence[HoleSource]) -> Methods:
+    """Load the methods that are compared.
 
     Args:
-        weights: what `Inpainter.load` takes.
-        fills: folders.
-        further: functions of the caller.
+        config: weights, folders of fills, baselines, and the options of filling.
+        further: functions of the caller, as {name: function}.
         holes: of all pairs.
-        baselines: add those of `BASELINES` and the pyramid fill.
-        device: for the weights.
-        texture: for the weights.
-        blend: for the weights.
 
     Raises:
         UsageError: two methods would have one name.
         OnarError: weights or fills cannot be read.
     """
     methods = Methods({}, {}, {}, {}, {})
-    folders = {name: FillsFolder(name, Path(place), holes) for name, place in name_fills(fills).items()}
-    for name, place in _name_weights(weights):
-        _add_weights(methods, name, Inpainter.load(place, device, blend=blend).for_photos(), texture)
-    if baselines:
+    folders = {name: FillsFolder(name, Path(place), holes) for name, place in name_fills(config.fills).items()}
+    for name, place in _name_weights(config.weights):
+        _add_weights(methods, name, Inpainter.load(place, config.device, blend=config.blend).for_photos(), config.fill)
+    if config.baselines:
         _add_baselines(methods)
     for name, fill in further.items():
         methods.add(name, fill, "given by the caller")
@@ -98,10 +83,11 @@ def gather_methods(
     return methods
 
 
-def _add_weights(methods: Methods, name: str | None, inpainter: Inpainter, texture: str) -> None:
+def _add_weights(methods: Methods, name: str | None, inpainter: Inpainter, fill: FillOptions) -> None:
     if name is None:
         name = PYRAMID if isinstance(inpainter.backend, PyramidBackend) else ASKED
-    methods.add(name, lambda photo, mask: inpainter(photo, mask, texture=texture), inpainter.description)
+    options = fill.keywords()
+    methods.add(name, lambda photo, mask: inpainter(photo, mask, **options), inpainter.description)
     methods.weights_sha256[name] = file_sha256(inpainter.weights) if inpainter.weights else None
 
 
@@ -126,7 +112,7 @@ def name_fills(fills: Named) -> dict[str, Path]:
 
 
 def _name_weights(weights: Named) -> list[tuple[str | None, Path]]:
-    """Weights with the names of their methods; None stands for the usual name of the only ones."""
+    """Weights with the names of their methods; None is the default name, where there are no others."""
     given = _as_mapping(weights, "weights") or [(None, Path(BUNDLED))]
     if len(given) == 1 and given[0][0] is None:
         return given
@@ -147,35 +133,35 @@ def _as_mapping(given: Named, setting: str) -> list[tuple[str | None, Path]]:
 
 
 def _split(text: Path | str, setting: str) -> tuple[str | None, Path]:
-    """NAME=PATH as both; a path that is there is a path, whatever signs it has."""
+    """Split NAME=PATH; a text that is an existing path has no name."""
     name, equals, place = str(text).partition("=")
     if not equals or "/" in name or os.path.exists(text):
         return None, Path(text)
     if not name or not place:
-        raise UsageError(f"--{setting} takes PATH or NAME=PATH, not {printable(text)}")
+        raise FieldError(setting, f"takes PATH or NAME=PATH, not {printable(text)}")
     return name, Path(place)
 
 
 def _with_names(given: Sequence[tuple[str | None, Path]], names: Sequence[str], setting: str) -> dict[str, Path]:
-    """Each path under its own name or, where it has none, the next of `names`; raises `UsageError` for doubles."""
+    """Paths by their own names or, without one, the next of `names`; raises `FieldError` for duplicates."""
     waiting, named = iter(names), {}
     for own, place in given:
         name = next(waiting) if own is None else own
         if name in named:
-            raise UsageError(f"--{setting} names two methods {printable(name)!r}: write NAME=PATH")
+            raise FieldError(setting, f"names two methods {printable(name)!r}: write NAME=PATH")
         named[name] = place
     return named
 
 
 def _short_names(places: Sequence[Path], setting: str) -> list[str]:
-    """The shortest ends of paths that tell them apart, such as "run_1/generator_final"; without endings if that does.
+    """The shortest suffixes that distinguish paths, such as "run_1/generator_final"; without endings if possible.
 
     Raises:
-        UsageError: a path is there twice.
+        FieldError: a path is given twice.
     """
     for place in places:
         if places.count(place) > 1:
-            raise UsageError(f"--{setting} names {printable(place)} twice")
+            raise FieldError(setting, f"names {printable(place)} twice")
     bare = [place.with_suffix("") if place.is_file() else place for place in places]
     parts = [place.parts for place in (bare if len(set(bare)) == len(bare) else places)]
     for length in range(1, max(map(len, parts), default=0) + 1):

@@ -1,4 +1,4 @@
-"""Pairs as files for any other program, and that program's fills read back from a folder.
+"""Pairs as files for other programs, and folders of their fills.
 
 A pair's files are called `NUMBER_DIGEST_PHOTO`. The digest is of the photo's name, the mask's, and the holes, so that a
 fill that was made for other holes, or at another size, is never taken for one of these.
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from onar.data.photo_folders import refuse_shared_folders
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.evaluation.pairs import HoleSource, Pair, Pairs
 from onar.imaging.images import EightBits, PhotoError, open_photo
 from onar.imaging.listing import find_photos, some
@@ -27,31 +27,31 @@ from onar.system.files import replacing_folder
 PHOTOS, MASKS = "photos", "masks"
 """Folders of the pairs' files: photos whose holes are grey, and masks (white = hole) of the same names."""
 
-_LONGEST_STEM = 60
+_MAX_STEM = 60
 _OF_A_PAIR = re.compile(r"\d{4,}_([0-9a-f]{12})(?![0-9a-f])")
 
 
 def pair_name(pair: Pair) -> str:
     """The name of a pair's files, without ending."""
-    stem = re.sub(r"[^\w.-]", "_", Path(pair.photo_name).stem)[:_LONGEST_STEM]
+    stem = re.sub(r"[^\w.-]", "_", Path(pair.photo_name).stem)[:_MAX_STEM]
     return f"{pair.number:04}_{pair.digest}_{stem}"
 
 
 def write_pair_files(pairs: Pairs, folder: Path) -> int:
-    """Write all pairs as PNG files, all of them or none, and return how many there are.
+    """Write pairs as PNG files, all or none, and return their number.
 
     Raises:
-        UsageError: the folder holds something, or lies in the photos' folder.
+        FieldError: the folder is not empty, or is in the photos' folder.
         OnarError: it cannot be written, or there is no pair.
     """
     refuse_shared_folders([("data", pairs.folder), ("write_pairs", folder)], [])
     if pairs.folder.resolve() in folder.resolve().parents:
-        raise UsageError(
-            f"--write_pairs {printable(folder)} is in --data {printable(pairs.folder)}, where its pictures would be "
-            "scored as photos: name a folder elsewhere"
+        rule = (
+            f"{printable(folder)} is in `data` {printable(pairs.folder)}, where its pictures would be scored as photos"
         )
+        raise FieldError("write_pairs", f"{rule}: name a folder elsewhere")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"--write_pairs {printable(folder)} is there, and not empty: name a new folder")
+        raise FieldError("write_pairs", f"{printable(folder)} exists and is not empty: name a new folder")
     written = 0
     with replacing_folder(folder) as temporary:
         for index in progress_bar(range(len(pairs)), desc="Writing pairs", unit="pair"):
@@ -67,24 +67,24 @@ def write_pair_files(pairs: Pairs, folder: Path) -> int:
 
 @dataclass(frozen=True)
 class FoundFills:
-    """What was found in a folder of fills."""
+    """Summary of a folder of fills."""
 
     folder: str
     count: int
     """Fills that were scored."""
     known_changed: int
-    """Fills in which known pixels are not the photo's."""
+    """Fills with changed known pixels."""
     known_difference: float
     """The mean difference of known pixels over all fills, in levels of 255."""
     most_changed: str | None
     """The fill with the largest difference."""
     lacking: tuple[str, ...]
-    """Names of pairs without a fill that can be used; no method is scored on them."""
+    """Names of pairs without a usable fill; no method is scored on them."""
     unused: tuple[str, ...]
     """Pictures that belong to no pair that was scored."""
 
     def remarks(self, name: str) -> list[str]:
-        """What a person must know who compares these fills with others."""
+        """Notes for comparing these fills with others."""
         lines = []
         if self.known_changed:
             lines.append(
@@ -103,8 +103,8 @@ class FoundFills:
 class FillsFolder:
     """Completed pictures that another program has made of pairs.
 
-    A fill is called as its pair is (`pair_name`), whatever follows the digest, or as its mask file is. Ending and
-    folder make no difference.
+    A fill has the name of its pair (`pair_name`), where the part after the digest is ignored, or that of its mask file.
+    Ending and folder are ignored, too.
 
     Args:
         name: of the method.
@@ -119,7 +119,7 @@ class FillsFolder:
         self.name = name
         self.folder = folder
         self.lacking: dict[str, str] = {}
-        """By the names of pairs, why they have no fill that can be used."""
+        """Reasons why pairs have no usable fill, by the names of the pairs."""
         self._known_differences: dict[str, float] = {}
         self._files: dict[str, list[Path]] = defaultdict(list)
         self._unused: dict[Path, str] = {}
@@ -132,7 +132,7 @@ class FillsFolder:
         self._stems = Counter(Path(hole.name).stem for hole in holes)
 
     def __call__(self, pair: Pair) -> EightBits | None:
-        """The fill of a pair, uint8 H×W×3, as it is in the file; None with a line in `lacking` where there is none."""
+        """The fill of a pair from its file, uint8 H×W×3; None, with a line in `lacking`, where there is none."""
         try:
             path = self._find(pair)
             filled = self._read(path, pair)
@@ -148,7 +148,7 @@ class FillsFolder:
 
     @property
     def found(self) -> FoundFills:
-        """What was found, once all pairs have been asked for."""
+        """Summary, after all pairs were read."""
         differences = self._known_differences
         count = len(differences)
         return FoundFills(

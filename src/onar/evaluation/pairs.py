@@ -1,4 +1,4 @@
-"""Photos and the holes they are scored with: which goes with which, and the group in which a pair counts.
+"""Pairs of photos and holes, and the groups that scores are averaged by.
 
 The groups are those of Liu et al. 2018 (section 4.1): six ranges of hole share, each with holes that reach the
 border of the photo and with holes that keep away from it. A group follows from the holes as they are scored, fitted
@@ -27,18 +27,18 @@ from onar.masks.shapes import Mask
 from onar.system.console import progress_bar
 
 BORDER_SHARE = 1 / 20
-"""How near to the edge, as a share of the side, a hole reaches the border. In NVIDIA's test masks, holes with border
-come nearer than 1/50, and those without stay 1/10 away."""
+"""Maximum distance of a hole that reaches the border to the edge, as a share of the side. In NVIDIA's test masks, holes
+with border are within 1/50, and those without are 1/10 away."""
 
 INSET_SHARE = 1 / 10
-"""How far generated holes without border stay away from the edge, as a share of the side; about the paper's 50 of 512
-pixels."""
+"""Distance of generated holes without border to the edge, as a share of the side; about 50 of 512 pixels, as in the
+paper."""
 
 EMPTY = 128
-"""Grey that hole pixels have when a method gets the photo."""
+"""Grey value of the hole pixels in a method's input."""
 
 MASKS_PER_RANGE = 10
-"""Generated masks in each of the twelve groups when nobody says how many."""
+"""Default number of generated masks in each of the twelve groups."""
 
 _ATTEMPTS = 100
 
@@ -47,7 +47,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Group:
-    """Where a pair counts."""
+    """Group of a pair."""
 
     range: tuple[float, float] | None
     """The range of `HOLE_RATIO_RANGES` that the hole share is in, low < share <= high; None outside all of them."""
@@ -73,14 +73,14 @@ def reaches_border(hole: Holes) -> bool:
 
 
 class HoleSource(Protocol):
-    """Holes that can be made to fit any photo."""
+    """Source of holes for a photo of any size."""
 
     @property
     def name(self) -> str:
-        """What a report calls them."""
+        """Their name in reports."""
 
     def __call__(self, height: int, width: int) -> Holes:
-        """Make the holes for a photo, bool H×W; the same each time."""
+        """Holes for a photo, bool H×W; deterministic."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class GeneratedHoles:
-    """Random strokes of one group, which depend on the fields and the size asked for alone."""
+    """Random strokes of one group; they depend only on the fields and on the size."""
 
     group: int
     """Index into `HOLE_RATIO_RANGES`."""
@@ -134,7 +134,11 @@ def _draw_inset(height: int, width: int, limits: tuple[float, float], rng: np.ra
 
 
 def percent(low: float, high: float) -> str:
-    """A range of hole shares for people, such as "1-10%"."""
+    """A range of hole shares as text.
+
+    >>> percent(0.01, 0.1)
+    '1-10%'
+    """
     return f"{round(100 * low)}-{round(100 * high)}%"
 
 
@@ -146,12 +150,12 @@ def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
 
 
 def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[HoleSource], list[str]]:
-    """The mask files of a folder in the order of their paths, and a line for each that cannot be used.
+    """The mask files of a folder in the order of their paths, and a line for each unusable one.
 
     Args:
         folder: searched with its subfolders.
-        masks_per_range: at most so many of each group are taken, spread evenly; all when None, and then a file that
-            cannot be used is noticed only when its turn comes. Here the group is that of the file as it is.
+        masks_per_range: maximum number of each group, spread evenly, where the group is that of the unresized file; all
+            when None, and then an unusable file is noticed only during scoring.
 
     Raises:
         OnarError: there is no mask file in the folder, or none can be read, or none has a hole.
@@ -175,7 +179,11 @@ def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[Hole
 
 
 def spread(items: Sequence[Item], count: int | None) -> list[Item]:
-    """At most `count` items, spread evenly over all of them and in their order; all when None."""
+    """At most `count` items, evenly spread and in their order; all when None.
+
+    >>> spread([0, 1, 2, 3], 2)
+    [0, 2]
+    """
     if count is None or count >= len(items):
         return list(items)
     return [items[index * len(items) // count] for index in range(count)]
@@ -203,25 +211,25 @@ class Pair:
 
     @property
     def empty(self) -> EightBits:
-        """What a method gets to see: the photo whose holes are grey, uint8 H×W×3."""
+        """Input of a method: the photo with grey holes, uint8 H×W×3."""
         return np.where(self.hole[..., None], np.uint8(EMPTY), self.photo)
 
     @property
     def digest(self) -> str:
-        """12 hexadecimal digits that another photo, other holes or another size do not have."""
+        """12 hexadecimal digits of a hash of names, holes and size."""
         names = "\0".join([self.photo_name, self.mask_name, ""]).encode()
         return hashlib.sha256(names + _packed(self.hole)).hexdigest()[:12]
 
 
 class Pairs:
-    """Holes and photos: the holes with index i go with photo i modulo the number of photos.
+    """Pairs of holes and photos: holes i are paired with photo i modulo the number of photos.
 
     Args:
         folder: searched for photos with its subfolders.
         holes: one source for each pair.
         size: height and width of the centre crop that is resized to; None keeps photos whole, at their own size.
-        count: use so many photos, spread evenly in the order of their paths; all when None.
-        others: folders that other settings name, with the settings: they are left out where they lie in the photos'.
+        count: number of photos, spread evenly in the order of their paths; all when None.
+        others: folders of other settings, by setting; those inside the photos' folder are excluded.
 
     Raises:
         UsageError: two settings name one folder.
@@ -250,7 +258,7 @@ class Pairs:
     def __getitem__(self, index: int) -> Pair | None:
         """Read a pair; None, with a line in `skipped`, when its mask cannot be read or has no hole.
 
-        In place of a photo that cannot be read comes the next one, so that every mask is used.
+        A photo that cannot be read is replaced by the next one, so that every mask is used.
 
         Raises:
             OnarError: no photo can be read.
@@ -286,7 +294,7 @@ class Pairs:
 
 
 class MasksHash:
-    """SHA-256 of holes in the order they were scored, to tell that two reports are about the same holes.
+    """SHA-256 of holes in the order of scoring, to verify that two reports are about the same holes.
 
     For each mask: height and width, 4 bytes each, little-endian; then its pixels row by row, 1 = hole, 8 to a byte,
     the first in the highest bit (`numpy.packbits`).
@@ -296,7 +304,7 @@ class MasksHash:
         self._digest = hashlib.sha256()
 
     def add(self, hole: Holes) -> None:
-        """Count bool H×W."""
+        """Add holes, bool H×W."""
         self._digest.update(_packed(hole))
 
     @property

@@ -1,4 +1,4 @@
-"""What an evaluation found, as data: `Report`, its JSON and its table.
+"""The result of an evaluation: `Report`, its JSON and its table.
 
 The JSON is described in `docs/evaluate.md`.
 """
@@ -33,22 +33,22 @@ class SetDistances:
     scores: ScoresByMethod
     """`fid` and `kid` of each method; empty where there is no network."""
     is_standard: bool
-    """They are the FID and KID of papers."""
+    """They are the FID and KID of the literature, on InceptionV3."""
     note: str
-    """What they can be compared with."""
+    """Note on their comparability."""
     unavailable: str | None = None
-    """Why the network could not be had."""
+    """Reason why the network could not be loaded."""
 
     @property
     def columns(self) -> dict[str, Metric]:
-        """How to show them: those of papers are never called as others are."""
+        """How they are shown; the standard ones have titles of their own."""
         mark = " (InceptionV3)" if self.is_standard else "*"
         return {"fid": Metric(f"FID{mark}", False, 3), "kid": Metric(f"KID{mark}", False, 5)}
 
 
 @dataclass(frozen=True)
 class Example:
-    """Pictures to look at: one photo with its holes, and what each method made of it."""
+    """Pictures of one photo with its holes, and of each method's result."""
 
     title: str
     row: ImageScores
@@ -59,22 +59,22 @@ class Example:
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found."""
+    """The result of an evaluation."""
 
     protocol: dict[str, Any]
-    """How it was done: data, masks, img_size, masks_per_range, count, and what is the same for all reports."""
+    """Protocol: data, masks, img_size, masks_per_range, count, and the constants of all reports."""
     seed: int
     methods: dict[str, str]
-    """What each method is, by its name; the first is the one that was asked about."""
+    """Descriptions of the methods by name; the first is the reference."""
     unavailable_methods: dict[str, str]
-    """Methods that were asked for and could not be had, and why."""
+    """Methods that could not be loaded, with the reasons."""
     metrics: dict[str, Metric]
     masks_sha256: str
-    """Of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
+    """Hash of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
     weights_sha256: str | None
-    """Of the weights file of the first method; None for the pyramid fill, which has none."""
+    """Hash of the first method's weights file; None for the pyramid fill, which has none."""
     weights: dict[str, str | None]
-    """The same of every method with weights."""
+    """Hashes of all methods with weights."""
     versions: dict[str, str | None]
     images: tuple[ImageScores, ...]
     overall: ScoresByMethod
@@ -82,12 +82,12 @@ class Report:
     buckets: tuple[Bucket, ...]
     """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
     differences: tuple[Difference, ...]
-    """Of every two methods, with intervals."""
+    """Differences of all pairs of methods, with intervals."""
     sets: SetDistances | None
     fills: dict[str, FoundFills]
-    """What was found in folders of fills, by method."""
+    """Summaries of the folders of fills, by method."""
     skipped: tuple[str, ...]
-    """One line for each photo, mask or fill that was left out."""
+    """One line for each skipped photo, mask or fill."""
     examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
     """The best, median and worst fill of the first method; not in the JSON."""
 
@@ -121,7 +121,7 @@ class Report:
 
     @property
     def differences_from_first(self) -> list[Difference]:
-        """What each other method scores more than the one asked about."""
+        """Differences of the other methods from the reference."""
         return [one for one in self.differences if one.reference == next(iter(self.methods))]
 
     def __str__(self) -> str:
@@ -161,7 +161,7 @@ def table(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """What could not be computed and why, what the distances of sets are, and how fills differ from their pairs."""
+    """Notes on scores that were not computed, on set distances, and on fills that differ from their pairs."""
     missing = {metric.title: metric.unavailable for metric in report.metrics.values() if metric.unavailable}
     lines = [f"{name}: not available: {reason}" for name, reason in (missing | report.unavailable_methods).items()]
     if report.sets and report.sets.unavailable:
@@ -173,7 +173,7 @@ def remarks(report: Report) -> list[str]:
 
 
 def shown(value: float | None, digits: int) -> str:
-    """A score for people."""
+    """A score as text."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -228,7 +228,7 @@ def _bucket_table(report: Report, name: str) -> str:
 
 
 def difference_legend(report: Report) -> str:
-    """What the tables of differences hold."""
+    """Caption of the tables of differences."""
     return f"Differences from {next(iter(report.methods))} on the same holes: the mean and its 95 % interval."
 
 
@@ -245,7 +245,7 @@ def difference_table(report: Report, name: str) -> tuple[list[str], list[list[st
 
 
 def shown_interval(interval: Interval | None, digits: int) -> str:
-    """A difference for people, such as "+0.31 [+0.12, +0.50]"."""
+    """A difference as text, such as "+0.31 [+0.12, +0.50]"."""
     if interval is None:
         return "-"
     mean, low, high = (

@@ -1,4 +1,4 @@
-"""report.json and report.html of an evaluation. The page holds its pictures itself and needs no network.
+"""report.json and report.html of an evaluation. The page embeds its pictures and needs no network.
 
 What the page says is in `report_page.html.jinja`; here its numbers and pictures are made. jinja2 comes with the extra
 `evaluate` and is imported when a page is written: without it there is the JSON alone.
@@ -47,7 +47,7 @@ _PLOTTED = ("psnr", "psnr_hole", "ssim", "l1_hole", "lpips", "st_lpips")
 class _Cell:
     text: str
     best: bool
-    """It is the best of its column, or a difference whose interval does not hold 0."""
+    """Best value of its column, or a difference whose interval excludes 0."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,19 @@ class _Table:
 class _Picture:
     caption: str
     address: str
-    """The picture itself, as a data address."""
+    """The picture as a data: URL."""
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """An example as the page shows it."""
+    """An example on the page."""
 
     heading: str
     pictures: list[_Picture]
 
 
 def missing_for_page() -> str | None:
-    """How to install what a page is written with, where that is missing."""
+    """How to install the packages for the page, where they are missing."""
     return None if find_spec("jinja2") else 'pip install "onar[evaluate]" (jinja2 is missing)'
 
 
@@ -210,7 +210,7 @@ def _example(report: Report, example: Example) -> _Shown:
 
 
 def _jpeg(picture: EightBits) -> str:
-    """A picture as a data address, no larger than `PICTURE_SIDE`."""
+    """A picture as a data: URL, at most `PICTURE_SIDE` pixels a side."""
     scale = min(1.0, PICTURE_SIDE / max(picture.shape[:2]))
     width, height = (max(1, round(scale * side)) for side in (picture.shape[1], picture.shape[0]))
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else picture

@@ -1,7 +1,7 @@
 """Filling and scoring: every method on every pair of photo and holes.
 
-Every method gets the same photos with the same holes, emptied; of what it returns only the hole pixels are kept. So
-no method can see what it should find, or gain from touching known pixels.
+Every method gets the same photos with the same holes, filled with grey, and only the hole pixels of its result are
+kept. So no method sees the ground truth, or gains from changing known pixels.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judges:
-    """The networks that judge, and why some could not be had."""
+    """The networks of learned metrics, and the reasons why some could not be loaded."""
 
     distances: dict[str, LearnedDistance]
     unavailable: dict[str, str]
     features: SetFeatures | None
     no_features: str | None
-    """Why the network that was named for `features` could not be had."""
+    """Reason why the network of `features` could not be loaded."""
     device: torch.device | None
-    """Where they are; None where there are none, because torch is not installed."""
+    """Their device; None without torch."""
 
 
 def load_judges(features: str | None, features_weights: Path | None, device: str) -> Judges:
@@ -72,7 +72,7 @@ def load_judges(features: str | None, features_weights: Path | None, device: str
 
 
 def _load_features(name: str, weights: Path | None, place: torch.device) -> tuple[SetFeatures | None, str | None]:
-    """A network, or why there is none; a file that was named must do."""
+    """A network, or the reason why there is none; weights that were given must load."""
     from onar.metrics.set_features import load_set_features
 
     try:
@@ -90,7 +90,7 @@ def _load_features(name: str, weights: Path | None, place: torch.device) -> tupl
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring all pairs gave.
+    """Scores of all pairs.
 
     Attributes:
         rows: by the index of the pair.
@@ -106,10 +106,10 @@ class Scored:
 
 
 def score_all(pairs: Pairs, methods: Methods, judges: Judges) -> Scored:
-    """Score every method on every pair that all have a fill of, with a progress bar on stderr.
+    """Score every method on the pairs that all methods have a fill of, with a progress bar on stderr.
 
     Raises:
-        OnarError: nothing is left.
+        OnarError: no pair could be scored.
     """
     scored = Scored({}, MasksHash(), [], {name: [] for name in methods.descriptions})
     with progress_bar(total=len(pairs) * len(methods.fills), unit="fill") as bar:
@@ -133,7 +133,7 @@ def score_all(pairs: Pairs, methods: Methods, judges: Judges) -> Scored:
 
 
 def read_fills(pair: Pair, methods: Methods) -> dict[str, EightBits] | None:
-    """The composites of the fills that are there; None when a folder lacks one, because methods share their pairs."""
+    """The composites of fills made before; None when a folder lacks one, because all methods share their pairs."""
     filled = {name: folder(pair) for name, folder in methods.folders.items()}
     found = {name: pixels for name, pixels in filled.items() if pixels is not None}
     if len(found) < len(filled):
@@ -155,7 +155,7 @@ def fill_holes(pair: Pair, name: str, fill: Fill) -> EightBits:
 
 
 def _score_pair(index: int, pair: Pair, composites: dict[str, EightBits], judges: Judges, scored: Scored) -> None:
-    """Score the composites of one photo, one after the other: photos may be large."""
+    """Score the composites of one photo, one at a time: photos may be large."""
     photo, known = _as_batch(pair.photo), (~pair.hole)[None, None]
     scores: ScoresByMethod = {}
     for method, pixels in composites.items():
@@ -222,7 +222,7 @@ def set_distances(features: str | None, judges: Judges, scored: Scored) -> SetDi
 
 
 def choose_examples(pairs: Pairs, methods: Methods, rows: dict[int, ImageScores]) -> tuple[Example, ...]:
-    """The pairs that the first method filled best, in the middle and worst, completed once more."""
+    """The best, median and worst pairs of the first method, completed again."""
     asked = next(iter(methods.descriptions))
 
     def quality(index: int) -> float:

@@ -14,9 +14,10 @@ from torch import nn
 
 from onar.checkpoint import holds_blend, load_into, load_safetensors, load_weights, save_half_precision
 from onar.data.photo_sets import ChosenPhotos, Photos, hold_out, open_photos
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError, UsageError
 from onar.export.blends import ExportedBlend, export_blend
 from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, largest_difference, say_difference
+from onar.export.config import ExportConfig
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import ExportedFolder, export_web
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
@@ -79,62 +80,46 @@ class Exported:
         return "\n".join(lines)
 
 
-def export(
-    weights: str,
-    output: Path,
-    *,
-    format: str | None = None,
-    blend: Path | None = None,
-    blend_share: float = 0.2,
-    correction_window: int | None = None,
-    half: bool = False,
-    int8: bool = False,
-    calibration: Path | None = None,
-    texture_blend: Path | None = None,
-) -> Exported | ExportedFolder | ExportedBlend:
+def export(weights: str, output: Path, **options: Any) -> Exported | ExportedFolder | ExportedBlend:
     """Write a generator as another file or as a folder, after comparing the two on bundled photos.
 
     Args:
         weights: a `.pth`, `.safetensors` or `.onnx` file, "bundled" or "pyramid"; a file of `onar blend` becomes an
             `.onnx` file, too.
         output: the file, or the folder.
-        format: one of `FORMATS`; None: by the ending of `output`.
-        blend: weights that these were trained from, or that were trained from these. The file gets the mean of the
-            two, weight by weight (network interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
-        blend_share: share of `blend` in the mean, in [0, 1].
-        correction_window: see `PConvUNet`; None: unchanged.
-        half: weights of an `.onnx` file in float16.
-        int8: convolutions in 8-bit integers.
-        calibration: folder of photos on which INT8 is calibrated and scored; None: the bundled ones.
-        texture_blend: the `TextureBlend` of the page; None: the bundled one.
+        **options: other fields of `ExportConfig`.
 
     Raises:
         UsageError: the format is not known, the options do not go together, or `output` is a file that is read.
         OnarError: a package is missing, the weights or photos cannot be read, or the file would not compute the same.
             Then nothing is written.
     """
-    chosen = _choose_format(format, output)
-    _check_options(
-        chosen, half=half, int8=int8, calibration=calibration, texture_blend=texture_blend, blend_share=blend_share
-    )
-    for source in (Path(weights), *([blend] if blend else [])):
+    return export_generator(ExportConfig(weights=weights, output=output, **options))
+
+
+def export_generator(config: ExportConfig) -> Exported | ExportedFolder | ExportedBlend:
+    """Write a generator by its settings; the weights are averaged as in Wang et al. 2018 (ESRGAN), section 3.4."""
+    weights, output, half, int8 = config.weights, config.output, config.half, config.int8
+    chosen = _choose_format(config.format, output)
+    _check_options(chosen, config)
+    for source in (Path(weights), *([config.average_with] if config.average_with else [])):
         refuse_to_replace(source, output)
     if chosen == "onnx" and holds_blend(Path(weights)):
         return export_blend(Path(weights), output, half=half)
     generator, size, record = _load(weights)
-    if blend is not None:
-        _blend(generator, blend, blend_share)
-        record |= {"blend": f"{blend_share:g} of {blend.name}"}
-    if correction_window is not None:
-        generator = _with_correction_window(generator, correction_window)
+    if config.average_with is not None:
+        _average(generator, config.average_with, config.average_share)
+        record |= {"blend": f"{config.average_share:g} of {config.average_with.name}"}
+    if config.correction_window is not None:
+        generator = _with_correction_window(generator, config.correction_window)
     channels = getattr(generator, "channels", 3)
     _check_channels(channels, weights, chosen, int8)
     if chosen == WEB:
-        return export_web(generator, size, output, Path(weights).stem, texture_blend or texture_weights())
+        return export_web(generator, size, output, Path(weights).stem, config.blend or texture_weights())
     exporter = HALF_ONNX if half else EXPORTERS[f".{chosen}"]
     if int8 and not list(generator.parameters()):
-        raise UsageError("--int8 is for networks: the pyramid fill has no weights")
-    photos = _open_calibration_photos(calibration or bundled_photos()) if int8 else None
+        raise FieldError("int8", "is for networks: the pyramid fill has no weights")
+    photos = _open_calibration_photos(config.calibration or bundled_photos()) if int8 else None
     with replacing(output) as temporary:
         exported = exporter.write(generator, {"format": str(FORMAT), "training_size": str(size), **record}, temporary)
         difference = largest_difference(exported, generator)
@@ -150,36 +135,32 @@ def _choose_format(format: str | None, output: Path) -> str:
     if format == WEB or (format is None and ending in EXPORTERS):
         return format or ending.removeprefix(".")
     if format is None:
-        raise UsageError(f"--output must end in {' or '.join(EXPORTERS)}, or be a folder with --format {WEB}: {output}")
+        raise FieldError(
+            "output", f"must end in {' or '.join(EXPORTERS)}, or be a folder with `format` {WEB}: {output}"
+        )
     if ending != f".{format}":
-        raise UsageError(f"--output must end in .{format} with --format {format}, not {output.name}")
+        raise FieldError("output", f"must end in .{format} with `format` {format}, not {output.name}")
     return format
 
 
-def _check_options(
-    chosen: str, *, half: bool, int8: bool, calibration: Path | None, texture_blend: Path | None, blend_share: float
-) -> None:
-    """Raise `UsageError` when options exclude each other."""
-    if half and (int8 or chosen != "onnx"):
-        raise UsageError("--half is for .onnx files without --int8; .safetensors are always in half precision")
-    if int8 and chosen != "onnx":
-        raise UsageError("--int8 is for .onnx files")
-    if calibration is not None and not int8:
-        raise UsageError("--calibration is for --int8")
-    if texture_blend is not None and chosen != WEB:
-        raise UsageError(f"--texture_blend is for --format {WEB}")
-    if not 0 <= blend_share <= 1:
-        raise UsageError(f"--blend_share must be from 0 to 1, not {blend_share}")
+def _check_options(chosen: str, config: ExportConfig) -> None:
+    """Raise `FieldError` when options exclude each other."""
+    if config.half and (config.int8 or chosen != "onnx"):
+        raise FieldError("half", "is for .onnx files without `int8`; .safetensors are always in half precision")
+    if config.int8 and chosen != "onnx":
+        raise FieldError("int8", "is for .onnx files")
+    if config.calibration is not None and not config.int8:
+        raise FieldError("calibration", "is for `int8`")
+    if config.blend is not None and chosen != WEB:
+        raise FieldError("blend", f"is for `format` {WEB}; weights are averaged with `average_with`")
 
 
 def _check_channels(channels: int, weights: str, chosen: str, int8: bool) -> None:
     """Raise `UsageError` when a network for photos of that many channels cannot have the format."""
     if chosen == WEB and channels != 3:
-        raise UsageError(
-            f"--format {WEB} is for networks for photos in colour; {weights} is one for {channels} channels"
-        )
+        raise FieldError("format", f"{WEB} is for networks for photos in colour; {weights} has {channels} channels")
     if int8 and channels not in (1, 3):
-        raise UsageError(f"--int8 is calibrated on photos, and {weights} is a network for {channels} channels")
+        raise FieldError("int8", f"is calibrated on photos, and {weights} is a network for {channels} channels")
 
 
 def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path, *, half: bool = False) -> Completer:
@@ -224,7 +205,7 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
     return loaded.generator, loaded.training_size, loaded.record
 
 
-def _blend(generator: nn.Module, path: Path, share: float) -> None:
+def _average(generator: nn.Module, path: Path, share: float) -> None:
     """Move a generator's weights towards those in a file; raises `OnarError` when they do not fit."""
     other = copy.deepcopy(generator)
     load_into(other, path)
@@ -236,13 +217,13 @@ def _blend(generator: nn.Module, path: Path, share: float) -> None:
 def _with_correction_window(generator: nn.Module, pixels: int) -> nn.Module:
     """The same network with another `correction_window`; raises `UsageError` where it cannot have that."""
     if not isinstance(generator, PConvUNet):
-        raise UsageError("--correction_window is for networks that correct the pyramid fill")
+        raise FieldError("correction_window", "is for networks that correct the pyramid fill")
     architecture: dict[str, Any] = {**generator.architecture, "correction_window": pixels}
     del architecture["generator"]
     try:
         windowed = PConvUNet(**architecture)
     except ValueError as error:
-        raise UsageError(f"--{error}") from error
+        raise UsageError(str(error)) from error
     windowed.load_state_dict(generator.state_dict())
     return windowed.eval()
 

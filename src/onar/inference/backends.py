@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onar.errors import OnarError, UsageError, extra_for_training, is_out_of_memory
+from onar.errors import FieldError, OnarError, extra_for_training, is_out_of_memory
 from onar.fills.pyramid import Frame, fill_frame
 from onar.imaging.formats.endings import ending_of
 from onar.system.devices import available_cores, available_cpus, check_device
@@ -144,7 +144,7 @@ def _moved(generator: nn.Module, device: str) -> nn.Module:
         if device == "cpu" or is_out_of_memory(error):
             raise
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"--device {device} cannot be used here ({reason}); use --device cpu") from error
+        raise FieldError("device", f"{device} cannot be used here ({reason}); use `device` cpu") from error
 
 
 class OnnxBackend(Backend):
@@ -308,9 +308,10 @@ def _device_used(session: Any, device: str, is_wanted: bool) -> str:
     if ONNX_PROVIDERS[device.partition(":")[0]] in session.get_providers():
         return device
     if is_wanted:
-        raise UsageError(
-            f"--device {device} cannot be used by this ONNX Runtime: a driver is missing, or a library of the version "
-            "that it was built for; use --device cpu"
+        raise FieldError(
+            "device",
+            f"{device} cannot be used by this ONNX Runtime: a driver is missing, or a library of the version that it "
+            "was built for; use `device` cpu",
         )
     return "cpu"
 
@@ -331,8 +332,9 @@ def _choose_onnx_device(device: str, providers: list[str]) -> str:
     if device == "auto":
         return "cuda" if "cuda" in available else "cpu"  # CoreML, never measured, only when asked for
     if kind not in available:
-        raise UsageError(
-            f"--device {device} is not available in this ONNX Runtime; use --device {available[0]}, or for PyTorch's "
-            'GPUs pip install "onar[train]"'
+        raise FieldError(
+            "device",
+            f"{device} is not available in this ONNX Runtime; use `device` {available[0]}, or for PyTorch's GPUs pip "
+            'install "onar[train]"',
         )
     return device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,14 @@ from onar.inference.canvas import Canvas, to_frame, to_pixels
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
 from onar.inference.texture import Texture
 from onar.masks.holes import Holes, holes_from_mask
-from onar.settings.checks import at_least, check_patchmatch_seed
+from onar.settings.checks import require
+from onar.settings.fill import FillKeywords, FillOptions
 from onar.system.devices import prefers_torch
 from onar.weights.bundled import bundled_weights, texture_weights, weights_file
 
 if TYPE_CHECKING:
     from torch import nn
 
-STRATEGIES = ("auto", "whole", "crop")
-TEXTURES = ("auto", "network", "patches")
 PYRAMID = "pyramid"
 PYRAMID_SIZE = 512
 
@@ -66,7 +65,7 @@ class Inpainter:
         description: str = "a generator",
         threads: int = 0,
     ) -> None:
-        at_least("training_size", training_size, 1)
+        require(training_size >= 1, "training_size", "must be at least 1", training_size)
         self.backend = generator if isinstance(generator, Backend) else TorchBackend(generator, device, threads)
         self.training_size = training_size
         self.description = description
@@ -124,35 +123,13 @@ class Inpainter:
         return inpainter
 
     @overload
-    def __call__(
-        self,
-        photo: Image.Image,
-        mask: Any,
-        *,
-        strategy: str = ...,
-        feather: int = ...,
-        texture: str = ...,
-        seed: int = ...,
-    ) -> Image.Image: ...
+    def __call__(self, photo: Image.Image, mask: Any, **options: Unpack[FillKeywords]) -> Image.Image: ...
     @overload
-    def __call__(
-        self, photo: Pixels, mask: Any, *, strategy: str = ..., feather: int = ..., texture: str = ..., seed: int = ...
-    ) -> Pixels: ...
+    def __call__(self, photo: Pixels, mask: Any, **options: Unpack[FillKeywords]) -> Pixels: ...
     @overload
-    def __call__(
-        self,
-        photo: Sequence[Any],
-        mask: Any,
-        *,
-        strategy: str = ...,
-        feather: int = ...,
-        texture: str = ...,
-        seed: int = ...,
-    ) -> list[Any]: ...
+    def __call__(self, photo: Sequence[Any], mask: Any, **options: Unpack[FillKeywords]) -> list[Any]: ...
 
-    def __call__(
-        self, photo: Any, mask: Any, *, strategy: str = "auto", feather: int = 0, texture: str = "auto", seed: int = 0
-    ) -> Any:
+    def __call__(self, photo: Any, mask: Any, **options: Unpack[FillKeywords]) -> Any:
         """Fill the holes of a photo, or of several.
 
         Args:
@@ -165,13 +142,8 @@ class Inpainter:
                 (True), or float from 0 to 1 (0.5 and above). "alpha" for a PIL picture whose holes were erased: they
                 are filled, and all becomes opaque. A list of as many for several photos, or an array N×H×W (×1), or
                 the one "alpha".
-            strategy: "whole" gives the network the photo at once, "crop" works in windows round the holes, "auto"
-                chooses by size.
-            feather: hole pixels from the seam over which the fill fades into the colours at the seam.
-            texture: "patches" gives deep holes the photo's own texture, copied by PatchMatch and blended with the
-                network's fill; "network" keeps that fill; "auto" copies where PatchMatch is installed, but not over the
-                pyramid fill.
-            seed: of PatchMatch; the same seed gives the same picture.
+            **options: fields of `FillOptions`: `strategy`, `texture`, `feather`, `seed`. With texture "auto", nothing
+                is copied over the pyramid fill.
 
         Returns:
             The type and size that came in; N×H×W×3 for such an array. Known pixels are bit-identical, and the fill is
@@ -183,8 +155,7 @@ class Inpainter:
             OutOfMemoryError: memory ran out.
             OnarError: "patches" without PatchMatch.
         """
-        options: dict[str, Any] = {"strategy": strategy, "feather": feather, "texture": texture, "seed": seed}
-        _check_options(strategy, feather, texture, seed)
+        FillOptions(**options)
         if isinstance(mask, str) and mask != ALPHA:
             raise UsageError(f"a mask is a picture, an array, or {ALPHA!r}, not {mask!r}")
         if isinstance(photo, (list, tuple)) or (isinstance(photo, np.ndarray) and photo.ndim == 4):
@@ -197,7 +168,7 @@ class Inpainter:
             return self._complete_picture(photo, mask, options)
         return self._complete_array(photo, mask, options)
 
-    def _complete_picture(self, photo: Image.Image, mask: Any, options: dict[str, Any]) -> Image.Image:
+    def _complete_picture(self, photo: Image.Image, mask: Any, options: FillKeywords) -> Image.Image:
         if photo.mode not in ("RGB", "L", "RGBA", "LA"):
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
         upright = set_upright(photo)
@@ -214,7 +185,7 @@ class Inpainter:
             completed = fill_visible(colours, alpha, hole, complete)
         return carry(join_alpha(completed, alpha, photo), photo)
 
-    def _complete_array(self, photo: Pixels, mask: Any, options: dict[str, Any]) -> Pixels:
+    def _complete_array(self, photo: Pixels, mask: Any, options: FillKeywords) -> Pixels:
         if isinstance(photo, np.ndarray) and photo.shape[2:] == (self.backend.channels,) != (3,):
             return self._complete_channels(photo, mask, options)
         _check_photo(photo)
@@ -227,7 +198,7 @@ class Inpainter:
         # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
         return np.where(hole, to_grey(completed), photo)
 
-    def _complete_channels(self, photo: NDArray[Any], mask: Any, options: dict[str, Any]) -> NDArray[Any]:
+    def _complete_channels(self, photo: NDArray[Any], mask: Any, options: FillKeywords) -> NDArray[Any]:
         """Fill an array of the network's own channels, which are not three."""
         if photo.shape[2] == 1 and photo.dtype.kind == "u":
             return self._complete_array(photo[..., 0], mask, options)[..., None]
@@ -262,29 +233,25 @@ class Inpainter:
         self,
         photo: Pixels,
         hole: Any,
-        *,
-        strategy: str = "auto",
-        feather: int = 0,
-        texture: str = "auto",
-        seed: int = 0,
+        **options: Unpack[FillKeywords],
     ) -> Pixels:
         """Fill the holes of uint8 or uint16 H×W×3 by a mask H×W; options are those of the call.
 
         Where all known pixels are grey, the fill is, too. A network for other channels than grey and colours fills
         H×W×C of its own, and nothing is copied there.
         """
-        _check_options(strategy, feather, texture, seed)
+        fill = FillOptions(**options)
         _check_photo(photo, channels={(3,), (self.backend.channels,)} - {(1,)})
-        self._check_channels(photo, texture)
+        self._check_channels(photo, fill.texture)
         is_photo = photo.shape[2] == 3
         hole = as_holes(hole)
         _check_size(hole, photo)
         size = f"{photo.shape[1]} x {photo.shape[0]} pixels"
         with map_memory_errors(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
-            canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), feather)
-            canvas.fill(strategy)
-            if is_photo and self.copies(texture):
-                Texture(self.blend, seed, self.threads).apply(canvas.photo, hole)
+            canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), fill.feather)
+            canvas.fill(fill.strategy)
+            if is_photo and self.copies(fill.texture):
+                Texture(self.blend, fill.seed, self.threads).apply(canvas.photo, hole)
             if is_photo and hole.any() and is_grey(photo, ~hole):
                 canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
         return canvas.photo
@@ -315,15 +282,6 @@ def _masks_of_several(mask: Any, count: int) -> list[Any]:
     if len(mask) != count:
         raise UsageError(f"{count} photos need as many masks, not {len(mask)}")
     return list(mask)
-
-
-def _check_options(strategy: str, feather: int, texture: str, seed: int) -> None:
-    if strategy not in STRATEGIES:
-        raise UsageError(f"--strategy is {', '.join(STRATEGIES)}, not {strategy!r}")
-    if texture not in TEXTURES:
-        raise UsageError(f"--texture is {', '.join(TEXTURES)}, not {texture!r}")
-    at_least("feather", feather, 0)
-    check_patchmatch_seed(seed)
 
 
 def _check_photo(photo: Any, channels: Collection[tuple[int, ...]] = ((), (3,))) -> None:

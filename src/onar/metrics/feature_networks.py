@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
 from onar.settings.training import ContentNetwork
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
@@ -148,7 +148,7 @@ def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
         OnarError: its weights or packages are missing or do not fit.
     """
     if name not in FEATURES:
-        raise UsageError(f"--content_network is {' or '.join(FEATURES)}, not {name!r}")
+        raise FieldError("content_network", f"is {' or '.join(FEATURES)}, not {name!r}")
     return FEATURES[name](weights)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
 from onar.metrics.feature_networks import FEATURES, FrozenFeatures, cached_weights, load_features
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
@@ -118,5 +118,5 @@ def load_set_features(name: str, weights: Path | None = None) -> SetFeatures:
     if name in FEATURES:
         return PooledFeatures(load_features(name, weights))
     if name not in SET_FEATURES:
-        raise UsageError(f"--features is {' or '.join([*FEATURES, *SET_FEATURES])}, not {name!r}")
+        raise FieldError("features", f"is {' or '.join([*FEATURES, *SET_FEATURES])}, not {name!r}")
     return SET_FEATURES[name](weights)

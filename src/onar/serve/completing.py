@@ -88,7 +88,7 @@ def limited_inpaint(
     """
     if options.strategy == "whole" and size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
-    settings = {name: getattr(options, name) for name in Filling.model_fields}
+    settings = options.fill.keywords()
 
     def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
         with expecting(cpu_seconds(unknown, inpainter.copies(options.texture))):

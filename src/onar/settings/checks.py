@@ -1,4 +1,4 @@
-"""What all settings share: TOML files, values checked by their types, and messages that name the flag."""
+"""Settings as dataclasses: TOML files, values checked by types and ranges, and messages that name the field."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
+from onar.settings.ranges import describe_range
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from pydantic import TypeAdapter
+
+_RANGE_ERRORS = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
+"""Pydantic's types of errors about values out of range."""
 
 _KINDS: dict[Any, str] = {
     int: "a whole number",
@@ -29,8 +33,8 @@ _KINDS: dict[Any, str] = {
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file of settings; raises `OnarError` when it is missing or malformed.
 
-    It is UTF-8, with or without the mark that Windows editors put before it, or what that mark says it is. Keys may
-    have `-` for `_`, as flags may.
+    The encoding is UTF-8, or UTF-16 with a byte order mark, as Windows editors write them. Keys may have `-` for `_`,
+    as flags may.
     """
     try:
         content = path.read_bytes()
@@ -47,75 +51,93 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 class Settings:
-    """A dataclass of settings, each of which has the type of its field, wherever it comes from.
+    """A dataclass of settings whose values have the types and ranges of their fields, from any source.
 
-    As on the command line, "16" is read as a number, and a list or text as the tuple or path that is meant. What is not
-    sure to be meant is refused: a broken number for a whole one, true for a number, a word that is no choice.
+    As on the command line, "16" is read as a number, and a list or text as a tuple or path. Ambiguous values are
+    refused: a fraction for a whole number, true for a number, an unknown choice.
     """
 
+    topic: ClassVar[str | None] = None
+    """Title of the fields that the class declares, in `--help`."""
+
     def __post_init__(self) -> None:
-        """Check and convert what is not the default; raises `UsageError` with the flag's name and what it takes."""
-        for field in fields(self):  # type: ignore[arg-type]
+        """Check and convert all values but the defaults; raises `FieldError`."""
+        kind: Any = type(self)
+        for field in fields(kind):
             value = getattr(self, field.name)
-            if value is not field.default:  # so --help, which has defaults only, need not wait for pydantic
-                object.__setattr__(self, field.name, _fitting(type(self), field.name, value))
+            if value is not field.default:  # so --help, which has defaults only, does not import pydantic
+                object.__setattr__(self, field.name, validated(field.name, _field_types(kind)[field.name], value))
 
 
-def _fitting(settings: type, name: str, value: Any) -> Any:
-    """A value as the type of its field has it; raises `UsageError` when it cannot be."""
+def validated(name: str, hint: Any, value: Any) -> Any:
+    """A value converted to a type; raises `FieldError` when it has another type or is out of range.
+
+    >>> from onar.settings.ranges import PositiveInt
+    >>> validated("count", PositiveInt, "3")
+    3
+    >>> validated("count", PositiveInt, 0)
+    Traceback (most recent call last):
+    onar.errors.FieldError: count must be at least 1, not 0
+    """
     from pydantic import ValidationError
 
-    if value == "" and Path in (_types(settings)[name], *get_args(_types(settings)[name])):  # it would be this folder
-        raise UsageError(f"--{name} takes {_describe(_types(settings)[name])}, not an empty text")
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if value == "" and Path in (kind, *get_args(kind)):  # it would be the current folder
+        raise FieldError(name, f"takes {_describe(hint)}, not an empty text")
     try:
-        return _adapter(settings, name).validate_python(value, strict=isinstance(value, bool))
-    except ValidationError:
-        raise UsageError(f"--{name} takes {_describe(_types(settings)[name])}, not {value!r}") from None
+        return _adapter(hint).validate_python(value, strict=isinstance(value, bool))
+    except ValidationError as error:
+        kinds = {problem["type"] for problem in error.errors(include_url=False, include_input=False)}
+        if kinds & _RANGE_ERRORS:
+            raise out_of_range(name, hint, value) from None
+        raise FieldError(name, f"takes {_describe(hint)}, not {value!r}") from None
+
+
+def out_of_range(name: str, hint: Any, value: Any) -> FieldError:
+    """The error about a value that is out of the range of a type."""
+    return FieldError(name, f"must be {describe_range(hint)}, not {value}")
 
 
 @cache
-def _adapter(settings: type, name: str) -> TypeAdapter[Any]:
-    """What checks the values of a field."""
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    """The validator of a type."""
     from pydantic import ConfigDict, TypeAdapter
 
-    return TypeAdapter(_types(settings)[name], config=ConfigDict(allow_inf_nan=False))
+    return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
 
 
 @cache
-def _types(settings: type) -> dict[str, Any]:
-    """The types of all fields by name."""
-    return get_type_hints(settings)
+def _field_types(settings: Any) -> dict[str, Any]:
+    """The types of all fields by name, with their ranges."""
+    return get_type_hints(settings, include_extras=True)
+
+
+def field_help(settings: type) -> dict[str, str]:
+    """The texts under the fields of a dataclass of settings."""
+    from docstring_parser import parse_from_object
+
+    sources = [parse_from_object(part) for part in reversed(settings.__mro__[:-1])]
+    return {entry.arg_name: " ".join((entry.description or "").split()) for text in sources for entry in text.params}
 
 
 def _describe(hint: Any) -> str:
-    """What values of a type are, for people: its choices, or their kind."""
+    """The values that a type takes: its choices, or their kind."""
     parts = get_args(hint)
+    if get_origin(hint) is Annotated:
+        return _describe(parts[0])
     if get_origin(hint) is Literal:
         return f"{', '.join(parts[:-1])} or {parts[-1]}"
     if get_origin(hint) is tuple:
         return f"({', '.join(map(_describe, parts))})"
-    return _KINDS[hint] if hint in _KINDS else " or ".join(_describe(part) for part in parts if part is not NoneType)
+    if hint in _KINDS:
+        return _KINDS[hint]
+    return " or ".join(dict.fromkeys(_describe(part) for part in parts if part is not NoneType))
 
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:
-    """Raise `UsageError` that names the flag unless its value keeps to the rule."""
+    """Raise `FieldError` unless a value keeps to the rule of its field."""
     if not holds:
-        raise UsageError(f"--{name} {rule}, not {value}")
-
-
-def at_least(name: str, value: float, minimum: float) -> None:
-    """Raise `UsageError` that names the flag when its value is below the minimum."""
-    require(value >= minimum, name, f"must be at least {minimum}", value)
-
-
-def check_seed(seed: int) -> None:
-    """Raise `UsageError` for a seed that no generator of random numbers takes."""
-    require(0 <= seed < 2**63, "seed", "must be at least 0 and below 2^63", seed)
-
-
-def check_patchmatch_seed(seed: int) -> None:
-    """Raise `UsageError` for a seed that PatchMatch would take for another one: it has 32 bits of it."""
-    require(0 <= seed < 2**32, "seed", "must be at least 0 and below 2^32", seed)
+        raise FieldError(name, f"{rule}, not {value}")
 
 
 def plain_settings(settings: DataclassInstance) -> dict[str, Any]:

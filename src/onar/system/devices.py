@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onar.errors import UsageError
+from onar.errors import FieldError
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ def check_device(device: str) -> str:
     'cuda:1'
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
-        raise UsageError(f"--device takes auto, cpu, cuda, cuda:NUMBER or mps, not {device!r}")
+        raise FieldError("device", f"takes auto, cpu, cuda, cuda:NUMBER or mps, not {device!r}")
     return device
 
 
@@ -48,9 +48,9 @@ def choose_device(device: str) -> torch.device:
     if device == "auto":
         device = next(name for name, there in available.items() if there)
     elif not available[kind]:
-        raise UsageError(f"--device {device} is not available here; use --device auto")
+        raise FieldError("device", f"{device} is not available here; use `device` auto")
     elif number and int(number) >= (count := torch.cuda.device_count()):
-        raise UsageError(f"--device {device} is not there: the GPUs here are cuda:0 to cuda:{count - 1}")
+        raise FieldError("device", f"{device} is not there: the GPUs here are cuda:0 to cuda:{count - 1}")
     return torch.device(device)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, printable
 
 CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES})
 """Errors of drives without `fsync`; any other, such as a full disk, means that the file is lost."""
@@ -155,7 +155,7 @@ def check_writable(path: Path) -> None:
 def refuse_to_replace(source: Path, output: Path) -> None:
     """Raise `UsageError` if the output file is the input file."""
     if source.exists() and output.exists() and source.samefile(output):
-        raise UsageError(f"--output {printable(output)} is the file that is read: name another")
+        raise FieldError("output", f"{printable(output)} is the file that is read: name another")
 
 
 def remove_partial(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """Settings that trainings counted in steps share; see `onar.settings.training` for how such a dataclass is used."""
 
-# Annotations that are text would be looked up in the modules of the subclasses.
+# No postponed annotations: as texts, they would be looked up in the modules of the subclasses.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from onar.errors import UsageError
-from onar.settings.checks import Settings, at_least, check_seed, plain_settings, require
+from onar.errors import FieldError
+from onar.settings.checks import Settings, plain_settings
+from onar.settings.ranges import NonNegativeInt, PositiveFloat, PositiveInt, Seed, ShareBelowOne
 from onar.settings.training import DeviceOption, PhotosOption, photo_data
 from onar.system.devices import available_cpus, check_device
 from onar.training.setting_kinds import FREE_KEYS, PLACES
@@ -16,7 +17,7 @@ from onar.training.setting_kinds import FREE_KEYS, PLACES
 class StepConfig(Settings):
     """Data, length and output of a training.
 
-    Raises `UsageError` (a `ValueError`) with the flag's name when a value has another type or is out of range.
+    A wrong value raises `FieldError`, a `UsageError` and `ValueError`.
     """
 
     data: PhotosOption = Path("./data")
@@ -34,18 +35,18 @@ class StepConfig(Settings):
     """Photos for validation, named as for `data`. Without them there is none."""
     weights: str | None = None
     """The network that it is for: a file as for `complete`; by default the bundled weights."""
-    num_workers: int | None = None
+    num_workers: NonNegativeInt | None = None
     """Processes that read photos; by default one for each CPU, and 0 reads in the training process."""
-    batch_size: int = 4
+    batch_size: PositiveInt = 4
     """Crops in one step."""
-    steps: int = 5000
+    steps: PositiveInt = 5000
     """Steps of the training."""
-    max_minutes: float | None = None
+    max_minutes: PositiveFloat | None = None
     """Minutes that the steps may take, stops not counted. The speed of the first ones decides how many fit, at most
     `steps`, and the learning rates end with the last of them."""
-    learning_rate: float = 6e-4
+    learning_rate: PositiveFloat = 6e-4
     """Adam's learning rate; it falls to zero along half a cosine."""
-    ema_decay: float = 0.995
+    ema_decay: ShareBelowOne = 0.995
     """Decay of the exponential moving average (EMA) of the weights, which is what is kept."""
     overwrite: bool = False
     """Replace the output when it is there."""
@@ -53,15 +54,15 @@ class StepConfig(Settings):
     """Number format of the networks' arithmetic. auto takes bf16 where the processor multiplies it."""
     device: DeviceOption = "auto"
     """Where to train; auto takes a GPU when there is one."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all that is random."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: PositiveFloat = 5.0
     """Minutes between checkpoints."""
-    log_every: int = 50
+    log_every: PositiveInt = 50
     """Steps between lines in log.jsonl."""
-    epoch_steps: int = 500
+    epoch_steps: PositiveInt = 500
     """Steps of an epoch, at whose end losses are printed, validation is done and a checkpoint is written."""
-    sample_every: int = 1
+    sample_every: PositiveInt = 1
     """Epochs between sample sheets and curves; the last epoch always has them."""
     on_nan: Literal["stop", "skip"] = "stop"
     """When a loss or gradient is not a finite number: stop the training, or skip the step (but stop after ten in a
@@ -76,18 +77,8 @@ class StepConfig(Settings):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, photo_data(value))
         if self.output.suffix.lower() != ".safetensors":
-            raise UsageError(f"--output must end in .safetensors, not {self.output.name}")
-        for name in ("batch_size", "steps", "log_every", "epoch_steps", "sample_every"):
-            at_least(name, getattr(self, name), 1)
-        check_seed(self.seed)
+            raise FieldError("output", f"must end in .safetensors, not {self.output.name}")
         check_device(self.device)
-        if self.num_workers is not None:
-            at_least("num_workers", self.num_workers, 0)
-        for name in ("learning_rate", "checkpoint_minutes"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        if self.max_minutes is not None:
-            require(self.max_minutes > 0, "max_minutes", "must be above 0", self.max_minutes)
-        require(0 <= self.ema_decay < 1, "ema_decay", "must be at least 0 and below 1", self.ema_decay)
 
     @property
     def workers(self) -> int:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onar.errors import UsageError
+from onar.errors import FieldError
 from onar.serve.config import ServeConfig
 from onar.serve.http.paths import HEALTH, own_path
 from onar.serve.http.problems import problem_response
@@ -47,9 +47,10 @@ def check_exposure(config: ServeConfig) -> None:
         UsageError: the settings do so.
     """
     if not (is_loopback(config.host) or config.api_key or config.auth or config.open_to_all):
-        raise UsageError(
-            f"--host {config.host} allows access from other computers: set a key (--api_key) or a password (--auth), "
-            "or use --open_to_all"
+        raise FieldError(
+            "host",
+            f"{config.host} allows access from other computers: set a key (`api_key`) or a password (`auth`), or use "
+            "`open_to_all`",
         )
 
 

@@ -25,6 +25,16 @@ from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS
 from onar.inference.holes import ALPHA
 from onar.serve.errors import ContentTypeError, MalformedError
+from onar.settings.checks import Settings, field_help
+from onar.settings.fill import (
+    DilateOption,
+    FeatherOption,
+    FillOptions,
+    FillSeedOption,
+    MaskOptions,
+    StrategyOption,
+    TextureOption,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,30 +56,36 @@ Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], Before
 """File format of a result."""
 
 
+def _option(settings: type[Settings], name: str) -> Any:
+    """A field with the default and the help of a setting; its type says the range."""
+    return Field(getattr(settings, name), description=field_help(settings)[name])
+
+
 class Filling(BaseModel):
-    """How holes are to be filled."""
+    """The fields of `FillOptions`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    feather: int = Field(0, ge=0, le=1000, description="Let the fill fade into the colours at the seam.")
-    strategy: Literal["auto", "whole", "crop"] = Field(
-        "auto", description="What the network sees: the whole photo, crops round the holes, or what suits the size."
-    )
-    texture: Literal["auto", "network", "patches"] = Field(
-        "auto", description="Deep holes: the network's fill, the photo's own texture, or that where it can be copied."
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="Of what is copied; another one gives another try.")
+    strategy: StrategyOption = _option(FillOptions, "strategy")
+    texture: TextureOption = _option(FillOptions, "texture")
+    feather: FeatherOption = _option(FillOptions, "feather")
+    seed: FillSeedOption = _option(FillOptions, "seed")
+
+    @property
+    def fill(self) -> FillOptions:
+        """The options as the dataclass."""
+        return FillOptions(strategy=self.strategy, texture=self.texture, feather=self.feather, seed=self.seed)
 
 
 class Options(Filling):
-    """How a photo is to be completed."""
+    """Options of completing a photo: those of filling, of the mask, and the format."""
 
-    invert_mask: bool = Field(False, description="The mask has black holes.")
-    dilate: int = Field(0, ge=0, le=1000, description="Pixels by which holes are widened.")
+    invert_mask: bool = _option(MaskOptions, "invert_mask")
+    dilate: DilateOption = _option(MaskOptions, "dilate")
     format: Format = Field(
         "same",
-        description="Format of the answer; jpg and tif are taken, too. JPEG is compressed again; the others hold known "
-        "pixels exactly.",
+        description="Format of the answer; jpg and tif are accepted, too. JPEG is lossy; the others keep known pixels "
+        "exactly.",
     )
 
 
@@ -132,7 +148,7 @@ async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
         UsageError: a field is missing, unknown, given twice, or out of range.
     """
     if _kind(request) == _JSON:
-        with _explained():
+        with explained():
             return await _read_json(request, turn)
     return await read_form(request, Upload, f"{_FORM} or {_JSON}")
 
@@ -164,7 +180,7 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
         raise MalformedError(f"the form cannot be read: {reason}") from error
     if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
         raise UsageError(f"{shorten(repeated)}: given more than once")
-    with _explained():
+    with explained():
         return model.model_validate({name: values if name in lists else values[0] for name, values in given.items()})
 
 
@@ -193,7 +209,8 @@ def _parse_json(body: bytearray) -> Upload:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """Turn pydantic's errors into one line that names the field."""
     try:
         yield
     except ValidationError as error:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from onar.settings.checks import at_least, require
-from onar.settings.training import ContentNetwork, DeviceOption, loss_weights
+from onar.settings.checks import require
+from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from onar.settings.training import ContentNetwork, DeviceOption
 from onar.training.step_config import StepConfig
 
 
@@ -19,38 +20,38 @@ class BlendConfig(StepConfig):
     """File of the weights, for --blend; written when the training ends."""
     weights: str | None = None
     """The network whose fills are blended: a file as for `complete`; by default the bundled weights."""
-    num_workers: int | None = None
+    num_workers: NonNegativeInt | None = None
     """Processes that make pairs; by default one for each CPU, and 0 makes them in the training process."""
-    max_minutes: float | None = None
+    max_minutes: PositiveFloat | None = None
     """Minutes that the training may take once the pairs are made, stops not counted. The speed of the first steps
     decides how many steps fit, at most `steps`, and the learning rates end with the last of them."""
     device: DeviceOption = "auto"
     """Where to train; auto takes a GPU when there is one. Pairs are made on the CPU."""
     pairs: Path | None = None
     """Folder that the pairs are made into, or were made into before; by default one beside `output`."""
-    count: int = 2000
+    count: PositiveInt = 2000
     """Pairs to train on."""
     pair_size: int = 256
     """Side in pixels of what is kept of a pair. Holes shaped like things are filled in crops of up to three times
     that."""
     img_size: int = 192
     """Side in pixels of the random crops of pairs that are trained on, a multiple of 16."""
-    base_channels: int = 32
+    base_channels: PositiveInt = 32
     """Channels of the blend's first level."""
-    learning_rate_d: float = 4e-4
+    learning_rate_d: PositiveFloat = 4e-4
     """Adam's learning rate for the discriminator; it falls as the other."""
-    lambda_pixel: float = 5.0
+    lambda_pixel: NonNegativeFloat = 5.0
     """Weight of the pixel loss (L1)."""
-    lambda_thin: float = 60.0
+    lambda_thin: NonNegativeFloat = 60.0
     """Weight of the same loss in thin holes, where a pixel counts by how little of what is within some 70 pixels of it
     is hole: what was there can be predicted."""
-    lambda_style: float = 10.0
+    lambda_style: NonNegativeFloat = 10.0
     """Weight of the style loss (Gram matrices)."""
-    lambda_statistics: float = 0.7
+    lambda_statistics: NonNegativeFloat = 0.7
     """Weight of the loss on means and deviations of features in small windows."""
-    lambda_normalised: float = 3.0
+    lambda_normalised: NonNegativeFloat = 3.0
     """Weight of the loss on features of unit length."""
-    lambda_adv: float = 0.25
+    lambda_adv: NonNegativeFloat = 0.25
     """Weight of the adversarial loss (RaGAN); with 0 there is no discriminator at work."""
     content_network: ContentNetwork = "efficientnet_lite0"
     """Frozen network whose features the losses compare."""
@@ -61,15 +62,10 @@ class BlendConfig(StepConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("count", "base_channels"):
-            at_least(name, getattr(self, name), 1)
-        for term, weight in loss_weights(self).items():
-            at_least(f"lambda_{term}", weight, 0)
         require(
             self.img_size >= 32 and self.img_size % 16 == 0, "img_size", "is a multiple of 16 from 32", self.img_size
         )
-        at_least("pair_size", self.pair_size, self.img_size)
-        require(self.learning_rate_d > 0, "learning_rate_d", "must be above 0", self.learning_rate_d)
+        require(self.pair_size >= self.img_size, "pair_size", f"must be at least {self.img_size}", self.pair_size)
 
     @property
     def pair_folder(self) -> Path:

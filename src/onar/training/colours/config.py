@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from onar.settings.checks import at_least
+from onar.settings.ranges import PositiveFloat, PositiveInt, ShareBelowOne
 from onar.training.step_config import StepConfig
 
 
@@ -18,23 +18,18 @@ class ColourConfig(StepConfig):
     weights: str | None = None
     """The network that gets the predictor, a `.pth` or `.safetensors` file; by default the bundled weights. Its fills
     are not used: a predictor that it has already is replaced."""
-    count: int = 3000
+    count: PositiveInt = 3000
     """Photos to train on, drawn at random where `data` has more. They are kept in memory at low resolution, 0.5 MB
     each."""
-    batch_size: int = 16
+    batch_size: PositiveInt = 16
     """Crops in one step."""
-    steps: int = 40_000
+    steps: PositiveInt = 40_000
     """Steps of the training."""
-    learning_rate: float = 5e-4
+    learning_rate: PositiveFloat = 5e-4
     """AdamW's learning rate; it falls to zero along half a cosine."""
-    epoch_steps: int = 1000
+    epoch_steps: PositiveInt = 1000
     """Steps of an epoch, at whose end losses are printed, validation is done and a checkpoint is written."""
-    ema_decay: float = 0.999
+    ema_decay: ShareBelowOne = 0.999
     """Decay of the exponential moving average (EMA) of the weights, which is what is kept."""
-    channels: int = 48
+    channels: PositiveInt = 48
     """Channels of the network's first level."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("count", "channels"):
-            at_least(name, getattr(self, name), 1)
