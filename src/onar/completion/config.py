@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 from onar.errors import FieldError
 from onar.settings.checks import Settings
-from onar.settings.fill import FillOptions, MaskOptions
+from onar.settings.fill import FillOptions, MaskFileOptions
 from onar.settings.ranges import NonNegativeInt, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionConfig(MaskOptions, FillOptions):
+class CompletionConfig(MaskFileOptions, FillOptions):
     """How photo files are completed.
 
     >>> CompletionConfig(strategy="crop", dilate=2).feather

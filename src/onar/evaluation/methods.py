@@ -98,7 +98,7 @@ def _add_baselines(methods: Methods) -> None:
         else:
             methods.add(name, baseline.fill, baseline.description)
     if PYRAMID not in methods.fills:
-        methods.add(PYRAMID, Inpainter.load(PYRAMID), "the pyramid fill, which learns nothing")
+        methods.add(PYRAMID, Inpainter.load(PYRAMID), "the pyramid fill, without learning")
 
 
 # ---------------------------------------------------------------- names

@@ -55,7 +55,7 @@ class FillOptions(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskOptions(Settings):
+class MaskFileOptions(Settings):
     """How a mask file is read."""
 
     topic: ClassVar[str] = "Masks"

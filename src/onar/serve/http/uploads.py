@@ -31,7 +31,7 @@ from onar.settings.fill import (
     FeatherOption,
     FillOptions,
     FillSeedOption,
-    MaskOptions,
+    MaskFileOptions,
     StrategyOption,
     TextureOption,
 )
@@ -80,8 +80,8 @@ class Filling(BaseModel):
 class Options(Filling):
     """Options of completing a photo: those of filling, of the mask, and the format."""
 
-    invert_mask: bool = _option(MaskOptions, "invert_mask")
-    dilate: DilateOption = _option(MaskOptions, "dilate")
+    invert_mask: bool = _option(MaskFileOptions, "invert_mask")
+    dilate: DilateOption = _option(MaskFileOptions, "dilate")
     format: Format = Field(
         "same",
         description="Format of the answer; jpg and tif are accepted, too. JPEG is lossy; the others keep known pixels "
