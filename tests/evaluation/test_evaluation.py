@@ -305,7 +305,7 @@ def test_unreadable_photos_and_masks_are_listed(photos: Path, masks: Path, tmp_p
         ({"count": 0}, "count must be"),
         ({"seed": -1}, "seed must be"),
         ({"img_size": 4}, "img_size must be"),
-        ({"features": "inception"}, "--features"),
+        ({"features": "inception"}, "features is "),
         ({"output": "report.html"}, "names the JSON file"),
         ({"methods": {"pyramid": telea}}, "'pyramid'"),
         ({"methods": {"wrong": lambda photo, mask: photo[:5]}}, "'wrong' must return"),
