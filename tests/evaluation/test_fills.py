@@ -66,7 +66,7 @@ def test_pairs_go_to_a_new_folder_elsewhere_or_nowhere(photos: Path, masks: Path
     data = shutil.copytree(photos, tmp_path / "data")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.txt").write_text("mine")
-    for folder, words in {data: "both", data / "pairs": "is in --data", tmp_path / "full": "not empty"}.items():
+    for folder, words in {data: "both", data / "pairs": "is in data", tmp_path / "full": "not empty"}.items():
         with pytest.raises(UsageError, match=words):
             write_pairs(data, folder, masks=masks)
     specks = tmp_path / "specks"

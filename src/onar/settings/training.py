@@ -7,13 +7,11 @@ The text under a field is its help on the command line and its entry in the refe
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 from cyclopts import Parameter
 
@@ -389,6 +387,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         values = read_toml(Path(path))
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
+            import difflib
+
             near = difflib.get_close_matches(unknown[0], known, n=1)
             advice = f"did you mean {near[0]!r}?" if near else "`onar train --help` lists the names"
             raise UsageError(f"{path}: unknown key {unknown[0]!r}; {advice}")
@@ -400,6 +400,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` and `--config` read back."""
+        import tomli_w  # here, as difflib above, so that --help is fast
+
         return tomli_w.dumps(self.to_plain())
 
 
