@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from onar import Inpainter, PConvUNet, random_mask
-from onar.checkpoint import load_generator, save_weights
+from onar.checkpoint import load_generator, save_safetensors, save_weights
 from onar.inference.backends import OnnxBackend, TorchBackend
 from onar.models import PyramidFill
 from onar.weights.bundled import bundled_weights
@@ -130,12 +131,15 @@ def test_a_verb_that_needs_torch_says_so_in_one_line(python: Path, arguments: li
     assert done.stderr.count("\n") == 1
 
 
-def test_weights_that_need_torch_say_so_in_one_line(python: Path, mask: Path, tmp_path: Path) -> None:
-    save_weights(tmp_path / "mine.pth", PConvUNet(4, 3))
-    arguments = ["complete", COFFEE, "--mask", mask, "--output", "out.png", "--weights", "mine.pth"]
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_weights_that_need_torch_say_so_in_one_line(python: Path, mask: Path, tmp_path: Path, ending: str) -> None:
+    save = save_weights if ending == ".pth" else partial(save_safetensors, metadata={"training_size": "64"})
+    save(tmp_path / f"mine{ending}", PConvUNet(4, 3))
+    arguments = ["complete", COFFEE, "--mask", mask, "--output", "out.png", "--weights", f"mine{ending}"]
     done = onar(python, *arguments, folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith('onar: mine.pth needs pip install "onar[train]"')
+    assert done.stderr.startswith(f'onar: mine{ending} needs pip install "onar[train]"')
+    assert f"onar export --weights mine{ending} --output mine.onnx" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
 

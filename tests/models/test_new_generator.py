@@ -1,7 +1,6 @@
 """A generator that is added as CONTRIBUTING says, one class, one graph and one record, works everywhere."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +97,6 @@ def test_a_value_that_it_does_not_take_is_refused(tmp_path: Path) -> None:
         load_weights(weights)
 
 
-@pytest.mark.skipif(
-    "generator" not in {field.name for field in fields(TrainConfig)}, reason="needs TrainConfig.generator"
-)
 def test_it_is_trained(photos: Path, tmp_path: Path) -> None:
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, generator="Plain"))
     assert load_weights(tmp_path / "generator_final.pth").generator.architecture["base_channels"] == 4

@@ -13,6 +13,7 @@ from onar import TrainConfig, train
 from onar.checkpoint import save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.models import GENERATORS, PConvUNet
+from onar.models.generators import Generator
 from onar.serve.trainings.runs import find_sheets, read_run, state_of
 from onar.settings.training import LossConfig
 from onar.training import curves
@@ -91,7 +92,8 @@ class Blur(nn.Module):
 
 
 def test_a_generator_of_the_registry_is_trained(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GENERATORS, "Blur", Blur)
+    arguments = {"base_channels": lambda value: value > 0, "channels": lambda value: value > 0}
+    monkeypatch.setitem(GENERATORS, "Blur", Generator(Blur, arguments))
     settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "data": photos, "generator": "Blur"}
     train(TrainConfig(**settings, results_dir=tmp_path))
     assert state(tmp_path / "generator_final.pth")["first.weight"].shape == (4, 4, 5, 5)

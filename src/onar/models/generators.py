@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -28,7 +27,8 @@ class Generator:
     Attributes:
         network: the class. It has an `architecture`, its name and arguments, and may have `channels` of its photos, 3
             where it has none, and a `step`, the side in pixels to whose multiples it pads photos.
-        arguments: the arguments that a weights file may name, and whether a value is valid.
+        arguments: the arguments that a weights file may name, and whether a value is valid; training takes the
+            settings of those names.
         graph: builds its ONNX graph from the architecture, the photo and the known map; None: it is not exported.
         small: arguments of networks that the shared tests build.
 
@@ -44,10 +44,6 @@ class Generator:
     def __call__(self, **arguments: Any) -> nn.Module:
         """Build the network; raises what its class does where an argument is wrong."""
         return self.network(**arguments)
-
-    @property
-    def __signature__(self) -> Signature:
-        return signature(self.network)
 
 
 def _is_count(value: Any) -> bool:

@@ -85,7 +85,7 @@ class Graph:
         graph = helper.make_graph(self._nodes, "completed", images, [_image("completed", channels)], constants)
         opset = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, producer_name="onar", opset_imports=opset, ir_version=IR_VERSION)
-        helper.set_model_props(model, dict(metadata))
+        helper.set_model_props(model, dict(sorted(metadata.items())))
         content: bytes = model.SerializeToString()
         return content
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
@@ -115,7 +114,7 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
         "normalised": config.base_fill == "none" and getattr(start, "normalised", False),
         "colour_channels": getattr(start, "colour_channels", 0),
     }
-    names = inspect.signature(build).parameters.keys() & settings.keys()
+    names = build.arguments.keys() & settings.keys()
     generator: Any = build(**{name: settings[name] for name in names})
     if not list(generator.parameters()):
         raise UsageError(f"--generator {config.generator} has nothing to train")
