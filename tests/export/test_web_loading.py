@@ -85,8 +85,8 @@ def test_the_first_fill_says_that_it_loads_and_how_far_it_is(browser: Browser, s
         host.held = "generator-"
         page = visit(browser, host)
         fill(page)
-        expect(page.get_by_role("status").first).to_contain_text("Loading what fills")
-        bar = page.get_by_role("progressbar", name="Loading what fills")
+        expect(page.get_by_role("status").first).to_contain_text("Loading the network")
+        bar = page.get_by_role("progressbar", name="Loading the network")
         expect(bar).to_be_visible()
         page.wait_for_function("document.querySelector('progress').value > 0.1")
         assert bar.evaluate("bar => bar.value") < 1

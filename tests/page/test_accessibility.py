@@ -191,7 +191,6 @@ def test_the_help_and_the_photo_say_how_they_are_used_without_a_pointer(visit: V
     choose_photo(page, photo)
     expect(canvas(page)).to_be_focused()
     expect(canvas(page)).to_have_accessible_description(
-        "Arrow keys move the brush, with Shift in long strides; space puts it down and lifts it. "
-        "A question mark shows all keys."
+        "Arrow keys move the brush, with Shift in larger steps; space puts it down and lifts it. Press ? for all keys."
     )
     expect(page.get_by_role("slider", name="Brush size")).to_have_attribute("aria-valuetext", "18 pixels")
