@@ -27,7 +27,7 @@ from tests.training.test_step import spoil_gradients, values_of
 pytestmark = pytest.mark.cuda
 
 DEVICE = "cuda"
-RATE = 1e-3  # of learning; Adam's first step moves a weight that far, whatever the size of its gradient
+RATE = 1e-3  # of learning; Adam's first step moves a weight that far for a gradient of any size
 GPU = {**SMALL, "device": DEVICE, "lambda_content": 0.0, "learning_rate_g": RATE}
 
 
@@ -99,7 +99,7 @@ def test_gradients_that_overflow_at_any_scale_leave_weights_and_statistics_as_th
 
 
 def kernels(network: nn.Module) -> list[Tensor]:
-    """Weights whose order of memory can be told: of several channels and several pixels."""
+    """Weights with a memory order: of several channels and several pixels."""
     return [weight for weight in network.parameters() if weight.dim() == 4 and min(weight.shape) > 1]
 
 

@@ -297,7 +297,7 @@ def test_a_mask_without_a_hole_is_explained(tmp_path: Path, run: Run, inverted: 
     flags = ["--invert_mask"] if inverted else []
     said = run(photo, "--mask", tmp_path / "m.png", "--output", tmp_path / "b.png", *flags)
     assert said.code == 0
-    expected = "darkest value is 254, and what is below 128" if inverted else "brightest value is 1, and what is 128"
+    expected = "darkest value is 254, and values below 128" if inverted else "brightest value is 1, and values of 128"
     assert f"the mask has no hole: its {expected}" in said.err
 
 
@@ -343,7 +343,7 @@ def test_without_a_hole_the_photo_is_copied(tmp_path: Path, run: Run, output: st
     mask = save_mask(tmp_path / "m.png", np.zeros((24, 36), bool))
     said = run(tmp_path / "a.jpg", "--mask", mask, "--output", tmp_path / output, "--dilate", 5)
     assert said.code == 0
-    assert "the mask has no hole: its brightest value is 0, and what is 128 or above is hole" in said.err
+    assert "the mask has no hole: its brightest value is 0, and values of 128 and above are holes" in said.err
     if output == "b.jpg":
         assert (tmp_path / output).read_bytes() == (tmp_path / "a.jpg").read_bytes()
     assert np.array_equal(Image.open(tmp_path / output), Image.open(tmp_path / "a.jpg"))

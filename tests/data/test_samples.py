@@ -164,7 +164,9 @@ def test_masks_without_a_hole_are_refused_before_a_training_begins(
 ) -> None:
     masks = write_masks(tmp_path / "masks", HOLES * brightest, HOLES * 0)
     results = tmp_path / "results"
-    message = f"the masks have no hole .*0.png: its brightest value is {brightest}, and what is 128 or above is hole"
+    message = (
+        f"the masks have no hole .*0.png: its brightest value is {brightest}, and values of 128 and above are holes"
+    )
     with pytest.raises(OnarError, match=message):
         train(TrainConfig(data=PHOTOS, results_dir=results, **{**SMALL, setting: masks}))
     assert not results.exists()

@@ -47,7 +47,7 @@ def sentences(language: str) -> dict[str, str]:
 
 
 def patterns_of_english() -> list[re.Pattern[str]]:
-    """What fits a sentence of the page in English, whatever is put into it."""
+    """Patterns of the page's English sentences with any values."""
     names = json.loads((TEXTS.parent / "shared.json").read_text())
     texts = [*sentences("english").values(), *(title for name, title in names["titles"].items() if name not in ALIKE)]
     texts += [f"{name}: {shapes}" for name, shapes in names["mask_settings"]["MASK_TYPES"].items()]

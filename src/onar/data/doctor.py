@@ -16,7 +16,7 @@ from onar.system.console import progress_bar, text_list
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """What inspecting a photo found."""
+    """Facts about a readable photo."""
 
     kind: str
     """File format and colour mode, such as "JPEG RGB"."""
@@ -26,7 +26,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class PhotosReport:
-    """What a folder or source holds for training; `str` makes it a text for a person.
+    """Report on the photos of a folder or source; `str` formats it for the user.
 
     Attributes:
         data: the folders and lists, or the text of the source.
