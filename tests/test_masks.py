@@ -250,7 +250,7 @@ from onar.masks import shapes
 shapes.draw_corner = lambda canvas, rng, limits: canvas.__setitem__((0, 0), 255)
 
 import onar
-from onar.serve.masks.samples import MaskSettings, draw
+from onar.serve.masks.routes import MaskSettings, draw
 from onar.settings.training import MaskConfig
 
 assert onar.random_mask(8, 8, "corner", max_masks=1).sum() == 255
