@@ -229,6 +229,8 @@ def test_int8_is_smaller_and_says_what_it_costs(weights: Path, exported: Path, t
     assert f"costs {result.cost.float32 - result.cost.int8:.2f} dB" in str(result)
     assert result.path.stat().st_size < 0.6 * exported.stat().st_size
     assert Inpainter.load(result.path).training_size == 32
+    with pytest.raises(OnarError, match=r"model\.onnx holds no weights that can be read back"):
+        load_weights(result.path)
 
 
 def test_int8_is_calibrated_and_scored_on_the_photos_given(weights: Path, tmp_path: Path) -> None:
@@ -252,6 +254,8 @@ def test_int8_that_costs_too_much_is_not_kept(weights: Path, tmp_path: Path, mon
     [
         ({"output": Path("model.tflite")}, r"must end in \.onnx"),
         ({"calibration": PHOTOS}, "calibration is for int8"),
+        ({"half": True, "int8": True}, r"half is for \.onnx files without .*int8"),
+        ({"half": True, "output": Path("model.safetensors")}, r"half is for \.onnx files"),
         ({"weights": "pyramid", "int8": True}, "has no weights"),
     ],
 )

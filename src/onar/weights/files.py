@@ -37,9 +37,10 @@ def read_safetensors(path: Path) -> tuple[Arrays, dict[str, str]]:
 
 
 def read_onnx(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Weights and metadata of an ONNX file that `onar export` wrote; raises `OnarError` when it is missing or damaged.
+    """Weights and metadata of an ONNX file that `onar export` wrote.
 
-    Files of Onar 1.0.0 and those with `--int8` hold weights that are already folded, and so none that can be read.
+    Raises:
+        OnarError: it is missing or damaged, or holds folded weights alone, as those of Onar 1.0.0 and with `--int8`.
     """
     import onnx  # here, because other files need none of its 31 MB
     from google.protobuf.message import DecodeError
@@ -50,12 +51,12 @@ def read_onnx(path: Path) -> tuple[Arrays, dict[str, str]]:
         raise OnarError(f"cannot read {path}: {error.strerror or error}") from error
     except DecodeError as error:
         raise OnarError(f"{path} is damaged or not an ONNX file") from error
-    tensors = {
-        tensor.name: _widen(onnx.numpy_helper.to_array(tensor))
-        for tensor in model.graph.initializer
-        if not tensor.name.startswith(CONSTANT)
-    }
-    return tensors, {entry.key: entry.value for entry in model.metadata_props}
+    weights = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
+    are_folded = not weights and any(node.op_type == "Conv" for node in model.graph.node)
+    if are_folded or any(tensor.name.endswith("_quantized") for tensor in weights):
+        raise OnarError(f"{path} holds no weights that can be read back: take those that it was exported from")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return {tensor.name: _widen(onnx.numpy_helper.to_array(tensor)) for tensor in weights}, metadata
 
 
 def refuse_misfit(path: Path, name: str, found: Mapping[str, object], expected: Mapping[str, tuple[int, ...]]) -> None:
