@@ -30,7 +30,7 @@ from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.processes import Process
 from tests.support.processes import run as run_process
-from tests.support.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command
+from tests.support.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command, wait_until
 
 
 def test_the_results_folder_is_the_guides(finished: Path) -> None:
@@ -546,7 +546,11 @@ def test_losses_go_to_weights_and_biases_when_asked(
     monkeypatch.setenv("WANDB_SILENT", "true")
     settings = {**SMALL, "lambda_content": 0.0, "data": photos, "epochs": 1, "track": "wandb"}
     train(TrainConfig(**settings, results_dir=tmp_path))
-    logs = [path.read_bytes() for path in (tmp_path / "wandb").glob("offline-run-*/*.wandb")]
-    # Blocks of 32 KiB begin with a header of 7 bytes, which may divide a name.
-    content = b"".join(log[start + 7 : start + 32768] for log in logs for start in range(0, len(log), 32768))
-    assert all(kind in content for kind in (b"step/", b"epoch/", b"validation/onar/"))
+    kinds = (b"step/", b"epoch/", b"validation/onar/")
+    wait_until(lambda: all(kind in wandb_log(tmp_path / "wandb") for kind in kinds))  # wandb writes in its own process
+
+
+def wandb_log(folder: Path) -> bytes:
+    """The records of all runs; blocks of 32 KiB begin with a header of 7 bytes, which may divide a name."""
+    logs = [path.read_bytes() for path in folder.glob("offline-run-*/*.wandb")]
+    return b"".join(log[start + 7 : start + 32768] for log in logs for start in range(0, len(log), 32768))
