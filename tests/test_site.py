@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -114,7 +114,7 @@ def test_the_reference_has_every_public_name_and_setting(documents: dict[str, Do
     explained = documents["reference.html"].anchors
     assert {f"onar.{name}" for name in onar.__all__} <= explained
     for config in (onar.TrainConfig, onar.CompletionConfig):
-        assert {f"onar.{config.__name__}.{name}" for name in config.__dataclass_fields__} <= explained
+        assert {f"onar.{config.__name__}.{setting.name}" for setting in fields(config)} <= explained
 
 
 # ---------------------------------------------------------------- in a browser
