@@ -1,4 +1,4 @@
-"""What completing costs, counted in passes and pixels of the network, and what its result must not depend on."""
+"""The cost of completing in passes and pixels of the network, and the invariances of its result."""
 
 import cv2
 import numpy as np
@@ -62,7 +62,7 @@ def photo_of(height: int, width: int) -> np.ndarray:
 
 
 def discs(height: int, width: int, count: int, radius: int = 5) -> np.ndarray:
-    """So many discs, evenly spread."""
+    """The given number of discs, evenly spread."""
     columns = max(1, round((count * width / height) ** 0.5))
     rows = -(-count // columns)
     canvas = np.zeros((height, width), np.uint8)

@@ -1,4 +1,4 @@
-"""Black-and-white photos get grey fills, however they are stored and whoever fills them."""
+"""Black-and-white photos get grey fills, in any storage format and with any backend."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_file_of_any_kind_stays_grey(name: str, tmp_path: Path, monkeypatch: p
         main([*map(str, arguments)])
     filled = read_photo_file(output).pixels
     if filled.ndim == 3:
-        # JPEG is compressed anew; the others hold what was filled.
+        # JPEG is compressed again; the others hold what was filled.
         assert np.ptp(filled[HOLE].astype(int), axis=1).max() <= (2 if name.endswith("jpg") else 0)
     assert len(np.unique(filled[HOLE])) > 50
 

@@ -1,4 +1,4 @@
-"""What of a mask, and of a photo in which holes were erased, is hole."""
+"""The holes of a mask, and of a photo in which holes were erased."""
 
 from pathlib import Path
 

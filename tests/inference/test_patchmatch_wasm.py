@@ -18,7 +18,7 @@ from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, 
 
 
 def filled(photo: Bytes, hole: Holes, radius: int, seed: int) -> dict[str, Any]:
-    """What Python fills, for JSON."""
+    """The fill of Python, for JSON."""
     arrays = {
         "photo": photo,
         "hole": (255 * hole).astype(np.uint8),

@@ -1,4 +1,4 @@
-"""What holds of every fill, tried on random photos with holes at all borders and corners; thousands by `make soak`."""
+"""Properties of every fill, tested on random photos with holes at all borders and corners; thousands by `make soak`."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ PROPERTIES: dict[Callable[[Rng], None], int] = {
     copies_of_very_deep_holes_get_detail_at_every_scale: 80,
     the_bundled_weights_and_copied_texture_fill_every_hole_and_nothing_else: 30,
 }
-"""What holds, and of how many random cases it is asked each time."""
+"""The properties, and the number of random cases for each."""
 SOAK = 2000
 
 

@@ -203,7 +203,7 @@ def test_a_file_that_does_not_hold_the_weights_is_refused_in_one_line(
 
 
 def load_vgg16_offline(torch_home: Path) -> str:
-    """What `load_features("vgg16")` says in a process that reaches no network."""
+    """Error of `load_features("vgg16")` in a process that reaches no network."""
     code = """
 from onar.errors import OnarError
 from onar.metrics.feature_networks import load_features

@@ -47,7 +47,7 @@ def test_scores_do_not_depend_on_the_size_of_batches(some: HeldOut) -> None:
     assert one == pytest.approx(all_at_once, rel=1e-5)
 
 
-def test_a_missing_patchmatch_is_told_once(
+def test_a_missing_patchmatch_is_reported_once(
     some: HeldOut, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "PatchMatch" in score_baselines(some, 5)

@@ -1,4 +1,4 @@
-"""The server and the browser itself fill alike what is painted alike; the browser's engine needs nobody else."""
+"""Both engines fill the same strokes alike; the browser's engine needs no server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files as people have them: changed or taken away while they are worked on, and what is no file at all."""
+"""Files that are changed or deleted while they are edited, and invalid files."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is painted on a photo that is seen closely is filled there, to the pixel, wherever on the page it lies."""
+"""Strokes on a zoomed photo are filled at the same pixels, anywhere on the page."""
 
 from pathlib import Path
 

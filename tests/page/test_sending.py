@@ -141,7 +141,7 @@ def test_an_example_that_comes_late_does_not_replace_a_photo_that_was_opened_mea
 
 
 def colours_at(page: Page, points: list[tuple[int, int]]) -> list[list[int]]:
-    """What is drawn of the photo at points of it: red, green, blue and opacity."""
+    """Pixels of the drawn photo at given points: red, green, blue and opacity."""
     places = [on_page(page, *point) for point in points]
     box = canvas(page).bounding_box()
     return page.evaluate(

@@ -1,4 +1,4 @@
-"""What is waited for can be cancelled, and ends when what does it has died; browsers that hold little do it, too."""
+"""Work can be cancelled, and ends when its worker has died; also in browsers with small limits."""
 
 import re
 from collections.abc import Callable
@@ -95,7 +95,7 @@ def expect_killed(page: Page, act: Callable[[], None]) -> None:
     page.evaluate("window.kills = false")
 
 
-def test_a_worker_that_the_browser_has_ended_is_told_and_replaced(
+def test_a_worker_that_the_browser_has_ended_is_reported_and_replaced(
     visit: Visit, hosted: str, photo: Path, tmp_path: Path
 ) -> None:
     page = visit(hosted)

@@ -1,4 +1,4 @@
-"""What clients send by mistake or in malice, and what the API must answer: status, error and words of the message."""
+"""Invalid and malicious requests, and the answers of the API: status, error and words of the message."""
 
 import io
 import struct
@@ -38,7 +38,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png_of_size(width: int, height: int) -> bytes:
-    """A PNG whose header promises so many pixels, and that holds none."""
+    """A PNG whose header declares the given number of pixels, without pixel data."""
     return PHOTO[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + PHOTO[33:]
 
 

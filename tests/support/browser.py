@@ -1,4 +1,4 @@
-"""A real browser for tests, and what people do on the page with it.
+"""A real browser for tests, and the actions of a user on the page.
 
 What is there is found by its role and its name, as a screen reader finds it. Pictures of the page are left in
 tests/artifacts, to be looked at.
@@ -98,7 +98,7 @@ def paint(page: Page, left: float = 0.45, right: float = 0.55, height: float = 0
 
 
 def choose_brush(page: Page, size: int) -> None:
-    """Take a brush of so many pixels of the photo."""
+    """Choose a brush of the given diameter in pixels of the photo."""
     page.get_by_role("slider", name=re.compile("^(Brush size|Fırça boyutu)$")).fill(str(size))
 
 
@@ -201,7 +201,7 @@ def steps_on(page: Page) -> int:
 
 
 def expect_work(page: Page, steps: int | None = None, fills: int | None = None) -> None:
-    """So many strokes that are not filled, and so many fills."""
+    """The numbers of unfilled strokes and of fills."""
     for name, count in (("data-steps", steps), ("data-fills", fills)):
         if count is not None:
             expect(page.get_by_role("main")).to_have_attribute(name, str(count))
@@ -230,7 +230,7 @@ def choose_mask(page: Page, mask: Path) -> None:
 
 
 def save_mask(page: Page, folder: Path) -> NDArray[np.bool_]:
-    """What is marked now, as the page saves it."""
+    """The current mask, as the page saves it."""
     open_options(page)
     levels = np.asarray(
         Image.open(keep_download(page, button(page, "Save the mask", "Maskeyi kaydet"), folder)).convert("L")

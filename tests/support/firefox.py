@@ -45,7 +45,7 @@ class Page:
         self.send("session.subscribe", events=["network.beforeRequestSent"])
 
     def send(self, method: str, **params: object) -> dict[str, Any]:
-        """What a command answers."""
+        """The answer to a command."""
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:

@@ -23,7 +23,7 @@ needs_vitest = pytest.mark.skipif(bool(_missing()), reason=_missing())
 
 
 def run_vitest(test: str, variable: str, vectors: Path) -> str:
-    """What a test of `web/tests` prints that is given a file in an environment variable; it has passed."""
+    """Output of a passing test of `web/tests` with a file in an environment variable."""
     result = subprocess.run(
         ["node", _VITEST, "run", f"tests/{test}", "--reporter=verbose"],
         cwd=WEB,

@@ -70,7 +70,7 @@ PLACES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def ask(url: str, path: str, **headers: str) -> httpx.Response:
-    """Ask a proxy, which is on this computer whatever its name, and follow where it sends."""
+    """Request a page of a proxy on this computer, under any host name."""
     scheme, _, host = url.partition("://")
     port = host.partition(":")[2]
     extensions = {"sni_hostname": NAME}
@@ -119,6 +119,6 @@ def has_certificate(port: int) -> bool:
 
 
 def unused_port() -> int:
-    """A port that nobody listens at now, for programs that cannot choose one themselves."""
+    """An unused port, for programs that cannot choose one themselves."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

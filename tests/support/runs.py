@@ -51,7 +51,7 @@ SMALL_COLOURS = {
 }
 
 AVX2_ALONE = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-"""What torch takes an x86 processor for when this is in its environment: one with AVX2 and nothing newer."""
+"""Environment in which torch uses AVX2 and nothing newer on an x86 processor."""
 on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="simulates another x86 processor")
 
 
@@ -60,7 +60,7 @@ def flags(**settings: object) -> list[str]:
 
 
 def train_command(**settings: object) -> list[str]:
-    """What follows `python` in the command of a training; see `tests.support.processes`."""
+    """Arguments of `python` for a training; see `tests.support.processes`."""
     return ["-m", "onar", "train", *flags(**settings)]
 
 
@@ -92,7 +92,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 
 
 def wait_until(happened: Callable[[], bool], longest: float = 120) -> None:
-    """Wait; after so many seconds, which are for hangs only, the test has failed."""
+    """Wait; the timeout in seconds is for hangs only, and fails the test."""
     latest = time.monotonic() + longest
     while not happened():
         assert time.monotonic() < latest

@@ -1,4 +1,4 @@
-"""A host for a folder, as simple as they come: it calls every file but pages and, where told so, scripts just bytes.
+"""A minimal host for a folder: the type of every file is bytes, except for pages and, as an option, scripts.
 
 Run as a program it takes the folder, and then any of "scripts" and "isolated", and prints its port and what it is sent.
 """
@@ -42,7 +42,7 @@ class Handler(SimpleHTTPRequestHandler):
 class Host(NamedTuple):
     address: str
     sent: IO[str]
-    """What the host was sent, a line each."""
+    """Requests to the host, one per line."""
 
 
 @contextmanager

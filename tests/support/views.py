@@ -10,7 +10,7 @@ from tests.support.browser import canvas, choose_photo, drag, expect_work, fill,
 
 
 def walk(page: Page, photo: Path) -> Iterator[str]:
-    """Go through all there is to see on a server's page that was just opened, in whatever language; names each."""
+    """Go through all there is to see on a server's page that was just opened, in any language; names each."""
     expect(page.get_by_role("heading", level=2)).to_be_visible()
     yield "empty"
     choose_photo(page, photo)
@@ -68,6 +68,6 @@ def _other_views(page: Page) -> Iterator[str]:
 
 
 def problems_by_view(page: Page, photo: Path, look: Callable[[Page], list[str]]) -> dict[str, list[str]]:
-    """What is wrong where; nothing for a view where nothing is."""
+    """Problems and their places; empty for a view without problems."""
     found = {view: look(page) for view in walk(page, photo)}
     return {view: problems for view, problems in found.items() if problems}

@@ -1,6 +1,6 @@
 """Photos, holes and what `Inpainter` makes of them, for the front end's counterpart of it (`web/src/engine/browser`).
 
-`python -m tests.support.web_vectors` writes `web/tests/vectors.json` anew, with which `npm test` in `web` compares; it
+`python -m tests.support.web_vectors` writes `web/tests/vectors.json`, with which `npm test` in `web` compares; it
 is to be run when the rules of completing change. `tests/inference/test_typescript.py` has others compared.
 """
 
@@ -102,10 +102,10 @@ NETWORKS: dict[str, Callable[[], Backend]] = {"pyramid": PyramidBackend, "means"
 
 @dataclass(frozen=True)
 class Case:
-    """What is completed.
+    """A photo to complete.
 
     Attributes:
-        name: for people.
+        name: for the reader.
         photo: uint8 h×w×3, perhaps smaller than it is meant: each of its pixels becomes `repeat` × `repeat`.
         hole: bool H×W.
         network: a name of `NETWORKS`.

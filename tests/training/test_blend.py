@@ -45,7 +45,7 @@ COUNT = SMALL_BLEND["count"]
 
 @pytest.fixture(scope="module")
 def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command leaves: trained.safetensors and its pairs; not to be changed."""
+    """Results of the command: trained.safetensors and its pairs; not to be changed."""
     folder = tmp_path_factory.mktemp("blend")
     settings = SMALL_BLEND | {"num_workers": 2}
     run = run_onar("blend", *flags(data=photos, output=folder / "trained.safetensors", **settings))
@@ -224,7 +224,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_another_taken(
     assert capfd.readouterr().err.count("broken.jpg: ") == 1
 
 
-# ---------------------------------------------------------------- what people do wrong
+# ---------------------------------------------------------------- wrong use
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], l
         ({"content_weights": Path("nowhere.pth")}, "cannot read nowhere.pth"),
     ],
 )
-def test_what_is_not_there_is_told_and_no_file_left(
+def test_what_is_not_there_is_reported_and_no_file_left(
     photos: Path, tmp_path: Path, wrong: dict[str, object], line: str
 ) -> None:
     with pytest.raises(OnarError, match=line):

@@ -208,7 +208,9 @@ def test_every_kind_of_file_holds_the_same_photo(arrays: Path) -> None:
         (np.array([[[None] * 4]]), "damaged"),
     ],
 )
-def test_an_array_that_is_no_photo_of_so_many_channels_is_told(pixels: np.ndarray, reason: str, tmp_path: Path) -> None:
+def test_an_array_that_is_no_photo_of_that_many_channels_is_reported(
+    pixels: np.ndarray, reason: str, tmp_path: Path
+) -> None:
     np.save(tmp_path / "photo.npy", pixels, allow_pickle=True)
     with pytest.raises(PhotoError, match=reason), open_array(tmp_path / "photo.npy", 4) as photo:
         photo.read_crop((0, 0, 8, 8), 8, 8)

@@ -48,7 +48,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(photos: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command leaves; not to be changed."""
+    """Results of the command; not to be changed."""
     file = tmp_path_factory.mktemp("colours") / "trained.safetensors"
     run = run_onar("colours", *flags(data=photos, weights=start, output=file, **SMALL_COLOURS | {"num_workers": 2}))
     assert run.returncode == 0, run.stderr
@@ -232,7 +232,7 @@ def test_masks_have_holes_and_depend_on_the_seed() -> None:
     assert not np.array_equal(masks, np.unpackbits(draw_masks(1), axis=-1))
 
 
-# ---------------------------------------------------------------- what people do wrong
+# ---------------------------------------------------------------- wrong use
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], l
         ({"weights": str(texture_weights())}, "texture.onnx"),
     ],
 )
-def test_what_is_not_there_is_told_and_no_file_left(
+def test_what_is_not_there_is_reported_and_no_file_left(
     photos: Path, start: Path, tmp_path: Path, wrong: dict[str, object], line: str
 ) -> None:
     with pytest.raises(OnarError, match=line):

@@ -1,4 +1,4 @@
-"""What a training meets on other people's machines: signals, drives that vanish or keep no locks, want of memory."""
+"""Failures around a training: signals, drives that vanish or keep no locks, low limits of memory and files."""
 
 import errno
 import os
@@ -162,9 +162,9 @@ def test_pipes_and_sockets_with_the_ending_of_a_photo_are_passed_over(
     os.mkfifo(tmp_path / "a.jpg")
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "a.jpg")
     assert find_photos(tmp_path) == [tmp_path / "b.jpg"]
-    told = capsys.readouterr().err
-    assert f"Skipped {tmp_path / 'a.jpg'}: not a file" in told
-    assert f"Skipped {tmp_path / 'linked.jpg'}: not a file" in told
+    errors = capsys.readouterr().err
+    assert f"Skipped {tmp_path / 'a.jpg'}: not a file" in errors
+    assert f"Skipped {tmp_path / 'linked.jpg'}: not a file" in errors
 
 
 # ---------------------------------------------------------------- reading processes
@@ -192,14 +192,14 @@ def test_a_temporary_folder_too_long_for_sockets_is_refused(
 def test_limits_that_reading_processes_meet_are_one_line_with_what_to_do(
     said: str, advice: str, kind: type[Exception]
 ) -> None:
-    with pytest.raises(OnarError) as told, naming_lost_readers():
+    with pytest.raises(OnarError) as caught, naming_lost_readers():
         raise kind(said)
-    assert advice in str(told.value)
-    assert "--num_workers 0" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert advice in str(caught.value)
+    assert "--num_workers 0" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_wait_of_minutes_for_photos_is_told(
+def test_a_wait_of_minutes_for_photos_is_reported(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("onar.data.batches.STALL_SECONDS", 0.05)
@@ -244,7 +244,7 @@ def test_a_reading_process_that_waits_for_a_drive_ends_with_the_training(tmp_pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts open files as Linux does")
-def test_too_low_a_limit_of_open_files_is_told_before_photos_are_read(photos: Path) -> None:
+def test_too_low_a_limit_of_open_files_is_reported_before_photos_are_read(photos: Path) -> None:
     import resource
 
     loader = photo_loader(TrainingPhotos(open_photos(photos), CROPS), EpochBatches(4, 2, seed=0), num_workers=2)

@@ -21,7 +21,7 @@ PLAN = re.compile(r"^--max_minutes \S+: (\d+) steps of (\d+)$", re.MULTILINE)
 
 
 def seconds_step_by_step(steps: int, left_in_epoch: int, per_epoch: int) -> float:
-    """What a number of steps takes when a step takes 2, an epoch's end 5 and the run's end 3, counted one by one."""
+    """Time of a number of steps when a step takes 2, an epoch's end 5 and the run's end 3, counted one by one."""
     seconds, left = 3, left_in_epoch
     for number in range(steps):
         seconds, left = seconds + 2, left - 1

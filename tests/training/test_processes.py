@@ -49,7 +49,7 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 def in_processes(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """What the work returns in each of several processes that train together."""
+    """Results of the work in each of several processes that train together."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with ProcessPoolExecutor(count, mp_context=FORKSERVER) as pool:
@@ -174,7 +174,7 @@ def error_of_training(settings: dict[str, Any], folder: Path) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def test_a_wrong_setting_is_told_once(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_reported_once(tmp_path: Path) -> None:
     main, other = in_processes(2, error_of_training, {**SETTINGS, "data": tmp_path / "nowhere"}, tmp_path)
     assert main.startswith("OnarError: no photos")
     assert other == "SystemExit: 1"
@@ -243,7 +243,7 @@ def test_a_killed_process_ends_the_run_and_any_number_of_processes_goes_on(photo
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(tmp_path / "two" / "checkpoints", "step_*.pt")
         ranks = {child.environ().get("RANK"): child for child in psutil.Process(process.pid).children()}
-        # The launcher would tell the other to stop as soon as it saw the death; here that notices by itself.
+        # The launcher would stop the other as soon as it saw the death; here that notices by itself.
         process.send_signal(signal.SIGSTOP)
         ranks["1"].kill()
         wait_until(lambda: has_ended(ranks["0"]))
@@ -266,7 +266,7 @@ def test_a_killed_process_ends_the_run_and_any_number_of_processes_goes_on(photo
 
 
 def wait_for_a_silent_process(settings: dict[str, Any], folder: Path) -> str:
-    """What the first process says when the second one does nothing until then."""
+    """Output of the first process when the second one does nothing until then."""
     if os.environ["RANK"] == "0":
         error = error_of_training(settings, folder)
         (folder / "done").touch()

@@ -86,7 +86,7 @@ def kill_once(command: list[str], results: Path, rng: random.Random, *, writing:
 
 
 def kill_and_go_on(kills: int, seed: int, photos: Path, folder: Path) -> str:
-    """Kill a training so many times, every other time while it writes a checkpoint, and compare what it ends with."""
+    """Kill a training that often, every other time while it writes a checkpoint, and compare the final weights."""
     # Eight steps to an epoch, two epochs to four kills: most lives end in the middle of an epoch.
     settings = {**KILLED, "data": photos, "photos_per_epoch": 32, "epochs": kills // 2, "finetune_share": 0.5}
     results, rng = folder / "killed", random.Random(seed)
@@ -121,9 +121,9 @@ def test_a_run_killed_at_any_moment_ends_with_the_weights_of_a_run_that_never_st
 def test_a_run_killed_many_times_ends_with_the_weights_of_a_run_that_never_stopped(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = kill_and_go_on(24, 1, photos, tmp_path)
+    report = kill_and_go_on(24, 1, photos, tmp_path)
     with capsys.disabled():
-        print(f"\n{told}")
+        print(f"\n{report}")
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_off, flip_a_bit, empty])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(
     damage: Callable[[Path], None],
     finished: Path,
     unfinished: Path,
@@ -248,14 +248,14 @@ def test_no_photo_that_was_trained_on_is_held_out_later(come: int, gone: str, ph
     trained_on, held_out = names(before.training), names(before.held_out)
     lost = {*sorted(held_out)[: gone in ("held out", "both")], *sorted(trained_on)[: gone in ("trained on", "both")]}
     change(folder, come, sorted(lost))
-    after, told = split_as_before(find_training_data(config), before.record())
+    after, message = split_as_before(find_training_data(config), before.record())
     assert names(after.held_out) == held_out - lost
     assert names(after.training) >= trained_on - lost
     assert len(after.training) == len(trained_on - lost) + come
-    assert bool(told) == bool(come or lost)
-    again, told = split_as_before(find_training_data(config), after.record())
+    assert bool(message) == bool(come or lost)
+    again, message = split_as_before(find_training_data(config), after.record())
     assert names(again.held_out) == names(after.held_out)
-    assert told == ""
+    assert message == ""
 
 
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])

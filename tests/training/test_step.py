@@ -190,7 +190,7 @@ def test_an_overflow_of_scaled_gradients_is_computed_again_until_it_fits() -> No
         torch.testing.assert_close(value, scaled.generator.state_dict()[name])
 
 
-def test_gradients_that_overflow_at_any_scale_are_told_at_the_first_step() -> None:
+def test_gradients_that_overflow_at_any_scale_are_reported_at_the_first_step() -> None:
     gan = scaled_gan(2.0**4)
     spoil_gradients(gan.generator, *range(1, 100))
     before = values_of(gan)

@@ -136,7 +136,7 @@ def test_ctrl_c_during_the_last_step_takes_nothing_from_the_run(
     assert [record["step"] for record in records(tmp_path, "epoch")] == [1]
 
 
-def test_a_finished_run_is_not_overwritten_unless_told(finished: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_overwritten_unless_asked(finished: Path, photos: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(finished, results)
     before = (results / "generator_final.pth").read_bytes()
