@@ -26,8 +26,8 @@ class ExportConfig(Settings):
     output: Path
     """File, such as model.onnx or model.safetensors, or folder of the page."""
     weights: str = BUNDLED
-    """A .pth, .safetensors or .onnx file, or "pyramid"; by default the bundled weights. A .safetensors file of `onar
-    blend` becomes an .onnx file, too."""
+    """A .pth, .safetensors or .onnx file, or "pyramid"; by default the bundled weights. A .safetensors file of
+    `onar blend` becomes an .onnx file, too."""
     format: Literal["onnx", "safetensors", "web"] | None = None
     """web for the page; otherwise the ending of the file decides."""
     average_with: Path | None = None

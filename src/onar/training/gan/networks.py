@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from onar.checkpoint import copy_into, load_generator
-from onar.errors import OnarError, UsageError
+from onar.errors import FieldError, OnarError
 from onar.models import GENERATORS, Discriminator
 from onar.settings.training import TrainConfig, loss_weights
 from onar.training.gan.step import GAN
@@ -107,7 +107,7 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
         UsageError: there is no such generator, or it cannot be trained with these settings.
     """
     if config.generator not in GENERATORS:
-        raise UsageError(f"--generator {config.generator}: choose one of {', '.join(GENERATORS)}")
+        raise FieldError("generator", f"is one of {', '.join(GENERATORS)}, not {config.generator}")
     build = GENERATORS[config.generator]
     settings = {
         **vars(config),
@@ -117,10 +117,10 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     names = build.arguments.keys() & settings.keys()
     generator: Any = build(**{name: settings[name] for name in names})
     if not list(generator.parameters()):
-        raise UsageError(f"--generator {config.generator} has nothing to train")
+        raise FieldError("generator", f"{config.generator} has nothing to train")
     for setting, attribute in OPTIONAL.items():
         if getattr(config, setting) and not hasattr(generator, attribute):
-            raise UsageError(f"--{setting} is not for --generator {config.generator}")
+            raise FieldError(setting, f"is not for `generator` {config.generator}")
     if config.gradient_checkpointing:
         generator.gradient_checkpointing = True
     return generator
