@@ -189,7 +189,8 @@ def _seconds(page: Page, do: Callable[[], object], attribute: str, wanted: str) 
 
 def _tab_memory() -> int:
     """Peak bytes of the largest renderer process that this program started."""
-    started = psutil.Process().children(recursive=True)
+    children = psutil.Process().children(recursive=True)
+    started = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
     return max(_peak_memory(process.pid) for process in started if "--type=renderer" in process.cmdline())
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from onar.data.batches import end_readers
 from tests.support.runs import SMALL
 
 pytest_plugins = ["tests.support.browser"]
@@ -28,6 +30,13 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def readers_end() -> Iterator[None]:
+    """Reading processes hold the pipes of everything that the test process has started, such as the browser's."""
+    yield
+    end_readers()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from onar.checkpoint import (
 )
 from onar.errors import OnarError
 from onar.export.verb import export_onnx
-from onar.models import GENERATORS, Discriminator, PConvUNet, PyramidFill
+from onar.models import GENERATORS, Discriminator, PConvUNet
 from onar.models.pconv_unet import BASE_FILLS
 from onar.settings.training import settings_to_share
 from onar.system.files import replacing
@@ -213,8 +213,7 @@ def test_weights_say_how_they_were_trained_without_the_names_of_files_here(tmp_p
 
 def test_what_is_said_of_generators_is_what_they_take() -> None:
     said: dict[str, set[str]] = {name: set() for name in GENERATORS}
-    for network in (*(PConvUNet(**options) for options in OPTIONS), PyramidFill()):
-        arguments = dict(network.architecture)
+    for arguments in (dict(build(**small).architecture) for build in GENERATORS.values() for small in build.small):
         name = arguments.pop("generator")
         said[name] |= arguments.keys()
         assert all(GENERATORS[name].arguments[key](value) for key, value in arguments.items())

@@ -144,8 +144,8 @@ def test_photos_of_validation_are_not_changed() -> None:
     ("setting", "value"),
     [("augment_blur", 0.0), ("augment_jpeg", 101), ("augment_rotation", 90.0)],
 )
-def test_an_amount_out_of_range_is_refused_with_its_flag(setting: str, value: float) -> None:
-    with pytest.raises(UsageError, match=f"--{setting} must be"):
+def test_an_amount_out_of_range_is_refused_with_its_name(setting: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"^{setting} must be"):
         TrainConfig(**{setting: value})
 
 

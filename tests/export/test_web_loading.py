@@ -110,7 +110,7 @@ def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_an
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
         page.reload()
         button(page, "Example: skimage chelsea").click()
-        expect(page.get_by_role("alert")).to_contain_text("That did not work")
+        expect(page.get_by_role("alert")).to_contain_text("That failed")
         page.context.close()
 
 

@@ -91,7 +91,7 @@ KEEP_WORKERS = """
 def expect_killed(page: Page, act: Callable[[], None]) -> None:
     page.evaluate("window.kills = true")
     act()
-    expect(page.get_by_role("alert")).to_contain_text("The browser ended what was under way")
+    expect(page.get_by_role("alert")).to_contain_text("The browser stopped the work")
     page.evaluate("window.kills = false")
 
 
@@ -159,7 +159,7 @@ def test_a_photo_larger_than_any_canvas_is_marked_filled_and_saved(
         open_options(page)
         page.get_by_label("File format").select_option("jpeg")
         assert save_photo(page, tmp_path).suffix == ".png"
-        expect(page.get_by_role("status").first).to_contain_text("this browser writes no JPEG of this size")
+        expect(page.get_by_role("status").first).to_contain_text("cannot encode JPEG of this size")
 
 
 MEASURE_FILLS = """() => {

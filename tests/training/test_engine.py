@@ -101,9 +101,7 @@ def test_a_generator_of_the_registry_is_trained(photos: Path, tmp_path: Path, mo
         train(TrainConfig(**settings, results_dir=tmp_path / "frozen", freeze_batch_norm=True))
 
 
-@pytest.mark.parametrize(
-    ("generator", "said"), [("Blurr", "is one of PConvUNet"), ("PyramidFill", "nothing to train")]
-)
+@pytest.mark.parametrize(("generator", "said"), [("Blurr", "is one of PConvUNet"), ("PyramidFill", "nothing to train")])
 def test_a_generator_that_cannot_be_trained_is_refused(generator: str, said: str, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=said):
         train(TrainConfig(**SMALL | {"lambda_content": 0.0}, data=photos, results_dir=tmp_path, generator=generator))

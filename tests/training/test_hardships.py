@@ -1,6 +1,7 @@
 """Failures around a training: signals, drives that vanish or keep no locks, low limits of memory and files."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import sys
@@ -30,6 +31,12 @@ def settings(photos: Path, folder: Path, **changes: object) -> TrainConfig:
 
 
 # ---------------------------------------------------------------- stopped, and saved first
+
+
+def test_reading_processes_end_with_the_training(photos: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"num_workers": 2, "epochs": 1, "lambda_content": 0.0}
+    train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])

@@ -136,26 +136,35 @@ class PhotoLoader(DataLoader[Any]):
             with opencv_alone():
                 batches = super().__iter__()
             if self.num_workers:
-                _READING.add(batches)
+                _READING.add(self)
             for batch in _warn_of_stalls(batches):
                 if isinstance(batch, OnarError):
-                    self._iterator = None  # ends the reading processes now; garbage collection can take 5 s
+                    self.end()
                     raise batch
                 yield batch
 
+    def end(self) -> None:
+        """End the reading processes; the next iteration starts new ones."""
+        iterator: Any = self._iterator  # of this class only with processes
+        if iterator is not None:
+            iterator._shutdown_workers()
+            self._iterator = None
 
-_READING: WeakSet[Any] = WeakSet()
-"""Iterators whose processes read photos."""
+
+_READING: WeakSet[PhotoLoader] = WeakSet()
+"""Loaders that have started processes."""
 
 
 @atexit.register
-def _end_readers() -> None:
-    """End reading processes before multiprocessing waits for them: they ignore its SIGTERM (`start_worker`).
+def end_readers() -> None:
+    """End the reading processes of all loaders of this process.
 
-    Recent versions of PyTorch do this themselves; with others, a training stopped with Ctrl-C never ended.
+    Garbage collection may take minutes to do so, and until then they hold what was open when they were forked. At
+    exit multiprocessing waits for them, and they ignore its SIGTERM (`start_worker`): recent versions of PyTorch end
+    them before that, with others a training stopped with Ctrl-C never ended.
     """
-    for batches in list(_READING):
-        batches._shutdown_workers()
+    for loader in list(_READING):
+        loader.end()
 
 
 def refuse_long_temporary_folder() -> None:

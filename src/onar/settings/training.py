@@ -362,7 +362,7 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         smallest = min(self.height_width)
         if self.discriminator == "local":
             require(smallest >= 24, "img_size", "must be at least 24 for `discriminator` local", self.img_size)
-        if smallest < 2**self.depth:
+        if self.generator == "PConvUNet" and smallest < 2**self.depth:
             fitting = smallest.bit_length() - 1
             raise FieldError(
                 "img_size",

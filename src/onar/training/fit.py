@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import torch
 
+from onar.data.batches import end_readers
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.system.console import training_bar
 from onar.system.processes import from_main, gather, is_main_process, process_count, sum_over_processes
@@ -54,7 +55,8 @@ def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
-    with _reporting_memory(task), closing(results):
+    with _reporting_memory(task), closing(results), ExitStack() as at_end:
+        at_end.callback(end_readers)
         run = prepare(task, config, results)
         log(run, start_record(run))
 
