@@ -28,6 +28,7 @@ from pyarrow import parquet
 
 import onar
 from onar.cli import app, main
+from onar.evaluation.config import EvaluationConfig
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
 from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
@@ -300,7 +301,7 @@ def small_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set defaults for one step of a small network and one scored mask."""
     smaller = {
         onar.TrainConfig.__init__: {**ONE_STEP, "results_dir": Path("run")},
-        onar.evaluate: {"masks": Path("masks")},
+        EvaluationConfig.__init__: {"masks": Path("masks")},
     }
     for function, defaults in smaller.items():
         monkeypatch.setattr(function, "__kwdefaults__", {**function.__kwdefaults__, **defaults})
