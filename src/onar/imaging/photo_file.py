@@ -39,6 +39,10 @@ _HELD = {
     "BMP": ("dpi",),
 }
 """Fields of `Metadata` that each format supports."""
+_DEEP = ("PNG", "TIFF")
+"""Formats that hold 16 bits."""
+_OPAQUE = ("JPEG", "BMP")
+"""Formats without transparency."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
         UsageError: the photo is too large for the format.
     """
     check_fits(photo, kind)
-    photo, losses = reduced(photo, kind)
+    losses, photo = format_losses(photo, kind), _reduced(photo, kind)
     pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
     held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
     if kind == "PNG":
@@ -217,26 +221,33 @@ def _options(kind: str, photo: Photo) -> dict[str, Any]:
     return {}
 
 
-def reduced(photo: Photo, kind: str) -> tuple[Photo, list[Loss]]:
-    """Drop the data that a format does not support, and report it."""
-    losses = []
-    if kind not in ("PNG", "TIFF") and photo.pixels.dtype != np.uint8:
-        alpha = None if photo.alpha is None else as_8_bits(photo.alpha)
-        photo = replace(photo, pixels=as_8_bits(photo.pixels), alpha=alpha)
+def format_losses(photo: Photo, kind: str) -> list[Loss]:
+    """Data of a photo that a format does not support, by its types and metadata: no pixel is read."""
+    losses, metadata = [], photo.metadata
+    if kind not in _DEEP and photo.pixels.dtype != np.uint8:
         losses.append(Loss("no_bits", kind=kind))
-    if kind in ("JPEG", "BMP") and photo.alpha is not None:
-        photo = replace(photo, alpha=None)
+    if kind in _OPAQUE and photo.alpha is not None:
         losses.append(Loss("no_alpha", kind=kind))
-    metadata = photo.metadata
     for name in ("exif", "icc_profile", "xmp", "iptc", "comment", "text", "colour"):
-        if getattr(metadata, name) and name not in _HELD[kind]:
-            losses += [] if name == "colour" and metadata.is_srgb else [Loss(f"no_{name}", kind=kind)]
-            metadata = metadata.without(name)
-    if kind == "JPEG":
-        for name, prefix in (("exif", 6), ("xmp", 29), ("iptc", 27)):
-            if len(getattr(metadata, name)) + prefix > _MAX_SEGMENT_BYTES:
-                losses.append(Loss(f"much_{name}", kind=kind))
-                metadata = metadata.without(name)
-    if kind == "WEBP" and photo.pixels.ndim == 2:  # WebP has RGB only, and a grey profile does not fit
+        is_lost = getattr(metadata, name) and name not in _HELD[kind]
+        if is_lost and not (name == "colour" and metadata.is_srgb):
+            losses.append(Loss(f"no_{name}", kind=kind))
+    return [*losses, *(Loss(f"much_{name}", kind=kind) for name in _too_long(metadata, kind))]
+
+
+def _reduced(photo: Photo, kind: str) -> Photo:
+    """Drop the pixels' data and the metadata that `format_losses` names."""
+    pixels, alpha, metadata = photo.pixels, None if kind in _OPAQUE else photo.alpha, photo.metadata
+    if kind not in _DEEP:
+        pixels, alpha = as_8_bits(pixels), None if alpha is None else as_8_bits(alpha)
+    for name in _too_long(metadata, kind):
+        metadata = metadata.without(name)
+    if kind == "WEBP" and pixels.ndim == 2:  # WebP has RGB only, and a grey profile does not fit
         metadata = metadata.without("icc_profile")
-    return replace(photo, metadata=metadata), losses
+    return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
+
+
+def _too_long(metadata: Metadata, kind: str) -> list[str]:
+    """Metadata that do not fit into the segments of a format."""
+    prefixes = {"exif": 6, "xmp": 29, "iptc": 27} if kind == "JPEG" else {}
+    return [name for name, prefix in prefixes.items() if len(getattr(metadata, name)) + prefix > _MAX_SEGMENT_BYTES]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onar.errors import UsageError
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
-from onar.imaging.photo_file import Photo, reduced
+from onar.imaging.photo_file import Photo, format_losses
 from onar.inference.holes import ALPHA, check_size, doubts, fill_visible, find_holes, mask_of_alpha
 from onar.masks.holes import Holes
 
@@ -73,7 +73,7 @@ class MaskedPhoto:
         """Notes for the user, one line each: losses of the result, and doubts about the mask."""
         if self.is_unchanged:
             return [*self.doubts]
-        return [*self.photo.losses, *self.doubts, *reduced(self.photo, self.kind)[1]]
+        return [*self.photo.losses, *self.doubts, *format_losses(self.photo, self.kind)]
 
     def fill(self, inpaint: Callable[[Pixels, Holes], Pixels]) -> Photo:
         """Fill the holes; see `fill_visible` for transparent photos and for 16 bits.
@@ -146,4 +146,4 @@ def is_own_kind(photo: Photo, kind: str) -> bool:
 
 def all_losses(photo: Photo, kind: str) -> list[Loss]:
     """Losses of a result in a format against the photo's file, by reading and by writing."""
-    return [*photo.losses, *reduced(photo, kind)[1]]
+    return [*photo.losses, *format_losses(photo, kind)]
