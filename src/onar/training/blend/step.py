@@ -15,7 +15,7 @@ from torch.optim import Adam
 from onar.masks.holes import composite
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
-from onar.training.learning import RateFactor, require_finite
+from onar.training.learning import RateFactor, frozen, require_finite
 from onar.training.losses import (
     LossTerm,
     compute_losses,
@@ -210,10 +210,8 @@ class BlendGAN(StepNetworks):
 
     def _judge(self, image: Tensor) -> Tensor:
         """Logits of the discriminator, whose parameters get no gradients."""
-        self.discriminator.requires_grad_(False)
-        with self._autocast():
+        with frozen(self.discriminator), self._autocast():
             logits: Tensor = self.discriminator(image)
-        self.discriminator.requires_grad_(True)
         return logits
 
     def _autocast(self) -> torch.autocast:

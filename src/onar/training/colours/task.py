@@ -66,10 +66,11 @@ class ColourTask(StepTask):
         """Read all photos at low resolution, and draw the batches of validation."""
         config = self.config
         self._reduced = read_reduced(self._photos, config.count, config.workers, config.seed)
-        shown = self._reduced
+        shown, batches = self._reduced, 1  # for the sample sheet
         if self._val_photos is not None:
             shown = read_reduced(self._val_photos, VALIDATION_PHOTOS, config.workers, config.seed)
-        rngs = [np.random.default_rng((config.seed, number)) for number in range(VALIDATION_BATCHES)]
+            batches = VALIDATION_BATCHES
+        rngs = [np.random.default_rng((config.seed, number)) for number in range(batches)]
         self._held_out = [draw_batch(shown, config.batch_size, rng) for rng in rngs]
 
     def build_networks(self, factor: RateFactor, *, bf16: bool) -> ColourTraining:

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel
 from onar.data.samples import in_unit_range
 from onar.masks.holes import composite
 from onar.system.processes import mean_over_processes
-from onar.training.learning import NotFiniteError, advance, join_states, load_states, set_rate
+from onar.training.learning import NotFiniteError, advance, frozen, join_states, load_states, set_rate
 from onar.training.losses import (
     GENERATOR_LOSSES,
     Comparison,
@@ -133,7 +133,7 @@ class GAN:
         """Logits of the discriminator, whose parameters get no gradients."""
         # Unwrapped: this pass leaves the discriminator's parameters alone, so there is nothing to synchronise.
         discriminator = self.accelerator.unwrap_model(self.discriminator)
-        with _frozen(discriminator):
+        with frozen(discriminator):
             logits: Tensor = discriminator(image)
         return logits
 
@@ -290,13 +290,3 @@ class GAN:
                 stack.enter_context(self.accelerator.no_sync(self.generator))
                 stack.enter_context(self.accelerator.no_sync(self.discriminator))
             yield
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a network without reaching its parameters."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)
