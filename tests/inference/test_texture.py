@@ -19,8 +19,8 @@ from onar.errors import OnarError, UsageError
 from onar.export.verb import export
 from onar.inference import detail, rules, texture
 from onar.inference.backends import BLEND_MULTIPLE, Blend
-from onar.inference.canvas import double, halve
 from onar.inference.detail import Copy, restore_detail
+from onar.inference.scaling import double, halve
 from onar.inference.texture import blend_in_tiles, copy_texture, depth_of, plan_texture
 from onar.inference.windows import Box
 from onar.masks.generation import random_mask

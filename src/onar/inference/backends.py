@@ -41,11 +41,15 @@ class Backend(ABC):
         device: "cpu", "cuda", "cuda:1" or "mps".
         channels: of its photos; a network for grey photos completes others channel by channel.
         step: pixels; sides that are no multiple of it are padded inside, and cost as much as the next multiple.
+        max_side: of its photos in pixels; None for no limit.
+        draws: its fills have texture: at the photo's own scale, nothing is copied over them.
     """
 
     device: str
     channels: int = 3
     step: int = 1
+    max_side: int | None = None
+    draws: bool = False
 
     @abstractmethod
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 
 from onar.fills.pyramid import Frame, fill_frame
-from onar.imaging.levels import Pixels
+from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Backend
+from onar.inference.detail import Copy, restore_detail
+from onar.inference.scaling import double, halve, to_frame, to_pixels, visible_frame
 from onar.inference.window_plan import Planner, Window
 from onar.inference.windows import Box, blocks_with_holes, deeper_than, hole_depth
 from onar.masks.holes import Holes, known_from_mask
@@ -53,7 +53,7 @@ class Canvas:
         """
         whole = Window(self._all, self._all)
         if strategy == "whole":
-            self._complete([whole])
+            self._fill_whole(whole)
             return
         at_once = strategy == "auto" and self._all.longer_side <= self._planner.limit
         self._fill_thin()
@@ -69,7 +69,14 @@ class Canvas:
 
     @property
     def _planner(self) -> Planner:
-        return Planner(self._all, self.training_size, self.backend.step)
+        return Planner(self._all, self.training_size, self.backend.step, self.backend.max_side)
+
+    def _fill_whole(self, whole: Window) -> None:
+        """Fill all holes at once, at the largest of the scales 1, 1/2, 1/4, … that the network takes."""
+        if self.backend.max_side is not None and self._all.longer_side > self.backend.max_side:
+            self._sketch(whole, self.unknown.copy(), "whole")
+        else:
+            self._complete([whole])
 
     # ---------------------------------------------------------------- thin holes
 
@@ -88,7 +95,7 @@ class Canvas:
     def _fill_tile(self, tile: Box, thin: Holes) -> None:
         shown = tile.grown(TILE_MARGIN, self._all)
         (known,) = known_from_mask(self.unknown[shown.slices])
-        filled = fill_frame(_to_frame(self.photo[shown.slices], known), known)
+        filled = fill_frame(visible_frame(self.photo[shown.slices], known), known)
         hole = thin[tile.slices]
         rows, columns = tile.within(shown)
         self.photo[tile.slices][hole] = to_pixels(
@@ -105,15 +112,23 @@ class Canvas:
                 if window.shown.longer_side > self.training_size:
                     self._sketch(window, deep)
 
-    def _sketch(self, window: Window, deep: Holes) -> None:
-        """Complete a window at half the scale, and copy the deep holes of its core from there."""
+    def _sketch(self, window: Window, deep: Holes, strategy: str = "auto") -> None:
+        """Complete a window at half the scale, and copy the deep holes of its core from there.
+
+        A network that draws texture has drawn it for half the scale: its fill gets the photo's detail, and no band.
+        """
         photo, unknown = self.photo[window.shown.slices], self.unknown[window.shown.slices]
-        small = Canvas(self.backend, self.training_size, *halve(photo, unknown))
-        small.fill("auto")
+        small_photo, small_unknown = halve(photo, unknown)
+        small = Canvas(self.backend, self.training_size, small_photo, small_unknown.copy())
+        small.fill(strategy)
         filled = np.zeros_like(unknown)
         filled[window.core.within(window.shown)] = deep[window.core.slices]
-        photo[filled] = double(small.photo, unknown)[filled]
-        unknown[filled & (hole_depth(unknown) > rules.band(self.training_size))] = False
+        if self.backend.draws:
+            photo[filled] = _double_with_detail(photo, unknown, small.photo, small_unknown)[filled]
+            unknown[filled] = False
+        else:
+            photo[filled] = double(small.photo, unknown)[filled]
+            unknown[filled & (hole_depth(unknown) > rules.band(self.training_size))] = False
 
     # ---------------------------------------------------------------- windows
 
@@ -134,7 +149,7 @@ class Canvas:
     def _run(self, windows: list[Window]) -> None:
         """Fill the cores of windows of one shape, as one batch."""
         known = np.concatenate([known_from_mask(self.unknown[window.shown.slices]) for window in windows])
-        frames = _to_frame(np.stack([self.photo[window.shown.slices] for window in windows]), known)
+        frames = visible_frame(np.stack([self.photo[window.shown.slices] for window in windows]), known)
         for number, completed in enumerate(self.backend(frames, known)):
             window = windows[number]
             if self.feather:
@@ -142,30 +157,6 @@ class Canvas:
             hole = self.unknown[window.core.slices]
             completed = completed[window.core.within(window.shown)]
             self.photo[window.core.slices][hole] = to_pixels(completed[hole], self.photo.dtype)
-
-
-def to_frame(photo: Pixels) -> Frame:
-    """Pixels of any shape in [0, 1].
-
-    >>> to_frame(np.array([0, 255], np.uint8))
-    array([0., 1.], dtype=float32)
-    """
-    return np.divide(photo, np.iinfo(photo.dtype).max, dtype=np.float32)
-
-
-def _to_frame(photo: Pixels, known: Frame) -> Frame:
-    """Pixels …×3 in [0, 1], 0 in the holes."""
-    return np.asarray(to_frame(photo) * known[..., None], np.float32)
-
-
-def to_pixels(frame: Frame, kind: np.dtype[Any]) -> Pixels:
-    """Values around [0, 1], rounded and clipped, as uint8 or uint16 of the same shape.
-
-    >>> to_pixels(np.array([-0.1, 0.5, 2.0], np.float32), np.dtype("uint8"))
-    array([  0, 128, 255], dtype=uint8)
-    """
-    white = np.iinfo(kind).max
-    return np.clip(np.rint(frame * white), 0, white).astype(kind)
 
 
 def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int) -> Frame:
@@ -184,21 +175,16 @@ def _seam_correction(photo: Frame, known: Frame, completed: Frame, feather: int)
     return np.asarray(error * fade[..., None], np.float32)
 
 
-def double(photo: Pixels, hole: Holes) -> Pixels:
-    """The result of `halve`, enlarged to the shape of the original holes, bool H×W."""
-    enlarged = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(enlarged[: hole.shape[0], : hole.shape[1]], photo.dtype)
+def _double_with_detail(photo: Pixels, hole: Holes, small: Pixels, small_hole: Holes) -> Pixels:
+    """As `double`, with the detail that `restore_detail` finds.
 
-
-def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
-    """Means of the known pixels of 2×2 blocks, and the blocks with less than half known; odd sides get a row of hole.
-
-    Only known pixels are averaged: values inside holes do not change the result.
+    Args:
+        photo: uint8 or uint16 H×W×3; values inside its holes are ignored.
+        hole: bool H×W.
+        small: the photo at half the scale, filled.
+        small_hole: its holes.
     """
-    padding = ((0, photo.shape[0] % 2), (0, photo.shape[1] % 2))
-    (known,) = known_from_mask(np.pad(unknown, padding, constant_values=True))
-    frame = _to_frame(np.pad(photo, (*padding, (0, 0))), known)
-    size = known.shape[1] // 2, known.shape[0] // 2
-    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
-    means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], photo.shape[2])
-    return to_pixels(means / np.maximum(share, np.float32(0.25))[..., None], photo.dtype), share < 0.5
+    eight_bits = as_8_bits(small)
+    restored = restore_detail(as_8_bits(photo), hole, Copy(eight_bits), small_hole).pixels
+    detail = to_frame(restored) - to_frame(double(eight_bits, hole))
+    return to_pixels(to_frame(double(small, hole)) + detail, photo.dtype)

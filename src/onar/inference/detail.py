@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.imaging.levels import Pixels
-from onar.inference.canvas import double
+from onar.inference.scaling import double
 from onar.inference.windows import blocks_with_holes
 from onar.masks.holes import Holes
 

@@ -19,8 +19,9 @@ from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, OnnxBackend, PyramidBackend, TorchBackend, naming_export
-from onar.inference.canvas import Canvas, to_frame, to_pixels
+from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
+from onar.inference.scaling import to_frame, to_pixels
 from onar.inference.texture import Texture
 from onar.masks.holes import Holes, holes_from_mask
 from onar.settings.checks import require

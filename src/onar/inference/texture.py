@@ -19,8 +19,8 @@ from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import BLEND_MULTIPLE, Blend
-from onar.inference.canvas import double, halve, to_frame, to_pixels
 from onar.inference.detail import Copy, restore_detail
+from onar.inference.scaling import double, halve, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks.holes import Holes, known_from_mask

@@ -60,6 +60,7 @@ class Planner:
         photo: the whole photo.
         training_size: side in pixels of the crops that the network was trained on.
         step: sides of `Window.shown` are multiples of it, as far as the photo's sides allow.
+        max_side: of `Window.shown`; None for the rule's.
 
     >>> hole = np.zeros((300, 300), bool)
     >>> hole[100:110, 200:220] = True
@@ -71,11 +72,12 @@ class Planner:
     photo: Box
     training_size: int
     step: int
+    max_side: int | None = None
 
     @property
     def limit(self) -> int:
         """Maximum side of `Window.shown`."""
-        return rules.max_side(self.training_size)
+        return self.max_side or rules.max_side(self.training_size)
 
     def plan(self, unknown: Holes) -> list[list[Window]]:
         """Windows for all unknown pixels, bool H×W, in batches: windows of one batch do not depend on each other."""
