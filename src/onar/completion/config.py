@@ -10,11 +10,12 @@ from typing import ClassVar, Literal
 from onar.errors import FieldError
 from onar.settings.checks import Settings
 from onar.settings.fill import FillOptions, MaskFileOptions
+from onar.settings.networks import NetworkOptions
 from onar.settings.ranges import NonNegativeInt, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionConfig(MaskFileOptions, FillOptions):
+class CompletionConfig(MaskFileOptions, FillOptions, NetworkOptions):
     """How photo files are completed.
 
     >>> CompletionConfig(strategy="crop", dilate=2).feather

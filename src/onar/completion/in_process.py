@@ -52,6 +52,12 @@ class Outcome:
     was_there: bool = False
 
 
+def load_weights(weights: str | None, device: str, threads: int, config: CompletionConfig) -> Inpainter:
+    """Load weights for photos; see `Inpainter.load`."""
+    loaded = Inpainter.load(weights, device, threads, config.blend, config.network, trust_weights=config.trust_weights)
+    return loaded.for_photos()
+
+
 def complete_files(
     jobs: Iterable[Job],
     inpainter: Inpainter,

@@ -22,10 +22,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.completion.in_process import Outcome, complete_files
+from onar.completion.in_process import Outcome, complete_files, load_weights
 from onar.completion.plan import Job
 from onar.errors import OnarError, UsageError, printable
-from onar.inference.inpainter import Inpainter
 from onar.system.devices import available_cpus, limit_opencv
 from onar.system.state import environment
 
@@ -79,7 +78,7 @@ class Actor:
     ) -> None:
         os.chdir(folder)
         limit_opencv(threads)
-        self.inpainter = Inpainter.load(weights, device, threads, config.blend)
+        self.inpainter = load_weights(weights, device, threads, config)
         self.config = config
         self.overwrite = overwrite
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.completion.in_process import Outcome, complete_files
+from onar.completion.in_process import Outcome, complete_files, load_weights
 from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError, printable
 from onar.imaging.listing import some
-from onar.inference.inpainter import Inpainter
 from onar.system.console import progress_bar, say, warn
 
 
@@ -71,9 +70,9 @@ def _start(
         from onar.completion.on_ray import complete_on_ray
 
         # Bad weights are reported once here, not by each worker.
-        description = Inpainter.load(weights, "cpu", blend=config.blend).for_photos().description
+        description = load_weights(weights, "cpu", 0, config).description
         return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
-    inpainter = Inpainter.load(weights, device, where.threads, config.blend).for_photos()
+    inpainter = load_weights(weights, device, where.threads, config)
     return inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
 
 

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from onar.errors import FieldError
 from onar.settings.checks import Settings
 from onar.settings.fill import FillOptions, FillSeedOption
+from onar.settings.networks import NetworkOptions
 from onar.settings.ranges import PositiveInt
 from onar.settings.training import DeviceOption, SizeOption
 
@@ -62,7 +63,7 @@ class PairConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationConfig(FillOptions, PairConfig):
+class EvaluationConfig(FillOptions, NetworkOptions, PairConfig):
     """Fills that are scored, and how.
 
     >>> EvaluationConfig(data="photos", weights=["a.pth", "b=c.pth"], count=4).weights

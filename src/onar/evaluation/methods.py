@@ -73,7 +73,10 @@ def gather_methods(config: EvaluationConfig, further: Mapping[str, Fill], holes:
     methods = Methods({}, {}, {}, {}, {})
     folders = {name: FillsFolder(name, Path(place), holes) for name, place in name_fills(config.fills).items()}
     for name, place in _name_weights(config.weights):
-        _add_weights(methods, name, Inpainter.load(place, config.device, blend=config.blend).for_photos(), config.fill)
+        loaded = Inpainter.load(
+            place, config.device, 0, config.blend, config.network, trust_weights=config.trust_weights
+        )
+        _add_weights(methods, name, loaded.for_photos(), config.fill)
     if config.baselines:
         _add_baselines(methods)
     for name, fill in further.items():

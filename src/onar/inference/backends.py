@@ -151,14 +151,47 @@ def _moved(generator: nn.Module, device: str) -> nn.Module:
         raise FieldError("device", f"{device} cannot be used here ({reason}); use `device` cpu") from error
 
 
+class OnnxSession:
+    """An ONNX file in ONNX Runtime.
+
+    Args:
+        path: the file.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; others than the CPU need a build of ONNX
+            Runtime that has them.
+        threads: of the CPU; 0 for one on each core that may be used.
+
+    Raises:
+        OnarError: the file cannot be read.
+        UsageError: the device is not there, or cannot be used.
+
+    Attributes:
+        running: ONNX Runtime's `InferenceSession`.
+        device: where it runs.
+        metadata: of the file.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
+        import onnxruntime
+
+        wanted = _choose_onnx_device(device, onnxruntime.get_available_providers())
+        self.running = _start_session(path, wanted, threads)
+        self.device = _device_used(self.running, wanted, is_wanted=device != "auto")
+        self.metadata = _metadata_of(self.running)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the file holds a generator that `onar export` wrote."""
+        return "training_size" in self.metadata
+
+
 class OnnxBackend(Backend):
     """A generator run by ONNX Runtime.
 
     Args:
         path: an `.onnx` file that `onar export` wrote; its metadata have `training_size`, `format` and `step`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; others than the CPU need a build of ONNX
-            Runtime that has them.
-        threads: of the CPU; 0 for one on each core that may be used.
+        device: as for `OnnxSession`.
+        threads: as for `OnnxSession`.
+        session: of the file, if there is one.
 
     Raises:
         OnarError: the file cannot be read or is none of ours.
@@ -168,20 +201,14 @@ class OnnxBackend(Backend):
         training_size: side in pixels of the crops the generator was trained on.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
-        import onnxruntime
-
-        if not path.is_file():
-            raise OnarError(f"cannot read {path}: there is no such file")
-        self.device = _choose_onnx_device(device, onnxruntime.get_available_providers())
-        self._session = _start_session(path, self.device, threads)
-        self.device = _device_used(self._session, self.device, is_wanted=device != "auto")
-        metadata = _metadata_of(self._session)
-        if "training_size" not in metadata:
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0, session: OnnxSession | None = None) -> None:
+        session = session or OnnxSession(path, device, threads)
+        if not session.is_own:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
-        refuse_newer(metadata.get("format", FORMAT), path)
-        self.training_size = read_training_size(metadata, path, 0)
-        self.step = read_step(metadata, path)
+        refuse_newer(session.metadata.get("format", FORMAT), path)
+        self.device, self._session = session.device, session.running
+        self.training_size = read_training_size(session.metadata, path, 0)
+        self.step = read_step(session.metadata, path)
         self.channels = self._session.get_inputs()[0].shape[1]
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from onar.errors import FieldError
 from onar.settings.checks import Settings, require
+from onar.settings.networks import NetworkOption
 from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
@@ -114,6 +115,8 @@ class ServeConfig(LimitConfig, AccessConfig):
 
     page: bool = True
     """Serve the page beside the API."""
+    network: NetworkOption = "auto"
+    """Kind of network in the server's own weights file, if another program wrote it; see `onar complete`."""
     weights_dir: Path | None = None
     """Folder of further weights that the page offers, searched with its subfolders."""
     results_dir: tuple[Path, ...] = ()

@@ -11,6 +11,7 @@ from pathlib import Path
 from onar.errors import OnarError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.serve.errors import UnknownWeightsError
+from onar.settings.networks import NetworkOption
 from onar.weights.bundled import BUNDLED
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
@@ -29,6 +30,7 @@ class WeightsShelf:
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         folder: a folder of other weights, searched recursively; None for no others.
         threads: CPU threads that fill holes; 0 for one on each available core.
+        network: kind of network in the server's own weights, as for `Inpainter.load`.
 
     Raises:
         OnarError: there is no such folder.
@@ -38,6 +40,7 @@ class WeightsShelf:
     device: str = "auto"
     folder: Path | None = None
     threads: int = 0
+    network: NetworkOption = "auto"
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
@@ -58,7 +61,7 @@ class WeightsShelf:
         Raises:
             OnarError: they cannot be loaded.
         """
-        return _load_own(self.weights, self.device, self.threads).description
+        return self._own().description
 
     def choose(self, name: str = "") -> Inpainter:
         """The inpainter with the named weights; by default the server's own.
@@ -68,7 +71,7 @@ class WeightsShelf:
             OnarError: they cannot be loaded; the reason, which may name paths, is in the log.
         """
         if name in ("", self.name):
-            return _load_own(self.weights, self.device, self.threads)
+            return self._own()
         if name in (BUNDLED, PYRAMID):
             return _load_other(name, self.device, self.threads, 0.0)
         path = self._found().get(name)
@@ -80,6 +83,9 @@ class WeightsShelf:
             logging.getLogger(__name__).error("weights that were chosen on the page: %s", error)
             raise OnarError(f"the weights {printable(name)} cannot be loaded; the server's log says more") from error
 
+    def _own(self) -> Inpainter:
+        return _load_own(self.weights, self.device, self.threads, self.network)
+
     def _found(self) -> dict[str, Path]:
         if self.folder is None:
             return {}
@@ -89,8 +95,8 @@ class WeightsShelf:
 
 
 @lru_cache(maxsize=1)
-def _load_own(weights: str | None, device: str, threads: int) -> Inpainter:
-    return Inpainter.load(weights, device, threads).for_photos()
+def _load_own(weights: str | None, device: str, threads: int, network: NetworkOption) -> Inpainter:
+    return Inpainter.load(weights, device, threads, network=network).for_photos()
 
 
 @lru_cache(maxsize=1)
