@@ -256,6 +256,58 @@ def serve(
     serve(weights, device, config)
 
 
+weights_app = Command(
+    name="weights",
+    help="Download public inpainting networks, such as LaMa and MI-GAN, for --weights. Nothing is downloaded unless "
+    "you ask for it; licences are those of their authors.",
+)
+app.command(weights_app)
+
+
+@weights_app.command(name="list")
+def list_weights() -> None:
+    """List the networks: what they are good for, sizes, licences, addresses and SHA-256."""
+    from onar.weights.listing import describe_all
+
+    print(describe_all())
+
+
+@weights_app.command(name="get")
+def get_weights(name: str) -> None:
+    """Download a network, or go on with a download that was interrupted.
+
+    Args:
+        name: Name in the list.
+    """
+    from onar.weights.listing import download_with_bar
+
+    print(download_with_bar(name))
+
+
+@weights_app.command(name="path")
+def path_of_weights(name: str) -> None:
+    """Print the path of a downloaded network.
+
+    Args:
+        name: Name in the list.
+    """
+    from onar.weights.store import downloaded
+
+    print(downloaded(name))
+
+
+@weights_app.command(name="remove")
+def remove_weights(name: str) -> None:
+    """Remove a downloaded network.
+
+    Args:
+        name: Name in the list.
+    """
+    from onar.weights.store import remove
+
+    print(f"{name} is removed" if remove(name) else f"{name} is not here")
+
+
 @app.command
 def demo(output: Path = Path("./onar_demo")) -> None:
     """Train for a few minutes on the photos that come with Onar, then fill holes in others and score the result.

@@ -228,3 +228,10 @@ def test_a_server_offers_public_networks_of_its_folder_but_runs_no_torchscript(t
     assert shelf.choose("lama.onnx").backend.network is NETWORKS["lama"]
     with pytest.raises(UsageError, match="TorchScript"):
         WeightsShelf(str(tmp_path / "big-lama.pt"), "cpu").load()
+
+
+def test_what_a_network_mixes_into_the_edge_of_a_fill_is_no_black(tmp_path: Path) -> None:
+    """MI-GAN's pipeline mixes what the photo has in the hole into the edge of its fill."""
+    inpainter = Inpainter.load(write_network(tmp_path / "migan.onnx", "migan", mix=0.5), "cpu")
+    photo, hole = np.full((200, 300, 3), (200, 90, 40), np.uint8), _hole((200, 300), 50, 60, 80, 90)
+    assert np.abs(inpainter(photo, hole).astype(int) - photo).max() <= 1

@@ -14,6 +14,7 @@ _BODY = """
   half = Constant <value_float = 0.5> ()
   two = Constant <value_float = 2.0> ()
   white = Constant <value_float = 255.0> ()
+  mix = Constant <value_float = {mix}> ()
   sides = Constant <value_ints = [2, 3]> ()
   {prepare}
   seen = Mul (photo, known)
@@ -21,7 +22,11 @@ _BODY = """
   count = ReduceSum (known, sides)
   mean = Div (total, count)
   hole = Sub (one, known)
-  fill = Mul (mean, hole)
+  own = Sub (one, mix)
+  drawn = Mul (mean, own)
+  seen_in_hole = Mul (photo, mix)
+  mixed = Add (drawn, seen_in_hole)
+  fill = Mul (mixed, hole)
   completed = Add (seen, fill)
   {answer}
 """
@@ -62,7 +67,9 @@ KINDS = {
 """Name in `NETWORKS` -> type, inputs, the photo in [0, 1] and known = 1 of the inputs, and the output of the fill."""
 
 
-def write_network(path: Path, kind: str, size: int | None = 512, *, polarity: str = "", scale: float = 1.0) -> Path:
+def write_network(
+    path: Path, kind: str, size: int | None = 512, *, polarity: str = "", scale: float = 1.0, mix: float = 0.0
+) -> Path:
     """Write a network that fills holes with the mean of the known pixels of each channel.
 
     Args:
@@ -71,6 +78,7 @@ def write_network(path: Path, kind: str, size: int | None = 512, *, polarity: st
         size: side in pixels of what it takes; None for any.
         polarity: "wrong" for one that takes hole for known.
         scale: factor on the output.
+        mix: share in the fill of what the photo has in the hole.
     """
     type_, inputs, prepare, answer = KINDS[kind]
     if polarity == "wrong":
@@ -81,7 +89,7 @@ def write_network(path: Path, kind: str, size: int | None = 512, *, polarity: st
     side = size or "H", size or "W"
     channels = {"image": 3, "mask": 1, "input": 4}
     given = ", ".join(f"{type_}[1, {channels[name]}, {side[0]}, {side[1]}] {name}" for name in inputs)
-    body = _BODY.format(prepare=prepare, answer=answer)
+    body = _BODY.format(prepare=prepare, answer=answer, mix=mix)
     header = '<ir_version: 8, opset_import: ["" : 17]>'
     text = f"{header}\nnetwork ({given}) => ({type_}[1, 3, {side[0]}, {side[1]}] output) {{{body}}}"
     onnx.save(onnx.parser.parse_model(text), path)

@@ -113,7 +113,7 @@ class Inpainter:
 
     @classmethod
     def _load_generator(
-        cls, weights: str | Path | None, device: str, threads: int, network: NetworkOption, trust: bool
+        cls, weights: str | Path | None, device: str, threads: int, network: str, trust: bool
     ) -> Inpainter:
         if str(weights) == PYRAMID:
             return cls(PyramidBackend(), PYRAMID_SIZE, description="the pyramid fill")

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import FieldError, OnarError, extra_for_training, is_out_of_memory
-from onar.fills.pyramid import Frame
+from onar.fills.pyramid import Frame, fill_frame
 from onar.inference.backends import Backend, OnnxBackend, OnnxSession
-from onar.settings.networks import NetworkOption
 from onar.system.devices import choose_device
 from onar.system.state import cpu_threads
+from onar.weights.store import kind_of
 
 Arrays = NDArray[Any]
 Run = Callable[[list[Arrays]], Arrays]
@@ -37,7 +37,7 @@ PROBE_SIZE = 128
 
 MAX_KNOWN_ERROR = 0.1
 """Mean absolute difference of known pixels, in [0, 1], up to which a network returns them. Most files copy them;
-generators alone differ by a few levels of 255. A wrong value range or mask polarity gives 0.25 and more."""
+generators alone differ by a few levels of 255. A wrong value range, polarity or channel gives 0.15 and more."""
 
 OUT_OF_RANGE = 0.25
 """Values of a fill may be outside [0, 1] by this."""
@@ -50,12 +50,14 @@ class PublicNetwork:
     Attributes:
         title: whose files are of this kind.
         inputs: channels of its inputs: (3, 1) for photo and mask, (4,) for both in one.
-        photo: values of black and white in the photo. Holes have the value 0.
+        photo: values of black and white in the photo. Holes have the value 0, unless the network `mixes`.
         mask: values of hole and known in the mask.
         output: values of black and white in the output.
         type: "float" or "uint8", of inputs and output.
         mask_first: the mask is before the photo in one input.
         step: height and width must be multiples of it.
+        side: of the photos that it works on, to which it resizes others itself.
+        mixes: it mixes what the photo has in a hole into the edge of the fill: that is the pyramid fill.
         torchscript: files are TorchScript, too.
     """
 
@@ -67,12 +69,16 @@ class PublicNetwork:
     type: str = "float"
     mask_first: bool = False
     step: int = 8
+    side: int | None = None
+    mixes: bool = False
     torchscript: bool = False
 
     def feed(self, photo: Frame, known: Frame) -> list[Arrays]:
         """The inputs, 1×C×H×W float32 or uint8, for a photo H×W×3 in [0, 1] and `known` H×W, 1 = known, 0 = hole."""
         (black, white), (hole, kept) = self.photo, self.mask
-        pixels = ((black + (white - black) * photo) * known[..., None]).transpose(2, 0, 1)[None]
+        shown = black + (white - black) * photo
+        shown = fill_frame(shown, known) if self.mixes else shown * known[..., None]
+        pixels = shown.transpose(2, 0, 1)[None]
         mask = (hole + (kept - hole) * known)[None, None]
         parts = [pixels, mask]
         if len(self.inputs) == 1:
@@ -96,7 +102,9 @@ NETWORKS = {
         "LaMa, from 0 to 1, such as for manga, and big-lama.pt", (3, 1), (0, 1), (1, 0), (0, 1), torchscript=True
     ),
     "lama_stacked": PublicNetwork("LaMa with one input", (4,), (0, 1), mask=(1, 0), output=(0, 1), step=32),
-    "migan": PublicNetwork("MI-GAN's pipeline", (3, 1), (0, 255), mask=(0, 255), output=(0, 255), type="uint8", step=1),
+    "migan": PublicNetwork(
+        "MI-GAN's pipeline", (3, 1), (0, 255), mask=(0, 255), output=(0, 255), type="uint8", side=512, mixes=True
+    ),
     "migan_generator": PublicNetwork(
         "MI-GAN's generator", (4,), (-1, 1), mask=(-0.5, 0.5), output=(-1, 1), mask_first=True, step=512
     ),
@@ -122,9 +130,10 @@ class PublicBackend(Backend):
     draws = True
 
     def __init__(self, run: Run, network: PublicNetwork, size: tuple[int, int] | None, device: str) -> None:
-        self._run, self.network, self._size, self.device = run, network, size, device
-        self.step = network.step if size is None else min(size)
-        self.max_side = None if size is None else min(size)
+        self._run, self.network, self.device = run, network, device
+        self._size = size or (network.side and (network.side, network.side))
+        self.max_side = min(self._size) if self._size else None
+        self.step = self.max_side or network.step
         self.training_size = self.max_side or TRAINING_SIZE
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
@@ -160,7 +169,7 @@ class Port:
     size: tuple[int, int] | None
 
 
-def load_onnx(path: Path, device: str, threads: int, network: NetworkOption) -> tuple[Backend, int]:
+def load_onnx(path: Path, device: str, threads: int, network: str) -> tuple[Backend, int]:
     """The backend of an ONNX file, and the training size of its network.
 
     Args:
@@ -177,6 +186,8 @@ def load_onnx(path: Path, device: str, threads: int, network: NetworkOption) -> 
     if session.is_own:
         own = OnnxBackend(path, session=session)
         return own, own.training_size
+    if network == "auto" and (known := kind_of(path)):
+        network = known
     ports = [_port(one) for one in session.running.get_inputs()]
 
     def run(inputs: list[Arrays]) -> Arrays:
@@ -197,7 +208,7 @@ def is_torchscript(path: Path) -> bool:
     return False
 
 
-def load_torchscript(path: Path, device: str, threads: int, network: NetworkOption, *, trust: bool) -> PublicBackend:
+def load_torchscript(path: Path, device: str, threads: int, network: str, *, trust: bool) -> PublicBackend:
     """The backend of a TorchScript file.
 
     Args:
@@ -239,7 +250,7 @@ def _choose(
     size: tuple[int, int] | None,
     device: str,
     path: Path,
-    network: NetworkOption,
+    network: str,
 ) -> PublicBackend:
     """The backend of the kind that is named, or of the one kind that passes the test."""
     if network != "auto":
@@ -267,7 +278,7 @@ def failure(backend: PublicBackend) -> str | None:
     Raises:
         OnarError: memory ran out.
     """
-    side = backend.max_side or -(-PROBE_SIZE // backend.step) * backend.step
+    side = backend.max_side or max(PROBE_SIZE, backend.step)
     photo, known = probe(side)
     try:
         (fill,) = backend(photo[None] * known[None, ..., None], known[None])
@@ -288,13 +299,13 @@ def failure(backend: PublicBackend) -> str | None:
 
 
 def probe(side: int) -> tuple[Frame, Frame]:
-    """A photo side×side×3 in [0, 1], smooth and of other values in each channel, and `known` with a hole inside.
+    """A photo side×side×3 in [0, 1] of smooth waves, other ones in each channel, and `known` with a hole inside.
 
-    Its mean is far from one half, and so is the share of the hole: no value range or polarity looks like another.
+    Known pixels that are filled, of another channel or of another value range differ by more than `MAX_KNOWN_ERROR`.
     """
     rows, columns = np.mgrid[0:side, 0:side] / np.float32(side)
-    wave = 0.05 * np.sin(12 * rows + 7 * columns)
-    photo = np.stack([0.75 + 0.2 * rows + wave / 2, 0.35 + 0.25 * columns + wave, 0.1 + 0.1 * rows * columns], axis=2)
+    waves = np.sin(9 * rows + 5 * columns), np.sin(7 * columns - 4 * rows + 1), np.cos(6 * rows + 8 * columns)
+    photo = np.stack([mean + 0.28 * wave for mean, wave in zip((0.65, 0.45, 0.3), waves, strict=True)], axis=2)
     known = np.ones((side, side), np.float32)
     known[side // 4 : side // 2, side // 3 : 2 * side // 3] = 0
     return photo.astype(np.float32), known

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from onar.weights.catalogue import CATALOGUE
+
 BUNDLED = "bundled"
 """Name of the bundled weights for `--weights`, and its default."""
 
@@ -48,8 +50,17 @@ def bundled_page() -> Path:
 
 
 def weights_file(weights: str | Path | None) -> Path:
-    """The file that `--weights` names; the bundled weights for "bundled" and for nothing."""
-    return bundled_weights() if weights is None or str(weights) == BUNDLED else Path(weights)
+    """The file that `--weights` names; the bundled weights for "bundled" and for nothing.
+
+    A name in `CATALOGUE` is that of downloaded weights, unless a file has it; raises `OnarError` if they are not here.
+    """
+    if weights is None or str(weights) == BUNDLED:
+        return bundled_weights()
+    if str(weights) in CATALOGUE and not Path(weights).exists():
+        from onar.weights.store import downloaded
+
+        return downloaded(str(weights))
+    return Path(weights)
 
 
 def _assets() -> Path:
