@@ -40,9 +40,8 @@ def write_scores(results: Path, name: str, pairs: Sequence[tuple[float, float, f
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(report))
         log = Results(folder_of(results, variant, seed)).log
-        log.write_text(
-            json.dumps({"kind": "epoch", "epoch": 1, "step": 1, "seconds": 120.0, "images_per_second": 0.5}) + "\n"
-        )
+        epoch = {"kind": "epoch", "epoch": 1, "step": 1, "seconds": 120.0, "images_per_second": 0.5}
+        log.write_text(json.dumps(epoch) + "\n")
 
 
 def section(page: str, heading: str) -> str:
@@ -63,10 +62,8 @@ def test_the_page_distinguishes_gains_from_noise_of_seeds(tmp_path: Path) -> Non
     pooled = ((0.1**2 * 3 + 0.2**2) / 6) ** 0.5
     assert f"| pooled spread |  | {pooled:.2f} | 0.0000 | {(0.01**2 / 6) ** 0.5:.4f} |" in page
     gains = section(page, "Gains more")
-    assert (
-        "rotation augmentation (`augment_rotation` 10.0): PSNR in holes (dB) with generated masks "
-        f"+0.70 ({0.7 / pooled:.1f}" in gains
-    )
+    gain = f"PSNR in holes (dB) with generated masks +0.70 ({0.7 / pooled:.1f}"
+    assert f"rotation augmentation (`augment_rotation` 10.0): {gain}" in gains
     assert "EMA of the weights (without it: `ema_decay` 0.0): PSNR in holes (dB)" in gains
     assert "+0.90" in gains
     assert section(page, "Gains in one").startswith("- style loss")
@@ -97,30 +94,25 @@ def test_an_option_is_judged_beside_the_run_that_it_differs_from(tmp_path: Path)
     page = write_page(study("strong_adversarial", "strong_local"), tmp_path)
     changed = "`discriminator` local, beside `strong_adversarial`"
     assert f"| `strong_local` | {changed} | 19.10 ± 0.10 (+1.00) |" in page
-    assert f"patch discriminator, with higher adversarial loss ({changed}): PSNR in holes (dB)" in section(
-        page, "Gains more"
-    )
+    gain = f"patch discriminator, with higher adversarial loss ({changed}): PSNR in holes (dB)"
+    assert gain in section(page, "Gains more")
     alone = write_page(study("strong_local"), tmp_path)
-    assert re.search(
-        "Not compared here: .*VGG16 as the content network, style loss, .*higher adversarial loss, ", alone
-    )
+    others = "VGG16 as the content network, style loss, .*higher adversarial loss, "
+    assert re.search(f"Not compared here: .*{others}", alone)
     assert "Not judged yet, because runs are missing: patch discriminator, with higher adversarial loss." in alone
 
 
 def test_each_variant_differs_from_the_run_beside_in_one_setting_and_sees_the_same_photos_in_a_step() -> None:
     everything = study(*(variant.name for variant in VARIANTS[1:]))
     check_study(everything)
-    configs = {
-        variant.name: TrainConfig.from_toml(Path(LAPTOP), **everything.settings(variant, 0))
-        for variant in everything.chosen()
-    }
+    settings = {variant.name: everything.settings(variant, 0) for variant in everything.chosen()}
+    configs = {name: TrainConfig.from_toml(Path(LAPTOP), **changes) for name, changes in settings.items()}
     for variant in VARIANTS[1:]:
         beside, config = configs[variant.compared_with], configs[variant.name]
         before, after = beside.to_plain(), config.to_plain()
         differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         assert differing - {"batch_size"} == set(variant.own)
-        assert len(variant.own) == 1
-        assert config.batch_size * config.accumulation_steps == beside.batch_size
+        assert (len(variant.own), config.batch_size * config.accumulation_steps) == (1, beside.batch_size)
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,8 +159,7 @@ def test_ablations_that_were_stopped_go_on_and_what_is_done_is_not_done_again(ph
         assert text.count("| 160 |") == 2
         page.unlink()
         assert main(flags) == 0  # nothing is left to do but the page
-        assert [path.stat().st_mtime_ns for path in scores] == written
-        assert page.read_text() == text
+        assert ([path.stat().st_mtime_ns for path in scores], page.read_text()) == (written, text)
         assert main([*flags, "--steps", "41"]) == 1
     finally:
         signal.signal(signal.SIGTERM, before)

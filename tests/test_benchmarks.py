@@ -35,8 +35,7 @@ def test_the_plain_twin_agrees_with_the_generator_where_everything_is_known_and_
 def test_functions_are_timed_in_turns_and_the_warm_up_does_not_count() -> None:
     calls: list[str] = []
     times = interleave({name: lambda name=name: calls.append(name) for name in "ab"}, repeats=2, warm_up=1)
-    assert "".join(calls) == "ababab"
-    assert [len(one.seconds) for one in times.values()] == [2, 2]
+    assert ("".join(calls), [len(one.seconds) for one in times.values()]) == ("ababab", [2, 2])
 
 
 def test_a_ratio_compares_what_was_timed_in_the_same_turn() -> None:
@@ -46,9 +45,7 @@ def test_a_ratio_compares_what_was_timed_in_the_same_turn() -> None:
 
 @needs_page
 @pytest.mark.parametrize("where", ["server", "browser"])
-def test_a_photo_that_is_dropped_on_the_page_is_timed_until_both_of_its_holes_are_filled(
-    where: str, tmp_path: Path
-) -> None:
+def test_a_photo_dropped_on_the_page_is_timed_until_both_of_its_holes_are_filled(where: str, tmp_path: Path) -> None:
     photo = write_photo(tmp_path, 800, 800)
     if where == "server":
         place = on_server("--weights", "pyramid")

@@ -21,10 +21,9 @@ from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 from onar.weights.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
 from onar.weights.files import read_onnx
-from tests.conftest import PHOTOS, REPOSITORY
+from tests.conftest import REPOSITORY
+from tests.support.pictures import COFFEE
 from tools.release.contents import faults_of_wheel
-
-COFFEE = PHOTOS / "skimage_coffee.jpg"
 
 
 def perceptual_distance(inpainter: Inpainter) -> float:
@@ -41,8 +40,7 @@ def perceptual_distance(inpainter: Inpainter) -> float:
 def test_without_weights_the_bundled_ones_are_loaded() -> None:
     for inpainter in (Inpainter.load(), Inpainter.load("bundled")):
         assert inpainter.weights == bundled_weights()
-        assert inpainter.description == "the bundled weights"
-        assert inpainter.training_size == 256
+        assert (inpainter.description, inpainter.training_size) == ("the bundled weights", 256)
 
 
 def test_the_bundled_weights_bring_back_more_than_the_fill_they_start_from() -> None:

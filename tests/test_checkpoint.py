@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from onar import Inpainter, TrainConfig, train
+from onar import Inpainter, TrainConfig
 from onar.checkpoint import (
     load_generator,
     load_strictly,
@@ -27,7 +27,7 @@ from onar.settings.training import settings_to_share
 from onar.system.files import replacing
 from onar.weights import files as weights_files
 from onar.weights.tensors import DamagedFileError, load_state, save_state
-from tests.support.runs import SMALL
+from tests.support.runs import train_small
 
 OPTIONS = [
     {"base_channels": 8, "depth": 3},
@@ -36,6 +36,11 @@ OPTIONS = [
     {"base_channels": 4, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
     {"base_channels": 4, "depth": 3, "base_fill": "pyramid", "channels": 1},
 ]
+
+
+def one_line_about(path: Path, start: str = r"[^\n]*") -> str:
+    """A pattern of messages."""
+    return rf"^{start}{re.escape(str(path))}[^\n]*\Z"
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -115,10 +120,8 @@ def test_a_truncated_file_is_one_line(tmp_path: Path, size: int) -> None:
     save_weights(whole, PConvUNet(8, 3))
     for cut in (whole, whole.with_suffix(".safetensors")):
         cut.write_bytes(whole.read_bytes()[:size])
-        with pytest.raises(OnarError) as refusal:
+        with pytest.raises(OnarError, match=one_line_about(cut)):
             load_generator(cut)
-        assert str(cut) in str(refusal.value)
-        assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("position", [*np.linspace(0, 1, 40, endpoint=False), 1])
@@ -146,22 +149,17 @@ def test_a_seal_that_is_there_must_fit_and_files_from_elsewhere_need_none(tmp_pa
     save_state(ours, {"weights": torch.zeros(1000)})
     torch.save({"weights": torch.zeros(1000)}, foreign)
     assert torch.equal(load_state(foreign)["weights"], torch.zeros(1000))
-    content = ours.read_bytes()
-    ours.write_bytes(content.replace(bytes(100), b"\1" + bytes(99), 1))
+    ours.write_bytes(ours.read_bytes().replace(bytes(100), b"\1" + bytes(99), 1))
     assert torch.load(ours)["weights"].sum() != 0  # torch does not notice
     with pytest.raises(DamagedFileError, match="SHA-256"):
         load_state(ours)
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_a_checkpoint_serves_as_weights_and_is_what_the_run_would_leave(
-    photos: Path, tmp_path: Path, ema_decay: float
-) -> None:
-    settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "img_size": 40}
-    train(TrainConfig(data=photos, results_dir=tmp_path, **settings, ema_decay=ema_decay))
-    checkpoint = next((tmp_path / "checkpoints").glob("*.pt"))
-    found, final = load_weights(checkpoint), load_generator(tmp_path / "generator_final.pth")
-    pairs = zip(found.generator.state_dict().values(), final.state_dict().values(), strict=True)
+def test_a_checkpoint_is_the_weights_that_the_run_would_leave(photos: Path, tmp_path: Path, ema_decay: float) -> None:
+    final = train_small(photos, tmp_path, epochs=1, lambda_content=0.0, img_size=40, ema_decay=ema_decay)
+    found = load_weights(next((tmp_path / "checkpoints").glob("*.pt")))
+    pairs = zip(found.generator.state_dict().values(), load_generator(final).state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert found.training_size == 40
 
@@ -176,9 +174,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
-def test_a_configuration_of_another_program_beside_the_weights_does_not_keep_them_from_loading(
-    text: str, tmp_path: Path
-) -> None:
+def test_weights_load_beside_a_configuration_of_another_program(text: str, tmp_path: Path) -> None:
     save_weights(tmp_path / "generator.pth", PConvUNet(4, 5))
     (tmp_path / "config.toml").write_text(text)
     (tmp_path / "log.jsonl").write_bytes(b'\xff\n{"kind": "epoch"}\n7\n')
@@ -190,15 +186,10 @@ def test_a_configuration_of_another_program_beside_the_weights_does_not_keep_the
 
 def test_weights_say_how_they_were_trained_without_the_names_of_files_here(tmp_path: Path) -> None:
     config = TrainConfig(
-        data=tmp_path / "photos of Gökçe",
-        val_data="hf:ethz/food101",
-        masks=tmp_path / "masks",
-        results_dir=tmp_path / "runs",
-        resume=tmp_path / "checkpoints" / "step_00000001.pt",
-        init_weights="bundled",
-        img_size=64,
-        depth=5,
-    )
+        data=tmp_path / "photos of Gökçe", val_data="hf:ethz/food101", masks=tmp_path / "masks",
+        results_dir=tmp_path / "runs", resume=tmp_path / "checkpoints" / "step_00000001.pt",
+        init_weights="bundled", img_size=64, depth=5,
+    )  # fmt: skip
     save_weights(tmp_path / "generator.pth", PConvUNet(4, 5))
     (tmp_path / "config.toml").write_text(config.to_toml())
     record = load_weights(tmp_path / "generator.pth").record
@@ -250,12 +241,9 @@ def test_what_this_version_does_not_know_of_a_weights_file_is_one_line(
     path = tmp_path / "newer.safetensors"
     state = PConvUNet(4, 3, "pyramid").state_dict() | {name: torch.zeros(3) for name in extra}
     save_file(state, path, {"architecture": json.dumps(architecture), **metadata})
-    with pytest.raises(OnarError) as refusal:
+    with pytest.raises(OnarError, match=one_line_about(path, start="")) as error:
         load_generator(path) if device == "torch" else Inpainter.load(path, "cpu")
-    said = str(refusal.value)
-    assert said.startswith(str(path))
-    assert "\n" not in said
-    assert re.search("newer Onar|does not know|does not say", said)
+    assert re.search("newer Onar|does not know|does not say", str(error.value))
 
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])
@@ -278,9 +266,7 @@ def test_weights_of_other_shapes_are_refused_before_they_run(weight: str, tmp_pa
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])
 @pytest.mark.parametrize("metadata", [{"format": "pt"}, {"format": "np"}, None])
-def test_weights_of_another_program_are_not_taken_for_those_of_a_newer_onar(
-    device: str, metadata: dict[str, str] | None, tmp_path: Path
-) -> None:
+def test_weights_of_others_are_not_a_newer_onars(device: str, metadata: dict[str, str] | None, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"conv.weight": torch.zeros(3)}, path, metadata)
     with pytest.raises(OnarError, match="does not say its architecture in its metadata"):
@@ -309,10 +295,8 @@ def test_a_value_that_no_network_takes_is_one_line(tmp_path: Path) -> None:
 )
 def test_a_state_dict_of_another_kind_is_one_line(content: dict, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(OnarError) as refusal:
+    with pytest.raises(OnarError, match=one_line_about(tmp_path / "other.pth")):
         load_generator(tmp_path / "other.pth")
-    assert str(tmp_path / "other.pth") in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["generator.pth", "generator.safetensors"])
@@ -343,5 +327,4 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         temporary.write_text({}["half a file"])
     with pytest.raises(OnarError, match="cannot write"), replacing(path) as temporary:
         (temporary / "not a folder").write_text("")
-    assert load_state(path) == {"step": 1}
-    assert list(tmp_path.iterdir()) == [path]
+    assert (load_state(path), list(tmp_path.iterdir())) == ({"step": 1}, [path])

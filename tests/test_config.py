@@ -1,5 +1,7 @@
 import dataclasses
 import pickle
+import re
+from functools import partial
 from pathlib import Path
 from typing import get_type_hints
 
@@ -8,7 +10,6 @@ import pytest
 import tomli_w
 
 from onar import Inpainter, TrainConfig
-from onar.cli import main
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.errors import FieldError, OnarError, UsageError
 from onar.evaluation.config import EvaluationConfig
@@ -19,23 +20,15 @@ from onar.serve.http.uploads import Filling, explained
 from onar.settings.checks import field_help, read_toml
 from onar.settings.fill import FillKeywords, FillOptions
 from onar.settings.training import MaskConfig
+from tests.conftest import REPOSITORY
+from tests.support.runs import refusal, run_onar
 
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-
+CONFIGS = REPOSITORY / "configs"
 GUIDE_DEFAULTS = {
-    "batch_size": 16,
-    "num_workers": 4,
-    "epochs": 8,
-    "learning_rate_g": 1e-4,
-    "learning_rate_d": 1e-4,
-    "lambda_pixel": 1.0,
-    "lambda_content": 1.0,
-    "lambda_adv": 0.01,
-    "mask_type": "irregular",
-    "max_masks": 3,
-    "max_size_ratio": 0.3,
-    "max_thickness": 20,
-}
+    "batch_size": 16, "num_workers": 4, "epochs": 8, "learning_rate_g": 1e-4, "learning_rate_d": 1e-4,
+    "lambda_pixel": 1.0, "lambda_content": 1.0, "lambda_adv": 0.01, "mask_type": "irregular", "max_masks": 3,
+    "max_size_ratio": 0.3, "max_thickness": 20,
+}  # fmt: skip
 
 
 def test_the_defaults_are_the_guides() -> None:
@@ -94,10 +87,9 @@ def test_every_field_has_its_help() -> None:
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(wrong: dict, said: str) -> None:
-    with pytest.raises(UsageError, match=r"^[a-z_]+ ") as refusal:
+    with pytest.raises(UsageError, match=r"^[a-z_]+ [^\n]*\Z") as error:
         TrainConfig(**wrong)
-    assert said in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -121,17 +113,14 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(wrong: dict, said: st
         (ServeConfig, {"port": "http"}, "port takes a whole number, not 'http'"),
     ],
 )
-def test_a_value_of_another_type_is_refused_with_what_the_setting_takes(
-    settings: type, wrong: dict, said: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError) as refusal:
+def test_a_value_of_another_type_is_refused_by_type(settings: type, wrong: dict, said: str, tmp_path: Path) -> None:
+    whole = f"^{re.escape(said)}$"
+    with pytest.raises(UsageError, match=whole):
         settings(**wrong)
-    assert str(refusal.value) == said
     if settings is TrainConfig:
         (tmp_path / "recipe.toml").write_text(tomli_w.dumps(wrong))
-        with pytest.raises(UsageError) as refusal:
+        with pytest.raises(UsageError, match=whole):
             TrainConfig.from_toml(tmp_path / "recipe.toml")
-        assert str(refusal.value) == said
 
 
 def test_what_is_sure_to_be_meant_is_converted() -> None:
@@ -152,8 +141,6 @@ def test_every_setting_knows_its_type() -> None:
 
 
 # ---------------------------------------------------------------- one fact, three faces
-
-
 def test_the_options_of_filling_are_declared_once() -> None:
     names = [field.name for field in dataclasses.fields(FillOptions)]
     assert names == [*FillKeywords.__annotations__] == [*Filling.model_fields]
@@ -179,43 +166,32 @@ def test_the_options_of_filling_are_declared_once() -> None:
         ("strategy", "tiles", "takes auto, whole or crop, not 'tiles'"),
     ],
 )
-def test_an_error_names_the_field_and_the_command_its_flag(
-    name: str, value: object, rule: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_names_the_field_and_the_command_its_flag(name: str, value: object, rule: str) -> None:
     photo, inpainter = np.zeros((8, 8, 3), np.uint8), Inpainter.load("pyramid")
     wrong: dict = {name: value}
-    for use in (
-        lambda: CompletionConfig(**wrong),
-        lambda: EvaluationConfig(data="photos", **wrong),
-        lambda: inpainter(photo, photo[..., 0], **wrong),
-    ):
-        with pytest.raises(FieldError) as refusal:
-            use()
-        assert (str(refusal.value), refusal.value.field) == (f"{name} {rule}", name)
-        assert str(pickle.loads(pickle.dumps(refusal.value))) == f"{name} {rule}"
+    evaluate, fill = partial(EvaluationConfig, data="photos"), partial(inpainter, photo, photo[..., 0])
+    for use in (CompletionConfig, evaluate, fill):
+        with pytest.raises(FieldError) as caught:
+            use(**wrong)
+        assert (str(caught.value), caught.value.field) == (f"{name} {rule}", name)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == f"{name} {rule}"
     with pytest.raises(UsageError, match=f"^{name}: "), explained():
         Filling(**wrong)
     for command in (["complete", "a.png", "--mask", "m.png", "--output", "o.png"], ["evaluate", "--data", "photos"]):
-        with pytest.raises(SystemExit, match="2"):
-            main([*command, f"--{name}", str(value)])
-        said = capsys.readouterr().err
+        said = refusal(*command, f"--{name}", value)
         assert f"--{name}" in said
-        assert said.count("\n") == 1
         assert name == "strategy" or said == f"onar: --{name} {rule}\n"
 
 
-def test_other_fields_in_a_message_become_flags_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_fields_in_a_message_become_flags_too() -> None:
     with pytest.raises(FieldError, match=r"^img_size 64 is too small for depth 8 \(2\^8 = 256\): use depth 6 or less"):
         TrainConfig(img_size=64)
-    with pytest.raises(SystemExit, match="2"):
-        main(["train", "--img_size", "64"])
-    assert (
-        "onar: --img_size 64 is too small for --depth 8 (2^8 = 256): use --depth 6 or less" in capsys.readouterr().err
-    )
+    said = run_onar("train", "--img_size", 64, code=2).err
+    assert "onar: --img_size 64 is too small for --depth 8 (2^8 = 256): use --depth 6 or less" in said
 
 
 @pytest.mark.parametrize("verb", ["train", "complete", "evaluate", "export", "serve", "masks"])
-def test_help_shows_ranges_and_topics(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_ranges_and_topics(verb: str) -> None:
     ranges, topics = {
         "train": (["--epochs INT at least 1", "--seed INT at least 0 and below 2^63"], ["Photos", "Losses", "Run"]),
         "complete": (["--feather INT from 0 to 1000"], ["Fill", "Masks", "Files", "Engine"]),
@@ -224,9 +200,7 @@ def test_help_shows_ranges_and_topics(verb: str, capsys: pytest.CaptureFixture[s
         "serve": (["--port INT from 0 to 65535", "--queue INT at least 1"], ["Access", "Limits", "Page"]),
         "masks": (["--count INT at least 1", "--img-size INT|(INT INT) at least 8"], ["Holes"]),
     }[verb]
-    with pytest.raises(SystemExit, match="0"):
-        main([verb, "--help"])
-    lines = capsys.readouterr().out.splitlines()
+    lines = run_onar(verb, "--help").out.splitlines()
     titles = [line.split()[1:-1] for line in lines if line.startswith("╭")]
     assert [title for title in topics if not any(" ".join(found).startswith(title) for found in titles)] == []
     text = " ".join(" ".join(line.strip("│ *").split()) for line in lines)
@@ -236,11 +210,9 @@ def test_help_shows_ranges_and_topics(verb: str, capsys: pytest.CaptureFixture[s
         assert limits in after[: after.index("]") + 1], part
 
 
-def test_flags_that_were_renamed_name_the_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_flags_that_were_renamed_name_the_new_ones() -> None:
     for old, new in RENAMED.items():
-        with pytest.raises(SystemExit, match="2"):
-            main(["export", "--output", "model.onnx", f"--{old}", "1"])
-        assert capsys.readouterr().err == f"onar: --{old} is now --{new}\n"
+        assert refusal("export", "--output", "model.onnx", f"--{old}", 1) == f"onar: --{old} is now --{new}\n"
 
 
 def test_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -9,14 +9,9 @@ from onar.errors import OnarError
 METHODS = ("Onar", "Telea", "pyramid fill", "PatchMatch")
 FOLDERS = ("photos_training", "photos_held_out")
 SMALL = {
-    **SETTINGS,
-    "img_size": 32,
-    "depth": 3,
-    "base_channels": 4,
-    "photos_per_epoch": 8,
-    "epochs": 1,
+    **SETTINGS, "img_size": 32, "depth": 3, "base_channels": 4, "photos_per_epoch": 8, "epochs": 1,
     "device": "cpu",
-}
+}  # fmt: skip
 
 
 def scores_by_method(printed: str, column: int) -> dict[str, float]:
@@ -43,8 +38,7 @@ def test_the_demo_completes_with_the_bundled_weights_then_trains_and_compares(
     # Hardly trained, the network is still the fill it began as.
     assert trained["Onar"] == pytest.approx(trained["pyramid fill"], abs=1)
     training, held_out = ({path.name for path in (tmp_path / "demo" / name).iterdir()} for name in FOLDERS)
-    assert len(training) == 21
-    assert len(held_out) == 3
+    assert (len(training), len(held_out)) == (21, 3)
     assert not training & held_out
     for sheet in ("completed_bundled.png", "completed.png"):
         assert Image.open(tmp_path / "demo" / sheet).width > 3 * 320

@@ -27,11 +27,11 @@ from PIL import Image, ImageOps
 from pyarrow import parquet
 
 import onar
-from onar.cli import app, main
+from onar.cli import app
 from onar.evaluation.config import EvaluationConfig
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
-from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS
+from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, run_onar
 from tools.pictures.page import IMAGES, MAX_BYTES, PICTURES
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
@@ -91,8 +91,7 @@ def printed(language: str, documents: Iterable[Path] = DOCUMENTS) -> list[Block]
 
 
 def without_comments(code: str) -> str:
-    lines = re.sub(r"\\\n\s*", "", code).splitlines()
-    return "\n".join(re.split(r" +# ", line)[0].rstrip() for line in lines)
+    return "\n".join(re.split(r" +# ", line)[0].rstrip() for line in re.sub(r"\\\n\s*", "", code).splitlines())
 
 
 def is_run(line: str) -> bool:
@@ -117,8 +116,6 @@ def onar_lines(documents: Iterable[Path]) -> list[list[str]]:
 
 
 # ---------------------------------------------------------------- fixtures
-
-
 @pytest.fixture(scope="module", autouse=True)
 def no_network_and_nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Block downloads, and cache shards in a folder of the test."""
@@ -148,19 +145,16 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
     erased = photo.copy()
     erased.putalpha(ImageOps.invert(mask))
     for place, picture in (
-        ("photo.jpg", photo),
-        ("mask.png", mask),
-        ("erased.png", erased),
-        ("scans/a.jpg", photo),
+        ("photo.jpg", photo), ("mask.png", mask), ("erased.png", erased), ("scans/a.jpg", photo),
         ("masks/a.png", mask),
-    ):
+    ):  # fmt: skip
         (folder / place).parent.mkdir(exist_ok=True)
         picture.save(folder / place)
     write_annotations(folder, photo.size)
     write_shards(sorted(photos.rglob("*.jpg")), folder / "shards")
     torch.save(FlatUNet(RatioOfKnownValues, 4, 3, "last").state_dict(), folder / "snapshot.pth")
-    run_onar(["convert", str(folder / "snapshot.pth"), "--output", str(folder / "converted.safetensors")])
-    run_onar(["export", "--weights", str(finished / "generator_final.pth"), "--output", str(folder / "model.onnx")])
+    run_onar("convert", folder / "snapshot.pth", "--output", folder / "converted.safetensors")
+    run_onar("export", "--weights", finished / "generator_final.pth", "--output", folder / "model.onnx")
     return folder
 
 
@@ -179,10 +173,8 @@ def write_annotations(folder: Path, size: tuple[int, int]) -> None:
     }
     (folder / "annotations.json").write_text(json.dumps(coco))
     corners = [[width - 20, 0], [width - 10.5, height - 1]]
-    shapes = [
-        {"shape_type": "polygon", "points": [triangle[at : at + 2] for at in (0, 2, 4)]},
-        {"shape_type": "rectangle", "points": corners},
-    ]
+    polygon = {"shape_type": "polygon", "points": [triangle[at : at + 2] for at in (0, 2, 4)]}
+    shapes = [polygon, {"shape_type": "rectangle", "points": corners}]
     label = {"imageWidth": width, "imageHeight": height, "shapes": shapes}
     (folder / "scans" / "a.json").write_text(json.dumps(label))
 
@@ -205,8 +197,6 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 # ---------------------------------------------------------------- shell
-
-
 def shortened(line: list[str], number: int) -> list[str]:
     """The arguments of a line, with flags that make it short."""
     more: dict[str, object] = {}
@@ -225,18 +215,10 @@ def shortened(line: list[str], number: int) -> list[str]:
     return [*line, *chain.from_iterable(missing)]
 
 
-def run_onar(words: list[str]) -> None:
-    """Run a line in this process, which is faster."""
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert not ended.value.code
-
-
 def assert_it_serves(script: str) -> None:
     """Run a shell script that ends in `onar serve` until it listens."""
     script = script.replace("onar serve", f"exec {shlex.quote(sys.executable)} -m onar serve") + " --port 0"
     with subprocess.Popen(["sh", "-ec", script], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
         serving = any(line.startswith("serving at ") for line in iter(process.stdout.readline, ""))
         process.terminate()
     assert serving
@@ -253,7 +235,7 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
         program, *arguments = shlex.split(line)
         assert program == "onar"
         words = shortened(arguments, number)
-        run_onar(words)
+        run_onar(*words)  # in this process, which is faster
         for flag in {"--output", "--results_dir"} & set(words):
             assert (folder / words[words.index(flag) + 1]).exists()
 
@@ -262,17 +244,8 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
     assert run == {
-        "blend",
-        "check",
-        "colours",
-        "complete",
-        "convert",
-        "evaluate",
-        "export",
-        "masks",
-        "serve",
-        "train",
-    }  # and `make demo`
+        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "masks", "serve", "train",
+    }  # fmt: skip  # and `make demo`
 
 
 def test_every_line_that_starts_onar_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,15 +267,11 @@ def test_what_is_listed_as_not_run_is_in_the_documents() -> None:
 
 
 # ---------------------------------------------------------------- Python
-
-
 @pytest.fixture
 def small_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set defaults for one step of a small network and one scored mask."""
-    smaller = {
-        onar.TrainConfig.__init__: {**ONE_STEP, "results_dir": Path("run")},
-        EvaluationConfig.__init__: {"masks": Path("masks")},
-    }
+    smaller = {onar.TrainConfig.__init__: {**ONE_STEP, "results_dir": Path("run")}}
+    smaller |= {EvaluationConfig.__init__: {"masks": Path("masks")}}
     for function, defaults in smaller.items():
         monkeypatch.setattr(function, "__kwdefaults__", {**function.__kwdefaults__, **defaults})
     monkeypatch.setattr(onar.PConvUNet.__init__, "__defaults__", (SMALL["base_channels"], SMALL["depth"], "none", 0))
@@ -331,28 +300,13 @@ def test_the_holes_of_annotations_become_mask_files(program: str, folder: Path) 
 
 
 # ---------------------------------------------------------------- names, languages, links
-
-
 def test_the_names_that_programs_import_are_kept() -> None:
     """All other names may move."""
     assert set(onar.__all__) == {
-        "CompletionConfig",
-        "Discriminator",
-        "Inpainter",
-        "Job",
-        "OnarError",
-        "Outcome",
-        "PConvUNet",
-        "PartialConv2d",
-        "PyramidFill",
-        "TrainConfig",
-        "UsageError",
-        "complete_files",
-        "evaluate",
-        "random_mask",
-        "train",
-        "write_pairs",
-    }
+        "CompletionConfig", "Discriminator", "Inpainter", "Job", "OnarError", "Outcome", "PConvUNet",
+        "PartialConv2d", "PyramidFill", "TrainConfig", "UsageError", "complete_files", "evaluate",
+        "random_mask", "train", "write_pairs",
+    }  # fmt: skip
     from onar.checkpoint import load_generator
     from onar.masks import composite, known_from_mask
     from onar.models import GENERATORS, Discriminator, PartialConv2d, PConvUNet, PyramidFill

@@ -15,8 +15,7 @@ def test_a_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
     path.write_text("before")
     path.chmod(mode)
     write_text(path, "after")
-    assert path.read_text() == "after"
-    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("after", mode)
 
 
 def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
@@ -38,8 +37,7 @@ def test_names_may_be_as_long_as_the_system_takes(tmp_path: Path, stem: str) -> 
     path = tmp_path / f"{stem}.txt"
     assert len(os.fsencode(path.name)) == 255
     write_text(path, "long")
-    assert path.read_text() == "long"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("long", [path])
 
 
 def test_long_names_that_begin_alike_are_written_side_by_side(tmp_path: Path) -> None:
@@ -62,13 +60,10 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(OnarError, match=r"cannot write .*a\.txt: no space left"):
         write_half()
-    assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("before", [path])
 
 
 # ---------------------------------------------------------------- what must not be replaced
-
-
 def write_new(path: Path, text: str) -> None:
     with replacing(path, overwrite=False) as temporary:
         temporary.write_text(text)
@@ -84,9 +79,7 @@ def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("hard_links", [True, False])
-def test_a_file_that_appears_while_another_is_written_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
-) -> None:
+def test_a_file_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool) -> None:
     if not hard_links:
         no_hard_links(monkeypatch)
     path = tmp_path / "a.txt"
@@ -101,8 +94,7 @@ def test_a_file_that_appears_while_another_is_written_stays(
 
     with pytest.raises(AppearedError, match=r"a\.txt has appeared meanwhile"):
         write_too_late()
-    assert path.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("precious", [path])
 
 
 def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
@@ -146,9 +138,7 @@ def test_a_folder_that_appears_while_another_is_written_stays(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("call", ["fsync", "chmod"])
-def test_a_drive_that_refuses_niceties_gets_the_file_all_the_same(
-    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drive_that_refuses_niceties_gets_files(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EINVAL if call == "fsync" else errno.EPERM, "refused")
 

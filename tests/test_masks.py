@@ -34,8 +34,7 @@ def draw(seed, height=128, width=128, mask_type="irregular", **options):
 
 def thickest(mask):
     """Diameter of the largest disc of holes."""
-    padded = np.pad(mask, 1)
-    return 2 * cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    return 2 * cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
 
 
 @every_type
@@ -58,9 +57,7 @@ def test_global_numpy_seed_is_neither_used_nor_changed():
 def test_masks_of_any_size_are_binary_and_never_empty(mask_type, size, hole_ratio):
     for seed in range(10):
         mask = draw(seed, *size, mask_type, hole_ratio=hole_ratio)
-        assert mask.shape == size
-        assert mask.dtype == np.uint8
-        assert mask.max() == 255
+        assert ((mask.shape, mask.dtype), mask.max()) == ((size, np.uint8), 255)
         assert set(np.unique(mask)) <= {0, 255}
 
 
@@ -79,10 +76,8 @@ def test_same_seed_draws_the_same_picture_at_another_size():
 
 @every_type
 def test_more_shapes_cover_more(mask_type):
-    few, many = (
-        np.mean([hole_share(draw(seed, mask_type=mask_type, max_masks=most)) for seed in range(40)]) for most in (1, 12)
-    )
-    assert many > 2 * few
+    few, many = ([draw(seed, mask_type=mask_type, max_masks=most) for seed in range(40)] for most in (1, 12))
+    assert np.mean([hole_share(mask) for mask in many]) > 2 * np.mean([hole_share(mask) for mask in few])
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.5])
@@ -109,8 +104,7 @@ def test_hole_ratios_spread_evenly_over_the_six_ranges(mask_type):
     assert min(shares) >= 0.01
     assert max(shares) <= 0.602
     for low, high in HOLE_RATIO_RANGES:
-        expected = 300 * (high - low) / 0.59
-        assert sum(low < share <= high for share in shares) == pytest.approx(expected, abs=20)
+        assert sum(low < share <= high for share in shares) == pytest.approx(300 * (high - low) / 0.59, abs=20)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +135,7 @@ def test_a_new_mask_type_is_one_function_and_one_line(monkeypatch):
 
 def test_known_is_the_opposite_of_the_mask_at_threshold_128():
     known = known_from_mask(np.array([[0, 127, 128, 255]], np.uint8))
-    assert known.dtype == np.float32
-    assert known.tolist() == [[[1, 1, 0, 0]]]
+    assert (known.dtype, known.tolist()) == (np.float32, [[[1, 1, 0, 0]]])
     assert known_from_mask(np.array([[False, True]])).tolist() == [[[1, 0]]]
 
 

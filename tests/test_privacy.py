@@ -14,8 +14,9 @@ from PIL import Image
 
 from onar.system.state import TELEMETRY_OFF
 from tests.conftest import PHOTOS, REPOSITORY
+from tests.support.pictures import a_mask, a_photo, encode
 from tests.support.runs import SMALL
-from tests.support.server import a_mask, a_photo, encode, running_server
+from tests.support.server import running_server
 
 pytestmark = pytest.mark.process
 
@@ -159,5 +160,4 @@ def test_wandb_has_read_that_it_shall_send_no_errors() -> None:
 
 
 def test_ray_has_read_that_it_shall_send_nothing() -> None:
-    usage = pytest.importorskip("ray._common.usage.usage_lib")
-    assert not usage.usage_stats_enabled()
+    assert not pytest.importorskip("ray._common.usage.usage_lib").usage_stats_enabled()

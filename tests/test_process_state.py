@@ -19,15 +19,7 @@ from PIL import Image
 from onar import CompletionConfig, Inpainter, Job, PConvUNet, UsageError, complete_files
 from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.images import open_photo
-from onar.system.state import (
-    cpu_threads,
-    environment,
-    evaluating,
-    only_seed,
-    opencv_alone,
-    pillow_opens,
-    quiet_pillow,
-)
+from onar.system.state import cpu_threads, environment, evaluating, only_seed, opencv_alone, pillow_opens, quiet_pillow
 from tests.conftest import PHOTOS
 
 CHELSEA = PHOTOS / "skimage_chelsea.jpg"
@@ -55,8 +47,6 @@ def photo_with_hole() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
 
 
 # ---------------------------------------------------------------- seeds
-
-
 def test_threads_with_different_seeds_get_the_fills_of_their_seeds() -> None:
     photo, hole = photo_with_hole()
     alone = [fill_with_patches(photo, hole, 3, seed) for seed in range(4)]
@@ -117,8 +107,6 @@ def test_a_seed_that_patchmatch_would_take_for_another_is_refused(seed: int) -> 
 
 
 # ---------------------------------------------------------------- Pillow
-
-
 @pytest.fixture
 def unchanged() -> Any:
     """A check that Pillow's limit and the filters of warnings are what they were."""
@@ -132,9 +120,7 @@ def unchanged() -> Any:
 
 
 @pytest.mark.parametrize("max_megapixels", [200, 1000])
-def test_completing_files_in_threads_leaves_the_process_as_it_was(
-    tmp_path: Path, unchanged: Callable[[], None], max_megapixels: float
-) -> None:
+def test_threads_change_no_process(tmp_path: Path, unchanged: Callable[[], None], max_megapixels: float) -> None:
     photo, hole = photo_with_hole()
     Image.fromarray(photo).save(tmp_path / "photo.png")
     Image.fromarray(hole).save(tmp_path / "mask.png")
@@ -148,9 +134,7 @@ def test_completing_files_in_threads_leaves_the_process_as_it_was(
     unchanged()
 
 
-def test_outcomes_that_nobody_asks_for_any_more_leave_the_process_as_it_was(
-    tmp_path: Path, unchanged: Callable[[], None]
-) -> None:
+def test_abandoned_outcomes_leave_the_process_as_it_was(tmp_path: Path, unchanged: Callable[[], None]) -> None:
     jobs = [Job(CHELSEA, tmp_path / "none.png", tmp_path / f"{number}.png") for number in range(3)]
     outcomes = complete_files(jobs, Inpainter.load("pyramid"), CompletionConfig(max_megapixels=1000, workers=0))
     next(outcomes)
@@ -166,9 +150,7 @@ def test_opening_photos_in_threads_leaves_the_process_as_it_was(unchanged: Calla
     unchanged()
 
 
-def test_pillows_limit_is_raised_as_long_as_anybody_needs_it_and_a_new_one_stays(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_pillows_limit_is_raised_while_anybody_needs_it_and_a_new_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pillow_opens(500):
         assert Image.MAX_IMAGE_PIXELS == 1000
@@ -198,8 +180,6 @@ def test_warnings_are_kept_from_people_in_the_thread_that_asks_for_it_alone(unch
 
 
 # ---------------------------------------------------------------- torch, OpenCV, the environment
-
-
 def test_threads_of_torch_are_what_they_were_after_blocks_that_overlap() -> None:
     before, first_in, first_out = torch.get_num_threads(), threading.Event(), threading.Event()
 
@@ -245,8 +225,6 @@ def test_variables_of_the_environment_are_there_for_a_block_alone(monkeypatch: p
 
 
 # ---------------------------------------------------------------- a caller's network
-
-
 def small_network() -> PConvUNet:
     torch.manual_seed(0)
     network = PConvUNet(base_channels=4, depth=3)

@@ -53,10 +53,8 @@ def wheel(tmp_path: Path) -> Path:
     names = [f"onar/{path.relative_to(PHOTOS.parents[1]).as_posix()}" for path in PHOTOS.parents[1].rglob("*.py")]
     names += [f"onar/assets/photos/{path.name}" for path in PHOTOS.glob("*.jpg")]
     names += [f"onar/assets/page/{name}" for name in (*PAGE, "licences/onnxruntime-web.txt")]
-    names += [f"onar/assets/weights/{name}" for name in WEIGHTS] + [
-        "onar/py.typed",
-        "onar/assets/photos_attribution.md",
-    ]
+    names += [f"onar/assets/weights/{name}" for name in WEIGHTS]
+    names += ["onar/py.typed", "onar/assets/photos_attribution.md"]
     kept = ("entry_points.txt", "licenses/LICENSE", "licenses/src/onar/assets/photos_attribution.md")
     names += [f"onar-1.0.0.dist-info/{name}" for name in kept]
     path = tmp_path / "onar-1.0.0-py3-none-any.whl"

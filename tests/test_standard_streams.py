@@ -57,8 +57,7 @@ def test_photos_are_completed_when_nobody_reads_what_is_printed(tmp_path: Path, 
 def test_a_training_whose_output_nobody_reads_ends_with_its_weights(photos: Path, tmp_path: Path) -> None:
     command = train_command(data=photos, results_dir=tmp_path / "results", **{**SMALL, "epochs": 1})
     with broken_pipe() as pipe:
-        done = run_process(*command, stdout=pipe)
-    assert done.returncode == 0
+        done = run_process(*command, stdout=pipe, code=0)
     assert "error" not in done.stderr.lower()
     assert (tmp_path / "results" / "generator_final.pth").is_file()
 

@@ -20,11 +20,10 @@ from onar.inference.backends import OnnxBackend, TorchBackend
 from onar.models import PyramidFill
 from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS
+from tests.support.pictures import COFFEE
 from tests.support.server import needs_page
 
 pytestmark = pytest.mark.process
-
-COFFEE = PHOTOS / "skimage_coffee.jpg"
 
 
 def declared_packages() -> set[str]:
@@ -38,9 +37,8 @@ def declared_packages() -> set[str]:
         found.add(requirement.name)
         for line in distribution(requirement.name).requires or []:
             needed = Requirement(line)
-            if needed.marker is None or any(
-                needed.marker.evaluate({"extra": extra}) for extra in (*requirement.extras, "")
-            ):
+            extras = (*requirement.extras, "")
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
                 waiting.append(needed)
     return found
 
@@ -82,9 +80,8 @@ def test_a_photo_is_completed_as_pytorch_would(python: Path, mask: Path, tmp_pat
     completed = {}
     for texture in ("auto", "network"):
         output = f"{texture}.png"
-        done = onar(
-            python, "complete", COFFEE, "--mask", mask, "--texture", texture, "--output", output, folder=tmp_path
-        )
+        words = "complete", COFFEE, "--mask", mask, "--texture", texture, "--output", output
+        done = onar(python, *words, folder=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         completed[texture] = np.asarray(Image.open(tmp_path / output))
         assert np.array_equal(completed[texture][~hole], photo[~hole])
@@ -153,7 +150,6 @@ def test_from_python_a_name_that_needs_torch_says_so(python: Path, tmp_path: Pat
 def test_serving_needs_nothing_more_for_its_page(python: Path, tmp_path: Path) -> None:
     command = [str(python), "-m", "onar", "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
         lines = [process.stdout.readline(), process.stdout.readline()]
         site = httpx.get(lines[1].split()[2] + "/onar.json", timeout=60)
         process.terminate()
@@ -162,6 +158,5 @@ def test_serving_needs_nothing_more_for_its_page(python: Path, tmp_path: Path) -
 
 
 def test_a_cpu_is_for_onnx_runtime_whatever_is_installed() -> None:
-    inpainter = Inpainter.load(device="cpu")
-    assert isinstance(inpainter.backend, OnnxBackend)
+    assert isinstance(Inpainter.load(device="cpu").backend, OnnxBackend)
     assert isinstance(Inpainter(PyramidFill(), device="cpu").backend, TorchBackend)

@@ -32,16 +32,9 @@ BANNED = {
 """Pattern, ignoring case -> what to write instead."""
 
 TEXTS = {
-    "src/onar": "*.py",
-    "tests": "*.py",
-    "tools": "*.py",
-    "benchmarks": "*.py",
-    "examples": "*.py",
-    "configs": "*.toml",
-    "docs": "*.md",
-    "web/src": "*.ts*",
-    ".": "*.md",
-}
+    "src/onar": "*.py", "tests": "*.py", "tools": "*.py", "benchmarks": "*.py", "examples": "*.py",
+    "configs": "*.toml", "docs": "*.md", "web/src": "*.ts*", ".": "*.md",
+}  # fmt: skip
 """Folder -> its files; those of the repository itself without subfolders."""
 
 ELSEWHERE = re.compile(r"(^|/)(assets|tr)/|\.tr\.md$|turkish\.ts$|^tests/test_words\.py$")
@@ -107,8 +100,7 @@ def test_other_words_are_allowed(phrase: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "phrase",
-    ["So many pixels", "warn_told", "_TOLD", "Nobody", '"""What is', "in place of", "MOST_SCANS", "LEAST_X"],
+    "phrase", ["So many pixels", "warn_told", "_TOLD", "Nobody", '"""What is', "in place of", "MOST_SCANS", "LEAST_X"]
 )
 def test_banned_words_are_found(phrase: str) -> None:
     assert any(re.search(pattern, phrase, re.I) for pattern in BANNED)

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from onar import OnarError, TrainConfig, UsageError, random_mask, train
+from onar import OnarError, UsageError, random_mask
 from onar.checkpoint import load_generator, load_weights
 from onar.conversion.verb import convert
 from onar.export.verb import export
@@ -23,15 +23,10 @@ from onar.inference.backends import OnnxBackend
 from onar.masks.holes import known_from_mask
 from onar.models import PConvUNet
 from onar.weights.bundled import bundled_photos
-from tests.support.convert_references import (
-    EncoderDecoder,
-    FlatUNet,
-    RatioOfKnownValues,
-    RatioOfWindow,
-    randomise,
-)
-from tests.support.runs import SMALL, run_onar
-from tests.support.server import a_mask, a_photo, encode, running_server
+from tests.support.convert_references import EncoderDecoder, FlatUNet, RatioOfKnownValues, RatioOfWindow, randomise
+from tests.support.pictures import a_mask, a_photo, encode
+from tests.support.runs import one_line, run_onar, train_small
+from tests.support.server import running_server
 
 IMAGENET = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
 
@@ -53,6 +48,10 @@ class Program:
             return self.show(network(self.see(photo) * known, known)).clamp(0, 1)
 
 
+def prefixed(prefix: str, network: nn.Module) -> dict[str, Tensor]:
+    return {prefix + name: value for name, value in network.state_dict().items()}
+
+
 PROGRAMS = {
     "naoto0804": Program(
         build=lambda: FlatUNet(RatioOfKnownValues, 8, 5, "last"),
@@ -66,19 +65,14 @@ PROGRAMS = {
         show=lambda answer: (answer * 0.5 + 0.5).flip(1),
         save=lambda network: {
             "meta": {"iter": 3},
-            "state_dict": {
-                **{f"generator.{name}": value for name, value in network.state_dict().items()},
-                "loss_percep.vgg.mean": torch.zeros(1, 3, 1, 1),
-            },
+            "state_dict": prefixed("generator.", network) | {"loss_percep.vgg.mean": torch.zeros(1, 3, 1, 1)},
         },
     ),
     "NVIDIA": Program(
         build=lambda: FlatUNet(RatioOfWindow, 8, 3, "all"),
         see=lambda photo: photo * 2 - 1,
         show=lambda answer: answer / 2 + 0.5,
-        save=lambda network: {
-            "ckpt": {"model": {f"module.{name}": value for name, value in network.state_dict().items()}}
-        },
+        save=lambda network: {"ckpt": {"model": prefixed("module.", network)}},
         colours="symmetric",
     ),
 }
@@ -153,14 +147,10 @@ def test_half_precision_is_near_where_the_network_is_calm(name: str, tmp_path: P
 
 
 # ---------------------------------------------------------------- every way in which Onar runs it
-
-
 @pytest.mark.process
 def test_a_converted_file_completes_and_is_served(tmp_path: Path) -> None:
     case = make_case("naoto0804", tmp_path)
-    converted = run_onar("convert", case.theirs, "--output", tmp_path / "again.safetensors")
-    assert converted.returncode == 0, converted.stderr
-    assert "colours imagenet" in converted.stdout
+    assert "colours imagenet" in run_onar("convert", case.theirs, "--output", tmp_path / "again.safetensors").out
     again, before = (load_generator(path).state_dict() for path in (tmp_path / "again.safetensors", case.ours))
     assert all(torch.equal(value, again[name]) for name, value in before.items())
 
@@ -168,11 +158,10 @@ def test_a_converted_file_completes_and_is_served(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(photo)
     (tmp_path / "mask.png").write_bytes(mask)
     weights = ("--weights", case.ours, "--device", "cpu")
-    done = run_onar(
+    run_onar(
         *("complete", tmp_path / "photo.png", "--mask", tmp_path / "mask.png", "--output", tmp_path / "out.png"),
         *(*weights, "--strategy", "whole", "--texture", "network"),
     )
-    assert done.returncode == 0, done.stderr
     pixels = torch.from_numpy(np.array(a_photo(96, 128))).permute(2, 0, 1)[None].float() / 255
     known = torch.from_numpy(known_from_mask(np.asarray(Image.open(tmp_path / "mask.png"))))[None]
     expected = case.program.complete(case.network, pixels, known) * (1 - known) + pixels * known
@@ -191,10 +180,9 @@ def test_training_goes_on_from_a_converted_file(photos: Path, tmp_path: Path) ->
     torch.manual_seed(0)
     torch.save(FlatUNet(RatioOfKnownValues, 4, 3, "last").state_dict(), tmp_path / "theirs.pth")
     start = convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors").output
-    settings = {**SMALL, "lambda_content": 0.0, "val_share": 0.0, "max_steps": 1, "learning_rate_g": 1e-9}
-    trained = train(TrainConfig(data=photos, results_dir=tmp_path / "run", init_weights=start, **settings))
-    bare = tmp_path / "moved.pth"
-    trained.rename(bare)  # away from its run's configuration
+    settings = {"lambda_content": 0.0, "val_share": 0.0, "max_steps": 1, "learning_rate_g": 1e-9}
+    trained = train_small(photos, tmp_path / "run", init_weights=start, **settings)
+    bare = trained.rename(tmp_path / "moved.pth")  # away from its run's configuration
     before, after = load_generator(start), load_generator(bare)
     assert after.normalised
     for (name, one), other in zip(before.state_dict().items(), after.state_dict().values(), strict=True):
@@ -203,21 +191,19 @@ def test_training_goes_on_from_a_converted_file(photos: Path, tmp_path: Path) ->
 
 
 # ---------------------------------------------------------------- what a file may hold
-
 SMALLEST = FlatUNet(RatioOfKnownValues, 4, 3, "last")
+
+
+def converted(path: Path) -> dict[str, Tensor]:
+    return load_generator(convert(path, path.with_suffix(".safetensors")).output).state_dict()
 
 
 @pytest.mark.parametrize("wrap", [dict, lambda state: {"ckpt": {"state_dict": state, "lr": 0.1}, "epoch": 3}])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.module."])
-def test_prefixes_and_nested_dictionaries_are_the_same_file(
-    wrap: Callable[[dict], dict], prefix: str, tmp_path: Path
-) -> None:
+def test_prefixes_and_nesting_change_nothing(wrap: Callable[[dict], dict], prefix: str, tmp_path: Path) -> None:
     torch.save(SMALLEST.state_dict(), tmp_path / "plain.pth")
     torch.save(wrap({prefix + name: value for name, value in SMALLEST.state_dict().items()}), tmp_path / "wrapped.pth")
-    plain, wrapped = (
-        load_generator(convert(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").output).state_dict()
-        for name in ("plain", "wrapped")
-    )
+    plain, wrapped = (converted(tmp_path / f"{name}.pth") for name in ("plain", "wrapped"))
     assert all(torch.equal(value, wrapped[name]) for name, value in plain.items())
 
 
@@ -226,10 +212,7 @@ def test_files_of_old_pytorch_and_without_what_can_be_done_without_are_read(tmp_
     state = {name: value for name, value in SMALLEST.state_dict().items() if not name.endswith(spare)}
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     torch.save(SMALLEST.state_dict(), tmp_path / "new.pth")
-    old, new = (
-        load_generator(convert(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").output).state_dict()
-        for name in ("old", "new")
-    )
+    old, new = (converted(tmp_path / f"{name}.pth") for name in ("old", "new"))
     assert all(torch.equal(value, new[name]) for name, value in old.items())
 
 
@@ -279,10 +262,8 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_written(name: str, t
     changes, said = WRONG[name]
     state = {key: value for key, value in {**SMALLEST.state_dict(), **changes}.items() if value is not None}
     torch.save({"model": state}, tmp_path / "theirs.pth")
-    with pytest.raises(OnarError, match=said) as refusal:
+    with one_line(f"^nothing is written: in .*{said}"):
         convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
-    assert str(refusal.value).startswith("nothing is written: in ")
-    assert "\n" not in str(refusal.value)
     assert [path.name for path in tmp_path.iterdir()] == ["theirs.pth"]
 
 

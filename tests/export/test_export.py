@@ -12,14 +12,13 @@ from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
 from onar.checkpoint import load_generator, load_into, load_weights, save_safetensors, save_weights
-from onar.cli import main
 from onar.conversion.verb import convert
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.verb import EXPORTERS, export, export_onnx
 from onar.models import GENERATORS
 from tests.conftest import PHOTOS
-
-COFFEE = PHOTOS / "skimage_coffee.jpg"
+from tests.support.pictures import COFFEE
+from tests.support.runs import run_onar
 
 
 def trained(generator: nn.Module) -> nn.Module:
@@ -60,9 +59,7 @@ def test_every_generator_can_be_exported() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_file_computes_what_the_network_does_at_any_size_and_batch(
-    name: str, tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_the_file_computes_what_the_network_does(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
     generator = trained(NETWORKS[name]())
     run = export_onnx(generator, {"training_size": "64"}, tmp_path / "model.onnx")
     for batch, height, width in [(1, 64, 64), (3, 37, 50), (1, 1, 1), (2, 1, 70), (1, 129, 97)]:
@@ -123,27 +120,21 @@ def test_completing_on_a_cpu_never_imports_pytorch(which: str, exported: Path, t
     assert (tmp_path / "result.png").exists()
 
 
-def test_the_command_says_how_near_the_file_is(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main(["export", "--weights", str(weights), "--output", str(tmp_path / "new" / "model.onnx")])
-    said = capsys.readouterr().out
+def test_the_command_says_how_near_the_file_is(weights: Path, tmp_path: Path) -> None:
+    said = run_onar("export", "--weights", weights, "--output", tmp_path / "new" / "model.onnx").out
     assert "333 x 517" in said
     assert "differs by" in said
     assert (tmp_path / "new" / "model.onnx").exists()
 
 
 def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    weights = run / "generator_final.pth"
+    weights = tmp_path / "generator_final.pth"
     torch.manual_seed(0)
     generator = PConvUNet(16, 4, "pyramid")
     generator.state_dict()["head.2.weight"].normal_(0, 0.001)  # as after a training: corrections of some hundredths
     save_weights(weights, generator)
-    (run / "config.toml").write_text("img_size = 96\ndepth = 4\n")
-    (run / "log.jsonl").write_text('{"kind": "step"}\n{"kind": "epoch", "epoch": 3}\n')
+    (tmp_path / "config.toml").write_text("img_size = 96\ndepth = 4\n")
+    (tmp_path / "log.jsonl").write_text('{"kind": "step"}\n{"kind": "epoch", "epoch": 3}\n')
     alone = tmp_path / "model.safetensors"
     assert export(str(weights), alone).difference < 2 / 255
     assert alone.stat().st_size < 0.55 * weights.stat().st_size
@@ -167,10 +158,9 @@ def test_an_average_lies_between_two_weights(tmp_path: Path) -> None:
     first, second, blended = tmp_path / "0.pth", tmp_path / "1.pth", tmp_path / "blended.safetensors"
     export(str(first), blended, average_with=second, average_share=0.25)
     one, other, found = (load_generator(path).state_dict() for path in (first, second, blended))
+    near = {"atol": 1e-3, "rtol": 1e-3, "check_dtype": False}
     for name, value in found.items():
-        torch.testing.assert_close(
-            value, 0.75 * one[name] + 0.25 * other[name], atol=1e-3, rtol=1e-3, check_dtype=False
-        )
+        torch.testing.assert_close(value, 0.75 * one[name] + 0.25 * other[name], **near)
     assert load_weights(blended).record["blend"] == "0.25 of 1.pth"
     save_weights(tmp_path / "wider.pth", PConvUNet(8, 3, "pyramid"))
     with pytest.raises(OnarError, match="base_channels 8"):
@@ -223,7 +213,6 @@ def test_a_file_that_differs_is_not_kept(
 
 def test_int8_is_smaller_and_says_what_it_costs(weights: Path, exported: Path, tmp_path: Path) -> None:
     result = export(str(weights), tmp_path / "model.onnx", int8=True)
-    assert result.cost is not None
     assert result.cost.calibrated + result.cost.scored == len(list(PHOTOS.glob("*.jpg")))
     assert 10 < result.cost.int8 != result.cost.float32 > 10
     assert f"costs {result.cost.float32 - result.cost.int8:.2f} dB" in str(result)
@@ -237,9 +226,8 @@ def test_int8_is_calibrated_and_scored_on_the_photos_given(weights: Path, tmp_pa
     (tmp_path / "photos").mkdir()
     for number in range(3):
         (tmp_path / "photos" / f"{number}.jpg").write_bytes(COFFEE.read_bytes())
-    result = export(str(weights), tmp_path / "model.onnx", int8=True, calibration=tmp_path / "photos")
-    assert result.cost is not None
-    assert (result.cost.calibrated, result.cost.scored) == (2, 1)
+    cost = export(str(weights), tmp_path / "model.onnx", int8=True, calibration=tmp_path / "photos").cost
+    assert (cost.calibrated, cost.scored) == (2, 1)
 
 
 def test_int8_that_costs_too_much_is_not_kept(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,16 +290,13 @@ def test_a_device_that_onnx_runtime_lacks_is_refused(exported: Path) -> None:
         Inpainter.load(exported, "mps")
 
 
-def test_a_missing_package_is_named_with_its_extra(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_package_is_named_with_extra(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unloaded = ("onar.export.", "onar.models.graphs.graph")
     for name in [name for name in sys.modules if name.startswith(unloaded) and name != "onar.export.config"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(SystemExit, match="1"):
-        main(["export", "--weights", str(weights), "--output", str(tmp_path / "model.onnx")])
-    assert 'export needs pip install "onar[train]" (onnx is missing)' in capsys.readouterr().err
+    said = run_onar("export", "--weights", weights, "--output", tmp_path / "model.onnx", code=1).err
+    assert 'export needs pip install "onar[train]" (onnx is missing)' in said
     assert not list(tmp_path.iterdir())
 
 

@@ -20,17 +20,16 @@ from playwright.sync_api import Browser, Page, expect
 
 from onar import Inpainter, OnarError, PConvUNet, UsageError
 from onar.checkpoint import save_weights
-from onar.cli import main
 from onar.export.verb import export
 from onar.export.web import GENERATOR
 from onar.weights.bundled import bundled_page
-from tests.conftest import PHOTOS
 from tests.support.browser import PATIENCE
+from tests.support.pictures import COFFEE, encode
+from tests.support.runs import refusal
 from tests.support.static_host import hosting
 
 pytestmark = pytest.mark.skipif(not (bundled_page() / "worker.js").is_file(), reason="needs the built page")
 
-COFFEE = PHOTOS / "skimage_coffee.jpg"
 ASK_WORKER = Path(__file__).with_name("ask_worker.js")
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 MAX_BYTES = 25_000_000
@@ -89,9 +88,9 @@ def fill(page: Page, hole: NDArray[np.bool_], texture: str = "network") -> NDArr
     rect = {"left": 0, "top": 0, "width": width, "height": height}
     mask = as_text((255 * hole).astype(np.uint8).tobytes())
     answer = page.evaluate("([rect, mask, texture]) => fillHole(rect, mask, texture)", [rect, mask, texture])
-    assert answer["shares"][0] is None
-    assert answer["shares"][1:] == sorted(answer["shares"][1:])
-    assert answer["shares"][-1] == 1
+    first, *shares = answer["shares"]
+    assert (first, shares[-1]) == (None, 1)
+    assert shares == sorted(shares)
     return np.frombuffer(base64.b64decode(answer["pixels"]), np.uint8).reshape(height, width, 4)
 
 
@@ -102,20 +101,12 @@ def holes_of(photo: Image.Image) -> NDArray[np.bool_]:
     return hole
 
 
-def png(photo: Image.Image) -> bytes:
-    file = BytesIO()
-    photo.save(file, "PNG")
-    return file.getvalue()
-
-
 # ---------------------------------------------------------------- in the browser
-
-
 @pytest.mark.parametrize("texture", ["network", "patches"])
 def test_the_page_fills_as_python_does(page: Page, texture: str) -> None:
     photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
     hole = holes_of(photo)
-    assert open_file(page, "coffee.png", png(photo)) == {"width": 320, "height": 240, "notes": []}
+    assert open_file(page, "coffee.png", encode(photo)) == {"width": 320, "height": 240, "notes": []}
     filled = fill(page, hole, texture)
     expected = Inpainter.load()(np.asarray(photo), hole, texture=texture)
     assert ((filled[..., 3] == 255) == hole).all()
@@ -126,7 +117,7 @@ def test_a_hole_deeper_than_the_network_sees_is_filled_as_python_does(page: Page
     photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
     hole = np.zeros((240, 320), bool)
     hole[:, :220] = True
-    open_file(page, "coffee.png", png(photo))
+    open_file(page, "coffee.png", encode(photo))
     filled = fill(page, hole)
     expected = Inpainter.load()(np.asarray(photo), hole, texture="network")
     assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 2
@@ -137,7 +128,7 @@ def test_what_is_transparent_is_neither_seen_nor_filled(page: Page) -> None:
     hole, alpha = holes_of(photo), np.full((240, 320), 255, np.uint8)
     alpha[40:100, 150:300] = 0
     photo.putalpha(Image.fromarray(alpha))
-    open_file(page, "coffee.png", png(photo))
+    open_file(page, "coffee.png", encode(photo))
     filled = fill(page, hole)
     expected = np.asarray(Inpainter.load()(photo, (255 * hole).astype(np.uint8), texture="network"))
     assert ((filled[..., 3] == 255) == hole & (alpha == 255)).all()
@@ -149,8 +140,7 @@ def test_a_saved_jpeg_keeps_what_its_file_said_and_not_what_it_showed(page: Page
     exif[EXIF_ORIENTATION], exif[EXIF_DESCRIPTION] = 6, "a cup"
     exif.get_ifd(0x8769)[EXIF_WIDTH] = 480
     stored = BytesIO()
-    photo = Image.open(COFFEE)
-    photo.save(stored, "JPEG", quality=95, exif=exif, comment=b"stirred")
+    Image.open(COFFEE).save(stored, "JPEG", quality=95, exif=exif, comment=b"stirred")
     upright = ImageOps.exif_transpose(Image.open(stored)).convert("RGB")
     assert open_file(page, "coffee.jpg", stored.getvalue())["width"] == upright.width == 320
     hole = holes_of(upright)
@@ -159,18 +149,15 @@ def test_a_saved_jpeg_keeps_what_its_file_said_and_not_what_it_showed(page: Page
     assert saved["ending"] == ".jpg"
     assert saved["notes"] == ["browser_loses_metadata", "browser_compresses"]  # the comment, for one
     result = Image.open(BytesIO(base64.b64decode(saved["content"])))
-    assert result.size == upright.size
-    assert result.getexif()[EXIF_ORIENTATION] == 1
-    assert result.getexif()[EXIF_DESCRIPTION] == "a cup"
-    assert result.getexif().get_ifd(0x8769)[EXIF_WIDTH] == 320
-    difference = np.abs(np.asarray(result.convert("RGB")).astype(int) - np.asarray(upright))
-    assert difference[~hole].mean() < 2
+    assert (result.size, result.getexif()[EXIF_ORIENTATION]) == (upright.size, 1)
+    assert (result.getexif()[EXIF_DESCRIPTION], result.getexif().get_ifd(0x8769)[EXIF_WIDTH]) == ("a cup", 320)
+    assert np.abs(np.asarray(result.convert("RGB")).astype(int) - np.asarray(upright))[~hole].mean() < 2
     assert np.abs(np.asarray(result.convert("RGB"))[hole].astype(int) - filled[hole][:, :3]).mean() < 4
 
 
 def test_a_saved_png_has_the_same_known_pixels_and_the_filled_ones(page: Page) -> None:
     photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
-    open_file(page, "coffee.png", png(photo))
+    open_file(page, "coffee.png", encode(photo))
     filled = fill(page, holes_of(photo))
     saved = page.evaluate("saveAs('same')")
     assert (saved["ending"], saved["notes"]) == (".png", [])
@@ -182,7 +169,7 @@ def test_a_saved_png_has_the_same_known_pixels_and_the_filled_ones(page: Page) -
 def test_a_grey_photo_is_filled_with_grey(page: Page, stored: str) -> None:
     photo = Image.open(COFFEE).convert("L").crop((0, 0, 320, 240)).convert(stored)
     hole = holes_of(photo)
-    open_file(page, "coffee.png", png(photo))
+    open_file(page, "coffee.png", encode(photo))
     filled = fill(page, hole)
     expected = np.asarray(Inpainter.load()(photo, (255 * hole).astype(np.uint8), texture="network"))
     assert (filled[hole][:, :3] == filled[hole][:, :1]).all()
@@ -257,10 +244,9 @@ FILLED_IN_FIREFOX = """<!doctype html><meta charset="utf-8"><script>
 @pytest.mark.browser
 @pytest.mark.skipif(FIREFOX is None, reason="needs Firefox: apt-get install firefox-esr")
 def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
-    assert FIREFOX is not None
     photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
     hole = holes_of(photo)
-    parts = {"photo": as_text(png(photo)), "mask": as_text((255 * hole).astype(np.uint8).tobytes())}
+    parts = {"photo": as_text(encode(photo)), "mask": as_text((255 * hole).astype(np.uint8).tobytes())}
     folder = shutil.copytree(site, tmp_path / "site")
     (folder / "fill.html").write_text(FILLED_IN_FIREFOX.format(script=ASK_WORKER.read_text(), **parts))
     with hosting(folder, "isolated") as (address, sent):
@@ -279,24 +265,19 @@ def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- in use
-
-
 def paint(page: Page, left: float, top: float, right: float, bottom: float) -> None:
     """Mark a rectangle, in shares of what the photo takes of the page."""
     page.get_by_role("button", name="Rectangle").click()
     canvas = page.get_by_role("application")
     canvas.wait_for()
     box = canvas.locator("canvas").first.bounding_box()
-    assert box is not None
     page.mouse.move(box["x"] + left * box["width"], box["y"] + top * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + right * box["width"], box["y"] + bottom * box["height"], steps=3)
     page.mouse.up()
 
 
-def test_a_person_fills_and_keeps_a_photo_and_no_other_host_is_asked(
-    browser: Browser, site: Path, tmp_path: Path
-) -> None:
+def test_a_person_fills_and_keeps_a_photo_and_asks_no_other_host(browser: Browser, site: Path, tmp_path: Path) -> None:
     context, asked = browser.new_context(), []
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
@@ -311,10 +292,8 @@ def test_a_person_fills_and_keeps_a_photo_and_no_other_host_is_asked(
             page.get_by_role("button", name="Download").click()
         started.value.save_as(tmp_path / started.value.suggested_filename)
     assert {url for url in asked if not url.startswith((address, "blob:", "data:"))} == set()
-    result, original = (
-        Image.open(tmp_path / "skimage_chelsea_completed.jpg"),
-        Image.open(site / "examples/skimage_chelsea.jpg"),
-    )
+    result = Image.open(tmp_path / "skimage_chelsea_completed.jpg")
+    original = Image.open(site / "examples/skimage_chelsea.jpg")
     assert result.size == original.size
     difference = np.abs(np.asarray(result).astype(int) - np.asarray(original)).max(axis=2)
     assert (difference > 40).any()
@@ -341,8 +320,6 @@ def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, 
 
 
 # ---------------------------------------------------------------- the folder
-
-
 def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> None:
     files = [file for file in site.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MAX_BYTES
@@ -405,14 +382,10 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
     ],
 )
 def test_wrong_use_is_one_line(
-    flags: list[str], said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    flags: list[str], said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="2"):
-        main(["export", "--weights", str(weights), *flags])
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    assert said in refusal("export", "--weights", weights, *flags)
     assert not list(tmp_path.iterdir())
 
 

@@ -114,9 +114,7 @@ def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_an
         page.context.close()
 
 
-def test_a_part_that_is_missing_is_reported_with_advice(
-    browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_part_is_named(browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live = shutil.copytree(small, tmp_path / "live")
     (live / "sw.js").unlink()
     with watching(live) as host:
@@ -141,9 +139,8 @@ def test_a_name_of_weights_cannot_end_the_page_s_script(tmp_path: Path) -> None:
     name = "a<!--<script>b"
     save_weights(tmp_path / f"{name}.pth", PConvUNet(4, 3, "pyramid"))
     folder = export(str(tmp_path / f"{name}.pth"), tmp_path / "site", format="web").path
-    (inside,) = re.findall(
-        r'<script type="application/json" id="onar-site">(.*?)</script>', (folder / "index.html").read_text()
-    )
+    pattern = r'<script type="application/json" id="onar-site">(.*?)</script>'
+    (inside,) = re.findall(pattern, (folder / "index.html").read_text())
     assert "<" not in inside
     assert json.loads(inside) == json.loads((folder / "onar.json").read_text())
     assert json.loads(inside)["weights"][0]["name"] == name

@@ -12,15 +12,14 @@ from PIL import Image
 from onar.imaging.images import PhotoBytes, PhotoError, read_mask, read_photo
 from onar.imaging.photo_file import read_photo_file, write_photo_file
 from tests.conftest import PHOTOS
+from tests.support.pictures import encode
 
 COFFEE = Image.open(PHOTOS / "skimage_coffee.jpg").convert("RGB").resize((60, 44))
 NO_END = "the end marker of its file is missing, but no pixels are"
 
 
 def jpeg(**options: object) -> bytes:
-    file = io.BytesIO()
-    COFFEE.save(file, "JPEG", **options)
-    return file.getvalue()
+    return encode(COFFEE, "JPEG", **options)
 
 
 JPEGS = {
@@ -62,12 +61,8 @@ def test_what_follows_a_jpeg_without_its_end_does_not_matter() -> None:
 
 
 # ---------------------------------------------------------------- PNG
-
-
 def png(mode: str = "RGB", **options: object) -> bytes:
-    file = io.BytesIO()
-    COFFEE.convert(mode).save(file, "PNG", **options)
-    return file.getvalue()
+    return encode(COFFEE.convert(mode), **options)
 
 
 def chunk(name: bytes, content: bytes, is_damaged: bool = True) -> bytes:
@@ -77,21 +72,15 @@ def chunk(name: bytes, content: bytes, is_damaged: bool = True) -> bytes:
 
 TEXT = b"Comment\0hello"
 CHUNKS = {
-    "tEXt": TEXT,
-    "iTXt": b"XML:com.adobe.xmp\0\0\0\0\0<x/>",
-    "gAMA": struct.pack(">I", 100_000),
-    "pHYs": struct.pack(">IIB", 9, 9, 1),
-    "eXIf": b"II*\0" + bytes(8),
-    "iCCP": b"a\0\0" + zlib.compress(b"no profile"),
-    "tIME": bytes(7),
-}
+    "tEXt": TEXT, "iTXt": b"XML:com.adobe.xmp\0\0\0\0\0<x/>", "gAMA": struct.pack(">I", 100_000),
+    "pHYs": struct.pack(">IIB", 9, 9, 1), "eXIf": b"II*\0" + bytes(8),
+    "iCCP": b"a\0\0" + zlib.compress(b"no profile"), "tIME": bytes(7),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("at_end", [False, True])
 @pytest.mark.parametrize("name", CHUNKS)
-def test_a_damaged_chunk_that_no_pixel_needs_is_left_out_and_that_is_reported(
-    tmp_path: Path, name: str, at_end: bool
-) -> None:
+def test_a_damaged_chunk_that_no_pixel_needs_is_left_out_and_reported(tmp_path: Path, name: str, at_end: bool) -> None:
     plain, damaged = png(), chunk(name.encode(), CHUNKS[name])
     place = plain.index(b"IEND") - 4 if at_end else 33
     content = plain[:place] + chunk(b"tEXt", b"Title\0kept", False) + damaged + plain[place:]
@@ -106,10 +95,8 @@ def test_a_damaged_chunk_that_no_pixel_needs_is_left_out_and_that_is_reported(
 
 
 def test_a_damaged_chunk_is_left_out_of_16_bits_too() -> None:
-    file = io.BytesIO()
     values = np.arange(6 * 7, dtype=np.uint16).reshape(6, 7) * 1500
-    Image.fromarray(values).save(file, "PNG")
-    content = file.getvalue()
+    content = encode(values)
     photo = read_photo_file(PhotoBytes("a.png", content[:33] + chunk(b"tEXt", TEXT) + content[33:]))
     assert np.array_equal(photo.pixels, values)
 

@@ -1,6 +1,5 @@
 """Small files that would take minutes, or fill a memory, if a decoder simply got them."""
 
-import io
 import struct
 import time
 import zlib
@@ -15,15 +14,14 @@ from onar.imaging.formats.jpeg import MAX_SCANS
 from onar.imaging.images import PhotoBytes, PhotoError, open_photo, read_mask, read_photo
 from onar.imaging.photo_file import read_photo_file
 from tests.imaging.test_tiff import write_by_hand
+from tests.support.pictures import chunk, encode
 
 CPU_SECONDS = 10
 """Files that would take minutes are refused or read in far less."""
 
 
 def encoded(kind: str, height: int = 16, width: int = 16, mode: str = "L", **options: object) -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, (width, height), 100 if mode == "L" else (10, 20, 30)).save(file, kind, **options)
-    return file.getvalue()
+    return encode(Image.new(mode, (width, height), 100 if mode == "L" else (10, 20, 30)), kind, **options)
 
 
 def with_segments(segments: bytes) -> bytes:
@@ -35,10 +33,6 @@ def segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
-def chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
 def with_chunks(chunks: bytes) -> bytes:
     png = encoded("PNG")
     return png[:33] + chunks + png[33:]
@@ -48,8 +42,7 @@ def of_scans(count: int, height: int = 16, width: int = 16, arithmetic: bool = F
     """A progressive file with N further scans, all empty."""
     jpeg = encoded("JPEG", height, width, progressive=True)
     last = jpeg.rindex(b"\xff\xda")
-    empty = jpeg[last : last + 10] + b"\0"
-    content = jpeg[:-2] + empty * (count - jpeg.count(b"\xff\xda")) + b"\xff\xd9"
+    content = jpeg[:-2] + (jpeg[last : last + 10] + b"\0") * (count - jpeg.count(b"\xff\xda")) + b"\xff\xd9"
     return content.replace(b"\xff\xc2", b"\xff\xca", 1) if arithmetic else content
 
 
@@ -153,5 +146,4 @@ def test_run_lengths_as_programs_write_them_are_read() -> None:
     header = struct.pack("<IiiHHIIiiII", 40, 6, 5, 1, 8, 1, len(rows), 0, 0, 0, 0)
     palette = b"".join(bytes([at, at, at, 0]) for at in range(256))
     content = b"BM" + struct.pack("<IHHI", 14 + 40 + 1024 + len(rows), 0, 0, 14 + 40 + 1024) + header + palette + rows
-    pixels = np.asarray(read_photo(PhotoBytes("a.bmp", content)))
-    assert pixels[:, 0, 0].tolist() == [4, 3, 2, 1, 0]
+    assert np.asarray(read_photo(PhotoBytes("a.bmp", content)))[:, 0, 0].tolist() == [4, 3, 2, 1, 0]

@@ -27,12 +27,10 @@ def test_a_stack_of_imagej_becomes_one_picture_that_says_so(tmp_path: Path) -> N
     with tifffile.TiffFile(tmp_path / "b.tif") as result:
         assert np.array_equal(result.asarray(), DEEP)
         said = result.imagej_metadata
-        assert said is not None
         assert {"images", "slices", "loop", "hyperstack"}.isdisjoint(said)
         assert said["unit"] == "um"
         assert said["max"] == 60000  # the numbers are those that it is about
-        assert result.pages[0].get_resolution() == (4, 4)
-        assert result.pages[0].resolutionunit == 1
+        assert (result.pages[0].get_resolution(), result.pages[0].resolutionunit) == ((4, 4), 1)
 
 
 def test_floats_of_imagej_do_not_keep_a_range_that_would_make_their_result_white(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-import io
 import struct
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoError, PhotoTooLargeError
 from onar.imaging.photo_file import Photo, read_photo_file, write_photo_file
-from tests.conftest import PHOTOS
+from tests.support.pictures import COFFEE, encode, png_header
+from tests.support.runs import one_line
 
-COFFEE = PHOTOS / "skimage_coffee.jpg"
 LOSSLESS = [".png", ".tif", ".bmp", ".webp"]
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -38,16 +36,6 @@ def camera_exif(orientation: int = 1) -> Image.Exif:
     return exif
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG file that says it is this large, and holds no pixels."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
 def read_by_opencv(path: Path, channels: int) -> np.ndarray:
     """H×W×C as stored, at the file's own depth."""
     pixels = np.atleast_3d(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
@@ -60,8 +48,6 @@ def through(path: Path, output: Path) -> tuple[Photo, list[str]]:
 
 
 # ---------------------------------------------------------------- lossless files
-
-
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("shape", [(20, 31), (20, 31, 2), (20, 31, 3), (20, 31, 4), (1, 1), (1, 300, 3), (300, 1)])
 def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
@@ -100,8 +86,6 @@ def test_png_files_are_no_larger_than_a_fifth_above_pillows(tmp_path: Path) -> N
 
 
 # ---------------------------------------------------------------- pixels
-
-
 @pytest.mark.parametrize("extension", LOSSLESS)
 @pytest.mark.parametrize("shape", [(9, 14), (9, 14, 3), (1, 1, 3)])
 def test_lossless_formats_keep_every_pixel(tmp_path: Path, extension: str, shape: tuple[int, ...]) -> None:
@@ -142,11 +126,9 @@ def test_formats_without_alpha_say_so(tmp_path: Path, extension: str) -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_16_bits_are_kept(tmp_path: Path, source: str, target: str, channels: int) -> None:
     pixels = noise(9, 14, channels, bits=16)
-    order = [0] if channels == 1 else [2, 1, 0, 3][:channels]
-    cv2.imwrite(str(tmp_path / f"a{source}"), pixels[..., order])
+    cv2.imwrite(str(tmp_path / f"a{source}"), pixels[..., [0] if channels == 1 else [2, 1, 0, 3][:channels]])
     photo, losses = through(tmp_path / f"a{source}", tmp_path / f"b{target}")
-    assert photo.pixels.dtype == np.uint16
-    assert photo.pixels.ndim == (2 if channels == 1 else 3)
+    assert (photo.pixels.dtype, photo.pixels.ndim) == (np.uint16, 2 if channels == 1 else 3)
     assert not losses
     assert np.array_equal(read_by_opencv(tmp_path / f"b{target}", channels), pixels)
 
@@ -162,9 +144,7 @@ def test_16_bits_become_8_where_the_format_holds_no_more(tmp_path: Path) -> None
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("extension", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
-def test_a_turned_photo_comes_out_upright_in_every_depth(
-    tmp_path: Path, orientation: int, extension: str, bits: int
-) -> None:
+def test_a_turned_photo_comes_out_upright(tmp_path: Path, orientation: int, extension: str, bits: int) -> None:
     upright = noise(20, 31, 3, bits=bits)
     stored = {1: upright, 3: upright[::-1, ::-1], 5: upright.transpose(1, 0, 2), 6: np.rot90(upright)}
     stored[8] = np.rot90(upright, -1)
@@ -175,8 +155,7 @@ def test_a_turned_photo_comes_out_upright_in_every_depth(
     photo, _ = through(path, tmp_path / "b.png")
     assert np.array_equal(photo.pixels, upright)
     with Image.open(tmp_path / "b.png") as image:
-        assert image.getexif()[ExifTags.Base.Orientation] == 1
-        assert image.getexif()[ExifTags.Base.Make] == "Camera"
+        assert (image.getexif()[ExifTags.Base.Orientation], image.getexif()[ExifTags.Base.Make]) == (1, "Camera")
         details = image.getexif().get_ifd(ExifTags.IFD.Exif)
     assert (details[ExifTags.Base.ExifImageWidth], details[ExifTags.Base.ExifImageHeight]) == (31, 20)
 
@@ -184,8 +163,7 @@ def test_a_turned_photo_comes_out_upright_in_every_depth(
 def test_one_bit_becomes_grey(tmp_path: Path) -> None:
     Image.fromarray(noise(9, 14) > 127).save(tmp_path / "a.png")
     pixels = read_photo_file(tmp_path / "a.png").pixels
-    assert pixels.shape == (9, 14)
-    assert set(np.unique(pixels)) == {0, 255}
+    assert (pixels.shape, set(np.unique(pixels))) == ((9, 14), {0, 255})
 
 
 @pytest.mark.parametrize("transparency", [None, 1, bytes([0, 128, 255, 30])])
@@ -221,15 +199,13 @@ def test_the_second_picture_of_a_phones_jpeg_is_left_out_and_said(tmp_path: Path
     assert photo.losses == ("the second picture in the file, a preview or a depth map, is left out",)
     assert not losses
     with Image.open(tmp_path / "a.jpg") as before, Image.open(tmp_path / "b.jpg") as after:
-        assert (before.format, after.format) == ("MPO", "JPEG")
-        assert after.quantization == before.quantization
+        assert ((before.format, after.format), after.quantization) == (("MPO", "JPEG"), before.quantization)
 
 
 @pytest.mark.parametrize("profile", [None, PROFILE, b"no profile" * 20])
 @pytest.mark.parametrize("extension", [".jpg", ".tif"])
 def test_cmyk_becomes_rgb_and_says_so(tmp_path: Path, extension: str, profile: bytes | None) -> None:
-    picture = Image.new("CMYK", (16, 16), (255, 0, 255, 0))
-    picture.save(tmp_path / f"a{extension}", icc_profile=profile)
+    Image.new("CMYK", (16, 16), (255, 0, 255, 0)).save(tmp_path / f"a{extension}", icc_profile=profile)
     photo, _ = through(tmp_path / f"a{extension}", tmp_path / "b.jpg")
     assert photo.losses == ("CMYK becomes RGB",)
     assert np.abs(np.subtract(photo.pixels, (0, 255, 0))).max() <= 3
@@ -238,8 +214,6 @@ def test_cmyk_becomes_rgb_and_says_so(tmp_path: Path, extension: str, profile: b
 
 
 # ---------------------------------------------------------------- what belongs to the pixels
-
-
 @pytest.mark.parametrize("extension", [".jpg", ".png", ".tif", ".webp"])
 def test_exif_profile_and_resolution_are_kept(tmp_path: Path, extension: str) -> None:
     with Image.open(COFFEE) as photo:
@@ -247,31 +221,27 @@ def test_exif_profile_and_resolution_are_kept(tmp_path: Path, extension: str) ->
         photo.resize((31, 20)).save(tmp_path / "a.jpg", **options)
     photo, losses = through(tmp_path / "a.jpg", tmp_path / f"b{extension}")
     assert not losses
-    assert photo.pixels.shape == (31, 20, 3)
-    assert photo.stored_size == (31, 20)
+    assert (photo.pixels.shape, photo.stored_size) == ((31, 20, 3), (31, 20))
     with Image.open(tmp_path / f"b{extension}") as image:
-        assert image.size == (20, 31)
-        assert image.info["icc_profile"] == PROFILE
+        assert (image.size, image.info["icc_profile"]) == ((20, 31), PROFILE)
         if extension != ".webp":
             assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
         exif = image.getexif()
-        assert exif[ExifTags.Base.Make] == "Camera"
-        assert exif[ExifTags.Base.Orientation] == 1
+        assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation]) == ("Camera", 1)
         assert exif.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
         assert exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] == 20
 
 
 def test_the_thumbnail_of_the_uncompleted_photo_is_left_out(tmp_path: Path) -> None:
-    thumbnail = io.BytesIO()
-    Image.new("RGB", (16, 16), "red").save(thumbnail, "JPEG")
+    thumbnail = encode(Image.new("RGB", (16, 16), "red"), "JPEG")
     # IFD0 without tags, then IFD1 with the offset (38) and the length of a thumbnail
     first = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HI", 0, 14)
-    entries = struct.pack("<HHII", 513, 4, 1, 44) + struct.pack("<HHII", 514, 4, 1, len(thumbnail.getvalue()))
-    block = first + struct.pack("<H", 2) + entries + struct.pack("<I", 0) + thumbnail.getvalue()
+    entries = struct.pack("<HHII", 513, 4, 1, 44) + struct.pack("<HHII", 514, 4, 1, len(thumbnail))
+    block = first + struct.pack("<H", 2) + entries + struct.pack("<I", 0) + thumbnail
     Image.new("RGB", (31, 20)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + block)
     assert Image.open(tmp_path / "a.jpg").getexif().get_ifd(ExifTags.IFD.IFD1)
     through(tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert thumbnail.getvalue() not in (tmp_path / "b.jpg").read_bytes()
+    assert thumbnail not in (tmp_path / "b.jpg").read_bytes()
 
 
 def test_tags_of_a_tiffs_layout_do_not_leak_into_other_files(tmp_path: Path) -> None:
@@ -305,8 +275,7 @@ def test_a_jpeg_is_compressed_as_its_source(tmp_path: Path, quality: int, subsam
         photo.resize((300, 200)).save(tmp_path / "a.jpg", **options)
     through(tmp_path / "a.jpg", tmp_path / "b.jpg")
     with Image.open(tmp_path / "a.jpg") as before, Image.open(tmp_path / "b.jpg") as after:
-        assert after.quantization == before.quantization
-        assert after.layer == before.layer
+        assert (after.quantization, after.layer) == (before.quantization, before.layer)
         assert bool(after.info.get("progressive")) is progressive
     sizes = [(tmp_path / name).stat().st_size for name in ("a.jpg", "b.jpg")]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
@@ -317,13 +286,10 @@ def test_a_grey_jpeg_stays_grey(tmp_path: Path) -> None:
     photo, _ = through(tmp_path / "a.jpg", tmp_path / "b.jpg")
     assert photo.pixels.shape == (200, 300)
     with Image.open(tmp_path / "a.jpg") as before, Image.open(tmp_path / "b.jpg") as after:
-        assert after.mode == "L"
-        assert after.quantization == before.quantization
+        assert (after.mode, after.quantization) == ("L", before.quantization)
 
 
 # ---------------------------------------------------------------- damage
-
-
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -336,9 +302,8 @@ def test_a_grey_jpeg_stays_grey(tmp_path: Path) -> None:
 )
 def test_damage_is_reported_in_one_line(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(PhotoError, match=reason) as caught:
+    with one_line(reason, PhotoError) as caught:
         read_photo_file(tmp_path / name, pixel_limit=100_000_000)
-    assert len(str(caught.value).splitlines()) == 1
     assert isinstance(caught.value, PhotoTooLargeError) == (name == "bomb.png")
 
 
@@ -367,9 +332,8 @@ def test_random_damage_never_raises_anything_but_an_error_for_people(tmp_path: P
 def test_what_cannot_be_written_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
-    with pytest.raises(OnarError, match="cannot write") as caught:
+    with one_line("cannot write"):
         write_photo_file(tmp_path / name, read_photo_file(COFFEE))
-    assert len(str(caught.value).splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 

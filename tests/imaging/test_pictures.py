@@ -11,8 +11,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from onar import Inpainter, UsageError
-from onar.cli import main
 from tests.imaging.test_photo_file import camera_exif, noise
+from tests.support.runs import run_onar
 
 INPAINTER = Inpainter.load("pyramid")
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -63,8 +63,6 @@ def completed(file: io.BytesIO) -> Image.Image:
 
 
 # ---------------------------------------------------------------- upright
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", SAVERS)
 def test_a_turned_picture_is_filled_upright(kind: str, orientation: int) -> None:
@@ -82,10 +80,9 @@ def test_the_picture_is_what_the_command_makes_of_the_file(tmp_path: Path, kind:
     file = file_of(kind)
     (tmp_path / f"a.{FILES[kind]}").write_bytes(file.getvalue())
     mask_of((24, 36)).save(tmp_path / "m.png")
-    names = [str(tmp_path / name) for name in (f"a.{FILES[kind]}", "m.png", "b.png")]
-    with pytest.raises(SystemExit):
-        main(["complete", names[0], "--mask", names[1], "--output", names[2], "--weights", "pyramid"])
-    assert np.array_equal(np.asarray(Image.open(names[2])), np.asarray(completed(file)))
+    photo, mask, output = (tmp_path / name for name in (f"a.{FILES[kind]}", "m.png", "b.png"))
+    run_onar("complete", photo, "--mask", mask, "--output", output, "--weights", "pyramid")
+    assert np.array_equal(np.asarray(Image.open(output)), np.asarray(completed(file)))
 
 
 def test_a_mask_of_the_stored_size_is_refused_with_the_reason() -> None:
@@ -94,8 +91,6 @@ def test_a_mask_of_the_stored_size_is_refused_with_the_reason() -> None:
 
 
 # ---------------------------------------------------------------- what is carried
-
-
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("target", SAVERS)
 @pytest.mark.parametrize("kind", SAVERS)
@@ -104,10 +99,8 @@ def test_what_a_file_says_is_in_the_file_that_is_saved(tmp_path: Path, kind: str
     path = tmp_path / f"a.{FILES[target]}"
     result.save(path)
     with Image.open(path) as read:
-        assert read.size == (24, 36)
-        assert artist_of(read) == ARTIST
-        assert read.getexif().get(ExifTags.Base.Orientation, 1) == 1
-        assert read.info["icc_profile"] == PROFILE
+        assert (read.size, artist_of(read)) == ((24, 36), ARTIST)
+        assert (read.getexif().get(ExifTags.Base.Orientation, 1), read.info["icc_profile"]) == (1, PROFILE)
         if "WEBP" not in (kind, target):
             assert np.allclose([float(value) for value in read.info["dpi"]], 300, atol=0.02)
         xmp = read.info.get("xmp") or read.info["XML:com.adobe.xmp"]
@@ -142,15 +135,13 @@ def test_what_is_given_to_save_wins_and_streams_and_copies_work(tmp_path: Path) 
     result.save(stream, "jpeg", exif=b"", dpi=(72, 72))
     read = Image.open(stream)
     assert "exif" not in read.info
-    assert read.info["dpi"] == (72, 72)
-    assert read.info["icc_profile"] == PROFILE
-    assert result.copy().info == result.info
-    assert result.resize((3, 4)).size == (3, 4)
+    assert (read.info["dpi"], read.info["icc_profile"]) == ((72, 72), PROFILE)
+    assert (result.copy().info, result.resize((3, 4)).size) == (result.info, (3, 4))
     for twin in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
         twin.save(tmp_path / "a.png")
         assert artist_of(Image.open(tmp_path / "a.png")) == ARTIST
-    result.save(tmp_path / "a.bmp")
-    result.save(tmp_path / "a.gif")
+    for kind in ("bmp", "gif"):
+        result.save(tmp_path / f"a.{kind}")
 
 
 def test_xmp_that_a_jpeg_cannot_hold_does_not_stop_it() -> None:
@@ -176,8 +167,6 @@ def test_a_makers_note_stays_byte_for_byte() -> None:
 
 
 # ---------------------------------------------------------------- a colour that is transparent
-
-
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_pixels_of_a_transparent_colour_are_neither_seen_nor_filled(mode: str) -> None:
     pixels = np.full((24, 36, 3), 90, np.uint8)
@@ -190,8 +179,7 @@ def test_pixels_of_a_transparent_colour_are_neither_seen_nor_filled(mode: str) -
     assert np.array_equal(np.asarray(result), np.asarray(photo))  # the fill is the grey beside it, without the white
     file = io.BytesIO()
     result.save(file, "PNG")
-    opaque = np.asarray(Image.open(file).convert("RGBA"))[..., 3] == 255
-    assert np.array_equal(opaque, pixels[..., 0] == 90)
+    assert np.array_equal(np.asarray(Image.open(file).convert("RGBA"))[..., 3] == 255, pixels[..., 0] == 90)
 
 
 def test_no_fill_is_transparent_by_chance() -> None:
@@ -200,5 +188,4 @@ def test_no_fill_is_transparent_by_chance() -> None:
     photo.info["transparency"] = (90, 90, 90)
     mask = Image.new("L", photo.size)
     mask.paste(255, (0, 0, 2, 2))
-    result = INPAINTER(photo, mask)
-    assert result.getpixel((0, 0)) != (90, 90, 90)
+    assert INPAINTER(photo, mask).getpixel((0, 0)) != (90, 90, 90)

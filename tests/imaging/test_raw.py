@@ -34,9 +34,8 @@ def test_a_dng_is_refused_whatever_its_name(tmp_path: Path, name: str, inner: in
     for read in (read_photo_file, read_mask, read_photo):
         with pytest.raises(NotAPhotoError) as caught:
             read(path)
-        assert str(caught.value) == (
-            f"{path}: a camera's raw file (DNG), not developed yet: export TIFF, PNG or JPEG from a raw converter"
-        )
+        advice = "export TIFF, PNG or JPEG from a raw converter"
+        assert str(caught.value) == f"{path}: a camera's raw file (DNG), not developed yet: {advice}"
 
 
 @pytest.mark.parametrize("name", ["a.nef", "a.ARW", "a.cr2", "a.pef", "a.dng"])

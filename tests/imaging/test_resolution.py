@@ -1,6 +1,5 @@
 """A result has the resolution of its file, and none if the file has none."""
 
-import io
 import struct
 import zlib
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 from onar.imaging.formats.resolution import whole_numbers
 from onar.imaging.photo_file import read_photo_file, write_photo_file
 from tests.imaging.test_metadata import COFFEE
+from tests.support.pictures import encode
 
 X, Y, UNIT = 0x011A, 0x011B, 0x0128
 
@@ -24,11 +24,10 @@ def picture() -> Image.Image:
 
 def jpeg(folder: Path, jfif: tuple[int, int, int] | None = None, exif: tuple[int, int, int] | None = None) -> Path:
     """A photo with the unit and two numbers of JFIF, and the two numbers and the unit of EXIF."""
-    file, block = io.BytesIO(), Image.Exif()
+    block = Image.Exif()
     if exif:
         block[X], block[Y], block[UNIT] = IFDRational(exif[0]), IFDRational(exif[1]), exif[2]
-    picture().save(file, "JPEG", exif=block)
-    content = file.getvalue()
+    content = encode(picture(), "JPEG", exif=block)
     content = content[:13] + struct.pack(">BHH", *jfif) + content[18:] if jfif else content[:2] + content[20:]
     (folder / "a.jpg").write_bytes(content)
     return folder / "a.jpg"
@@ -87,31 +86,25 @@ def test_a_jpeg_keeps_what_it_says_of_its_resolution(
 
 
 @pytest.mark.parametrize("tags", [None, ((1, 1), (1, 1), 1), ((4, 1), (3, 1), 1), ((300, 1), (300, 1), 2)])
-def test_a_tiff_file_keeps_what_it_says_of_its_resolution(
-    tmp_path: Path, tags: tuple[tuple[int, int], tuple[int, int], int] | None
-) -> None:
+def test_a_tiff_keeps_its_resolution(tmp_path: Path, tags: tuple[tuple[int, int], tuple[int, int], int] | None) -> None:
     if tags is None:
         picture().save(tmp_path / "a.tif")
     else:
-        tifffile.imwrite(
-            tmp_path / "a.tif", np.asarray(picture()), resolution=tags[:2], resolutionunit=tags[2], metadata=None
-        )
+        said = {"resolution": tags[:2], "resolutionunit": tags[2]}
+        tifffile.imwrite(tmp_path / "a.tif", np.asarray(picture()), metadata=None, **said)
     assert tiff_of(through(tmp_path / "a.tif", ".tif")) == (tags or (None, None, None))
 
 
 @pytest.mark.parametrize("unit", [0, 1])
 def test_a_png_keeps_what_it_says_of_its_resolution(tmp_path: Path, unit: int) -> None:
-    file = io.BytesIO()
-    picture().save(file, "PNG", dpi=(300, 150))
-    content = bytearray(file.getvalue())
+    content = bytearray(encode(picture(), dpi=(300, 150)))
     at = content.index(b"pHYs")
     content[at + 12] = unit
     content[at + 13 : at + 17] = struct.pack(">I", zlib.crc32(content[at : at + 13]))
     (tmp_path / "a.png").write_bytes(content)
     with Image.open(tmp_path / "a.png") as before, Image.open(through(tmp_path / "a.png", ".png")) as after:
         assert after.info == before.info
-    in_jpeg = jfif_of(through(tmp_path / "a.png", ".jpg"))
-    assert in_jpeg == ((1, 300, 150) if unit else (0, 11811, 5906))
+    assert jfif_of(through(tmp_path / "a.png", ".jpg")) == ((1, 300, 150) if unit else (0, 11811, 5906))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +116,6 @@ def test_a_png_keeps_what_it_says_of_its_resolution(tmp_path: Path, unit: int) -
         ((1e9, 1.0), 65535, (65535, 1)),
     ],
 )
-def test_an_aspect_becomes_whole_numbers_that_fit(
-    aspect: tuple[float, float], most: int, expected: tuple[int, int]
-) -> None:
+def test_an_aspect_becomes_fitting_integers(aspect: tuple[float, float], most: int, expected: tuple[int, int]) -> None:
     across, down = whole_numbers((float(aspect[0]), float(aspect[1])), most)
     assert (across, down) == pytest.approx(expected, abs=1)

@@ -13,6 +13,7 @@ from onar.imaging.formats import exif
 from onar.imaging.images import PhotoError, open_photo, read_mask, read_photo
 from onar.imaging.photo_file import Photo, read_photo_file
 from tests.conftest import PHOTOS
+from tests.support.runs import one_line
 
 HEIGHT, WIDTH = 37, 53
 
@@ -23,8 +24,7 @@ def photo(channels: int = 1) -> NDArray[np.float64]:
     pixels = np.asarray(picture.convert("L" if channels < 3 else "RGB")) / 255
     if channels in (1, 3):
         return pixels
-    alpha = np.tile(np.linspace(0, 1, WIDTH), (HEIGHT, 1))
-    return np.dstack([pixels, alpha])
+    return np.dstack([pixels, np.tile(np.linspace(0, 1, WIDTH), (HEIGHT, 1))])
 
 
 def stored(channels: int, kind: str) -> NDArray[np.generic]:
@@ -62,8 +62,6 @@ def in_levels(result: Photo) -> NDArray[np.float64]:
 
 
 # ---------------------------------------------------------------- every way to store
-
-
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize(
     "kind", ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
@@ -135,12 +133,8 @@ def test_colours_that_were_multiplied_by_their_alpha_are_read_as_they_were(tmp_p
     whole = photo(4)
     colours, alpha = whole[..., :3], whole[..., 3:]
     white = np.iinfo(kind).max
-    path = write(
-        tmp_path / "a.tif",
-        np.rint(np.dstack([colours * alpha, alpha]) * white).astype(kind),
-        extrasamples=["assocalpha"],
-        planarconfig="separate",
-    )
+    multiplied = np.rint(np.dstack([colours * alpha, alpha]) * white).astype(kind)
+    path = write(tmp_path / "a.tif", multiplied, extrasamples=["assocalpha"], planarconfig="separate")
     result = in_levels(read_photo_file(path))
     opaque = alpha[..., 0] > 0.5
     assert np.abs(result[opaque] - whole[opaque]).max() <= 3 / 255
@@ -160,20 +154,15 @@ def test_a_turned_photo_is_set_upright_at_every_depth(tmp_path: Path, kind: str,
 
 
 # ---------------------------------------------------------------- what is white
-
-
 @pytest.mark.parametrize("brightest", [1.02, 1.6, 9.0])
 def test_floats_above_one_are_clipped_and_not_taken_for_another_scale(tmp_path: Path, brightest: float) -> None:
     numbers = photo().astype(np.float32)
     numbers[0, :5], numbers[1, :5], numbers[2, 0] = brightest, -0.1, np.nan
     result = read_photo_file(write(tmp_path / "a.tif", numbers))
-    assert (result.pixels[0, :5] == 65535).all()
-    assert (result.pixels[1, :5] == 0).all()
+    assert result.pixels[:2, :5].tolist() == [[65535] * 5, [0] * 5]
     assert np.abs(in_levels(result)[3:] - photo()[3:]).max() < 1e-4
-    assert result.losses == (
-        "its values of type float32 become integers of 16 bits",
-        "values below black or above white, 1, are clipped",
-    )
+    clipped = "values below black or above white, 1, are clipped"
+    assert result.losses == ("its values of type float32 become integers of 16 bits", clipped)
 
 
 def test_large_integers_that_hold_16_bits_keep_them(tmp_path: Path) -> None:
@@ -198,14 +187,11 @@ def test_unused_bits_are_not_seen_by_networks(tmp_path: Path) -> None:
         (np.full((4, 4), 1j, np.complex64), "its pixels are values of 64 bits: save it with 8 or 16 bits"),
     ],
 )
-def test_what_cannot_be_read_right_is_refused_by_name(
-    tmp_path: Path, numbers: NDArray[np.generic], reason: str
-) -> None:
+def test_what_cannot_be_read_right_is_refused(tmp_path: Path, numbers: NDArray[np.generic], reason: str) -> None:
     path = write(tmp_path / "a.tif", numbers)
     for read in (read_photo_file, read_photo, read_mask):
-        with pytest.raises(PhotoError, match=rf"a\.tif: {reason}") as caught:
+        with one_line(rf"a\.tif: {reason}", PhotoError):
             read(path)
-        assert len(str(caught.value).splitlines()) == 1
 
 
 def test_what_pillow_drops_without_a_word_is_said(tmp_path: Path) -> None:
@@ -260,13 +246,10 @@ def test_reading_many_files_leaves_nothing_behind_in_the_process(tmp_path: Path)
 
 
 # ---------------------------------------------------------------- YCbCr, and many bytes
-
-
 def ycbcr_rows(across: int, down: int) -> bytes:
     """The photo as YCbCr with colours for blocks of N pixels, as TIFF stores it without compression."""
     colours = np.asarray(Image.open(PHOTOS / "skimage_coffee.jpg").resize((WIDTH, HEIGHT)).convert("YCbCr"), float)
-    margin = ((0, -HEIGHT % down), (0, -WIDTH % across), (0, 0))
-    padded = np.pad(colours, margin, mode="edge")
+    padded = np.pad(colours, ((0, -HEIGHT % down), (0, -WIDTH % across), (0, 0)), mode="edge")
     rows, columns = padded.shape[0] // down, padded.shape[1] // across
     blocks = padded.reshape(rows, down, columns, across, 3).transpose(0, 2, 1, 3, 4)
     brightness = blocks[..., 0].reshape(rows, columns, -1)

@@ -36,8 +36,7 @@ def test_a_batch_gives_what_its_photos_give_alone(backend: Backend) -> None:
     known = np.concatenate([known_from_mask(mask) for mask in masks])
     frames = np.stack(photos).astype(np.float32) / 255 * known[..., None]
     together = backend(frames, known)
-    assert together.shape == frames.shape
-    assert together.dtype == np.float32
+    assert (together.shape, together.dtype) == (frames.shape, np.float32)
     for number in range(3):
         (alone,) = backend(frames[number : number + 1], known[number : number + 1])
         assert together[number] == pytest.approx(alone, abs=1e-5)

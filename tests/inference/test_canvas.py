@@ -78,8 +78,7 @@ def random_holes(height: int, width: int, rng: np.random.Generator, count: int, 
     canvas = np.zeros((height, width), np.uint8)
     centre = rng.uniform(0.2, 0.8, 2)
     for _ in range(count):
-        place = centre + spread * (rng.random(2) - centre)
-        start = (place * (width, height)).astype(int)
+        start = ((centre + spread * (rng.random(2) - centre)) * (width, height)).astype(int)
         radius = int(rng.integers(1, 10) * (6 if rng.random() < 0.1 else 1))
         if rng.random() < 0.3:
             cv2.line(canvas, start.tolist(), (start + rng.integers(-150, 150, 2)).tolist(), 1, radius)
@@ -100,8 +99,6 @@ def difference(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> int:
 
 
 # ---------------------------------------------------------------- what it costs
-
-
 @pytest.mark.parametrize("count", [1, 9, 144, 1000])
 @pytest.mark.parametrize("strategy", ["auto", "whole"])
 def test_a_photo_that_the_network_takes_whole_is_taken_once(counting: Counting, count: int, strategy: str) -> None:
@@ -117,9 +114,7 @@ def test_holes_too_deep_for_the_network_cost_a_third_more_however_many_there_are
 
 @pytest.mark.parametrize("count", [1, 9, 144, 1000])
 @pytest.mark.parametrize(("height", "width", "strategy"), [(900, 900, "crop"), (1400, 2000, "auto")])
-def test_small_holes_cost_a_small_window_each_or_less(
-    counting: Counting, count: int, height: int, width: int, strategy: str
-) -> None:
+def test_small_holes_cost_small_windows(counting: Counting, count: int, height: int, width: int, strategy: str) -> None:
     complete(counting, photo_of(height, width), discs(height, width, count), strategy)
     assert counting.pixels <= min(count * STEP * STEP, 1.5 * height * width)
     assert len(counting.passes) <= 4 + counting.pixels / LIMIT**2
@@ -134,8 +129,7 @@ def pixels_in_windows(hole: np.ndarray) -> int:
     for label in range(1, count):
         left, top, width, height, _ = stats[label].tolist()
         box = Box(top, left, top + height, left + width)
-        depth = depths[box.slices][labels[box.slices] == label].max()
-        margin, min_side = rules.context(depth, TRAINING_SIZE)
+        margin, min_side = rules.context(depths[box.slices][labels[box.slices] == label].max(), TRAINING_SIZE)
         covered[round_up(box.grown(margin, photo, min_side), photo, STEP).slices] = True
     return int(covered.sum())
 
@@ -178,8 +172,6 @@ def test_thin_holes_and_no_holes_cost_nothing(counting: Counting) -> None:
 
 
 # ---------------------------------------------------------------- what the result does not depend on
-
-
 def test_thin_holes_are_filled_as_the_pyramid_fills_them_in_the_whole_photo(counting: Counting) -> None:
     for seed, (height, width) in enumerate([(700, 901), (1200, 333), (37, 513), (3000, 20)]):
         photo, rng = photo_of(height, width), np.random.default_rng(seed)
@@ -222,8 +214,6 @@ def test_pixels_under_holes_do_not_matter(network: Backend, strategy: str) -> No
 
 
 # ---------------------------------------------------------------- what cannot be
-
-
 @pytest.mark.parametrize("size", [0, -4])
 def test_a_box_is_not_cut_into_pieces_of_no_pixels(size: int) -> None:
     with pytest.raises(ValueError, match=f"pieces of {size} pixels"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 from onar import Inpainter
-from onar.cli import main
 from onar.fills.pyramid import Frame
 from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
@@ -24,6 +22,8 @@ from onar.serve.editor.tasks import fill_hole, save_photo
 from onar.serve.http.uploads import Upload
 from onar.serve.weights import WeightsShelf
 from tests.conftest import PHOTOS
+from tests.support.pictures import encode
+from tests.support.runs import run_onar
 
 HEIGHT, WIDTH = 90, 120
 HOLE = np.zeros((HEIGHT, WIDTH), bool)
@@ -80,8 +80,7 @@ def test_an_array_that_is_grey_in_three_channels_stays_grey(bits: int, texture: 
 def test_a_photo_with_a_coloured_pixel_gets_colours() -> None:
     photo = in_colour()
     photo[5, 5] = 90, 120, 90
-    completed = colourful()(photo, HOLE, texture="network")
-    assert np.ptp(completed[HOLE].astype(int), axis=1).max() > 50
+    assert np.ptp(colourful()(photo, HOLE, texture="network")[HOLE].astype(int), axis=1).max() > 50
 
 
 def test_colours_under_transparency_do_not_count() -> None:
@@ -96,27 +95,19 @@ def test_colours_under_transparency_do_not_count() -> None:
 
 
 # ---------------------------------------------------------------- files
-
-
-def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
-
-
 GREY = Image.fromarray(BRIGHT)
 STORED: dict[str, Callable[[], bytes]] = {
     "rgb.png": lambda: png(in_colour()),
     "rgb16.png": lambda: png(in_colour(16)),
     "rgb12.png": lambda: png(in_colour(12)),
     "rgba.png": lambda: png(np.dstack([in_colour(), np.where(BRIGHT > 200, 255, 128).astype(np.uint8)])),
-    "palette.png": lambda: saved(GREY.convert("RGB").quantize(200), "PNG"),
-    "one.png": lambda: saved(GREY, "PNG"),
+    "palette.png": lambda: encode(GREY.convert("RGB").quantize(200), "PNG"),
+    "one.png": lambda: encode(GREY, "PNG"),
     "one16.png": lambda: png(BRIGHT.astype(np.uint16) * 257),
-    "la.png": lambda: saved(GREY.convert("LA"), "PNG"),
-    "rgb.jpg": lambda: saved(GREY.convert("RGB"), "JPEG", quality=60),
-    "rgb.webp": lambda: saved(GREY.convert("RGB"), "WEBP", quality=70),
-    "rgb.tif": lambda: saved(GREY.convert("RGB"), "TIFF"),
+    "la.png": lambda: encode(GREY.convert("LA"), "PNG"),
+    "rgb.jpg": lambda: encode(GREY.convert("RGB"), "JPEG", quality=60),
+    "rgb.webp": lambda: encode(GREY.convert("RGB"), "WEBP", quality=70),
+    "rgb.tif": lambda: encode(GREY.convert("RGB"), "TIFF"),
 }
 
 
@@ -126,9 +117,7 @@ def test_a_file_of_any_kind_stays_grey(name: str, tmp_path: Path, monkeypatch: p
     photo, mask, output = tmp_path / name, tmp_path / "mask.png", tmp_path / f"out{Path(name).suffix}"
     photo.write_bytes(STORED[name]())
     mask.write_bytes(mask_file())
-    arguments = ["complete", photo, "--mask", mask, "--output", output, "--texture", "network"]
-    with pytest.raises(SystemExit, match="0"):
-        main([*map(str, arguments)])
+    run_onar("complete", photo, "--mask", mask, "--output", output, "--texture", "network")
     filled = read_photo_file(output).pixels
     if filled.ndim == 3:
         # JPEG is compressed again; the others hold what was filled.
@@ -145,8 +134,7 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> WeightsShelf:
 def test_a_server_answers_in_grey(weights: WeightsShelf) -> None:
     upload = Upload(photo=png(in_colour(16)), mask=mask_file(), texture="network")
     answer = complete_upload(upload, weights, ServeConfig())
-    filled = read_photo_file(PhotoBytes("the answer", answer.content)).pixels
-    assert is_filled_in_grey(in_colour(16), filled)
+    assert is_filled_in_grey(in_colour(16), read_photo_file(PhotoBytes("the answer", answer.content)).pixels)
 
 
 def test_holes_that_the_page_fills_one_by_one_are_grey(weights: WeightsShelf) -> None:
@@ -154,13 +142,11 @@ def test_holes_that_the_page_fills_one_by_one_are_grey(weights: WeightsShelf) ->
     other = np.zeros((24, 24), bool)
     other[2:22, 2:22] = True
     # The hole first: under it are colours, which would be known to the fill of another hole.
-    first = fill_hole(
-        FillUpload(photo=photo, mask=mask_file(HOLE[20:60, 30:80]), at="30,20", texture="network"), weights, config
-    )
+    upload = FillUpload(photo=photo, mask=mask_file(HOLE[20:60, 30:80]), at="30,20", texture="network")
+    first = fill_hole(upload, weights, config)
     earlier = {"earlier": [first.content], "earlier_at": ["30,20"]}
-    second = fill_hole(
-        FillUpload(photo=photo, mask=mask_file(other), at="90,62", texture="network", **earlier), weights, config
-    )
+    upload = FillUpload(photo=photo, mask=mask_file(other), at="90,62", texture="network", **earlier)
+    second = fill_hole(upload, weights, config)
     both = {"earlier": [first.content, second.content], "earlier_at": ["30,20", "90,62"]}
     result = read_photo_file(PhotoBytes("the result", save_photo(SaveUpload(photo=photo, **both), config).content))
     assert np.ptp(result.pixels.astype(int), axis=2).max() == 0

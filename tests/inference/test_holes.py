@@ -18,8 +18,6 @@ HOLE[20:40, 30:60] = True
 
 
 # ---------------------------------------------------------------- erased holes
-
-
 def erased(hole: np.ndarray, softness: float, opacity: int = 255) -> np.ndarray:
     """The alpha of a photo after a brush with a soft edge went over a hole."""
     left = cv2.GaussianBlur(np.where(hole, 0.0, 1.0), None, softness) if softness else np.where(hole, 0.0, 1.0)
@@ -57,7 +55,6 @@ def test_with_hard_edges_what_is_erased_is_the_hole(seed: int) -> None:
 
 
 # ---------------------------------------------------------------- strokes on a transparent layer
-
 COLOURS = ["black", "white", "red", "lime", "blue", "yellow", "gray", "#102030", "#808080"]
 
 
@@ -75,8 +72,7 @@ def test_strokes_of_several_colours_with_soft_edges_are_holes_where_they_cover_h
     draw.line((5, 5, 70, 50), fill=(255, 0, 0, 255), width=7)
     draw.line((70, 5, 5, 50), fill=(255, 255, 0, 255), width=7)
     draw.line((5, 30, 70, 30), fill=(0, 0, 90, 100), width=5)
-    opacity = np.asarray(layer.getchannel("A"))
-    assert np.array_equal(as_holes(layer), opacity >= 128)
+    assert np.array_equal(as_holes(layer), np.asarray(layer.getchannel("A")) >= 128)
 
 
 def test_a_mask_of_black_and_white_is_one_though_it_is_transparent_in_part() -> None:
@@ -89,8 +85,7 @@ def test_a_mask_of_black_and_white_is_one_though_it_is_transparent_in_part() -> 
 
 
 def test_a_mask_in_memory_is_set_upright_as_one_in_a_file_is() -> None:
-    mask = Image.fromarray(HOLE.astype(np.uint8) * 255)
-    lying = mask.transpose(Image.Transpose.ROTATE_90)
+    lying = Image.fromarray(HOLE.astype(np.uint8) * 255).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[274] = 6
     lying.info["exif"] = exif.tobytes()
@@ -98,8 +93,6 @@ def test_a_mask_in_memory_is_set_upright_as_one_in_a_file_is() -> None:
 
 
 # ---------------------------------------------------------------- masks of another size
-
-
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_a_smaller_mask_is_enlarged_by_whole_pixels(factor: int) -> None:
     mask = random_mask(30, 40, rng=np.random.default_rng(0))
@@ -128,8 +121,6 @@ def test_halves_of_odd_sizes_fit_and_other_proportions_do_not(size: tuple[int, i
 
 
 # ---------------------------------------------------------------- masks of more than 8 bits
-
-
 @pytest.mark.parametrize("white", [255, 65535])
 @pytest.mark.parametrize("kind", ["uint16", "int32", "uint32", "int64", "uint64"])
 def test_a_mask_of_wider_integers_is_a_hole_where_it_is_white(kind: str, white: int) -> None:

@@ -19,11 +19,8 @@ from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, 
 
 def filled(photo: Bytes, hole: Holes, radius: int, seed: int) -> dict[str, Any]:
     """The fill of Python, for JSON."""
-    arrays = {
-        "photo": photo,
-        "hole": (255 * hole).astype(np.uint8),
-        "filled": fill_with_patches(photo, hole, radius, seed),
-    }
+    filled = fill_with_patches(photo, hole, radius, seed)
+    arrays = {"photo": photo, "hole": (255 * hole).astype(np.uint8), "filled": filled}
     texts = {key: base64.b64encode(array.tobytes()).decode() for key, array in arrays.items()}
     return {"height": hole.shape[0], "width": hole.shape[1], "radius": radius, "seed": seed, **texts}
 
@@ -32,9 +29,8 @@ def random_fill(seed: int) -> dict[str, Any]:
     """A photo of any shape with holes at its borders, filled by Python."""
     rng = np.random.default_rng(seed)
     height, width = random_size(rng, 300)
-    return filled(
-        random_photo(height, width, rng), random_hole(height, width, rng), radius=int(rng.integers(1, 6)), seed=seed
-    )
+    photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
+    return filled(photo, hole, radius=int(rng.integers(1, 6)), seed=seed)
 
 
 def compare(fills: list[dict[str, Any]], folder: Path) -> None:

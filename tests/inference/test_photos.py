@@ -18,7 +18,7 @@ from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.http.uploads import Upload
 from onar.serve.weights import WeightsShelf
-from tests.support.server import a_hole, a_photo, encode
+from tests.support.pictures import a_hole, a_photo, encode
 
 MASK = a_hole().astype(np.uint8) * 255
 
@@ -79,9 +79,7 @@ def test_photo_and_mask_of_different_sizes_are_refused(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("wanted", ["same", "png", "jpeg"])
-def test_files_and_uploads_get_the_same_result_and_notes(
-    tmp_path: Path, name: str, mode: str, mask: np.ndarray, wanted: str
-) -> None:
+def test_files_and_uploads_get_one_result(tmp_path: Path, name: str, mode: str, mask: np.ndarray, wanted: str) -> None:
     saved(tmp_path, name, mode)
     Image.fromarray(mask).save(tmp_path / "m.png")
     ending = Path(name).suffix if wanted == "same" else {"png": ".png", "jpeg": ".jpg"}[wanted]

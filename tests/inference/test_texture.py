@@ -33,10 +33,14 @@ def inpainter() -> Inpainter:
     return Inpainter.load(device="cpu")
 
 
+def bundled_photo(name: str) -> np.ndarray:
+    (path,) = bundled_photos().glob(f"*{name}*.jpg")
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
-    (path,) = bundled_photos().glob("*kitten*.jpg")
-    return np.asarray(Image.open(path).convert("RGB"))[:320, :320]
+    return bundled_photo("kitten")[:320, :320]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +56,7 @@ def contrast(photo: np.ndarray, where: np.ndarray) -> float:
 
 
 def test_a_deep_hole_has_the_contrast_of_the_rest_of_the_photo_and_known_pixels_stay(inpainter, hole) -> None:
-    (path,) = bundled_photos().glob("*spices*.jpg")
-    spices = np.asarray(Image.open(path).convert("RGB"))[:320, :320]
+    spices = bundled_photo("spices")[:320, :320]
     textured = inpainter(spices, hole, texture="patches")
     smooth = inpainter(spices, hole, texture="network")
     assert np.array_equal(textured[~hole], spices[~hole])
@@ -89,9 +92,7 @@ def test_thin_holes_and_the_pyramid_fill_stay_as_they_are(inpainter, photo, hole
     assert np.array_equal(pyramid(photo, hole), pyramid(photo, hole, texture="network"))
 
 
-def test_without_patchmatch_the_network_fills_alone_unless_patches_are_asked_for(
-    inpainter, photo, hole, monkeypatch
-) -> None:
+def test_without_patchmatch_the_network_fills_unless_patches_are_asked(inpainter, photo, hole, monkeypatch) -> None:
     alone = inpainter(photo, hole, texture="network")
     monkeypatch.setitem(sys.modules, "patchmatch.patch_match", None)
     assert np.array_equal(inpainter(photo, hole), alone)
@@ -142,8 +143,7 @@ def test_a_light_strip_with_a_hole_from_border_to_border_is_filled_lightly(inpai
     hole[:, 190 // scale : 410 // scale] = True
     if is_column:
         strip, hole = strip.transpose(1, 0, 2).copy(), hole.T.copy()
-    filled = inpainter(strip, hole, texture="patches")
-    assert abs(filled[hole].mean() - strip[~hole].mean()) < 15
+    assert abs(inpainter(strip, hole, texture="patches")[hole].mean() - strip[~hole].mean()) < 15
 
 
 def test_a_black_shape_on_light_ground_is_still_copied_black() -> None:
@@ -181,8 +181,7 @@ def test_windows_hold_every_hole_once_and_surroundings_to_copy_from() -> None:
 
 
 def test_very_deep_holes_get_the_contrast_of_the_photo_though_copied_at_a_lower_scale() -> None:
-    (path,) = bundled_photos().glob("*spices*.jpg")
-    spices = np.asarray(Image.open(path).convert("RGB"))[:440, :440]
+    spices = bundled_photo("spices")[:440, :440]
     hole = np.zeros(spices.shape[:2], bool)
     hole[100:340, 100:340] = True
     assert depth_of(hole) > rules.TEXTURE_DEPTH
@@ -194,9 +193,7 @@ def test_very_deep_holes_get_the_contrast_of_the_photo_though_copied_at_a_lower_
 
 
 def test_detail_comes_from_where_the_same_is_known() -> None:
-    (path,) = bundled_photos().glob("*spices*.jpg")
-    tile = np.asarray(Image.open(path).convert("RGB"))[:96, :96]
-    photo = np.tile(tile, (3, 3, 1))
+    photo = np.tile(bundled_photo("spices")[:96, :96], (3, 3, 1))
     hole = np.zeros(photo.shape[:2], bool)
     hole[112:180, 110:170] = True
     small, unknown = halve(photo, np.zeros_like(hole))[0], halve(photo, hole)[1]
@@ -315,8 +312,6 @@ def test_before_training_texture_is_copied_and_colours_are_the_networks() -> Non
 
 
 # ---------------------------------------------------------------- blending in tiles
-
-
 def three_fills(rng: np.random.Generator, height: int, width: int, kind: type[np.generic]) -> list[np.ndarray]:
     """A fill of a generator in that depth, two of patches in 8 bits, and the holes."""
     coarse = rng.integers(0, 256, (3, height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
@@ -348,8 +343,7 @@ def test_no_more_is_blended_at_once_than_a_tile_with_what_it_sees(monkeypatch) -
     hole[20:2900, 1500:2500] = True
     led = np.zeros((*hole.shape, 3), np.uint8)
     assert blend_in_tiles(blend, led, led, led, hole).shape == led.shape
-    most = texture.BLEND_TILE + 2 * texture.BLEND_SIGHT
-    assert max(max(shape) for shape in seen) <= most
+    assert max(max(shape) for shape in seen) <= texture.BLEND_TILE + 2 * texture.BLEND_SIGHT
     assert len(seen) == 6  # of nine tiles those with holes
 
 

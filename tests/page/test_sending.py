@@ -27,7 +27,8 @@ from tests.support.browser import (
     save_photo,
     shown,
 )
-from tests.support.server import COFFEE, Server, needs_page, running_server
+from tests.support.pictures import COFFEE
+from tests.support.server import Server, needs_page, running_server
 
 pytestmark = needs_page
 

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import struct
-import time
 import zlib
 from base64 import b64encode, encodebytes
 from collections.abc import Callable, Iterator
@@ -18,13 +17,13 @@ from urllib.parse import quote
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image, ImageCms
 
 from onar import Inpainter, PConvUNet
 from onar.checkpoint import save_weights
-from onar.cli import main
 from onar.errors import UsageError
 from onar.imaging.formats.endings import FORMATS
 from onar.imaging.formats.png import write_png
@@ -34,7 +33,9 @@ from onar.serve.config import ServeConfig
 from onar.serve.http.guard import check_exposure
 from tests.support import bad_requests
 from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
-from tests.support.server import Server, a_hole, a_mask, a_photo, encode, running_server, server_in_process
+from tests.support.pictures import a_hole, a_mask, a_photo, encode, written
+from tests.support.runs import has_ended, run_onar, wait_until
+from tests.support.server import Server, running_server, server_in_process
 
 pytestmark = pytest.mark.process
 
@@ -61,8 +62,7 @@ def server(weights: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def hasty_server() -> Iterator[Server]:
     """Has a key, and little time."""
-    flags = ("--no-page", "--time_limit", 0.5, "--auth", "ada:secret:word")
-    with running_server(*flags, ONAR_API_KEY="key") as server:
+    with running_server("--no-page", "--time_limit", 0.5, "--auth", "ada:secret:word", ONAR_API_KEY="key") as server:
         yield server
 
 
@@ -82,13 +82,9 @@ def pixels_of(response: httpx.Response) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- completing
-
-
 def test_the_answer_is_what_an_inpainter_returns(server: Server, weights: Path) -> None:
     expected = Inpainter.load(weights, device="cpu")(np.asarray(a_photo()), a_hole())
-    response = complete(server)
-    assert np.array_equal(pixels_of(response), expected)
-    assert response.headers["content-type"] == "image/png"
+    assert np.array_equal(pixels_of(complete(server)), expected)
 
 
 def test_json_in_base64_is_answered_like_a_form(server: Server) -> None:
@@ -133,10 +129,9 @@ def test_the_answer_has_the_format_of_the_photo(server: Server, kind: str) -> No
 
 
 def test_another_format_may_be_asked_for(server: Server) -> None:
-    response = complete(server, JPEG, format="png")
-    assert Image.open(io.BytesIO(response.content)).format == "PNG"
-    known = ~a_hole()
-    assert np.array_equal(pixels_of(response)[known], np.asarray(Image.open(io.BytesIO(JPEG)))[known])
+    answer = Image.open(io.BytesIO(complete(server, JPEG, format="png").content))
+    assert answer.format == "PNG"
+    assert np.array_equal(np.asarray(answer)[~a_hole()], np.asarray(Image.open(io.BytesIO(JPEG)))[~a_hole()])
 
 
 def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
@@ -144,9 +139,8 @@ def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
     exif[0x010F] = "Camera"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     stored = np.random.default_rng(0).integers(65536, size=(48, 64, 4), dtype=np.uint16)
-    file = io.BytesIO()
-    write_png(file, stored, exif=exif.tobytes(), icc_profile=profile)
-    photo = read_photo_file(PhotoBytes("answer", complete(server, file.getvalue()).content))
+    sent = written(write_png, stored, exif=exif.tobytes(), icc_profile=profile)
+    photo = read_photo_file(PhotoBytes("answer", complete(server, sent).content))
     assert np.array_equal(photo.pixels[~a_hole()], stored[..., :3][~a_hole()])
     assert np.array_equal(photo.alpha, stored[..., 3])
     assert photo.metadata.icc_profile == profile
@@ -163,15 +157,14 @@ def erased() -> np.ndarray:
 def test_mask_alpha_fills_erased_pixels_as_the_command_does(server: Server, weights: Path, tmp_path: Path) -> None:
     photo = encode(erased())
     (tmp_path / "photo.png").write_bytes(photo)
-    command = ["complete", str(tmp_path / "photo.png"), "--mask", "alpha", "--output", str(tmp_path / "out.png")]
-    with suppress(SystemExit):
-        main([*command, "--weights", str(weights), "--device", "cpu"])
+    command = "complete", tmp_path / "photo.png", "--mask", "alpha", "--output", tmp_path / "out.png"
+    run_onar(*command, "--weights", weights, "--device", "cpu")
+    in_form = send(server, url=PATH, files={"photo": photo}, data={"mask": "alpha"}).content
+    assert in_form == (tmp_path / "out.png").read_bytes()
     options = {"mask": "alpha", "dilate": 2}
-    in_form = send(server, url=PATH, files={"photo": photo}, data={"mask": "alpha"})
-    assert in_form.content == (tmp_path / "out.png").read_bytes()
-    dilated = send(server, url=PATH, files={"photo": photo}, data=options)
-    assert dilated.content not in (in_form.content, photo)
-    assert send(server, url=PATH, json={"photo": b64encode(photo).decode(), **options}).content == dilated.content
+    dilated = send(server, url=PATH, files={"photo": photo}, data=options).content
+    assert dilated not in (in_form, photo)
+    assert send(server, url=PATH, json={"photo": b64encode(photo).decode(), **options}).content == dilated
 
 
 def test_a_file_that_holds_the_word_alpha_is_no_mask(server: Server) -> None:
@@ -183,8 +176,7 @@ def test_options_change_the_fill(server: Server) -> None:
     hole, photo = a_hole(), np.asarray(a_photo())
     inverted = encode((~hole).astype(np.uint8) * 255)
     assert complete(server, mask=inverted, invert_mask="true").content == complete(server).content
-    changed = (pixels_of(complete(server, dilate="5")) != photo).any(axis=2)
-    assert (changed & ~hole).any()
+    assert ((pixels_of(complete(server, dilate="5")) != photo).any(axis=2) & ~hole).any()
     assert complete(server, feather="6").content != complete(server).content
 
 
@@ -214,8 +206,6 @@ def test_names_of_files_mean_nothing(server: Server, kind: str) -> None:
 
 
 # ---------------------------------------------------------------- refusing
-
-
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_a_bad_request_is_answered_in_one_line(server: Server, kind: str) -> None:
     request, status, error, words = REQUESTS[kind]
@@ -247,15 +237,14 @@ def test_a_head_without_its_body_times_out(hasty_server: Server) -> None:
         connection.sendall(head("Content-Length: 1000", "Authorization: Bearer key"))
         answer = HTTPResponse(connection)
         answer.begin()
-        body = json.loads(answer.read())
-    assert answer.status == 408
-    assert body == {"error": "slow_body", "message": "the request did not arrive within 0.5 s"}
+        expected = {"error": "slow_body", "message": "the request did not arrive within 0.5 s"}
+        assert (answer.status, json.loads(answer.read())) == (408, expected)
 
 
 def test_work_beyond_the_time_limit_is_aborted(hasty_server: Server) -> None:
     response = httpx.post(hasty_server.url + PATH, **slow_form(), auth=("ada", "secret:word"), timeout=60)
-    assert response.status_code == 504
-    assert response.json() == {"error": "time_limit", "message": "not done within 0.5 s"}
+    expected = {"error": "time_limit", "message": "not done within 0.5 s"}
+    assert (response.status_code, response.json()) == (504, expected)
 
 
 def test_too_much_work_is_refused_before_it_begins_and_the_next_request_is_answered() -> None:
@@ -291,8 +280,7 @@ def test_query_parameters_are_refused_and_not_ignored(server: Server, method: st
 def test_without_the_key_nothing_is_shown(hasty_server: Server, path: str, auth: Any) -> None:
     headers = {"Authorization": auth} if isinstance(auth, str) else {}
     response = httpx.get(hasty_server.url + path, headers=headers, auth=None if headers else auth)
-    assert response.status_code == 401
-    assert response.json()["error"] == "unauthorized"
+    assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Basic")
 
 
@@ -359,25 +347,19 @@ def test_invalid_settings_are_refused(settings: dict[str, Any], words: str) -> N
         ServeConfig(**settings)
 
 
-def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    port = str(server.address[1])
-    with pytest.raises(SystemExit, match="1"):
-        main(["serve", "--no-page", "--port", port])
+def test_a_port_in_use_is_one_line(server: Server) -> None:
+    port = server.address[1]
     line = rf"onar: cannot listen on 127.0.0.1, port {port}: .*; choose another .*\n"
-    assert re.fullmatch(line, capsys.readouterr().err)
+    assert re.fullmatch(line, run_onar("serve", "--no-page", "--port", port, code=1).err)
 
 
 # ---------------------------------------------------------------- many at once
-
-
 def test_a_full_queue_is_refused_at_once_and_the_server_still_answers(server: Server) -> None:
     with slow_requests(server, 2) as results:
         response = send(server, **form())
-        assert response.status_code == 503
-        assert response.json()["error"] == "busy"
+        assert (response.status_code, response.json()["error"]) == (503, "busy")
         assert int(response.headers["retry-after"]) >= 1
-        assert httpx.get(f"{server.url}/api/health").status_code == 200
-        assert server.measure("onar_in_progress") == 1
+        assert (httpx.get(f"{server.url}/api/health").status_code, server.measure("onar_in_progress")) == (200, 1)
     assert [result.result().status_code for result in results] == [200, 200]
     assert server.measure('onar_requests_total{status="503"}') >= 1
 
@@ -398,8 +380,7 @@ def test_a_disconnected_client_frees_its_place(server: Server, path: str, option
 def test_requests_in_the_queue_are_completed_before_the_server_stops() -> None:
     with running_server("--no-page") as server, slow_requests(server, 2) as results:
         server.process.terminate()
-    assert [result.result().status_code for result in results] == [200, 200]
-    assert server.process.wait(60) == 0
+    assert ([result.result().status_code for result in results], server.process.wait(60)) == ([200, 200], 0)
 
 
 def test_work_of_a_disconnected_client_is_killed_and_its_memory_freed(server: Server) -> None:
@@ -407,8 +388,7 @@ def test_work_of_a_disconnected_client_is_killed_and_its_memory_freed(server: Se
     replaced, child, before = server.measure("onar_children_replaced"), server.child, server.megabytes
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(server.url + PATH, **deep_form(), timeout=httpx.Timeout(60, read=1))
-    assert complete(server).status_code == 200
-    assert server.measure("onar_children_replaced") == replaced + 1
+    assert (complete(server).status_code, server.measure("onar_children_replaced")) == (200, replaced + 1)
     assert server.child != child
     assert server.megabytes < 1.3 * before
 
@@ -420,8 +400,7 @@ def test_a_child_killed_by_the_system_is_reported_and_the_next_request_is_answer
         wait_until(lambda: server.measure("onar_in_progress") == 1)
         os.kill(server.child, signal.SIGKILL)
         answer = asked.result()
-    assert answer.status_code == 500
-    assert answer.json()["error"] == "out_of_memory"
+    assert (answer.status_code, answer.json()["error"]) == (500, "out_of_memory")
     assert "not enough memory for this: mark less" in answer.json()["message"]
     complete(server)
 
@@ -429,18 +408,11 @@ def test_a_child_killed_by_the_system_is_reported_and_the_next_request_is_answer
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_server_leaves_no_process(stop: signal.Signals) -> None:
     with running_server("--no-page", "--weights", "pyramid") as server:
-        child = Path(f"/proc/{server.child}/cmdline")
-        assert child.read_text()
+        child = psutil.Process(server.child)
+        assert not has_ended(child)
         server.process.send_signal(stop)
         server.process.wait(60)
-    wait_until(lambda: not is_there(child))
-
-
-def is_there(cmdline: Path) -> bool:
-    try:
-        return bool(cmdline.read_text())  # a process that has ended and is not buried has none
-    except OSError:
-        return False
+    wait_until(lambda: has_ended(child))
 
 
 def deep_form() -> dict[str, Any]:
@@ -472,13 +444,6 @@ def slow_requests(server: Server, count: int) -> Iterator[list[Future[httpx.Resp
         yield yield_to
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
-
-
 def head(*headers: str) -> bytes:
     """The start of a request to complete a photo."""
     lines = [f"POST {PATH} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *headers]
@@ -486,8 +451,6 @@ def head(*headers: str) -> bytes:
 
 
 # ---------------------------------------------------------------- description of the server
-
-
 def test_the_server_reports_its_weights_and_limits(server: Server) -> None:
     model = httpx.get(f"{server.url}/api/model").json()
     assert model["weights"] == "generator_final.pth"  # and not where that is
@@ -509,8 +472,7 @@ def test_openapi_describes_every_answer(server: Server) -> None:
 
 
 def test_the_documentation_needs_nothing_from_elsewhere(server: Server) -> None:
-    page = httpx.get(f"{server.url}/api/docs").text
-    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    files = re.findall(r'(?:src|href)="([^"]+)"', httpx.get(f"{server.url}/api/docs").text)
     assert len(files) >= 2
     for file in files:
         assert httpx.get(server.url + file).status_code == 200
@@ -529,7 +491,6 @@ def test_memory_does_not_grow_over_500_requests() -> None:
         return server.megabytes
 
     with running_server("--no-page") as server:
-        before = send_some(server, 50)
-        after = send_some(server, 500)
+        before, after = send_some(server, 50), send_some(server, 500)
     print(f"memory: {before:.0f} MB after 50 requests, {after:.0f} MB after 550")
     assert after < 1.05 * before

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from tests.support.server import Server, a_hole, a_mask, a_photo, encode
+from tests.support.pictures import a_hole, a_mask, a_photo, encode
+from tests.support.server import Server
 
 pytestmark = pytest.mark.process
 

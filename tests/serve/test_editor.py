@@ -25,7 +25,8 @@ from tests.support.browser import (
     scale_of,
     settle,
 )
-from tests.support.server import COFFEE, Server, needs_page
+from tests.support.pictures import COFFEE
+from tests.support.server import Server, needs_page
 
 pytestmark = [pytest.mark.process, needs_page]
 

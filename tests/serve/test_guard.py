@@ -28,8 +28,7 @@ def ask_broken(*requests: dict[str, Any], **settings: Any) -> list[httpx.Respons
         raise ZeroDivisionError
 
     async def ask() -> list[httpx.Response]:
-        config = ServeConfig(**settings)
-        app = create_app(WeightsShelf("pyramid"), Broken(4, 60), config, page)
+        app = create_app(WeightsShelf("pyramid"), Broken(4, 60), ServeConfig(**settings), page)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [await client.request(**{"method": "POST", **request}) for request in requests]

@@ -70,9 +70,7 @@ def test_a_seed_gives_the_same_masks_and_another_one_others(server: Server) -> N
         ({"masks": "/etc"}, "masks"),
     ],
 )
-def test_invalid_mask_settings_are_refused_in_one_line(
-    server: Server, settings: dict[str, object], problem: str
-) -> None:
+def test_invalid_mask_settings_are_refused(server: Server, settings: dict[str, object], problem: str) -> None:
     answer = get(server, **settings)
     assert (answer.status_code, answer.json()["error"]) == (422, "bad_request")
     assert problem in answer.json()["message"]

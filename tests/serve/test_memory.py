@@ -11,7 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import PATIENCE, button, choose_photo, expect_work, paint
-from tests.support.server import COFFEE, Server, encode, needs_page, running_server
+from tests.support.pictures import COFFEE, encode
+from tests.support.server import Server, needs_page, running_server
 
 pytestmark = pytest.mark.process
 

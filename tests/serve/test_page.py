@@ -5,7 +5,6 @@ Pictures of the page are left in tests/artifacts, to be looked at.
 
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,7 +34,9 @@ from tests.support.browser import (
     save_mask,
     save_photo,
 )
-from tests.support.server import COFFEE, Server, needs_page, running_server
+from tests.support.pictures import COFFEE
+from tests.support.runs import wait_until
+from tests.support.server import Server, needs_page, running_server
 
 PHONE = {"width": 390, "height": 844}
 
@@ -108,8 +109,7 @@ def test_painted_pixels_are_filled_and_all_others_stay(open_page: OpenPage, tmp_
     keep_picture(page, "complete_en_light")
     result = save_photo(page, tmp_path)
     before, after = pixels(photo), pixels(result)
-    assert result.name == "large photo_completed.png"
-    assert after.shape == before.shape
+    assert (result.name, after.shape) == ("large photo_completed.png", before.shape)
     assert Image.open(result).info["icc_profile"] == b"a colour profile"
     assert np.array_equal(after[~hole], before[~hole])
     assert 0.001 < hole.mean() < 0.2
@@ -180,8 +180,7 @@ def test_a_photo_on_its_side_is_painted_where_it_is_seen(open_page: OpenPage, tm
 
 
 def test_problems_of_files_are_shown_in_words(open_page: OpenPage, tmp_path: Path) -> None:
-    hostile = tmp_path / "<img src=x onerror=throw(1)>.png"
-    shutil.copy(COFFEE, hostile)
+    hostile = shutil.copy(COFFEE, tmp_path / "<img src=x onerror=throw(1)>.png")
     (tmp_path / "text.png").write_text("no picture")
     Image.new("L", (30, 20)).save(tmp_path / "small.png")
     page = open_page("tr-TR", size=PHONE)
@@ -280,11 +279,8 @@ def test_masks_follow_their_settings(open_page: OpenPage) -> None:
     button(page, "Masks", "Maskeler").click()
     sheet = page.get_by_role("img", name=re.compile("siyah üzerine beyaz"))
     shown = [sheet.get_attribute("src")]
-    for change in (
-        page.get_by_label(re.compile("^rectangle")).check,
-        button(page, "Yeni örnek").click,
-        page.get_by_label("Boşluk oranını belirle").check,
-    ):
+    kind, ratio = page.get_by_label(re.compile("^rectangle")), page.get_by_label("Boşluk oranını belirle")
+    for change in (kind.check, button(page, "Yeni örnek").click, ratio.check):
         change()
         expect(sheet).not_to_have_attribute("src", shown[-1])
         shown.append(sheet.get_attribute("src"))
@@ -312,10 +308,3 @@ def test_cancel_kills_the_work_on_the_server_and_the_next_hole_is_filled(browser
         paint(page)
         fill(page)
         page.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)

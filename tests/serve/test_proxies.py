@@ -24,8 +24,9 @@ from tests.support.browser import (
     save_mask,
     save_photo,
 )
+from tests.support.pictures import COFFEE, a_photo, encode
 from tests.support.proxies import DOCUMENTED, NAME, ask, documented, running_caddy, running_nginx
-from tests.support.server import COFFEE, Server, a_photo, encode, needs_page, running_server
+from tests.support.server import Server, needs_page, running_server
 
 pytestmark = pytest.mark.process
 
@@ -55,9 +56,8 @@ def servers() -> Iterator[dict[str, Server]]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    with running_browser(
-        playwright, f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--ignore-certificate-errors"
-    ) as browser:
+    flags = f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--ignore-certificate-errors"
+    with running_browser(playwright, *flags) as browser:
         yield browser
 
 
@@ -113,8 +113,7 @@ def test_the_api_works_behind_a_proxy(way: tuple[str, str]) -> None:
         assert Image.open(BytesIO(answer.content)).size == (64, 48)
         assert len(large) > 1_000_000  # more than nginx lets through by itself
         assert client.post(address + PATH, files={"photo": large, "mask": MASK}, **about).status_code == 422
-        documentation = client.get(f"{address}/api/docs", **about).text
-        for file in re.findall(r'(?:src|href)="([^"]+)"', documentation):
+        for file in re.findall(r'(?:src|href)="([^"]+)"', client.get(f"{address}/api/docs", **about).text):
             assert file.startswith(f"{path}/")
             assert client.get(address + file.removeprefix(path), **about).status_code == 200
 

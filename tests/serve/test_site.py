@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from onar.checkpoint import save_weights
-from onar.cli import main
 from onar.imaging.losses import LOSSES
 from onar.models import PConvUNet
 from onar.serve import server as serve_verb
 from onar.serve import site
 from tests.conftest import REPOSITORY
 from tests.serve.conftest import HOST_NAME
+from tests.support.runs import run_onar
 from tests.support.server import Server, needs_page, server_in_process
 
 WEB = REPOSITORY / "web"
@@ -31,8 +31,6 @@ def get(server: Server, path: str, **headers: str) -> httpx.Response:
 
 
 # ---------------------------------------------------------------- what is there
-
-
 def test_the_page_and_all_it_names_come_from_the_server(server: Server) -> None:
     page = get(server, "/")
     assert page.headers["content-type"].startswith("text/html")
@@ -46,8 +44,7 @@ def test_the_page_and_all_it_names_come_from_the_server(server: Server) -> None:
 def test_the_page_may_load_nothing_from_elsewhere_and_runs_only_its_own_files(server: Server) -> None:
     page = get(server, "/")
     policy = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
-    assert policy["default-src"] == "'self'"
-    assert policy["frame-ancestors"] == "'none'"
+    assert (policy["default-src"], policy["frame-ancestors"]) == ("'self'", "'none'")
     assert "script-src" not in policy
     assert not re.search(r"<script(?![^>]*src=)|<style| on\w+=|javascript:", page.text)
 
@@ -86,24 +83,13 @@ def test_example_photos_are_served(server: Server) -> None:
 
 
 # ---------------------------------------------------------------- what is not
-
-
 @pytest.mark.parametrize(
     "path",
-    [
-        "/../pyproject.toml",
-        "/..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd",
-        "/%2e%2e/%2e%2e/weights/onar.onnx",
-        "//etc/passwd",
-        "/etc/passwd",
-        "/examples/../../weights/onar.onnx",
-        "/examples/..%2f..%2fweights/onar.onnx",
-        "/examples/%2fetc/passwd",
-        "/page.js%00",
-        "/examples",
-        "/examples/",
-    ],
-)
+    ["/../pyproject.toml", "/..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/weights/onar.onnx",
+     "//etc/passwd", "/etc/passwd", "/examples/../../weights/onar.onnx",
+     "/examples/..%2f..%2fweights/onar.onnx", "/examples/%2fetc/passwd", "/page.js%00", "/examples",
+     "/examples/"],
+)  # fmt: skip
 def test_no_file_but_the_page_s_own_is_served(server: Server, path: str) -> None:
     host, port = server.address
     with httpx.Client() as client:  # which, unlike a browser, sends the path as it is
@@ -130,17 +116,14 @@ def test_no_file_but_the_page_s_own_is_served(server: Server, path: str) -> None
         ("POST", "/examples/skimage_chelsea.jpg", 405, "method_not_allowed"),
     ],
 )
-def test_errors_are_the_documented_json_with_the_page_on_too(
-    server: Server, method: str, path: str, status: int, error: str
-) -> None:
+def test_errors_are_the_documented_json(server: Server, method: str, path: str, status: int, error: str) -> None:
     answer = httpx.request(method, server.url + path, timeout=60)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert set(answer.json()) == {"error", "message"}
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/api/health", "/api/model", "/metrics", "/api/docs", "/api/openapi.json", "/", "/page.js", "/onar.json"],
+    "path", ["/api/health", "/api/model", "/metrics", "/api/docs", "/api/openapi.json", "/", "/page.js", "/onar.json"]
 )
 def test_head_is_answered_like_get_without_the_content(server: Server, path: str) -> None:
     answer = httpx.head(server.url + path, timeout=60)
@@ -168,27 +151,19 @@ def test_a_key_or_password_is_asked_for_before_anything_of_the_page_is_shown() -
 
 
 # ---------------------------------------------------------------- where it is missing
-
-
-def test_without_a_built_page_there_is_a_warning_and_the_api_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_built_page_the_api_alone_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     apps: list[ASGIApp] = []
     monkeypatch.setattr(site, "bundled_page", lambda: tmp_path)
     monkeypatch.setattr(serve_verb, "_run", lambda app, worker, listener: apps.append(app))
     monkeypatch.setattr(serve_verb.signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as ended:
-        main(["serve", "--port", "0", "--weights", "pyramid"])
-    assert not ended.value.code
-    assert capsys.readouterr().err == "onar: the page is not built, which make page does; serving the HTTP API alone\n"
+    said = run_onar("serve", "--port", 0, "--weights", "pyramid").err
+    assert said == "onar: the page is not built, which make page does; serving the HTTP API alone\n"
     with TestClient(*apps, base_url="http://127.0.0.1") as client:
         assert client.get("/api/health").json() == {"status": "ok"}
         assert client.get("/").json()["error"] == "not_found"
 
 
 # ---------------------------------------------------------------- its words
-
-
 def texts(language: str) -> dict[str, str]:
     lines = (WEB / "src" / "texts" / f"{language}.ts").read_text()
     found = re.findall(r'^  (\w+):\s+("(?:[^"\\]|\\.)*"),$', lines, re.M)
@@ -197,9 +172,8 @@ def texts(language: str) -> dict[str, str]:
 
 def test_all_that_a_result_leaves_out_is_said_in_every_language() -> None:
     english, turkish = texts("english"), texts("turkish")
-    assert {key: text for key, text in english.items() if key.startswith("server_loss_")} == {
-        f"server_loss_{key}": text for key, text in LOSSES.items()
-    }
+    shown = {key: text for key, text in english.items() if key.startswith("server_loss_")}
+    assert shown == {f"server_loss_{key}": text for key, text in LOSSES.items()}
     assert english.keys() == {key for key in turkish if not key.startswith("name_")}
     for key, text in english.items():
         assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", turkish[key])), key

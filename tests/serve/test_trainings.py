@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+import re
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
@@ -65,8 +66,6 @@ def read(folder: Path) -> LoggedRun:
 
 
 # ---------------------------------------------------------------- reading
-
-
 def test_only_runs_under_the_named_folders_are_found(tmp_path: Path) -> None:
     named = a_run(tmp_path / "named")
     below = a_run(tmp_path / "many" / "below")
@@ -80,8 +79,7 @@ def test_every_run_has_one_name_of_its_own(tmp_path: Path) -> None:
     folders = [a_run(tmp_path / part / "runs" / "first") for part in ("a", "b")]
     roots = [tmp_path / "a" / "runs", tmp_path / "b" / "runs", tmp_path / "a" / "runs", folders[0]]
     found = find_runs(roots)
-    assert sorted(found.values()) == folders
-    assert found["runs/first"] == folders[0]
+    assert (sorted(found.values()), found["runs/first"]) == (folders, folders[0])
     assert len(find_runs(reversed(roots))) == 2
 
 
@@ -145,8 +143,7 @@ def test_only_logged_numbers_have_curves(tmp_path: Path) -> None:
     folder = a_run(tmp_path / "run", steps=3)
     last = json.loads(Results(folder).log.read_text().splitlines()[-1])
     log_more(folder, *({**last, "step": 4, "Adv_loss": loss} for loss in (math.nan, math.inf, "much", None, 10**400)))
-    assert read(folder).losses.keys() == {"D_loss"}
-    assert read(folder).scores == {}
+    assert (read(folder).losses.keys(), read(folder).scores) == ({"D_loss"}, {})
 
 
 def test_scores_are_curves_of_each_method(tmp_path: Path) -> None:
@@ -177,9 +174,7 @@ def test_a_log_of_another_program_has_no_progress(tmp_path: Path, line: str) -> 
         ("log.jsonl", b"\xff\xfe\x00 a picture", "no_log"),
     ],
 )
-def test_files_of_other_kinds_are_reported_without_their_paths(
-    tmp_path: Path, name: str, content: bytes | None, problem: str
-) -> None:
+def test_files_of_other_kinds_are_reported(tmp_path: Path, name: str, content: bytes | None, problem: str) -> None:
     folder = a_run(tmp_path / "run")
     (folder / name).unlink()
     if content is not None:
@@ -188,9 +183,8 @@ def test_files_of_other_kinds_are_reported_without_their_paths(
         read(folder)
     error = summary(folder, state_of(folder))
     assert (error.kind, error.file) == (problem, name)
-    assert str(error).startswith(name)
+    assert re.fullmatch(rf"{name}[^\n]*", str(error))
     assert str(tmp_path) not in str(error)
-    assert "\n" not in str(error)
 
 
 def test_killed_and_stopped_runs_are_stopped_and_copied_ones_unknown(tmp_path: Path) -> None:
@@ -229,18 +223,10 @@ def test_reading_a_training_writes_nothing(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     find_runs([tmp_path])
     read(folder)
-    assert find_sheets(folder) == {}
-    assert sorted(tmp_path.rglob("*")) == before
+    assert (find_sheets(folder), sorted(tmp_path.rglob("*"))) == ({}, before)
 
 
 # ---------------------------------------------------------------- over HTTP
-
-
-@pytest.fixture
-def root(results_root: Path) -> Path:
-    return results_root
-
-
 def get(server: Server, path: str = "", **headers: str) -> httpx.Response:
     return httpx.get(f"{server.url}/api/trainings{path}", headers=headers, timeout=60)
 
@@ -253,17 +239,13 @@ def in_list(server: Server, name: str) -> dict:
     return next(training for training in get(server).json() if training["name"] == name)
 
 
-def test_a_real_training_has_its_curves_and_its_sheets(server: Server, root: Path) -> None:
-    folder = root / "gerçek"
-    settings = {**SMALL, "photos_per_epoch": 8}
-    assert run_onar("train", *flags(data=bundled_photos(), results_dir=folder, **settings)).returncode == 0
-    name = "koşu ile/gerçek"
+def test_a_real_training_has_its_curves_and_its_sheets(server: Server, results_root: Path) -> None:
+    folder, name = results_root / "gerçek", "koşu ile/gerçek"
+    run_onar("train", *flags(data=bundled_photos(), results_dir=folder, **SMALL, photos_per_epoch=8))
     short, training = in_list(server, name), get_run(server, name).json()
     assert training.items() >= short.items()
-    assert short["finished"]
-    assert short["problem"] is None
-    assert (short["progress"]["epoch"], short["progress"]["epochs"]) == (2, 2)
-    assert short["progress"]["seconds_left"] == 0
+    assert (short["finished"], short["problem"]) == (True, None)
+    assert [short["progress"][name] for name in ("epoch", "epochs", "seconds_left")] == [2, 2, 0]
     assert list(training["losses"]) == list(LOSSES)
     assert all(len(curve["epochs"]) == len(curve["values"]) > 0 for curve in training["losses"].values())
     assert [sheet["epoch"] for sheet in training["sheets"]] == [1, 2]
@@ -272,21 +254,20 @@ def test_a_real_training_has_its_curves_and_its_sheets(server: Server, root: Pat
     assert answer.content == Results(folder).samples(2).read_bytes()
 
 
-def test_unchanged_runs_are_not_sent_again(server: Server, root: Path) -> None:
-    folder, name = a_run(root / "unchanged"), "koşu ile/unchanged"
+def test_unchanged_runs_are_not_sent_again(server: Server, results_root: Path) -> None:
+    folder, name = a_run(results_root / "unchanged"), "koşu ile/unchanged"
     a_sheet(folder, 1)
     for rest in ("", "/sheets/1"):
         first = get_run(server, name, rest)
         again = get_run(server, name, rest, **{"If-None-Match": f'"other", W/{first.headers["etag"]}'})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == first.headers["etag"]
+        assert ((again.status_code, again.content), again.headers["etag"]) == ((304, b""), first.headers["etag"])
     seen = {path: get(server, path).headers["etag"] for path in ("", f"/{quote(name)}")}
     log_more(folder, {"kind": "bad_step", "epoch": 5, "step": 41, "reason": "G_loss is nan"})
     assert all(get(server, path, **{"If-None-Match": tag}).status_code == 200 for path, tag in seen.items())
 
 
-def test_a_sheet_of_a_restarted_run_is_another_one(server: Server, root: Path) -> None:
-    folder, name = a_run(root / "again"), "koşu ile/again"
+def test_a_sheet_of_a_restarted_run_is_another_one(server: Server, results_root: Path) -> None:
+    folder, name = a_run(results_root / "again"), "koşu ile/again"
     a_sheet(folder, 1)
     tag = get_run(server, name, "/sheets/1").headers["etag"]
     before = get_run(server, name).json()["sheets"]
@@ -298,9 +279,9 @@ def test_a_sheet_of_a_restarted_run_is_another_one(server: Server, root: Path) -
     assert get_run(server, name).json()["sheets"] != before
 
 
-def test_a_run_that_cannot_be_read_is_a_line_and_hides_no_other(server: Server, root: Path) -> None:
-    Results(a_run(root / "broken")).config.write_text('epochs = "many"\n')
-    a_run(root / "whole")
+def test_a_run_that_cannot_be_read_is_a_line_and_hides_no_other(server: Server, results_root: Path) -> None:
+    Results(a_run(results_root / "broken")).config.write_text('epochs = "many"\n')
+    a_run(results_root / "whole")
     assert in_list(server, "koşu ile/whole")["problem"] is None
     for shown in (in_list(server, "koşu ile/broken"), get_run(server, "koşu ile/broken").json()):
         message = "config.toml is not the configuration of a training"
@@ -310,44 +291,35 @@ def test_a_run_that_cannot_be_read_is_a_line_and_hides_no_other(server: Server, 
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/nothing",
-        "/%2e%2e/elsewhere",
-        "/ko%C5%9Fu%20ile/../elsewhere",
-        "/ko%C5%9Fu%20ile%2F..%2Felsewhere",
-        "/ko%C5%9Fu%20ile/%00",
-        "//etc/passwd",
-        "/ko%C5%9Fu%20ile/reached/sheets/9",
-        "/ko%C5%9Fu%20ile/reached/sheets/1/..",
-        "/elsewhere/sheets/1",
-    ],
-)
-def test_nothing_outside_the_named_folders_is_reached(server: Server, root: Path, path: str) -> None:
-    elsewhere = root.parent / "elsewhere"
+    ["/nothing", "/%2e%2e/elsewhere", "/ko%C5%9Fu%20ile/../elsewhere", "/ko%C5%9Fu%20ile%2F..%2Felsewhere",
+     "/ko%C5%9Fu%20ile/%00", "//etc/passwd", "/ko%C5%9Fu%20ile/reached/sheets/9",
+     "/ko%C5%9Fu%20ile/reached/sheets/1/..", "/elsewhere/sheets/1"],
+)  # fmt: skip
+def test_nothing_outside_the_named_folders_is_reached(server: Server, results_root: Path, path: str) -> None:
+    elsewhere = results_root.parent / "elsewhere"
     if not elsewhere.exists():
         a_sheet(a_run(elsewhere), 1)
-        a_sheet(a_run(root / "reached"), 1)
+        a_sheet(a_run(results_root / "reached"), 1)
     answer = get(server, path)
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("epoch", ["0", "-1", "one", "9" * 5000])
-def test_an_invalid_epoch_is_refused_in_one_line(server: Server, root: Path, epoch: str) -> None:
-    if not (root / "numbered").exists():
-        a_run(root / "numbered")
+def test_an_invalid_epoch_is_refused_in_one_line(server: Server, results_root: Path, epoch: str) -> None:
+    if not (results_root / "numbered").exists():
+        a_run(results_root / "numbered")
     answer = get_run(server, "koşu ile/numbered", f"/sheets/{epoch}")
     assert (answer.status_code, answer.json()["error"]) == (422, "bad_request")
 
 
-def test_a_sheet_that_is_no_picture_is_not_handed_out(server: Server, root: Path) -> None:
-    folder = a_run(root / "linked")
-    secret = root.parent / "secret"
+def test_a_sheet_that_is_no_picture_is_not_handed_out(server: Server, results_root: Path) -> None:
+    folder = a_run(results_root / "linked")
+    secret = results_root.parent / "secret"
     secret.write_text("a secret")
     Results(folder).samples(1).parent.mkdir()
     Results(folder).samples(1).symlink_to(secret)
     answer = get_run(server, "koşu ile/linked", "/sheets/1")
-    assert answer.status_code == 500
-    assert "secret" not in answer.text
+    assert (answer.status_code, "secret" in answer.text) == (500, False)
 
 
 def test_openapi_describes_the_trainings(server: Server) -> None:

@@ -58,9 +58,7 @@ def end(folder: Path) -> None:
     Results(folder).generator.touch()
 
 
-def test_a_training_is_followed_while_it_runs_and_its_newest_sheet_until_another_is_chosen(
-    page: Page, root: Path
-) -> None:
+def test_a_training_is_followed_and_its_newest_sheet_until_another_is_chosen(page: Page, root: Path) -> None:
     expect(page.get_by_role("heading", name="No training to watch")).to_be_visible()
     folder = a_run(root / "first", steps=12)
     for epoch in (1, 2):

@@ -29,8 +29,7 @@ def test_weights_are_found_by_name_and_new_ones_without_a_restart(tmp_path: Path
     (tmp_path / "MODEL.ONNX").touch()
     assert shelf.names() == ["pyramid", "MODEL.ONNX", "run/generator_final.pth", "bundled"]
     photo, hole = np.full((16, 16, 3), 100, np.uint8), np.eye(16, dtype=bool)
-    completed = shelf.choose("run/generator_final.pth")(photo, hole)
-    assert np.array_equal(completed[~hole], photo[~hole])
+    assert np.array_equal(shelf.choose("run/generator_final.pth")(photo, hole)[~hole], photo[~hole])
 
 
 def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
@@ -47,8 +46,7 @@ def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
 def test_a_pickled_shelf_offers_the_same_and_loads_in_its_process(tmp_path: Path) -> None:
     save_small(tmp_path / "generator_final.pth")
     sent = pickle.loads(pickle.dumps(a_shelf(tmp_path)))
-    assert sent.names() == ["pyramid", "generator_final.pth", "bundled"]
-    assert sent.load() == "the pyramid fill"
+    assert (sent.names(), sent.load()) == (["pyramid", "generator_final.pth", "bundled"], "the pyramid fill")
     assert "generator_final.pth" in sent.choose("generator_final.pth").description
 
 
@@ -60,9 +58,7 @@ def test_only_offered_weights_are_loaded(tmp_path: Path, name: str) -> None:
         a_shelf(tmp_path / "weights").choose(name)
 
 
-def test_weights_that_cannot_be_loaded_are_reported_without_their_path(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_weights_that_fail_to_load_are_reported_without_path(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"none")
     with pytest.raises(OnarError) as raised:
         a_shelf(tmp_path).choose("broken.safetensors")

@@ -3,12 +3,13 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
@@ -17,17 +18,27 @@ from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuch
 from onar.serve.pace import Pace
 from onar.serve.worker import GRACE, Worker
 from tests.support.processes import Process
+from tests.support.runs import has_ended, wait_until
 from tests.support.server import run_async
 
 pytestmark = pytest.mark.process
 
 
-def run(test: Callable[[Worker], Coroutine[Any, Any, None]], **settings: Any) -> None:
-    worker = Worker(**{"places": 8, "time_limit": 30, **settings})
-    try:
-        run_async(asyncio.wait_for(test(worker), timeout=60))
-    finally:
-        worker.end()
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker(places=8, time_limit=30)
+    yield worker
+    worker.end()
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """An asynchronous test, in a loop of its own."""
+
+    @wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        run_async(asyncio.wait_for(test(*arguments, **fixtures), timeout=60))
+
+    return run
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -36,8 +47,6 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 # ---------------------------------------------------------------- what children are given to do
-
-
 def wait_for(path: Path) -> str:
     while not path.exists():
         time.sleep(0.01)
@@ -80,211 +89,169 @@ def expect_and_return(cpu_seconds: float) -> str:
 
 
 # ---------------------------------------------------------------- turns
+@in_loop
+async def test_work_runs_one_at_a_time_in_order_of_arrival(worker: Worker, tmp_path: Path) -> None:
+    async def ask(number: int) -> None:
+        with worker.place():
+            await worker.run(partial(alone, tmp_path, number))
 
-
-def test_work_runs_one_at_a_time_in_order_of_arrival(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        async def ask(number: int) -> None:
-            with worker.place():
-                await worker.run(partial(alone, tmp_path, number))
-
-        await asyncio.gather(*(ask(number) for number in range(8)))
-        assert (tmp_path / "order").read_text().split() == [str(number) for number in range(8)]
-
-    run(test)
+    await asyncio.gather(*(ask(number) for number in range(8)))
+    assert (tmp_path / "order").read_text().split() == [str(number) for number in range(8)]
 
 
 def test_without_a_free_place_a_client_is_refused_at_once() -> None:
-    async def test(worker: Worker) -> None:
-        with worker.place(), pytest.raises(BusyError, match="busy with 1 requests"), worker.place():
-            pass
-        with worker.place():
-            assert worker.taken == 1
-
-    run(test, places=1)
+    worker = Worker(places=1, time_limit=30)
+    with worker.place(), pytest.raises(BusyError, match="busy with 1 requests"), worker.place():
+        pass
+    with worker.place():
+        assert worker.taken == 1
 
 
-def test_work_abandoned_before_its_turn_never_starts(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
-        second = asyncio.create_task(worker.run(partial(Path.touch, tmp_path / "begun")))
-        await until(lambda: worker.waiting)
-        second.cancel()
-        await until(lambda: not worker.waiting)
-        (tmp_path / "go on").touch()
+@in_loop
+async def test_work_abandoned_before_its_turn_never_starts(worker: Worker, tmp_path: Path) -> None:
+    first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+    second = asyncio.create_task(worker.run(partial(Path.touch, tmp_path / "begun")))
+    await until(lambda: worker.waiting)
+    second.cancel()
+    await until(lambda: not worker.waiting)
+    (tmp_path / "go on").touch()
+    await first
+    assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
+
+
+@in_loop
+async def test_work_beyond_the_time_limit_is_killed_and_the_next_does_not_wait(worker: Worker, tmp_path: Path) -> None:
+    await worker.run(os.getpid)
+    worker.time_limit = 0.05
+    with pytest.raises(TimeLimitError, match=r"not done within 0.05 s"):
+        await worker.run(partial(wait_for, tmp_path / "never"))
+    worker.time_limit = 30
+    assert await worker.run(partial(str, "next")) == "next"
+    assert worker.replaced == 1
+
+
+@in_loop
+async def test_abandoned_work_is_killed(worker: Worker, tmp_path: Path) -> None:
+    pid = await worker.run(os.getpid)
+    given_up = asyncio.create_task(worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "never")))
+    await until((tmp_path / "begun").exists)
+    given_up.cancel()
+    assert await worker.run(os.getpid) != pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@in_loop
+async def test_work_abandoned_just_before_its_end_costs_no_process(worker: Worker, tmp_path: Path) -> None:
+    pid = await worker.run(os.getpid)
+    given_up = asyncio.create_task(worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "go on")))
+    await until((tmp_path / "begun").exists)
+    given_up.cancel()
+    (tmp_path / "go on").touch()
+    assert await worker.run(os.getpid) == pid
+    await asyncio.sleep(GRACE + 0.1)  # and nothing is ended late
+    assert await worker.run(os.getpid) == pid
+
+
+@in_loop
+async def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(worker: Worker, tmp_path: Path) -> None:
+    first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+    await until(lambda: worker.in_progress)
+    worker.time_limit = 0.05
+    with pytest.raises(BusyError, match=r"waited 0.05 s in the queue: try again in \d+ s"):
+        await worker.run(partial(Path.touch, tmp_path / "begun"))
+    worker.time_limit = 30
+    (tmp_path / "go on").touch()
+    with suppress(TimeLimitError):
         await first
-        assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
-
-    run(test)
+    assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
 
 
-def test_work_beyond_the_time_limit_is_killed_and_the_next_does_not_wait(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        await worker.run(os.getpid)
-        worker.time_limit = 0.05
-        with pytest.raises(TimeLimitError, match=r"not done within 0.05 s"):
-            await worker.run(partial(wait_for, tmp_path / "never"))
-        worker.time_limit = 30
-        assert await worker.run(partial(str, "next")) == "next"
-        assert worker.replaced == 1
+@in_loop
+async def test_a_closed_worker_finishes_and_takes_nothing_new(worker: Worker, tmp_path: Path) -> None:
+    async def ask() -> str:
+        with worker.place():
+            return await worker.run(partial(wait_for, tmp_path / "go on"))
 
-    run(test)
-
-
-def test_abandoned_work_is_killed(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        pid = await worker.run(os.getpid)
-        given_up = asyncio.create_task(
-            worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "never")),
-        )
-        await until((tmp_path / "begun").exists)
-        given_up.cancel()
-        assert await worker.run(os.getpid) != pid
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-
-    run(test)
-
-
-def test_work_abandoned_just_before_its_end_costs_no_process(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        pid = await worker.run(os.getpid)
-        given_up = asyncio.create_task(
-            worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "go on")),
-        )
-        await until((tmp_path / "begun").exists)
-        given_up.cancel()
-        (tmp_path / "go on").touch()
-        assert await worker.run(os.getpid) == pid
-        await asyncio.sleep(GRACE + 0.1)  # and nothing is ended late
-        assert await worker.run(os.getpid) == pid
-
-    run(test)
-
-
-def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
-        await until(lambda: worker.in_progress)
-        worker.time_limit = 0.05
-        with pytest.raises(BusyError, match=r"waited 0.05 s in the queue: try again in \d+ s"):
-            await worker.run(partial(Path.touch, tmp_path / "begun"))
-        worker.time_limit = 30
-        (tmp_path / "go on").touch()
-        with suppress(TimeLimitError):
-            await first
-        assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
-
-    run(test)
-
-
-def test_a_closed_worker_finishes_and_takes_nothing_new(tmp_path: Path) -> None:
-    async def test(worker: Worker) -> None:
-        async def ask() -> str:
-            with worker.place():
-                return await worker.run(partial(wait_for, tmp_path / "go on"))
-
-        asked = asyncio.create_task(ask())
-        await until(lambda: worker.in_progress)
-        closing = asyncio.create_task(worker.close())
-        await asyncio.sleep(0)
-        with pytest.raises(BusyError, match="being stopped"), worker.place():
-            pass
-        assert not closing.done()
-        (tmp_path / "go on").touch()
-        assert await asked == "done"
-        await closing
-
-    run(test)
+    asked = asyncio.create_task(ask())
+    await until(lambda: worker.in_progress)
+    closing = asyncio.create_task(worker.close())
+    await asyncio.sleep(0)
+    with pytest.raises(BusyError, match="being stopped"), worker.place():
+        pass
+    assert not closing.done()
+    (tmp_path / "go on").touch()
+    assert await asked == "done"
+    await closing
 
 
 # ---------------------------------------------------------------- what comes back
-
-
 @pytest.mark.parametrize("error", [OnarError("failed"), UsageError("used wrongly"), TooMuchWorkError("too much")])
-def test_errors_of_the_work_reach_its_client_and_free_the_turn(error: Exception) -> None:
-    async def test(worker: Worker) -> None:
-        pid = await worker.run(os.getpid)
-        with pytest.raises(type(error)) as raised:
-            await worker.run(partial(fail, error))
-        assert (type(raised.value), str(raised.value)) == (type(error), str(error))
-        assert await worker.run(os.getpid) == pid
-        assert worker.in_progress == 0
-
-    run(test)
+@in_loop
+async def test_errors_of_the_work_reach_its_client_and_free_the_turn(worker: Worker, error: Exception) -> None:
+    pid = await worker.run(os.getpid)
+    with pytest.raises(type(error)) as raised:
+        await worker.run(partial(fail, error))
+    assert (type(raised.value), str(raised.value)) == (type(error), str(error))
+    assert await worker.run(os.getpid) == pid
+    assert worker.in_progress == 0
 
 
-def test_an_unexpected_error_comes_with_its_traceback() -> None:
-    async def test(worker: Worker) -> None:
-        with pytest.raises(RuntimeError, match=r"(?s)in fail\n.*ZeroDivisionError: oh"):
-            await worker.run(partial(fail, ZeroDivisionError("oh")))
-        assert await worker.run(partial(str, "next")) == "next"
-
-    run(test)
+@in_loop
+async def test_an_unexpected_error_comes_with_its_traceback(worker: Worker) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)in fail\n.*ZeroDivisionError: oh"):
+        await worker.run(partial(fail, ZeroDivisionError("oh")))
+    assert await worker.run(partial(str, "next")) == "next"
 
 
-def test_output_of_the_child_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
-    async def test(worker: Worker) -> None:
-        assert await worker.run(partial(print_and_return, "hello")) == "hello"
-
-    run(test)
+@in_loop
+async def test_output_of_the_child_is_no_answer(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
+    assert await worker.run(partial(print_and_return, "hello")) == "hello"
     assert capfd.readouterr() == ("", "hello\nhello")
 
 
-def test_large_results_and_tasks_pass() -> None:
-    async def test(worker: Worker) -> None:
-        assert await worker.run(partial(bytes.upper, b"a" * 30_000_000)) == b"A" * 30_000_000
-
-    run(test)
+@in_loop
+async def test_large_results_and_tasks_pass(worker: Worker) -> None:
+    assert await worker.run(partial(bytes.upper, b"a" * 30_000_000)) == b"A" * 30_000_000
 
 
 # ---------------------------------------------------------------- when it goes wrong
+@in_loop
+async def test_a_crash_is_reported_and_the_next_work_gets_another_child(worker: Worker) -> None:
+    with pytest.raises(LostChildError, match="ended with exit code -11"):
+        await worker.run(crash)
+    assert await worker.run(partial(str, "next")) == "next"
 
 
-def test_a_crash_is_reported_and_the_next_work_gets_another_child() -> None:
-    async def test(worker: Worker) -> None:
-        with pytest.raises(LostChildError, match="ended with exit code -11"):
-            await worker.run(crash)
-        assert await worker.run(partial(str, "next")) == "next"
-
-    run(test)
-
-
-def test_out_of_memory_is_reported_from_python_and_from_the_system() -> None:
-    async def test(worker: Worker) -> None:
-        for work in (take_gigabytes, partial(os.kill, 0, 0)):
-            if work is not take_gigabytes:
-                pid = await worker.run(os.getpid)
-                asked = asyncio.create_task(worker.run(partial(time.sleep, 60)))
-                await until(lambda: worker.in_progress)
-                os.kill(pid, signal.SIGKILL)
-            else:
-                asked = asyncio.create_task(worker.run(work))
-            with pytest.raises(OutOfMemoryError, match="not enough memory for this: mark less"):
-                await asked
-        assert await worker.run(partial(str, "next")) == "next"
-
-    run(test)
+@in_loop
+async def test_out_of_memory_is_reported_from_python_and_from_the_system(worker: Worker) -> None:
+    with pytest.raises(OutOfMemoryError, match="not enough memory for this: mark less"):
+        await worker.run(take_gigabytes)
+    pid = await worker.run(os.getpid)
+    asked = asyncio.create_task(worker.run(partial(time.sleep, 60)))
+    await until(lambda: worker.in_progress)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(OutOfMemoryError, match="not enough memory for this: mark less"):
+        await asked
+    assert await worker.run(partial(str, "next")) == "next"
 
 
-def test_a_failed_restart_of_the_child_is_reported_and_its_reason_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@in_loop
+async def test_a_failed_restart_is_reported_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     weights = tmp_path / "weights"
-
-    async def test(worker: Worker) -> None:
-        await worker.run(os.getpid)
-        weights.unlink()
-        with pytest.raises(LostChildError):
-            await worker.run(crash)
-        with pytest.raises(OnarError) as raised:
-            await worker.run(os.getpid)
-        assert str(raised.value) == "the worker process cannot be restarted; the server's log says more"
-        weights.touch()
-        assert await worker.run(partial(str, "next")) == "next"
-
     weights.touch()
-    run(test, warm_up=partial(load, weights))
+    worker = Worker(8, 30, partial(load, weights))
+    request.addfinalizer(worker.end)
+    await worker.run(os.getpid)
+    weights.unlink()
+    with pytest.raises(LostChildError):
+        await worker.run(crash)
+    with pytest.raises(OnarError, match=r"^the worker process cannot be restarted; the server's log says more\Z"):
+        await worker.run(os.getpid)
+    weights.touch()
+    assert await worker.run(partial(str, "next")) == "next"
     assert str(weights) in caplog.text
 
 
@@ -307,19 +274,9 @@ def test_a_child_does_not_outlive_a_killed_server(tmp_path: Path, busy: bool) ->
     lines += ["print(child.do(Task(os.getpid, 9)).result, flush=True)"]
     lines += ["child.do(Task(__import__('functools').partial(time.sleep, 600), 9))" if busy else "time.sleep(600)"]
     with Process("-c", "\n".join(lines)) as server:
-        pid = int(server.stdout.readline())
+        child = psutil.Process(int(server.stdout.readline()))
         server.kill()
-    end = time.monotonic() + 60
-    while is_running(pid):
-        assert time.monotonic() < end, "it lives on"
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    wait_until(lambda: has_ended(child))
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -333,15 +290,11 @@ def test_a_child_ignores_signals_to_all_processes_of_a_server(stop: signal.Signa
 
 
 # ---------------------------------------------------------------- how long it takes
-
-
-def test_too_much_work_is_refused_before_it_begins() -> None:
-    async def test(worker: Worker) -> None:
-        assert await worker.run(partial(expect_and_return, 10)) == "done"
-        with pytest.raises(TooMuchWorkError, match=r"would take \d+ s here, and 30 s are allowed: mark less"):
-            await worker.run(partial(expect_and_return, 1000))
-
-    run(test)
+@in_loop
+async def test_too_much_work_is_refused_before_it_begins(worker: Worker) -> None:
+    assert await worker.run(partial(expect_and_return, 10)) == "done"
+    with pytest.raises(TooMuchWorkError, match=r"would take \d+ s here, and 30 s are allowed: mark less"):
+        await worker.run(partial(expect_and_return, 1000))
 
 
 def test_the_speed_of_the_machine_is_learned_from_past_work() -> None:
@@ -356,9 +309,7 @@ def test_the_speed_of_the_machine_is_learned_from_past_work() -> None:
     assert pace.speed == 3
 
 
-def test_refused_clients_get_an_estimate_of_the_time_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_refused_clients_get_an_estimate_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr("onar.serve.pace.available_cpus", lambda: 2)

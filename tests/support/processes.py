@@ -154,8 +154,10 @@ class Process:
         return self.returncode
 
 
-def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a process to its end; arguments and options as `Process`."""
+def run(*arguments: object, code: int | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a process to its end, to that exit code if one is given; arguments and options as `Process`."""
     with Process(*arguments, **options) as process:
         said, errors = process.communicate()
-    return subprocess.CompletedProcess(arguments, process.wait(), said, errors)
+    done = subprocess.CompletedProcess(arguments, process.wait(), said, errors)
+    assert code in (None, done.returncode), errors
+    return done

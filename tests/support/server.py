@@ -1,7 +1,6 @@
 """A real server process for tests, and what they send to it."""
 
 import asyncio
-import io
 import re
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from starlette.testclient import TestClient
 
 from onar.serve.api import create_app
@@ -22,11 +18,9 @@ from onar.serve.config import ServeConfig
 from onar.serve.site import create_site, page_is_built
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
-from tests.conftest import PHOTOS
 from tests.support.processes import SERVING, Process
 
 Result = TypeVar("Result")
-COFFEE = PHOTOS / "skimage_coffee.jpg"
 needs_page = pytest.mark.skipif(not page_is_built(), reason="needs the page, which make page builds")
 
 
@@ -89,25 +83,3 @@ def server_in_process(**settings: object) -> Iterator[TestClient]:
             yield client
     finally:
         worker.end()
-
-
-def encode(pixels: NDArray[np.generic] | Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """A picture file."""
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
-
-
-def a_photo(height: int = 48, width: int = 64) -> Image.Image:
-    return Image.open(COFFEE).convert("RGB").resize((width, height))
-
-
-def a_hole(height: int = 48, width: int = 64) -> NDArray[np.bool_]:
-    hole = np.zeros((height, width), bool)
-    hole[height // 3 : height // 2, width // 4 : width // 2] = True
-    return hole
-
-
-def a_mask(height: int = 48, width: int = 64) -> bytes:
-    return encode(a_hole(height, width).astype(np.uint8) * 255)

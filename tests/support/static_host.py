@@ -50,7 +50,6 @@ def hosting(folder: Path, *options: str) -> Iterator[Host]:
     """A host for the folder, in a process of its own."""
     process = subprocess.Popen([sys.executable, __file__, str(folder), *options], stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
         yield Host(f"http://127.0.0.1:{process.stdout.readline().strip()}/", process.stdout)
     finally:
         process.kill()

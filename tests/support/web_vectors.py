@@ -37,8 +37,6 @@ Bytes = NDArray[np.uint8]
 
 
 # ---------------------------------------------------------------- stand-ins
-
-
 class Means(Backend):
     """Every pixel becomes the mean of the known ones near it, a little brighter where more are known."""
 
@@ -98,8 +96,6 @@ NETWORKS: dict[str, Callable[[], Backend]] = {"pyramid": PyramidBackend, "means"
 
 
 # ---------------------------------------------------------------- cases
-
-
 @dataclass(frozen=True)
 class Case:
     """A photo to complete.
@@ -134,20 +130,11 @@ class Case:
         with patch.object(texture, "fill_with_patches", copy_pixels):
             completed = inpainter.complete(photo, self.hole, **choice)
         return {
-            "name": self.name,
-            "height": photo.shape[0],
-            "width": photo.shape[1],
-            "photo": pack(self.photo),
-            "repeat": self.repeat,
-            "hole": pack(self.hole.astype(np.uint8) * 255),
-            "network": self.network,
-            "training_size": self.training_size,
-            "step": self.step,
-            "seed": self.seed,
-            "passes": backend.passes,
-            "completed": pack(completed[self.hole]),
-            **self._decisions(),
-        }
+            "name": self.name, "height": photo.shape[0], "width": photo.shape[1], "photo": pack(self.photo),
+            "repeat": self.repeat, "hole": pack(self.hole.astype(np.uint8) * 255), "network": self.network,
+            "training_size": self.training_size, "step": self.step, "seed": self.seed, "passes": backend.passes,
+            "completed": pack(completed[self.hole]), **self._decisions(),
+        }  # fmt: skip
 
     def _decisions(self) -> dict[str, Any]:
         """Which holes are how deep, and what is planned for them."""
@@ -200,8 +187,6 @@ def write(path: Path, cases: Sequence[Case]) -> None:
 
 
 # ---------------------------------------------------------------- photos and holes
-
-
 def photo_of(height: int, width: int, number: int = 0) -> Bytes:
     """A bundled photo of that size."""
     path = sorted(bundled_photos().glob("*.jpg"))[number]
@@ -242,6 +227,12 @@ def kept_cases() -> list[Case]:
     for row in range(6, 1100, 66):
         cv2.circle(specks, (int(rng.integers(5, 85)), row), 4 + row % 4, 1, -1)
     wide = random_holes(1200, 1100, rng, 60) | box_of(1200, 1100, 700, 300, 1010, 640)
+    large, low = box_of(700, 521, 100, 50, 560, 430), box_of(704, 900, 524, 250, 704, 650)
+    narrow = random_holes(1100, 120, np.random.default_rng(1), 12) | box_of(1100, 120, 300, 40, 1000, 60)
+    at_edge = "a deep hole at the lower edge, where no two scales have as many nodes as their sides say"
+    smaller = "a network of crops that are smaller than the margins of windows"
+    halved: dict[str, Any] = {"training_size": 256, "repeat": 10}
+    by_pyramid: dict[str, Any] = halved | {"network": "pyramid", "step": 1}
     return [
         Case("thin strokes", photo_of(90, 121), strokes > 0),
         Case("blobs, by the pyramid", photo_of(120, 150, 1), blobs, "pyramid", step=1),
@@ -251,42 +242,11 @@ def kept_cases() -> list[Case]:
         Case("a photo that is all hole", photo_of(65, 97, 4), np.ones((65, 97), bool), seed=0),
         Case("a photo of one pixel", photo_of(1, 1), np.ones((1, 1), bool)),
         Case("many small holes in windows", photo_of(110, 9, 5), specks > 0, repeat=10),
-        Case(
-            "a hole to be halved twice",
-            photo_of(70, 53, 6),
-            box_of(700, 521, 60, 90, 600, 460),
-            "means",
-            256,
-            repeat=10,
-        ),
-        Case(
-            "a hole to be halved twice, by the pyramid and copied",
-            photo_of(70, 53, 7),
-            box_of(700, 521, 100, 50, 560, 430),
-            "pyramid",
-            256,
-            1,
-            seed=2,
-            repeat=10,
-        ),
+        Case("a hole to be halved twice", photo_of(70, 53, 6), box_of(700, 521, 60, 90, 600, 460), **halved),
+        Case("a hole to be halved twice, by the pyramid and copied", photo_of(70, 53, 7), large, seed=2, **by_pyramid),
         Case("holes of all sizes in windows", photo_of(60, 55, 8), wide, repeat=20),
-        Case(
-            "a deep hole at the lower edge, where no two scales have as many nodes as their sides say",
-            photo_of(71, 90, 9),
-            box_of(704, 900, 524, 250, 704, 650),
-            "pyramid",
-            256,
-            1,
-            seed=3,
-            repeat=10,
-        ),
-        Case(
-            "a network of crops that are smaller than the margins of windows",
-            photo_of(110, 12, 10),
-            random_holes(1100, 120, np.random.default_rng(1), 12) | box_of(1100, 120, 300, 40, 1000, 60),
-            training_size=16,
-            repeat=10,
-        ),
+        Case(at_edge, photo_of(71, 90, 9), low, seed=3, **by_pyramid),
+        Case(smaller, photo_of(110, 12, 10), narrow, training_size=16, repeat=10),
     ]
 
 
