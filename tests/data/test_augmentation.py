@@ -43,8 +43,7 @@ def test_each_kind_changes_photos_and_leaves_their_holes_and_their_size(kind: st
     plain, changed = photos(), photos(Augmentation(**{kind: KINDS[kind]}))
     for index in range(6):
         before, after = plain[0, index], changed[0, index]
-        assert after["photo"].shape == before["photo"].shape
-        assert after["photo"].dtype == torch.uint8
+        assert (after["photo"].shape, after["photo"].dtype) == (before["photo"].shape, torch.uint8)
         assert torch.equal(after["known"], before["known"])
         assert not torch.equal(after["photo"], before["photo"])
 
@@ -79,11 +78,8 @@ def test_what_is_drawn_for_one_kind_does_not_depend_on_the_others() -> None:
 
 def test_amounts_stay_within_the_settings_and_reach_most_of_them() -> None:
     changes = [ALL.draw(np.random.default_rng(number)) for number in range(300)]
-    for values, low, high in (
-        ([one.blur for one in changes], 0.0, 2.0),
-        ([one.jpeg for one in changes], 20, 100),
-        ([one.rotation for one in changes], -20.0, 20.0),
-    ):
+    for name, low, high in (("blur", 0.0, 2.0), ("jpeg", 20, 100), ("rotation", -20.0, 20.0)):
+        values = [getattr(one, name) for one in changes]
         assert low <= min(values) < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < max(values) <= high
 
@@ -92,10 +88,8 @@ def test_amounts_stay_within_the_settings_and_reach_most_of_them() -> None:
 @pytest.mark.parametrize("angle", [-45.0, -7.3, 0.4, 12.0, 45.0])
 def test_a_turned_photo_has_no_empty_corner(size: tuple[int, int], angle: float) -> None:
     change = Change(rotation=angle)
-    white = np.full((*change.size_to_read(*size), 3), 255, np.uint8)
-    turned = change(white, *size)
-    assert turned.shape == (*size, 3)
-    assert turned.min() == 255
+    turned = change(np.full((*change.size_to_read(*size), 3), 255, np.uint8), *size)
+    assert (turned.shape, turned.min()) == ((*size, 3), 255)
 
 
 def test_a_positive_angle_turns_counter_clockwise() -> None:
@@ -141,8 +135,7 @@ def test_photos_of_validation_are_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
-    [("augment_blur", 0.0), ("augment_jpeg", 101), ("augment_rotation", 90.0)],
+    ("setting", "value"), [("augment_blur", 0.0), ("augment_jpeg", 101), ("augment_rotation", 90.0)]
 )
 def test_an_amount_out_of_range_is_refused_with_its_name(setting: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"^{setting} must be"):
@@ -150,5 +143,5 @@ def test_an_amount_out_of_range_is_refused_with_its_name(setting: str, value: fl
 
 
 def test_help_names_the_settings() -> None:
-    text = run_onar("train", "--help").stdout
+    text = run_onar("train", "--help").out
     assert all(name.replace("_", "-") in text for name in SETTINGS)

@@ -5,25 +5,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.cli import main
 from onar.data import mask_preview
 from onar.data.mask_preview import write_masks
 from onar.errors import UsageError
 from onar.settings.training import MaskConfig
+from tests.support.runs import run_onar
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_masks_replace_nothing_without_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_masks_replace_nothing_without_overwrite(tmp_path: Path) -> None:
     for there in ("mask_0000.png", "mask_0007.png", "sheet.png"):
         folder = tmp_path / there
         folder.mkdir()
         (folder / there).write_bytes(b"precious")
-        with pytest.raises(SystemExit, match="2"):
-            main(["masks", "--output", str(folder), "--count", "2", "--img_size", "16"])
-        assert f"{there} exists already" in capsys.readouterr().err
+        said = run_onar("masks", "--output", folder, "--count", 2, "--img_size", 16, code=2).err
+        assert f"{there} exists already" in said
         assert contents(folder) == {there: b"precious"}
 
 
@@ -34,9 +33,8 @@ def test_a_smaller_set_replaces_a_larger_one_as_a_whole_and_nothing_else(tmp_pat
     assert "removed" not in said
     said = write_masks(tmp_path, 2, 16, 1, MaskConfig(), overwrite=True)
     assert said.endswith("; 3 of an earlier, larger set are removed")
-    names = {"mask_0000.png", "mask_0001.png", "sheet.png", "mask_notes.txt", "mask_1.png"}
     replaced = contents(tmp_path)
-    assert replaced.keys() == names
+    assert replaced.keys() == {"mask_0000.png", "mask_0001.png", "sheet.png", "mask_notes.txt", "mask_1.png"}
     write_masks(tmp_path / "alone", 2, 16, 1, MaskConfig())
     assert contents(tmp_path / "alone").items() <= replaced.items()
 

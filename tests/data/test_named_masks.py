@@ -33,9 +33,7 @@ def make_pairs(folder: Path, count: int, size: tuple[int, int] = (90, 120)) -> T
 
 @pytest.mark.parametrize("rotation", [None, 20.0])
 @pytest.mark.parametrize("size", [(32, 32), (48, 24), (64, 96)])
-def test_holes_are_where_the_photo_has_what_its_mask_names(
-    rotation: float | None, size: tuple[int, int], tmp_path: Path
-) -> None:
+def test_holes_are_where_masks_name_them(rotation: float | None, size: tuple[int, int], tmp_path: Path) -> None:
     data = find_training_data(make_pairs(tmp_path, 8))
     crops = RandomCrops(*size, data.masks, seed=1, min_crop=0.3, augmentation=Augmentation(rotation=rotation))
     samples = TrainingPhotos(data.training, crops)

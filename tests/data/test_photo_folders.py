@@ -9,13 +9,12 @@ import pytest
 from PIL import Image
 
 from onar import TrainConfig
-from onar.cli import main
 from onar.data.from_config import find_training_data, split_as_before
 from onar.data.photo_folders import PhotoPaths, find_photo_paths, is_results_folder
 from onar.data.photo_sets import open_photos
 from onar.errors import OnarError, UsageError
 from onar.evaluation.pairs import Pairs
-from tests.support.runs import flags
+from tests.support.runs import flags, run_onar
 
 
 def fill(folder: Path, *names: str, shade: int = 0) -> Path:
@@ -62,8 +61,7 @@ def settings(album: Path) -> dict:
 
 def test_only_photos_are_trained_on(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = find_training_data(TrainConfig(**settings(album)))
-    assert names(data.training) == {"a.png", "b.png", "c.png"}
-    assert names(data.held_out) == {"v.png"}
+    assert (names(data.training), names(data.held_out)) == ({"a.png", "b.png", "c.png"}, {"v.png"})
     line = capsys.readouterr().err
     for folder, reason in (("val", "--val_data"), ("masks", "--masks"), ("val_masks", "--val_masks")):
         assert f"{album / folder} ({reason})" in line
@@ -72,9 +70,8 @@ def test_only_photos_are_trained_on(album: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_is_in_another_folder_by_a_link_is_left_out(album: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").symlink_to(album / "val")
-    assert "v.png" not in names(
-        find_training_data(TrainConfig(**settings(album) | {"val_data": tmp_path / "elsewhere"})).training
-    )
+    config = TrainConfig(**settings(album) | {"val_data": tmp_path / "elsewhere"})
+    assert "v.png" not in names(find_training_data(config).training)
 
 
 def test_photos_in_the_folder_of_the_masks_or_of_the_validation_are_neither(tmp_path: Path) -> None:
@@ -98,27 +95,21 @@ def test_an_image_folder_of_datasets_may_hold_no_other_folder(album: Path) -> No
         find_training_data(TrainConfig(data=f"hf:imagefolder:{album}", results_dir=album / "new"))
 
 
-def test_check_counts_what_would_be_trained_on(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_counts_what_would_be_trained_on(album: Path) -> None:
     folders = {name: path for name, path in settings(album).items() if name.endswith("masks") or name == "val_data"}
-    with pytest.raises(SystemExit) as ended:
-        main(["check", str(album), *flags(**folders), "--img_size", "32"])
-    assert not ended.value.code
-    output = capsys.readouterr()
-    assert "3 in" in output.out
-    assert "(--masks)" in output.err
+    said = run_onar("check", album, *flags(**folders), "--img_size", 32)
+    assert "3 in" in said.out
+    assert "(--masks)" in said.err
 
 
 def test_evaluate_scores_no_mask_and_no_sample_sheet(album: Path) -> None:
-    assert names(Pairs(album, [], None, None, [("masks", album / "masks")]).paths).isdisjoint(
-        {"m.png", "samples_epoch_1.png"}
-    )
+    scored = names(Pairs(album, [], None, None, [("masks", album / "masks")]).paths)
+    assert scored.isdisjoint({"m.png", "samples_epoch_1.png"})
     with pytest.raises(UsageError, match="are both"):
         Pairs(album, [], None, None, [("masks", album)])
 
 
 # ---------------------------------------------------------------- several folders, and lists
-
-
 def test_several_folders_are_read_in_their_order_and_a_photo_twice_counts_once(tmp_path: Path) -> None:
     one, other = fill(tmp_path / "one", "b.png", "sub/a.png"), fill(tmp_path / "other", "b.png", "a.png")
     photos = find_photo_paths((one, other, one / "sub"))
@@ -148,26 +139,18 @@ def test_a_file_that_is_no_list_is_refused(content: str | bytes, reason: str, tm
         open_photos(tmp_path / "list.txt")
 
 
-def test_folders_and_lists_are_named_on_the_command_line_and_in_toml(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_and_lists_are_named_on_the_command_line_and_in_toml(tmp_path: Path) -> None:
     one, other = fill(tmp_path / "one", "a.png"), fill(tmp_path / "other", "b.png")
     (tmp_path / "recipe.toml").write_text(TrainConfig(data=(one, other)).to_toml())
     assert TrainConfig.from_toml(tmp_path / "recipe.toml").data == (one, other)
     assert TrainConfig(data=[str(one)]).data == one
-    with pytest.raises(SystemExit):
-        main(["check", str(one), str(other), "--img_size", "32"])
-    assert "2 in" in capsys.readouterr().out
+    assert "2 in" in run_onar("check", one, other, "--img_size", 32).out
     with pytest.raises(UsageError, match="cannot be joined"):
         TrainConfig(data=["hf:name", str(one)])
 
 
 # ---------------------------------------------------------------- going on elsewhere
-
-
-def test_a_folder_that_was_moved_or_is_written_otherwise_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_moved_or_spelt_otherwise_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fill(tmp_path / "photos", *(f"{number}.png" for number in range(10)))
     masks = write_masks(tmp_path / "masks", "m.png")
     before = find_training_data(TrainConfig(data=folder, masks=masks, val_share=0.3)).record()
@@ -175,8 +158,7 @@ def test_a_folder_that_was_moved_or_is_written_otherwise_is_the_same(
     monkeypatch.chdir(tmp_path)
     data = find_training_data(TrainConfig(data="./moved", masks="masks", val_share=0.3))
     after, line = split_as_before(data, before)
-    assert line == ""
-    assert after.record() == before
+    assert (line, after.record()) == ("", before)
 
 
 def test_other_masks_are_refused(tmp_path: Path) -> None:
@@ -193,38 +175,29 @@ def test_held_out_photos_of_an_earlier_version_stay_held_out(tmp_path: Path) -> 
     folder = fill(tmp_path / "photos", *(f"{number}.png" for number in range(10)))
     data = find_training_data(TrainConfig(data=folder, val_share=0.3))
     assert isinstance(data.found, PhotoPaths)
-    earlier = {
-        "photos": data.found.earlier_digest,
-        "held_out": [str(data.held_out[index]) for index in range(len(data.held_out))],
-    }
+    held_out = [str(data.held_out[index]) for index in range(len(data.held_out))]
+    earlier = {"photos": data.found.earlier_digest, "held_out": held_out}
     after, line = split_as_before(data, earlier)
     assert (names(after.held_out), line) == (names(data.held_out), "")
 
 
 # ---------------------------------------------------------------- results folders
-
-
 @pytest.mark.parametrize(
     "name",
     ["config.toml", "log.jsonl", "skipped.txt", "generator_best.pth", "generator_final.pth", "checkpoints/step_1.pt",
      "loss_curves_epoch_3.png", "samples/samples_epoch_3.png", "tensorboard/events.out.tfevents.1"],
 )  # fmt: skip
 @pytest.mark.parametrize("resume", ["auto", "never"])
-def test_files_of_another_program_stay_as_they_are(
-    name: str, resume: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_of_another_program_stay_as_they_are(name: str, resume: str, tmp_path: Path) -> None:
     photos = fill(tmp_path / "photos", "a.png", "b.png")
     file = tmp_path / "results" / name
     file.parent.mkdir(parents=True)
     file.write_text('{"another": "program"}\n')
     before = sorted(tmp_path.rglob("*"))
-    small = {"img_size": 32, "depth": 3, "lambda_content": 0, "num_workers": 0}
-    with pytest.raises(SystemExit) as stopped:
-        main(["train", *flags(data=photos, results_dir=tmp_path / "results", resume=resume, **small)])
-    assert stopped.value.code == 1
-    assert str(file) in capsys.readouterr().err
-    assert sorted(tmp_path.rglob("*")) == before
-    assert file.read_text() == '{"another": "program"}\n'
+    small = {"img_size": 32, "depth": 3, "lambda_content": 0, "num_workers": 0, "resume": resume}
+    said = run_onar("train", *flags(data=photos, results_dir=tmp_path / "results", **small), code=1)
+    assert str(file) in said.err
+    assert (sorted(tmp_path.rglob("*")), file.read_text()) == (before, '{"another": "program"}\n')
 
 
 def test_a_results_folder_is_known_by_its_configuration_or_its_log(tmp_path: Path) -> None:

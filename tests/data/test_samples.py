@@ -29,10 +29,9 @@ from onar.imaging.listing import find_photos
 from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share
 from onar.settings.training import MaskConfig, TrainConfig
-from onar.training.gan.verb import train
 from tests.conftest import PHOTOS
 from tests.support.processes import run
-from tests.support.runs import SMALL
+from tests.support.runs import SMALL, one_line, train_small
 
 PATHS = sorted(PHOTOS.glob("*.jpg"))
 SIZE = 48, 64
@@ -73,8 +72,6 @@ def undecodable(tmp_path: Path) -> list[Path]:
 
 
 # ---------------------------------------------------------------- files
-
-
 def split(paths: list[Path], share: float, seed: int) -> tuple[list[Path], list[Path]]:
     trained, held_out = hold_out(PhotoPaths(paths), share, seed)
     return [trained[index] for index in range(len(trained))], [held_out[index] for index in range(len(held_out))]
@@ -84,13 +81,10 @@ def split(paths: list[Path], share: float, seed: int) -> tuple[list[Path], list[
     ("count", "share", "expected"),
     [(100, 0.05, 5), (100, 0, 0), (5000, 0.5, 100), (2, 0.01, 1), (1, 0.5, 0), (3, 0.99, 2)],
 )
-def test_hold_out_splits_off_the_share_and_leaves_something_to_train_on(
-    count: int, share: float, expected: int
-) -> None:
+def test_hold_out_splits_off_the_share_and_leaves_some_to_train_on(count: int, share: float, expected: int) -> None:
     paths = [Path(f"{index:04d}.jpg") for index in range(count)]
     trained, held_out = split(paths, share, seed=3)
-    assert len(held_out) == expected
-    assert sorted(trained + held_out) == paths
+    assert (len(held_out), sorted(trained + held_out)) == (expected, paths)
     assert (trained, held_out) == (sorted(trained), sorted(held_out))
     assert (trained, held_out) == split(paths, share, seed=3)
 
@@ -101,8 +95,6 @@ def test_hold_out_depends_on_the_seed() -> None:
 
 
 # ---------------------------------------------------------------- holes
-
-
 @pytest.fixture
 def mask_files(tmp_path: Path) -> list[Path]:
     """Two masks: a hole in the top left quarter, and a hole in all but a rim."""
@@ -159,17 +151,13 @@ HOLES = np.kron(np.array([[1, 0], [0, 0]], np.uint8), np.ones((8, 8), np.uint8))
 
 @pytest.mark.parametrize("brightest", [0, 1, 127])
 @pytest.mark.parametrize("setting", ["masks", "val_masks"])
-def test_masks_without_a_hole_are_refused_before_a_training_begins(
-    tmp_path: Path, brightest: int, setting: str
-) -> None:
+def test_masks_without_a_hole_are_refused_before_training(tmp_path: Path, brightest: int, setting: str) -> None:
     masks = write_masks(tmp_path / "masks", HOLES * brightest, HOLES * 0)
-    results = tmp_path / "results"
-    message = (
-        f"the masks have no hole .*0.png: its brightest value is {brightest}, and values of 128 and above are holes"
-    )
+    said = f".*0.png: its brightest value is {brightest}, and values of 128 and above are holes"
+    message = f"the masks have no hole {said}"
     with pytest.raises(OnarError, match=message):
-        train(TrainConfig(data=PHOTOS, results_dir=results, **{**SMALL, setting: masks}))
-    assert not results.exists()
+        train_small(PHOTOS, tmp_path / "results", **{setting: masks})
+    assert not (tmp_path / "results").exists()
     with pytest.raises(OnarError, match=message):
         mask_preview.write_masks(tmp_path / "out", 1, 64, 0, MaskConfig(masks=masks))
 
@@ -185,9 +173,7 @@ def test_doubtful_masks_among_others_are_reported(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize("hole", [np.ones((16, 16), np.uint8), 1 - HOLES])
-def test_masks_that_are_probably_inverted_are_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], hole: np.ndarray
-) -> None:
+def test_inverted_masks_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str], hole: np.ndarray) -> None:
     mask_source(MaskConfig(masks=write_masks(tmp_path, HOLES * 255, hole * 255)))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("1 of 2 mask files are mostly hole, such as ")
@@ -195,14 +181,10 @@ def test_masks_that_are_probably_inverted_are_reported(
 
 
 # ---------------------------------------------------------------- samples
-
-
 def test_a_sample_is_a_photo_with_known_pixels_and_holes() -> None:
     sample = training(PATHS)[0, 5]
-    assert sample["photo"].shape == (*SIZE, 3)
-    assert sample["photo"].dtype == torch.uint8
-    assert sample["known"].shape == (1, *SIZE)
-    assert sample["known"].dtype == torch.uint8
+    assert (sample["photo"].shape, sample["photo"].dtype) == ((*SIZE, 3), torch.uint8)
+    assert (sample["known"].shape, sample["known"].dtype) == ((1, *SIZE), torch.uint8)
     assert set(sample["known"].unique().tolist()) == {0, 1}
     assert (sample["index"], sample["upscaled"], sample["unreadable"]) == (5, False, "")
 
@@ -235,14 +217,11 @@ def test_validation_shows_the_middle_of_each_photo_with_holes_that_stay() -> Non
     whole = read_photo(PATHS[1])
     left = (whole.width - whole.height) // 2
     middle = whole.resize((64, 64), Image.Resampling.BICUBIC, (left, 0, left + whole.height, whole.height))
-    difference = photos[1]["photo"].numpy().astype(int) - np.asarray(middle)
-    assert np.abs(difference).mean() < 2
+    assert np.abs(photos[1]["photo"].numpy().astype(int) - np.asarray(middle)).mean() < 2
 
 
 @pytest.mark.parametrize("photo_size", [(320, 480), (65, 1000), (480, 64), (48, 64), (47, 64), (20, 3000), (1, 1)])
-def test_boxes_lie_in_the_photo_with_the_right_aspect_and_no_needless_enlargement(
-    photo_size: tuple[int, int], rng: np.random.Generator
-) -> None:
+def test_boxes_lie_in_the_photo_and_keep_the_aspect(photo_size: tuple[int, int], rng: np.random.Generator) -> None:
     small = photo_size[0] < SIZE[0] or photo_size[1] < SIZE[1]
     for _ in range(200):
         left, top, right, bottom = random_box(photo_size, SIZE, 0.5, rng)
@@ -256,8 +235,7 @@ def test_boxes_lie_in_the_photo_with_the_right_aspect_and_no_needless_enlargemen
 
 def test_boxes_reach_every_edge_and_every_size(rng: np.random.Generator) -> None:
     boxes = np.array([random_box((100, 100), (10, 10), 0.5, rng) for _ in range(3000)])
-    assert boxes[:, :2].min(axis=0).tolist() == [0, 0]
-    assert boxes[:, 2:].max(axis=0).tolist() == [100, 100]
+    assert (boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()) == ([0, 0], [100, 100])
     assert set(range(51, 100)) <= set((boxes[:, 2] - boxes[:, 0]).tolist()) <= set(range(50, 101))
 
 
@@ -271,8 +249,6 @@ def test_a_photo_smaller_than_the_crop_is_enlarged_and_flagged(tmp_path: Path) -
 
 
 # ---------------------------------------------------------------- damage
-
-
 def test_an_unreadable_photo_is_named_and_the_next_one_serves(damaged: list[Path]) -> None:
     sample = training(damaged)[0, 1]
     assert sample["index"] == 2
@@ -288,9 +264,8 @@ def test_after_the_last_photo_comes_the_first(damaged: list[Path]) -> None:
     damaged[0].write_bytes(b"")
     sample = training(damaged)[0, 5]
     assert sample["index"] == 2
-    assert [line.partition(": ")[0] for line in sample["unreadable"].splitlines()] == [
-        str(damaged[index]) for index in (5, 0, 1)
-    ]
+    named = [line.partition(": ")[0] for line in sample["unreadable"].splitlines()]
+    assert named == [str(damaged[index]) for index in (5, 0, 1)]
 
 
 def test_training_goes_on_past_damaged_files(damaged: list[Path]) -> None:
@@ -303,10 +278,8 @@ def test_training_goes_on_past_damaged_files(damaged: list[Path]) -> None:
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_when_nothing_can_be_read_one_line_says_so(undecodable: list[Path], num_workers: int) -> None:
     loader = photo_loader(training(undecodable), EpochBatches(4, 2, seed=0), num_workers)
-    with pytest.raises(OnarError) as caught:
+    with one_line("^none of the 4 photos could be read; the first: "):
         list(loader)
-    assert str(caught.value).startswith("none of the 4 photos could be read; the first: ")
-    assert len(str(caught.value).splitlines()) == 1
 
 
 class Deadly(Dataset[int]):
@@ -318,9 +291,8 @@ class Deadly(Dataset[int]):
 
 
 def test_a_killed_reading_process_is_reported_in_one_line() -> None:
-    with pytest.raises(OnarError, match="use a smaller --num_workers") as caught:
+    with one_line("use a smaller --num_workers"):
         list(photo_loader(Deadly(), [[0], [1]], num_workers=1))
-    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.process
@@ -342,8 +314,6 @@ train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r
 
 
 # ---------------------------------------------------------------- batches
-
-
 @pytest.mark.process
 def test_reading_processes_are_forked_off_while_opencv_has_no_threads(tmp_path: Path) -> None:
     """With threads of OpenCV's in the parent, about every second one would wait forever."""
@@ -364,8 +334,7 @@ assert threads == [1, 1], "inspecting forks nothing"
 assert cv2.getNumThreads() == 2
 """
     shutil.copy(PATHS[0], tmp_path)
-    done = run("-c", script, tmp_path)
-    assert done.returncode == 0, done.stderr
+    run("-c", script, tmp_path, code=0)
 
 
 @pytest.mark.process
@@ -382,7 +351,7 @@ batches = iter(photo_loader(training(PATHS), EpochBatches(len(PATHS), 2, seed=0)
 next(batches)
 sys.exit(7)
 """
-    assert run("-c", script).returncode == 7
+    run("-c", script, code=7)
 
 
 def test_samples_are_the_same_whatever_the_number_of_reading_processes() -> None:
@@ -410,8 +379,7 @@ def test_a_loader_serves_epoch_after_epoch_also_when_one_is_left_early() -> None
 
 
 def test_validation_photos_load_in_batches_too() -> None:
-    photos = validation(PATHS[:5])
-    batches = list(photo_loader(photos, BatchSampler(range(5), 2, False), num_workers=0))
+    batches = list(photo_loader(validation(PATHS[:5]), BatchSampler(range(5), 2, False), num_workers=0))
     assert [batch["index"].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
 
 
@@ -425,8 +393,7 @@ def test_an_epoch_is_every_photo_once_in_an_order_of_its_own() -> None:
     orders = []
     for epoch in range(3):
         steps = epoch_of(batches, epoch)
-        assert [len(step) for step in steps] == [4, 4, 2]
-        assert len(batches) == 3
+        assert ([len(step) for step in steps], len(batches)) == ([4, 4, 2], 3)
         assert {number for step in steps for number, _ in step} == {epoch}
         orders.append([index for step in steps for _, index in step])
         assert sorted(orders[-1]) == list(range(10))
@@ -467,10 +434,8 @@ def test_epochs_of_any_length_use_all_photos_equally_often(photos_per_epoch: int
 @pytest.mark.parametrize("world_size", [2, 3])
 @pytest.mark.parametrize(("photo_count", "batch_size"), [(24, 2), (23, 4), (11, 4), (10, 1)])
 def test_processes_share_each_batch_without_overlap(world_size: int, photo_count: int, batch_size: int) -> None:
-    ranks = [
-        epoch_of(EpochBatches(photo_count, batch_size, seed=0, rank=rank, world_size=world_size), 1)
-        for rank in range(world_size)
-    ]
+    world = {"seed": 0, "world_size": world_size}
+    ranks = [epoch_of(EpochBatches(photo_count, batch_size, rank=rank, **world), 1) for rank in range(world_size)]
     together = epoch_of(EpochBatches(photo_count, batch_size * world_size, seed=0), 1)
     for parts, whole in zip(zip(*ranks, strict=True), together, strict=True):
         lengths = [len(part) for part in parts]
@@ -486,17 +451,13 @@ def test_every_process_makes_every_step_even_with_fewer_photos_than_processes() 
 
 
 # ---------------------------------------------------------------- inspection
-
-
 @pytest.mark.parametrize("threads", [0, 2])
 def test_a_folder_is_inspected(damaged: list[Path], threads: int) -> None:
     folder = damaged[0].parent
     Image.new("LA", (40, 50)).save(folder / "deep.png")
     report = inspect_photos(folder, (48, 64), threads)
-    assert len(report.sizes) == 5
-    assert report.kinds == {"JPEG RGB": 4, "PNG LA": 1}
-    assert report.sizes[0] == (50, 40)
-    assert report.upscaled == 1
+    assert (len(report.sizes), report.kinds) == (5, {"JPEG RGB": 4, "PNG LA": 1})
+    assert (report.sizes[0], report.upscaled) == ((50, 40), 1)
     assert [line.partition(": ")[0] for line in report.unreadable] == [str(damaged[1]), str(damaged[3])]
     text = str(report)
     assert "smallest 50×40, median 320×569, largest 320×569 (height×width)" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import sys
 import tomllib
 from itertools import combinations
@@ -38,7 +37,7 @@ from onar.weights.bundled import bundled_photos, bundled_weights, texture_weight
 from onar.weights.metadata import BLEND
 from onar.weights.tensors import save_state
 from tests.support.processes import Process
-from tests.support.runs import SMALL_BLEND, flags, run_onar, wait_until
+from tests.support.runs import SMALL_BLEND, flags, run_onar, stopped_in, wait_until
 
 COUNT = SMALL_BLEND["count"]
 
@@ -48,9 +47,8 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the command: trained.safetensors and its pairs; not to be changed."""
     folder = tmp_path_factory.mktemp("blend")
     settings = SMALL_BLEND | {"num_workers": 2}
-    run = run_onar("blend", *flags(data=photos, output=folder / "trained.safetensors", **settings))
-    assert run.returncode == 0, run.stderr
-    assert "Epoch 1/1\nEpoch 1 average: " in run.stdout
+    said = run_onar("blend", *flags(data=photos, output=folder / "trained.safetensors", **settings)).out
+    assert "Epoch 1/1\nEpoch 1 average: " in said
     return folder
 
 
@@ -73,17 +71,14 @@ def maker(photos: Path, folder: Path) -> PairMaker:
 
 
 # ---------------------------------------------------------------- the file
-
-
 def test_what_was_trained_completes_photos(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (path,) = bundled_photos().glob("*kitten*.jpg")
     photo = np.asarray(Image.open(path).convert("RGB"))[:200, :200]
     hole = np.zeros((200, 200), bool)
     hole[80:120, 60:110] = True
     file = trained / "trained.safetensors"
-    ours, bundled = (
-        Inpainter.load(device="cpu", blend=choice)(photo, hole, texture="patches") for choice in (file, None)
-    )
+    inpainters = (Inpainter.load(device="cpu", blend=choice) for choice in (file, None))
+    ours, bundled = (inpainter(photo, hole, texture="patches") for inpainter in inpainters)
     assert np.array_equal(ours[~hole], photo[~hole])
     assert not np.array_equal(ours[hole], bundled[hole])
     names = [tmp_path / name for name in ("photo.png", "mask.png", "completed.png")]
@@ -99,11 +94,8 @@ def test_the_file_says_its_architecture_and_recipe_and_no_checkpoint_stays(train
     assert json.loads(said["architecture"]) == {"network": BLEND, "fills": 3, "base_channels": 4}
     assert tomllib.loads(said["recipe"])["lambda_statistics"] == 0.7
     assert {value.dtype for value in load_file(trained / "trained.safetensors").values()} == {torch.float16}
-    assert sorted(path.name for path in trained.iterdir()) == [
-        "trained.safetensors",
-        "trained_pairs",
-        "trained_results",
-    ]
+    left = sorted(path.name for path in trained.iterdir())
+    assert left == ["trained.safetensors", "trained_pairs", "trained_results"]
 
 
 @pytest.mark.parametrize("file", [bundled_weights(), Path("nowhere.safetensors"), Path(__file__)])
@@ -118,21 +110,10 @@ def test_the_bundled_blend_is_of_the_network_that_is_trained_by_default() -> Non
 
 
 # ---------------------------------------------------------------- stopping and going on
-
-
-def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
-    photos: Path, trained: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings, draw = config(photos, tmp_path, pairs=pairs), BlendTask.draw_batch
-
-    def draw_and_stop(*arguments: object) -> object:
-        signal.raise_signal(signal.SIGINT)
-        return draw(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BlendTask, "draw_batch", draw_and_stop)
-        with pytest.raises(KeyboardInterrupt, match="after step 1"):
-            train_blend(settings)
+def test_a_stopped_training_ends_as_a_whole_one(photos: Path, trained: Path, pairs: Path, tmp_path: Path) -> None:
+    settings = config(photos, tmp_path, pairs=pairs)
+    with stopped_in(BlendTask, "draw_batch"), pytest.raises(KeyboardInterrupt, match="after step 1"):
+        train_blend(settings)
     assert not settings.output.exists()
     with pytest.raises(UsageError, match=r"base_channels was 4, is 5"):
         train_blend(config(photos, tmp_path, pairs=pairs, base_channels=5))
@@ -152,9 +133,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_and_stays(photos: Path, t
 
 
 @pytest.mark.process
-def test_making_pairs_that_was_killed_goes_on_and_any_processes_make_the_same(
-    photos: Path, pairs: Path, tmp_path: Path
-) -> None:
+def test_killed_making_of_pairs_goes_on_and_processes_make_the_same(photos: Path, pairs: Path, tmp_path: Path) -> None:
     settings = SMALL_BLEND | {"count": 2000, "num_workers": 2}
     command = ["blend", *flags(data=photos, output=tmp_path / "blend.safetensors", **settings)]
     folder = tmp_path / "blend_pairs"
@@ -182,8 +161,6 @@ def test_max_minutes_ends_the_training_and_its_learning_rates(
 
 
 # ---------------------------------------------------------------- pairs
-
-
 def test_a_pair_is_a_photo_with_three_fills_that_differ_in_its_holes_alone(pairs: Path) -> None:
     for number in range(COUNT):
         pair = np.load(pair_file(pairs, number))
@@ -220,13 +197,10 @@ def test_a_photo_that_cannot_be_read_is_named_and_another_taken(
         make_pairs(maker(folder, tmp_path / "pairs"), [0], num_workers=0)
     shutil.copy(next(photos.glob("*.jpg")), folder / "whole.jpg")
     make_pairs(maker(folder, tmp_path / "pairs"), list(range(4)), num_workers=0)
-    assert missing_pairs(tmp_path / "pairs", 4) == []
-    assert capfd.readouterr().err.count("broken.jpg: ") == 1
+    assert (missing_pairs(tmp_path / "pairs", 4), capfd.readouterr().err.count("broken.jpg: ")) == ([], 1)
 
 
 # ---------------------------------------------------------------- wrong use
-
-
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -269,23 +243,19 @@ def test_without_patchmatch_no_pairs_are_made(photos: Path, tmp_path: Path, monk
 
 
 def test_pairs_of_another_network_and_damaged_ones_are_refused(photos: Path, pairs: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "pairs"
-    shutil.copytree(pairs, copy)
+    copy = shutil.copytree(pairs, tmp_path / "pairs")
     with pytest.raises(OnarError, match="made with another weights"):
         train_blend(config(photos, tmp_path, pairs=copy, weights="pyramid"))
     for number in range(COUNT):
         pair_file(copy, number).write_bytes(pair_file(copy, number).read_bytes()[:1000])
     with pytest.raises(OnarError, match=r"pair_00000\d.npy is missing or damaged"):
         train_blend(config(photos, tmp_path, pairs=copy))
-    note = json.loads((copy / "pairs.json").read_text())
-    (copy / "pairs.json").write_text(json.dumps(note)[:-5])
+    (copy / "pairs.json").write_text(json.dumps(json.loads((copy / "pairs.json").read_text()))[:-5])
     with pytest.raises(OnarError, match=r"cannot read .*pairs.json"):
         train_blend(config(photos, tmp_path, pairs=copy))
 
 
 # ---------------------------------------------------------------- one step
-
-
 WEIGHTS = [loss.name for loss in BLEND_LOSSES]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tomllib
 from contextlib import closing
 from dataclasses import asdict
@@ -34,7 +33,7 @@ from onar.training.run import Run
 from onar.weights.bundled import bundled_photos, texture_weights
 from onar.weights.tensors import save_state
 from tests.support.processes import run as run_process
-from tests.support.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar
+from tests.support.runs import AVX2_ALONE, SMALL, SMALL_COLOURS, flags, on_x86, run_onar, stopped_in
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +49,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(photos: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the command; not to be changed."""
     file = tmp_path_factory.mktemp("colours") / "trained.safetensors"
-    run = run_onar("colours", *flags(data=photos, weights=start, output=file, **SMALL_COLOURS | {"num_workers": 2}))
-    assert run.returncode == 0, run.stderr
-    assert "Epoch 1/1\nEpoch 1 average: " in run.stdout
+    said = run_onar("colours", *flags(data=photos, weights=start, output=file, **SMALL_COLOURS | {"num_workers": 2}))
+    assert "Epoch 1/1\nEpoch 1 average: " in said.out
     return file
 
 
@@ -67,8 +65,6 @@ def config(photos: Path, start: Path, folder: Path, **changes: object) -> Colour
 
 
 # ---------------------------------------------------------------- the file
-
-
 def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, start: Path) -> None:
     before, after = load_weights(start), load_weights(trained)
     assert after.generator.architecture == {**before.generator.architecture, "colour_channels": 3}
@@ -83,13 +79,10 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
 
 @pytest.mark.process
 @on_x86
-def test_a_network_of_any_width_trains_on_a_processor_with_avx2_alone(
-    photos: Path, start: Path, tmp_path: Path
-) -> None:
+def test_a_network_of_any_width_trains_with_avx2_alone(photos: Path, start: Path, tmp_path: Path) -> None:
     file = tmp_path / "colours.safetensors"
     settings = flags(data=photos, weights=start, output=file, **SMALL_COLOURS)
-    run = run_process("-m", "onar", "colours", *settings, on_import=AVX2_ALONE)
-    assert run.returncode == 0, run.stderr
+    run_process("-m", "onar", "colours", *settings, on_import=AVX2_ALONE, code=0)
     assert file.exists()
 
 
@@ -97,8 +90,7 @@ def test_weights_of_colours_are_rounded_so_that_they_compress(trained: Path) -> 
     colours = {name: value for name, value in load_file(trained).items() if name.startswith("colours.")}
     assert colours
     for value in colours.values():
-        normal = value[value.abs() >= torch.finfo(torch.float16).tiny]
-        assert not (normal.view(torch.int16) & 0b1111).any()
+        assert not (value[value.abs() >= torch.finfo(torch.float16).tiny].view(torch.int16) & 0b1111).any()
 
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])
@@ -132,21 +124,10 @@ def test_a_run_that_starts_from_weights_with_colours_keeps_them(photos: Path, tr
 
 
 # ---------------------------------------------------------------- stopping and going on
-
-
-def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
-    photos: Path, start: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings, draw = config(photos, start, tmp_path), ColourTask.draw_batch
-
-    def draw_and_stop(*arguments: object) -> object:
-        signal.raise_signal(signal.SIGINT)
-        return draw(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ColourTask, "draw_batch", draw_and_stop)
-        with pytest.raises(KeyboardInterrupt, match="after step 1"):
-            train_colours(settings)
+def test_a_stopped_training_ends_as_a_whole_one(photos: Path, start: Path, trained: Path, tmp_path: Path) -> None:
+    settings = config(photos, start, tmp_path)
+    with stopped_in(ColourTask, "draw_batch"), pytest.raises(KeyboardInterrupt, match="after step 1"):
+        train_colours(settings)
     assert not settings.output.exists()
     with pytest.raises(UsageError, match=r"channels was 3, is 4"):
         train_colours(config(photos, start, tmp_path, channels=4))
@@ -183,8 +164,6 @@ def prepare_colours(settings: ColourConfig) -> Run:
 
 
 # ---------------------------------------------------------------- samples
-
-
 def test_what_is_drawn_is_photos_with_holes_of_both_sizes_of_crop(reduced: ReducedPhotos) -> None:
     sides = set()
     for number in range(40):
@@ -233,8 +212,6 @@ def test_masks_have_holes_and_depend_on_the_seed() -> None:
 
 
 # ---------------------------------------------------------------- wrong use
-
-
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -283,8 +260,6 @@ def test_colours_that_weights_do_not_have_are_one_line(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- one step
-
-
 def small_training() -> ColourTraining:
     torch.manual_seed(0)
     return ColourTraining(ColourUNet(6), 5e-4, lambda _: 1.0, 0.9, torch.device("cpu"), bf16=False)
@@ -313,9 +288,7 @@ def test_a_loss_that_is_not_finite_leaves_the_network_as_it_was(reduced: Reduced
     assert all(torch.equal(one, other) for one, other in zip(before, training.network.parameters(), strict=True))
 
 
-def test_a_file_that_is_there_is_replaced_only_when_that_is_asked_for(
-    photos: Path, start: Path, tmp_path: Path
-) -> None:
+def test_an_existing_file_is_replaced_only_when_asked(photos: Path, start: Path, tmp_path: Path) -> None:
     settings = config(photos, start, tmp_path, steps=1)
     settings.output.write_bytes(b"hours of work")
     with pytest.raises(OnarError, match="is there already: name another --output, or replace it with --overwrite"):

@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,10 @@ from onar.training.colours.verb import train_colours
 from onar.training.learning import NotFiniteError
 from onar.training.losses import GENERATOR_LOSSES, Comparison, LossTerm
 from onar.training.results_folder import Results
-from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, records, state
+from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, after_records, records, state, train_small
+
 
 # ---------------------------------------------------------------- a loss is one record, a generator one entry
-
-
 def darkness(compared: Comparison) -> Tensor:
     """A made-up loss."""
     return (1 - compared.whole.float()).square().mean()
@@ -42,9 +42,7 @@ class DarkConfig(TrainConfig):
     lambda_dark: float = 0.5
 
 
-def test_a_loss_of_the_table_is_trained_logged_drawn_and_shown(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_of_the_table_is_used_and_shown(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onar.training.gan.step.GENERATOR_LOSSES", [*GENERATOR_LOSSES, LossTerm("dark", darkness)])
     titles = drawn_titles(monkeypatch)
     settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "lambda_adv": 0.0, "data": photos}
@@ -63,15 +61,12 @@ def test_every_loss_of_the_table_has_a_weight_among_the_settings() -> None:
 def drawn_titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The titles of all panels that are drawn from now on, and have a curve."""
     titles: list[str] = []
-    monkeypatch.setattr(
-        curves, "_save", lambda figure, _: titles.extend(axes.get_title() for axes in figure.axes if axes.lines)
-    )
+    add = lambda figure, _: titles.extend(axes.get_title() for axes in figure.axes if axes.lines)  # noqa: E731
+    monkeypatch.setattr(curves, "_save", add)
     return titles
 
 
-def test_every_score_in_the_log_has_a_curve_also_of_a_method_that_comes_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_logged_score_has_a_curve_also_of_late_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     titles = drawn_titles(monkeypatch)
     first = {"kind": "epoch", "epoch": 1, "validation": {"onar": {"psnr": 20.0, "beauty": 1.0}}}
     second = {"kind": "epoch", "epoch": 2, "validation": {"onar": {"psnr": 21.0}, "Telea": {"charm": 2.0}}}
@@ -94,22 +89,19 @@ class Blur(nn.Module):
 def test_a_generator_of_the_registry_is_trained(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {"base_channels": lambda value: value > 0, "channels": lambda value: value > 0}
     monkeypatch.setitem(GENERATORS, "Blur", Generator(Blur, arguments))
-    settings = {**SMALL, "epochs": 1, "lambda_content": 0.0, "data": photos, "generator": "Blur"}
-    train(TrainConfig(**settings, results_dir=tmp_path))
-    assert state(tmp_path / "generator_final.pth")["first.weight"].shape == (4, 4, 5, 5)
+    settings = {"epochs": 1, "lambda_content": 0.0, "generator": "Blur"}
+    assert state(train_small(photos, tmp_path, **settings))["first.weight"].shape == (4, 4, 5, 5)
     with pytest.raises(UsageError, match=r"^freeze_batch_norm is not for generator Blur"):
-        train(TrainConfig(**settings, results_dir=tmp_path / "frozen", freeze_batch_norm=True))
+        train_small(photos, tmp_path / "frozen", **settings, freeze_batch_norm=True)
 
 
 @pytest.mark.parametrize(("generator", "said"), [("Blurr", "is one of PConvUNet"), ("PyramidFill", "nothing to train")])
 def test_a_generator_that_cannot_be_trained_is_refused(generator: str, said: str, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=said):
-        train(TrainConfig(**SMALL | {"lambda_content": 0.0}, data=photos, results_dir=tmp_path, generator=generator))
+        train_small(photos, tmp_path, lambda_content=0.0, generator=generator)
 
 
 # ---------------------------------------------------------------- trainings that are counted in steps
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
@@ -132,11 +124,8 @@ def test_a_blend_leaves_log_curves_sheets_and_scores_that_the_page_shows(photos:
     assert {"Pixel_loss", "Thin_loss", "D_loss"} <= set(read_run(config.results, state_of(config.results)).losses)
 
 
-def test_a_colour_predictor_leaves_log_curves_sheets_and_scores_that_the_page_shows(
-    photos: Path, start: str, tmp_path: Path
-) -> None:
-    config = colours(photos, start, tmp_path, val_data=photos, results_dir=tmp_path / "elsewhere")
-    train_colours(config)
+def test_a_colour_predictor_leaves_what_the_page_shows(photos: Path, start: str, tmp_path: Path) -> None:
+    train_colours(colours(photos, start, tmp_path, val_data=photos, results_dir=tmp_path / "elsewhere"))
     check_results(tmp_path / "elsewhere", epochs=3, scores={"error"})
     assert not (tmp_path / "colours_results").exists()
 
@@ -151,23 +140,18 @@ def check_results(folder: Path, epochs: int, scores: set[str]) -> None:
     assert not list(folder.glob("checkpoints/*"))
     assert [record["step"] for record in records(folder, "step")] == [1, 2, 3, 4, 5]
     seen, now = state_of(folder), read_run(folder, state_of(folder))
-    assert seen.finished
-    assert not seen.stopped
-    assert now.progress is not None
-    assert now.progress.step == 5
-    assert now.progress.seconds_left == pytest.approx(0, abs=1e-6)
-    assert set(now.scores) == scores
-    assert sorted(find_sheets(folder)) == list(range(1, epochs + 1))
+    assert (seen.finished, seen.stopped) == (True, False)
+    assert (now.progress.step, now.progress.seconds_left) == (5, pytest.approx(0, abs=1e-6))
+    assert (set(now.scores), sorted(find_sheets(folder))) == (scores, list(range(1, epochs + 1)))
 
 
 def test_a_step_that_is_not_finite_stops_a_colour_predictor_or_is_skipped(
     photos: Path, start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learn, calls = ColourTraining.learn, []
+    learn, calls = ColourTraining.learn, count(1)
 
     def fail_twice(training: ColourTraining, batch: object) -> dict[str, float]:
-        calls.append(True)
-        if len(calls) in (3, 4):
+        if next(calls) in (3, 4):
             raise NotFiniteError("Colour_loss is nan")
         return learn(training, batch)
 
@@ -183,19 +167,14 @@ def test_a_step_that_is_not_finite_stops_a_colour_predictor_or_is_skipped(
 
 
 def test_another_learning_rate_goes_on_and_is_reported(
-    photos: Path, start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    photos: Path, start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    append = Results.append
-
-    def interrupt(results: Results, record: dict) -> None:
-        append(results, record)
+    def interrupt(record: dict) -> None:
         if record["kind"] == "epoch":
             raise OnarError("the drive is gone")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Results, "append", interrupt)
-        with pytest.raises(OnarError, match="the drive is gone"):
-            train_colours(colours(photos, start, tmp_path, checkpoint_minutes=1e-9))
+    with after_records(interrupt), pytest.raises(OnarError, match="the drive is gone"):
+        train_colours(colours(photos, start, tmp_path, checkpoint_minutes=1e-9))
     train_colours(colours(photos, start, tmp_path, learning_rate=1e-3))
     assert "Going on after step 2 of 5: learning_rate was 0.0005, is 0.001" in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from itertools import count
 from pathlib import Path
 from threading import Timer
 
@@ -19,9 +20,8 @@ from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.errors import OnarError, UsageError
 from onar.imaging.listing import find_photos
 from onar.training.gan.step import GAN
-from onar.training.results_folder import Results
 from tests.support.processes import Process
-from tests.support.runs import SMALL, assert_same_weights, has_ended, wait_until
+from tests.support.runs import SMALL, after_records, assert_same_weights, has_ended, one_line, wait_until
 
 CROPS = RandomCrops(32, 32, GeneratedMasks(), seed=0)
 
@@ -31,47 +31,31 @@ def settings(photos: Path, folder: Path, **changes: object) -> TrainConfig:
 
 
 # ---------------------------------------------------------------- stopped, and saved first
-
-
 def test_reading_processes_end_with_the_training(photos: Path, tmp_path: Path) -> None:
-    settings = SMALL | {"num_workers": 2, "epochs": 1, "lambda_content": 0.0}
-    train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
+    train(settings(photos, tmp_path, num_workers=2, epochs=1))
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_a_signal_that_asks_to_stop_saves_the_step_and_the_run_goes_on(
-    name: str, finished_alone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, finished_alone: Path, photos: Path, tmp_path: Path
 ) -> None:
-    append = Results.append
-
-    def interrupt(results: Results, record: dict) -> None:
-        append(results, record)
+    def interrupt(record: dict) -> None:
         if record["kind"] == "step" and record["step"] == 2:
             os.kill(os.getpid(), getattr(signal, name))
 
-    monkeypatch.setattr(Results, "append", interrupt)
-    with pytest.raises(KeyboardInterrupt, match="Stopped after step 2"):
+    with after_records(interrupt), pytest.raises(KeyboardInterrupt, match="Stopped after step 2"):
         train(settings(photos, tmp_path))
-    monkeypatch.undo()
     assert (tmp_path / "checkpoints" / "step_00000002.pt").exists()
     train(settings(photos, tmp_path))
     assert_same_weights(finished_alone, tmp_path)
 
 
-def test_under_nohup_a_closed_terminal_stops_nothing(
-    finished_alone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    append = Results.append
-
-    def hang_up(results: Results, record: dict) -> None:
-        append(results, record)
-        os.kill(os.getpid(), signal.SIGHUP)
-
-    monkeypatch.setattr(Results, "append", hang_up)
+def test_under_nohup_a_closed_terminal_stops_nothing(finished_alone: Path, photos: Path, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        train(settings(photos, tmp_path))
+        with after_records(lambda _: os.kill(os.getpid(), signal.SIGHUP)):
+            train(settings(photos, tmp_path))
     finally:
         signal.signal(signal.SIGHUP, before)
     assert_same_weights(finished_alone, tmp_path)
@@ -81,12 +65,11 @@ def test_under_nohup_a_closed_terminal_stops_nothing(
 def test_a_step_that_lacks_memory_loses_nothing_before_it(
     error: Exception, finished_alone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backward, calls = GAN._backward, []
+    backward, calls = GAN._backward, count(1)
 
     def fail_once(gan: GAN, batch: object, share: object) -> object:
         terms = backward(gan, batch, share)
-        calls.append(True)
-        if len(calls) == 3:
+        if next(calls) == 3:
             raise error
         return terms
 
@@ -107,8 +90,6 @@ def finished_alone(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 # ---------------------------------------------------------------- drives
-
-
 def test_photos_whose_folder_vanishes_for_a_while_are_waited_for(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,8 +102,7 @@ def test_photos_whose_folder_vanishes_for_a_while_are_waited_for(
     back.start()
     found = samples[0, 3]
     back.join()
-    assert found["index"] == expected["index"]
-    assert found["unreadable"] == ""
+    assert (found["index"], found["unreadable"]) == (expected["index"], "")
     assert bool((found["photo"] == expected["photo"]).all())
     assert f"{folder} has vanished; waiting for it" in capsys.readouterr().err
 
@@ -133,15 +113,12 @@ def test_a_run_whose_photos_do_not_come_back_is_saved_first(
     folder, results = tmp_path / "drive", tmp_path / "results"
     folder.symlink_to(photos)
     monkeypatch.setattr("onar.data.photo_sets.FOLDER_TIMEOUT", 0.1)
-    append = Results.append
 
-    def vanish(results: Results, record: dict) -> None:
-        append(results, record)
+    def vanish(record: dict) -> None:
         if record["kind"] == "step" and record["step"] == 4:
             folder.unlink()
 
-    monkeypatch.setattr(Results, "append", vanish)
-    with pytest.raises(OnarError, match=r"none of the \d+ photos could be read"):
+    with after_records(vanish), pytest.raises(OnarError, match=r"none of the \d+ photos could be read"):
         train(settings(folder, results))
     monkeypatch.undo()
     assert (results / "checkpoints" / "step_00000004.pt").exists()
@@ -162,9 +139,7 @@ def test_a_drive_that_keeps_no_locks_is_said_and_used(
     assert "keeps no locks" in capsys.readouterr().err
 
 
-def test_pipes_and_sockets_with_the_ending_of_a_photo_are_passed_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pipes_and_sockets_named_like_photos_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "b.jpg").touch()
     os.mkfifo(tmp_path / "a.jpg")
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "a.jpg")
@@ -175,11 +150,7 @@ def test_pipes_and_sockets_with_the_ending_of_a_photo_are_passed_over(
 
 
 # ---------------------------------------------------------------- reading processes
-
-
-def test_a_temporary_folder_too_long_for_sockets_is_refused(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_path_too_long_is_refused(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("x" * 90)))
     loader = photo_loader(TrainingPhotos(open_photos(photos), CROPS), EpochBatches(4, 2, seed=0), num_workers=1)
     with pytest.raises(UsageError, match=r"TMPDIR .* is too long for the sockets"):
@@ -196,14 +167,10 @@ def test_a_temporary_folder_too_long_for_sockets_is_refused(
     ],
 )
 @pytest.mark.parametrize("kind", [OSError, RuntimeError])
-def test_limits_that_reading_processes_meet_are_one_line_with_what_to_do(
-    said: str, advice: str, kind: type[Exception]
-) -> None:
-    with pytest.raises(OnarError) as caught, naming_lost_readers():
+def test_limits_of_reading_processes_are_one_line_with_advice(said: str, advice: str, kind: type[Exception]) -> None:
+    with one_line("--num_workers 0") as caught, naming_lost_readers():
         raise kind(said)
     assert advice in str(caught.value)
-    assert "--num_workers 0" in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_wait_of_minutes_for_photos_is_reported(
@@ -241,11 +208,8 @@ def test_a_reading_process_that_waits_for_a_drive_ends_with_the_training(tmp_pat
     os.mkfifo(tmp_path / "pipe")
     with Process("-c", BLOCKED, tmp_path / "pipe") as process:
         assert process.stdout.readline() == "reading\n"
-        (reader,) = [
-            child
-            for child in psutil.Process(process.pid).children()
-            if "resource_tracker" not in " ".join(child.cmdline())
-        ]
+        children = psutil.Process(process.pid).children()
+        (reader,) = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
         process.kill()
         wait_until(lambda: has_ended(reader))
 

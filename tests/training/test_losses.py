@@ -72,23 +72,17 @@ class TinyFeatures(nn.Module):
 
 
 # ---------------------------------------------------------------- pixel
-
-
 def test_pixel_loss_without_hole_weight_is_plain_l1(completed: Tensor, photo: Tensor, known: Tensor) -> None:
     torch.testing.assert_close(pixel_loss(completed, photo, known), F.l1_loss(completed, photo))
 
 
-def test_pixel_loss_is_the_papers_sum_of_two_means_over_the_whole_frame(
-    completed: Tensor, photo: Tensor, known: Tensor
-) -> None:
+def test_pixel_loss_is_the_papers_sum_of_two_means_of_a_frame(completed: Tensor, photo: Tensor, known: Tensor) -> None:
     error = (completed - photo).abs()
     expected = (known * error).sum() / photo.numel() + 6 * ((1 - known) * error).sum() / photo.numel()
     torch.testing.assert_close(pixel_loss(completed, photo, known, hole_weight=6), expected)
 
 
 # ---------------------------------------------------------------- content and style
-
-
 def test_perceptual_loss_of_identical_pictures_is_zero(photo: Tensor) -> None:
     terms = perceptual_terms(TinyFeatures(), photo, photo, photo)
     assert {name: term.item() for name, term in terms.items()} == pytest.approx({"content": 0, "style": 0}, abs=1e-6)
@@ -97,11 +91,8 @@ def test_perceptual_loss_of_identical_pictures_is_zero(photo: Tensor) -> None:
 def test_content_loss_adds_raw_output_and_composite(completed: Tensor, photo: Tensor, known: Tensor) -> None:
     features = TinyFeatures()
     composite = known * photo + (1 - known) * completed
-    expected = sum(
-        F.l1_loss(one, target)
-        for picture in (completed, composite)
-        for one, target in zip(features(picture), features(photo), strict=True)
-    )
+    pairs = [pair for one in (completed, composite) for pair in zip(features(one), features(photo), strict=True)]
+    expected = sum(F.l1_loss(one, target) for one, target in pairs)
     torch.testing.assert_close(perceptual_terms(features, completed, composite, photo)["content"], expected)
 
 
@@ -120,7 +111,6 @@ def test_gradient_reaches_the_output_and_not_the_target(completed: Tensor, photo
     output, target = completed.clone().requires_grad_(), photo.clone().requires_grad_()
     features = TinyFeatures()
     sum(perceptual_terms(features, output, output, target).values()).backward()
-    assert output.grad is not None
     assert output.grad.abs().sum() > 0
     assert target.grad is None
     assert all(parameter.grad is None for parameter in features.parameters())
@@ -144,15 +134,11 @@ def test_style_loss_of_large_half_precision_features_is_finite(dtype: torch.dtyp
     with torch.autocast("cpu", dtype):
         loss = style_loss([large], [target])
     loss.backward()
-    assert loss.dtype == torch.float32
-    assert loss.isfinite()
-    assert large.grad is not None
+    assert (loss.dtype, loss.isfinite()) == (torch.float32, True)
     assert large.grad.isfinite().all()
 
 
 # ---------------------------------------------------------------- total variation
-
-
 def test_total_variation_sees_only_the_dilated_hole(photo: Tensor, known: Tensor) -> None:
     dilated = torch.zeros_like(known)
     dilated[:, :, 19:41, 29:51] = 1
@@ -172,8 +158,6 @@ def test_total_variation_without_hole_is_zero(photo: Tensor, known: Tensor) -> N
 
 
 # ---------------------------------------------------------------- RaGAN
-
-
 def test_ragan_equals_the_formula_of_the_paper() -> None:
     torch.manual_seed(0)
     real, fake = torch.randn(2, 5, 1, 3, 3, dtype=torch.float64).unbind(0)
@@ -200,19 +184,14 @@ def test_generator_and_discriminator_exchange_roles() -> None:
 def test_halves_of_a_batch_with_the_global_mean_average_to_the_whole_batch() -> None:
     torch.manual_seed(0)
     real, fake = torch.randn(2, 6, 1).unbind(0)
-    halves = zip(real.split(3), fake.split(3), strict=True)
-    losses = [
-        relativistic_discriminator_loss(
-            half, other, lambda logits, half=half: (real if torch.equal(logits, half) else fake).mean()
-        )
-        for half, other in halves
-    ]
+    losses = []
+    for half, other in zip(real.split(3), fake.split(3), strict=True):
+        mean = lambda logits, half=half: (real if torch.equal(logits, half) else fake).mean()  # noqa: E731
+        losses.append(relativistic_discriminator_loss(half, other, mean))
     torch.testing.assert_close(torch.stack(losses).mean(), relativistic_discriminator_loss(real, fake))
 
 
 # ---------------------------------------------------------------- all of them
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_every_loss_of_half_precision_tensors_is_a_finite_float32(
     completed: Tensor, photo: Tensor, known: Tensor, dtype: torch.dtype
@@ -230,12 +209,9 @@ def test_every_loss_of_half_precision_tensors_is_a_finite_float32(
 
 
 # ---------------------------------------------------------------- windows and unit vectors
-
-
 def test_losses_of_the_blend_are_0_for_equal_features(photo: Tensor) -> None:
     features = TinyFeatures()(photo)
-    assert local_statistics_loss(features, features) == 0
-    assert normalised_feature_loss(features, features) == 0
+    assert local_statistics_loss(features, features) == normalised_feature_loss(features, features) == 0
 
 
 def test_local_statistics_prefer_the_same_texture_elsewhere_to_none_and_l1_the_other_way_round() -> None:
@@ -253,10 +229,8 @@ def test_a_shift_of_a_photo_costs_local_statistics_less_beside_blur_than_l1(
     pixels = np.asarray(Image.open(PHOTOS / f"{name}.jpg").convert("RGB"))[20:230, 20:230].copy()
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     blurry = F.avg_pool2d(image, 5, stride=1, padding=2)
-    target, blurred, shifted = (
-        efficientnet(one[..., start : start + 192, start : start + 192])
-        for one, start in ((image, 8), (blurry, 8), (image, 8 + shift))
-    )
+    crops = ((image, 8), (blurry, 8), (image, 8 + shift))
+    target, blurred, shifted = (efficientnet(one[..., at : at + 192, at : at + 192]) for one, at in crops)
     costs = [loss(shifted, target) / loss(blurred, target) for loss in (local_statistics_loss, content_loss)]
     assert costs[0] < most
     assert costs[0] < 0.75 * costs[1]
@@ -288,5 +262,4 @@ def test_normalised_features_compare_directions_alone(photo: Tensor) -> None:
 def test_losses_of_the_blend_have_a_gradient_also_where_features_are_flat(loss: Callable[..., Tensor]) -> None:
     flat = torch.zeros(1, 3, 8, 8, requires_grad=True)
     loss([flat], [torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))]).backward()
-    assert flat.grad is not None
     assert flat.grad.isfinite().all()

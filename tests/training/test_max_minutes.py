@@ -32,9 +32,7 @@ def seconds_step_by_step(steps: int, left_in_epoch: int, per_epoch: int) -> floa
 
 @pytest.mark.parametrize("seconds", [0, 9, 40, 100, 1000])
 @pytest.mark.parametrize(("left_in_epoch", "per_epoch"), [(1, 1), (3, 7), (7, 7), (50, 50)])
-def test_the_planned_steps_are_the_most_that_fit_with_the_ends_of_their_epochs(
-    seconds: float, left_in_epoch: int, per_epoch: int
-) -> None:
+def test_the_planned_steps_are_the_most_that_fit_in_time(seconds: float, left_in_epoch: int, per_epoch: int) -> None:
     most = 60
     fitting = [n for n in range(1, most + 1) if seconds_step_by_step(n, left_in_epoch, per_epoch) <= AIM * seconds]
     planned = steps_that_fit(seconds, most, lambda n: 2 * n + 5 * epoch_ends(n, left_in_epoch, per_epoch) + 3)
@@ -65,9 +63,7 @@ def test_a_run_that_is_cut_to_fit_ends_with_its_schedule_and_the_report_of_its_e
     assert (planned / "generator_final.pth").exists()
 
 
-def test_the_number_of_steps_is_kept_by_the_checkpoint_and_the_weights_with_it(
-    planned: Path, photos: Path, tmp_path: Path
-) -> None:
+def test_the_number_of_steps_is_kept_by_checkpoint_and_weights(planned: Path, photos: Path, tmp_path: Path) -> None:
     (plan,) = records(planned, "plan")
     before_last = sorted((planned / "checkpoints").glob("*.pt"))[-2]
     assert load_state(before_last)["progress"]["spent"] > 0
@@ -85,11 +81,7 @@ def test_another_time_is_another_length(planned: Path, photos: Path) -> None:
 
 
 def test_time_enough_changes_nothing(
-    finished: Path,
-    photos: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    finished: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("onar.training.budget.MAX_TIMING", 1e-9)  # the plan is made after the second step
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_minutes=1000))
@@ -110,7 +102,6 @@ def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(pho
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     ended = re.search(r"^--max_minutes 0\.2: the time is over after (\d+) steps of (\d+), which took", said, re.M)
-    assert ended is not None
     assert int(ended[1]) < int(ended[2]) == int(plan[1])
     assert records(tmp_path, "epoch")[-1]["step"] == int(ended[1])
     assert (tmp_path / "generator_final.pth").exists()
@@ -119,7 +110,6 @@ def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(pho
 @pytest.mark.process
 def test_the_main_process_decides_for_all(photos: Path, tmp_path: Path) -> None:
     main, other = in_processes(2, train_in_own_folder, {**ENDLESS, "data": photos, "max_minutes": 0.1}, tmp_path)
-    assert len(PLAN.findall(main)) == 1
-    assert other == ""
+    assert (len(PLAN.findall(main)), other) == (1, "")
     assert records(tmp_path / "0", "epoch")[-1]["step"] == records(tmp_path / "0", "plan")[-1]["steps"]
     assert (tmp_path / "0" / "generator_final.pth").exists()

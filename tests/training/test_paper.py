@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from onar import TrainConfig, UsageError, train
+from onar import TrainConfig, UsageError
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
@@ -25,7 +25,7 @@ from onar.weights.bundled import bundled_photos
 from onar.weights.tensors import load_state, save_state
 from tests.conftest import REPOSITORY
 from tests.support.perceptual import perceptual_terms
-from tests.support.runs import SMALL, assert_same_weights, records, state
+from tests.support.runs import assert_same_weights, records, state, train_small
 
 PAPER = REPOSITORY / "configs" / "paper.toml"
 SIZE = 32
@@ -44,8 +44,6 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 # ---------------------------------------------------------------- the sums of section 3.3, pixel by pixel
-
-
 def naive_pixel(completed: Array, photo: Array, known: Array) -> tuple[float, float]:
     """L_valid and L_hole: sums over known and over hole values, both over the number of values of the photo."""
     valid = hole = 0.0
@@ -80,14 +78,9 @@ def naive_total_variation(composite: Array, known: Array) -> float:
     batch, channels, height, width = composite.shape
     total = 0.0
     for b in range(batch):
-        region = {
-            (i, j)
-            for i, j in product(range(height), range(width))
-            if any(
-                0 <= y < height and 0 <= x < width and not known[b, 0, y, x]
-                for y, x in product((i - 1, i, i + 1), (j - 1, j, j + 1))
-            )
-        }
+        holes = [(i, j) for i, j in product(range(height), range(width)) if not known[b, 0, i, j]]
+        grown = {place for i, j in holes for place in product((i - 1, i, i + 1), (j - 1, j, j + 1))}
+        region = grown & set(product(range(height), range(width)))
         for (i, j), c in product(region, range(channels)):
             for neighbour in ((i, j + 1), (i + 1, j)):
                 if neighbour in region:
@@ -124,9 +117,7 @@ def test_hole_and_valid_are_the_papers_sums(pictures: tuple[Tensor, ...]) -> Non
         assert pixel_loss(completed, photo, known, weight).item() == pytest.approx(valid + weight * hole, rel=1e-5)
 
 
-def test_perceptual_and_style_are_the_papers_sums_over_output_and_composite(
-    features: nn.Module, pictures: tuple[Tensor, ...]
-) -> None:
+def test_perceptual_and_style_are_the_papers_two_sums(features: nn.Module, pictures: tuple[Tensor, ...]) -> None:
     photo, _, completed, composite = pictures
     terms = perceptual_terms(features, completed, composite, photo)
     target, output, whole = (maps(features, image) for image in (photo, completed, composite))
@@ -165,29 +156,21 @@ def test_a_step_of_the_recipe_minimises_the_papers_weighted_sum(features: nn.Mod
 
 
 # ---------------------------------------------------------------- the stages of section 4.1
-
-STAGES = {
-    **SMALL,
-    **{"lambda_content": 0.0, "val_share": 0.0, "learning_rate_g": 2e-4, "finetune_share": 0.5},
-    "checkpoint_minutes": 1e-9,  # one after each step
-}
+STAGES = {"lambda_content": 0.0, "val_share": 0.0, "learning_rate_g": 2e-4, "finetune_share": 0.5}
+STAGES["checkpoint_minutes"] = 1e-9  # one after each step
 ONE_STAGE = {**STAGES, "epochs": 1, "finetune_share": 0.0}
 
 
 @pytest.fixture(scope="module")
 def staged(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs of three steps, the second one in the second stage."""
-    results = tmp_path_factory.mktemp("staged") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **STAGES))
-    return results
+    return train_small(photos, tmp_path_factory.mktemp("staged"), **STAGES).parent
 
 
 @pytest.fixture(scope="module")
 def one_stage(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its first epoch alone, of a run in one stage."""
-    results = tmp_path_factory.mktemp("one_stage") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **ONE_STAGE))
-    return results
+    return train_small(photos, tmp_path_factory.mktemp("one_stage"), **ONE_STAGE).parent
 
 
 def stopped(finished: Path, folder: Path) -> Path:
@@ -225,7 +208,7 @@ def test_a_run_that_is_stopped_in_the_second_stage_ends_as_if_it_had_not_been(
     staged: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = stopped(staged, tmp_path / "results")
-    train(TrainConfig(data=photos, results_dir=results, **STAGES))
+    train_small(photos, results, **STAGES)
     assert "Going on after step 5 of 6" in capsys.readouterr().out
     assert_same_weights(staged, results)
 
@@ -237,7 +220,7 @@ def test_a_run_that_an_earlier_version_began_goes_on(one_stage: Path, photos: Pa
         for name in ("finetune_share", "finetune_learning_rate_g"):
             del checkpoint["config"][name]
         save_state(path, checkpoint)
-    train(TrainConfig(data=photos, results_dir=results, **ONE_STAGE))
+    train_small(photos, results, **ONE_STAGE)
     assert_same_weights(one_stage, results)
 
 

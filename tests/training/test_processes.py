@@ -44,8 +44,7 @@ SETTINGS = {**SMALL, "epochs": 1, "photos_per_epoch": 188, "val_share": 0.2, "la
 def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A run of two processes with four photos each, and what each process printed."""
     folder = tmp_path_factory.mktemp("runs")
-    printed = in_processes(2, train_in_own_folder, {**SETTINGS, "data": photos}, folder)
-    return folder, printed
+    return folder, in_processes(2, train_in_own_folder, {**SETTINGS, "data": photos}, folder)
 
 
 def in_processes(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -75,8 +74,6 @@ def train_in_own_folder(settings: dict[str, Any], folder: Path) -> str:
 
 
 # ---------------------------------------------------------------- one step
-
-
 def gradients_of_a_step(*shares: int, accumulated: bool = False) -> tuple[dict[str, float], list[np.ndarray]]:
     """The losses of a first step on eight photos divided among the processes, and Adam's averages of the gradients."""
     gan = small_gan(lambda_style=1.0, lambda_tv=0.1, lambda_adv=0.0 if accumulated else 1.0)
@@ -93,9 +90,7 @@ def gradients_of_a_step(*shares: int, accumulated: bool = False) -> tuple[dict[s
 
 
 def gradients_of_steps(divisions: list[tuple[int, ...]]) -> list[tuple[dict[str, float], list[np.ndarray]]]:
-    return [gradients_of_a_step(*shares) for shares in divisions] + [
-        gradients_of_a_step(*shares, accumulated=True) for shares in divisions
-    ]
+    return [gradients_of_a_step(*shares, accumulated=choice) for choice in (False, True) for shares in divisions]
 
 
 @pytest.mark.parametrize("divisions", [[(4, 4), (5, 3)], [(3, 3, 2), (2, 2, 4)]], ids=["two", "three"])
@@ -111,11 +106,7 @@ def test_a_step_has_the_losses_gradients_and_batch_statistics_of_one_process(div
 
 
 # ---------------------------------------------------------------- a run
-
-
-def test_two_processes_follow_one_with_twice_the_batch(
-    trained: tuple[Path, list[str]], photos: Path, tmp_path: Path
-) -> None:
+def test_two_processes_are_one_of_double_batch(trained: tuple[Path, list[str]], photos: Path, tmp_path: Path) -> None:
     train(TrainConfig(**{**SETTINGS, "batch_size": 8}, data=photos, results_dir=tmp_path))
     together, _ = trained
     for one, other in zip(records(together / "0", "step"), records(tmp_path, "step"), strict=True):
@@ -134,8 +125,7 @@ def test_two_processes_follow_one_with_twice_the_batch(
 
 def test_only_the_main_process_writes_and_prints(trained: tuple[Path, list[str]]) -> None:
     folder, (main, other) = trained
-    assert [path.name for path in folder.iterdir()] == ["0"]
-    assert main.count("Epoch 1 average") == 1
+    assert ([path.name for path in folder.iterdir()], main.count("Epoch 1 average")) == (["0"], 1)
     assert other == ""
 
 
@@ -201,8 +191,6 @@ def test_processes_that_would_train_alone_into_one_folder_are_refused(monkeypatc
 
 
 # ---------------------------------------------------------------- processes that end too early
-
-
 def interrupt_one_process(settings: dict[str, Any], folder: Path) -> str:
     """How a training ends of which only the second process is interrupted, after the first step."""
     if os.environ["RANK"] == "1":
@@ -277,7 +265,6 @@ def wait_for_a_silent_process(settings: dict[str, Any], folder: Path) -> str:
 
 
 def test_a_process_that_does_not_answer_is_waited_for_as_long_as_configured(photos: Path, tmp_path: Path) -> None:
-    error, _ = in_processes(
-        2, wait_for_a_silent_process, {**SETTINGS, "data": photos, "process_timeout": 0.1}, tmp_path
-    )
+    settings = {**SETTINGS, "data": photos, "process_timeout": 0.1}
+    error, _ = in_processes(2, wait_for_a_silent_process, settings, tmp_path)
     assert error.startswith("OnarError: another process of this training died")

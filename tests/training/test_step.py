@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Iterable
 from itertools import count
 
 import pytest
@@ -23,19 +24,19 @@ class TinyFeatures(nn.Module):
         return [self.conv(image)]
 
 
-def small_gan(**changes: object) -> GAN:
+def small_gan(scaler: torch.amp.GradScaler | None = None, **changes: object) -> GAN:
     config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu", **changes)
-    torch.manual_seed(0)
-    features = TinyFeatures()
     start_processes(config)
-    return build_gan(config, start_accelerator(config, "no"), features, total_steps=10)
+    accelerator = start_accelerator(config, "no")
+    accelerator.scaler = scaler
+    torch.manual_seed(0)
+    return build_gan(config, accelerator, TinyFeatures(), total_steps=10)
 
 
 def batch(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     photo = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
-    known = (torch.rand(count, 1, 32, 32, generator=generator) < 0.7).byte()
-    return photo, known
+    return photo, (torch.rand(count, 1, 32, 32, generator=generator) < 0.7).byte()
 
 
 def tensors(count: int) -> tuple[Tensor, Tensor]:
@@ -50,6 +51,10 @@ def weights_of(network: nn.Module) -> list[Tensor]:
 
 def gradients(network: nn.Module) -> list[Tensor | None]:
     return [value.grad for value in network.parameters()]
+
+
+def same(some: Iterable[Tensor], others: Iterable[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 def test_photos_keep_the_order_of_their_bytes_on_the_way_to_the_networks() -> None:
@@ -90,8 +95,7 @@ def test_a_step_moves_both_networks_and_reports_losses_and_gradients() -> None:
     expected = losses["Pixel_loss"] + losses["Content_loss"] + 0.01 * losses["Adv_loss"]
     assert losses["G_loss"] == pytest.approx(expected, rel=1e-5)
     for old, network in zip(before, (gan.generator, gan.discriminator), strict=True):
-        moved = [not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True)]
-        assert all(moved)
+        assert not any(torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True))
 
 
 def test_a_term_that_weighs_nothing_is_not_computed() -> None:
@@ -99,7 +103,7 @@ def test_a_term_that_weighs_nothing_is_not_computed() -> None:
     before = weights_of(gan.discriminator)
     losses = gan.step([batch(2)])
     assert losses["D_loss"] == losses["Adv_loss"] == 0
-    assert all(torch.equal(a, b) for a, b in zip(before, gan.discriminator.parameters(), strict=True))
+    assert same(before, gan.discriminator.parameters())
 
 
 def test_style_and_total_variation_are_reported_when_they_weigh_something() -> None:
@@ -149,10 +153,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_the_next_step_is_as_i
     before = values_of(gan)
     with pytest.raises(NotFiniteError, match=f"{name[0].upper()}_gradient_norm is nan"):
         gan.step([batch(2, seed=1)])
-    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
+    assert same(values_of(gan), before)
     for each in (gan, other):
         each.step([batch(2)])
-    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), values_of(other), strict=True))
+    assert same(values_of(gan), values_of(other))
 
 
 def test_gradients_are_shortened_to_the_largest_norm_and_reported_as_they_were() -> None:
@@ -172,12 +176,7 @@ def test_gradients_are_shortened_to_the_largest_norm_and_reported_as_they_were()
 
 def scaled_gan(scale: float) -> GAN:
     """A GAN with the loss scaling of fp16, on the CPU and without its number format."""
-    config = TrainConfig(img_size=32, base_channels=4, depth=3, discriminator_channels=4, device="cpu")
-    start_processes(config)
-    accelerator = start_accelerator(config, "no")
-    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
-    torch.manual_seed(0)
-    return build_gan(config, accelerator, TinyFeatures(), total_steps=10)
+    return small_gan(torch.amp.GradScaler("cpu", init_scale=scale))
 
 
 def test_an_overflow_of_scaled_gradients_is_computed_again_until_it_fits() -> None:
@@ -196,7 +195,7 @@ def test_gradients_that_overflow_at_any_scale_are_reported_at_the_first_step() -
     before = values_of(gan)
     with pytest.raises(NotFiniteError, match="G_gradient_norm is nan"):
         gan.step([batch(2)])
-    assert all(torch.equal(a, b) for a, b in zip(values_of(gan), before, strict=True))
+    assert same(values_of(gan), before)
 
 
 def test_the_state_goes_on_bit_for_bit() -> None:
@@ -206,8 +205,7 @@ def test_the_state_goes_on_bit_for_bit() -> None:
     for network in (gan, again):
         network.step([batch(2, seed=1)])
     for part in ("generator", "discriminator", "kept_generator"):
-        pairs = zip(getattr(gan, part).state_dict().values(), getattr(again, part).state_dict().values(), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs)
+        assert same(getattr(gan, part).state_dict().values(), getattr(again, part).state_dict().values())
 
 
 def test_the_average_is_what_is_kept_and_follows_slowly() -> None:
@@ -231,8 +229,7 @@ def test_the_moving_average_forgets_the_first_weights() -> None:
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_the_learning_rate_rises_then_follows_its_schedule(schedule: str) -> None:
     factor = learning_rate_factor(schedule, warmup_steps=4, total_steps=104)
-    rise = [factor(step) for step in range(5)]
-    assert rise == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert [factor(step) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert factor(54) == pytest.approx(1.0 if schedule == "constant" else 0.5)
     assert factor(104) == pytest.approx(1.0 if schedule == "constant" else 0.0)
 
@@ -242,7 +239,7 @@ def test_the_first_weights_depend_on_the_seed_alone() -> None:
     first = weights_of(small_gan().generator)
     torch.manual_seed(2)
     second = weights_of(small_gan().generator)
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert same(first, second)
     assert not torch.equal(first[0], weights_of(small_gan(seed=5).generator)[0])
 
 
@@ -270,8 +267,7 @@ def test_gradients_are_those_of_the_settings_whatever_a_launcher_asks_for(monkey
     launched = small_gan()
     launched.step([batch(2)])
     assert plain.generator.state_dict().keys() == launched.generator.state_dict().keys()
-    for one, other in zip(weights_of(plain.generator), weights_of(launched.generator), strict=True):
-        assert torch.equal(one, other)
+    assert same(weights_of(plain.generator), weights_of(launched.generator))
 
 
 @pytest.mark.parametrize(
@@ -284,9 +280,7 @@ def test_gradients_are_those_of_the_settings_whatever_a_launcher_asks_for(monkey
         ("ACCELERATE_USE_DEEPSPEED", "true", "ACCELERATE_USE_DEEPSPEED is set"),
     ],
 )
-def test_what_a_launcher_cannot_have_is_wrong_use(
-    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_no_launcher_has_is_refused(name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=reason):

@@ -18,6 +18,7 @@ from onar.checkpoint import load_generator
 from onar.data.from_config import find_training_data
 from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
+from onar.masks.defaults import MASK_TYPES
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
 from onar.system.console import training_bar
 from onar.training.curve_names import LOSSES
@@ -30,7 +31,20 @@ from onar.weights.bundled import bundled_weights
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.processes import Process
 from tests.support.processes import run as run_process
-from tests.support.runs import SMALL, assert_same_weights, flags, records, run_onar, state, train_command, wait_until
+from tests.support.runs import (
+    SMALL,
+    assert_same_weights,
+    flags,
+    one_line,
+    records,
+    refusal,
+    run_onar,
+    state,
+    stopped_in,
+    train_command,
+    train_small,
+    wait_until,
+)
 
 
 def test_the_results_folder_is_the_guides(finished: Path) -> None:
@@ -46,10 +60,7 @@ def test_the_results_folder_is_the_guides(finished: Path) -> None:
 def test_the_weights_load_as_the_guide_says(finished: Path) -> None:
     generator = PConvUNet(base_channels=4, depth=3)
     generator.load_state_dict(torch.load(finished / "generator_final.pth"))
-    generator.eval()
-    with torch.no_grad():
-        completed = generator(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32))
-    assert completed.shape == (1, 3, 32, 32)
+    assert generator.eval()(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32)).shape == (1, 3, 32, 32)
 
 
 def test_the_log_holds_every_step_and_epoch(finished: Path) -> None:
@@ -73,30 +84,23 @@ def test_the_sample_sheet_shows_masked_completed_and_original(finished: Path) ->
 
 
 def test_the_configuration_of_the_run_is_kept(finished: Path, photos: Path) -> None:
-    kept = TrainConfig.from_toml(finished / "config.toml")
-    assert kept == TrainConfig(data=photos, results_dir=finished, **SMALL)
+    assert TrainConfig.from_toml(finished / "config.toml") == TrainConfig(data=photos, results_dir=finished, **SMALL)
 
 
 def test_the_command_prints_the_guides_lines(photos: Path, tmp_path: Path) -> None:
-    run = run_onar("train", *flags(data=photos, results_dir=tmp_path / "results", **SMALL))
-    assert run.returncode == 0, run.stderr
-    lines = run.stdout.splitlines()
+    lines = run_onar("train", *flags(data=photos, results_dir=tmp_path / "results", **SMALL)).out.splitlines()
     assert lines[0] == "Epoch 1/2"
-    number = r"\d+\.\d{4}"
-    names = ["D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss"]
-    pattern = "Epoch 1 average: " + ", ".join(f"{name}: {number}" for name in names)
-    assert re.fullmatch(pattern, lines[1])
+    assert re.fullmatch("Epoch 1 average: " + ", ".join(rf"{name}: \d+\.\d{{4}}" for name in LOSSES), lines[1])
     assert lines[2].startswith("Validation: PSNR ")
 
 
 def test_a_seed_gives_the_same_weights_whatever_the_workers(finished: Path, photos: Path, tmp_path: Path) -> None:
-    train(TrainConfig(data=photos, results_dir=tmp_path / "again", **{**SMALL, "num_workers": 2}))
-    assert_same_weights(finished, tmp_path / "again")
+    train_small(photos, tmp_path, num_workers=2)
+    assert_same_weights(finished, tmp_path)
 
 
 def test_another_seed_gives_other_weights(finished: Path, photos: Path, tmp_path: Path) -> None:
-    train(TrainConfig(data=photos, results_dir=tmp_path / "other", **{**SMALL, "epochs": 1, "seed": 7}))
-    one, other = state(finished / "generator_final.pth"), state(tmp_path / "other" / "generator_final.pth")
+    one, other = state(finished / "generator_final.pth"), state(train_small(photos, tmp_path, epochs=1, seed=7))
     assert not torch.equal(one["encoder.0.conv.weight"], other["encoder.0.conv.weight"])
 
 
@@ -114,95 +118,68 @@ def test_a_stopped_run_goes_on_to_the_same_weights(number: int, finished: Path, 
     assert not (results / "generator_final.pth").exists()
     stopped_after = records(results, "step")[-1]["step"]
     assert stopped_after < 6
-    again = run_process(*command)
-    assert f"Going on after step {stopped_after}" in again.stdout
+    assert f"Going on after step {stopped_after}" in run_process(*command).stdout
     assert_same_weights(finished, results)
     assert [record["step"] for record in records(results, "step")] == [1, 2, 3, 4, 5, 6]
 
 
-def test_ctrl_c_during_the_last_step_takes_nothing_from_the_run(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = GAN.step
-
-    def step_and_stop(*arguments: object) -> object:
-        signal.raise_signal(signal.SIGINT)
-        return step(*arguments)
-
-    monkeypatch.setattr(GAN, "step", step_and_stop)
-    generator = train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_steps=1))
-    assert generator.exists()
+def test_ctrl_c_during_the_last_step_takes_nothing_from_the_run(photos: Path, tmp_path: Path) -> None:
+    with stopped_in(GAN, "step"):
+        assert train_small(photos, tmp_path, max_steps=1).exists()
     assert (tmp_path / "samples" / "samples_epoch_1.png").exists()
     assert [record["step"] for record in records(tmp_path, "epoch")] == [1]
 
 
 def test_a_finished_run_is_not_overwritten_unless_asked(finished: Path, photos: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    shutil.copytree(finished, results)
+    results = shutil.copytree(finished, tmp_path / "results")
     before = (results / "generator_final.pth").read_bytes()
-    settings = {"data": photos, "results_dir": results, **SMALL}
     with pytest.raises(OnarError, match=r"holds a finished run.*--resume never"):
-        train(TrainConfig(**settings))
+        train_small(photos, results)
     with pytest.raises(UsageError, match=r"learning_rate_g was 0.0001, is 0.01"):
-        train(TrainConfig(**settings, learning_rate_g=0.01))
+        train_small(photos, results, learning_rate_g=0.01)
     assert (results / "generator_final.pth").read_bytes() == before
-    train(TrainConfig(**{**settings, "resume": "never", "epochs": 1}))
-    assert (results / "generator_final.pth").read_bytes() != before
+    assert train_small(photos, results, resume="never", epochs=1).read_bytes() != before
 
 
 def test_a_named_checkpoint_goes_on_in_another_folder(finished: Path, photos: Path, tmp_path: Path) -> None:
-    checkpoint = finished / "checkpoints" / "step_00000003.pt"
-    settings = {**SMALL, "data": photos, "results_dir": tmp_path / "results", "resume": str(checkpoint)}
-    train(TrainConfig(**settings))
-    assert_same_weights(finished, tmp_path / "results")
+    train_small(photos, tmp_path, resume=str(finished / "checkpoints" / "step_00000003.pt"))
+    assert_same_weights(finished, tmp_path)
 
 
 def test_a_finished_run_is_trained_for_longer(finished: Path, photos: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    shutil.copytree(finished, results)
-    settings = {**SMALL, "data": photos, "results_dir": results, "epochs": 3}
-    with pytest.raises(UsageError, match=r"epochs was 2, is 3.*train it for longer with --resume (\S+),") as refusal:
-        train(TrainConfig(**settings))
-    named = re.search(r"--resume (\S+),", str(refusal.value))
-    assert named is not None
-    train(TrainConfig(**settings, resume=named[1]))
-    train(TrainConfig(**{**settings, "results_dir": tmp_path / "at once"}))
+    results = shutil.copytree(finished, tmp_path / "results")
+    with pytest.raises(UsageError, match=r"epochs was 2, is 3.*train it for longer with --resume (\S+),") as error:
+        train_small(photos, results, epochs=3)
+    train_small(photos, results, epochs=3, resume=re.search(r"--resume (\S+),", str(error.value))[1])
+    train_small(photos, tmp_path / "at once", epochs=3)
     assert_same_weights(tmp_path / "at once", results)
     assert [record["epoch"] for record in records(results, "epoch")] == [1, 2, 3]
 
 
-def test_a_run_that_ended_within_an_epoch_is_trained_on_with_the_rest_of_it(
-    finished: Path, photos: Path, tmp_path: Path
-) -> None:
-    settings = {**SMALL, "data": photos, "results_dir": tmp_path}
-    train(TrainConfig(**settings, max_steps=4))
-    train(TrainConfig(**settings, resume=tmp_path / "checkpoints" / "step_00000004.pt"))
+def test_a_run_that_ended_within_an_epoch_goes_on_with_its_rest(finished: Path, photos: Path, tmp_path: Path) -> None:
+    train_small(photos, tmp_path, max_steps=4)
+    train_small(photos, tmp_path, resume=tmp_path / "checkpoints" / "step_00000004.pt")
     assert_same_weights(finished, tmp_path)
     for kind in ("step", "epoch"):
-        assert [record["step"] for record in records(tmp_path, kind)] == [
-            record["step"] for record in records(finished, kind)
-        ]
+        ours, whole = ([record["step"] for record in records(run, kind)] for run in (tmp_path, finished))
+        assert ours == whole
     assert records(tmp_path, "epoch")[-1]["Pixel_loss"] == pytest.approx(records(finished, "epoch")[-1]["Pixel_loss"])
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(finished: Path, photos: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "data": photos, "results_dir": tmp_path / "results"}
     with pytest.raises(OnarError, match="is not a checkpoint of a run"):
-        train(TrainConfig(**settings, resume=str(finished / "generator_final.pth")))
+        train_small(photos, tmp_path, resume=str(finished / "generator_final.pth"))
 
 
 def test_max_steps_ends_a_run_in_the_middle_of_an_epoch(photos: Path, tmp_path: Path) -> None:
-    train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_steps=4))
+    assert train_small(photos, tmp_path, max_steps=4).exists()
     assert [record["step"] for record in records(tmp_path, "epoch")] == [3, 4]
-    assert (tmp_path / "generator_final.pth").exists()
 
 
-def test_fine_tuning_starts_from_given_weights_and_freezes_the_encoder_norm(
-    finished: Path, photos: Path, tmp_path: Path
-) -> None:
-    settings = {**SMALL, "epochs": 1, "init_weights": finished / "generator_final.pth", "freeze_batch_norm": True}
-    train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
-    before, after = state(finished / "generator_final.pth"), state(tmp_path / "generator_final.pth")
+def test_fine_tuning_starts_from_weights_and_freezes_encoder_norm(finished: Path, photos: Path, tmp_path: Path) -> None:
+    start = finished / "generator_final.pth"
+    before = state(start)
+    after = state(train_small(photos, tmp_path, epochs=1, init_weights=start, freeze_batch_norm=True))
     frozen = [name for name in before if name.startswith("encoder") and "norm" in name]
     assert frozen
     assert all(torch.equal(before[name], after[name]) for name in frozen)
@@ -211,10 +188,8 @@ def test_fine_tuning_starts_from_given_weights_and_freezes_the_encoder_norm(
 
 def test_fine_tuning_starts_from_the_bundled_weights(photos: Path, tmp_path: Path) -> None:
     theirs = {"img_size": 64, "base_channels": 32, "depth": 6, "base_fill": "pyramid"}
-    settings = {**SMALL, **theirs, "max_steps": 1, "learning_rate_g": 1e-9, "init_weights": Path("bundled")}
-    train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
-    before = load_generator(bundled_weights()).state_dict()
-    after = state(tmp_path / "generator_final.pth")
+    settings = {**theirs, "max_steps": 1, "learning_rate_g": 1e-9, "init_weights": Path("bundled")}
+    before, after = load_generator(bundled_weights()).state_dict(), state(train_small(photos, tmp_path, **settings))
     weights = [name for name in before if name.endswith("weight")]
     assert weights
     for name in weights:
@@ -222,24 +197,14 @@ def test_fine_tuning_starts_from_the_bundled_weights(photos: Path, tmp_path: Pat
 
 
 def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "epochs": 1, "img_size": (32, 64), "batch_size": 2}
     extra = {
-        "base_fill": "pyramid",
-        "discriminator": "local",
-        "accumulation_steps": 2,
-        "ema_decay": 0.9,
-        "mixed_precision": "bf16",
-        "lambda_style": 1.0,
-        "lambda_tv": 0.1,
-        "hole_weight": 6.0,
-        "lr_schedule": "cosine",
-        "warmup_steps": 2,
-        "mask_type": "rectangle",
-        "hole_ratio": (0.1, 0.5),
-        "photos_per_epoch": 13,
-        "track": "tensorboard",
-    }
-    train(TrainConfig(data=photos, results_dir=tmp_path, **settings, **extra))
+        "epochs": 1, "img_size": (32, 64), "batch_size": 2,
+        "base_fill": "pyramid", "discriminator": "local", "accumulation_steps": 2, "ema_decay": 0.9,
+        "mixed_precision": "bf16", "lambda_style": 1.0, "lambda_tv": 0.1, "hole_weight": 6.0,
+        "lr_schedule": "cosine", "warmup_steps": 2, "mask_type": "rectangle", "hole_ratio": (0.1, 0.5),
+        "photos_per_epoch": 13, "track": "tensorboard",
+    }  # fmt: skip
+    train_small(photos, tmp_path, **extra)
     epoch = records(tmp_path, "epoch")[0]
     assert epoch["Style_loss"] > 0
     assert epoch["TV_loss"] > 0
@@ -248,17 +213,11 @@ def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_validation_scores_are_those_of_the_weights_that_are_kept_whatever_the_number_format(
-    ema_decay: float, photos: Path, tmp_path: Path
-) -> None:
+def test_validation_scores_are_those_of_the_kept_weights(ema_decay: float, photos: Path, tmp_path: Path) -> None:
     config = TrainConfig(
-        **{**SMALL, "epochs": 1, "lambda_content": 0.0},
-        data=photos,
-        results_dir=tmp_path,
-        learning_rate_g=0.01,
-        ema_decay=ema_decay,
-        mixed_precision="bf16",
-    )
+        **{**SMALL, "epochs": 1, "lambda_content": 0.0}, data=photos, results_dir=tmp_path,
+        learning_rate_g=0.01, ema_decay=ema_decay, mixed_precision="bf16",
+    )  # fmt: skip
     train(config)
     held_out = load_held_out(find_training_data(config).held_out, 32, 32, mask_source(config), config.seed)
     kept = complete_with(load_generator(tmp_path / "generator_final.pth"))
@@ -267,17 +226,15 @@ def test_validation_scores_are_those_of_the_weights_that_are_kept_whatever_the_n
 
 
 def test_gradient_checkpointing_gives_the_same_weights(finished: Path, photos: Path, tmp_path: Path) -> None:
-    train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, gradient_checkpointing=True))
+    train_small(photos, tmp_path, gradient_checkpointing=True)
     assert_same_weights(finished, tmp_path)
 
 
 @pytest.mark.soak  # minutes of compiling
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_networks_learn_what_plain_ones_learn(finished: Path, photos: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "lambda_content": 0, "max_steps": 1}
-    for name in ("plain", "compiled"):
-        train(TrainConfig(data=photos, results_dir=tmp_path / name, **settings, compile=name == "compiled"))
-    plain, compiled = (state(tmp_path / name / "generator_final.pth") for name in ("plain", "compiled"))
+    settings = {"lambda_content": 0, "max_steps": 1}
+    plain, compiled = (state(train_small(photos, tmp_path / f"{on}", **settings, compile=on)) for on in (False, True))
     assert plain.keys() == compiled.keys()
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value, atol=3e-4, rtol=1e-3)  # Adam's first step is 1e-4 at most
@@ -296,8 +253,7 @@ onar.cli.main(sys.argv[1:])
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits the address space as Linux does")
 def test_running_out_of_memory_names_three_ways_out(photos: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "lambda_content": 0, "img_size": 256, "batch_size": 16, "base_channels": 64}
-    run = run_process("-c", OUT_OF_MEMORY, "train", *flags(data=photos, results_dir=tmp_path, **settings))
-    assert run.returncode == 1
+    run = run_process("-c", OUT_OF_MEMORY, "train", *flags(data=photos, results_dir=tmp_path, **settings), code=1)
     line = run.stderr.strip().splitlines()[-1]
     assert line.startswith("onar: out of memory at --batch_size 16, --img_size 256: --batch_size 8 --accumulation_st")
     assert "--gradient_checkpointing" in line
@@ -307,11 +263,11 @@ def test_running_out_of_memory_names_three_ways_out(photos: Path, tmp_path: Path
 @pytest.mark.soak
 def test_bf16_learns_as_fp32_does(tmp_path: Path) -> None:
     """Over 300 steps the loss curves of bf16 and fp32 differ by no more than those of two seeds."""
-    settings = {**SMALL, "img_size": 64, "batch_size": 8, "base_channels": 16, "epochs": 100, "max_steps": 300}
+    settings = {"img_size": 64, "batch_size": 8, "base_channels": 16, "epochs": 100, "max_steps": 300}
     settings |= {"base_fill": "pyramid", "learning_rate_g": 1e-3, "lambda_content": 0.1}
     curves = {}
     for name, changes in {"fp32": {}, "seed": {"seed": 1}, "bf16": {"mixed_precision": "bf16"}}.items():
-        train(TrainConfig(data=PHOTOS, results_dir=tmp_path / name, **settings, **changes))
+        train_small(PHOTOS, tmp_path / name, **settings, **changes)
         losses = np.array([record["G_loss"] for record in records(tmp_path / name, "step")])
         curves[name] = losses.reshape(10, 30).mean(axis=1)
     of_precision, of_seed = (np.abs(curves[name] - curves["fp32"]).mean() for name in ("bf16", "seed"))
@@ -319,115 +275,88 @@ def test_bf16_learns_as_fp32_does(tmp_path: Path) -> None:
     assert of_precision < of_seed
 
 
-def test_photos_whose_names_begin_alike_up_to_a_colon_are_all_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_photos_of_one_name_up_to_a_colon_are_all_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     older = Progress.from_state({"skipped": {"1999.jpg": "cut off"}})  # as checkpoints once had it
     run = SimpleNamespace(progress=older, results=Results(tmp_path))
     for name in ("1999.jpg", "2024: a.jpg", "2024: b.jpg", "2024: a.jpg"):
         note_skipped(run, f"{name}: cut off")
     listed = ["1999.jpg: cut off", "2024: a.jpg: cut off", "2024: b.jpg: cut off"]
-    assert run.progress.skipped == listed
-    assert run.results.skipped.read_text().splitlines() == listed
+    assert (run.progress.skipped, run.results.skipped.read_text().splitlines()) == (listed, listed)
     assert "".join(capsys.readouterr()).count("Skipped 2024: ") == 2
 
 
 def test_a_truncated_photo_is_skipped_named_once_and_listed(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     good = next((tmp_path / "photos").glob("*.jpg"))
-    bad = tmp_path / "photos" / "cut off.jpg"
-    bad.write_bytes(good.read_bytes()[:800])
+    (tmp_path / "photos" / "cut off.jpg").write_bytes(good.read_bytes()[:800])
     Image.new("RGB", (1, 1)).save(tmp_path / "photos" / "dot.png")
-    settings = {
-        "data": tmp_path / "photos",
-        "results_dir": tmp_path / "results",
-        **SMALL,
-        "num_workers": 1,
-        "val_share": 0,
-    }
-    run = run_onar("train", *flags(**settings))
-    assert run.returncode == 0, run.stderr
-    assert run.stderr.count("cut off.jpg") + run.stdout.count("cut off.jpg") == 1
+    settings = {**SMALL, "data": tmp_path / "photos", "num_workers": 1, "val_share": 0}
+    said = run_onar("train", *flags(**settings, results_dir=tmp_path / "results"))
+    assert said.err.count("cut off.jpg") + said.out.count("cut off.jpg") == 1
     assert "cut off.jpg" in (tmp_path / "results" / "skipped.txt").read_text()
     last = records(tmp_path / "results", "epoch")[-1]
-    assert last["skipped"] == 1
-    assert last["upscaled"] == 1
-    assert "1 photos are smaller than the crops and were enlarged" in run.stdout
+    assert (last["skipped"], last["upscaled"]) == (1, 1)
+    assert "1 photos are smaller than the crops and were enlarged" in said.out
     assert "validation" not in last
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photos: Path, tmp_path: Path) -> None:
     # One step to an epoch, so that there is a checkpoint of the step before.
-    settings = {**SMALL, "epochs": 20, "photos_per_epoch": 4, "learning_rate_g": 1e30}
-    with pytest.raises(OnarError, match=r"step \d+: \w+_loss is (nan|inf).*checkpoint is .*step_\d+\.pt") as refusal:
-        train(TrainConfig(data=photos, results_dir=tmp_path, **settings))
-    assert "\n" not in str(refusal.value)
+    with one_line(r"step \d+: \w+_loss is (nan|inf).*checkpoint is .*step_\d+\.pt"):
+        train_small(photos, tmp_path, epochs=20, photos_per_epoch=4, learning_rate_g=1e30)
 
 
 class TestBadInput:
     """Each ends with one line and a non-zero exit, and leaves nothing behind."""
 
-    def refusal(self, *arguments: object, code: int) -> str:
-        run = run_onar(*arguments)
-        assert run.returncode == code, run.stderr
-        assert run.stderr.count("\n") == 1, run.stderr
-        assert "Traceback" not in run.stderr
-        return run.stderr
-
     def test_no_folder(self, tmp_path: Path) -> None:
-        assert "nowhere is not there" in self.refusal("train", "--data", tmp_path / "nowhere", code=1)
-        assert "nowhere is not there" in self.refusal("check", tmp_path / "nowhere", code=1)
+        assert "nowhere is not there" in refusal("train", "--data", tmp_path / "nowhere", code=1)
+        assert "nowhere is not there" in refusal("check", tmp_path / "nowhere", code=1)
 
     def test_empty_folder(self, tmp_path: Path) -> None:
-        assert "found no files at all" in self.refusal("train", "--data", tmp_path, code=1)
+        assert "found no files at all" in refusal("train", "--data", tmp_path, code=1)
         assert not list(tmp_path.iterdir())
 
     def test_folder_of_text_files(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("no photo")
-        assert "found 1 files: 1 .txt" in self.refusal("train", "--data", tmp_path, code=1)
+        assert "found 1 files: 1 .txt" in refusal("train", "--data", tmp_path, code=1)
         (tmp_path / "notes.txt").unlink()
         (tmp_path / "photo.jpg").write_text("no photo either")
         settings = flags(data=tmp_path, results_dir=tmp_path / "results", **SMALL)
-        assert "none of the 1 photos could be read" in self.refusal("train", *settings, code=1)
+        assert "none of the 1 photos could be read" in refusal("train", *settings, code=1)
 
     def test_wrong_toml_key(self, tmp_path: Path) -> None:
         (tmp_path / "wrong.toml").write_text("epcohs = 3\n")
-        said = self.refusal("train", "--config", tmp_path / "wrong.toml", code=2)
+        said = refusal("train", "--config", tmp_path / "wrong.toml")
         assert "epcohs" in said
         assert "epochs" in said.replace("epcohs", "")
-
-    def test_no_toml_file(self, tmp_path: Path) -> None:
-        assert "no such file" in self.refusal("train", "--config", tmp_path / "none.toml", code=2)
-
-    def test_wrong_flag(self) -> None:
-        assert "Did you mean --epochs" in self.refusal("train", "--epcohs", 3, code=2)
-
-    def test_wrong_mask_type(self) -> None:
-        assert '"irregular", "rectangle"' in self.refusal("train", "--mask_type", "blob", code=2)
 
     def test_unwritable_results_folder(self, photos: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         settings = flags(data=photos, **{**SMALL, "results_dir": tmp_path / "file" / "results"})
-        assert "cannot write to --results_dir" in self.refusal("train", *settings, code=1)
+        assert "cannot write to --results_dir" in refusal("train", *settings, code=1)
 
-    @pytest.mark.parametrize("name", ["batch_size", "img_size", "epochs", "num_workers", "max_thickness"])
-    def test_negative_sizes(self, name: str) -> None:
-        assert f"--{name} must be at least" in self.refusal("train", f"--{name}=-3", code=2)
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            *((f"--{name}=-3", f"--{name} must be at least") for name in ("batch_size", "img_size", "epochs")),
+            *((f"--{name}=-3", f"--{name} must be at least") for name in ("num_workers", "max_thickness")),
+            ("--img_size large", "256x512"),
+            ("--img_size 48 --depth 6", "--depth 5 or less"),
+            ("--config none.toml", "no such file"),
+            ("--epcohs 3", "Did you mean --epochs"),
+            ("--mask_type blob", ", ".join(f'"{name}"' for name in MASK_TYPES)),
+        ],
+    )
+    def test_wrong_flag(self, words: str, said: str) -> None:
+        assert said in refusal("train", *words.split())
 
-    def test_sizes_that_are_no_numbers(self) -> None:
-        assert "256x512" in self.refusal("train", "--img_size", "large", code=2)
-
-    def test_too_deep_for_the_size(self) -> None:
-        assert "--depth 5 or less" in self.refusal("train", "--img_size", 48, "--depth", 6, code=2)
-
-    def test_vgg16_without_network_or_cache(
-        self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_vgg16_without_net_or_cache(self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TORCH_HOME", str(tmp_path))
         for name in ("https_proxy", "HTTPS_PROXY"):
             monkeypatch.setenv(name, "http://127.0.0.1:9")
         settings = flags(**{**SMALL, "data": photos, "results_dir": tmp_path / "results", "content_network": "vgg16"})
-        said = self.refusal("train", *settings, code=1)
+        said = refusal("train", *settings, code=1)
         assert "--content_weights" in said
         assert "efficientnet_lite0" in said
         assert str(tmp_path) in said
@@ -435,13 +364,12 @@ class TestBadInput:
     def test_no_gpu(self) -> None:
         if torch.cuda.is_available():
             pytest.skip("this machine has a CUDA device")
-        assert "--device auto" in self.refusal("train", "--data", PHOTOS, "--device", "cuda", code=2)
-        assert "use auto" in self.refusal("train", "--data", PHOTOS, "--mixed_precision", "fp16", code=2)
+        assert "--device auto" in refusal("train", "--data", PHOTOS, "--device", "cuda")
+        assert "use auto" in refusal("train", "--data", PHOTOS, "--mixed_precision", "fp16")
 
 
 def test_a_size_that_the_depth_does_not_divide_trains(photos: Path, tmp_path: Path) -> None:
-    train(TrainConfig(data=photos, results_dir=tmp_path, **{**SMALL, "img_size": (36, 50), "epochs": 1}))
-    assert (tmp_path / "generator_final.pth").exists()
+    assert train_small(photos, tmp_path, img_size=(36, 50), epochs=1).exists()
 
 
 @pytest.mark.process
@@ -454,8 +382,7 @@ def test_the_example_script_trains(photos: Path, tmp_path: Path) -> None:
     # The full-width network of depth 8 needs 256 pixels; the guide's script has no constant for it.
     script = script.replace("batch_size=BATCH_SIZE", "batch_size=BATCH_SIZE, depth=3, base_channels=4")
     shutil.copytree(photos, tmp_path / "data")
-    run = run_process("-c", script, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
+    run_process("-c", script, cwd=tmp_path, code=0)
     assert (tmp_path / "inpainting_results" / "generator_final.pth").exists()
 
 
@@ -464,18 +391,17 @@ def test_every_recipe_trains(recipe: Path, photos: Path, tmp_path: Path) -> None
     """The recipe's own settings, made small where only size matters."""
     small = {name: SMALL[name] for name in ("batch_size", "num_workers", "base_channels", "device", "content_network")}
     size = {"img_size": 64, "depth": 5, "epochs": 1, "max_steps": 1, "discriminator_channels": 4}
-    train(TrainConfig.from_toml(recipe, data=photos, results_dir=tmp_path, **{**small, **size}))
-    assert (tmp_path / "generator_final.pth").exists()
+    assert train(TrainConfig.from_toml(recipe, data=photos, results_dir=tmp_path, **small, **size)).exists()
 
 
 def test_a_second_training_in_a_process_is_refused_and_leaves_the_first_alone(photos: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "epochs": 1}
-    expected = train(TrainConfig(**settings, results_dir=tmp_path / "alone"))
+    settings = {"lambda_content": 0.0, "epochs": 1}
+    expected = train_small(photos, tmp_path / "alone", **settings)
     refusals = []
 
     def intrude(_record: object) -> None:
         with pytest.raises(OnarError, match="another training is running in this process"):
-            train(TrainConfig(**settings, results_dir=tmp_path / "second"))
+            train_small(photos, tmp_path / "second", **settings)
         refusals.append(True)
 
     class Intruded(Results):
@@ -487,15 +413,14 @@ def test_a_second_training_in_a_process_is_refused_and_leaves_the_first_alone(ph
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("onar.training.gan.verb.Results", Intruded)
-        found = train(TrainConfig(**settings, results_dir=tmp_path / "first"))
+        found = train_small(photos, tmp_path / "first", **settings)
     assert refusals
     assert all(torch.equal(value, state(found)[name]) for name, value in state(expected).items())
     assert not (tmp_path / "second").exists()
 
 
 def test_sheets_and_curves_are_drawn_as_often_as_asked_and_at_the_end(photos: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "photos_per_epoch": 1, "epochs": 5}
-    train(TrainConfig(**settings, results_dir=tmp_path, sample_every=2))
+    train_small(photos, tmp_path, lambda_content=0.0, photos_per_epoch=1, epochs=5, sample_every=2)
     assert {path.name for path in tmp_path.rglob("*.png")} == {
         f"{name}_epoch_{epoch}.png" for name in ("samples", "loss_curves", "validation_curves") for epoch in (2, 4, 5)
     }
@@ -508,8 +433,7 @@ def test_every_loss_in_the_log_has_a_curve(names: tuple[str, ...], tmp_path: Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("onar.training.curves._save", lambda figure, _path: figures.append(figure))
         save_loss_curves(tmp_path / "curves.png", [{"kind": "epoch", "epochs_done": 1.0, **values}])
-    drawn = [axes.get_title() for axes in figures[0].axes if axes.get_visible()]
-    assert drawn == [*LOSSES, *names]
+    assert [axes.get_title() for axes in figures[0].axes if axes.get_visible()] == [*LOSSES, *names]
     assert all(axes.lines for axes in figures[0].axes if axes.get_visible())
 
 
@@ -527,25 +451,21 @@ def test_in_a_log_a_bar_is_a_few_lines_however_many_steps_there_are(capsys: pyte
 def test_tensorboard_forgets_what_a_killed_run_had_written_after_its_checkpoint(photos: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "results_dir": tmp_path, "track": "tensorboard"}
-    train(TrainConfig(**settings))
+    train_small(photos, tmp_path, lambda_content=0.0, track="tensorboard")
     for name in ("generator_final.pth", *(f"checkpoints/{path.name}" for path in (tmp_path / "checkpoints").iterdir())):
         if not name.endswith("step_00000003.pt"):
             (tmp_path / name).unlink()
-    train(TrainConfig(**settings))
+    train_small(photos, tmp_path, lambda_content=0.0, track="tensorboard")
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("step/G_loss")] == [1, 2, 3, 4, 5, 6]
 
 
-def test_losses_go_to_weights_and_biases_when_asked(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_losses_go_to_wandb_when_asked(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    settings = {**SMALL, "lambda_content": 0.0, "data": photos, "epochs": 1, "track": "wandb"}
-    train(TrainConfig(**settings, results_dir=tmp_path))
+    train_small(photos, tmp_path, lambda_content=0.0, epochs=1, track="wandb")
     kinds = (b"step/", b"epoch/", b"validation/onar/")
     wait_until(lambda: all(kind in wandb_log(tmp_path / "wandb") for kind in kinds))  # wandb writes in its own process
 
