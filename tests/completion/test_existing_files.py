@@ -13,13 +13,12 @@ import pytest
 from PIL import Image
 
 from onar import CompletionConfig, Inpainter, Job, complete_files
-from onar.cli import main
 from onar.completion import in_process
 from onar.completion.results import Work
 from tests.completion.test_completion import hole_of, photo_of, save_mask
 from tests.conftest import PHOTOS
 from tests.support.processes import Process
-from tests.support.runs import wait_until
+from tests.support.runs import Said, run_onar, wait_until
 
 SIZE = 48, 64
 
@@ -34,10 +33,9 @@ def an_album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         save_mask(Path("masks") / f"{name[0]}.png", hole_of(*SIZE))
 
 
-def onar(*more: object, photos: str = "photos", code: int = 0) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["complete", photos, "--mask", "masks", "--output", "out", "--weights", "pyramid", *map(str, more)])
-    assert (ended.value.code or 0) == code
+def onar(*more: object, photos: str = "photos", output: str = "out", code: int = 0) -> Said:
+    words = "--mask", "masks", "--output", output, "--weights", "pyramid"
+    return run_onar("complete", photos, *words, *more, code=code)
 
 
 def contents(folder: str = "out") -> dict[str, bytes]:
@@ -45,8 +43,6 @@ def contents(folder: str = "out") -> dict[str, bytes]:
 
 
 # ---------------------------------------------------------------- what appears meanwhile
-
-
 def jobs_of(*names: str) -> list[Job]:
     return [Job(Path("photos", name), Path("masks", f"{name[0]}.png"), Path("out", name)) for name in names]
 
@@ -72,8 +68,7 @@ def test_a_file_that_appears_meanwhile_stays_and_stops_no_photo(monkeypatch: pyt
     errors = [outcome.error for outcome in outcomes]
     assert (errors[0], errors[2]) == (None, None)
     assert str(errors[1]).startswith("photos/b.jpg: out/b.jpg has appeared meanwhile")
-    assert sorted(contents()) == ["a.png", "b.jpg", "c.tif"]
-    assert contents()["b.jpg"] == b"precious"
+    assert (sorted(contents()), contents()["b.jpg"]) == (["a.png", "b.jpg", "c.tif"], b"precious")
 
 
 def test_pictures_beside_a_result_replace_nothing_either() -> None:
@@ -87,17 +82,14 @@ def test_pictures_beside_a_result_replace_nothing_either() -> None:
 
 
 # ---------------------------------------------------------------- what was stopped
-
-
-def test_existing_results_stay_and_the_rest_is_completed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_results_stay_and_the_rest_is_completed() -> None:
     onar("--overlay", "--compare")
     whole = contents()
     for name in ("c.tif", "b_compare.png"):
         Path("out", name).unlink()
     before = {name: Path("out", name).stat().st_mtime_ns for name in contents()}
-    capsys.readouterr()
-    onar("--overlay", "--compare", "--resume")
-    assert capsys.readouterr().out.splitlines()[1:] == ["completed out/c.tif", "2 results existed already"]
+    said = onar("--overlay", "--compare", "--resume").out
+    assert said.splitlines()[1:] == ["completed out/c.tif", "2 results existed already"]
     assert contents().keys() == whole.keys()
     assert {name: content for name, content in contents().items() if name != "b_compare.png"} == {
         name: content for name, content in whole.items() if name != "b_compare.png"
@@ -124,14 +116,13 @@ def unfinished_results() -> dict[str, bytes]:
     return found
 
 
-def test_an_existing_file_is_a_result_only_if_it_is_whole_and_of_its_photo(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_file_is_a_result_only_if_it_is_whole_and_of_its_photo() -> None:
     found = unfinished_results()
     whole = found.pop("whole")
     Path("out").mkdir()
     for reason, content in found.items():
         Path("out/a.png").write_bytes(content)
-        onar("--resume", photos="photos/a.png", code=1)
-        said = capsys.readouterr().err
+        said = onar("--resume", photos="photos/a.png", code=1).err
         assert "out/a.png exists, but is not a result to resume from (" in said
         assert reason in said
         assert contents() == {"a.png": content}
@@ -139,23 +130,21 @@ def test_an_existing_file_is_a_result_only_if_it_is_whole_and_of_its_photo(capsy
         assert contents() == {"a.png": whole}
 
 
-def test_a_jpeg_is_a_result_though_its_known_pixels_changed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_jpeg_is_a_result_though_its_known_pixels_changed() -> None:
     noisy = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     Image.fromarray(noisy).save("photos/b.jpg", quality=60)
     onar(photos="photos/b.jpg")
     before = contents()
     Image.fromarray(noisy[::-1]).save("photos/b.jpg", quality=60)
-    onar("--resume", photos="photos/b.jpg", code=1)
-    assert "its known pixels are not the photo's" in capsys.readouterr().err
+    assert "its known pixels are not the photo's" in onar("--resume", photos="photos/b.jpg", code=1).err
     Image.fromarray(noisy).save("photos/b.jpg", quality=60)
     onar("--resume", photos="photos/b.jpg")
     assert contents() == before
 
 
-def test_photos_replaced_in_place_cannot_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["complete", "photos", "--mask", "masks", "--output", "photos", "--resume", "--overwrite"])
-    assert "so --resume cannot see whether it is completed" in capsys.readouterr().err
+def test_photos_replaced_in_place_cannot_be_resumed() -> None:
+    said = onar("--resume", "--overwrite", output="photos", code=2)
+    assert "so --resume cannot see whether it is completed" in said.err
 
 
 @pytest.mark.process
@@ -179,15 +168,12 @@ def test_a_stopped_call_leaves_only_whole_files_and_resumes(number: int) -> None
     assert 0 < len(stopped) < 40
     assert not [name for name in stopped if name.startswith(".")]
     onar("--resume")
-    assert len(contents()) == 40
-    assert len(set(contents().values())) == 1
+    assert (len(contents()), len(set(contents().values()))) == (40, 1)
     assert all(contents()[name] == content for name, content in stopped.items())
 
 
 # ---------------------------------------------------------------- times
-
-
-def test_results_keep_the_times_of_the_photos_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_keep_the_times_of_the_photos_when_asked() -> None:
     Image.new("L", SIZE[::-1]).save("masks/c.png")  # nothing to fill
     for number, photo in enumerate(sorted(Path("photos").iterdir())):
         os.utime(photo, ns=(10**18 + number, 10**17 + number))
@@ -196,8 +182,7 @@ def test_results_keep_the_times_of_the_photos_when_asked(capsys: pytest.CaptureF
         photo = Path("photos", result.name).stat()
         assert result.stat().st_mtime_ns == photo.st_mtime_ns == 10**17 + ord(result.name[0]) - ord("a")
     before = Path("photos/a.png").stat()
-    with pytest.raises(SystemExit):
-        main(["complete", "photos/a.png", "--mask", "masks", "--output", "photos/a.png", "--overwrite", "--keep_times"])
+    onar("--overwrite", "--keep_times", photos="photos/a.png", output="photos/a.png")
     assert Path("photos/a.png").stat().st_mtime_ns == before.st_mtime_ns
     onar("--overwrite", photos="photos/a.png")
     assert Path("out/a.png").stat().st_mtime_ns != before.st_mtime_ns

@@ -37,8 +37,6 @@ def matched(photo: str, *masks: str) -> str:
 
 
 # ---------------------------------------------------------------- masks
-
-
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
 def test_letters_match_however_they_are_put_together(forms: tuple[str, str]) -> None:
     photo, mask = (normalize(form, NAME) for form in forms)
@@ -103,10 +101,8 @@ def test_photos_that_differ_in_their_endings_alone_find_their_own_masks() -> Non
     touch("photos/a.jpg", "photos/a.tif", "photos/b.jpg", "masks/a.jpg.png", "masks/a.tif.png", "masks/b.png")
     plan = plan_jobs(["photos"], Path("masks"), Path("out"))
     assert masks_of(plan) == {
-        "photos/a.jpg": "masks/a.jpg.png",
-        "photos/a.tif": "masks/a.tif.png",
-        "photos/b.jpg": "masks/b.png",
-    }
+        "photos/a.jpg": "masks/a.jpg.png", "photos/a.tif": "masks/a.tif.png", "photos/b.jpg": "masks/b.png",
+    }  # fmt: skip
 
 
 def test_two_masks_that_are_equally_near_stop_their_photo_alone() -> None:
@@ -138,15 +134,11 @@ def test_masks_may_lie_beside_their_photos_under_names_of_their_own() -> None:
 
 
 # ---------------------------------------------------------------- names and pipes
-
-
 @pytest.mark.parametrize("photos", ["of [1950]", "of [1950]/*.jpg", "of [1950]/a [[]1].jpg", "of [1950]/a [1]*"])
 def test_brackets_in_names_are_names(photos: str) -> None:
     touch("of [1950]/a [1].jpg", "of 9/a 1.jpg", "m [2].png")
     plan = plan_jobs([photos], Path("m [2].png"), Path("out [3]"))
-    assert [(str(job.photo), str(job.output)) for job in plan.jobs] == [
-        ("of [1950]/a [1].jpg", "out [3]/a [1].jpg"),
-    ]
+    assert [(str(job.photo), str(job.output)) for job in plan.jobs] == [("of [1950]/a [1].jpg", "out [3]/a [1].jpg")]
 
 
 def test_brackets_in_patterns_still_choose() -> None:
@@ -164,8 +156,7 @@ def test_a_pipe_is_a_photo_or_a_mask() -> None:
         writer.start()
         (job,) = plan_jobs([photo], Path(mask), Path("out.png")).jobs
         writer.join()
-        piped = job.photo if photo == "pipe" else job.mask
-        with piped.open("rb") as file:
+        with (job.photo if photo == "pipe" else job.mask).open("rb") as file:
             assert file.read() == b"through"
     for photos, mask, output, message in (
         (["-"], "-", "out.png", "cannot be both photo and mask"),

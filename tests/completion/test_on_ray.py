@@ -21,13 +21,12 @@ from PIL import Image
 
 from onar import PConvUNet
 from onar.checkpoint import save_weights
-from onar.cli import main
 from onar.completion import on_ray
 from onar.completion.config import EngineConfig
 from onar.completion.on_ray import Actor, Pool, plan_pool
 from onar.errors import UsageError
 from tests.conftest import PHOTOS
-from tests.support.runs import has_ended, wait_until
+from tests.support.runs import has_ended, refusal, run_onar, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -58,7 +57,6 @@ def cluster(ray_folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     command = f"{sys.executable} -m ray.scripts.scripts start --head --block --num-cpus 2 --port {port}"
     options = "--include-dashboard false --disable-usage-stats --object-store-memory 100000000"
     with subprocess.Popen([*command.split(), *options.split()], cwd=ray_folder, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
         assert any(b"Ray runtime started" in line for line in process.stdout)
         head = psutil.Process(process.pid)
         yield f"127.0.0.1:{port}", head
@@ -93,14 +91,6 @@ def arguments(output: str, *more: object) -> list[str]:
     return ["complete", "photos", "--mask", "masks", "--output", output, "--weights", "weights.pth", *map(str, more)]
 
 
-def run(*words: str) -> int:
-    try:
-        main(words)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def files_in(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(folder).iterdir() if not path.name.startswith(".")}
 
@@ -128,14 +118,9 @@ def wait_for_files(folder: str, process: "subprocess.Popen[str]") -> None:
 
 
 # ---------------------------------------------------------------- at work
-
-
 @needs_ray
 def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_killed(
-    album: Path,
-    cluster: tuple[str, psutil.Process],
-    start: Callable[..., "subprocess.Popen[str]"],
-    capsys: pytest.CaptureFixture[str],
+    album: Path, cluster: tuple[str, psutil.Process], start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     Path("photos/00.png").write_bytes(b"no picture")
     Path("masks/06.png").unlink()
@@ -146,8 +131,8 @@ def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_
     (worker,) = [child for child in cluster[1].children(recursive=True) if "MapWorker" in child.name()]
     worker.kill()
     out, err = process.communicate(timeout=LONGEST)
-    assert process.returncode == run(*arguments("local", "--threads", 2)) == 1
-    said = capsys.readouterr()
+    assert process.returncode == 1
+    said = run_onar(*arguments("local", "--threads", 2), code=1)
     assert out == said.out.replace("in local", "in ray")
     assert [line for line in err.splitlines() if line.startswith("onar")] == said.err.splitlines()
     assert len(said.err.splitlines()) == 3
@@ -157,9 +142,7 @@ def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_
 
 @needs_ray
 @pytest.mark.soak
-def test_ctrl_c_ends_a_ray_of_ones_own(
-    album: Path, ray_folder: Path, start: Callable[..., "subprocess.Popen[str]"]
-) -> None:
+def test_ctrl_c_ends_its_own_ray(album: Path, ray_folder: Path, start: Callable[..., "subprocess.Popen[str]"]) -> None:
     process = start(*arguments("out", "--threads", 1, "--engine", "ray", "--ray_workers", 1))
     wait_for_files("out", process)
     processes = psutil.Process(process.pid).children(recursive=True)
@@ -176,10 +159,7 @@ def test_ctrl_c_ends_a_ray_of_ones_own(
 @needs_ray
 @pytest.mark.soak
 def test_a_photo_that_kills_every_worker_costs_no_other_photo(
-    album: Path,
-    cluster: tuple[str, psutil.Process],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    album: Path, cluster: tuple[str, psutil.Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Fragile(Actor):
         def __call__(self, block: dict[str, Any]) -> dict[str, list[bytes]]:
@@ -188,53 +168,41 @@ def test_a_photo_that_kills_every_worker_costs_no_other_photo(
             return super().__call__(block)
 
     monkeypatch.setattr(on_ray, "Actor", Fragile)
-    assert run(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0])) == 1
-    assert "photos/05.png: its Ray worker died each time" in capsys.readouterr().err
+    said = run_onar(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0]), code=1)
+    assert "photos/05.png: its Ray worker died each time" in said.err
     assert len(files_in("out")) == COUNT - 1
 
 
 @needs_ray
 @pytest.mark.soak
 def test_a_worker_that_cannot_start_is_one_line(
-    album: Path,
-    cluster: tuple[str, psutil.Process],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    album: Path, cluster: tuple[str, psutil.Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lost(Actor):
         def __init__(self, folder: str, *others: Any) -> None:
             super().__init__(f"{folder}/not on this machine", *others)
 
     monkeypatch.setattr(on_ray, "Actor", Lost)
-    assert run(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0])) == 1
-    (message,) = capsys.readouterr().err.splitlines()
+    message = refusal(*arguments("out", "--threads", 1, "--engine", "ray", "--address", cluster[0]), code=1)
     assert message.startswith("onar: a Ray worker cannot work: FileNotFoundError")
     assert "not on this machine" in message
 
 
 # ---------------------------------------------------------------- what cannot be
-
-
 @needs_ray
-def test_an_address_without_a_cluster_is_one_line(
-    album: Path, ray_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_address_without_a_cluster_fails(album: Path, ray_folder: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        assert run(*arguments("out", "--engine", "ray", "--address", address)) == 1
-    assert f"--address {address}: cannot join the Ray cluster" in capsys.readouterr().err
+        said = run_onar(*arguments("out", "--engine", "ray", "--address", address), code=1)
+    assert f"--address {address}: cannot join the Ray cluster" in said.err
     assert not Path("out").exists()
 
 
-def test_without_ray_the_message_says_what_to_install(
-    album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_ray_the_message_says_what_to_install(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert run(*arguments("out", "--engine", "ray")) == 1
-    said = capsys.readouterr().err
+    said = refusal(*arguments("out", "--engine", "ray"), code=1)
     assert said.startswith('onar: --engine ray needs pip install "onar[ray]" (')
-    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -246,14 +214,11 @@ def test_without_ray_the_message_says_what_to_install(
         ("--threads -1", "--threads must be at least 0"),
     ],
 )
-def test_wrong_use_is_refused(album: Path, capsys: pytest.CaptureFixture[str], wrong: str, message: str) -> None:
-    assert run(*arguments("out", *wrong.split())) == 2
-    assert message in capsys.readouterr().err
+def test_wrong_use_is_refused(album: Path, wrong: str, message: str) -> None:
+    assert message in run_onar(*arguments("out", *wrong.split()), code=2).err
 
 
 # ---------------------------------------------------------------- how many workers
-
-
 def test_every_worker_has_its_cpus_on_one_machine() -> None:
     where = EngineConfig(engine="ray", threads=4)
     assert plan_pool([{"CPU": 7}, {"CPU": 8}, {"CPU": 2}], "auto", where) == Pool(workers=3, threads=4, gpus=0)

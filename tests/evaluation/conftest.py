@@ -32,12 +32,9 @@ def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five masks: four in the ranges, with and without border, and one that covers too much."""
     folder = tmp_path_factory.mktemp("masks")
     for name, box in {
-        "1_small_inside": (40, 40, 60, 60),
-        "2_small_border": (0, 40, 20, 60),
-        "3_large_inside": (17, 17, 84, 84),
-        "4_large_border": (0, 0, 50, 100),
-        "5_most": (0, 0, 90, 100),
-    }.items():
+        "1_small_inside": (40, 40, 60, 60), "2_small_border": (0, 40, 20, 60),
+        "3_large_inside": (17, 17, 84, 84), "4_large_border": (0, 0, 50, 100), "5_most": (0, 0, 90, 100),
+    }.items():  # fmt: skip
         mask = Image.new("L", (100, 100))
         mask.paste(255, box)
         mask.save(folder / f"{name}.png")

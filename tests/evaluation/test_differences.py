@@ -27,7 +27,6 @@ def test_an_interval_is_that_of_scipy_where_each_photo_has_one_mask() -> None:
     values = np.random.default_rng(1).gamma(1.5, size=40)
     found = only([row(number, value) for number, value in enumerate(values)]).overall.scores["psnr"]
     expected = bootstrap((values,), np.mean, method="percentile", rng=2).confidence_interval
-    assert found is not None
     assert found.mean == pytest.approx(values.mean())
     assert (found.low, found.high) == pytest.approx(expected, abs=0.03)
 
@@ -49,7 +48,6 @@ def test_intervals_hold_the_true_difference_as_often_as_they_say(monkeypatch: py
             row(photo, photos[photo] + 0.2 * rng.normal()) for photo in range(30) for _ in range(rng.integers(1, 5))
         ]
         interval = only(rows).overall.scores["psnr"]
-        assert interval is not None
         held += not interval.is_clear
     assert 0.89 < held / 200 <= 0.99  # with masks drawn singly, 0.7
 
@@ -71,8 +69,6 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 
 def test_few_photos_have_no_interval_and_a_missing_score_no_difference() -> None:
     few, enough = (only([row(n % photos, n % 2 + 1) for n in range(12)]).overall.scores["psnr"] for photos in (5, 6))
-    assert few is not None
-    assert enough is not None
     assert (few.mean, few.low, few.high) == (1.5, None, None)
     assert not few.is_clear
     assert enough.is_clear
@@ -83,8 +79,7 @@ def test_few_photos_have_no_interval_and_a_missing_score_no_difference() -> None
 def test_ranges_have_their_own_differences() -> None:
     small = [row(number, 1) for number in range(4)]
     large = [replace(row(number, 3), range=(0.4, 0.5)) for number in range(2, 5)]
-    other = [replace(row(number, 5), range=None) for number in range(2)]
-    found = only([*small, *large, *other])
+    found = only([*small, *large, *[replace(row(number, 5), range=None) for number in range(2)]])
     summary = [(one.title, one.photos, one.scores["psnr"].mean) for one in found.ranges]  # type: ignore[union-attr]
     assert summary == [("1-10%", 4, 1), ("40-50%", 3, 3), ("other", 2, 5)]
     assert found.overall.photos == 5

@@ -15,7 +15,6 @@ from PIL import Image
 import onar
 from onar import PConvUNet
 from onar.checkpoint import save_weights
-from onar.cli import main
 from onar.errors import OnarError, UsageError
 from onar.evaluation.methods import name_fills
 from onar.evaluation.verb import write_pairs
@@ -23,6 +22,7 @@ from onar.imaging.images import EightBits
 from onar.metrics.baselines import telea
 from tests.conftest import PHOTOS
 from tests.evaluation.conftest import SIZE
+from tests.support.runs import run_onar
 
 evaluate = partial(onar.evaluate, weights="pyramid")
 
@@ -44,8 +44,6 @@ def fill_all(pairs: Path, folder: Path, change: Callable[[EightBits], EightBits]
 
 
 # ---------------------------------------------------------------- pairs as files
-
-
 def test_pairs_are_what_every_method_sees(pairs: Path, photos: Path, masks: Path) -> None:
     seen = []
 
@@ -81,8 +79,6 @@ def test_pairs_go_to_a_new_folder_elsewhere_or_nowhere(photos: Path, masks: Path
 
 
 # ---------------------------------------------------------------- fills
-
-
 def test_fills_from_a_folder_score_what_the_function_that_made_them_scores(
     pairs: Path, photos: Path, masks: Path, tmp_path: Path
 ) -> None:
@@ -91,10 +87,8 @@ def test_fills_from_a_folder_score_what_the_function_that_made_them_scores(
     assert list(found.methods) == ["pyramid", "telea", "their_telea"]
     for row in found.images:
         assert row.scores["their_telea"] == row.scores["telea"]
-    assert found.sets is not None
     assert found.sets.scores["their_telea"] == found.sets.scores["telea"]
-    assert found.fills["their_telea"].known_changed == 0
-    assert found.skipped == ()
+    assert (found.fills["their_telea"].known_changed, found.skipped) == (0, ())
 
 
 def test_changed_known_pixels_are_said_and_not_scored(pairs: Path, photos: Path, masks: Path, tmp_path: Path) -> None:
@@ -111,9 +105,7 @@ def test_changed_known_pixels_are_said_and_not_scored(pairs: Path, photos: Path,
     assert re.search(r"theirs: known pixels are changed in \d of 5 fills, by \d", str(found))
 
 
-def test_a_pair_without_a_usable_fill_is_scored_for_no_method(
-    pairs: Path, photos: Path, masks: Path, tmp_path: Path
-) -> None:
+def test_a_pair_without_a_usable_fill_has_no_scores(pairs: Path, photos: Path, masks: Path, tmp_path: Path) -> None:
     fills = fill_all(pairs, tmp_path / "fills")
     first, second, third, fourth, _ = sorted(fills.iterdir())
     first.unlink()
@@ -191,8 +183,6 @@ def test_fills_in_the_photos_folder_are_no_photos(photos: Path, masks: Path, pai
 
 
 # ---------------------------------------------------------------- several weights
-
-
 def test_weights_of_one_name_are_distinguished_by_their_runs(photos: Path, masks: Path, tmp_path: Path) -> None:
     files = [tmp_path / run / "generator_final.pth" for run in ("run_1", "run_2")]
     for width, file in enumerate(files, start=1):
@@ -204,12 +194,9 @@ def test_weights_of_one_name_are_distinguished_by_their_runs(photos: Path, masks
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     assert found.weights == dict(zip(names, [*digests, None], strict=True))
     assert found.weights_sha256 == digests[0]
-    assert [(one.method, one.reference) for one in found.differences_from_first] == [
-        (names[1], names[0]),
-        (names[2], names[0]),
-    ]
+    compared = [(one.method, one.reference) for one in found.differences_from_first]
+    assert compared == [(names[1], names[0]), (names[2], names[0])]
     interval = found.differences[0].overall.scores["psnr"]
-    assert interval is not None
     assert interval.mean == pytest.approx(found.overall[names[1]]["psnr"] - found.overall[names[0]]["psnr"])
     assert "Differences from run_1/generator_final" in str(found)
     again = onar.evaluate(photos, masks=masks, weights=[*files, "pyramid"], texture="network")
@@ -217,33 +204,20 @@ def test_weights_of_one_name_are_distinguished_by_their_runs(photos: Path, masks
 
 
 # ---------------------------------------------------------------- the command
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["evaluate", *map(str, words)])
-    out, err = capsys.readouterr()
-    return ended.value.code or 0, out, err  # type: ignore[return-value]
-
-
-def test_another_program_is_compared_in_three_commands(
-    photos: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    same = ("--data", photos, "--masks", masks, "--img_size", "32x40")
-    code, out, _ = run(capsys, *same, "--write_pairs", tmp_path / "pairs")
-    assert (code, out) == (0, f"5 photos with holes, and their masks: {tmp_path / 'pairs'}\n")
+def test_another_program_is_compared_in_three_commands(photos: Path, masks: Path, tmp_path: Path) -> None:
+    same = ("evaluate", "--data", photos, "--masks", masks, "--img_size", "32x40")
+    said = run_onar(*same, "--write_pairs", tmp_path / "pairs").out
+    assert said == f"5 photos with holes, and their masks: {tmp_path / 'pairs'}\n"
     fill_all(tmp_path / "pairs", tmp_path / "a")
     fill_all(tmp_path / "pairs", tmp_path / "b", np.ascontiguousarray)
     output = tmp_path / "report.json"
     folders = ("--fills", tmp_path / "a", f"other={tmp_path / 'b'}")
-    code, out, err = run(capsys, *same, "--weights", "pyramid", *folders, "--output", output)
-    assert code == 0, err
+    said = run_onar(*same, "--weights", "pyramid", *folders, "--output", output).out
     plain = json.loads(output.read_text(encoding="utf-8"))
     assert list(plain["methods"]) == ["pyramid", "a", "other"]
     a_and_other = plain["differences"][2]["overall"]["scores"]["psnr"]
     assert a_and_other == {"mean": 0, "low": None, "high": None}  # of three photos
-    page = output.with_suffix(".html").read_text(encoding="utf-8")
-    for text in (out, page):
+    for text in (said, output.with_suffix(".html").read_text(encoding="utf-8")):
         assert "Differences from pyramid" in text
         assert re.search(r"[+-]\d+\.\d\d \[\?, \?\]", text)
 
@@ -259,18 +233,11 @@ def test_another_program_is_compared_in_three_commands(
     ],
 )
 def test_wrong_use_is_one_line(
-    photos: Path,
-    masks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    message: str,
+    photos: Path, masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = run(capsys, "--data", photos, "--masks", masks, *words)
-    assert code == 2
-    assert err.splitlines()[-1].startswith(f"onar: {message}")
+    said = run_onar("evaluate", "--data", photos, "--masks", masks, *words, code=2).err
+    assert said.splitlines()[-1].startswith(f"onar: {message}")
     assert not any(tmp_path.iterdir())
 
 
@@ -279,8 +246,6 @@ def test_intervals_of_enough_photos_are_in_the_table_and_on_the_page(tmp_path: P
     options = {"img_size": 32, "masks_per_range": 1, "count": 12, "output": output}
     found = evaluate(PHOTOS, methods={"grey": lambda photo, mask: photo}, **options)
     interval = found.differences[0].overall.scores["psnr"]
-    assert interval is not None
-    assert interval.high is not None
     assert interval.high < 0
     text = f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
     assert text in str(found)

@@ -35,8 +35,7 @@ def mask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def test_known_pixels_stay_bit_identical_and_the_photo_untouched(name, photo, mask) -> None:
     before = photo.copy()
     filled = BASELINES[name].fill(photo, mask)
-    assert filled.shape == photo.shape
-    assert filled.dtype == np.uint8
+    assert (filled.shape, filled.dtype) == (photo.shape, np.uint8)
     np.testing.assert_array_equal(filled[mask == 0], photo[mask == 0])
     np.testing.assert_array_equal(photo, before)
 
@@ -79,8 +78,7 @@ def test_a_photo_without_holes_comes_back_unchanged(name, photo) -> None:
 @every_baseline
 @pytest.mark.parametrize("shape", [(1, 1), (5, 7)])
 def test_a_photo_that_is_all_hole_becomes_mid_grey(name, shape) -> None:
-    filled = BASELINES[name].fill(np.full((*shape, 3), 9, np.uint8), np.full(shape, 255, np.uint8))
-    assert (filled == 128).all()
+    assert (BASELINES[name].fill(np.full((*shape, 3), 9, np.uint8), np.full(shape, 255, np.uint8)) == 128).all()
 
 
 @every_baseline

@@ -21,9 +21,7 @@ def some() -> HeldOut:
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
-def test_the_processes_share_the_batches_and_leave_none_out(
-    processes: int, some: HeldOut, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_processes_share_all_batches(processes: int, some: HeldOut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "process_count", lambda: processes)
     parts = []
     for index in range(processes):

@@ -10,14 +10,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from onar.errors import OnarError, UsageError
-from onar.metrics.learned_distances import (
-    MIN_SIDE,
-    LearnedDistance,
-    frechet_distance,
-    kernel_distance,
-    lpips,
-    st_lpips,
-)
+from onar.metrics.learned_distances import MIN_SIDE, LearnedDistance, frechet_distance, kernel_distance, lpips, st_lpips
 from onar.metrics.set_features import load_set_features
 from tests.conftest import PHOTOS
 from tests.support.processes import run
@@ -26,10 +19,8 @@ NAMES = ("skimage_chelsea.jpg", "skimage_coffee.jpg")
 
 
 def load(blur: float = 0, size: int = 64) -> Tensor:
-    pictures = [
-        np.array(Image.open(PHOTOS / name).convert("RGB").resize((size, size)).filter(ImageFilter.GaussianBlur(blur)))
-        for name in NAMES
-    ]
+    sharp = [Image.open(PHOTOS / name).convert("RGB").resize((size, size)) for name in NAMES]
+    pictures = [np.array(one.filter(ImageFilter.GaussianBlur(blur))) for one in sharp]
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -103,10 +94,8 @@ def test_a_damaged_cache_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.process
 def test_without_weights_and_network_lpips_says_so_at_once(tmp_path: Path) -> None:
     dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    code = (
-        "import onar\nfrom onar.metrics.learned_distances import lpips\n"
-        "try: lpips()\nexcept onar.OnarError as error: print(error)"
-    )
+    code = "import onar\nfrom onar.metrics.learned_distances import lpips\n"
+    code += "try: lpips()\nexcept onar.OnarError as error: print(error)"
     done = run("-c", code, env=os.environ | dead | {"TORCH_HOME": str(tmp_path), "no_proxy": "", "NO_PROXY": ""})
     assert "cannot be downloaded" in done.stdout
     assert str(tmp_path) in done.stdout
@@ -144,8 +133,7 @@ def test_the_kernel_distance_is_that_of_the_formula() -> None:
 def test_sets_further_apart_have_a_larger_distance() -> None:
     features = load_set_features("efficientnet_lite0")
     real, near, far = (features(torch.cat([load(blur), load(blur).flip(3)])) for blur in (0, 0.5, 3))
-    assert real.dtype == torch.float64
-    assert real.shape == (4, 80)
+    assert (real.dtype, real.shape) == (torch.float64, (4, 80))
     assert frechet_distance(real, near) < frechet_distance(real, far)
     assert kernel_distance(real, near) < kernel_distance(real, far)
 

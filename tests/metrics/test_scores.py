@@ -74,8 +74,7 @@ def test_ssim_map_agrees_with_scikit_image_up_to_the_border(blurred: Pictures, p
 def test_ssim_agrees_on_the_flattest_pictures() -> None:
     flat = np.full((1, 3, 32, 32), 0.9, np.float32)
     noisy = flat + np.float32(1 / 255) * (np.arange(32, dtype=np.float32) % 2)
-    expected = full_ssim(noisy[0], flat[0])[0]
-    assert ssim(noisy, flat, flat[:, :1]).item() == pytest.approx(expected, abs=1e-4)
+    assert ssim(noisy, flat, flat[:, :1]).item() == pytest.approx(full_ssim(noisy[0], flat[0])[0], abs=1e-4)
 
 
 def test_hole_scores_are_those_of_the_hole_pixels(blurred: Pictures, photo: Pictures, known: Pictures) -> None:
@@ -95,9 +94,7 @@ def test_hole_scores_ignore_known_pixels(name: str, blurred: Pictures, photo: Pi
     np.testing.assert_allclose(HOLE_METRICS[name](changed, photo, known), HOLE_METRICS[name](blurred, photo, known))
 
 
-def test_ssim_of_the_hole_ignores_pixels_out_of_the_windows_reach(
-    blurred: Pictures, photo: Pictures, known: Pictures
-) -> None:
+def test_ssim_of_the_hole_ignores_pixels_out_of_reach(blurred: Pictures, photo: Pictures, known: Pictures) -> None:
     far = np.stack([cv2.dilate(1 - one[0], np.ones((11, 11)))[None] for one in known]) == 0
     changed = np.where(far, 1 - blurred, blurred)
     ours, theirs = (ssim_hole(picture, photo, known) for picture in (changed, blurred))
@@ -113,14 +110,11 @@ def test_a_whole_frame_hole_scores_like_the_frame(blurred: Pictures, photo: Pict
 def test_identical_pictures_get_the_cap_and_never_infinity(photo: Pictures, known: Pictures) -> None:
     for name, values in score(photo, photo, known).items():
         assert values.tolist() == pytest.approx([PERFECT[name]] * 2, abs=1e-6), name
-    nearly = psnr(photo + 1e-9, photo, known)
-    assert nearly.tolist() == [MAX_PSNR] * 2
+    assert psnr(photo + 1e-9, photo, known).tolist() == [MAX_PSNR] * 2
 
 
 @pytest.mark.parametrize("name", HOLE_METRICS)
-def test_without_hole_pixels_hole_scores_are_perfect(
-    name: str, blurred: Pictures, photo: Pictures, known: Pictures
-) -> None:
+def test_without_holes_hole_scores_are_perfect(name: str, blurred: Pictures, photo: Pictures, known: Pictures) -> None:
     assert HOLE_METRICS[name](blurred, photo, np.ones_like(known)).tolist() == [PERFECT[name]] * 2
     half = np.concatenate([np.ones_like(known[:1]), known[1:]])
     values = HOLE_METRICS[name](blurred, photo, half)

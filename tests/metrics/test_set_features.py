@@ -68,17 +68,12 @@ def test_only_the_published_weights_give_the_distances_of_papers(
 
 def test_without_weights_the_report_says_what_to_do_and_has_all_else(torch_cache: Path) -> None:
     found = onar.evaluate(PHOTOS, weights="pyramid", img_size=32, masks_per_range=1, count=2, features="inception_v3")
-    assert found.sets is not None
     assert found.sets.scores == {}
-    line = next(
-        line for line in str(found).splitlines() if line.startswith("FID and KID on inception_v3: not available")
-    )
+    lines = str(found).splitlines()
+    line = next(line for line in lines if line.startswith("FID and KID on inception_v3: not available"))
     for words in (
-        "cannot be downloaded",
-        "weights-inception-2015-12-05-6726825d.pth",
-        str(torch_cache),
-        "--features_w",
-    ):
+        "cannot be downloaded", "weights-inception-2015-12-05-6726825d.pth", str(torch_cache), "--features_w",
+    ):  # fmt: skip
         assert words in line
     assert found.overall["pyramid"]["psnr"]
 
@@ -92,17 +87,14 @@ def test_a_damaged_file_in_the_cache_is_not_used(random_inception: Path, torch_c
 @pytest.mark.parametrize("content", [{"weight": torch.zeros(3)}, {"weight": Path("code")}])
 def test_a_file_of_something_else_is_refused(content: dict, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
+    other = {"features": "inception_v3", "features_weights": tmp_path / "other.pth"}
     with pytest.raises(OnarError, match=r"other\.pth (does not hold|is refused)"):
-        onar.evaluate(
-            PHOTOS, weights="pyramid", count=1, features="inception_v3", features_weights=tmp_path / "other.pth"
-        )
+        onar.evaluate(PHOTOS, weights="pyramid", count=1, **other)
 
 
 def test_distances_of_other_networks_have_another_title(random_inception: Path) -> None:
     from onar.evaluation.report import SetDistances
 
-    titles = [
-        [metric.title for metric in SetDistances("any", 2, {}, standard, "").columns.values()]
-        for standard in (True, False)
-    ]
+    columns = [SetDistances("any", 2, {}, standard, "").columns.values() for standard in (True, False)]
+    titles = [[metric.title for metric in metrics] for metrics in columns]
     assert titles == [["FID (InceptionV3)", "KID (InceptionV3)"], ["FID*", "KID*"]]

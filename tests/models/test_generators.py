@@ -94,24 +94,21 @@ class TestEveryGenerator:
     def test_the_architecture_builds_it_again(self, name: str, options: dict) -> None:
         generator = GENERATORS[name](**options)
         architecture = dict(generator.architecture)
-        again = GENERATORS[architecture.pop("generator")](**architecture)
-        again.load_state_dict(generator.state_dict())
+        GENERATORS[architecture.pop("generator")](**architecture).load_state_dict(generator.state_dict())
 
 
 def test_the_default_network_is_the_guides() -> None:
     network = PConvUNet()
     kernels = [level.conv.kernel_size[0] for level in network.encoder]
     widths = [level.conv.out_channels for level in network.encoder]
-    assert kernels == [7, 5, 5, 3, 3, 3, 3, 3]
-    assert widths == [64, 128, 256, 512, 512, 512, 512, 512]
+    assert (kernels, widths) == ([7, 5, 5, 3, 3, 3, 3, 3], [64, 128, 256, 512, 512, 512, 512, 512])
     assert all(level.conv.stride == (2, 2) for level in network.encoder)
     assert all(level.conv.kernel_size == (3, 3) for level in network.decoder)
     assert [level.conv.weight.shape[1] for level in network.decoder] == [1024] * 4 + [768, 384, 192, 67]
 
 
 def test_the_state_dict_holds_weights_and_batch_norm_only() -> None:
-    names = {name.split(".", 3)[2] for name in PConvUNet(8, 4).state_dict()}
-    assert names == {"conv", "norm"}
+    assert {name.split(".", 3)[2] for name in PConvUNet(8, 4).state_dict()} == {"conv", "norm"}
 
 
 def test_the_pyramid_network_starts_as_the_pyramid_fill() -> None:
@@ -138,7 +135,6 @@ def test_the_correction_of_the_pyramid_fill_counts_by_the_share_of_holes_around(
 
 def test_colours_count_by_the_share_of_a_cell_that_is_hole() -> None:
     network = PConvUNet(8, 2, "pyramid", colour_channels=6).eval()
-    assert network.colours is not None
     torch.nn.init.zeros_(network.colours.last.weight)
     torch.nn.init.constant_(network.colours.last.bias, 0.2)
     photo, known = torch.full((1, 3, 100, 150), 0.5), torch.ones(1, 1, 100, 150)
@@ -203,8 +199,7 @@ def test_evaluation_does_not_touch_batch_norm() -> None:
 
 def test_the_pyramid_fill_is_exact_where_known_and_constant_in_a_constant_photo() -> None:
     photo, known = photo_with_hole(37, 53)
-    filled = pyramid_fill(photo, known)
-    assert torch.equal(filled * known, photo * known)
+    assert torch.equal(pyramid_fill(photo, known) * known, photo * known)
     grey = torch.full((1, 3, 37, 53), 0.25)
     torch.testing.assert_close(pyramid_fill(grey, known), grey)
 
@@ -242,16 +237,14 @@ def test_gradient_checkpointing_changes_neither_gradients_nor_statistics() -> No
 def test_the_discriminator_reduces_a_photo_to_one_prediction(size: int | tuple[int, int], stages: int) -> None:
     network = Discriminator(size, base_channels=4)
     height, width = (size, size) if isinstance(size, int) else size
-    logits = network(torch.rand(1, 3, height, width))
-    assert logits.shape == (1, 1, 1, width // height)
+    assert network(torch.rand(1, 3, height, width)).shape == (1, 1, 1, width // height)
     assert sum(isinstance(layer, nn.Conv2d) for layer in network.layers) == stages
 
 
 def test_the_local_discriminator_sees_patches_of_70_pixels() -> None:
     network = Discriminator(128, base_channels=4, variant="local")
     photo = torch.rand(1, 3, 128, 128, requires_grad=True)
-    logits = network(photo)
-    logits[0, 0, 7, 7].backward()
+    network(photo)[0, 0, 7, 7].backward()
     rows = photo.grad.abs().sum(dim=(0, 1, 3)).nonzero().flatten()
     assert rows[-1] - rows[0] + 1 == 70
 

@@ -66,10 +66,7 @@ def test_it_is_loaded_from_every_kind_of_file_and_fills_the_same(tmp_path: Path,
     assert (loaded.generator.architecture, loaded.training_size) == ({"generator": "Plain", "base_channels": 6}, 32)
     photo = np.asarray(Image.open(PHOTOS / "skimage_coffee.jpg").resize((90, 60)))
     mask = random_mask(60, 90, rng=np.random.default_rng(0))
-    own, other = (
-        Inpainter.load(weights, "cpu")(photo, mask).astype(int),
-        Inpainter.load(path, "cpu")(photo, mask).astype(int),
-    )
+    own, other = (Inpainter.load(file, "cpu")(photo, mask).astype(int) for file in (weights, path))
     assert np.abs(own - other).max() <= 2
     assert (own != photo)[mask > 0].any()
 

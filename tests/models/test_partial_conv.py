@@ -18,8 +18,7 @@ def reference(x: Tensor, known: Tensor, layer: PartialConv2d) -> tuple[Tensor, T
     geometry = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
     total = functional.conv2d(known, torch.ones_like(weight), **geometry)
     y = functional.conv2d(x * known, weight, **geometry)
-    window = weight[0].numel()
-    y = torch.where(total > 0, y * window / total.clamp(min=1), 0)
+    y = torch.where(total > 0, y * weight[0].numel() / total.clamp(min=1), 0)
     if layer.bias is not None:
         y = torch.where(total > 0, y + layer.bias.double().view(1, -1, 1, 1), 0)
     return y, (total[:, :1] > 0).double()

@@ -96,8 +96,6 @@ def test_gradients_are_finite_where_cells_are_unreached(precision: torch.dtype |
 
 
 # ---------------------------------------------------------------- photos, borders, sizes
-
-
 @cache
 def bundled() -> tuple[nn.Module, OnnxBackend]:
     """The bundled network in PyTorch and in ONNX Runtime."""
