@@ -38,7 +38,7 @@ def a_mask(height: int = 48, width: int = 64) -> bytes:
 
 
 def written(write: Callable[..., None], pixels: NDArray[np.generic], **options: Any) -> bytes:
-    """What `write` writes to a file."""
+    """A file as `write` writes it."""
     file = io.BytesIO()
     write(file, pixels, **options)
     return file.getvalue()

@@ -80,7 +80,7 @@ def after_records(act: Callable[[dict], object]) -> Iterator[None]:
 
 
 def one_line(pattern: str, kind: type[Exception] = OnarError) -> AbstractContextManager[pytest.ExceptionInfo]:
-    """What is expected to fail with one line, which the pattern is found in."""
+    """A context that expects an error of one line, in which the pattern is found."""
     return pytest.raises(kind, match=rf"\A(?=[^\n]*\Z)(?s:.*?)(?m:{pattern})")
 
 
