@@ -18,7 +18,7 @@ from onar.inference.inpainter import Inpainter
 from onar.weights import store
 from onar.weights.catalogue import CATALOGUE, PublicWeights
 from tests.support.public_networks import write_network
-from tests.support.runs import run_onar
+from tests.support.runs import refusal, run_onar
 
 
 class _Server(ThreadingHTTPServer):
@@ -83,17 +83,16 @@ def _left() -> set[str]:
 def test_downloaded_weights_are_used_by_their_name(server: _Server) -> None:
     with pytest.raises(OnarError, match="the weights lama are not here: onar weights get lama downloads them"):
         Inpainter.load("lama", "cpu")
-    result = run_onar("weights", "get", "lama")
-    assert result.returncode == 0
-    assert Path(result.stdout.strip()).read_bytes() == server.content
-    assert run_onar("weights", "path", "lama").stdout == result.stdout
+    said = run_onar("weights", "get", "lama").out
+    assert Path(said.strip()).read_bytes() == server.content
+    assert run_onar("weights", "path", "lama").out == said
     photo, hole = np.full((64, 64, 3), 99, np.uint8), np.zeros((64, 64), bool)
     hole[20:40, 20:40] = True
     assert (Inpainter.load("lama", "cpu")(photo, hole) == 99).all()
-    assert str(store.place_of("lama")) in run_onar("weights", "list").stdout
+    assert str(store.place_of("lama")) in run_onar("weights", "list").out
     assert len(server.ranges) == 1
-    assert "is removed" in run_onar("weights", "remove", "lama").stdout
-    assert "is not here" in run_onar("weights", "remove", "lama").stdout
+    assert "is removed" in run_onar("weights", "remove", "lama").out
+    assert "is not here" in run_onar("weights", "remove", "lama").out
     assert not list(store.store_folder().iterdir())
 
 
@@ -139,10 +138,7 @@ def test_a_full_disk_and_no_server_are_said_before_and_nothing_is_left(
         store.download("migan")
     assert not server.ranges
     monkeypatch.setitem(CATALOGUE, "migan", replace(CATALOGUE["lama"], address="http://127.0.0.1:9/lama.onnx"))
-    result = run_onar("weights", "get", "migan")
-    assert result.returncode == 1
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert "Connection refused" in result.stderr
+    assert "Connection refused" in refusal("weights", "get", "migan", code=1)
     assert not _left()
 
 
@@ -169,9 +165,7 @@ def test_a_second_download_at_once_is_refused(server: _Server) -> None:
 
 def test_other_names_are_refused() -> None:
     for verb in ("get", "path", "remove"):
-        result = run_onar("weights", verb, "lamb")
-        assert result.returncode == 2
-        assert "there are migan, lama, lama_small" in result.stderr
+        assert "there are migan, lama, lama_small" in run_onar("weights", verb, "lamb", code=2).err
 
 
 def test_entries_have_all_that_a_user_decides_by() -> None:
