@@ -97,5 +97,5 @@ def write_network(
 
 
 def mean_fill(photo: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What these networks fill holes of a photo H×W×3 with: three values from 0 to 255."""
+    """The fill of these networks for holes of a photo H×W×3: three values from 0 to 255."""
     return np.asarray(photo[~hole].mean(axis=0), np.float64)

@@ -25,8 +25,8 @@ from onar.system.devices import choose_device
 from onar.system.state import cpu_threads
 from onar.weights.store import kind_of
 
-Arrays = NDArray[Any]
-Run = Callable[[list[Arrays]], Arrays]
+Tensors = NDArray[Any]
+RunNetwork = Callable[[list[Tensors]], Tensors]
 """A network on its inputs, in the order photo, mask, or on one input of both; all are 1×C×H×W."""
 
 TRAINING_SIZE = 512
@@ -73,7 +73,7 @@ class PublicNetwork:
     mixes: bool = False
     torchscript: bool = False
 
-    def feed(self, photo: Frame, known: Frame) -> list[Arrays]:
+    def feed(self, photo: Frame, known: Frame) -> list[Tensors]:
         """The inputs, 1×C×H×W float32 or uint8, for a photo H×W×3 in [0, 1] and `known` H×W, 1 = known, 0 = hole."""
         (black, white), (hole, kept) = self.photo, self.mask
         shown = black + (white - black) * photo
@@ -86,7 +86,7 @@ class PublicNetwork:
         kind = np.float32 if self.type == "float" else np.uint8
         return [np.ascontiguousarray(np.rint(part) if kind is np.uint8 else part, kind) for part in parts]
 
-    def read(self, output: Arrays) -> Frame:
+    def read(self, output: Tensors) -> Frame:
         """The fill, H×W×3 about in [0, 1], in an output 1×3×H×W."""
         black, white = self.output
         fill = (output[0].astype(np.float32) - np.float32(black)) / np.float32(white - black)
@@ -129,7 +129,7 @@ class PublicBackend(Backend):
 
     draws = True
 
-    def __init__(self, run: Run, network: PublicNetwork, size: tuple[int, int] | None, device: str) -> None:
+    def __init__(self, run: RunNetwork, network: PublicNetwork, size: tuple[int, int] | None, device: str) -> None:
         self._run, self.network, self.device = run, network, device
         self._size = size or (network.side and (network.side, network.side))
         self.max_side = min(self._size) if self._size else None
@@ -190,9 +190,9 @@ def load_onnx(path: Path, device: str, threads: int, network: str) -> tuple[Back
         network = known
     ports = [_port(one) for one in session.running.get_inputs()]
 
-    def run(inputs: list[Arrays]) -> Arrays:
+    def run(inputs: list[Tensors]) -> Tensors:
         feeds = {port.name: part.astype(port.type) for port, part in zip(_ordered(ports), inputs, strict=True)}
-        output: Arrays = session.running.run(None, feeds)[0]
+        output: Tensors = session.running.run(None, feeds)[0]
         return output
 
     fitting = {name: one for name, one in NETWORKS.items() if _takes(one, ports)}
@@ -235,9 +235,9 @@ def load_torchscript(path: Path, device: str, threads: int, network: str, *, tru
     except (RuntimeError, ValueError, OSError) as error:
         raise OnarError(f"cannot read {path}: it is damaged, or not for this version of PyTorch") from error
 
-    def run(inputs: list[Arrays]) -> Arrays:
+    def run(inputs: list[Tensors]) -> Tensors:
         with torch.no_grad(), cpu_threads(threads):
-            output: Arrays = module(*(torch.from_numpy(part).to(place) for part in inputs)).float().cpu().numpy()
+            output: Tensors = module(*(torch.from_numpy(part).to(place) for part in inputs)).float().cpu().numpy()
         return output
 
     fitting = {name: one for name, one in NETWORKS.items() if one.torchscript}
@@ -246,7 +246,7 @@ def load_torchscript(path: Path, device: str, threads: int, network: str, *, tru
 
 def _choose(
     fitting: dict[str, PublicNetwork],
-    run: Run,
+    run: RunNetwork,
     size: tuple[int, int] | None,
     device: str,
     path: Path,
