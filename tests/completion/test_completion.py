@@ -642,7 +642,7 @@ def test_of_existing_files_the_photo_is_named(tmp_path: Path, run: Run) -> None:
     photo_of(24, 36).save(tmp_path / "a.png")  # where the result of a.gif would be
     said = run(tmp_path / "a.gif", photo, "--mask", mask, "--output", tmp_path)
     assert said.code == 2
-    assert f"onar: {photo} is the photo itself" in said.err
+    assert f"onar: --output {photo} is the photo itself" in said.err
 
 
 def test_a_mask_is_never_replaced(tmp_path: Path, run: Run) -> None:
@@ -650,7 +650,7 @@ def test_a_mask_is_never_replaced(tmp_path: Path, run: Run) -> None:
     mask = save_mask(tmp_path / "masks" / "a.png", hole_of(24, 36))
     said = run(photo, "--mask", mask, "--output", mask.parent, "--overwrite")
     assert said.code == 2
-    assert "choose another --output" in said.err
+    assert "is an input: choose another" in said.err
 
 
 def test_two_photos_never_become_one_file(tmp_path: Path, run: Run) -> None:
@@ -834,4 +834,4 @@ def test_the_installed_command(tmp_path: Path, run: Run, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     again = run(*command[4:])
     assert again.code == 2
-    assert again.err.startswith("onar: b.png exists already")
+    assert again.err.startswith("onar: --output is in use: b.png exists already")

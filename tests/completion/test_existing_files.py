@@ -155,7 +155,7 @@ def test_a_jpeg_is_a_result_though_its_known_pixels_changed(capsys: pytest.Captu
 def test_photos_replaced_in_place_cannot_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["complete", "photos", "--mask", "masks", "--output", "photos", "--resume", "--overwrite"])
-    assert "so --resume cannot see whether it is completed" in capsys.readouterr().err
+    assert "--resume cannot see whether photos" in capsys.readouterr().err
 
 
 @pytest.mark.process

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_weights
 from onar.completion.plan import Job
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.system.devices import available_cpus, limit_opencv
 from onar.system.state import environment
 
@@ -152,9 +152,9 @@ def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: Engin
         int(min(machine.get("CPU", 0) // threads, machine.get("GPU", 0) if gpus else inf)) for machine in machines
     )
     if gpus and not with_gpus:
-        raise UsageError(f"--device {device}: no machine of the Ray cluster has a GPU; use --device auto")
+        raise FieldError("device", f"{device}: no machine of the Ray cluster has a GPU; use `device` auto")
     if not room:
-        raise UsageError(f"no machine of the Ray cluster has {threads} CPUs for a worker: use a smaller --threads")
+        raise FieldError("threads", f"must be smaller: no machine of the Ray cluster has {threads} CPUs for a worker")
     return Pool(where.ray_workers or room, threads, gpus)
 
 
@@ -233,7 +233,7 @@ def _connect(ray: Any, address: str | None) -> None:
         if address is None:
             raise OnarError(f"Ray does not start: {reason}") from error
         advice = "`ray status` there shows whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
-        raise OnarError(f"--address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
+        raise OnarError(f"address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
 
 
 def _import_quietly() -> Any:
@@ -242,7 +242,7 @@ def _import_quietly() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise OnarError(f'--engine ray needs pip install "onar[ray]" ({error})') from error
+        raise OnarError(f'engine ray needs pip install "onar[ray]" ({error})') from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 
