@@ -22,6 +22,7 @@ from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
 from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.images import PhotoBytes
 from tests.conftest import PHOTOS
@@ -824,7 +825,7 @@ def test_weights_of_a_run_do_the_work(tmp_path: Path, run: Run) -> None:
 
 def test_the_installed_command(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.png").open("wb") as file:
-        write_png(file, noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
+        write_png(file, noise(37, 53, 3, bits=16), Metadata(exif=camera_exif(8).tobytes()))
     mask = save_mask(tmp_path / "m.png", hole_of(53, 37))
     command = [sys.executable, "-m", "onar", "complete", "a.png", "--mask", mask.name, "--output", "b.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -27,6 +27,7 @@ from onar.checkpoint import save_weights
 from onar.cli import main
 from onar.errors import UsageError
 from onar.imaging.formats.endings import FORMATS
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
@@ -145,7 +146,7 @@ def test_depth_alpha_exif_and_profile_are_kept(server: Server) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     stored = np.random.default_rng(0).integers(65536, size=(48, 64, 4), dtype=np.uint16)
     file = io.BytesIO()
-    write_png(file, stored, exif=exif.tobytes(), icc_profile=profile)
+    write_png(file, stored, Metadata(exif=exif.tobytes(), icc_profile=profile))
     photo = read_photo_file(PhotoBytes("answer", complete(server, file.getvalue()).content))
     assert np.array_equal(photo.pixels[~a_hole()], stored[..., :3][~a_hole()])
     assert np.array_equal(photo.alpha, stored[..., 3])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from onar.imaging.decoding import Decoded
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoBytes, open_picture
@@ -66,7 +67,7 @@ def fading() -> NDArray[np.uint8]:
 
 def written(write: Callable[..., None], pixels: NDArray[np.generic], **options: Any) -> bytes:
     file = io.BytesIO()
-    write(file, pixels, **options)
+    write(file, pixels, Metadata(**options))
     return file.getvalue()
 
 

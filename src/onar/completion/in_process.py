@@ -156,14 +156,7 @@ def _read_times(photo: Source) -> tuple[int, int] | None:
 
 
 def _read_mask_file(path: Source, size: tuple[int, int] | None, options: MaskOptions, limit: int) -> MaskHoles:
-    """The holes of a mask file.
-
-    Args:
-        path: the mask.
-        size: height and width to resize the holes to; None keeps the mask's.
-        options: how to read it.
-        limit: maximum number of pixels.
-    """
+    """The holes of a mask file, resized to a height and width if given."""
     mask = read_mask(path, limit)
     try:
         return read_holes(mask, options, size)
@@ -184,8 +177,7 @@ def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
 def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
     """The work, with the result of an earlier call if there is one to resume from.
 
-    Raises:
-        OnarError: a file exists that must not be replaced, or the photo is too large for the format.
+    Raises `OnarError` if a file exists that must not be replaced, or the photo is too large for the format.
     """
     output = work.job.output
     if config.resume and output.exists():

@@ -42,13 +42,7 @@ SECONDS_TO_CONNECT = 10
 
 @dataclass(frozen=True)
 class Pool:
-    """The workers of a cluster.
-
-    Attributes:
-        workers: number of workers.
-        threads: CPUs of each.
-        gpus: GPUs of each, 0 or 1.
-    """
+    """The workers of a cluster, each with a number of CPUs, and 0 or 1 GPUs."""
 
     workers: int
     threads: int
@@ -56,16 +50,7 @@ class Pool:
 
 
 class Actor:
-    """One network in its own process, an actor of Ray.
-
-    Args:
-        folder: the current folder, for relative paths.
-        threads: CPU threads of the network.
-        weights: as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: the settings.
-        overwrite: replace existing files.
-    """
+    """One network in its own process, an actor of Ray; `folder` is the current one, for relative paths."""
 
     def __init__(
         self,
@@ -98,18 +83,10 @@ def complete_on_ray(
     *,
     overwrite: bool = True,
 ) -> Iterator[Outcome]:
-    """Complete photo files as `complete_files` does, in the workers of a Ray cluster.
+    """Complete photo files as `complete_files` does, in the workers of a Ray cluster, each of which loads the weights.
 
     The results are bit-identical on machines of one kind, because a worker uses as many threads as this process would.
     Results that a worker wrote before it died are kept, and not computed again.
-
-    Args:
-        jobs: photos, masks and outputs.
-        weights: as for `Inpainter.load`; every worker reads them.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: the settings.
-        where: the cluster.
-        overwrite: replace existing files.
 
     Yields:
         The outcome for each photo, in the order of the jobs; photos whose worker died at each retry come last.
@@ -135,15 +112,9 @@ def complete_on_ray(
 
 
 def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: EngineConfig) -> Pool:
-    """Choose the workers of a cluster.
+    """Choose the workers of a cluster, by "CPU" and "GPU" of each machine; device auto takes GPUs if there are any.
 
-    Args:
-        machines: the numbers of "CPU" and "GPU" of each.
-        device: where the networks run; auto takes GPUs when there are any.
-        where: the requested workers and threads.
-
-    Raises:
-        UsageError: no machine has room for a worker.
+    Raises `UsageError` if no machine has room for a worker.
     """
     threads = where.threads or available_cpus()
     with_gpus = any(machine.get("GPU") for machine in machines)
@@ -207,8 +178,7 @@ def _without_traceback(outcome: Outcome) -> Outcome:
 def _cluster(address: str | None) -> Iterator[Any]:
     """Yield Ray, connected to the cluster at the address, or to a local one that ends with the block.
 
-    Raises:
-        OnarError: Ray is not installed, or no cluster answers.
+    Raises `OnarError` if Ray is not installed, or no cluster answers.
     """
     with environment(QUIET):
         ray = _import_quietly()

@@ -53,13 +53,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All photos of a call.
-
-    Attributes:
-        jobs: the photos with a mask.
-        without_mask: the photos without one.
-        ambiguous: the photos that match several masks, each with a line that names the masks.
-    """
+    """All photos of a call: jobs, photos without a mask, and photos that match several, with a line that names them."""
 
     jobs: list[Job]
     without_mask: list[Path]

@@ -24,11 +24,11 @@ def complete(
     config: CompletionConfig = CompletionConfig(),  # noqa: B008
     where: EngineConfig = EngineConfig(),  # noqa: B008
 ) -> list[Outcome]:
-    """Complete photo files and report progress.
+    """Complete photo files, as `plan_jobs` finds them, and report progress.
 
     Args:
-        photos: files, folders or patterns, as for `plan_jobs`.
-        mask: a mask file for all photos, a folder with one for each, or `alpha`, as for `plan_jobs`.
+        photos: files, folders or patterns.
+        mask: a mask file for all photos, a folder with one for each, or `alpha`.
         output: file or folder.
         weights: as for `Inpainter.load`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".

@@ -157,11 +157,10 @@ _READING: WeakSet[PhotoLoader] = WeakSet()
 
 @atexit.register
 def end_readers() -> None:
-    """End the reading processes of all loaders of this process.
+    """End the reading processes of all loaders of this process; garbage collection may take minutes to do so.
 
-    Garbage collection may take minutes to do so, and until then they hold what was open when they were forked. At
-    exit multiprocessing waits for them, and they ignore its SIGTERM (`start_worker`): recent versions of PyTorch end
-    them before that, with others a training stopped with Ctrl-C never ended.
+    At exit multiprocessing waits for them, and they ignore its SIGTERM (`start_worker`): with some versions of PyTorch,
+    a training stopped with Ctrl-C never ended.
     """
     for loader in list(_READING):
         loader.end()
@@ -214,11 +213,7 @@ def _warn_of_stall() -> None:
 
 @contextmanager
 def naming_lost_readers() -> Iterator[None]:
-    """Map torch's errors about lost reading processes to `OnarError` with one line.
-
-    Raises:
-        OnarError: a reading process was killed, or could not start.
-    """
+    """Map torch's errors about reading processes that were killed, or could not start, to `OnarError` with one line."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -271,13 +266,9 @@ class ErrorsAsItems(Dataset[Any]):
 def photo_loader(
     samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int, pin_memory: bool = False
 ) -> PhotoLoader:
-    """A loader of samples in batches, prefetched by reading processes.
+    """A loader of `TrainingPhotos` or `ValidationPhotos` by the keys of each batch, prefetched by reading processes.
 
-    Args:
-        samples: `TrainingPhotos` or `ValidationPhotos`.
-        batches: the keys of the samples of each batch, such as `EpochBatches`.
-        num_workers: number of reading processes; 0 reads in this one. Samples do not depend on it.
-        pin_memory: allocate batches in page-locked memory.
+    With `num_workers` of 0 this process reads; samples do not depend on it.
     """
     return PhotoLoader(
         ErrorsAsItems(samples),

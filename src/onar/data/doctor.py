@@ -72,7 +72,7 @@ class PhotosReport:
 def inspect_photos(
     data: PhotoData, img_size: ImageSize, threads: int = 2, column: str | None = None, others: NamedFolders = ()
 ) -> PhotosReport:
-    """Decode every photo of a folder or source, with a progress bar on stderr.
+    """Decode every photo of a folder or source, with a progress bar on stderr; raises `OnarError` if there is none.
 
     Args:
         data: folders, searched with their subfolders, and file lists, or the text of a Hugging Face source.
@@ -80,9 +80,6 @@ def inspect_photos(
         threads: threads that decode; with 0 the calling thread decodes.
         column: the source's column of pictures; by default the first.
         others: folders of other settings, which are left out.
-
-    Raises:
-        OnarError: there is no such folder or source, or no photo in it.
     """
     photos = open_photos(data, column, others)
     with ThreadPoolExecutor(max(1, threads)) as pool:  # decoding releases Python's lock

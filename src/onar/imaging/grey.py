@@ -15,9 +15,7 @@ _ROWS = 64
 
 
 def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
-    """Whether a photo is black and white: it has valid pixels, and all of them are grey.
-
-    Tones such as sepia are colours.
+    """Whether a photo is black and white: it has valid pixels, and all are grey. Tones such as sepia are colours.
 
     Args:
         pixels: uint8 or uint16, H×W×3. In 16 bits, levels are relative to the used bits.

@@ -36,8 +36,7 @@ class Inspected:
 def inspect(file: BinaryIO, start: bytes) -> Inspected:
     """Inspect a file other than TIFF, given its first bytes, 12 or more.
 
-    Raises:
-        OnarError: decoding would take far more time or memory than its pixels.
+    Raises `OnarError` if decoding would take far more time or memory than its pixels.
     """
     if jpeg.is_jpeg(start):
         file.seek(0)

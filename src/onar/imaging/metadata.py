@@ -1,17 +1,18 @@
-"""Metadata of a photo file, as stored: text is kept as bytes, because its encoding is unknown."""
+"""Read the metadata of a photo file, and write those that Pillow does not."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from onar.imaging.formats import exif as exif_block
 from onar.imaging.formats import heif, microscopy, resolution
 from onar.imaging.formats.jpeg import appended
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import read_facts
 from onar.imaging.formats.tiff import is_scaled
 from onar.imaging.formats.xmp import upright
@@ -28,55 +29,14 @@ _KNOWN_APP2 = (b"ICC_PROFILE\0", b"MPF\0")
 _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """Metadata of a photo file; missing entries are empty.
-
-    Attributes:
-        exif: EXIF block from its byte order on, for the upright photo.
-        icc_profile: colour profile of the pixels.
-        dpi: horizontal and vertical pixels per inch.
-        aspect: horizontal and vertical pixels per unknown unit.
-        xmp: XMP packet.
-        iptc: IPTC record.
-        comment: comment of a JPEG or GIF.
-        text: complete text chunks of a PNG.
-        colour: complete chunks of a PNG that define the colour space.
-        is_srgb: those chunks are redundant.
-    """
-
-    exif: bytes = b""
-    icc_profile: bytes = b""
-    dpi: tuple[float, float] | None = None
-    aspect: tuple[float, float] | None = None
-    xmp: bytes = b""
-    iptc: bytes = b""
-    comment: bytes = b""
-    text: bytes = b""
-    colour: bytes = b""
-    is_srgb: bool = True
-
-    def without(self, name: str) -> Metadata:
-        """A copy in which one field of bytes is empty.
-
-        >>> Metadata(comment=b"a", xmp=b"b").without("comment").comment
-        b''
-        """
-        emptied: dict[str, Any] = {name: b""}
-        return replace(self, **emptied)
-
-
 def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) -> tuple[Metadata, list[Loss]]:
-    """Read the metadata of a decoded file.
+    """The metadata of a decoded file, and what of it cannot be kept.
 
     Args:
         opened: the file.
         width: columns of the upright photo.
         height: rows of the upright photo.
         profile: colour profile of the decoded pixels.
-
-    Returns:
-        The metadata, and what of it cannot be kept.
     """
     info = opened.image.info
     exif, losses = _upright_exif(opened, width, height)
@@ -130,11 +90,7 @@ def _with_tiffs(metadata: Metadata, page: TiffPage, values: dict[int, exif_block
     blobs = {tag: values[tag].content for tag in (exif_block.XMP, exif_block.IPTC) if tag in values}
     dpi, aspect = resolution.of_tiff(page, values)
     return replace(
-        metadata,
-        dpi=dpi,
-        aspect=aspect,
-        xmp=blobs.get(exif_block.XMP, b""),
-        iptc=blobs.get(exif_block.IPTC, b""),
+        metadata, dpi=dpi, aspect=aspect, xmp=blobs.get(exif_block.XMP, b""), iptc=blobs.get(exif_block.IPTC, b"")
     )
 
 

@@ -15,10 +15,7 @@ from onar.errors import OnarError, printable
 from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.system.files import replacing
 
-_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True},
-}
+_WRITE_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8], *, overwrite: bool = True) -> None:

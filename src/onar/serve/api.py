@@ -58,14 +58,7 @@ class Health(BaseModel):
 
 
 def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: ASGIApp | None = None) -> ASGIApp:
-    """The whole server as an ASGI application, with access control and limits.
-
-    Args:
-        shelf: the weights to choose from.
-        worker: runs the work.
-        config: limits, keys, host names and path.
-        page: answers all paths outside the API.
-    """
+    """The whole server as an ASGI application, with access control and limits; `page` answers paths outside the API."""
     max_bytes = int(config.max_body_megabytes * 1_000_000)
     kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
     metrics = Metrics(worker, lambda: kept.total_bytes)

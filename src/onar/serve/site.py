@@ -39,12 +39,7 @@ def page_is_built() -> bool:
 
 
 def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
-    """The page as an ASGI application.
-
-    Args:
-        shelf: the weights to choose from.
-        config: limits.
-    """
+    """The page as an ASGI application."""
 
     def describe(_request: Request) -> Response:
         return JSONResponse(_description(shelf, config), headers={"Cache-Control": "no-store"})

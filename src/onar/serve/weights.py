@@ -56,11 +56,7 @@ class WeightsShelf:
         return list(dict.fromkeys([self.name, *self._found(), BUNDLED, PYRAMID]))
 
     def load(self) -> str:
-        """Load the server's own weights; returns their description.
-
-        Raises:
-            OnarError: they cannot be loaded.
-        """
+        """Load the server's own weights; returns their description, or raises `OnarError`."""
         return self._own().description
 
     def choose(self, name: str = "") -> Inpainter:

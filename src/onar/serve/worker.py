@@ -92,11 +92,7 @@ class Worker:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Take a place for the block.
-
-        Raises:
-            BusyError: all are taken.
-        """
+        """Take a place for the block; raises `BusyError` if all are taken."""
         if self._closed:
             raise BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
         if self.taken >= self.places:

@@ -86,11 +86,7 @@ _turns = _Turns()
 def only_seed(seed: int, set_seed: Callable[[int], None]) -> Iterator[None]:
     """Hold the process-wide seed: shared by threads with the same seed, exclusive between different ones.
 
-    First come, first served, so no thread starves. Hold it while computing only.
-
-    Args:
-        seed: the seed.
-        set_seed: sets it in the library.
+    First come, first served, so no thread starves. Hold it while computing only. `set_seed` sets it in the library.
     """
     turns, ticket = _turns, object()
     with turns.changed:
@@ -123,10 +119,7 @@ _limit_set: object = object()  # nothing yet
 
 @contextmanager
 def pillow_opens(pixels: float) -> Iterator[None]:
-    """Raise Pillow's pixel limit to this number, possibly `inf`; a higher limit is kept.
-
-    The limit applies to all threads, so it is never lowered.
-    """
+    """Raise Pillow's pixel limit to this number, possibly `inf`; never lower it, because it applies to all threads."""
     with _lock:
         _limits.append(pixels)
         _apply_limits()
@@ -194,10 +187,7 @@ def quiet_pillow() -> Iterator[None]:
 class _Setting:
     """A setting that is changed while it has users, and restored after the last one.
 
-    Args:
-        read: returns the value.
-        write: sets the value.
-        of_threads: each thread has its own value; a new thread inherits the last one set.
+    `of_threads`: each thread has its own value; a new thread inherits the last one set.
     """
 
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], None], of_threads: bool = False) -> None:

@@ -68,11 +68,7 @@ def is_jpeg(start: bytes) -> bool:
 
 
 def read_markers(content: bytes) -> Markers:
-    """Read the markers of a file.
-
-    Raises:
-        JpegError: it has too many scans or segments.
-    """
+    """Read the markers of a file; raises `JpegError` if it has too many scans or segments."""
     frame, scans, exif, last_scan = None, list[bytes](), bytearray(), 0
     for number, (marker, start, end) in enumerate(_segments(content)):
         if marker == _END:

@@ -41,11 +41,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_exposure(config: ServeConfig) -> None:
-    """Refuse to serve other computers without a key or password, unless that is set explicitly.
-
-    Raises:
-        UsageError: the settings do so.
-    """
+    """Raise `UsageError` if other computers had access without a key or password, unless that is set explicitly."""
     if not (is_loopback(config.host) or config.api_key or config.auth or config.open_to_all):
         raise FieldError(
             "host",

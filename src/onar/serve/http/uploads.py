@@ -138,9 +138,7 @@ class Base64Upload(Upload):
 async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
     """Read the body of a request to complete a photo.
 
-    Args:
-        request: the request.
-        turn: limits parallel parsing of JSON, which takes a few times the body's size in memory.
+    `turn` limits parallel parsing of JSON, which takes a few times the body's size in memory.
 
     Raises:
         ContentTypeError: the body is neither form nor JSON.
@@ -154,15 +152,12 @@ async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
 
 
 async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M:
-    """Read a request's form.
+    """Read a request's form; raises as `read_upload`.
 
     Args:
         request: the request.
         model: its fields: files as `bytes`, repeatable ones as lists.
         allowed: content types, for the message about another one.
-
-    Raises:
-        As `read_upload`.
     """
     if _kind(request) != _FORM:
         raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")

@@ -82,11 +82,9 @@ _NO_TRAINING: dict[int | str, dict[str, object]] = {404: {"model": Problem, "des
 
 
 def training_routes(roots: Sequence[Path]) -> APIRouter:
-    """The endpoints of trainings.
+    """The endpoints of trainings in `roots`: results folders, or folders of them; nothing else is read.
 
-    Args:
-        roots: results folders, or folders of them; nothing else is read. Requested names are looked up among those
-            found there, and never used as paths.
+    Requested names are looked up among those found there, and never used as paths.
     """
     router = APIRouter(prefix=TRAININGS, tags=["trainings"])
 

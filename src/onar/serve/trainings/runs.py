@@ -54,12 +54,7 @@ class State(NamedTuple):
 
 
 class UnreadableRunError(OnarError):
-    """A run whose files cannot be read. The message has the file's name without its path, which viewers need not know.
-
-    Attributes:
-        kind: key of `UNREADABLE`.
-        file: name of the file.
-    """
+    """A run whose files cannot be read; the message has the file's name without its path."""
 
     def __init__(self, kind: Unreadable, file: Path) -> None:
         self.kind = kind
@@ -149,8 +144,7 @@ def state_of(folder: Path) -> State:
 def read_run(folder: Path, _state: State) -> LoggedRun:
     """Read the log and the settings of a run; cached for all viewers until its state changes.
 
-    Raises:
-        UnreadableRunError: the log or the settings cannot be read, or are not those of a training.
+    Raises `UnreadableRunError` if the log or the settings cannot be read, or are not those of a training.
     """
     results = Results(folder)
     planned, lines = _planned_epochs(results), _lines(results)
