@@ -20,13 +20,11 @@ from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
-from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
-from onar.masks.holes import Holes
 from onar.system.files import AppearedError
 
 P = ParamSpec("P")
@@ -97,7 +95,7 @@ def complete_files(
         notes = write_result(work, config, overwrite)
         return Outcome(work.job, tuple(notes), was_there=work.was_there)
 
-    with _executor(config.workers) as executor:
+    with ThreadPoolExecutor(config.workers) if config.workers else _InLine() as executor:
         writing: deque[tuple[Job, Future[Outcome]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
@@ -198,12 +196,10 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
 
 
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
+    if work.was_there:
+        return work
     options = config.keywords()
-
-    def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
-        return inpainter(pixels, unknown, **options)
-
-    return work if work.was_there else replace(work, filled=work.masked.fill(inpaint))
+    return replace(work, filled=work.masked.fill(lambda pixels, unknown: inpainter(pixels, unknown, **options)))
 
 
 # ---------------------------------------------------------------- threads
@@ -219,10 +215,6 @@ class _InLine(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-def _executor(workers: int) -> Executor:
-    return ThreadPoolExecutor(workers) if workers else _InLine()
 
 
 def _submit_ahead(

@@ -194,8 +194,10 @@ def refuse_few_files(num_workers: int) -> None:
 
 def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches, with a warning if the next one takes longer than `STALL_SECONDS`."""
+    minutes = f"{STALL_SECONDS / 60:.0f} minutes"
+    message = f"onar: no photos were read for {minutes}: their drive may not answer; still waiting"
     while True:
-        timer = Timer(STALL_SECONDS, _warn_of_stall)
+        timer = Timer(STALL_SECONDS, warn, [message])
         timer.daemon = True
         timer.start()
         try:
@@ -207,10 +209,6 @@ def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _warn_of_stall() -> None:
-    warn(f"onar: no photos were read for {STALL_SECONDS / 60:.0f} minutes: their drive may not answer; still waiting")
-
-
 @contextmanager
 def naming_lost_readers() -> Iterator[None]:
     """Map torch's errors about reading processes that were killed, or could not start, to `OnarError` with one line."""
@@ -218,7 +216,7 @@ def naming_lost_readers() -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         # With "fork" a process starts as a copy of its parent; otherwise it runs the script again, up to the guard.
-        if limit := _reached_limit(str(error)):
+        if limit := next((advice for words, advice in LIMITS.items() if words in str(error)), ""):
             raise OnarError(f"{limit}, or take --num_workers 0") from error
         begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
         if not (str(error).startswith("DataLoader worker") or (begins_anew and isinstance(error, BrokenPipeError))):
@@ -231,14 +229,6 @@ def naming_lost_readers() -> Iterator[None]:
         raise OnarError(
             "a process that reads photos was killed, probably out of memory; use a smaller --num_workers"
         ) from error
-
-
-def _reached_limit(reason: str) -> str:
-    """Advice about the limit of the system in torch's message; empty for other errors."""
-    for words, advice in LIMITS.items():
-        if words in reason:
-            return advice
-    return ""
 
 
 def leave_to_main_process() -> None:

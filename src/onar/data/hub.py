@@ -193,9 +193,10 @@ def _first_pictures(features: dict[str, Any]) -> str | None:
     from datasets import Image
 
     declared = [name for name, kind in features.items() if isinstance(kind, Image)]
-    plain = [name for name, kind in features.items() if _is_bytes(kind) or (isinstance(kind, dict) and "bytes" in kind)]
+    binary = ("binary", "large_binary")
+    plain = [
+        name
+        for name, kind in features.items()
+        if getattr(kind, "dtype", None) in binary or (isinstance(kind, dict) and "bytes" in kind)
+    ]
     return next(iter([*declared, *plain]), None)
-
-
-def _is_bytes(kind: Any) -> bool:
-    return getattr(kind, "dtype", None) in ("binary", "large_binary")

@@ -119,13 +119,9 @@ def keep_freed_memory() -> None:
     once. A training step on the CPU allocates the same hundreds of blocks each time, and the system would clear every
     page again: a fifth of the step.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    trim_threshold, mmap_max = -1, -4  # the numbers of these settings in malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, -1)
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(-4, 0)  # M_MMAP_MAX of malloc.h
+        ctypes.CDLL(None).mallopt(-1, -1)  # M_TRIM_THRESHOLD
 
 
 def return_large_blocks() -> None:

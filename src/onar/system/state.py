@@ -13,7 +13,7 @@ import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
@@ -219,14 +219,12 @@ def _torch_threads() -> _Setting:
     return _Setting(torch.get_num_threads, torch.set_num_threads, of_threads=True)
 
 
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
+def cpu_threads(count: int) -> AbstractContextManager[None]:
     """Set the number of torch's CPU threads in the block; 0 changes nothing.
 
     Convolutions split their work by the number of threads, so another number can change the last bit of a sum.
     """
-    with _torch_threads().set_to(count) if count else nullcontext():
-        yield
+    return _torch_threads().set_to(count) if count else nullcontext()
 
 
 @cache
@@ -236,15 +234,13 @@ def _opencv_threads() -> _Setting:
     return _Setting(cv2.getNumThreads, cv2.setNumThreads)
 
 
-@contextmanager
-def opencv_alone() -> Iterator[None]:
+def opencv_alone() -> AbstractContextManager[None]:
     """Stop OpenCV's threads for the block.
 
     A forked process inherits the list of threads but not the threads, and deadlocks when it stops them
     (`data.batches.start_worker`). A process that completed photos before training has some.
     """
-    with _opencv_threads().set_to(1):
-        yield
+    return _opencv_threads().set_to(1)
 
 
 @cache

@@ -17,23 +17,12 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 
 from onar.errors import OnarError
+from onar.imaging.formats.png import is_png
 from onar.serve.http.problems import Problem
 from onar.serve.trainings import runs
 from onar.training.results_folder import Results
 
 TRAININGS = "/api/trainings"
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-class TrainingProgress(BaseModel):
-    """Progress of a training, by its last logged step."""
-
-    epoch: int = Field(description="The current epoch, from 1.")
-    epochs: float = Field(description="Planned epochs; a fraction when steps or minutes end the run earlier.")
-    epochs_done: float = Field(description="Completed epochs; a fraction within an epoch.")
-    step: int
-    images_per_second: float
-    seconds_left: float = Field(description="Remaining training time at the last epoch's speed, without validation.")
 
 
 class TrainingProblem(BaseModel):
@@ -50,7 +39,7 @@ class Training(BaseModel):
     name: str = Field(description="Name of its results folder.", examples=["runs/first"])
     changed: float = Field(description="Time of its last log line, in seconds since 1970 by the server's clock.")
     finished: bool = Field(description="Whether its final weights exist.")
-    progress: TrainingProgress | None = Field(description="null before the first logged step.")
+    progress: runs.TrainingProgress | None = Field(description="null before the first logged step.")
     stopped: bool = Field(description="Whether it ended without them: no process trains in its folder.")
     problem: TrainingProblem | None = Field(description="Why its files cannot be read, or null.")
 
@@ -152,7 +141,7 @@ def _list_entry(name: str, folder: Path, state: runs.State) -> Training:
         name=name,
         changed=state.changed / 1e9,
         finished=state.finished,
-        progress=TrainingProgress(**vars(progress)) if isinstance(progress, runs.RunProgress) else None,
+        progress=progress if isinstance(progress, runs.TrainingProgress) else None,
         stopped=state.stopped,
         problem=_problem(progress) if isinstance(progress, runs.UnreadableRunError) else None,
     )
@@ -185,6 +174,6 @@ def _read_sheet(folder: Path, epoch: int, response: Response) -> Response:
         content = Results(folder).samples(epoch).read_bytes()
     except OSError as error:
         raise OnarError(f"the sample sheet of epoch {epoch} cannot be read: {error.strerror}") from error
-    if not content.startswith(_PNG):
+    if not is_png(content):
         raise OnarError(f"the sample sheet of epoch {epoch} is no PNG file")
     return Response(content, media_type="image/png", headers=dict(response.headers))

@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel, Field
+
 from onar.errors import OnarError, printable
 from onar.metrics.table import curve_names
 from onar.settings.checks import read_toml
@@ -62,25 +64,15 @@ class UnreadableRunError(OnarError):
         super().__init__(UNREADABLE[kind].format(file=self.file))
 
 
-@dataclass(frozen=True)
-class RunProgress:
-    """Progress of a run.
+class TrainingProgress(BaseModel):
+    """Progress of a training, by its last logged step."""
 
-    Attributes:
-        epoch: the current one, counted from 1.
-        epochs: planned number, a fraction when `max_steps` or `max_minutes` ends the run earlier.
-        epochs_done: completed number, a fraction within an epoch.
-        step: the last logged one.
-        images_per_second: training speed.
-        seconds_left: remaining training time at the speed of the last epoch, without validation.
-    """
-
-    epoch: int
-    epochs: float
-    epochs_done: float
+    epoch: int = Field(description="The current epoch, from 1.")
+    epochs: float = Field(description="Planned epochs; a fraction when steps or minutes end the run earlier.")
+    epochs_done: float = Field(description="Completed epochs; a fraction within an epoch.")
     step: int
     images_per_second: float
-    seconds_left: float
+    seconds_left: float = Field(description="Remaining training time at the last epoch's speed, without validation.")
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,7 @@ class LoggedRun:
         scores: a curve per validation score and method.
     """
 
-    progress: RunProgress | None
+    progress: TrainingProgress | None
     losses: dict[str, Series] = field(default_factory=dict)
     scores: dict[str, dict[str, Series]] = field(default_factory=dict)
 
@@ -155,7 +147,7 @@ def read_run(folder: Path, _state: State) -> LoggedRun:
 
 
 @lru_cache(maxsize=10_000)
-def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | None:
+def summary(folder: Path, state: State) -> TrainingProgress | UnreadableRunError | None:
     """The progress of a run, or why it cannot be read; None before its first logged step."""
     try:
         return read_run(folder, state).progress
@@ -215,10 +207,10 @@ def _planned_end(plan: _Plan, records: list[Record], lines: list[Record]) -> flo
     return min(float(plan.epochs), steps / steps_per_epoch)
 
 
-def _progress(records: list[Record], epochs: float) -> RunProgress:
+def _progress(records: list[Record], epochs: float) -> TrainingProgress:
     last = records[-1]
     share_of_epoch = last["epochs_done"] - (last["epoch"] - 1)
-    return RunProgress(
+    return TrainingProgress(
         epoch=int(last["epoch"]),
         epochs=epochs,
         epochs_done=last["epochs_done"],
