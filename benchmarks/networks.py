@@ -21,8 +21,9 @@ PHOTOS = bundled_photos()
 
 def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
     """A plain convolution with the shape of a partial one."""
-    shape: Any = (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
-    return nn.Conv2d(*shape, bias=layer.bias is not None)
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+    sizes: Any = {name: getattr(layer, name) for name in names}
+    return nn.Conv2d(**sizes, bias=layer.bias is not None)
 
 
 class PlainLevel(nn.Module):

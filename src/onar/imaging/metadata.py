@@ -65,9 +65,10 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         losses += [Loss("fewer_bits")] if in_boxes.is_deep else []
         losses += [Loss("second_picture")] if in_boxes.holds_others else []
     elif opened.image.format in ("JPEG", "MPO"):
-        metadata = replace(metadata, iptc=_iptc(opened.image))
+        metadata = replace(metadata, iptc=bytes(info.get("photoshop", {}).get(_PHOTOSHOP_IPTC, b"")))
         losses += _left_segments(opened.image)
-        losses += _appended(opened) if opened.count == 1 else []
+        if opened.count == 1 and (count := appended(opened.file)):  # such as a phone's video of the original photo
+            losses.append(Loss("appended", count=count))
     return replace(metadata, xmp=upright(metadata.xmp)), losses
 
 
@@ -94,10 +95,6 @@ def _with_tiffs(metadata: Metadata, page: TiffPage, values: dict[int, exif_block
     )
 
 
-def _iptc(image: Image.Image) -> bytes:
-    return bytes(image.info.get("photoshop", {}).get(_PHOTOSHOP_IPTC, b""))
-
-
 def _left_segments(image: Image.Image) -> list[Loss]:
     """JPEG segments without a field in `Metadata`."""
     segments = getattr(image, "applist", [])
@@ -111,13 +108,6 @@ def _left_segments(image: Image.Image) -> list[Loss]:
     if _PHOTOSHOP_PATHS & image.info.get("photoshop", {}).keys():
         names.add("Photoshop path")
     return [Loss("segments", names=", ".join(sorted(names)))] if names else []
-
-
-def _appended(opened: OpenPicture) -> list[Loss]:
-    """Data after the picture in a JPEG file, such as the video of a phone, which shows the original photo."""
-    opened.file.seek(0)
-    count = appended(opened.file.read())
-    return [Loss("appended", count=count)] if count else []
 
 
 def _left_in_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> list[Loss]:

@@ -17,7 +17,6 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import UsageError
-from onar.imaging.decoding import Decoded
 from onar.imaging.formats.endings import MAX_SIDE
 from onar.imaging.formats.jpeg import set_aspect
 from onar.imaging.formats.metadata import Metadata
@@ -94,6 +93,9 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
         decoded = opened.decode(turn)
         height, width = decoded.pixels.shape[:2]
         metadata, losses = read_metadata(opened, width, height, decoded.icc_profile)
+        if opened.page is not None and opened.deep is None:
+            channels = (1 if decoded.pixels.ndim == 2 else 3) + (decoded.alpha is not None)
+            losses = lost_by_pillow(opened.page, channels) + losses
         return Photo(
             kind=image.format or "",
             pixels=decoded.pixels,
@@ -106,16 +108,9 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
                 *opened.losses,
                 *_other_pictures(opened),
                 *decoded.losses,
-                *_lost_by_pillow(opened, decoded),
                 *losses,
             ),
         )
-
-
-def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
-    if opened.page is None or opened.deep is not None:
-        return []
-    return lost_by_pillow(opened.page, (1 if decoded.pixels.ndim == 2 else 3) + (decoded.alpha is not None))
 
 
 def count_pictures(path: Path) -> int:

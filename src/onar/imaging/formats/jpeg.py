@@ -104,8 +104,10 @@ def check_before_decoding(content: bytes) -> Markers:
     return markers
 
 
-def appended(content: bytes) -> int:
+def appended(file: BinaryIO) -> int:
     """Number of bytes after the picture, such as the video of a phone; 0 for padding."""
+    file.seek(0)
+    content = file.read()
     end = read_markers(content).end
     rest = b"" if end is None else content[end:]
     return len(rest) if rest.strip(_PADDING) else 0

@@ -128,7 +128,8 @@ def without_damaged_chunks(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
         small += end - start < _SMALL
         if small > _MAX_SMALL_CHUNKS:
             raise PngError(f"it has over {_MAX_SMALL_CHUNKS} small chunks: save it with another program")
-        if not _is_needed(name) and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
+        # Names of chunks that are needed for the pixels begin with a capital letter.
+        if not name[:1].isupper() and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
             left_out.append(chunk)
         seen.add(name)
     if not left_out:
@@ -147,11 +148,6 @@ def _spans(content: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
         yield name, at, at + 12 + length
         at += 12 + length
-
-
-def _is_needed(name: bytes) -> bool:
-    """Whether a chunk of this name is critical: it begins with a capital letter."""
-    return name[:1].isupper()
 
 
 def _is_damaged(content: bytes, start: int, end: int) -> bool:
@@ -202,8 +198,9 @@ def write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata = NO_METADATA) 
     file.write((_chunk(_XMP[0], _XMP[1] + metadata.xmp) if metadata.xmp else b"") + metadata.text)
     compressor = zlib.compressobj(LEVEL)
     above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)
-    for block in _blocks(pixels):
-        lines = _as_bytes(block)
+    rows = max(1, BLOCK * len(pixels) // pixels.size)
+    for top in range(0, len(pixels), rows):
+        lines = _as_bytes(pixels[top : top + rows])
         filtered = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
         filtered[:, 0] = _UP
         np.subtract(lines[:1], above, out=filtered[:1, 1:])
@@ -216,12 +213,6 @@ def write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata = NO_METADATA) 
 def colour_codes(primaries: int, transfer: int) -> bytes:
     """The chunk cICP: the colour space in code points of ITU-T H.273."""
     return _chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
-
-
-def _blocks(pixels: Pixels) -> Iterator[Pixels]:
-    rows = max(1, BLOCK * len(pixels) // pixels.size)
-    for top in range(0, len(pixels), rows):
-        yield pixels[top : top + rows]
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -100,13 +100,9 @@ def open_plain(file: BinaryIO, page: TiffPage) -> Image.Image:
     image = Image.open(file, formats=["TIFF"])
     if page.photometric == _YCBCR and page.compression == 1 and isinstance(image, TiffImageFile):
         image.use_load_libtiff = True
-        image.tile = [ImageFile._Tile("libtiff", (0, 0, page.imagewidth, page.imagelength), 0, _as_rgb(image))]
+        arguments = ("RGBX", "raw", False, image.tag_v2.offset)  # mode, compression, no descriptor, offset of the tags
+        image.tile = [ImageFile._Tile("libtiff", (0, 0, page.imagewidth, page.imagelength), 0, arguments)]
     return image
-
-
-def _as_rgb(image: TiffImageFile) -> tuple[str, str, bool, int]:
-    """Arguments of Pillow's libtiff decoder: mode, compression, no file descriptor, and the offset of the tags."""
-    return "RGBX", "raw", False, image.tag_v2.offset
 
 
 def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:

@@ -50,13 +50,10 @@ class ApiAndPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if self._page and scope["type"] != "lifespan" and not _is_for_the_api(own_path(scope)):
+        path = "/api" if scope["type"] == "lifespan" else own_path(scope)
+        if self._page and path not in (METRICS, "/api") and not path.startswith("/api/"):
             await self._page(scope, receive, send)
         elif scope.get("method") == "HEAD":
             await self._api({**scope, "method": "GET"}, receive, send)
         else:
             await self._api(scope, receive, send)
-
-
-def _is_for_the_api(path: str) -> bool:
-    return path == METRICS or path == "/api" or path.startswith("/api/")

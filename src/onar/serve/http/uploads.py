@@ -14,7 +14,6 @@ from urllib.parse import unquote_to_bytes
 
 from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
@@ -161,8 +160,9 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
     """
     if _kind(request) != _FORM:
         raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")
-    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
-    files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
+    kinds = {name: field.annotation for name, field in model.model_fields.items()}
+    lists = {name for name, kind in kinds.items() if get_origin(kind) is list}
+    files = [name for name, kind in kinds.items() if bytes in (kind, *get_args(kind))]
     max_files = sum(_MAX_LIST if name in lists else 1 for name in files)
     max_fields = len(model.model_fields) + _MAX_LIST * len(lists)
     try:
@@ -182,11 +182,6 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
 def _kind(request: Request) -> str:
     """The content type of a body."""
     return parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
-
-
-def _types(field: FieldInfo) -> tuple[Any, ...]:
-    """The type of a field, and of its items."""
-    return (field.annotation, *get_args(field.annotation))
 
 
 async def _read_json(request: Request, turn: CapacityLimiter) -> Upload:

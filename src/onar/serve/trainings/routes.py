@@ -143,12 +143,10 @@ def _list_entry(name: str, folder: Path, state: runs.State) -> Training:
         finished=state.finished,
         progress=progress if isinstance(progress, runs.TrainingProgress) else None,
         stopped=state.stopped,
-        problem=_problem(progress) if isinstance(progress, runs.UnreadableRunError) else None,
+        problem=TrainingProblem(kind=progress.kind, file=progress.file, message=str(progress))
+        if isinstance(progress, runs.UnreadableRunError)
+        else None,
     )
-
-
-def _problem(error: runs.UnreadableRunError) -> TrainingProblem:
-    return TrainingProblem(kind=error.kind, file=error.file, message=str(error))
 
 
 def _details(name: str, folder: Path, state: runs.State, sheets: dict[int, float]) -> TrainingInFull:
