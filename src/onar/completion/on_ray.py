@@ -49,23 +49,21 @@ class Pool:
     gpus: int
 
 
+@dataclass
 class Actor:
     """One network in its own process, an actor of Ray; `folder` is the current one, for relative paths."""
 
-    def __init__(
-        self,
-        folder: str,
-        threads: int,
-        weights: str | None,
-        device: str,
-        config: CompletionConfig,
-        overwrite: bool = True,
-    ) -> None:
-        os.chdir(folder)
-        limit_opencv(threads)
-        self.inpainter = load_weights(weights, device, threads, config)
-        self.config = config
-        self.overwrite = overwrite
+    folder: str
+    threads: int
+    weights: str | None
+    device: str
+    config: CompletionConfig
+    overwrite: bool = True
+
+    def __post_init__(self) -> None:
+        os.chdir(self.folder)
+        limit_opencv(self.threads)
+        self.inpainter = load_weights(self.weights, self.device, self.threads, self.config)
 
     def __call__(self, block: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Complete the photos of a block: pickled jobs in, their pickled outcomes out."""

@@ -34,14 +34,9 @@ _MAX_JPEG_DIFFERENCE = 8.0
 
 @dataclass(frozen=True)
 class Work:
-    """A photo between reading and writing.
+    """A photo between reading and writing; `filled` is the result, `was_there` if it had been written before.
 
-    Attributes:
-        job: the photo, its mask and its output.
-        masked: the photo with its holes.
-        times: access and modification times of the photo's file in nanoseconds, where they are to be kept.
-        filled: the result; None before the holes are filled.
-        was_there: the result had been written before.
+    `times` are access and modification times of the photo's file in nanoseconds, where they are to be kept.
     """
 
     job: Job

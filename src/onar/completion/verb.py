@@ -24,20 +24,10 @@ def complete(
     config: CompletionConfig = CompletionConfig(),  # noqa: B008
     where: EngineConfig = EngineConfig(),  # noqa: B008
 ) -> list[Outcome]:
-    """Complete photo files, as `plan_jobs` finds them, and report progress.
+    """Complete photo files, as `plan_jobs` finds them, here or on a Ray cluster, and report progress.
 
-    Args:
-        photos: files, folders or patterns.
-        mask: a mask file for all photos, a folder with one for each, or `alpha`.
-        output: file or folder.
-        weights: as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        overwrite: replace existing files.
-        config: the settings.
-        where: in this process, or on a Ray cluster.
-
-    Raises:
-        OnarError: no photo, or not every photo, could be completed; all others are.
+    Weights and device are as for `Inpainter.load`. Raises `OnarError` if no photo, or not every photo, could be
+    completed; all others are.
     """
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)

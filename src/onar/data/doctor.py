@@ -74,12 +74,8 @@ def inspect_photos(
 ) -> PhotosReport:
     """Decode every photo of a folder or source, with a progress bar on stderr; raises `OnarError` if there is none.
 
-    Args:
-        data: folders, searched with their subfolders, and file lists, or the text of a Hugging Face source.
-        img_size: size of the training crops in pixels, or (height, width).
-        threads: threads that decode; with 0 the calling thread decodes.
-        column: the source's column of pictures; by default the first.
-        others: folders of other settings, which are left out.
+    Data, column and others are as for `open_photos`; `img_size` is the size of the training crops. With 0 threads, the
+    calling one decodes.
     """
     photos = open_photos(data, column, others)
     with ThreadPoolExecutor(max(1, threads)) as pool:  # decoding releases Python's lock

@@ -69,8 +69,7 @@ class TrainingData:
 def find_training_data(config: TrainConfig) -> TrainingData:
     """Find the photos and masks of a run; folders of other settings are skipped.
 
-    Raises:
-        OnarError: there are none, a source cannot be read, or no mask file has a hole.
+    Raises `OnarError` if there are none, a source cannot be read, or no mask file has a hole.
     """
     refuse_shared_folders(folders_beside(config), [("data", config.data), ("val_data", config.val_data)])
     if config.masks_by_name:

@@ -71,13 +71,8 @@ class RemotePhoto:
 def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
     """Open a source with `datasets`; returns rows for `photo_of`.
 
-    Args:
-        data: the source.
-        column: its column of pictures; by default the first.
-        stream: return an `IterableDataset`, which copies nothing, instead of a `Dataset`.
-
-    Raises:
-        OnarError: the source cannot be read, or its text or the column is invalid (`UsageError`).
+    The column of pictures is by default the first. `stream` returns an `IterableDataset`, which copies nothing. Raises
+    `OnarError` if the source cannot be read, or its text or the column is invalid (`UsageError`).
     """
     path, options = _parse(data)
     datasets = _import_datasets(data)

@@ -31,13 +31,8 @@ def write_masks(
 ) -> str:
     """Write `count` masks and a contact sheet into a folder, created if missing; returns a summary of one line.
 
-    Args:
-        output: the folder.
-        count: number of masks, at least 1.
-        img_size: side in pixels, or (height, width).
-        seed: mask i depends only on (seed, i).
-        config: settings of the masks.
-        overwrite: replace the masks of an earlier call; the rest of a larger set is removed.
+    `img_size` is the side in pixels, or (height, width); mask i depends only on (seed, i). `overwrite` replaces the
+    masks of an earlier call, and removes the rest of a larger set.
 
     Raises:
         UsageError: the count, the size or the seed is invalid, or the folder holds masks of an earlier call.

@@ -59,13 +59,10 @@ class ChosenPhotos:
 
 
 def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = (), channels: int = 3) -> Photos:
-    """Find the photos of folders and file lists, or of a Hugging Face source; raises `OnarError` if there are none.
+    """Find the photos of folders and file lists, or of a Hugging Face source, by default its first column of pictures.
 
-    Args:
-        data: as in `find_photo_paths`, or a source as in `onar.data.hub`.
-        column: the source's column of pictures; by default the first.
-        others: folders of other settings, which are skipped.
-        channels: number of channels; photos with other than 1 and 3 are arrays.
+    `others`, folders of other settings, are skipped. Photos with other than 1 or 3 channels are arrays. Raises
+    `OnarError` if there are none.
     """
     if not isinstance(data, str):
         return find_photo_paths(data, others, READABLE.keys() if channels in (1, 3) else ARRAY_ENDINGS)

@@ -116,11 +116,9 @@ class Crops:
 
 @dataclass(frozen=True)
 class RandomCrops(Crops):
-    """Random crops for training, with random mirroring, augmentation and holes.
+    """Random crops for training, with random mirroring and holes, and augmentation, on which these do not depend.
 
-    Attributes:
-        min_crop: minimum size of crops before resizing, as a share of the largest one that fits; above 0, at most 1.
-        augmentation: limits of the augmentation; crops and holes do not depend on it.
+    `min_crop`, above 0 and at most 1, is the minimum size before resizing, as a share of the largest crop that fits.
     """
 
     min_crop: float = 0.5

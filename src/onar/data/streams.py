@@ -94,6 +94,7 @@ class Place:
     used: int = 0
 
 
+@dataclass(eq=False)
 class _Parts(IterableDataset[Any]):
     """The infinite sequence of batches of each reading process; each batch has the `Place` of its end.
 
@@ -101,19 +102,13 @@ class _Parts(IterableDataset[Any]):
     shuffle buffer, `places` the start of each reading process.
     """
 
-    def __init__(
-        self,
-        photos: StreamedPhotos,
-        rows: Any,
-        crops: RandomCrops,
-        batch_size: int,
-        block: int,
-        process: tuple[int, int],
-        places: list[Place],
-    ) -> None:
-        self.photos, self.rows, self.crops = photos, rows, crops
-        self.batch_size, self.block = batch_size, block
-        self.process, self.places = process, places
+    photos: StreamedPhotos
+    rows: Any
+    crops: RandomCrops
+    batch_size: int
+    block: int
+    process: tuple[int, int]
+    places: list[Place]
 
     def __iter__(self) -> Iterator[Any]:
         reader = get_worker_info()
@@ -182,16 +177,9 @@ class StreamLoader:
     """Reads a stream in batches, the counterpart of `onar.data.batches.photo_loader`.
 
     Iterating yields the next batches of an infinite sequence, as many as the epoch has left according to `batches`.
-
-    Args:
-        photos: the source.
-        crops: crops of the photos.
-        batches: sizes of batches and epochs, rank and world size.
-        num_workers: maximum number of reading processes, limited by the number of shards; 0 reads in this process.
-        block: size of the shuffle buffer, in photos.
-        states: result of `state` in every process, to resume there. With another number of shards or processes, a
-            new pass begins instead, which is reported in a line.
-        pin_memory: allocate batches in page-locked memory.
+    There are at most `num_workers` reading processes, and as many as shards; 0 reads in this process. `block` is the
+    number of photos in the shuffle buffer. `states` is the result of `state` in every process, to resume there; with
+    another number of shards or processes, a new pass begins instead, which is reported in a line.
     """
 
     def __init__(

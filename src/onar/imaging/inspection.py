@@ -12,13 +12,7 @@ from onar.imaging.losses import Loss
 
 @dataclass(frozen=True)
 class Inspected:
-    """A file that is safe to decode.
-
-    Attributes:
-        file: open for reading; a copy in memory if it was repaired.
-        losses: data that the repair drops.
-        markers: of a JPEG file; None for others.
-    """
+    """A file that is safe to decode, in memory if it was repaired; data that the repair drops; and a JPEG's markers."""
 
     file: BinaryIO
     losses: tuple[Loss, ...] = ()

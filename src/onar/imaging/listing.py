@@ -22,13 +22,9 @@ MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
 _MAX_KINDS = 5
 
 
-def _keep_all(_folder: str) -> bool:
-    return False
-
-
-def find_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[Path]:
+def find_photos(folder: Path, what: str = "photos") -> list[Path]:
     """Paths of the photos in a folder and its subfolders; see `list_photos`."""
-    return [Path(photo) for photo in list_photos(folder, what, skip)]
+    return [Path(photo) for photo in list_photos(folder, what)]
 
 
 def find_masks(folder: Path) -> list[Path]:
@@ -44,21 +40,15 @@ def is_mask_sheet(file: Path) -> bool:
 def list_photos(
     folder: Path,
     what: str = "photos",
-    skip: Callable[[str], bool] = _keep_all,
+    skip: Callable[[str], bool] = lambda _folder: False,
     endings: Collection[str] = READABLE.keys(),
 ) -> list[str]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are skipped.
 
-    Other files are counted in one line on stderr. Strings, because 200,000 `Path`s take longer to create than to find.
+    Links to folders are followed, each folder once. Other files are counted in one line on stderr. Strings, because
+    200,000 `Path`s take longer to create than the files to find. `what` names the files in messages.
 
-    Args:
-        folder: the folder; links to folders are followed, each folder once.
-        what: name of the files in error messages.
-        skip: whether to skip a subfolder.
-        endings: file endings to look for.
-
-    Raises:
-        OnarError: there is no such folder, or no file in it has one of the endings.
+    Raises `OnarError` if there is no such folder, or no file in it has one of the endings.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -116,7 +106,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
     return root, os.path.join(*parts)
 
 
-def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]:
+def files_in(folder: Path, skip: Callable[[str], bool] = lambda _folder: False) -> list[str]:
     """Paths of all files under a folder except hidden ones and subfolders to skip; cycles of links end."""
     files: list[str] = []
     seen: set[tuple[int, int]] = set()

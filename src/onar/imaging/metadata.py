@@ -30,14 +30,7 @@ _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
 
 
 def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) -> tuple[Metadata, list[Loss]]:
-    """The metadata of a decoded file, and what of it cannot be kept.
-
-    Args:
-        opened: the file.
-        width: columns of the upright photo.
-        height: rows of the upright photo.
-        profile: colour profile of the decoded pixels.
-    """
+    """The metadata of a decoded file for the upright photo with this colour profile, and what of it cannot be kept."""
     info = opened.image.info
     exif, losses = _upright_exif(opened, width, height)
     dpi, aspect = resolution.of_picture(opened.image, exif)
@@ -131,9 +124,6 @@ def _photoshop_numbers(resources: bytes) -> Iterator[int]:
         at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name, padded to even length with its length byte
         size = int.from_bytes(resources[at : at + 4])
         at += 4 + size + size % 2
-
-
-# ---------------------------------------------------------------- for JPEG
 
 
 def jpeg_segments(metadata: Metadata) -> bytes:

@@ -83,9 +83,6 @@ def limited_inpaint(
     return inpaint
 
 
-# ---------------------------------------------------------------- photos as answers
-
-
 def result_kind(photo: Photo, format_name: str = "same") -> str:
     """The format of a result, as Pillow names it: the requested one; for "same" the photo's, or the nearest to that."""
     return _OTHER_KINDS.get(photo.kind, photo.kind) if format_name == "same" else format_name.upper()

@@ -23,17 +23,7 @@ class WeightsShelf:
     """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
 
     Loaded weights are cached per process: the server's own, and the most recently used others. So a shelf can be
-    pickled and sent to the process that loads them.
-
-    Attributes:
-        weights: the server's own, as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        folder: a folder of other weights, searched recursively; None for no others.
-        threads: CPU threads that fill holes; 0 for one on each available core.
-        network: kind of network in the server's own weights, as for `Inpainter.load`.
-
-    Raises:
-        OnarError: there is no such folder.
+    pickled and sent to the process that loads them. Except for `folder`, its fields are arguments of `Inpainter.load`.
     """
 
     weights: str | None

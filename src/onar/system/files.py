@@ -38,12 +38,8 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     those of killed processes. After the block, the new file survives a power failure. An existing file keeps its mode;
     of a link, the target is replaced.
 
-    Args:
-        path: the file.
-        overwrite: replace an existing file, also one that has appeared meanwhile.
-
     Raises:
-        AppearedError: the file exists, and `overwrite` is False; it is unchanged.
+        AppearedError: the file exists, or has appeared meanwhile, and `overwrite` is False; it is unchanged.
         OnarError: the folder cannot be created or written to, or the disk is full; the message names `path`.
 
     >>> import tempfile

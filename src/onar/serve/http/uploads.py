@@ -151,12 +151,9 @@ async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
 
 
 async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M:
-    """Read a request's form; raises as `read_upload`.
+    """Read a request's form into a model, with files as `bytes`, repeatable fields as lists; raises as `read_upload`.
 
-    Args:
-        request: the request.
-        model: its fields: files as `bytes`, repeatable ones as lists.
-        allowed: content types, for the message about another one.
+    `allowed` are content types, for the message about another one.
     """
     if _kind(request) != _FORM:
         raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")

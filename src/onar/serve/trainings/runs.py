@@ -139,11 +139,11 @@ def read_run(folder: Path, _state: State) -> LoggedRun:
     Raises `UnreadableRunError` if the log or the settings cannot be read, or are not those of a training.
     """
     results = Results(folder)
-    planned, lines = _planned_epochs(results), _lines(results)
+    planned, lines = _planned(results), _lines(results)
     records = [line for line in lines if _has_progress(line)]
     if not records:
         return LoggedRun(None)
-    return LoggedRun(_progress(records, _planned_end(planned, records, lines)), _losses(records), _scores(records))
+    return LoggedRun(_progress(records, _planned_end(*planned, records, lines)), _losses(records), _scores(records))
 
 
 @lru_cache(maxsize=10_000)
@@ -155,20 +155,16 @@ def summary(folder: Path, state: State) -> TrainingProgress | UnreadableRunError
         return error.with_traceback(None)  # a traceback would keep the log in memory
 
 
-class _Plan(NamedTuple):
-    epochs: float
-    max_steps: float | None
-
-
-def _planned_epochs(results: Results) -> _Plan:
+def _planned(results: Results) -> tuple[float, float | None]:
+    """Planned epochs, and steps if they are limited."""
     settings = _settings(results)
     steps, epoch_steps, epochs = (settings.get(name) for name in ("steps", "epoch_steps", "epochs"))
     if isinstance(steps, int) and isinstance(epoch_steps, int) and steps > 0 and epoch_steps > 0:
-        return _Plan(steps / epoch_steps, steps)
+        return steps / epoch_steps, steps
     if not isinstance(epochs, int) or epochs < 1:
         raise UnreadableRunError("no_settings", results.config)
     most = settings.get("max_steps")
-    return _Plan(epochs, most if _is_number(most) else None)
+    return epochs, most if _is_number(most) else None
 
 
 def _settings(results: Results) -> dict[str, Any]:
@@ -197,14 +193,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < _MAX_VALUE
 
 
-def _planned_end(plan: _Plan, records: list[Record], lines: list[Record]) -> float:
+def _planned_end(epochs: float, max_steps: float | None, records: list[Record], lines: list[Record]) -> float:
     """The number of epochs by the latest plan in the log, or by the settings for older logs without one."""
     plans = (float(line["steps"]) for line in reversed(lines) if _is_number(line.get("steps")))
-    steps = next(plans, plan.max_steps)
+    steps = next(plans, max_steps)
     if steps is None or records[-1]["step"] <= 0:
-        return plan.epochs
+        return epochs
     steps_per_epoch = float(records[-1]["step"] / records[-1]["epochs_done"])
-    return min(float(plan.epochs), steps / steps_per_epoch)
+    return min(float(epochs), steps / steps_per_epoch)
 
 
 def _progress(records: list[Record], epochs: float) -> TrainingProgress:
