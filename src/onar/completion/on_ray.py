@@ -49,7 +49,7 @@ class Pool:
     gpus: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Actor:
     """One network in its own process, an actor of Ray; `folder` is the current one, for relative paths."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_weights
-from onar.completion.plan import Job, Plan, plan_jobs
+from onar.completion.plan import Plan, plan_jobs
 from onar.errors import OnarError, printable
 from onar.imaging.listing import some
 from onar.system.console import progress_bar, say, warn
@@ -32,7 +32,16 @@ def complete(
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
     jobs, outcomes = plan.jobs, list[Outcome]()
-    description, results = _start(jobs, weights, device, config, where, overwrite)
+    results: Iterator[Outcome]
+    if where.engine == "ray":
+        from onar.completion.on_ray import complete_on_ray
+
+        # Bad weights are reported once here, not by each worker.
+        description = load_weights(weights, "cpu", 0, config).description
+        results = complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
+    else:
+        inpainter = load_weights(weights, device, where.threads, config)
+        description, results = inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
@@ -45,25 +54,6 @@ def complete(
             progress.update()
     _summarise(outcomes, plan)
     return outcomes
-
-
-def _start(
-    jobs: Sequence[Job],
-    weights: str | None,
-    device: str,
-    config: CompletionConfig,
-    where: EngineConfig,
-    overwrite: bool,
-) -> tuple[str, Iterator[Outcome]]:
-    """A description of the weights, and the outcomes as the engine yields them."""
-    if where.engine == "ray":
-        from onar.completion.on_ray import complete_on_ray
-
-        # Bad weights are reported once here, not by each worker.
-        description = load_weights(weights, "cpu", 0, config).description
-        return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
-    inpainter = load_weights(weights, device, where.threads, config)
-    return inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
 
 
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:

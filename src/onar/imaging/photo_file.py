@@ -104,12 +104,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
             jpeg=_jpeg_options(image),
             stored_size=stored_size,
             count=opened.count,
-            losses=(
-                *opened.losses,
-                *_other_pictures(opened),
-                *decoded.losses,
-                *losses,
-            ),
+            losses=(*opened.losses, *_other_pictures(opened), *decoded.losses, *losses),
         )
 
 
