@@ -54,18 +54,10 @@ class EpochBatches:
     """Batches of keys for `TrainingPhotos`: a distributed sampler that can resume at any photo.
 
     The order is an infinite sequence of passes over the photos, each shuffled. An epoch is the next `photos_per_epoch`
-    of this sequence, so epochs of any size use every photo equally often. By default an epoch is a pass.
+    (over all processes; by default a pass) of this sequence, so epochs of any size use every photo equally often.
 
-    The processes divide each global batch evenly, so the order does not depend on their number. If fewer photos than
-    processes are left at the end of an epoch, some photos are used twice.
-
-    Args:
-        photo_count: number of photos.
-        batch_size: photos per batch of one process.
-        seed: seed of the order.
-        photos_per_epoch: photos per epoch, over all processes; by default all photos once.
-        rank: rank of this process.
-        world_size: number of processes.
+    The processes divide each global batch evenly, `batch_size` photos each, so the order does not depend on their
+    number. If fewer photos than processes are left at the end of an epoch, some photos are used twice.
 
     >>> [len(batch) for batch in EpochBatches(10, batch_size=4, seed=0)]
     [4, 4, 2]

@@ -26,13 +26,9 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class PhotosReport:
-    """Report on the photos of a folder or source; `str` formats it for the user.
+    """Report on the photos of a folder or source for crops of a height and width; `str` formats it for the user.
 
-    Attributes:
-        data: the folders and lists, or the text of the source.
-        crop: height and width of the training crops, in pixels.
-        readable: each photo that can be read, smallest area first.
-        unreadable: one line, `file: reason`, for each photo that cannot.
+    Readable photos are listed by area, the smallest first; each other one is a line `file: reason`.
     """
 
     data: PhotoData

@@ -28,10 +28,7 @@ class Inspected:
 
 
 def inspect(file: BinaryIO, start: bytes) -> Inspected:
-    """Inspect a file other than TIFF, given its first bytes, 12 or more.
-
-    Raises `OnarError` if decoding would take far more time or memory than its pixels.
-    """
+    """Inspect a file other than TIFF by its first 12 bytes; raises `OnarError` if decoding would cost too much."""
     if jpeg.is_jpeg(start):
         file.seek(0)
         return Inspected(file, markers=jpeg.check_before_decoding(file.read()))

@@ -50,11 +50,9 @@ class WeightsShelf:
         return self._own().description
 
     def choose(self, name: str = "") -> Inpainter:
-        """The inpainter with the named weights; by default the server's own.
+        """The inpainter with the named weights, by default the server's own; raises `UnknownWeightsError` for others.
 
-        Raises:
-            UnknownWeightsError: there are no such weights, or no longer.
-            OnarError: they cannot be loaded; the reason, which may name paths, is in the log.
+        If they cannot be loaded, it raises `OnarError`, and the reason, which may name paths, is in the log.
         """
         if name in ("", self.name):
             return self._own()

@@ -40,13 +40,9 @@ Series = list[tuple[float, float]]
 
 
 class State(NamedTuple):
-    """State of a run's files, compared to detect changes.
+    """State of a run's files, compared to detect changes: log, final weights, and whether it ended without them.
 
-    Attributes:
-        changed: modification time of the log in nanoseconds since 1970; 0 without a log.
-        size: bytes of the log.
-        finished: whether the final weights exist.
-        stopped: whether the run ended without them, and no process trains in the folder.
+    `changed` is the modification time of the log in nanoseconds since 1970, `size` its bytes; 0 without a log.
     """
 
     changed: int
@@ -77,12 +73,9 @@ class TrainingProgress(BaseModel):
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """The log of a run.
+    """The log of a run: a curve per loss, and per validation score and method; at first without progress.
 
-    Attributes:
-        progress: None before the first logged step.
-        losses: a curve per loss: of the logged steps, or for short runs of the epochs' means.
-        scores: a curve per validation score and method.
+    Curves of losses have the logged steps, or for short runs the epochs' means.
     """
 
     progress: TrainingProgress | None
