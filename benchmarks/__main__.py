@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.machine import processor
-from benchmarks.table import Table
+from benchmarks.table import Table, processor
 
 TOPICS = ("layers", "generator", "training_step", "data", "completing", "holes", "peers", "growth")
 RESULTS = Path(__file__).parent / "results.md"

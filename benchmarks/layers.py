@@ -92,14 +92,8 @@ def _decoder_functions(layer: UpPartialConv2d, size: int) -> Functions:
 def _others(layer: PartialConv2d) -> tuple[torch.nn.Module, torch.nn.Module]:
     """A plain convolution and a layer of torch-pconv with the shape of a layer."""
     plain = plain_convolution(layer)
-    other = PConv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        bias=layer.bias is not None,
-    )
+    shape = (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+    other = PConv2d(*shape, bias=layer.bias is not None)
     return plain.to(memory_format=torch.channels_last), other.to(memory_format=torch.channels_last)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +21,9 @@ PHOTOS = bundled_photos()
 
 def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
     """A plain convolution with the shape of a partial one."""
-    return nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]
-        stride=layer.stride,  # type: ignore[arg-type]
-        padding=layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+    sizes: Any = {name: getattr(layer, name) for name in names}
+    return nn.Conv2d(**sizes, bias=layer.bias is not None)
 
 
 class PlainLevel(nn.Module):
@@ -76,12 +72,9 @@ def photo_with_holes(height: int, width: int, batch: int = 1) -> tuple[Tensor, T
 def forward_and_backward(
     compute: Callable[[], Tensor], inputs: Sequence[Tensor], precision: str = "fp32"
 ) -> dict[str, Callable[[], object]]:
-    """The timed functions of a network or layer: forward, and forward and backward.
+    """The timed functions of a network or layer: forward, and forward and backward to the inputs.
 
-    Args:
-        compute: the network or layer on its inputs.
-        inputs: what gradients are computed of.
-        precision: "fp32" or "bf16", which is autocast.
+    `precision` is "fp32" or "bf16", which is autocast.
     """
 
     def autocast() -> AbstractContextManager[object]:

@@ -22,8 +22,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.completing import SIZES
-from benchmarks.machine import processor
-from benchmarks.table import Table
+from benchmarks.table import Table, processor
 from onar.export.verb import export
 from onar.weights.bundled import bundled_photos
 from tests.support.browser import button, choose_brush, draw, open_page, photo_size, running_browser
@@ -47,16 +46,8 @@ WAIT = """([attribute, wanted]) => new Promise((resolve) => {
   const again = () => requestAnimationFrame(look);
   look();
 })"""
-HEADER = [
-    "photo",
-    "filled by",
-    "open, s",
-    "first hole, s",
-    "drop to filled, s",
-    "next hole, s",
-    "tab, GB",
-    "server, GB",
-]
+SECONDS = ("open, s", "first hole, s", "drop to filled, s", "next hole, s")
+HEADER = ["photo", "filled by", *SECONDS, "tab, GB", "server, GB"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Throughput and latency of `onar serve` with 1, 4 and 16 clients, each of which sends one photo after another.
 
-python benchmarks/serve_load.py [FLAGS OF onar serve]
+python -m benchmarks.serve_load [FLAGS OF onar serve]
 
 It starts a server and prints a table. A client that gets 503 (busy) continues at once with its next photo, so
 rejected requests are counted.
@@ -9,41 +9,22 @@ rejected requests are counted.
 from __future__ import annotations
 
 import io
-import re
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
 import numpy as np
 from PIL import Image
 
 from onar.masks.generation import random_mask
+from tests.support.server import Server, running_server
 
 SIZE = 512
 SECONDS = 30
 CLIENTS = (1, 4, 16)
 OK, BUSY, LATE = 200, 503, 504
-
-
-@contextmanager
-def serving(flags: list[str]) -> Iterator[str]:
-    """Start a server; yields its address."""
-    command = [sys.executable, "-m", "onar", "serve", "--no-page", "--port", "0", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found = (re.match(r"serving at (\S+)", line) for line in iter(process.stdout.readline, ""))
-            url = next((match[1] for match in found if match), None)
-            if url is None:
-                sys.exit("the server did not start")
-            yield url
-        finally:
-            process.terminate()
 
 
 def make_upload(seed: int) -> dict[str, bytes]:
@@ -81,23 +62,18 @@ def load(url: str, clients: int, uploads: list[dict[str, bytes]]) -> list[tuple[
     return answers
 
 
-def measure(url: str, name: str) -> float:
-    """A number from the server's /metrics."""
-    return float(re.search(rf"^{name} (\S+)$", httpx.get(f"{url}/metrics").text, re.M)[1])
-
-
-def measure_all(url: str, name: str) -> float:
+def measure_all(server: Server, name: str) -> float:
     """The sum of a number of the server's process and its worker process."""
-    return measure(url, f"process_{name}") + measure(url, f"onar_child_process_{name}")
+    return server.measure(f"process_{name}") + server.measure(f"onar_child_process_{name}")
 
 
-def row(url: str, clients: int, uploads: list[dict[str, bytes]]) -> str:
+def row(server: Server, clients: int, uploads: list[dict[str, bytes]]) -> str:
     """One line of the table."""
-    start, computed = time.monotonic(), measure_all(url, "cpu_seconds_total")
-    answers = load(url, clients, uploads)
+    start, computed = time.monotonic(), measure_all(server, "cpu_seconds_total")
+    answers = load(server.url, clients, uploads)
     elapsed = time.monotonic() - start
-    computed = measure_all(url, "cpu_seconds_total") - computed
-    resident = measure_all(url, "resident_memory_bytes") / 1e6
+    computed = measure_all(server, "cpu_seconds_total") - computed
+    resident = measure_all(server, "resident_memory_bytes") / 1e6
     seconds = [taken for status, taken in answers if status == OK]
     busy, late = (sum(status == refusal for status, _ in answers) for refusal in (BUSY, LATE))
     median, p95 = np.percentile(seconds, (50, 95))
@@ -108,12 +84,12 @@ def row(url: str, clients: int, uploads: list[dict[str, bytes]]) -> str:
 def main() -> None:
     """Print the table."""
     uploads = [make_upload(seed) for seed in range(16)]
-    with serving(sys.argv[1:]) as url:
-        httpx.post(f"{url}/api/complete", files=uploads[0], timeout=300).raise_for_status()
+    with running_server("--no-page", *sys.argv[1:]) as server:
+        httpx.post(f"{server.url}/api/complete", files=uploads[0], timeout=300).raise_for_status()
         print("| clients | photos/s | median s | p95 s | CPU s per photo | completed | busy | timeout | memory MB |")
         print("|---|---|---|---|---|---|---|---|---|")
         for clients in CLIENTS:
-            print(row(url, clients, uploads), flush=True)
+            print(row(server, clients, uploads), flush=True)
 
 
 if __name__ == "__main__":

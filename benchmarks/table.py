@@ -1,21 +1,16 @@
-"""Tables as Markdown."""
+"""Tables as Markdown, and the name of the machine."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the results.
-
-    Attributes:
-        title: its heading.
-        note: method, and how to read it.
-        header: titles of the columns.
-        rows: cells of each row, one per column.
-    """
+    """One table of the results; the note says how it was measured, and how to read it."""
 
     title: str
     note: str
@@ -30,3 +25,11 @@ class Table:
 def milliseconds(seconds: float) -> str:
     """A time in seconds as text in milliseconds."""
     return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+
+
+def processor() -> str:
+    """The processor's name."""
+    description = Path("/proc/cpuinfo")
+    lines = description.read_text(encoding="utf-8").splitlines() if description.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -35,13 +35,7 @@ class Times:
 def interleave(
     functions: Mapping[str, Callable[[], object]], repeats: int = REPEATS, warm_up: int = WARM_UP
 ) -> dict[str, Times]:
-    """Time functions in turns: A B C, A B C.
-
-    Args:
-        functions: functions to time, by name.
-        repeats: number of measured turns.
-        warm_up: number of turns before these, not measured.
-    """
+    """Time functions by name in turns (A B C, A B C), after turns to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(warm_up + repeats):
         for name, function in functions.items():

@@ -21,7 +21,7 @@ from benchmarks.ablations.page import write_page
 from benchmarks.ablations.running import Places, is_scored, make_run
 from benchmarks.ablations.study import Study, check_study, read_study
 from benchmarks.ablations.variants import BASE, VARIANTS
-from benchmarks.machine import processor
+from benchmarks.table import processor
 from onar.errors import OnarError, UsageError
 from onar.system.files import write_text
 
@@ -29,14 +29,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make all missing runs, and the page.
-
-    Args:
-        arguments: command-line arguments; by default those of the process.
-
-    Returns:
-        The exit code: 0, 1 after a failure, 130 if interrupted.
-    """
+    """Make all missing runs, and the page; returns the exit code: 0, 1 after a failure, 130 if interrupted."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:

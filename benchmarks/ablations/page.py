@@ -117,14 +117,7 @@ def _costs(scored: ScoredSet, variant: Variant) -> list[str]:
 
 @dataclass(frozen=True)
 class Gain:
-    """The gain of an option in one score.
-
-    Attributes:
-        metric: title of the score.
-        masks: title of the set of masks.
-        text: the change of the score, as it is shown.
-        spreads: above 0 for better, in pooled spreads.
-    """
+    """The gain of an option in one score, with one set of masks; `spreads`: above 0 for better, in pooled spreads."""
 
     metric: str
     masks: str

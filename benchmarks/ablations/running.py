@@ -37,9 +37,8 @@ def is_scored(study: Study, places: Places, variant: Variant, seed: int) -> bool
 def make_run(study: Study, places: Places, variant: Variant, seed: int) -> None:
     """Train and score, as far as necessary; an interrupted training is resumed.
 
-    Raises:
-        OnarError: the training or the scoring failed, with the last line it printed.
-        KeyboardInterrupt: the study was interrupted; the running training has been saved.
+    Raises `OnarError` if either failed, with the last line it printed, and `KeyboardInterrupt` if the study was
+    interrupted and the running training has been saved.
     """
     folder = folder_of(places.results, variant, seed)
     if _train_is_due(study, places, variant, seed):

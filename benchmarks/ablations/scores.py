@@ -20,15 +20,7 @@ SHOWN_METRICS = ("psnr_hole", "ssim", "st_lpips")
 
 @dataclass(frozen=True)
 class Run:
-    """One run that was scored on a set of masks.
-
-    Attributes:
-        scores: mean over the masks, by metric; without missing ones.
-        minutes: minutes of training.
-        images: number of training samples.
-        masks: number of masks of the scores.
-        photos: number of photos of the scores.
-    """
+    """One run that was scored on a set of masks: mean by metric without missing ones, and what it took."""
 
     scores: Mapping[str, float]
     minutes: float
@@ -39,12 +31,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """All runs of a study on one set of masks.
-
-    Attributes:
-        runs: existing runs, by the name of the variant and in the order of the seeds.
-        seeds: how many there will be of each variant.
-    """
+    """All runs of a study on one set of masks, by variant, in the order of the seeds; each will have `seeds`."""
 
     runs: Mapping[str, Sequence[Run]]
     seeds: int

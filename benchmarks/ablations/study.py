@@ -73,11 +73,7 @@ def read_study(results: Path) -> Study:
 
 
 def check_study(study: Study) -> None:
-    """Validate a study before its first run.
-
-    Raises:
-        UsageError: a number or name is invalid, or the base recipe already has the setting of a variant.
-    """
+    """Raise `UsageError` if a number or name is invalid, or the base recipe already has the setting of a variant."""
     if study.steps < 1:
         raise UsageError(f"--steps must be at least 1, not {study.steps}")
     if study.batch_size < 2 or study.batch_size % 2:

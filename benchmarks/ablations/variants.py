@@ -44,32 +44,28 @@ class Variant:
 
 
 _CONSTANT_RATES = Variant("constant_rates", "learning rate schedule", {"lr_schedule": "constant"}, removes=True)
+_NO_EMA, _LOCAL = {"ema_decay": 0.0}, {"discriminator": "local"}
 _STRONG_ADVERSARIAL = Variant("strong_adversarial", "higher adversarial loss", {"lambda_adv": 0.1})
 
 VARIANTS = (
     Variant(BASE, "the base recipe"),
-    Variant("no_average", "EMA of the weights", {"ema_decay": 0.0}, removes=True),
+    Variant("no_average", "EMA of the weights", _NO_EMA, removes=True),
     Variant("equal_weights", "higher weight of hole pixels", {"hole_weight": 1.0}, removes=True),
     _CONSTANT_RATES,
     Variant(
         "constant_no_average",
         "EMA of the weights, with constant learning rates",
         {"ema_decay": 0.0},
-        removes=True,
-        beside=_CONSTANT_RATES,
+        True,
+        _CONSTANT_RATES,
     ),
     Variant("no_content", "content loss", {"lambda_content": 0.0}, removes=True),
     Variant("vgg16", "VGG16 as the content network", {"content_network": "vgg16"}),
     Variant("style", "style loss", {"lambda_style": 10.0}),
     Variant("no_adversarial", "adversarial loss", {"lambda_adv": 0.0}, removes=True),
     _STRONG_ADVERSARIAL,
-    Variant("local_discriminator", "patch discriminator", {"discriminator": "local"}),
-    Variant(
-        "strong_local",
-        "patch discriminator, with higher adversarial loss",
-        {"discriminator": "local"},
-        beside=_STRONG_ADVERSARIAL,
-    ),
+    Variant("local_discriminator", "patch discriminator", _LOCAL),
+    Variant("strong_local", "patch discriminator, with higher adversarial loss", _LOCAL, beside=_STRONG_ADVERSARIAL),
     Variant("no_base_fill", "pyramid fill as the base", {"base_fill": "none"}, removes=True),
     Variant("blur", "blur augmentation", {"augment_blur": 1.0}),
     Variant("jpeg", "JPEG augmentation", {"augment_jpeg": 50}),

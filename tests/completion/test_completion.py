@@ -19,6 +19,7 @@ from onar.completion.config import CompletionConfig
 from onar.completion.in_process import complete_files
 from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import OnarError
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.images import PhotoBytes
 from tests.conftest import PHOTOS
@@ -564,13 +565,14 @@ def test_of_existing_files_the_photo_is_named(tmp_path: Path) -> None:
     photo_of(24, 36).save(tmp_path / "a.gif")
     photo_of(24, 36).save(tmp_path / "a.png")  # where the result of a.gif would be
     said = run(tmp_path / "a.gif", photo, "--mask", mask, "--output", tmp_path, code=2)
-    assert f"onar: {photo} is the photo itself" in said.err
+    assert f"onar: --output {photo} is the photo itself" in said.err
 
 
 def test_a_mask_is_never_replaced(tmp_path: Path) -> None:
     photo, _ = a_photo_and_its_mask(tmp_path)
     mask = save_mask(tmp_path / "masks" / "a.png", hole_of(24, 36))
-    assert "choose another --output" in run(photo, "--mask", mask, "--output", mask.parent, "--overwrite", code=2).err
+    said = run(photo, "--mask", mask, "--output", mask.parent, "--overwrite", code=2)
+    assert "is an input: choose another" in said.err
 
 
 def test_two_photos_never_become_one_file(tmp_path: Path) -> None:
@@ -726,7 +728,7 @@ def test_weights_of_a_run_do_the_work(tmp_path: Path) -> None:
 
 def test_the_installed_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.png").open("wb") as file:
-        write_png(file, noise(37, 53, 3, bits=16), exif=camera_exif(8).tobytes())
+        write_png(file, noise(37, 53, 3, bits=16), Metadata(exif=camera_exif(8).tobytes()))
     mask = save_mask(tmp_path / "m.png", hole_of(53, 37))
     command = [sys.executable, "-m", "onar", "complete", "a.png", "--mask", mask.name, "--output", "b.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -734,4 +736,4 @@ def test_the_installed_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "the bundled weights" in done.stdout
     assert read_by_opencv(tmp_path / "b.png", 3).shape == (53, 37, 3)
     monkeypatch.chdir(tmp_path)
-    assert run(*command[4:], code=2).err.startswith("onar: b.png exists already")
+    assert run(*command[4:], code=2).err.startswith("onar: --output is in use: b.png exists already")

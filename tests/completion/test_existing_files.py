@@ -144,7 +144,7 @@ def test_a_jpeg_is_a_result_though_its_known_pixels_changed() -> None:
 
 def test_photos_replaced_in_place_cannot_be_resumed() -> None:
     said = onar("--resume", "--overwrite", output="photos", code=2)
-    assert "so --resume cannot see whether it is completed" in said.err
+    assert "--resume cannot see whether photos" in said.err
 
 
 @pytest.mark.process

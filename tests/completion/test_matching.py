@@ -162,7 +162,7 @@ def test_a_pipe_is_a_photo_or_a_mask() -> None:
         (["-"], "-", "out.png", "cannot be both photo and mask"),
         (["-", "a.jpg"], "m.png", "out", "are for a single photo"),
         (["-"], "m.png", "out", "must name a file"),
-        (["a.jpg"], "m.png", "-", "--output - is no file"),
+        (["a.jpg"], "m.png", "-", "output - is no file"),
     ):
         with pytest.raises(UsageError, match=message):
             plan_jobs(photos, Path(mask), Path(output))

@@ -195,14 +195,14 @@ def test_an_address_without_a_cluster_fails(album: Path, ray_folder: Path) -> No
         silent.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         said = run_onar(*arguments("out", "--engine", "ray", "--address", address), code=1)
-    assert f"--address {address}: cannot join the Ray cluster" in said.err
+    assert f"address {address}: cannot join the Ray cluster" in said.err
     assert not Path("out").exists()
 
 
 def test_without_ray_the_message_says_what_to_install(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     said = refusal(*arguments("out", "--engine", "ray"), code=1)
-    assert said.startswith('onar: --engine ray needs pip install "onar[ray]" (')
+    assert said.startswith('onar: engine ray needs pip install "onar[ray]" (')
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_the_number_of_workers_can_be_set() -> None:
     assert plan_pool([{"CPU": 8}], "cpu", EngineConfig(engine="ray", threads=1, ray_workers=3)).workers == 3
 
 
-@pytest.mark.parametrize(("device", "message"), [("cpu", "use a smaller --threads"), ("cuda", "--device cuda")])
+@pytest.mark.parametrize(("device", "message"), [("cpu", "threads must be smaller"), ("cuda", "device cuda")])
 def test_a_cluster_without_room_is_reported(device: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plan_pool([{"CPU": 2}, {"CPU": 2}], device, EngineConfig(engine="ray", threads=3))

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, ImageCms
 from onar.errors import OnarError
 from onar.imaging.formats import png, tiff
 from onar.imaging.formats.endings import FORMATS
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import write_tiff
 from onar.imaging.images import PhotoError, PhotoTooLargeError
@@ -54,7 +55,7 @@ def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], bits: int
 ) -> None:
     for module in (png, tiff):
-        monkeypatch.setattr(module, "_BLOCK", 500)  # several blocks even here
+        monkeypatch.setattr(module, "BLOCK", 500)  # several blocks even here
     pixels = noise(*shape, bits=bits)
     channels = np.atleast_3d(pixels).shape[2]
     metadata = {"exif": camera_exif().tobytes(), "dpi": (300.0, 240.0)}
@@ -62,7 +63,7 @@ def test_png_and_tiff_hold_every_pixel_and_what_belongs_to_them(
         metadata["icc_profile"] = PROFILE
     for path, write in ((tmp_path / "a.png", write_png), (tmp_path / "a.tif", write_tiff)):
         with path.open("wb+") as file:
-            write(file, pixels, **metadata)
+            write(file, pixels, Metadata(**metadata))
         if path.suffix == ".tif" and channels == 2 and bits == 16:
             continue  # neither Pillow nor OpenCV reads it
         with Image.open(path) as image:
@@ -151,7 +152,7 @@ def test_a_turned_photo_comes_out_upright(tmp_path: Path, orientation: int, exte
     write = write_png if extension == ".png" else write_tiff
     path = tmp_path / f"a{extension}"
     with path.open("wb+") as file:
-        write(file, stored[orientation], exif=camera_exif(orientation).tobytes())
+        write(file, stored[orientation], Metadata(exif=camera_exif(orientation).tobytes()))
     photo, _ = through(path, tmp_path / "b.png")
     assert np.array_equal(photo.pixels, upright)
     with Image.open(tmp_path / "b.png") as image:
@@ -315,7 +316,7 @@ def test_random_damage_never_raises_anything_but_an_error_for_people(tmp_path: P
         write = write_png if path.suffix == ".png" else write_tiff
         metadata = {"exif": camera_exif(6).tobytes(), "dpi": (300, 300), "icc_profile": PROFILE}
         with path.open("wb+") as file:
-            write(file, noise(24, 24, 3, bits=16), **metadata)
+            write(file, noise(24, 24, 3, bits=16), Metadata(**metadata))
     else:
         options = {} if extension == ".gif" else {"exif": camera_exif(6), "icc_profile": PROFILE, "dpi": (300, 300)}
         Image.open(COFFEE).resize((24, 24)).save(path, **options)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onar.imaging.formats.metadata import Metadata
 from tests.conftest import PHOTOS
 
 COFFEE = PHOTOS / "skimage_coffee.jpg"
@@ -37,10 +38,10 @@ def a_mask(height: int = 48, width: int = 64) -> bytes:
     return encode(a_hole(height, width).astype(np.uint8) * 255)
 
 
-def written(write: Callable[..., None], pixels: NDArray[np.generic], **options: Any) -> bytes:
+def written(write: Callable[..., None], pixels: NDArray[np.generic], **metadata: Any) -> bytes:
     """A file as `write` writes it."""
     file = io.BytesIO()
-    write(file, pixels, **options)
+    write(file, pixels, Metadata(**metadata))
     return file.getvalue()
 
 

@@ -39,31 +39,21 @@ from tests.support.browser import (
 )
 from tests.support.runs import wait_until
 from tests.support.server import running_server
+from tools.pictures.fills import IMAGES
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 MAX_BYTES = 150_000
 QUALITY = 85
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 880}}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 760},
-    "device_scale_factor": 2,
-    "has_touch": True,
-    "is_mobile": True,
-}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "device_scale_factor": 2}
+PHONE |= {"has_touch": True, "is_mobile": True}
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Removal:
-    """An object in a photo that is painted over.
-
-    Attributes:
-        photo: name of a bundled photo.
-        brush: its diameter in pixels of the photo.
-        stroke: its points in pixels of the photo.
-    """
+    """An object in a bundled photo that is painted over: diameter of the brush and stroke, in its pixels."""
 
     photo: str
     brush: int
@@ -205,9 +195,8 @@ def take_watching(browser: Browser, path: Path) -> None:
         for name in earlier:
             subprocess.run(training(results, name), check=True, stdout=subprocess.DEVNULL)
         with subprocess.Popen(training(results, last), stdout=subprocess.DEVNULL) as running:
-            wait_until(
-                (results / last / "log.jsonl").exists, STARTING_PATIENCE
-            )  # the page looks once at what has ended
+            # The page looks once at what has ended.
+            wait_until((results / last / "log.jsonl").exists, STARTING_PATIENCE)
             watch(browser, results, path)
             running.terminate()
 

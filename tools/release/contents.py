@@ -15,17 +15,8 @@ MAX_MEGABYTES = 40
 """Maximum size of a file of the release: weights, photos and the page have 27 MB in total."""
 
 PAGE = (
-    "index.html",
-    "page.js",
-    "page.css",
-    "folder.html",
-    "folder.js",
-    "folder.css",
-    "sw.js",
-    "worker.js",
-    "patchmatch.wasm",
-    "ort.wasm.gz",
-    "ort-gpu.wasm.gz",
+    *("index.html", "page.js", "page.css", "folder.html", "folder.js", "folder.css", "sw.js", "worker.js"),
+    *("patchmatch.wasm", "ort.wasm.gz", "ort-gpu.wasm.gz"),
 )
 WEIGHTS = ("onar.onnx", "texture.onnx", "MODEL_CARD.md", "credits.tsv")
 

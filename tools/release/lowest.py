@@ -37,11 +37,7 @@ def write_lowest(file: Path, extras: Sequence[str]) -> Path:
 
 
 def lowest_versions(requirements: Iterable[str]) -> dict[str, Version]:
-    """The lower bound of each package; the highest one if several requirements have it.
-
-    Raises:
-        NoLowerBound: a requirement has none.
-    """
+    """The lower bound of each package, the highest of several; raises `NoLowerBound` for one without."""
     found: dict[str, Version] = {}
     for requirement in map(Requirement, requirements):
         bounds = [Version(part.version) for part in requirement.specifier if part.operator in ("==", ">=", "~=")]

@@ -98,22 +98,11 @@ class Environment:
 
 
 def run(command: list[object], folder: Path) -> str:
-    """Run a command isolated from other packages, which writes only to the folder.
-
-    Raises:
-        CommandFailed: its exit code is not 0, or it timed out.
-    """
+    """Run a command isolated from other packages, which writes only to the folder; raises `CommandFailed`."""
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=_surroundings(folder),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60 * TIMEOUT_MINUTES,
-        )
+        options = {"cwd": folder, "env": _surroundings(folder), "timeout": 60 * TIMEOUT_MINUTES}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{' '.join(words)} did not end in {TIMEOUT_MINUTES} minutes") from None
     if done.returncode:

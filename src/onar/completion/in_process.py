@@ -20,13 +20,11 @@ from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
-from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
-from onar.masks.holes import Holes
 from onar.system.files import AppearedError
 
 P = ParamSpec("P")
@@ -97,7 +95,7 @@ def complete_files(
         notes = write_result(work, config, overwrite)
         return Outcome(work.job, tuple(notes), was_there=work.was_there)
 
-    with _executor(config.workers) as executor:
+    with ThreadPoolExecutor(config.workers) if config.workers else _InLine() as executor:
         writing: deque[tuple[Job, Future[Outcome]]] = deque()
         for job, reading in _submit_ahead(executor, read, jobs, config.workers):
             try:
@@ -156,14 +154,7 @@ def _read_times(photo: Source) -> tuple[int, int] | None:
 
 
 def _read_mask_file(path: Source, size: tuple[int, int] | None, options: MaskOptions, limit: int) -> MaskHoles:
-    """The holes of a mask file.
-
-    Args:
-        path: the mask.
-        size: height and width to resize the holes to; None keeps the mask's.
-        options: how to read it.
-        limit: maximum number of pixels.
-    """
+    """The holes of a mask file, resized to a height and width if given."""
     mask = read_mask(path, limit)
     try:
         return read_holes(mask, options, size)
@@ -184,8 +175,7 @@ def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
 def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
     """The work, with the result of an earlier call if there is one to resume from.
 
-    Raises:
-        OnarError: a file exists that must not be replaced, or the photo is too large for the format.
+    Raises `OnarError` if a file exists that must not be replaced, or the photo is too large for the format.
     """
     output = work.job.output
     if config.resume and output.exists():
@@ -206,12 +196,10 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
 
 
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
+    if work.was_there:
+        return work
     options = config.keywords()
-
-    def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
-        return inpainter(pixels, unknown, **options)
-
-    return work if work.was_there else replace(work, filled=work.masked.fill(inpaint))
+    return replace(work, filled=work.masked.fill(lambda pixels, unknown: inpainter(pixels, unknown, **options)))
 
 
 # ---------------------------------------------------------------- threads
@@ -227,10 +215,6 @@ class _InLine(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-def _executor(workers: int) -> Executor:
-    return ThreadPoolExecutor(workers) if workers else _InLine()
 
 
 def _submit_ahead(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_weights
 from onar.completion.plan import Job
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.system.devices import available_cpus, limit_opencv
 from onar.system.state import environment
 
@@ -42,45 +42,28 @@ SECONDS_TO_CONNECT = 10
 
 @dataclass(frozen=True)
 class Pool:
-    """The workers of a cluster.
-
-    Attributes:
-        workers: number of workers.
-        threads: CPUs of each.
-        gpus: GPUs of each, 0 or 1.
-    """
+    """The workers of a cluster, each with a number of CPUs, and 0 or 1 GPUs."""
 
     workers: int
     threads: int
     gpus: int
 
 
+@dataclass(eq=False)
 class Actor:
-    """One network in its own process, an actor of Ray.
+    """One network in its own process, an actor of Ray; `folder` is the current one, for relative paths."""
 
-    Args:
-        folder: the current folder, for relative paths.
-        threads: CPU threads of the network.
-        weights: as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: the settings.
-        overwrite: replace existing files.
-    """
+    folder: str
+    threads: int
+    weights: str | None
+    device: str
+    config: CompletionConfig
+    overwrite: bool = True
 
-    def __init__(
-        self,
-        folder: str,
-        threads: int,
-        weights: str | None,
-        device: str,
-        config: CompletionConfig,
-        overwrite: bool = True,
-    ) -> None:
-        os.chdir(folder)
-        limit_opencv(threads)
-        self.inpainter = load_weights(weights, device, threads, config)
-        self.config = config
-        self.overwrite = overwrite
+    def __post_init__(self) -> None:
+        os.chdir(self.folder)
+        limit_opencv(self.threads)
+        self.inpainter = load_weights(self.weights, self.device, self.threads, self.config)
 
     def __call__(self, block: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Complete the photos of a block: pickled jobs in, their pickled outcomes out."""
@@ -98,18 +81,10 @@ def complete_on_ray(
     *,
     overwrite: bool = True,
 ) -> Iterator[Outcome]:
-    """Complete photo files as `complete_files` does, in the workers of a Ray cluster.
+    """Complete photo files as `complete_files` does, in the workers of a Ray cluster, each of which loads the weights.
 
     The results are bit-identical on machines of one kind, because a worker uses as many threads as this process would.
     Results that a worker wrote before it died are kept, and not computed again.
-
-    Args:
-        jobs: photos, masks and outputs.
-        weights: as for `Inpainter.load`; every worker reads them.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        config: the settings.
-        where: the cluster.
-        overwrite: replace existing files.
 
     Yields:
         The outcome for each photo, in the order of the jobs; photos whose worker died at each retry come last.
@@ -135,15 +110,9 @@ def complete_on_ray(
 
 
 def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: EngineConfig) -> Pool:
-    """Choose the workers of a cluster.
+    """Choose the workers of a cluster, by "CPU" and "GPU" of each machine; device auto takes GPUs if there are any.
 
-    Args:
-        machines: the numbers of "CPU" and "GPU" of each.
-        device: where the networks run; auto takes GPUs when there are any.
-        where: the requested workers and threads.
-
-    Raises:
-        UsageError: no machine has room for a worker.
+    Raises `UsageError` if no machine has room for a worker.
     """
     threads = where.threads or available_cpus()
     with_gpus = any(machine.get("GPU") for machine in machines)
@@ -152,9 +121,9 @@ def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: Engin
         int(min(machine.get("CPU", 0) // threads, machine.get("GPU", 0) if gpus else inf)) for machine in machines
     )
     if gpus and not with_gpus:
-        raise UsageError(f"--device {device}: no machine of the Ray cluster has a GPU; use --device auto")
+        raise FieldError("device", f"{device}: no machine of the Ray cluster has a GPU; use `device` auto")
     if not room:
-        raise UsageError(f"no machine of the Ray cluster has {threads} CPUs for a worker: use a smaller --threads")
+        raise FieldError("threads", f"must be smaller: no machine of the Ray cluster has {threads} CPUs for a worker")
     return Pool(where.ray_workers or room, threads, gpus)
 
 
@@ -207,8 +176,7 @@ def _without_traceback(outcome: Outcome) -> Outcome:
 def _cluster(address: str | None) -> Iterator[Any]:
     """Yield Ray, connected to the cluster at the address, or to a local one that ends with the block.
 
-    Raises:
-        OnarError: Ray is not installed, or no cluster answers.
+    Raises `OnarError` if Ray is not installed, or no cluster answers.
     """
     with environment(QUIET):
         ray = _import_quietly()
@@ -233,7 +201,7 @@ def _connect(ray: Any, address: str | None) -> None:
         if address is None:
             raise OnarError(f"Ray does not start: {reason}") from error
         advice = "`ray status` there shows whether it runs; if it asks for a token, set RAY_AUTH_MODE=token here, too"
-        raise OnarError(f"--address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
+        raise OnarError(f"address {address}: cannot join the Ray cluster: {reason}; {advice}") from error
 
 
 def _import_quietly() -> Any:
@@ -242,7 +210,7 @@ def _import_quietly() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise OnarError(f'--engine ray needs pip install "onar[ray]" ({error})') from error
+        raise OnarError(f'engine ray needs pip install "onar[ray]" ({error})') from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
-from onar.errors import OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
 from onar.imaging.images import PhotoBytes
 from onar.imaging.listing import find_photos, some, split_pattern, warn_skipped_files
@@ -53,13 +53,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All photos of a call.
-
-    Attributes:
-        jobs: the photos with a mask.
-        without_mask: the photos without one.
-        ambiguous: the photos that match several masks, each with a line that names the masks.
-    """
+    """All photos of a call: jobs, photos without a mask, and photos that match several, with a line that names them."""
 
     jobs: list[Job]
     without_mask: list[Path]
@@ -146,9 +140,9 @@ def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Sourc
     if Path(photos[0]) == mask:
         raise UsageError(f"{printable(mask)} cannot be both photo and mask: name one of them as a file")
     if mask.is_dir():
-        raise UsageError(f"--mask {printable(mask)} is a folder, and a photo from a pipe has no name: name the mask")
+        raise FieldError("mask", f"{printable(mask)} is a folder, and a photo from a pipe has no name: name the mask")
     if not _is_for_one_file(output, 1):
-        raise UsageError(f"--output {printable(output)} must name a file, such as repaired.png: the photo has no name")
+        raise FieldError("output", f"{printable(output)} must name a file, such as repaired.png: the photo has no name")
     return {_read_pipe(photos[0]): Path(output.name)}
 
 
@@ -226,10 +220,10 @@ def _match(places: dict[Source, Path], mask: Path) -> Matches:
     if not mask.exists() and mask == Path(ALPHA):
         return Matches(dict.fromkeys(places, ALPHA), [], {})
     if not mask.is_file():
-        raise OnarError(f"--mask {printable(mask)}: no such file or folder")
+        raise OnarError(f"mask {printable(mask)}: no such file or folder")
     for photo in places:
         if is_same_file(photo, mask):
-            raise UsageError(f"{printable(photo)} is its own mask: --mask must name another picture")
+            raise FieldError("mask", f"must name another picture: {printable(photo)} is its own mask")
     return Matches(dict.fromkeys(places, mask), [], {})
 
 
@@ -241,14 +235,14 @@ def _is_for_one_file(output: Path, count: int) -> bool:
     if output.is_dir():
         return False
     if output == STDIN:
-        raise UsageError("--output - is no file: results are written into files, name one, or a folder")
+        raise FieldError("output", "- is no file: results are written into files, name one, or a folder")
     ending = ending_of(output.name)
     is_picture = (mimetypes.guess_type(output.name)[0] or "").startswith("image/")
     is_picture = is_picture or ending in READABLE or ending in NOT_READABLE_HERE or ending in RAW
     if count > 1 and (output.is_file() or is_picture):
-        raise UsageError(f"--output {printable(output)} must be a folder: there are {count} photos")
+        raise FieldError("output", f"{printable(output)} must be a folder: there are {count} photos")
     if ending not in FORMATS and (output.is_file() or is_picture):
-        raise UsageError(f"--output {printable(output)} must end in one of {' '.join(FORMATS)}, or be a folder")
+        raise FieldError("output", f"{printable(output)} must end in one of {' '.join(FORMATS)}, or be a folder")
     return ending in FORMATS
 
 
@@ -263,22 +257,17 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], 
         if place in written:
             raise UsageError(f"{printable(target)} would be written twice: the photos' names are too similar")
         if place in masks or photos.get(place, job) is not job:
-            raise UsageError(f"{printable(target)} would be overwritten, but is an input: choose another --output")
+            raise FieldError("output", f"{printable(target)} would be overwritten, but is an input: choose another")
         written.add(place)
     if resume and (own := [job.output for job in jobs if job.output.resolve() in photos]):
-        raise UsageError(
-            f"{printable(own[0])} is the photo itself, so --resume cannot see whether it is completed: choose another "
-            "--output"
-        )
+        what = f"{printable(own[0])}, the photo itself, is completed"
+        raise FieldError("resume", f"cannot see whether {what}: choose another `output`")
     if overwrite or resume:
         return
     there = [target for _, target in targets if target.exists()]
     if own := [target for target in there if target.resolve() in photos]:
-        raise UsageError(
-            f"{printable(own[0])} is the photo itself; choose another --output, or replace it with --overwrite"
-        )
+        raise FieldError("output", f"{printable(own[0])} is the photo itself: choose another, or set `overwrite`")
     if there:
-        raise UsageError(
-            f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already; choose another --output, replace with "
-            "--overwrite, or go on with --resume where an earlier call was stopped"
-        )
+        exist = f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already"
+        advice = "replace with `overwrite`, or go on with `resume` where an earlier call was stopped"
+        raise FieldError("output", f"is in use: {exist}; choose another one, {advice}")

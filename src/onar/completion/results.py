@@ -34,14 +34,9 @@ _MAX_JPEG_DIFFERENCE = 8.0
 
 @dataclass(frozen=True)
 class Work:
-    """A photo between reading and writing.
+    """A photo between reading and writing; `filled` is the result, `was_there` if it had been written before.
 
-    Attributes:
-        job: the photo, its mask and its output.
-        masked: the photo with its holes.
-        times: access and modification times of the photo's file in nanoseconds, where they are to be kept.
-        filled: the result; None before the holes are filled.
-        was_there: the result had been written before.
+    `times` are access and modification times of the photo's file in nanoseconds, where they are to be kept.
     """
 
     job: Job
@@ -57,10 +52,8 @@ class Work:
 def read_result(work: Work, pixel_limit: int) -> Photo:
     """Read a result that was written before: whole, and of this photo with this hole.
 
-    Its known pixels must be the photo's, and it must not be the photo itself. The fill is not compared.
-
-    Raises:
-        OnarError: the file is something else; the message is the reason.
+    Its known pixels must be the photo's, and it must not be the photo itself. The fill is not compared. Raises
+    `OnarError` with the reason if the file is something else.
     """
     photo, hole, output = work.masked.photo, work.masked.hole, work.job.output
     result = read_photo_file(output, pixel_limit)
@@ -110,18 +103,9 @@ def _pictures_beside(job: Job, config: CompletionConfig) -> list[Path]:
 
 
 def write_result(work: Work, config: CompletionConfig, overwrite: bool) -> list[str]:
-    """Write the requested files that do not exist yet.
+    """Write the requested files that do not exist yet; returns notes for the user.
 
-    Args:
-        work: filled, or without a hole.
-        config: the settings.
-        overwrite: replace existing files.
-
-    Returns:
-        Notes for the user.
-
-    Raises:
-        OnarError: a file cannot be written, or exists.
+    Raises `OnarError` if a file cannot be written, or exists.
     """
     if work.masked.is_unchanged and not work.was_there:
         _copy(work, overwrite)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_weights
-from onar.completion.plan import Job, Plan, plan_jobs
+from onar.completion.plan import Plan, plan_jobs
 from onar.errors import OnarError, printable
 from onar.imaging.listing import some
 from onar.system.console import progress_bar, say, warn
@@ -24,25 +24,24 @@ def complete(
     config: CompletionConfig = CompletionConfig(),  # noqa: B008
     where: EngineConfig = EngineConfig(),  # noqa: B008
 ) -> list[Outcome]:
-    """Complete photo files and report progress.
+    """Complete photo files, as `plan_jobs` finds them, here or on a Ray cluster, and report progress.
 
-    Args:
-        photos: files, folders or patterns, as for `plan_jobs`.
-        mask: a mask file for all photos, a folder with one for each, or `alpha`, as for `plan_jobs`.
-        output: file or folder.
-        weights: as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        overwrite: replace existing files.
-        config: the settings.
-        where: in this process, or on a Ray cluster.
-
-    Raises:
-        OnarError: no photo, or not every photo, could be completed; all others are.
+    Weights and device are as for `Inpainter.load`. Raises `OnarError` if no photo, or not every photo, could be
+    completed; all others are.
     """
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
     jobs, outcomes = plan.jobs, list[Outcome]()
-    description, results = _start(jobs, weights, device, config, where, overwrite)
+    results: Iterator[Outcome]
+    if where.engine == "ray":
+        from onar.completion.on_ray import complete_on_ray
+
+        # Bad weights are reported once here, not by each worker.
+        description = load_weights(weights, "cpu", 0, config).description
+        results = complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
+    else:
+        inpainter = load_weights(weights, device, where.threads, config)
+        description, results = inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
@@ -55,25 +54,6 @@ def complete(
             progress.update()
     _summarise(outcomes, plan)
     return outcomes
-
-
-def _start(
-    jobs: Sequence[Job],
-    weights: str | None,
-    device: str,
-    config: CompletionConfig,
-    where: EngineConfig,
-    overwrite: bool,
-) -> tuple[str, Iterator[Outcome]]:
-    """A description of the weights, and the outcomes as the engine yields them."""
-    if where.engine == "ray":
-        from onar.completion.on_ray import complete_on_ray
-
-        # Bad weights are reported once here, not by each worker.
-        description = load_weights(weights, "cpu", 0, config).description
-        return description, complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
-    inpainter = load_weights(weights, device, where.threads, config)
-    return inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
 
 
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:

@@ -48,16 +48,7 @@ class Change:
         return math.ceil(scale * height) + 1, math.ceil(scale * width) + 1  # the centre may be half a pixel off
 
     def __call__(self, pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-        """Augment a photo.
-
-        Args:
-            pixels: H×W×C of `size_to_read`; uint8 H×W×3 for JPEG.
-            height: rows of the result.
-            width: columns of the result.
-
-        Returns:
-            height×width×C, without padding.
-        """
+        """Augment a photo, H×W×C of `size_to_read` (uint8 H×W×3 for JPEG), to height×width×C, without padding."""
         if self == UNCHANGED:
             return pixels
         from torchvision.transforms.v2 import functional

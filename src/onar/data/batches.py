@@ -54,18 +54,10 @@ class EpochBatches:
     """Batches of keys for `TrainingPhotos`: a distributed sampler that can resume at any photo.
 
     The order is an infinite sequence of passes over the photos, each shuffled. An epoch is the next `photos_per_epoch`
-    of this sequence, so epochs of any size use every photo equally often. By default an epoch is a pass.
+    (over all processes; by default a pass) of this sequence, so epochs of any size use every photo equally often.
 
-    The processes divide each global batch evenly, so the order does not depend on their number. If fewer photos than
-    processes are left at the end of an epoch, some photos are used twice.
-
-    Args:
-        photo_count: number of photos.
-        batch_size: photos per batch of one process.
-        seed: seed of the order.
-        photos_per_epoch: photos per epoch, over all processes; by default all photos once.
-        rank: rank of this process.
-        world_size: number of processes.
+    The processes divide each global batch evenly, `batch_size` photos each, so the order does not depend on their
+    number. If fewer photos than processes are left at the end of an epoch, some photos are used twice.
 
     >>> [len(batch) for batch in EpochBatches(10, batch_size=4, seed=0)]
     [4, 4, 2]
@@ -157,11 +149,10 @@ _READING: WeakSet[PhotoLoader] = WeakSet()
 
 @atexit.register
 def end_readers() -> None:
-    """End the reading processes of all loaders of this process.
+    """End the reading processes of all loaders of this process; garbage collection may take minutes to do so.
 
-    Garbage collection may take minutes to do so, and until then they hold what was open when they were forked. At
-    exit multiprocessing waits for them, and they ignore its SIGTERM (`start_worker`): recent versions of PyTorch end
-    them before that, with others a training stopped with Ctrl-C never ended.
+    At exit multiprocessing waits for them, and they ignore its SIGTERM (`start_worker`): with some versions of PyTorch,
+    a training stopped with Ctrl-C never ended.
     """
     for loader in list(_READING):
         loader.end()
@@ -195,8 +186,10 @@ def refuse_few_files(num_workers: int) -> None:
 
 def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches, with a warning if the next one takes longer than `STALL_SECONDS`."""
+    minutes = f"{STALL_SECONDS / 60:.0f} minutes"
+    message = f"onar: no photos were read for {minutes}: their drive may not answer; still waiting"
     while True:
-        timer = Timer(STALL_SECONDS, _warn_of_stall)
+        timer = Timer(STALL_SECONDS, warn, [message])
         timer.daemon = True
         timer.start()
         try:
@@ -208,22 +201,14 @@ def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _warn_of_stall() -> None:
-    warn(f"onar: no photos were read for {STALL_SECONDS / 60:.0f} minutes: their drive may not answer; still waiting")
-
-
 @contextmanager
 def naming_lost_readers() -> Iterator[None]:
-    """Map torch's errors about lost reading processes to `OnarError` with one line.
-
-    Raises:
-        OnarError: a reading process was killed, or could not start.
-    """
+    """Map torch's errors about reading processes that were killed, or could not start, to `OnarError` with one line."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         # With "fork" a process starts as a copy of its parent; otherwise it runs the script again, up to the guard.
-        if limit := _reached_limit(str(error)):
+        if limit := next((advice for words, advice in LIMITS.items() if words in str(error)), ""):
             raise OnarError(f"{limit}, or take --num_workers 0") from error
         begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
         if not (str(error).startswith("DataLoader worker") or (begins_anew and isinstance(error, BrokenPipeError))):
@@ -236,14 +221,6 @@ def naming_lost_readers() -> Iterator[None]:
         raise OnarError(
             "a process that reads photos was killed, probably out of memory; use a smaller --num_workers"
         ) from error
-
-
-def _reached_limit(reason: str) -> str:
-    """Advice about the limit of the system in torch's message; empty for other errors."""
-    for words, advice in LIMITS.items():
-        if words in reason:
-            return advice
-    return ""
 
 
 def leave_to_main_process() -> None:
@@ -271,13 +248,9 @@ class ErrorsAsItems(Dataset[Any]):
 def photo_loader(
     samples: Dataset[Any], batches: Iterable[list[Any]], num_workers: int, pin_memory: bool = False
 ) -> PhotoLoader:
-    """A loader of samples in batches, prefetched by reading processes.
+    """A loader of `TrainingPhotos` or `ValidationPhotos` by the keys of each batch, prefetched by reading processes.
 
-    Args:
-        samples: `TrainingPhotos` or `ValidationPhotos`.
-        batches: the keys of the samples of each batch, such as `EpochBatches`.
-        num_workers: number of reading processes; 0 reads in this one. Samples do not depend on it.
-        pin_memory: allocate batches in page-locked memory.
+    With `num_workers` of 0 this process reads; samples do not depend on it.
     """
     return PhotoLoader(
         ErrorsAsItems(samples),

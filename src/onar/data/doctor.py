@@ -26,13 +26,9 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class PhotosReport:
-    """Report on the photos of a folder or source; `str` formats it for the user.
+    """Report on the photos of a folder or source for crops of a height and width; `str` formats it for the user.
 
-    Attributes:
-        data: the folders and lists, or the text of the source.
-        crop: height and width of the training crops, in pixels.
-        readable: each photo that can be read, smallest area first.
-        unreadable: one line, `file: reason`, for each photo that cannot.
+    Readable photos are listed by area, the smallest first; each other one is a line `file: reason`.
     """
 
     data: PhotoData
@@ -72,17 +68,10 @@ class PhotosReport:
 def inspect_photos(
     data: PhotoData, img_size: ImageSize, threads: int = 2, column: str | None = None, others: NamedFolders = ()
 ) -> PhotosReport:
-    """Decode every photo of a folder or source, with a progress bar on stderr.
+    """Decode every photo of a folder or source, with a progress bar on stderr; raises `OnarError` if there is none.
 
-    Args:
-        data: folders, searched with their subfolders, and file lists, or the text of a Hugging Face source.
-        img_size: size of the training crops in pixels, or (height, width).
-        threads: threads that decode; with 0 the calling thread decodes.
-        column: the source's column of pictures; by default the first.
-        others: folders of other settings, which are left out.
-
-    Raises:
-        OnarError: there is no such folder or source, or no photo in it.
+    Data, column and others are as for `open_photos`; `img_size` is the size of the training crops. With 0 threads, the
+    calling one decodes.
     """
     photos = open_photos(data, column, others)
     with ThreadPoolExecutor(max(1, threads)) as pool:  # decoding releases Python's lock

@@ -30,15 +30,7 @@ from onar.settings.training import PhotoData, TrainConfig
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The photos and masks of a run.
-
-    Attributes:
-        training: training photos.
-        held_out: validation photos, possibly none.
-        masks: masks for training.
-        held_out_masks: masks for validation.
-        found: all photos, if both are subsets of them.
-    """
+    """The photos and masks of a run, for training and validation; `found` is all photos, if both are subsets."""
 
     training: Photos | StreamedPhotos
     held_out: Photos
@@ -55,10 +47,9 @@ class TrainingData:
     def record(self) -> dict[str, Any]:
         """The record of these photos in a checkpoint, as plain values.
 
-        Returns:
-            photos: identifies all photos; held_out: names of validation photos, or for a stream hashes of their
-            files, empty if an index or `val_data` determines them; masks: identifies mask files, empty for generated
-            masks.
+        `photos` identifies all photos; `held_out` has the names of validation photos, or for a stream hashes of their
+        files, and is empty if an index or `val_data` determines them; `masks` identifies mask files, empty for
+        generated masks.
         """
         masks = ""
         if isinstance(self.masks, MaskFolder | NamedMasks):
@@ -78,9 +69,7 @@ class TrainingData:
 def find_training_data(config: TrainConfig) -> TrainingData:
     """Find the photos and masks of a run; folders of other settings are skipped.
 
-    Raises:
-        UsageError: two settings have the same folder.
-        OnarError: there are none, a source cannot be read, or no mask file has a hole.
+    Raises `OnarError` if there are none, a source cannot be read, or no mask file has a hole.
     """
     refuse_shared_folders(folders_beside(config), [("data", config.data), ("val_data", config.val_data)])
     if config.masks_by_name:
@@ -120,17 +109,10 @@ def _find_val_photos(config: TrainConfig, val_data: PhotoData) -> Photos:
 
 
 def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[TrainingData, str]:
-    """Restore the validation photos of a resumed run, although photos were added or removed.
+    """Restore the validation photos of a resumed run by its `TrainingData.record`, if photos were added or removed.
 
-    Args:
-        data: the photos found now.
-        before: `TrainingData.record` of the checkpoint.
-
-    Returns:
-        The photos, and a line about the changes; empty if there are none.
-
-    Raises:
-        OnarError: the validation photos cannot be identified, no training photos are left, or the masks differ.
+    Returns the photos, and a line about the changes, empty if there are none. Raises `OnarError` if the validation
+    photos cannot be identified, no training photos are left, or the masks differ.
     """
     now, kept = data.record(), before["held_out"]
     if now["masks"] != before.get("masks", now["masks"]):
@@ -172,14 +154,7 @@ def _find_stream(config: TrainConfig) -> tuple[StreamedPhotos, Photos, None]:
 
 
 def start_batches(config: TrainConfig, data: TrainingData, rank: int, world_size: int) -> EpochBatches:
-    """The batches of a run: the order of photos, or for a stream only the sizes of batches and epochs.
-
-    Args:
-        config: the configuration of the run.
-        data: its photos.
-        rank: rank of this process.
-        world_size: number of processes.
-    """
+    """The batches of a run: the order of photos, or for a stream only the sizes of batches and epochs."""
     photos = config.photos_per_epoch or 0 if isinstance(data.training, StreamedPhotos) else len(data.training)
     return EpochBatches(
         photos,
@@ -199,14 +174,9 @@ def open_loader(
     *,
     pin_memory: bool = False,
 ) -> Iterable[dict[str, Any]]:
-    """The loader of the training photos; iterating it yields the batches of an epoch.
+    """The loader of the training photos; iterating it yields the batches of the epoch that `batches` is set to.
 
-    Args:
-        config: the configuration of the run.
-        data: its photos.
-        batches: set to an epoch before iterating.
-        states: `StreamLoader.state` of every process, to resume a stream.
-        pin_memory: allocate batches in page-locked memory.
+    `states` is `StreamLoader.state` of every process, to resume a stream.
     """
     augmentation = Augmentation(config.augment_blur, config.augment_jpeg, config.augment_rotation)
     crops = RandomCrops(

@@ -32,17 +32,9 @@ _SHARD = "__url__"
 
 
 class HubPhotos:
-    """The photos of a source by index, from a memory-mapped local copy made by `datasets`.
+    """The photos of a source by index, from a memory-mapped local copy made by `datasets`; raises as `load_rows`.
 
     Pickling stores only the arguments: another process opens the source again.
-
-    Args:
-        data: the source.
-        column: its column of pictures; by default the first.
-
-    Raises:
-        UsageError: the text of the source or the column is invalid.
-        OnarError: the source cannot be read, or holds no photos.
     """
 
     def __init__(self, data: str, column: str | None = None) -> None:
@@ -77,18 +69,10 @@ class RemotePhoto:
 
 
 def load_rows(data: str, column: str | None, *, stream: bool = False) -> Any:
-    """Open a source with `datasets`.
+    """Open a source with `datasets`; returns rows for `photo_of`.
 
-    Args:
-        data: the source.
-        column: its column of pictures; by default the first.
-        stream: return an `IterableDataset`, which copies nothing, instead of a `Dataset`.
-
-    Returns:
-        Rows for `photo_of`.
-
-    Raises:
-        UsageError, OnarError: as `HubPhotos`.
+    The column of pictures is by default the first. `stream` returns an `IterableDataset`, which copies nothing. Raises
+    `OnarError` if the source cannot be read, or its text or the column is invalid (`UsageError`).
     """
     path, options = _parse(data)
     datasets = _import_datasets(data)
@@ -138,12 +122,7 @@ def _import_datasets(data: str) -> Any:
 
 
 def photo_of(row: dict[str, Any], data: str, place: str) -> PhotoSource:
-    """The photo in a row; an empty file if it is missing.
-
-    Args:
-        row: a row of `load_rows`.
-        data: the source.
-        place: position in the source, to name photos without a name.
+    """The photo in a row of `load_rows`; an empty file if it is missing. `place` names photos without a name.
 
     >>> str(photo_of({"image": {"path": None, "bytes": b"content"}}, "hf:flowers", "row 7"))
     'hf:flowers row 7'
@@ -209,9 +188,10 @@ def _first_pictures(features: dict[str, Any]) -> str | None:
     from datasets import Image
 
     declared = [name for name, kind in features.items() if isinstance(kind, Image)]
-    plain = [name for name, kind in features.items() if _is_bytes(kind) or (isinstance(kind, dict) and "bytes" in kind)]
+    binary = ("binary", "large_binary")
+    plain = [
+        name
+        for name, kind in features.items()
+        if getattr(kind, "dtype", None) in binary or (isinstance(kind, dict) and "bytes" in kind)
+    ]
     return next(iter([*declared, *plain]), None)
-
-
-def _is_bytes(kind: Any) -> bool:
-    return getattr(kind, "dtype", None) in ("binary", "large_binary")

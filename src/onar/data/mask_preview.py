@@ -29,18 +29,10 @@ _A_MASK = re.compile(r"mask_(\d{4,})\.png")
 def write_masks(
     output: Path, count: int, img_size: ImageSize, seed: int, config: MaskConfig, *, overwrite: bool = False
 ) -> str:
-    """Write `count` masks and a contact sheet into a folder.
+    """Write `count` masks and a contact sheet into a folder, created if missing; returns a summary of one line.
 
-    Args:
-        output: the folder, created if missing.
-        count: number of masks, at least 1.
-        img_size: side in pixels, or (height, width).
-        seed: mask i depends only on (seed, i).
-        config: settings of the masks.
-        overwrite: replace the masks of an earlier call; the rest of a larger set is removed.
-
-    Returns:
-        A summary of one line.
+    `img_size` is the side in pixels, or (height, width); mask i depends only on (seed, i). `overwrite` replaces the
+    masks of an earlier call, and removes the rest of a larger set.
 
     Raises:
         UsageError: the count, the size or the seed is invalid, or the folder holds masks of an earlier call.

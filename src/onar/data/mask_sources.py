@@ -61,12 +61,7 @@ class GeneratedMasks:
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """Random mask files, resized to the given size.
-
-    Attributes:
-        paths: mask files, see `find_mask_paths`.
-        augment: flip and rotate them at random.
-    """
+    """Random mask files, resized to the given size; by default flipped and rotated at random."""
 
     paths: PhotoPaths
     augment: bool = True
@@ -88,22 +83,13 @@ class MaskFolder:
 
 @dataclass(frozen=True)
 class NamedMasks:
-    """A mask file for each photo, cropped and augmented like the photo.
-
-    Attributes:
-        masks: path of the photo -> path of its mask.
-        digest: identifies the mask files.
-    """
+    """A mask file for each photo, by its path, cropped and augmented like the photo; `digest` identifies the files."""
 
     masks: Mapping[str, str]
     digest: str
 
     def holes_of(self, photo: object, height: int, width: int) -> Holes:
-        """The holes of a whole photo, bool height×width.
-
-        Raises:
-            OnarError: the mask cannot be read, has another size, or has no hole.
-        """
+        """The holes of a whole photo, bool H×W; raises `OnarError` if its mask is unreadable or does not fit."""
         path = Path(self.masks[str(photo)])
         try:
             hole = read_holes(path)
@@ -120,13 +106,7 @@ class NamedMasks:
 def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPaths, NamedMasks]:
     """Find the mask of each photo in a folder, by its name; photos without one are dropped with a warning.
 
-    Args:
-        photos: the photos.
-        folder: folder of the masks.
-        setting: name of the setting of that folder, for messages.
-
-    Raises:
-        OnarError: no photo has a mask, or a photo has several.
+    `setting` is the name of the setting of that folder. Raises `OnarError` if no photo has a mask, or a photo several.
     """
     places = {photos[index]: photos.place(index) for index in range(len(photos))}
     matches = match_folder(places, folder, setting)
@@ -142,15 +122,10 @@ def name_masks(photos: PhotoPaths, folder: Path, setting: str) -> tuple[PhotoPat
 
 
 def mask_source(config: MaskConfig, others: NamedFolders = (), *, validation: bool = False) -> MaskSource:
-    """The source of the masks of a run; those of `val_masks` are not augmented.
+    """The source of the masks of a run, for training or validation; those of `val_masks` are not augmented.
 
-    Args:
-        config: settings of the masks.
-        others: folders of other settings, which are skipped.
-        validation: masks for validation.
-
-    Raises:
-        OnarError: the folder has no mask files, or they have no hole.
+    `others` are folders of other settings, which are skipped. Raises `OnarError` if there are no mask files, or no
+    holes.
     """
     if validation and isinstance(config, TrainConfig) and config.val_masks is not None:
         return MaskFolder(_find_checked_masks(config.val_masks, others), augment=False)
@@ -180,10 +155,7 @@ def read_holes(path: Path) -> Holes:
 def check_mask_files(paths: Sequence[Path] | PhotoPaths) -> None:
     """Check at most `MAX_CHECKED_MASKS` mask files, evenly spaced, and warn about doubtful ones on stderr.
 
-    Unreadable files are ignored here; they are reported when they are used.
-
-    Raises:
-        OnarError: no readable mask has a hole.
+    Unreadable files are reported when they are used. Raises `OnarError` if no readable mask has a hole.
     """
     without_hole: dict[Path, str] = {}
     grey: list[Path] = []

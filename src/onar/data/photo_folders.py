@@ -86,16 +86,9 @@ def find_photo_paths(
 ) -> PhotoPaths:
     """Find the photos of folders with their subfolders, of file lists, and single photos.
 
-    A file list is a text file with one path per line, relative to the list's folder. Results of trainings and folders
-    of other settings are skipped, with a line on stderr. Duplicates are removed.
-
-    Args:
-        data: folders, file lists and photos.
-        others: folders of other settings.
-        endings: file endings of photos.
-
-    Raises:
-        OnarError: there are no photos, or a list cannot be read.
+    A file list is a text file with one path per line, relative to the list's folder. Results of trainings and `others`,
+    folders of other settings, are skipped, with a line on stderr. Duplicates are removed. Raises `OnarError` if there
+    are no photos, or a list cannot be read.
     """
     found: list[tuple[Path, list[str]]] = []
     seen: set[str] = set()
@@ -191,14 +184,9 @@ def folders_beside(config: TrainConfig, setting: str = "") -> list[tuple[str, Pa
 
 
 def refuse_shared_folders(folders: NamedFolders, sources: Sequence[tuple[str, PhotoData | None]]) -> None:
-    """Refuse one folder for two settings: masks would be used as photos, or validation photos for training.
+    """Raise `UsageError` for one folder of two settings: masks would be photos, or validation photos used for training.
 
-    Args:
-        folders: the folders of all settings.
-        sources: settings of photos with their values; an image folder of `datasets` includes all of its subfolders.
-
-    Raises:
-        UsageError: two settings have the same folder, or a folder is inside an image folder.
+    `sources` are settings of photos with their values; an image folder of `datasets` includes all of its subfolders.
     """
     real = [(setting, Path(os.path.realpath(place))) for setting, place in folders]
     for number, (setting, place) in enumerate(real):

@@ -46,12 +46,7 @@ class Photos(Protocol):
 
 
 class ChosenPhotos:
-    """A subset of photos.
-
-    Args:
-        photos: all photos.
-        indices: indices of the subset, in this order.
-    """
+    """A subset of photos, in the order of the indices."""
 
     def __init__(self, photos: Photos, indices: NDArray[np.int64]) -> None:
         self._photos, self.indices = photos, indices
@@ -64,16 +59,10 @@ class ChosenPhotos:
 
 
 def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders = (), channels: int = 3) -> Photos:
-    """Find the photos of folders and file lists, or of a Hugging Face source.
+    """Find the photos of folders and file lists, or of a Hugging Face source, by default its first column of pictures.
 
-    Args:
-        data: as in `find_photo_paths`, or a source as in `onar.data.hub`.
-        column: the source's column of pictures; by default the first.
-        others: folders of other settings, which are skipped.
-        channels: number of channels; photos with other than 1 and 3 are arrays.
-
-    Raises:
-        OnarError: there are none.
+    `others`, folders of other settings, are skipped. Photos with other than 1 or 3 channels are arrays. Raises
+    `OnarError` if there are none.
     """
     if not isinstance(data, str):
         return find_photo_paths(data, others, READABLE.keys() if channels in (1, 3) else ARRAY_ENDINGS)
@@ -84,10 +73,7 @@ def open_photos(data: PhotoData, column: str | None = None, others: NamedFolders
 def hold_out(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
     """Split photos into a training set and a validation set, both in the given order.
 
-    Args:
-        photos: all photos.
-        share: share to hold out, in [0, 1).
-        seed: the split depends on the seed and the number of photos only.
+    `share`, in [0, 1), is held out; the split depends on the seed and the number of photos only.
 
     >>> training, held_out = hold_out(PhotoPaths([f"{at}.jpg" for at in range(10)]), 0.2, seed=0)
     >>> len(training), len(held_out)
@@ -120,18 +106,10 @@ def count_held_out(count: int, share: float) -> int:
 
 
 def first_readable(photos: Photos, index: int, read: Callable[[PhotoSource], T]) -> tuple[T, int, list[str]]:
-    """Read the first readable photo from `index` on, cyclically.
+    """Read the first readable photo from `index` on, cyclically; `read` raises `PhotoError` for others.
 
-    Args:
-        photos: all photos.
-        index: index of the first photo to try.
-        read: reads a photo, or raises `PhotoError`.
-
-    Returns:
-        The result of `read`, the index of the photo, and a line for each unreadable photo before it.
-
-    Raises:
-        OnarError: no photo can be read.
+    Returns the result, the index of the photo, and a line for each unreadable photo before it. Raises `OnarError` if no
+    photo can be read.
     """
     unreadable: list[str] = []
     for at in chain(range(index, len(photos)), range(index)):

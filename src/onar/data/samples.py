@@ -56,15 +56,7 @@ def in_unit_range(photo: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Crops:
-    """Base of training and validation crops.
-
-    Attributes:
-        height: rows of the crops, in pixels.
-        width: columns of the crops, in pixels.
-        masks: source of the holes.
-        seed: seed of crops and holes.
-        channels: 3 for RGB, 1 for grey; photos with others are arrays.
-    """
+    """Base of training and validation crops; photos with other than 3 channels (RGB) or 1 (grey) are arrays."""
 
     height: int
     width: int
@@ -81,19 +73,9 @@ class Crops:
         flip: bool = False,
         change: Change = UNCHANGED,
     ) -> Sample:
-        """The sample of a photo.
+        """The sample of a photo; raises `PhotoError`, or `OnarError` if the mask file cannot be read.
 
-        Args:
-            photo: the photo file.
-            index: index of the photo.
-            choose_box: height and width of the photo -> the crop to read.
-            rng: generator of the mask.
-            flip: mirror the crop.
-            change: its augmentation.
-
-        Raises:
-            PhotoError: the photo cannot be read.
-            OnarError: the mask file cannot be read.
+        `choose_box` maps height and width of the photo to the crop to read; `rng` is the generator of the mask.
         """
         hole: Holes | None = None
         with self._open(photo) as file:
@@ -134,11 +116,9 @@ class Crops:
 
 @dataclass(frozen=True)
 class RandomCrops(Crops):
-    """Random crops for training, with random mirroring, augmentation and holes.
+    """Random crops for training, with random mirroring and holes, and augmentation, on which these do not depend.
 
-    Attributes:
-        min_crop: minimum size of crops before resizing, as a share of the largest one that fits; above 0, at most 1.
-        augmentation: limits of the augmentation; crops and holes do not depend on it.
+    `min_crop`, above 0 and at most 1, is the minimum size before resizing, as a share of the largest crop that fits.
     """
 
     min_crop: float = 0.5
@@ -173,12 +153,7 @@ def _sample_of(photos: Photos, index: int, cut: Callable[[PhotoSource], Sample])
 
 
 class TrainingPhotos(Dataset[Sample]):
-    """Training samples by the keys of `EpochBatches`.
-
-    Args:
-        photos: photos by index, at least one.
-        crops: crops of the photos.
-    """
+    """Training samples by the keys of `EpochBatches`, from at least one photo."""
 
     def __init__(self, photos: Photos, crops: RandomCrops) -> None:
         self.photos, self.crops = photos, crops

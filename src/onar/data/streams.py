@@ -33,13 +33,7 @@ SampleBatch = dict[str, Any]
 
 @dataclass(frozen=True)
 class StreamedPhotos:
-    """A source that is read as a stream, without held-out photos.
-
-    Attributes:
-        data: the source, as in `onar.data.hub`.
-        column: its column of pictures; by default the first.
-        held_out: fingerprints of held-out photos.
-    """
+    """A source, as in `onar.data.hub`, that is read as a stream, without the photos of these fingerprints."""
 
     data: str
     column: str | None = None
@@ -52,8 +46,7 @@ class StreamedPhotos:
     def first(self, number: int) -> list[PhotoSource]:
         """The first photos, including held-out ones; fewer if the source is smaller.
 
-        Raises:
-            OnarError: the source cannot be read, or holds no photos.
+        Raises `OnarError` if the source cannot be read, or holds no photos.
         """
         with map_source_errors(self.data):
             photos = [photo_of(row, self.data, f"photo {at}") for at, row in enumerate(islice(self.rows(), number))]
@@ -101,32 +94,21 @@ class Place:
     used: int = 0
 
 
+@dataclass(eq=False)
 class _Parts(IterableDataset[Any]):
     """The infinite sequence of batches of each reading process; each batch has the `Place` of its end.
 
-    Args:
-        photos: the source.
-        rows: its rows for this training process.
-        crops: crops of the photos.
-        batch_size: photos per batch.
-        block: size of the shuffle buffer, in photos.
-        process: rank of this training process, and world size.
-        places: start of each reading process.
+    `rows` are those of this training process, of this rank and world size (`process`), `block` the photos of the
+    shuffle buffer, `places` the start of each reading process.
     """
 
-    def __init__(
-        self,
-        photos: StreamedPhotos,
-        rows: Any,
-        crops: RandomCrops,
-        batch_size: int,
-        block: int,
-        process: tuple[int, int],
-        places: list[Place],
-    ) -> None:
-        self.photos, self.rows, self.crops = photos, rows, crops
-        self.batch_size, self.block = batch_size, block
-        self.process, self.places = process, places
+    photos: StreamedPhotos
+    rows: Any
+    crops: RandomCrops
+    batch_size: int
+    block: int
+    process: tuple[int, int]
+    places: list[Place]
 
     def __iter__(self) -> Iterator[Any]:
         reader = get_worker_info()
@@ -143,8 +125,7 @@ class _Parts(IterableDataset[Any]):
     def _samples(self, place: Place, part: int, parts: int) -> Iterator[tuple[Place, Sample]]:
         """Samples from a place on, each with the place after it, over repeated passes.
 
-        Raises:
-            OnarError: the source cannot be read, or a whole pass has no readable photo.
+        Raises `OnarError` if the source cannot be read, or a whole pass has no readable photo.
         """
         unreadable: list[str] = []
         while True:
@@ -196,16 +177,9 @@ class StreamLoader:
     """Reads a stream in batches, the counterpart of `onar.data.batches.photo_loader`.
 
     Iterating yields the next batches of an infinite sequence, as many as the epoch has left according to `batches`.
-
-    Args:
-        photos: the source.
-        crops: crops of the photos.
-        batches: sizes of batches and epochs, rank and world size.
-        num_workers: maximum number of reading processes, limited by the number of shards; 0 reads in this process.
-        block: size of the shuffle buffer, in photos.
-        states: result of `state` in every process, to resume there. With another number of shards or processes, a
-            new pass begins instead, which is reported in a line.
-        pin_memory: allocate batches in page-locked memory.
+    There are at most `num_workers` reading processes, and as many as shards; 0 reads in this process. `block` is the
+    number of photos in the shuffle buffer. `states` is the result of `state` in every process, to resume there; with
+    another number of shards or processes, a new pass begins instead, which is reported in a line.
     """
 
     def __init__(
@@ -245,9 +219,9 @@ class StreamLoader:
     def state(self) -> dict[str, Any]:
         """The position of this process after the last batch that was taken, without prefetched ones.
 
-        Returns:
-            layout: number of training processes, reading processes of each, and shards; places: those at the start
-            of the current round, in which each reading process provides one batch; used: batches of this round.
+        `layout` is the number of training processes, of reading processes of each, and of shards; `places` are those at
+        the start of the current round, in which each reading process provides one batch; `used` is the batches of this
+        round.
         """
         return {"layout": self._layout, "places": self._round, "used": self._taken}
 

@@ -42,13 +42,9 @@ class ArrayFile:
         return int(self.pixels.shape[1])
 
     def read_crop(self, box: Corners, height: int, width: int) -> NDArray[np.float32]:
-        """The part inside `box`, resized to height×width with antialiasing.
+        """The part inside `box`, resized to height×width with antialiasing: float32 H×W×C in [0, 1].
 
-        Returns:
-            float32 H×W×C in [0, 1].
-
-        Raises:
-            PhotoError: it holds floats outside [0, 1].
+        Raises `PhotoError` if it holds floats outside [0, 1].
         """
         left, top, right, bottom = box
         with map_photo_errors(self.path):
@@ -63,8 +59,7 @@ class ArrayFile:
 def open_array(path: PhotoSource, channels: int) -> Iterator[ArrayFile]:
     """Open a photo with the given number of channels.
 
-    Raises:
-        PhotoError: the file is missing, damaged or too large, or has another number of channels or another type.
+    Raises `PhotoError` if the file is missing, damaged or too large, or has other channels or another type.
     """
     with map_photo_errors(path):
         pixels = _read(path)

@@ -57,10 +57,7 @@ def random_box(
 def box_with_hole(box: Corners, hole: NDArray[np.bool_], rng: np.random.Generator) -> Corners:
     """The crop itself when it contains a hole pixel, otherwise one of the same size round a random hole pixel.
 
-    Args:
-        box: the crop.
-        hole: bool H×W of the whole photo, with at least one hole pixel.
-        rng: source of the hole pixel.
+    `hole` is bool H×W of the whole photo, with at least one hole pixel.
 
     >>> hole = np.zeros((100, 100), bool)
     >>> hole[90, 90] = True

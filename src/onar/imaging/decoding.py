@@ -68,12 +68,7 @@ class Decoded:
 
 
 def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
-    """Whether a picture is a transparent layer with strokes of any colour, not a black-and-white mask.
-
-    Args:
-        colours: H×W or H×W×3.
-        alpha: H×W, 0 = transparent.
-    """
+    """Whether a picture, H×W or H×W×3, is a transparent layer with strokes of any colour, not a mask."""
     seen = as_8_bits(alpha) >= THRESHOLD
     if seen.all() or not seen.any():
         return False
@@ -89,16 +84,13 @@ def _is_painted(colours: NDArray[np.uint8], alpha: Pixels) -> bool:
 
 
 def decode(file: BinaryIO, image: Image.Image, deep: DeepTiff | None = None, turn: Transpose | None = None) -> Decoded:
-    """Decode a picture file.
+    """Decode a picture file; raises errors of any type for a damaged one, see `map_photo_errors`.
 
     Args:
         file: open for reading; 16-bit PNGs are read from it again.
         image: opened by Pillow.
         deep: pixels that Pillow cannot read.
         turn: transposition that makes it upright.
-
-    Raises:
-        Exception: of any type, for a damaged file; see `map_photo_errors`.
     """
     profile = image.info.get("icc_profile") or b""
     if deep is not None:
@@ -199,17 +191,10 @@ def _decode_png(file: BinaryIO, image: Image.Image, facts: PngFacts, turn: Trans
 
 
 def _read_16_bits(file: BinaryIO, turn: Transpose | None, expected: NDArray[np.uint8]) -> NDArray[np.uint16] | None:
-    """Read an upright PNG in 16 bits with OpenCV.
+    """Read an upright PNG, found undamaged before, in 16 bits with OpenCV; None if that reads something else.
 
-    Whether OpenCV applies the orientation depends on its version, so the result is compared with Pillow's.
-
-    Args:
-        file: already found undamaged.
-        turn: what sets it upright.
-        expected: H×W×C, the upright photo in 8 bits; grey, grey and alpha, RGB, or RGB and alpha.
-
-    Returns:
-        H×W×C, or None when OpenCV cannot read the file or reads something else.
+    Whether OpenCV applies the orientation depends on its version, so the result, H×W×C, is compared with `expected`,
+    the upright photo in 8 bits: grey, grey and alpha, RGB, or RGB and alpha.
     """
     file.seek(0)
     read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)

@@ -15,13 +15,10 @@ _ROWS = 64
 
 
 def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
-    """Whether a photo is black and white: it has valid pixels, and all of them are grey.
+    """Whether a photo is black and white: it has valid pixels, and all are grey. Tones such as sepia are colours.
 
-    Tones such as sepia are colours.
-
-    Args:
-        pixels: uint8 or uint16, H×W×3. In 16 bits, levels are relative to the used bits.
-        counts: bool H×W, False for pixels to ignore: holes, and transparent ones.
+    Pixels are uint8 or uint16, H×W×3, in 16 bits relative to the used bits. `counts`, bool H×W, is False for pixels to
+    ignore: holes, and transparent ones.
 
     >>> is_grey(np.full((4, 4, 3), 90, np.uint8), np.ones((4, 4), bool))
     True

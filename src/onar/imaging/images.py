@@ -135,24 +135,14 @@ class PhotoFile:
         return self.opened.image
 
     def read(self) -> Image.Image:
-        """Decode the whole photo as an upright RGB picture.
-
-        Raises:
-            PhotoError: the file is damaged.
-        """
+        """Decode the whole photo as an upright RGB picture; raises `PhotoError` if the file is damaged."""
         with map_photo_errors(self.opened.path):
             return self.opened.decode(self.turn).rgb
 
     def read_crop(self, box: Corners, height: int, width: int) -> EightBits:
-        """Decode the part of the upright photo inside `box`, resized to height×width with antialiasing.
+        """The part of the upright photo inside `box`, uint8 H×W×3, resized to height×width with antialiasing.
 
-        A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size.
-
-        Returns:
-            uint8 H×W×3.
-
-        Raises:
-            PhotoError: the file is damaged.
+        A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size. Raises as `read`.
         """
         left, top, right, bottom = box
         excess = min((right - left) / width, (bottom - top) / height)
@@ -166,11 +156,7 @@ class PhotoFile:
 
 @contextmanager
 def open_photo(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> Iterator[PhotoFile]:
-    """Open a photo, reading only as far as needed to know its size.
-
-    Raises:
-        PhotoError: the file is missing, empty, damaged, larger than `pixel_limit` pixels, or not a picture.
-    """
+    """Open a photo, reading only as far as needed to know its size; raises as `open_picture`."""
     with open_picture(path, pixel_limit) as opened:
         with map_photo_errors(path):
             if opened.image.format not in ("JPEG", "MPO"):
@@ -192,8 +178,7 @@ def open_picture(
         formats: allowed formats, by their Pillow names.
 
     Raises:
-        PhotoTooLargeError: it has too many pixels.
-        PhotoError: it is missing, empty, damaged, or not a picture.
+        PhotoError: it is missing, empty, damaged, or not a picture; `PhotoTooLargeError` if it has too many pixels.
     """
     with map_photo_errors(path):
         file = path.open("rb")
@@ -265,23 +250,16 @@ def _register_heif() -> None:
 
 
 def read_photo(path: Path) -> Image.Image:
-    """Decode a photo as an upright RGB picture.
-
-    Raises:
-        PhotoError: as `open_photo` and `PhotoFile.read`.
-    """
+    """Decode a photo as an upright RGB picture; raises `PhotoError`."""
     with open_photo(path) as photo:
         return photo.read()
 
 
 def read_mask(path: PhotoSource, pixel_limit: int = PIXEL_LIMIT) -> EightBits:
-    """Read a mask file as uint8 H×W, upright; `onar.masks.holes.holes_from_mask` thresholds it.
+    """Read a mask file as uint8 H×W, upright; `masks.holes.holes_from_mask` thresholds it. Raises as `open_picture`.
 
     The mask is the brightness; transparent pixels are black, because picture editors leave any colour under them. For
     strokes of any colour on a transparent layer, it is their opacity.
-
-    Raises:
-        PhotoError: as `open_photo`.
     """
     with open_photo(path, pixel_limit) as photo, map_photo_errors(path):
         return photo.opened.decode(photo.turn).mask
@@ -301,12 +279,7 @@ def mask_of_picture(picture: Image.Image) -> EightBits:
 
 @contextmanager
 def map_photo_errors(path: PhotoSource) -> Iterator[None]:
-    """Map all errors of decoders to `PhotoError` with one line, and suppress Pillow's warnings.
-
-    Raises:
-        PhotoError: the file cannot be read; `PhotoTooLargeError` and `NotAPhotoError` say why.
-        OutOfMemoryError: memory ran out.
-    """
+    """Map all errors of decoders to `PhotoError` or `OutOfMemoryError` of one line, and suppress Pillow's warnings."""
     try:
         with quiet_pillow():
             yield

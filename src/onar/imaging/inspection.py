@@ -12,13 +12,7 @@ from onar.imaging.losses import Loss
 
 @dataclass(frozen=True)
 class Inspected:
-    """A file that is safe to decode.
-
-    Attributes:
-        file: open for reading; a copy in memory if it was repaired.
-        losses: data that the repair drops.
-        markers: of a JPEG file; None for others.
-    """
+    """A file that is safe to decode, in memory if it was repaired; data that the repair drops; and a JPEG's markers."""
 
     file: BinaryIO
     losses: tuple[Loss, ...] = ()
@@ -34,11 +28,7 @@ class Inspected:
 
 
 def inspect(file: BinaryIO, start: bytes) -> Inspected:
-    """Inspect a file other than TIFF, given its first bytes, 12 or more.
-
-    Raises:
-        OnarError: decoding would take far more time or memory than its pixels.
-    """
+    """Inspect a file other than TIFF by its first 12 bytes; raises `OnarError` if decoding would cost too much."""
     if jpeg.is_jpeg(start):
         file.seek(0)
         return Inspected(file, markers=jpeg.check_before_decoding(file.read()))

@@ -57,10 +57,7 @@ def white_of(values: NDArray[Any]) -> float:
     """Infer the white level of a picture whose black is 0, by the type of its values and the brightest one.
 
     For integers of up to 16 bits it is the maximum of the type. Larger integers often hold 16 bits, and floats 1, 255
-    or 65535.
-
-    Raises:
-        NoWhiteError: a float is too large, or an integer is negative.
+    or 65535. Raises `NoWhiteError` if a float is too large, or an integer negative.
 
     >>> white_of(np.array([0.0, 0.9]))
     1.0
@@ -78,10 +75,7 @@ def white_of(values: NDArray[Any]) -> float:
 
 
 def integers_as_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert integers of any type to uint8; 8-bit values in wider types are kept.
-
-    Raises:
-        NoWhiteError: there are negative values.
+    """Convert integers of any type to uint8; 8-bit values in wider types are kept. Negative ones raise `NoWhiteError`.
 
     >>> integers_as_8_bits(np.array([0, 200], np.int64))
     array([  0, 200], dtype=uint8)

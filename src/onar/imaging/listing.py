@@ -22,13 +22,9 @@ MASK_NAME, MASK_SHEET = "mask_{:04}.png", "sheet.png"
 _MAX_KINDS = 5
 
 
-def _keep_all(_folder: str) -> bool:
-    return False
-
-
-def find_photos(folder: Path, what: str = "photos", skip: Callable[[str], bool] = _keep_all) -> list[Path]:
+def find_photos(folder: Path, what: str = "photos") -> list[Path]:
     """Paths of the photos in a folder and its subfolders; see `list_photos`."""
-    return [Path(photo) for photo in list_photos(folder, what, skip)]
+    return [Path(photo) for photo in list_photos(folder, what)]
 
 
 def find_masks(folder: Path) -> list[Path]:
@@ -44,24 +40,15 @@ def is_mask_sheet(file: Path) -> bool:
 def list_photos(
     folder: Path,
     what: str = "photos",
-    skip: Callable[[str], bool] = _keep_all,
+    skip: Callable[[str], bool] = lambda _folder: False,
     endings: Collection[str] = READABLE.keys(),
 ) -> list[str]:
     """Find the photos in a folder and its subfolders, sorted; hidden files and folders are skipped.
 
-    Other files are counted in one line on stderr.
+    Links to folders are followed, each folder once. Other files are counted in one line on stderr. Strings, because
+    200,000 `Path`s take longer to create than the files to find. `what` names the files in messages.
 
-    Args:
-        folder: the folder; links to folders are followed, each folder once.
-        what: name of the files in error messages.
-        skip: whether to skip a subfolder.
-        endings: file endings to look for.
-
-    Returns:
-        Strings, because 200,000 `Path`s take longer to create than the files to find.
-
-    Raises:
-        OnarError: there is no such folder, or no file in it has one of the endings.
+    Raises `OnarError` if there is no such folder, or no file in it has one of the endings.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -77,13 +64,7 @@ def list_photos(
 
 
 def warn_skipped_files(files: Iterable[str], where: object, endings: Collection[str] = READABLE.keys()) -> None:
-    """Count files with other endings in one line on stderr, if there are any.
-
-    Args:
-        files: names of all files.
-        where: the folder or pattern that was searched.
-        endings: the endings of pictures.
-    """
+    """Count the files with other endings in one line on stderr, if there are any; `where` was searched."""
     others = [file for file in files if ending_of(file) not in endings]
     if others:
         warn(f"Skipped in {printable(where)}: {len(others)} of other kinds ({_count_kinds(others)})")
@@ -125,7 +106,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
     return root, os.path.join(*parts)
 
 
-def files_in(folder: Path, skip: Callable[[str], bool] = _keep_all) -> list[str]:
+def files_in(folder: Path, skip: Callable[[str], bool] = lambda _folder: False) -> list[str]:
     """Paths of all files under a folder except hidden ones and subfolders to skip; cycles of links end."""
     files: list[str] = []
     seen: set[tuple[int, int]] = set()

@@ -36,11 +36,7 @@ LOSSES = {
 
 
 class Loss(str):
-    """A loss; as a string, its message in English.
-
-    Attributes:
-        key: a key of `LOSSES`.
-        values: values of the placeholders in its message.
+    """A loss by its key in `LOSSES`, and the values in its message; as a string, the message in English.
 
     >>> Loss("no_bits", kind="JPEG")
     'JPEG holds 8 bits per channel only'

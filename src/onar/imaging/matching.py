@@ -47,8 +47,7 @@ def match_folder(places: Mapping[Path, Path], folder: Path, setting: str = "mask
         setting: name of the setting of that folder, for messages.
 
     Raises:
-        UsageError: the folder holds the photos themselves, and no masks.
-        OnarError: no photo has a mask, or all matches are ambiguous.
+        OnarError: no photo has a mask, or all matches are ambiguous; `UsageError` if the folder is that of the photos.
     """
     masks = find_masks(folder)
     by_key: dict[_Key, list[Path]] = defaultdict(list)

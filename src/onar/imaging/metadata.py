@@ -1,17 +1,18 @@
-"""Metadata of a photo file, as stored: text is kept as bytes, because its encoding is unknown."""
+"""Read the metadata of a photo file, and write those that Pillow does not."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from onar.imaging.formats import exif as exif_block
 from onar.imaging.formats import heif, microscopy, resolution
 from onar.imaging.formats.jpeg import appended
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import read_facts
 from onar.imaging.formats.tiff import is_scaled
 from onar.imaging.formats.xmp import upright
@@ -28,56 +29,8 @@ _KNOWN_APP2 = (b"ICC_PROFILE\0", b"MPF\0")
 _PHOTOSHOP_PATHS = {*range(2000, 2998), 2999}
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """Metadata of a photo file; missing entries are empty.
-
-    Attributes:
-        exif: EXIF block from its byte order on, for the upright photo.
-        icc_profile: colour profile of the pixels.
-        dpi: horizontal and vertical pixels per inch.
-        aspect: horizontal and vertical pixels per unknown unit.
-        xmp: XMP packet.
-        iptc: IPTC record.
-        comment: comment of a JPEG or GIF.
-        text: complete text chunks of a PNG.
-        colour: complete chunks of a PNG that define the colour space.
-        is_srgb: those chunks are redundant.
-    """
-
-    exif: bytes = b""
-    icc_profile: bytes = b""
-    dpi: tuple[float, float] | None = None
-    aspect: tuple[float, float] | None = None
-    xmp: bytes = b""
-    iptc: bytes = b""
-    comment: bytes = b""
-    text: bytes = b""
-    colour: bytes = b""
-    is_srgb: bool = True
-
-    def without(self, name: str) -> Metadata:
-        """A copy in which one field of bytes is empty.
-
-        >>> Metadata(comment=b"a", xmp=b"b").without("comment").comment
-        b''
-        """
-        emptied: dict[str, Any] = {name: b""}
-        return replace(self, **emptied)
-
-
 def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) -> tuple[Metadata, list[Loss]]:
-    """Read the metadata of a decoded file.
-
-    Args:
-        opened: the file.
-        width: columns of the upright photo.
-        height: rows of the upright photo.
-        profile: colour profile of the decoded pixels.
-
-    Returns:
-        The metadata, and what of it cannot be kept.
-    """
+    """The metadata of a decoded file for the upright photo with this colour profile, and what of it cannot be kept."""
     info = opened.image.info
     exif, losses = _upright_exif(opened, width, height)
     dpi, aspect = resolution.of_picture(opened.image, exif)
@@ -105,9 +58,10 @@ def read_metadata(opened: OpenPicture, width: int, height: int, profile: bytes) 
         losses += [Loss("fewer_bits")] if in_boxes.is_deep else []
         losses += [Loss("second_picture")] if in_boxes.holds_others else []
     elif opened.image.format in ("JPEG", "MPO"):
-        metadata = replace(metadata, iptc=_iptc(opened.image))
+        metadata = replace(metadata, iptc=bytes(info.get("photoshop", {}).get(_PHOTOSHOP_IPTC, b"")))
         losses += _left_segments(opened.image)
-        losses += _appended(opened) if opened.count == 1 else []
+        if opened.count == 1 and (count := appended(opened.file)):  # such as a phone's video of the original photo
+            losses.append(Loss("appended", count=count))
     return replace(metadata, xmp=upright(metadata.xmp)), losses
 
 
@@ -130,16 +84,8 @@ def _with_tiffs(metadata: Metadata, page: TiffPage, values: dict[int, exif_block
     blobs = {tag: values[tag].content for tag in (exif_block.XMP, exif_block.IPTC) if tag in values}
     dpi, aspect = resolution.of_tiff(page, values)
     return replace(
-        metadata,
-        dpi=dpi,
-        aspect=aspect,
-        xmp=blobs.get(exif_block.XMP, b""),
-        iptc=blobs.get(exif_block.IPTC, b""),
+        metadata, dpi=dpi, aspect=aspect, xmp=blobs.get(exif_block.XMP, b""), iptc=blobs.get(exif_block.IPTC, b"")
     )
-
-
-def _iptc(image: Image.Image) -> bytes:
-    return bytes(image.info.get("photoshop", {}).get(_PHOTOSHOP_IPTC, b""))
 
 
 def _left_segments(image: Image.Image) -> list[Loss]:
@@ -155,13 +101,6 @@ def _left_segments(image: Image.Image) -> list[Loss]:
     if _PHOTOSHOP_PATHS & image.info.get("photoshop", {}).keys():
         names.add("Photoshop path")
     return [Loss("segments", names=", ".join(sorted(names)))] if names else []
-
-
-def _appended(opened: OpenPicture) -> list[Loss]:
-    """Data after the picture in a JPEG file, such as the video of a phone, which shows the original photo."""
-    opened.file.seek(0)
-    count = appended(opened.file.read())
-    return [Loss("appended", count=count)] if count else []
 
 
 def _left_in_tiff(page: TiffPage, values: dict[int, exif_block.Value]) -> list[Loss]:
@@ -185,9 +124,6 @@ def _photoshop_numbers(resources: bytes) -> Iterator[int]:
         at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name, padded to even length with its length byte
         size = int.from_bytes(resources[at : at + 4])
         at += 4 + size + size % 2
-
-
-# ---------------------------------------------------------------- for JPEG
 
 
 def jpeg_segments(metadata: Metadata) -> bytes:

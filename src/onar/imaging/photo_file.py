@@ -17,15 +17,15 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import UsageError
-from onar.imaging.decoding import Decoded
 from onar.imaging.formats.endings import MAX_SIDE
 from onar.imaging.formats.jpeg import set_aspect
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.formats.tiff import lost_by_pillow, write_tiff
 from onar.imaging.images import PIXEL_LIMIT, OpenPicture, PhotoBytes, PhotoError, map_photo_errors, open_picture
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
-from onar.imaging.metadata import Metadata, jpeg_segments, read_metadata
+from onar.imaging.metadata import jpeg_segments, read_metadata
 from onar.imaging.orientation import find_turn
 from onar.imaging.writing import replacing_picture
 
@@ -84,16 +84,7 @@ class Photo:
 
 
 def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> Photo:
-    """Read a photo with its metadata; the first picture of a file with several.
-
-    Args:
-        path: a file in one of the formats `READABLE`, on disk or in memory.
-        pixel_limit: maximum number of pixels, checked before decoding.
-
-    Raises:
-        PhotoTooLargeError: the photo has too many pixels.
-        PhotoError: the file is missing, empty, damaged, or not a picture.
-    """
+    """Read a photo with its metadata; the first picture of a file with several. Raises as `open_picture`."""
     with open_picture(path, pixel_limit) as opened, map_photo_errors(path):
         image = opened.image
         stored_size = image.size
@@ -102,6 +93,9 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
         decoded = opened.decode(turn)
         height, width = decoded.pixels.shape[:2]
         metadata, losses = read_metadata(opened, width, height, decoded.icc_profile)
+        if opened.page is not None and opened.deep is None:
+            channels = (1 if decoded.pixels.ndim == 2 else 3) + (decoded.alpha is not None)
+            losses = lost_by_pillow(opened.page, channels) + losses
         return Photo(
             kind=image.format or "",
             pixels=decoded.pixels,
@@ -110,20 +104,8 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
             jpeg=_jpeg_options(image),
             stored_size=stored_size,
             count=opened.count,
-            losses=(
-                *opened.losses,
-                *_other_pictures(opened),
-                *decoded.losses,
-                *_lost_by_pillow(opened, decoded),
-                *losses,
-            ),
+            losses=(*opened.losses, *_other_pictures(opened), *decoded.losses, *losses),
         )
-
-
-def _lost_by_pillow(opened: OpenPicture, decoded: Decoded) -> list[Loss]:
-    if opened.page is None or opened.deep is not None:
-        return []
-    return lost_by_pillow(opened.page, (1 if decoded.pixels.ndim == 2 else 3) + (decoded.alpha is not None))
 
 
 def count_pictures(path: Path) -> int:
@@ -157,42 +139,24 @@ def _jpeg_options(image: Image.Image) -> dict[str, Any]:
 
 
 def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> list[Loss]:
-    """Write a photo atomically, in the format of the file's ending; see `write_photo`.
-
-    Raises:
-        AppearedError: the file exists, and `overwrite` is False.
-        OnarError: the ending is none of `FORMATS`, or the file cannot be written.
-    """
+    """Write a photo atomically, in the format of the file's ending; see `write_photo`. Raises as `write_image`."""
     with replacing_picture(path, overwrite=overwrite) as (temporary, kind), temporary.open("wb+") as file:
         return write_photo(file, kind, photo)
 
 
 def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
-    """Write a photo into an open file.
+    """Write a photo into a seekable file open for reading and writing; returns data that the format does not support.
 
     PNG, TIFF, BMP and WebP are lossless; PNG and TIFF also hold 16 bits. JPEG is lossy: it uses the tables of the
-    photo's own JPEG file, or else quality 95 without subsampling.
-
-    Args:
-        file: open for reading and writing, and seekable.
-        kind: a value of `FORMATS`.
-        photo: the photo.
-
-    Returns:
-        Data that the format does not support.
-
-    Raises:
-        UsageError: the photo is too large for the format.
+    photo's own JPEG file, or else quality 95 without subsampling. Raises as `check_fits`.
     """
     check_fits(photo, kind)
     losses, photo = format_losses(photo, kind), _reduced(photo, kind)
     pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
-    held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
-    if kind == "PNG":
-        write_png(file, pixels, **held)
-    elif kind == "TIFF":
-        write_tiff(file, pixels, **held)
+    if kind in _DEEP:
+        (write_png if kind == "PNG" else write_tiff)(file, pixels, photo.metadata)
     else:
+        held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
         Image.fromarray(pixels).save(file, kind, **{**held, **_options(kind, photo)})
     if kind == "JPEG" and photo.metadata.aspect:
         set_aspect(file, photo.metadata.aspect)

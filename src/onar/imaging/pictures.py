@@ -31,13 +31,7 @@ _MAX_JPEG_BYTES = {"exif": 65_533, "xmp": 65_504}
 
 
 class CarryingPicture(Image.Image):
-    """A picture whose `save` writes its metadata, which Pillow's own drops.
-
-    Args:
-        picture: the pixels.
-        info: metadata, as in `info` of Pillow.
-        texts: texts of a PNG.
-    """
+    """A picture whose `save` writes its metadata, which Pillow's own drops: `info`, and the texts of a PNG."""
 
     _texts: Mapping[str, str] = MappingProxyType({})
     """Lost by pickling, as everything except the pixels and `info`."""
@@ -87,10 +81,9 @@ def set_upright(picture: Image.Image) -> Image.Image:
 
 
 def split_alpha(picture: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Split a picture of mode RGB, RGBA, L or LA into uint8 arrays.
+    """Split a picture of mode RGB, RGBA, L or LA into colours, H×W×3 or H×W, and alpha, H×W or None; both uint8.
 
-    Returns:
-        Colours H×W×3 or H×W, and alpha H×W, or None. For a picture with a transparent colour, alpha is 0 or 255.
+    For a picture with a transparent colour, alpha is 0 or 255.
 
     >>> colours, alpha = split_alpha(Image.new("RGBA", (4, 3)))
     >>> colours.shape, alpha.shape
@@ -117,12 +110,7 @@ def join_alpha(colours: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, sour
 
 
 def carry(picture: Image.Image, source: Image.Image) -> CarryingPicture:
-    """Copy the metadata of a source picture to its result, with EXIF and XMP for the upright one.
-
-    Args:
-        picture: the upright result.
-        source: the picture that it was made from.
-    """
+    """Copy the metadata of a source to the upright result made from it, with EXIF and XMP for the upright one."""
     info = {name: value for name, value in source.info.items() if name not in (*_TWICE, "exif", "dpi")}
     if xmp := source.info.get("xmp") or source.info.get(_XMP_IN_PNG):
         info["xmp"] = upright(xmp.encode() if isinstance(xmp, str) else bytes(xmp))

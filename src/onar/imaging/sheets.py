@@ -14,13 +14,7 @@ Picture = NDArray[np.uint8]
 
 
 def picture_grid(rows: Sequence[Sequence[Picture]]) -> Picture:
-    """Arrange pictures in rows on white, each at the top left of its cell, with cells of the largest size.
-
-    Args:
-        rows: at least one row of pictures, uint8 H×W×3.
-
-    Returns:
-        uint8 H×W×3.
+    """Arrange rows of pictures, uint8 H×W×3, on white, each at the top left of a cell, with cells of the largest size.
 
     >>> picture_grid([[np.zeros((10, 20, 3), np.uint8)] * 3]).shape
     (18, 76, 3)

@@ -15,21 +15,13 @@ from onar.errors import OnarError, printable
 from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.system.files import replacing
 
-_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True},
-}
+_WRITE_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8], *, overwrite: bool = True) -> None:
-    """Write an array atomically, in the format of the file's ending.
+    """Write uint8 H×W (grey) or H×W×3 (RGB) atomically, in the format of the file's ending; its folder is created.
 
-    The folder is created. JPEG is written at quality 95 without chroma subsampling, WebP lossless.
-
-    Args:
-        path: the file.
-        pixels: uint8, H×W (grey) or H×W×3 (RGB).
-        overwrite: replace an existing file.
+    JPEG is written at quality 95 without chroma subsampling, WebP lossless.
 
     Raises:
         AppearedError: the file exists, and `overwrite` is False.

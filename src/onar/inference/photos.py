@@ -21,12 +21,9 @@ from onar.masks.holes import Holes
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How holes are read from a mask.
+    """How holes are read from a mask: whether black is the hole, and by how many pixels holes are widened.
 
-    Attributes:
-        invert: black is the hole.
-        dilate: pixels by which holes are widened.
-        prefix: of option names in messages: "--" on the command line, nothing in the API.
+    `prefix` is that of option names in messages: "--" on the command line, nothing in the API.
     """
 
     invert: bool = False
@@ -36,12 +33,7 @@ class MaskOptions:
 
 @dataclass(frozen=True)
 class MaskHoles:
-    """The holes of a mask.
-
-    Attributes:
-        hole: bool H×W, what is to be filled.
-        doubts: warnings about the mask, one line each.
-    """
+    """The holes of a mask, bool H×W, and doubts about it, one line each."""
 
     hole: Holes
     doubts: tuple[str, ...]
@@ -49,13 +41,9 @@ class MaskHoles:
 
 @dataclass(frozen=True)
 class MaskedPhoto:
-    """A photo with its holes, and the format of the result.
+    """A photo with its holes, bool H×W, doubts about them, and the format of the result, as Pillow names it.
 
-    Attributes:
-        photo: as read; opaque where its own transparency was the mask.
-        hole: bool H×W, what is to be filled.
-        kind: format of the result, as Pillow names it.
-        doubts: warnings about the mask, one line each.
+    The photo is opaque where its own transparency was the mask.
     """
 
     photo: Photo
@@ -76,24 +64,14 @@ class MaskedPhoto:
         return [*self.photo.losses, *self.doubts, *format_losses(self.photo, self.kind)]
 
     def fill(self, inpaint: Callable[[Pixels, Holes], Pixels]) -> Photo:
-        """Fill the holes; see `fill_visible` for transparent photos and for 16 bits.
-
-        Args:
-            inpaint: (pixels, holes) -> the pixels with their holes filled.
-        """
+        """Fill the holes by a function of pixels and holes; see `fill_visible` for transparency and 16 bits."""
         return replace(self.photo, pixels=fill_visible(self.photo.pixels, self.photo.alpha, self.hole, inpaint))
 
 
 def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, int] | None = None) -> MaskHoles:
-    """The holes of a mask, with doubts about it.
+    """The holes of a uint8 H×W mask, with doubts about it; resized to a height and width if given.
 
-    Args:
-        mask: uint8 H×W, as `images.read_mask` returns it.
-        options: how to read it.
-        size: height and width to resize the holes to; None keeps the mask's.
-
-    Raises:
-        SizesDifferError: `size` has other proportions than the mask.
+    Raises `SizesDifferError` if `size` has other proportions than the mask.
 
     >>> mask = np.pad(np.full((4, 4), 255, np.uint8), 10)
     >>> int(read_holes(mask, MaskOptions(dilate=1)).hole.sum())
@@ -107,32 +85,13 @@ def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, i
 
 
 def mask_photo(photo: Photo, holes: MaskHoles, kind: str, mask_name: str = "the mask") -> MaskedPhoto:
-    """Join a photo and the holes of its mask.
-
-    Args:
-        photo: as read.
-        holes: from `read_holes`.
-        kind: format of the result, as Pillow names it.
-        mask_name: of the mask, in messages.
-
-    Raises:
-        SizesDifferError: photo and holes differ in size.
-    """
+    """Join a photo and the holes of its mask; raises `SizesDifferError` with the mask's name if they do not fit."""
     check_size(holes.hole, photo, mask_name)
     return MaskedPhoto(photo, holes.hole, kind, holes.doubts)
 
 
 def mask_erased_photo(photo: Photo, kind: str, options: MaskOptions) -> MaskedPhoto:
-    """A photo whose mask is its own transparency, and which becomes opaque.
-
-    Args:
-        photo: as read.
-        kind: format of the result, as Pillow names it.
-        options: how to read the mask.
-
-    Raises:
-        UsageError: the photo has no transparency.
-    """
+    """A photo whose mask is its own transparency, and which becomes opaque; raises `UsageError` if it has none."""
     if photo.alpha is None:
         raise UsageError(f"nothing is transparent in the photo, so {options.prefix}mask {ALPHA} finds no hole")
     holes = read_holes(mask_of_alpha(photo.alpha), options)

@@ -51,7 +51,14 @@ def random_mask(
         UsageError: An argument is out of its range, or the mask type is unknown.
     """
     draw = shape_of(mask_type)
-    _check_arguments(height, width, max_masks, max_size_ratio, max_thickness, hole_ratio)
+    if height < 1 or width < 1:
+        raise UsageError(f"a mask needs a height and a width of at least 1, not {height} x {width}")
+    if max_masks < 1 or max_thickness < 1:
+        raise UsageError(f"max_masks and max_thickness must be at least 1, not {max_masks} and {max_thickness}")
+    if not 0 < max_size_ratio <= 1:
+        raise UsageError(f"max_size_ratio must be above 0 and at most 1, not {max_size_ratio}")
+    if hole_ratio is not None and not 0 < hole_ratio[0] <= hole_ratio[1] < 1:
+        raise UsageError(f"hole_ratio takes two shares, 0 < low <= high < 1, not {hole_ratio}")
     rng = np.random.default_rng() if rng is None else rng
     canvas = np.zeros((height, width), np.uint8)
     thickness = max(1.0, max_thickness * min(height, width) / REFERENCE_SIZE)
@@ -77,21 +84,3 @@ def _cover(
     while covered < close * target:
         draw(canvas, rng, limits._replace(area=target - covered))
         covered = cv2.countNonZero(canvas)
-
-
-def _check_arguments(
-    height: int,
-    width: int,
-    max_masks: int,
-    max_size_ratio: float,
-    max_thickness: float,
-    hole_ratio: tuple[float, float] | None,
-) -> None:
-    if height < 1 or width < 1:
-        raise UsageError(f"a mask needs a height and a width of at least 1, not {height} x {width}")
-    if max_masks < 1 or max_thickness < 1:
-        raise UsageError(f"max_masks and max_thickness must be at least 1, not {max_masks} and {max_thickness}")
-    if not 0 < max_size_ratio <= 1:
-        raise UsageError(f"max_size_ratio must be above 0 and at most 1, not {max_size_ratio}")
-    if hole_ratio is not None and not 0 < hole_ratio[0] <= hole_ratio[1] < 1:
-        raise UsageError(f"hole_ratio takes two shares, 0 < low <= high < 1, not {hole_ratio}")

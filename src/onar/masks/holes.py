@@ -139,13 +139,10 @@ def composite(photo: TensorOrArray, completed: TensorOrArray, known: TensorOrArr
 
 
 def holes_from_mask(mask: NDArray[Any]) -> Holes:
-    """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole.
+    """Turn a uint8 or bool H×W mask (white or True = hole) into bool H×W, True = hole; raises `UsageError` for others.
 
     >>> holes_from_mask(np.array([[0, 127, 128, 255]], np.uint8))
     array([[False, False,  True,  True]])
-
-    Raises:
-        UsageError: The mask is anything else.
     """
     if mask.ndim != 2 or mask.size == 0 or mask.dtype not in (np.uint8, np.bool_):
         raise UsageError(f"a mask is a uint8 or bool array of height x width, not {mask.dtype} of shape {mask.shape}")

@@ -1,7 +1,6 @@
-"""The shapes that holes are made of.
+"""The shapes that holes are made of: `draw_NAME` of a mask type draws one, of at least one pixel.
 
-The function `draw_NAME` of a mask type draws one shape, of at least one pixel, into a uint8 H×W canvas, white (255) =
-hole; `onar.masks.generation` combines shapes to a mask.
+The canvas is uint8 H×W, white (255) = hole; `onar.masks.generation` combines shapes to a mask.
 """
 
 from __future__ import annotations

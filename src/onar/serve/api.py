@@ -21,6 +21,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from onar.errors import UsageError
 from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
@@ -31,9 +32,8 @@ from onar.serve.http.lingering import Lingering
 from onar.serve.http.monitoring import Metrics, Monitoring
 from onar.serve.http.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
 from onar.serve.http.problems import HANDLERS, Problem, documented
-from onar.serve.http.queries import refuse_unread_query
 from onar.serve.http.turns import run_while_there
-from onar.serve.http.uploads import read_upload, upload_schema
+from onar.serve.http.uploads import read_upload, shorten, upload_schema
 from onar.serve.masks.routes import mask_routes
 from onar.serve.trainings.routes import training_routes
 from onar.serve.weights import WeightsShelf
@@ -58,14 +58,7 @@ class Health(BaseModel):
 
 
 def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: ASGIApp | None = None) -> ASGIApp:
-    """The whole server as an ASGI application, with access control and limits.
-
-    Args:
-        shelf: the weights to choose from.
-        worker: runs the work.
-        config: limits, keys, host names and path.
-        page: answers all paths outside the API.
-    """
+    """The whole server as an ASGI application, with access control and limits; `page` answers paths outside the API."""
     max_bytes = int(config.max_body_megabytes * 1_000_000)
     kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
     metrics = Metrics(worker, lambda: kept.total_bytes)
@@ -92,7 +85,7 @@ def _create_api(
         swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
         redirect_slashes=False,  # they would need the public address of a proxy
         exception_handlers=HANDLERS,
-        dependencies=[Depends(refuse_unread_query)],
+        dependencies=[Depends(_refuse_unread_query)],
         responses={422: {"model": Problem, "description": "bad_request"}},
     )
     metrics.show(app)
@@ -128,3 +121,10 @@ def _create_api(
         return Response(answer.content, media_type=answer.media_type, headers=answer.headers)
 
     return app
+
+
+def _refuse_unread_query(request: Request) -> None:
+    """Raise `UsageError` for query parameters of a route without any: a misplaced option would have no effect."""
+    if request.query_params and not request.scope["route"].dependant.query_params:
+        name = next(iter(request.query_params))
+        raise UsageError(f"{shorten(name)}: this endpoint has no query parameters; options are fields of the body")

@@ -35,13 +35,7 @@ _NO_MEMORY = "there is not enough memory for this: mark less, or send a smaller 
 
 @dataclass(frozen=True)
 class Task:
-    """Work for the child.
-
-    Attributes:
-        work: a function; it and its result can be pickled.
-        time_limit: seconds that it may take.
-        speed: actual CPU seconds per estimated one on this machine.
-    """
+    """Work for the child, picklable as its result; `speed` is actual CPU seconds per estimated one."""
 
     work: Callable[[], Any]
     time_limit: float
@@ -75,12 +69,7 @@ class Failed:
 
 
 class Child:
-    """A child process, as the server sees it. Its methods block; call them in a thread.
-
-    Attributes:
-        pid: process id.
-        ended: whether it was killed.
-    """
+    """A child process, as the server sees it; `ended` if it was killed. Its methods block: call them in a thread."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()"]
@@ -96,11 +85,7 @@ class Child:
         self.ended = False
 
     def do(self, task: Task, expects: Callable[[float], None] = lambda _: None) -> Done:
-        """Run a task.
-
-        Args:
-            task: the work.
-            expects: is called with the task's estimate.
+        """Run a task; `expects` is called with its estimate.
 
         Raises:
             LostChildError: the child ended first.
@@ -191,13 +176,9 @@ _runner: _Runner | None = None
 
 
 def expecting(cpu_seconds: float) -> AbstractContextManager[None]:
-    """Report the estimated time of the block to the server; without effect outside a child.
+    """Report the estimated time of the block to the server, which learns its speed by it; no effect outside a child.
 
-    Args:
-        cpu_seconds: estimate of `effort`; the server learns how this machine differs from it.
-
-    Raises:
-        TooMuchWorkError: on an idle machine, too, it would take more than the time allowed.
+    Raises `TooMuchWorkError` if, on an idle machine, too, it would take more than the time allowed.
     """
     return nullcontext() if _runner is None else _runner.expecting(cpu_seconds)
 

@@ -29,13 +29,7 @@ _OTHER_KINDS = {"MPO": "JPEG", "GIF": "PNG", "AVIF": "PNG", "HEIF": "PNG"}
 
 @dataclass(frozen=True)
 class Answer:
-    """A file for a client.
-
-    Attributes:
-        content: bytes of the file.
-        media_type: of the file.
-        headers: of the response.
-    """
+    """A file for a client, and headers of the response."""
 
     content: bytes
     media_type: str
@@ -74,17 +68,9 @@ def _read(upload: Upload, config: ServeConfig) -> MaskedPhoto:
 def limited_inpaint(
     options: Filling, inpainter: Inpainter, config: ServeConfig, size: int
 ) -> Callable[[Pixels, Holes], Pixels]:
-    """A function that fills holes with a client's options, and refuses those that would take too long.
+    """A function that fills holes with a client's options, and raises `TooMuchWorkError` if that would take too long.
 
-    Args:
-        options: of the client.
-        inpainter: fills the holes.
-        config: limits.
-        size: number of pixels of the photo.
-
-    Raises:
-        UsageError: the strategy needs too much memory.
-        TooMuchWorkError: raised by the returned function; it would take more than the time allowed.
+    `size` is the number of pixels of the photo; raises `UsageError` if the strategy needs too much memory for it.
     """
     if options.strategy == "whole" and size > config.max_whole_megapixels * 1_000_000:
         raise UsageError(f"strategy whole is for photos of up to {config.max_whole_megapixels:g} megapixels here")
@@ -95,9 +81,6 @@ def limited_inpaint(
             return inpainter(pixels, unknown, **settings)
 
     return inpaint
-
-
-# ---------------------------------------------------------------- photos as answers
 
 
 def result_kind(photo: Photo, format_name: str = "same") -> str:

@@ -29,11 +29,7 @@ _MAX_PIXELS = 2_000_000
 
 
 def cpu_seconds(hole: Holes, copies: bool) -> float:
-    """Estimated seconds of one core to fill holes.
-
-    Args:
-        hole: bool H×W.
-        copies: whether deep holes get copied texture.
+    """Estimated seconds of one core to fill holes, bool H×W; `copies`: deep ones get copied texture.
 
     >>> hole = np.zeros((400, 400), bool)
     >>> hole[100:300, 100:300] = True

@@ -34,11 +34,7 @@ class UnknownWeightsError(UsageError):
 
 
 class BusyError(OnarError):
-    """The queue is full.
-
-    Attributes:
-        retry_after: estimated seconds until the current queue is done.
-    """
+    """The queue is full; `retry_after` seconds from now, by estimate, the current one is done."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)

@@ -23,20 +23,12 @@ _BUSY_CPUS = 1.5
 
 
 def seconds_alone(cpu_seconds: float, speed: float) -> float:
-    """Wall-clock seconds of work on an otherwise idle machine.
-
-    Args:
-        cpu_seconds: the estimate.
-        speed: actual CPU seconds per estimated one.
-    """
+    """Wall-clock seconds of work on an otherwise idle machine; `speed` is actual CPU seconds per estimated one."""
     return cpu_seconds * speed / min(_BUSY_CPUS, available_cpus())
 
 
 class Pace:
-    """Learns the speed of this machine and the usual time of work.
-
-    Args:
-        time_limit: seconds after which work is killed.
+    """Learns the speed of this machine and the usual time of work, which is killed after `time_limit` seconds.
 
     >>> pace = Pace(time_limit=60)
     >>> pace.expect(2), pace.learn(6)
@@ -87,10 +79,7 @@ class Pace:
         return max(1, math.ceil(self._work_left() + waiting * self._usual))
 
     def _work_left(self) -> float:
-        """Estimated seconds left of the current work, at most those until its timeout.
-
-        Overdue work is assumed to take as long again as it has so far.
-        """
+        """Estimated seconds left of the current work, at most until its timeout; overdue work takes as long again."""
         started = self._started
         if started is None:
             return self._usual

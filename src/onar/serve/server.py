@@ -28,9 +28,8 @@ _SECONDS_TO_SEND = 5
 def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     """Serve the API and the page until SIGTERM or Ctrl-C; requests in the queue are still completed.
 
-    Raises:
-        UsageError: other computers would have access without a key.
-        OnarError: the weights cannot be loaded, or the server cannot listen on the address.
+    Raises `UsageError` if other computers would have access without a key, `OnarError` if the weights cannot be
+    loaded, or the server cannot listen on the address.
     """
     check_exposure(config)
     listener = _listen(config.host, config.port)

@@ -20,15 +20,9 @@ from onar.serve.http.problems import HANDLERS
 from onar.serve.weights import WeightsShelf
 from onar.weights.bundled import bundled_page, bundled_photos, example_photos
 
-_POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "img-src 'self' blob: data:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 """The Content-Security-Policy of the page: no other origins, no inline scripts."""
 
@@ -39,12 +33,7 @@ def page_is_built() -> bool:
 
 
 def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
-    """The page as an ASGI application.
-
-    Args:
-        shelf: the weights to choose from.
-        config: limits.
-    """
+    """The page as an ASGI application."""
 
     def describe(_request: Request) -> Response:
         return JSONResponse(_description(shelf, config), headers={"Cache-Control": "no-store"})

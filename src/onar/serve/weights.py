@@ -23,17 +23,7 @@ class WeightsShelf:
     """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
 
     Loaded weights are cached per process: the server's own, and the most recently used others. So a shelf can be
-    pickled and sent to the process that loads them.
-
-    Attributes:
-        weights: the server's own, as for `Inpainter.load`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        folder: a folder of other weights, searched recursively; None for no others.
-        threads: CPU threads that fill holes; 0 for one on each available core.
-        network: kind of network in the server's own weights, as for `Inpainter.load`.
-
-    Raises:
-        OnarError: there is no such folder.
+    pickled and sent to the process that loads them. Except for `folder`, its fields are arguments of `Inpainter.load`.
     """
 
     weights: str | None
@@ -56,19 +46,13 @@ class WeightsShelf:
         return list(dict.fromkeys([self.name, *self._found(), BUNDLED, PYRAMID]))
 
     def load(self) -> str:
-        """Load the server's own weights; returns their description.
-
-        Raises:
-            OnarError: they cannot be loaded.
-        """
+        """Load the server's own weights; returns their description, or raises `OnarError`."""
         return self._own().description
 
     def choose(self, name: str = "") -> Inpainter:
-        """The inpainter with the named weights; by default the server's own.
+        """The inpainter with the named weights, by default the server's own; raises `UnknownWeightsError` for others.
 
-        Raises:
-            UnknownWeightsError: there are no such weights, or no longer.
-            OnarError: they cannot be loaded; the reason, which may name paths, is in the log.
+        If they cannot be loaded, it raises `OnarError`, and the reason, which may name paths, is in the log.
         """
         if name in ("", self.name):
             return self._own()

@@ -36,14 +36,9 @@ class Worker:
     """Runs work one piece at a time in a child process. All methods but `start` and `end` belong to the event loop.
 
     Args:
-        places: maximum number of clients whose requests are being read, wait or run.
+        places: maximum number of clients whose requests are being read, wait or run; `taken` are in use.
         time_limit: seconds that a client waits for its turn, and then for its result.
-        warm_up: runs first in each new child, such as to load weights.
-
-    Attributes:
-        taken: places in use.
-        waiting: clients that wait for their turn.
-        replaced: children that ended, or were killed, and were replaced.
+        warm_up: runs first in each new child, such as to load weights; `replaced` children ended or were killed.
     """
 
     def __init__(self, places: int, time_limit: float, warm_up: Callable[[], Any] = _no_warm_up) -> None:
@@ -92,11 +87,7 @@ class Worker:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Take a place for the block.
-
-        Raises:
-            BusyError: all are taken.
-        """
+        """Take a place for the block; raises `BusyError` if all are taken."""
         if self._closed:
             raise BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
         if self.taken >= self.places:

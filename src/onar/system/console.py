@@ -40,11 +40,7 @@ def _print(text: str, stream: TextIO | None) -> None:
 
 
 def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
-    """A tqdm progress bar on stderr; by default only if that is a terminal.
-
-    Args:
-        items: an iterable to wrap, if any.
-        options: arguments of tqdm.
+    """A tqdm progress bar on stderr, with tqdm's arguments; by default only if that is a terminal.
 
     >>> list(progress_bar([1, 2], disable=True))
     [1, 2]
@@ -69,11 +65,7 @@ def training_bar(**options: Any) -> Any:
 
 
 class _Lines:
-    """Writes the states of a tqdm bar as lines below each other.
-
-    Args:
-        stream: the output stream.
-    """
+    """Writes the states of a tqdm bar as lines below each other."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -92,11 +84,7 @@ class _Lines:
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Format a table as text: the first column left-aligned, the others right-aligned.
-
-    Args:
-        header: titles of the columns.
-        rows: cells of each row, one per column.
+    """Format rows of cells as text: the first column left-aligned, the others right-aligned.
 
     >>> print(text_table(["method", "PSNR"], [["bundled", "26.70"], ["telea", "25.1"]]))
     method    PSNR

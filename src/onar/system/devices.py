@@ -34,8 +34,7 @@ def check_device(device: str) -> str:
 def choose_device(device: str) -> torch.device:
     """The torch device for "auto", "cpu", "cuda", "cuda:1" or "mps"; auto chooses a GPU if one is available.
 
-    Raises:
-        UsageError: the device is not available.
+    Raises `UsageError` if the device is not available.
 
     >>> choose_device("cpu")
     device(type='cpu')
@@ -116,18 +115,13 @@ def limit_opencv(threads: int) -> None:
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory instead of returning it to the system; no effect with other C libraries.
 
-    For Onar's own programs: it applies to the whole process and cannot be undone.
-
-    glibc returns every large block at once. A training step on the CPU allocates the same hundreds of blocks each
-    time, and the system would clear every page again: a fifth of the step.
+    For Onar's own programs: it applies to the whole process and cannot be undone. glibc returns every large block at
+    once. A training step on the CPU allocates the same hundreds of blocks each time, and the system would clear every
+    page again: a fifth of the step.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    trim_threshold, mmap_max = -1, -4  # the numbers of these settings in malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, -1)
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(-4, 0)  # M_MMAP_MAX of malloc.h
+        ctypes.CDLL(None).mallopt(-1, -1)  # M_TRIM_THRESHOLD
 
 
 def return_large_blocks() -> None:
@@ -141,9 +135,6 @@ def return_large_blocks() -> None:
 
 
 def return_freed_memory() -> None:
-    """Return all freed memory to the system (`malloc_trim`); no effect without glibc.
-
-    glibc keeps free memory between blocks in use for later allocations.
-    """
+    """Return freed memory between blocks in use, which glibc keeps, to the system (`malloc_trim`)."""
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

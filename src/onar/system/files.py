@@ -38,12 +38,8 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     those of killed processes. After the block, the new file survives a power failure. An existing file keeps its mode;
     of a link, the target is replaced.
 
-    Args:
-        path: the file.
-        overwrite: replace an existing file, also one that has appeared meanwhile.
-
     Raises:
-        AppearedError: the file exists, and `overwrite` is False; it is unchanged.
+        AppearedError: the file exists, or has appeared meanwhile, and `overwrite` is False; it is unchanged.
         OnarError: the folder cannot be created or written to, or the disk is full; the message names `path`.
 
     >>> import tempfile
@@ -104,10 +100,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a new, empty folder beside `path` that replaces it when the block succeeds.
 
     If the block fails, `path` is unchanged and the new folder is removed. A folder that has appeared meanwhile and is
-    not empty is not replaced.
-
-    Raises:
-        OnarError: the folder cannot be created or written to, or the disk is full; the message names `path`.
+    not empty is not replaced. Raises `OnarError`, as `replacing`.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(_temporary_name(target))
@@ -130,10 +123,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_name(path: Path) -> str:
-    """A unique hidden name beside `path`, of at most `_MAX_NAME_BYTES`.
-
-    Random, because process ids repeat across containers.
-    """
+    """A hidden name beside `path`, of limited length; random, because process ids repeat across containers."""
     end = f".{secrets.token_hex(8)}.partial{path.suffix}"
     stem = os.fsencode(f".{path.stem}")
     if len(stem) + len(os.fsencode(end)) <= _MAX_NAME_BYTES:

@@ -33,13 +33,10 @@ def is_main_process() -> bool:
 
 
 def sum_over_processes(x: Tensor) -> Tensor:
-    """Sum of a tensor over all processes, the same in each; its gradient is that of the sum of all their losses.
+    """Sum of a tensor, of any shape, over all processes; its gradient is that of the sum of all their losses.
 
     `DistributedDataParallel` then averages the gradients of the weights, so each process should scale its loss such
     that the mean over the processes is the intended loss.
-
-    Args:
-        x: any shape, the same in every process, on the device used for communication.
 
     >>> sum_over_processes(torch.tensor([1.0, 2.0]))  # one process
     tensor([1., 2.])
@@ -84,8 +81,7 @@ def gather(value: Result) -> list[Result]:
 def from_main(work: Callable[[], Result]) -> Result:
     """Call a function in the main process only, and return its result in every process.
 
-    Raises:
-        OnarError: the error of `work`, in the main process; the others exit silently, so that it is printed once.
+    The main process raises its `OnarError`; the others exit silently, so that it is printed once.
     """
     if process_count() == 1:
         return work()
@@ -104,11 +100,7 @@ def from_main(work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """Turn errors of the communication library into one line: another process died, or timed out.
-
-    Raises:
-        OnarError: another process was lost.
-    """
+    """Turn errors of the communication library into `OnarError` of one line: another process died, or timed out."""
     try:
         yield
     except RuntimeError as error:

@@ -13,7 +13,7 @@ import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
@@ -86,11 +86,7 @@ _turns = _Turns()
 def only_seed(seed: int, set_seed: Callable[[int], None]) -> Iterator[None]:
     """Hold the process-wide seed: shared by threads with the same seed, exclusive between different ones.
 
-    First come, first served, so no thread starves. Hold it while computing only.
-
-    Args:
-        seed: the seed.
-        set_seed: sets it in the library.
+    First come, first served, so no thread starves. Hold it while computing only. `set_seed` sets it in the library.
     """
     turns, ticket = _turns, object()
     with turns.changed:
@@ -123,10 +119,7 @@ _limit_set: object = object()  # nothing yet
 
 @contextmanager
 def pillow_opens(pixels: float) -> Iterator[None]:
-    """Raise Pillow's pixel limit to this number, possibly `inf`; a higher limit is kept.
-
-    The limit applies to all threads, so it is never lowered.
-    """
+    """Raise Pillow's pixel limit to this number, possibly `inf`; never lower it, because it applies to all threads."""
     with _lock:
         _limits.append(pixels)
         _apply_limits()
@@ -194,10 +187,7 @@ def quiet_pillow() -> Iterator[None]:
 class _Setting:
     """A setting that is changed while it has users, and restored after the last one.
 
-    Args:
-        read: returns the value.
-        write: sets the value.
-        of_threads: each thread has its own value; a new thread inherits the last one set.
+    `of_threads`: each thread has its own value; a new thread inherits the last one set.
     """
 
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], None], of_threads: bool = False) -> None:
@@ -229,14 +219,12 @@ def _torch_threads() -> _Setting:
     return _Setting(torch.get_num_threads, torch.set_num_threads, of_threads=True)
 
 
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
+def cpu_threads(count: int) -> AbstractContextManager[None]:
     """Set the number of torch's CPU threads in the block; 0 changes nothing.
 
     Convolutions split their work by the number of threads, so another number can change the last bit of a sum.
     """
-    with _torch_threads().set_to(count) if count else nullcontext():
-        yield
+    return _torch_threads().set_to(count) if count else nullcontext()
 
 
 @cache
@@ -246,15 +234,13 @@ def _opencv_threads() -> _Setting:
     return _Setting(cv2.getNumThreads, cv2.setNumThreads)
 
 
-@contextmanager
-def opencv_alone() -> Iterator[None]:
+def opencv_alone() -> AbstractContextManager[None]:
     """Stop OpenCV's threads for the block.
 
     A forked process inherits the list of threads but not the threads, and deadlocks when it stops them
     (`data.batches.start_worker`). A process that completed photos before training has some.
     """
-    with _opencv_threads().set_to(1):
-        yield
+    return _opencv_threads().set_to(1)
 
 
 @cache

@@ -18,8 +18,7 @@ _BROKEN_PIPE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errn
 class _Outlet(io.FileIO):
     """The raw stream under stdout or stderr; output after the reader has exited is discarded.
 
-    Attributes:
-        failure: the first other error, such as a full disk.
+    `failure` is the first other error, such as a full disk.
     """
 
     failure: OSError | None = None
@@ -76,9 +75,5 @@ def _steady(stream: TextIO) -> TextIO:
         stream.flush()
     outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
     return io.TextIOWrapper(
-        outlet,
-        stream.encoding,
-        "replace",
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        outlet, stream.encoding, "replace", line_buffering=stream.line_buffering, write_through=stream.write_through
     )

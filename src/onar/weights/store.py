@@ -21,7 +21,7 @@ TIMEOUT = 30
 
 _BLOCK = 1 << 18
 
-Progress = Callable[[int], object]
+OnBytes = Callable[[int], object]
 """Takes the number of bytes that have arrived since the last call."""
 
 
@@ -62,7 +62,7 @@ def kind_of(path: Path) -> str | None:
     return next((entry.network for entry in CATALOGUE.values() if entry.file == path.name), None)
 
 
-def download(name: str, progress: Progress = lambda _: None) -> Path:
+def download(name: str, progress: OnBytes = lambda _: None) -> Path:
     """Download weights, or go on with a download that was interrupted; returns their path.
 
     The file has its name only when it is whole and its SHA-256 is right.
@@ -113,7 +113,7 @@ def _entry(name: str) -> PublicWeights:
     return CATALOGUE[name]
 
 
-def _fetch(entry: PublicWeights, part: Path, progress: Progress) -> None:
+def _fetch(entry: PublicWeights, part: Path, progress: OnBytes) -> None:
     """Write what is missing of a file; a server that cannot resume sends all of it."""
     there = part.stat().st_size if part.is_file() else 0
     if there >= entry.size:
@@ -130,7 +130,7 @@ def _fetch(entry: PublicWeights, part: Path, progress: Progress) -> None:
             _copy(answer, file, entry.size - file.tell(), progress)
 
 
-def _copy(answer: Any, file: Any, missing: int, progress: Progress) -> None:
+def _copy(answer: Any, file: Any, missing: int, progress: OnBytes) -> None:
     """Copy the missing bytes; raises `OSError` if fewer arrive, and ignores others."""
     while missing and (block := answer.read(min(_BLOCK, missing))):
         file.write(block)

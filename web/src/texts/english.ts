@@ -235,7 +235,8 @@ export const english = {
   masks_not_copied: "The browser does not allow copying: the text is selected, press Ctrl+C.",
   // The engine in the browser
   browser_unreadable: "{name} is damaged, or in a format that this browser cannot read. Try a JPEG, PNG or WebP file.",
-  browser_many_scans: "{name} has over 100 scans: save it with another program.",
+  browser_many_scans:
+    "{name} is a JPEG file of over 100 scans, which take too long to decode: save it with another program.",
   browser_too_large: "This photo is too large for the browser's memory. Close other tabs, or make the photo smaller.",
   browser_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",
   browser_worker_ended:

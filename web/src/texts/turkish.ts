@@ -239,7 +239,8 @@ export const turkish: Translation = {
   // The engine in the browser
   browser_unreadable:
     "{name} bozuk ya da bu tarayıcının okuyamadığı bir biçimde. JPEG, PNG ya da WebP dosyası deneyin.",
-  browser_many_scans: "{name} 100'den fazla tarama (scan) içeriyor: başka bir programla kaydedin.",
+  browser_many_scans:
+    "{name}, 100'den fazla taramalı (scan) bir JPEG dosyası ve açılması çok uzun sürer: başka bir programla kaydedin.",
   browser_too_large:
     "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
   browser_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",

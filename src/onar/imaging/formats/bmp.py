@@ -13,11 +13,7 @@ _MAX_SKIPPED = 2_000_000
 
 
 def check_before_decoding(file: BinaryIO) -> None:
-    """Raise `OnarError` if most pixels of a run-length encoded file are missing, such as 20 kB for 24 megapixels.
-
-    Args:
-        file: a BMP file, open for reading.
-    """
+    """Raise `OnarError` if most pixels of a run-length encoded file are missing, such as 20 kB for 24 megapixels."""
     file.seek(0)
     content = file.read()
     if len(content) < 34:

@@ -110,14 +110,9 @@ def long_numbers(order: str, numbers: int | Sequence[int]) -> Value:
 
 
 def read_first_directory(file: BinaryIO) -> tuple[str, Directory]:
-    """Read the first directory of a TIFF file or EXIF block.
+    """Read the first directory of a TIFF file or EXIF block, with those below it; values outside the file are dropped.
 
-    Returns:
-        `<` or `>` for the byte order, and the directory with those below it. Values outside the file are dropped.
-
-    Raises:
-        ValueError: there is none.
-        struct.error: it is truncated.
+    Returns `<` or `>` for the byte order, and the directory. Raises `ValueError` or `struct.error` if there is none.
     """
     file.seek(0)
     form = _FORMS.get(file.read(4))
@@ -158,11 +153,8 @@ def _read_directory(file: BinaryIO, form: _Form, at: int, pointers: tuple[int, .
 def check_values(file: BinaryIO, start: int = 0) -> None:
     """Raise `DamagedTagsError` if overlapping values of the first directory would exhaust the memory.
 
-    Other libraries read each value separately: 300 kB would become 6 GB.
-
-    Args:
-        file: a TIFF file, an EXIF block, or a file that contains one.
-        start: its offset in the file.
+    Other libraries read each value separately: 300 kB would become 6 GB. `start` is the offset of the TIFF file or EXIF
+    block in the file.
     """
     size = file.seek(0, io.SEEK_END) - start
     file.seek(start)
@@ -246,15 +238,9 @@ def block_from_tiff(directory: Directory, order: str) -> bytes:
 
 
 def add_to_tiff(file: BinaryIO, block: bytes, more: dict[int, Value], leave_out: Collection[int] = ()) -> None:
-    """Add the tags of an EXIF block, and others, to a TIFF file of the same byte order.
+    """Add the tags of an EXIF block, which may be empty, and others to a TIFF file of the same byte order.
 
-    A new directory is appended to the file; existing tags take precedence.
-
-    Args:
-        file: open for reading and writing.
-        block: may be empty.
-        more: further tags.
-        leave_out: tags to remove.
+    A new directory is appended to the file, without the tags `leave_out`; existing tags take precedence.
     """
     order, own = read_first_directory(file)
     own.values = {tag: value for tag, value in own.values.items() if tag not in leave_out}
@@ -294,15 +280,7 @@ def without_prefix(block: bytes) -> bytes:
 def upright(block: bytes, width: int, height: int) -> bytes:
     """Edit an EXIF block for the upright photo: orientation 1, its size, and no thumbnail, which shows the original.
 
-    All other data keeps its place.
-
-    Args:
-        block: from its byte order on.
-        width: columns of the upright photo.
-        height: rows of the upright photo.
-
-    Raises:
-        ValueError, struct.error: it is damaged.
+    All other data keeps its place. Raises `ValueError` or `struct.error` if the block is damaged.
     """
     order, directory = read_first_directory(io.BytesIO(block))
     details = directory.below.get(_EXIF, Directory()).values

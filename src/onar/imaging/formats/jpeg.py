@@ -68,11 +68,7 @@ def is_jpeg(start: bytes) -> bool:
 
 
 def read_markers(content: bytes) -> Markers:
-    """Read the markers of a file.
-
-    Raises:
-        JpegError: it has too many scans or segments.
-    """
+    """Read the markers of a file; raises `JpegError` if it has too many scans or segments."""
     frame, scans, exif, last_scan = None, list[bytes](), bytearray(), 0
     for number, (marker, start, end) in enumerate(_segments(content)):
         if marker == _END:
@@ -108,8 +104,10 @@ def check_before_decoding(content: bytes) -> Markers:
     return markers
 
 
-def appended(content: bytes) -> int:
+def appended(file: BinaryIO) -> int:
     """Number of bytes after the picture, such as the video of a phone; 0 for padding."""
+    file.seek(0)
+    content = file.read()
     end = read_markers(content).end
     rest = b"" if end is None else content[end:]
     return len(rest) if rest.strip(_PADDING) else 0

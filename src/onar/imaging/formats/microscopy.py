@@ -32,12 +32,7 @@ def _text(values: dict[int, Value]) -> bytes:
 
 
 def of_one_picture(values: dict[int, Value], numbers_kept: bool) -> dict[int, Value]:
-    """Adapt the tags of a TIFF file to a file with one picture.
-
-    Args:
-        values: values by tag.
-        numbers_kept: the pixel values are unchanged.
-    """
+    """Adapt the tags of a TIFF file to a file with one picture; `numbers_kept`: the pixel values are unchanged."""
     kept = {tag: value for tag, value in values.items() if tag not in _OF_ALL_PICTURES}
     text = _text(values)
     if text.startswith(_IMAGEJ):

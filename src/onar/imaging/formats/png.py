@@ -19,13 +19,14 @@ from PIL import Image
 
 from onar.errors import OnarError, printable
 from onar.imaging.formats.exif import without_prefix
+from onar.imaging.formats.metadata import NO_METADATA, Metadata
 from onar.imaging.formats.resolution import whole_numbers
 from onar.imaging.levels import Pixels
 
 LEVEL = 3
 """zlib's level, 0 to 9. Level 6, Pillow's default, takes three times as long and saves 5 %."""
-_BLOCK = 1 << 22
-"""Values per block, approximately."""
+BLOCK = 1 << 22
+"""Values per block, or strip of a TIFF file, approximately."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -117,11 +118,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
 def without_damaged_chunks(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
     """Drop damaged chunks that are not needed for the pixels, as other programs do.
 
-    Returns:
-        The file itself, or a copy without those chunks; and their names.
-
-    Raises:
-        PngError: it has too many small chunks.
+    Returns the file, or a copy without those chunks, and their names. Raises `PngError` for too many small chunks.
     """
     file.seek(0)
     content = file.read()
@@ -131,7 +128,8 @@ def without_damaged_chunks(file: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
         small += end - start < _SMALL
         if small > _MAX_SMALL_CHUNKS:
             raise PngError(f"it has over {_MAX_SMALL_CHUNKS} small chunks: save it with another program")
-        if not _is_needed(name) and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
+        # Names of chunks that are needed for the pixels begin with a capital letter.
+        if not name[:1].isupper() and (_is_damaged(content, start, end) or (name == _PROFILE and name in seen)):
             left_out.append(chunk)
         seen.add(name)
     if not left_out:
@@ -150,11 +148,6 @@ def _spans(content: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
         yield name, at, at + 12 + length
         at += 12 + length
-
-
-def _is_needed(name: bytes) -> bool:
-    """Whether a chunk of this name is critical: it begins with a capital letter."""
-    return name[:1].isupper()
 
 
 def _is_damaged(content: bytes, start: int, end: int) -> bool:
@@ -182,30 +175,13 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 # ---------------------------------------------------------------- writing
 
 
-def write_png(
-    file: BinaryIO,
-    pixels: Pixels,
-    *,
-    exif: bytes = b"",
-    icc_profile: bytes = b"",
-    dpi: tuple[float, float] | None = None,
-    aspect: tuple[float, float] | None = None,
-    xmp: bytes = b"",
-    colour: bytes = b"",
-    text: bytes = b"",
-) -> None:
-    """Write a PNG file.
+def write_png(file: BinaryIO, pixels: Pixels, metadata: Metadata = NO_METADATA) -> None:
+    """Write a PNG file, with all metadata but IPTC and comment, and `aspect` only without `dpi`.
 
     Args:
         file: open for writing.
         pixels: uint8 or uint16, H×W or H×W×C: grey, grey and alpha, RGB, or RGB and alpha.
-        exif: EXIF block.
-        icc_profile: colour profile.
-        dpi: horizontal and vertical pixels per inch.
-        aspect: horizontal and vertical pixels per unknown unit; ignored with `dpi`.
-        xmp: XMP packet.
-        colour: complete chunks, as in `PngFacts`.
-        text: complete chunks, as in `PngFacts`.
+        metadata: for the upright photo.
 
     >>> file = io.BytesIO()
     >>> write_png(file, np.zeros((2, 3, 3), np.uint16))
@@ -214,16 +190,17 @@ def write_png(
     """
     height, width, channels = np.atleast_3d(pixels).shape
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _COLOURS[channels], 0, 0, 0)
-    held = {"exif": without_prefix(exif), "icc_profile": icc_profile, "dpi": dpi}
-    file.write(_SIGNATURE + _chunk(b"IHDR", header) + colour)
+    held = {"exif": without_prefix(metadata.exif), "icc_profile": metadata.icc_profile, "dpi": metadata.dpi}
+    file.write(_SIGNATURE + _chunk(b"IHDR", header) + metadata.colour)
     file.write(_chunks_by_pillow({name: value for name, value in held.items() if value}))
-    if aspect and not dpi:
-        file.write(_chunk(b"pHYs", struct.pack(">IIB", *whole_numbers(aspect, _MAX_DENSITY), 0)))
-    file.write((_chunk(_XMP[0], _XMP[1] + xmp) if xmp else b"") + text)
+    if metadata.aspect and not metadata.dpi:
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", *whole_numbers(metadata.aspect, _MAX_DENSITY), 0)))
+    file.write((_chunk(_XMP[0], _XMP[1] + metadata.xmp) if metadata.xmp else b"") + metadata.text)
     compressor = zlib.compressobj(LEVEL)
     above = np.zeros((1, width * channels * pixels.itemsize), np.uint8)
-    for block in _blocks(pixels):
-        lines = _as_bytes(block)
+    rows = max(1, BLOCK * len(pixels) // pixels.size)
+    for top in range(0, len(pixels), rows):
+        lines = _as_bytes(pixels[top : top + rows])
         filtered = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
         filtered[:, 0] = _UP
         np.subtract(lines[:1], above, out=filtered[:1, 1:])
@@ -236,12 +213,6 @@ def write_png(
 def colour_codes(primaries: int, transfer: int) -> bytes:
     """The chunk cICP: the colour space in code points of ITU-T H.273."""
     return _chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
-
-
-def _blocks(pixels: Pixels) -> Iterator[Pixels]:
-    rows = max(1, _BLOCK * len(pixels) // pixels.size)
-    for top in range(0, len(pixels), rows):
-        yield pixels[top : top + rows]
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -28,12 +28,9 @@ class RawFileError(UnidentifiedImageError):
 
 
 def refuse_raw(name: str, start: bytes, page: TiffPage | None) -> None:
-    """Raise `RawFileError` for a raw file.
+    """Raise `RawFileError` for a raw file, by its first `START` bytes, and the first picture of a TIFF file.
 
-    Args:
-        name: file name. A JPEG with the ending of a raw file is still a JPEG.
-        start: the first `START` bytes.
-        page: the first picture of a TIFF file; None for others.
+    A JPEG whose name has the ending of a raw file is still a JPEG.
     """
     if start.startswith(_STARTS) or start[4:12] == _BRAND:
         raise RawFileError(_kind(name))

@@ -20,16 +20,13 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from onar.errors import OnarError
 from onar.imaging.formats import exif as exif_block
+from onar.imaging.formats.metadata import NO_METADATA, Metadata
+from onar.imaging.formats.png import BLOCK, LEVEL
 from onar.imaging.levels import Pixels, as_8_bits, scaled_to_16_bits, white_of
 from onar.imaging.losses import Loss
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
-
-LEVEL = 3
-"""zlib's level, 0 to 9. Level 6, the default, takes three times as long and saves 5 %."""
-_BLOCK = 1 << 22
-"""Values per strip, approximately."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
@@ -47,12 +44,7 @@ class NotReadError(OnarError):
 
 @dataclass(frozen=True)
 class DeepTiff:
-    """The first picture of a TIFF file.
-
-    Attributes:
-        pixels: uint8 or uint16, H×W×C, as stored: grey, grey and alpha, RGB, or RGB and alpha.
-        losses: data that could not be kept.
-    """
+    """The first picture of a TIFF file, uint8 or uint16 H×W×C: grey, grey and alpha, RGB, or RGB and alpha."""
 
     pixels: Pixels
     losses: tuple[Loss, ...]
@@ -73,9 +65,7 @@ def is_tiff(start: bytes) -> bool:
 def read_page(file: BinaryIO) -> TiffPage:
     """The tags of the first picture of a TIFF file.
 
-    Raises:
-        UnidentifiedImageError: there is none.
-        Exception: of any type, for a damaged file.
+    Raises `UnidentifiedImageError` if there is none, and errors of any type if the file is damaged.
     """
     from tifffile import TiffFile, TiffFileError, TiffPage  # slow to import, and rarely needed
 
@@ -110,13 +100,9 @@ def open_plain(file: BinaryIO, page: TiffPage) -> Image.Image:
     image = Image.open(file, formats=["TIFF"])
     if page.photometric == _YCBCR and page.compression == 1 and isinstance(image, TiffImageFile):
         image.use_load_libtiff = True
-        image.tile = [ImageFile._Tile("libtiff", (0, 0, page.imagewidth, page.imagelength), 0, _as_rgb(image))]
+        arguments = ("RGBX", "raw", False, image.tag_v2.offset)  # mode, compression, no descriptor, offset of the tags
+        image.tile = [ImageFile._Tile("libtiff", (0, 0, page.imagewidth, page.imagelength), 0, arguments)]
     return image
-
-
-def _as_rgb(image: TiffImageFile) -> tuple[str, str, bool, int]:
-    """Arguments of Pillow's libtiff decoder: mode, compression, no file descriptor, and the offset of the tags."""
-    return "RGBX", "raw", False, image.tag_v2.offset
 
 
 def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
@@ -134,11 +120,8 @@ def lost_by_pillow(page: TiffPage, channels: int) -> list[Loss]:
 def read_deep(file: BinaryIO, page: TiffPage) -> DeepTiff:
     """Decode a picture that `is_deep`, or that Pillow does not support.
 
-    Unsigned values of 8 and 16 bits are kept; others are scaled to 16 bits, with white as in `white_of`.
-
-    Raises:
-        NotReadError: its layout is not supported.
-        NoWhiteError: its value range cannot be inferred.
+    Unsigned values of 8 and 16 bits are kept; others are scaled to 16 bits, with white as in `white_of`. Raises
+    `NotReadError` if its layout is not supported, and `NoWhiteError` if its value range cannot be inferred.
     """
     colours = 3 if page.photometric == _RGB else 1
     channels = page.samplesperpixel
@@ -287,28 +270,13 @@ def _with_own_colours(pixels: Pixels) -> Pixels:
 # ---------------------------------------------------------------- writing
 
 
-def write_tiff(
-    file: BinaryIO,
-    pixels: Pixels,
-    *,
-    exif: bytes = b"",
-    icc_profile: bytes = b"",
-    dpi: tuple[float, float] | None = None,
-    aspect: tuple[float, float] | None = None,
-    xmp: bytes = b"",
-    iptc: bytes = b"",
-) -> None:
-    """Write a TIFF file with deflate compression.
+def write_tiff(file: BinaryIO, pixels: Pixels, metadata: Metadata = NO_METADATA) -> None:
+    """Write a TIFF file with deflate compression, EXIF as tags of the file, and `aspect` only without `dpi`.
 
     Args:
         file: open for reading and writing.
         pixels: uint8 or uint16, H×W or H×W×C: grey, grey and alpha, RGB, or RGB and alpha.
-        exif: EXIF block; its tags are stored as those of the file.
-        icc_profile: colour profile.
-        dpi: horizontal and vertical pixels per inch.
-        aspect: horizontal and vertical pixels per unknown unit; ignored with `dpi`.
-        xmp: XMP packet.
-        iptc: IPTC record.
+        metadata: for the upright photo; PNG's chunks and the comment are not written.
 
     >>> file = io.BytesIO()
     >>> write_tiff(file, np.zeros((2, 3), np.uint8))
@@ -317,9 +285,9 @@ def write_tiff(
     """
     from tifffile import TiffWriter
 
-    block = exif_block.without_prefix(exif)
+    block = exif_block.without_prefix(metadata.exif)
     order: Literal["<", ">"] = ">" if block.startswith(b"MM") else "<"
-    channels = np.atleast_3d(pixels).shape[2]
+    channels, resolution = np.atleast_3d(pixels).shape[2], metadata.dpi or metadata.aspect
     with TiffWriter(file, byteorder=order) as writer:
         writer.write(
             pixels,
@@ -329,14 +297,14 @@ def write_tiff(
             compression="zlib",
             compressionargs={"level": LEVEL},
             predictor=True,
-            rowsperstrip=max(1, _BLOCK * len(pixels) // pixels.size),
+            rowsperstrip=max(1, BLOCK * len(pixels) // pixels.size),
             maxworkers=1,  # photos are written in parallel already
-            iccprofile=icc_profile or None,
-            resolution=dpi or aspect,
-            resolutionunit="inch" if dpi else "none",
+            iccprofile=metadata.icc_profile or None,
+            resolution=resolution,
+            resolutionunit="inch" if metadata.dpi else "none",
             metadata=None,
             software=False,
         )
-    more = {exif_block.XMP: exif_block.some_bytes(xmp)} if xmp else {}
-    more |= {exif_block.IPTC: exif_block.undefined(iptc)} if iptc else {}
-    exif_block.add_to_tiff(file, block, more, () if dpi or aspect else exif_block.RESOLUTION)
+    more = {exif_block.XMP: exif_block.some_bytes(metadata.xmp)} if metadata.xmp else {}
+    more |= {exif_block.IPTC: exif_block.undefined(metadata.iptc)} if metadata.iptc else {}
+    exif_block.add_to_tiff(file, block, more, () if resolution else exif_block.RESOLUTION)

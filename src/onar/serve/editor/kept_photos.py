@@ -23,11 +23,9 @@ class _Kept:
 
 
 class KeptPhotos:
-    """A least-recently-used cache of photos by id. Its methods belong to the event loop.
+    """A least-recently-used cache of photos by id, of at most `max_bytes`; those unused for `idle_seconds` are dropped.
 
-    Args:
-        max_bytes: maximum bytes of all photos; 0 keeps none.
-        idle_seconds: a photo unused for this long is dropped.
+    Its methods belong to the event loop.
     """
 
     def __init__(self, max_bytes: float, idle_seconds: float) -> None:

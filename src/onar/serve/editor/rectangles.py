@@ -63,15 +63,9 @@ Rectangles = Annotated[
 
 
 def placed(places: SheetCorners, sheet: tuple[int, ...], photo: tuple[int, ...]) -> Iterator[tuple[Slices, Slices]]:
-    """Rows and columns of each rectangle, on the photo and on the sheet.
+    """Rows and columns of each rectangle, on the photo and on the sheet, whose shapes are H×W×….
 
-    Args:
-        places: positions of the rectangles.
-        sheet: shape of the sheet, H×W×….
-        photo: shape of the photo, H×W×….
-
-    Raises:
-        UsageError: the rectangles do not fill the sheet, or not all lie on the photo.
+    Raises `UsageError` if the rectangles do not fill the sheet, or not all lie on the photo.
 
     >>> list(placed((Rectangle(3, 5, 2, 4),), sheet=(4, 2), photo=(20, 30)))
     [((slice(5, 9, None), slice(3, 5, None)), (slice(0, 4, None), slice(0, 2, None)))]

@@ -24,14 +24,7 @@ from onar.serve.worker import Worker
 
 
 def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config: ServeConfig) -> APIRouter:
-    """The endpoints of the page's editor.
-
-    Args:
-        worker: decodes, fills and encodes.
-        shelf: the weights to choose from.
-        kept: photos that pages have open.
-        config: limits.
-    """
+    """The endpoints of the page's editor."""
     router = APIRouter(tags=["page"])
 
     async def answer(request: Request, model: type[Any], work: Callable[[Any], Answer]) -> Response:

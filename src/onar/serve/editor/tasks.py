@@ -18,6 +18,7 @@ from PIL import Image
 
 from onar.errors import UsageError
 from onar.imaging.decoding import Decoded
+from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
 from onar.imaging.images import OpenPicture, PhotoBytes, map_photo_errors, open_picture, read_mask
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
@@ -87,9 +88,8 @@ def show_mask(upload: MaskUpload, config: ServeConfig) -> Answer:
 def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> Answer:
     """Fill one hole of a photo.
 
-    Returns:
-        A PNG of the hole's rectangles, laid out as in the mask, transparent where nothing was filled. `Onar-Filled` is
-        the number of filled pixels; transparent pixels of the photo are not filled.
+    Returns a PNG of the hole's rectangles, laid out as in the mask, transparent where nothing was filled. `Onar-Filled`
+    is the number of filled pixels; transparent pixels of the photo are not filled.
 
     Raises:
         PhotoError: a file cannot be read, or has too many pixels.
@@ -119,9 +119,7 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
 def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
     """A photo with its fills as a file; without fills and in the same format, the uploaded file itself.
 
-    Raises:
-        PhotoError: a file cannot be read, or has too many pixels.
-        UsageError: a fill does not match the photo, or the photo is too large for the format.
+    Raises `PhotoError` if a file cannot be read, `UsageError` if a fill or the format does not match the photo.
     """
     photo = _read_photo(upload, config)
     kind = result_kind(photo, upload.format)
@@ -143,11 +141,16 @@ def _losses_header(losses: Sequence[Loss]) -> dict[str, str]:
     return {"Onar-Losses": json.dumps(values, default=str)} if values else {}
 
 
+def _colours(photo: Photo) -> Metadata:
+    """The part of the metadata that a picture of the same colours needs."""
+    return Metadata(icc_profile=photo.metadata.icc_profile, colour=photo.metadata.colour)
+
+
 def _picture_answer(picture: Image.Image, photo: Photo, headers: dict[str, str]) -> Answer:
     """A picture with the colour profile of a photo; as JPEG where that can hold it."""
     file, metadata = io.BytesIO(), photo.metadata
     if photo.alpha is not None or not metadata.is_srgb:
-        write_png(file, np.asarray(picture), icc_profile=metadata.icc_profile, colour=metadata.colour)
+        write_png(file, np.asarray(picture), _colours(photo))
         return Answer(file.getvalue(), "image/png", headers)
     picture.save(file, "JPEG", quality=_VIEW_QUALITY, subsampling=0, icc_profile=metadata.icc_profile or None)
     return Answer(file.getvalue(), "image/jpeg", headers)
@@ -163,7 +166,7 @@ def _encode_fill(filled: Pixels, shown: Holes, photo: Photo) -> bytes:
     pixels[~shown] = 0
     pixels[shown, -1] = np.iinfo(pixels.dtype).max
     file = io.BytesIO()
-    write_png(file, pixels, icc_profile=photo.metadata.icc_profile, colour=photo.metadata.colour)
+    write_png(file, pixels, _colours(photo))
     return file.getvalue()
 
 

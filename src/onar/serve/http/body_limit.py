@@ -16,12 +16,7 @@ from onar.serve.http.problems import answer_to
 class BodyLimit:
     """Refuses requests that announce too large a body, and aborts those that are too large or too slow.
 
-    Aborting raises `BodyTooLargeError` or `SlowBodyError` where the body is read.
-
-    Args:
-        app: the wrapped application.
-        max_bytes: maximum bytes of a body.
-        time_limit: seconds in which it must arrive.
+    Aborting raises `BodyTooLargeError`, or `SlowBodyError` after `time_limit` seconds, where the body is read.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, time_limit: float) -> None:

@@ -41,11 +41,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_exposure(config: ServeConfig) -> None:
-    """Refuse to serve other computers without a key or password, unless that is set explicitly.
-
-    Raises:
-        UsageError: the settings do so.
-    """
+    """Raise `UsageError` if other computers had access without a key or password, unless that is set explicitly."""
     if not (is_loopback(config.host) or config.api_key or config.auth or config.open_to_all):
         raise FieldError(
             "host",
@@ -57,12 +53,8 @@ def check_exposure(config: ServeConfig) -> None:
 class Guard:
     """Requires an allowed host name and a key or password, and refuses cross-site requests.
 
-    Forwarded headers of proxies are not read: any client can send them.
-
-    Args:
-        app: the wrapped application.
-        config: host names, key and password. `api_key` is accepted as `Authorization: Bearer KEY`, `auth` as basic
-            authentication (RFC 7617); without either, no credentials are needed.
+    `api_key` is accepted as `Authorization: Bearer KEY`, `auth` as basic authentication (RFC 7617); without either, no
+    credentials are needed. Forwarded headers of proxies are not read: any client can send them.
     """
 
     def __init__(self, app: ASGIApp, config: ServeConfig) -> None:

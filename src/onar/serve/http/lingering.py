@@ -17,12 +17,7 @@ PATIENCE = 5
 
 
 class Lingering:
-    """Lets clients finish sending after an early response, then closes the connection.
-
-    Args:
-        app: the wrapped application.
-        max_bytes: maximum bytes of the rest.
-    """
+    """Lets clients finish sending at most `max_bytes` after an early response, then closes the connection."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app

@@ -25,12 +25,7 @@ _SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 class Metrics:
-    """The metrics, shown at /metrics.
-
-    Args:
-        worker: its queue and child are measured.
-        kept_bytes: returns the bytes of kept photos.
-    """
+    """The metrics, shown at /metrics: of the worker's queue and child, and of the bytes of kept photos."""
 
     def __init__(self, worker: Worker, kept_bytes: Callable[[], float]) -> None:
         self._registry = registry = CollectorRegistry()
@@ -60,13 +55,7 @@ class Metrics:
 
 
 class Monitoring:
-    """Counts and times the requests for some paths.
-
-    Args:
-        app: the wrapped application.
-        paths: the paths to measure.
-        metrics: receives the measurements.
-    """
+    """Counts and times the requests for some paths."""
 
     def __init__(self, app: ASGIApp, paths: Collection[str], metrics: Metrics) -> None:
         self._app = app

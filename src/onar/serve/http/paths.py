@@ -19,9 +19,7 @@ def own_path(scope: Scope) -> str:
 class UnderPath:
     """Serves an application under the path of a proxy, whether the proxy strips that path or passes it on.
 
-    Args:
-        app: the wrapped application.
-        root: the path, such as /onar; empty for none.
+    `root` is the path, such as /onar; empty for none.
     """
 
     def __init__(self, app: ASGIApp, root: str) -> None:
@@ -41,13 +39,9 @@ class UnderPath:
 
 
 class ApiAndPage:
-    """Dispatches the API's paths to the API, and all others to the page.
+    """Dispatches the API's paths to the API, and all others to the page, or without one to the API, which answers 404.
 
     A file of the page can thus never answer for the API. The API answers HEAD as GET; uvicorn omits the content.
-
-    Args:
-        api: the HTTP API.
-        page: all other paths; without it the API answers those, with 404.
     """
 
     def __init__(self, api: ASGIApp, page: ASGIApp | None) -> None:
@@ -56,13 +50,10 @@ class ApiAndPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if self._page and scope["type"] != "lifespan" and not _is_for_the_api(own_path(scope)):
+        path = "/api" if scope["type"] == "lifespan" else own_path(scope)
+        if self._page and path not in (METRICS, "/api") and not path.startswith("/api/"):
             await self._page(scope, receive, send)
         elif scope.get("method") == "HEAD":
             await self._api({**scope, "method": "GET"}, receive, send)
         else:
             await self._api(scope, receive, send)
-
-
-def _is_for_the_api(path: str) -> bool:
-    return path == METRICS or path == "/api" or path.startswith("/api/")

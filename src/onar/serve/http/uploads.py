@@ -14,7 +14,6 @@ from urllib.parse import unquote_to_bytes
 
 from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
@@ -138,9 +137,7 @@ class Base64Upload(Upload):
 async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
     """Read the body of a request to complete a photo.
 
-    Args:
-        request: the request.
-        turn: limits parallel parsing of JSON, which takes a few times the body's size in memory.
+    `turn` limits parallel parsing of JSON, which takes a few times the body's size in memory.
 
     Raises:
         ContentTypeError: the body is neither form nor JSON.
@@ -154,20 +151,15 @@ async def read_upload(request: Request, turn: CapacityLimiter) -> Upload:
 
 
 async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M:
-    """Read a request's form.
+    """Read a request's form into a model, with files as `bytes`, repeatable fields as lists; raises as `read_upload`.
 
-    Args:
-        request: the request.
-        model: its fields: files as `bytes`, repeatable ones as lists.
-        allowed: content types, for the message about another one.
-
-    Raises:
-        As `read_upload`.
+    `allowed` are content types, for the message about another one.
     """
     if _kind(request) != _FORM:
         raise ContentTypeError(f"send {allowed}, not {shorten(_kind(request)) or 'a body without a type'}")
-    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
-    files = [name for name, field in model.model_fields.items() if bytes in _types(field)]
+    kinds = {name: field.annotation for name, field in model.model_fields.items()}
+    lists = {name for name, kind in kinds.items() if get_origin(kind) is list}
+    files = [name for name, kind in kinds.items() if bytes in (kind, *get_args(kind))]
     max_files = sum(_MAX_LIST if name in lists else 1 for name in files)
     max_fields = len(model.model_fields) + _MAX_LIST * len(lists)
     try:
@@ -187,11 +179,6 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
 def _kind(request: Request) -> str:
     """The content type of a body."""
     return parse_options_header(request.headers.get("content-type"))[0].decode("latin-1")
-
-
-def _types(field: FieldInfo) -> tuple[Any, ...]:
-    """The type of a field, and of its items."""
-    return (field.annotation, *get_args(field.annotation))
 
 
 async def _read_json(request: Request, turn: CapacityLimiter) -> Upload:

@@ -34,11 +34,7 @@ class MaskSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mask_type: str = Field(
-        _DEFAULT.mask_type,
-        json_schema_extra={"enum": list(MASK_TYPES)},
-        description=MASK_TYPE_HELP,
-    )
+    mask_type: str = Field(_DEFAULT.mask_type, json_schema_extra={"enum": list(MASK_TYPES)}, description=MASK_TYPE_HELP)
     max_masks: int = Field(_DEFAULT.max_masks, ge=1, le=100, description="Maximum number of shapes in a photo.")
     max_size_ratio: float = Field(
         _DEFAULT.max_size_ratio,

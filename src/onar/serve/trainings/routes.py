@@ -17,23 +17,12 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 
 from onar.errors import OnarError
+from onar.imaging.formats.png import is_png
 from onar.serve.http.problems import Problem
 from onar.serve.trainings import runs
 from onar.training.results_folder import Results
 
 TRAININGS = "/api/trainings"
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-class TrainingProgress(BaseModel):
-    """Progress of a training, by its last logged step."""
-
-    epoch: int = Field(description="The current epoch, from 1.")
-    epochs: float = Field(description="Planned epochs; a fraction when steps or minutes end the run earlier.")
-    epochs_done: float = Field(description="Completed epochs; a fraction within an epoch.")
-    step: int
-    images_per_second: float
-    seconds_left: float = Field(description="Remaining training time at the last epoch's speed, without validation.")
 
 
 class TrainingProblem(BaseModel):
@@ -50,7 +39,7 @@ class Training(BaseModel):
     name: str = Field(description="Name of its results folder.", examples=["runs/first"])
     changed: float = Field(description="Time of its last log line, in seconds since 1970 by the server's clock.")
     finished: bool = Field(description="Whether its final weights exist.")
-    progress: TrainingProgress | None = Field(description="null before the first logged step.")
+    progress: runs.TrainingProgress | None = Field(description="null before the first logged step.")
     stopped: bool = Field(description="Whether it ended without them: no process trains in its folder.")
     problem: TrainingProblem | None = Field(description="Why its files cannot be read, or null.")
 
@@ -82,11 +71,9 @@ _NO_TRAINING: dict[int | str, dict[str, object]] = {404: {"model": Problem, "des
 
 
 def training_routes(roots: Sequence[Path]) -> APIRouter:
-    """The endpoints of trainings.
+    """The endpoints of trainings in `roots`: results folders, or folders of them; nothing else is read.
 
-    Args:
-        roots: results folders, or folders of them; nothing else is read. Requested names are looked up among those
-            found there, and never used as paths.
+    Requested names are looked up among those found there, and never used as paths.
     """
     router = APIRouter(prefix=TRAININGS, tags=["trainings"])
 
@@ -154,14 +141,12 @@ def _list_entry(name: str, folder: Path, state: runs.State) -> Training:
         name=name,
         changed=state.changed / 1e9,
         finished=state.finished,
-        progress=TrainingProgress(**vars(progress)) if isinstance(progress, runs.RunProgress) else None,
+        progress=progress if isinstance(progress, runs.TrainingProgress) else None,
         stopped=state.stopped,
-        problem=_problem(progress) if isinstance(progress, runs.UnreadableRunError) else None,
+        problem=TrainingProblem(kind=progress.kind, file=progress.file, message=str(progress))
+        if isinstance(progress, runs.UnreadableRunError)
+        else None,
     )
-
-
-def _problem(error: runs.UnreadableRunError) -> TrainingProblem:
-    return TrainingProblem(kind=error.kind, file=error.file, message=str(error))
 
 
 def _details(name: str, folder: Path, state: runs.State, sheets: dict[int, float]) -> TrainingInFull:
@@ -187,6 +172,6 @@ def _read_sheet(folder: Path, epoch: int, response: Response) -> Response:
         content = Results(folder).samples(epoch).read_bytes()
     except OSError as error:
         raise OnarError(f"the sample sheet of epoch {epoch} cannot be read: {error.strerror}") from error
-    if not content.startswith(_PNG):
+    if not is_png(content):
         raise OnarError(f"the sample sheet of epoch {epoch} is no PNG file")
     return Response(content, media_type="image/png", headers=dict(response.headers))

@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel, Field
+
 from onar.errors import OnarError, printable
 from onar.metrics.table import curve_names
 from onar.settings.checks import read_toml
@@ -38,13 +40,9 @@ Series = list[tuple[float, float]]
 
 
 class State(NamedTuple):
-    """State of a run's files, compared to detect changes.
+    """State of a run's files, compared to detect changes: log, final weights, and whether it ended without them.
 
-    Attributes:
-        changed: modification time of the log in nanoseconds since 1970; 0 without a log.
-        size: bytes of the log.
-        finished: whether the final weights exist.
-        stopped: whether the run ended without them, and no process trains in the folder.
+    `changed` is the modification time of the log in nanoseconds since 1970, `size` its bytes; 0 without a log.
     """
 
     changed: int
@@ -54,12 +52,7 @@ class State(NamedTuple):
 
 
 class UnreadableRunError(OnarError):
-    """A run whose files cannot be read. The message has the file's name without its path, which viewers need not know.
-
-    Attributes:
-        kind: key of `UNREADABLE`.
-        file: name of the file.
-    """
+    """A run whose files cannot be read; the message has the file's name without its path."""
 
     def __init__(self, kind: Unreadable, file: Path) -> None:
         self.kind = kind
@@ -67,38 +60,25 @@ class UnreadableRunError(OnarError):
         super().__init__(UNREADABLE[kind].format(file=self.file))
 
 
-@dataclass(frozen=True)
-class RunProgress:
-    """Progress of a run.
+class TrainingProgress(BaseModel):
+    """Progress of a training, by its last logged step."""
 
-    Attributes:
-        epoch: the current one, counted from 1.
-        epochs: planned number, a fraction when `max_steps` or `max_minutes` ends the run earlier.
-        epochs_done: completed number, a fraction within an epoch.
-        step: the last logged one.
-        images_per_second: training speed.
-        seconds_left: remaining training time at the speed of the last epoch, without validation.
-    """
-
-    epoch: int
-    epochs: float
-    epochs_done: float
+    epoch: int = Field(description="The current epoch, from 1.")
+    epochs: float = Field(description="Planned epochs; a fraction when steps or minutes end the run earlier.")
+    epochs_done: float = Field(description="Completed epochs; a fraction within an epoch.")
     step: int
     images_per_second: float
-    seconds_left: float
+    seconds_left: float = Field(description="Remaining training time at the last epoch's speed, without validation.")
 
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """The log of a run.
+    """The log of a run: a curve per loss, and per validation score and method; at first without progress.
 
-    Attributes:
-        progress: None before the first logged step.
-        losses: a curve per loss: of the logged steps, or for short runs of the epochs' means.
-        scores: a curve per validation score and method.
+    Curves of losses have the logged steps, or for short runs the epochs' means.
     """
 
-    progress: RunProgress | None
+    progress: TrainingProgress | None
     losses: dict[str, Series] = field(default_factory=dict)
     scores: dict[str, dict[str, Series]] = field(default_factory=dict)
 
@@ -149,19 +129,18 @@ def state_of(folder: Path) -> State:
 def read_run(folder: Path, _state: State) -> LoggedRun:
     """Read the log and the settings of a run; cached for all viewers until its state changes.
 
-    Raises:
-        UnreadableRunError: the log or the settings cannot be read, or are not those of a training.
+    Raises `UnreadableRunError` if the log or the settings cannot be read, or are not those of a training.
     """
     results = Results(folder)
-    planned, lines = _planned_epochs(results), _lines(results)
+    planned, lines = _planned(results), _lines(results)
     records = [line for line in lines if _has_progress(line)]
     if not records:
         return LoggedRun(None)
-    return LoggedRun(_progress(records, _planned_end(planned, records, lines)), _losses(records), _scores(records))
+    return LoggedRun(_progress(records, _planned_end(*planned, records, lines)), _losses(records), _scores(records))
 
 
 @lru_cache(maxsize=10_000)
-def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | None:
+def summary(folder: Path, state: State) -> TrainingProgress | UnreadableRunError | None:
     """The progress of a run, or why it cannot be read; None before its first logged step."""
     try:
         return read_run(folder, state).progress
@@ -169,20 +148,16 @@ def summary(folder: Path, state: State) -> RunProgress | UnreadableRunError | No
         return error.with_traceback(None)  # a traceback would keep the log in memory
 
 
-class _Plan(NamedTuple):
-    epochs: float
-    max_steps: float | None
-
-
-def _planned_epochs(results: Results) -> _Plan:
+def _planned(results: Results) -> tuple[float, float | None]:
+    """Planned epochs, and steps if they are limited."""
     settings = _settings(results)
     steps, epoch_steps, epochs = (settings.get(name) for name in ("steps", "epoch_steps", "epochs"))
     if isinstance(steps, int) and isinstance(epoch_steps, int) and steps > 0 and epoch_steps > 0:
-        return _Plan(steps / epoch_steps, steps)
+        return steps / epoch_steps, steps
     if not isinstance(epochs, int) or epochs < 1:
         raise UnreadableRunError("no_settings", results.config)
     most = settings.get("max_steps")
-    return _Plan(epochs, most if _is_number(most) else None)
+    return epochs, most if _is_number(most) else None
 
 
 def _settings(results: Results) -> dict[str, Any]:
@@ -211,20 +186,20 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < _MAX_VALUE
 
 
-def _planned_end(plan: _Plan, records: list[Record], lines: list[Record]) -> float:
+def _planned_end(epochs: float, max_steps: float | None, records: list[Record], lines: list[Record]) -> float:
     """The number of epochs by the latest plan in the log, or by the settings for older logs without one."""
     plans = (float(line["steps"]) for line in reversed(lines) if _is_number(line.get("steps")))
-    steps = next(plans, plan.max_steps)
+    steps = next(plans, max_steps)
     if steps is None or records[-1]["step"] <= 0:
-        return plan.epochs
+        return epochs
     steps_per_epoch = float(records[-1]["step"] / records[-1]["epochs_done"])
-    return min(float(plan.epochs), steps / steps_per_epoch)
+    return min(float(epochs), steps / steps_per_epoch)
 
 
-def _progress(records: list[Record], epochs: float) -> RunProgress:
+def _progress(records: list[Record], epochs: float) -> TrainingProgress:
     last = records[-1]
     share_of_epoch = last["epochs_done"] - (last["epoch"] - 1)
-    return RunProgress(
+    return TrainingProgress(
         epoch=int(last["epoch"]),
         epochs=epochs,
         epochs_done=last["epochs_done"],
