@@ -22,7 +22,7 @@ from onar.checkpoint import (
 from onar.errors import OnarError
 from onar.export.verb import export_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
-from onar.models.pconv_unet import BASE_FILLS
+from onar.models.wrapping import BASE_FILLS
 from onar.settings.training import settings_to_share
 from onar.system.files import replacing
 from onar.weights import files as weights_files

@@ -218,10 +218,8 @@ def _with_correction_window(generator: nn.Module, pixels: int) -> nn.Module:
     """The same network with another `correction_window`; raises `UsageError` where it cannot have that."""
     if not isinstance(generator, PConvUNet):
         raise FieldError("correction_window", "is for networks that correct the pyramid fill")
-    architecture: dict[str, Any] = {**generator.architecture, "correction_window": pixels}
-    del architecture["generator"]
     try:
-        windowed = PConvUNet(**architecture)
+        windowed = generator.rebuilt(correction_window=pixels)
     except ValueError as error:
         raise UsageError(str(error)) from error
     windowed.load_state_dict(generator.state_dict())

@@ -20,7 +20,7 @@ import numpy as np
 
 from onar.models.graphs.colours import correct_colours
 from onar.models.graphs.pyramid import fill_pyramid, fill_unreached
-from onar.models.pconv_unet import padding_step
+from onar.models.wrapping import padding_step
 
 if TYPE_CHECKING:
     from onar.models.graphs.graph import Graph  # which brings the package onnx

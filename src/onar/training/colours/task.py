@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tomli_w
@@ -120,9 +119,7 @@ def draw_batch(photos: ReducedPhotos, batch_size: int, rng: np.random.Generator)
 
 def with_colours(generator: PConvUNet, colours: ColourUNet) -> PConvUNet:
     """A `PConvUNet` with the weights of one and those of a `ColourUNet`, rounded to `FRACTION_BITS`, on the CPU."""
-    architecture: dict[str, Any] = {**generator.architecture, "colour_channels": colours.channels}
-    del architecture["generator"]
-    whole = PConvUNet(**architecture)
+    whole = generator.rebuilt(colour_channels=colours.channels)
     own = {name: value for name, value in generator.state_dict().items() if not name.startswith("colours.")}
     predictor = {f"colours.{name}": _rounded(value.cpu()) for name, value in colours.state_dict().items()}
     whole.load_state_dict(own | predictor)
