@@ -174,7 +174,8 @@ def test_an_error_names_the_field_and_the_command_its_flag(name: str, value: obj
         with pytest.raises(FieldError) as caught:
             use(**wrong)
         assert (str(caught.value), caught.value.field) == (f"{name} {rule}", name)
-        assert str(pickle.loads(pickle.dumps(caught.value))) == f"{name} {rule}"
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (str(again), again.as_flags()) == (f"{name} {rule}", f"--{name} {rule}")
     with pytest.raises(UsageError, match=f"^{name}: "), explained():
         Filling(**wrong)
     for command in (["complete", "a.png", "--mask", "m.png", "--output", "o.png"], ["evaluate", "--data", "photos"]):

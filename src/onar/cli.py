@@ -19,8 +19,9 @@ from onar.export.config import ExportConfig
 from onar.launch import Command, convert_tokens, run
 from onar.serve.config import ServeConfig
 from onar.settings.checks import read_toml
+from onar.settings.options import DeviceOption, PhotosOption, SizeOption, photo_data
 from onar.settings.ranges import PositiveInt, Seed
-from onar.settings.training import DeviceOption, MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
+from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.devices import choose_device, keep_freed_memory, limit_opencv
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig

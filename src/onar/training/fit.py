@@ -15,6 +15,7 @@ import torch
 
 from onar.data.batches import end_readers
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
+from onar.settings.fit import FitConfig
 from onar.system.console import training_bar
 from onar.system.processes import from_main, gather, is_main_process, process_count, sum_over_processes
 from onar.training.budget import Budget, epoch_ends, steps_that_fit
@@ -33,7 +34,7 @@ from onar.training.reporting import (
     time_epoch_end,
 )
 from onar.training.results_folder import Results
-from onar.training.resume import Checkpoint, RunSettings, describe_changes, has_other_length, kept_precision
+from onar.training.resume import Checkpoint, describe_changes, has_other_length, kept_precision
 from onar.training.run import Run, TrainingTask
 from onar.weights.metadata import NEWER
 
@@ -41,7 +42,7 @@ MAX_BAD_STEPS = 10
 """Skipped steps in a row that end the run: it does not recover."""
 
 
-def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
+def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
     """Train a task from its last checkpoint, or the start, to the end.
 
     Args:
@@ -75,7 +76,7 @@ def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
             say(task.save_weights())
 
 
-def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
+def prepare(task: TrainingTask, config: FitConfig, results: Results) -> Run:
     """Build a run, or restore it from its checkpoint.
 
     All errors of settings and files are raised here; files of an earlier run are removed only after that.
@@ -106,12 +107,12 @@ def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
     return run
 
 
-def _open_results(results: Results, config: RunSettings) -> Checkpoint | None:
+def _open_results(results: Results, config: FitConfig) -> Checkpoint | None:
     results.open()
     return results.find_checkpoint(config)
 
 
-def _progress_of(state: dict[str, Any] | None, task: TrainingTask, config: RunSettings) -> Progress:
+def _progress_of(state: dict[str, Any] | None, task: TrainingTask, config: FitConfig) -> Progress:
     """The progress of a checkpoint, without what other settings have made invalid."""
     if state is None:
         return Progress()
@@ -131,7 +132,7 @@ def _restore(task: TrainingTask, checkpoint: Checkpoint) -> None:
         raise OnarError(f"{checkpoint.path} does not fit these networks ({reason}){NEWER}") from error
 
 
-def _start_results(results: Results, config: RunSettings, checkpoint: Checkpoint | None, state_bytes: int) -> None:
+def _start_results(results: Results, config: FitConfig, checkpoint: Checkpoint | None, state_bytes: int) -> None:
     results.refuse_small_disk(state_bytes)
     results.start(config, checkpoint)
 
@@ -209,7 +210,7 @@ def _refuse_bad_step(run: Run, reason: str) -> None:
     if may_skip and run.progress.bad_steps_in_a_row < MAX_BAD_STEPS:
         return
     often = f", and no step was possible in {MAX_BAD_STEPS}" if may_skip else ""
-    skip = "" if may_skip else ", or skip such steps with --on_nan skip"
+    skip = "" if may_skip else ", or skip such steps with `on_nan` skip"
     raise OnarError(
         f"step {run.progress.step}: {reason}{often}; {run.results.last_good()}. "
         f"Start again with {run.task.nan_advice}{skip}"
@@ -233,7 +234,7 @@ def _keep_to_time(run: Run) -> None:
     verdict, before = from_main(run.time_verdict), run.total_steps
     if not verdict:
         return
-    done, limit = run.progress.step, f"--max_minutes {run.config.max_minutes:g}"
+    done, limit = run.progress.step, f"max_minutes {run.config.max_minutes:g}"
     if verdict == "plan":
         time_epoch_end(run)
         run.end_after(done + from_main(lambda: _more_steps(run)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from onar.settings.training import Precision
+from onar.settings.options import Precision
 
 
 @dataclass
@@ -26,12 +26,12 @@ class Progress:
         bad_steps: steps that were skipped because a loss or gradient was not finite.
         bad_steps_in_a_row: number of the latest steps that were skipped.
         best_step: the step after which validation gave the best score; 0 when there was none.
-        best_score: that score, the one named by --best_by; None when there was none.
+        best_score: that score, the one named by `best_by`; None when there was none.
         stale_epochs: epochs without improvement since then.
         mixed_precision: the number format that the run began with.
         tracking_id: names the run to a tracker on a server.
         spent: seconds of the run until this checkpoint.
-        planned_steps: number of steps that --max_minutes allows; 0 until that is known.
+        planned_steps: number of steps that `max_minutes` allows; 0 until that is known.
         epoch_end: seconds for validation, pictures and a checkpoint at the end of an epoch; 0 until measured.
         run_end: further seconds at the end of the run.
     """

@@ -13,10 +13,10 @@ import torch
 from onar.imaging.sheets import Picture
 from onar.metrics.held_out import Scores
 from onar.metrics.table import METRICS
+from onar.settings.fit import FitConfig
 from onar.training.budget import Budget
 from onar.training.progress import Progress
 from onar.training.results_folder import Results
-from onar.training.resume import RunSettings
 
 
 class TrainingTask(ABC):
@@ -140,7 +140,7 @@ class Run:
     """One training while it runs."""
 
     task: TrainingTask
-    config: RunSettings
+    config: FitConfig
     results: Results
     progress: Progress
     budget: Budget

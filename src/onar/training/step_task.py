@@ -118,21 +118,21 @@ class StepTask(TrainingTask):
         config: the settings.
     """
 
-    nan_advice = "a lower --learning_rate or --mixed_precision no"
+    nan_advice = "a lower `learning_rate` or `mixed_precision` no"
     networks: StepNetworks
     run: Run
 
     def __init__(self, config: StepConfig) -> None:
         check_writable(config.output)
         if config.output.exists() and not config.overwrite:
-            raise OnarError(f"{config.output} is there already: name another --output, or replace it with --overwrite")
+            raise OnarError(f"{config.output} is there already: name another `output`, or replace it with `overwrite`")
         earlier = config.output.with_suffix(".checkpoint.pt")
         if earlier.exists():
             raise UsageError(f"{earlier} is of an earlier version: go on with that, or remove the file to start again")
         self.device = choose_device(config.device)
         self.step_config, self.max_steps = config, config.steps
         self.images_per_epoch = config.epoch_steps * config.batch_size
-        settings = ", ".join(f"--{name} {getattr(config, name)}" for name in config.take_memory)
+        settings = ", ".join(f"`{name}` {getattr(config, name)}" for name in config.take_memory)
         self.memory_advice = f"{settings}: {'lower one of them' if len(config.take_memory) > 1 else 'lower it'}"
 
     def open_data(self, run: Run, state: dict[str, Any] | None) -> None:

@@ -61,7 +61,7 @@ def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
             raise OnarError(f"cannot read {note}: {error}") from error
         if before != made_from:
             other = next(name for name in made_from if before.get(name) != made_from[name])
-            raise OnarError(f"the pairs in {folder} were made with another {other}: name another folder with --pairs")
+            raise OnarError(f"the pairs in {folder} were made with another {other}: name another folder with `pairs`")
     else:
         write_text(note, json.dumps(made_from))
     remove_partial(folder)

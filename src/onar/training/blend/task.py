@@ -20,7 +20,8 @@ from onar.metrics.held_out import Scores, to_picture
 from onar.metrics.table import score
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
-from onar.settings.training import PhotoData, loss_weights
+from onar.settings.options import PhotoData
+from onar.settings.training import loss_weights
 from onar.system.console import say
 from onar.system.files import file_sha256
 from onar.training.blend.config import BlendConfig

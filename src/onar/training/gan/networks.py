@@ -71,7 +71,7 @@ def _build_networks(config: TrainConfig) -> tuple[nn.Module, Discriminator]:
     start = None if path is None else load_generator(path)
     if path is not None and (found := getattr(start, "channels", config.channels)) != config.channels:
         raise OnarError(
-            f"{path} holds a network for photos of {found} channels, and this run has --channels {config.channels}"
+            f"{path} holds a network for photos of {found} channels, and this run has `channels` {config.channels}"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -118,6 +118,8 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     generator: Any = build(**{name: settings[name] for name in names})
     if not list(generator.parameters()):
         raise FieldError("generator", f"{config.generator} has nothing to train")
+    if (taken := getattr(generator, "channels", 3)) != config.channels:
+        raise FieldError("channels", f"must be {taken} for `generator` {config.generator}, not {config.channels}")
     for setting, attribute in OPTIONAL.items():
         if getattr(config, setting) and not hasattr(generator, attribute):
             raise FieldError(setting, f"is not for `generator` {config.generator}")
