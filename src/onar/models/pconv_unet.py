@@ -3,7 +3,7 @@
 Encoder: partial convolutions 7, 5, 5, 3, 3, ... with stride 2, batch norm (not in the first level) and ReLU.
 Decoder: nearest upsampling, concatenation with the encoder's level of that size (last, the masked photo itself),
 3×3 partial convolution, batch norm and LeakyReLU 0.2 (neither in the last level). Cells of the innermost map that
-nothing known reaches are filled from the others. What options put around it is in `wrapping`.
+nothing known reaches are filled from the others. The options around it are in `wrapping`.
 """
 
 from __future__ import annotations

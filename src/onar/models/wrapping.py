@@ -1,4 +1,4 @@
-"""What the options of `PConvUNet` put around the paper's U-Net: normalised colours, pyramid fill, colour predictor."""
+"""Parts that options of `PConvUNet` add around the U-Net: normalised colours, pyramid fill, colour predictor."""
 
 from __future__ import annotations
 

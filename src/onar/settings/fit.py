@@ -1,4 +1,4 @@
-"""Settings that every training has: its photos, and what the engine `fit` reads."""
+"""Settings that every training has: its photos, and those of the engine `fit`."""
 
 # No postponed annotations: as texts, they would be looked up in the modules of the subclasses.
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PhotosConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig(Settings):
-    """What the engine reads: time, precision, checkpoints and reports."""
+    """Settings of the engine: time, precision, checkpoints and reports."""
 
     topic: ClassVar[str] = "Run"
 
