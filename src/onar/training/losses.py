@@ -64,10 +64,10 @@ def printed_losses(losses: Sequence[LossTerm], terms: Mapping[str, Tensor]) -> d
 
 @dataclass
 class Comparison:
-    """The inputs of a generator's losses.
+    """The inputs of the losses.
 
     Attributes:
-        completed: B x C x H x W, the raw output.
+        completed: B x C x H x W, the raw output; None where losses see composites alone.
         whole: the composite of photo and output.
         photo: the target.
         known: B x 1 x H x W.
@@ -77,7 +77,7 @@ class Comparison:
         hole_weight: see `pixel_loss`.
     """
 
-    completed: Tensor
+    completed: Tensor | None
     whole: Tensor
     photo: Tensor
     known: Tensor
@@ -87,26 +87,24 @@ class Comparison:
     hole_weight: float = 1.0
 
     @cached_property
-    def feature_maps(self) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
-        """Feature maps of raw output, composite and photo, computed once; grey images get three equal channels."""
+    def feature_maps(self) -> tuple[list[tuple[Tensor, ...]], list[Tensor]]:
+        """Those of raw output and composite, and of the photo, computed once; grey images get three equal channels."""
         assert self.features is not None
         channels = 3 if self.photo.shape[1] == 1 else -1
-        completed, whole, photo = (
-            image.expand(-1, channels, -1, -1) for image in (self.completed, self.whole, self.photo)
-        )
+        given = [image for image in (self.completed, self.whole, self.photo) if image is not None]
+        *images, photo = (image.expand(-1, channels, -1, -1) for image in given)
         with torch.no_grad():
             target = self.features(photo)
-        pairs = [feature_map.chunk(2) for feature_map in self.features(torch.cat([completed, whole]))]
-        raw, composite = zip(*pairs, strict=True)
-        return raw, composite, target
+        maps = self.features(torch.cat(images))
+        return list(zip(*(one.chunk(len(images)) for one in maps), strict=True)), target
 
     def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
         """A loss of feature maps, for the raw output and for the composite."""
-        raw, whole, target = self.feature_maps
-        return loss(raw, target) + loss(whole, target)
+        compared, target = self.feature_maps
+        return torch.stack([loss(maps, target) for maps in compared]).sum()
 
     def adversarial(self) -> Tensor:
-        """The generator's side of RaGAN."""
+        """The side of RaGAN that makes composites."""
         assert self.judge is not None
         assert self.real is not None
         return relativistic_generator_loss(self.real, self.judge(self.whole), mean_over_processes)

@@ -18,7 +18,6 @@ from onar.errors import OnarError, UsageError
 from onar.system.devices import choose_device
 from onar.system.files import check_writable, replacing
 from onar.training.learning import (
-    HasState,
     NotFiniteError,
     RateFactor,
     advance,
@@ -51,8 +50,7 @@ class Learner:
         self.network, self.optimizer = network, optimizer
         self.is_whole = True
         self.schedule = LambdaLR(optimizer, factor)
-        average = None if ema_decay is None else moving_average(ema_decay)
-        self.average = None if average is None else AveragedModel(network, multi_avg_fn=average)
+        self.average = None if ema_decay is None else AveragedModel(network, multi_avg_fn=moving_average(ema_decay))
 
     def move(self) -> None:
         """Take an optimiser step."""
@@ -62,10 +60,9 @@ class Learner:
             self.average.update_parameters(self.network)
         self.is_whole = True
 
-    def parts(self) -> dict[str, HasState]:
+    def parts(self) -> dict[str, Any]:
         """Everything with a state."""
-        parts: dict[str, HasState | None] = {"optimizer": self.optimizer, "schedule": self.schedule}
-        parts |= {"network": self.network, "average": self.average}
+        parts = {name: getattr(self, name) for name in ("optimizer", "schedule", "network", "average")}
         return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -169,7 +166,7 @@ class StepTask(TrainingTask):
         networks = [learner.network for learner in self.networks.learners.values()]
         return 4 * sum(int(value.nbytes) for network in networks for value in network.state_dict().values())
 
-    def _parts(self) -> dict[str, HasState]:
+    def _parts(self) -> dict[str, Any]:
         learners = self.networks.learners.items()
         return {f"{name}_{part}": value for name, learner in learners for part, value in learner.parts().items()}
 

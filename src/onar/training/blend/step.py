@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,13 +13,13 @@ from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
 from onar.training.learning import RateFactor, frozen, require_finite
 from onar.training.losses import (
+    Comparison,
     LossTerm,
     compute_losses,
     local_statistics_loss,
     normalised_feature_loss,
     printed_losses,
     relativistic_discriminator_loss,
-    relativistic_generator_loss,
     style_loss,
     weighted_sum,
 )
@@ -34,68 +30,27 @@ MAX_GRADIENT_NORM = 5.0
 """The gradient norm of the blend is clipped to this."""
 
 
-@dataclass
-class BlendComparison:
-    """The inputs of a blend's losses.
+def thin_hole_loss(whole: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+    """Mean of the absolute error, in thin holes alone.
 
-    Attributes:
-        whole: B×3×H×W, the composite of photo and fill.
-        photo: the target.
-        known: B×1×H×W.
-        features: image -> list of feature maps.
-        real: the discriminator's logits for the photo; None when it does not learn.
-        judge: image -> the discriminator's logits.
+    A large hole cannot be predicted, and asking for it blurs. So this term fades as more of what is within some 70
+    pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially discounted loss of Yu et
+    al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with the distance to known
+    pixels.
     """
-
-    whole: Tensor
-    photo: Tensor
-    known: Tensor
-    features: Callable[[Tensor], list[Tensor]]
-    real: Tensor | None
-    judge: Callable[[Tensor], Tensor]
-
-    @cached_property
-    def feature_maps(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Those of the composite and of the photo, computed once."""
-        with torch.no_grad():
-            target = self.features(self.photo)
-        return self.features(self.whole), target
-
-    @cached_property
-    def distance(self) -> Tensor:
-        """Absolute error, B×3×H×W."""
-        return (self.whole - self.photo).abs()
-
-    def in_thin_holes(self) -> Tensor:
-        """Mean of the absolute error, in thin holes alone.
-
-        A large hole cannot be predicted, and asking for it blurs. So this term fades as more of what is within some 70
-        pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially discounted loss of
-        Yu et al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with the distance to
-        known pixels.
-        """
-        thin = functional.relu(1 - 2 * holes_nearby(1 - self.known)[:, 1:])
-        return (thin * self.distance).mean()
-
-    def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
-        """A loss of feature maps."""
-        return loss(*self.feature_maps)
-
-    def adversarial(self) -> Tensor:
-        """The blend's side of RaGAN."""
-        assert self.real is not None
-        return relativistic_generator_loss(self.real, self.judge(self.whole))
+    thin = functional.relu(1 - 2 * holes_nearby(1 - known)[:, 1:])
+    return (thin * (whole - photo).abs()).mean()
 
 
 BLEND_LOSSES: list[LossTerm] = [
-    LossTerm("pixel", lambda c: c.distance.mean(), always=True),
-    LossTerm("thin", BlendComparison.in_thin_holes, always=True),
-    LossTerm("style", partial(BlendComparison.of_features, loss=style_loss)),
-    LossTerm("statistics", partial(BlendComparison.of_features, loss=local_statistics_loss)),
-    LossTerm("normalised", partial(BlendComparison.of_features, loss=normalised_feature_loss)),
-    LossTerm("adv", BlendComparison.adversarial),
+    LossTerm("pixel", lambda c: (c.whole - c.photo).abs().mean(), always=True),
+    LossTerm("thin", lambda c: thin_hole_loss(c.whole, c.photo, c.known), always=True),
+    LossTerm("style", lambda c: c.of_features(style_loss)),
+    LossTerm("statistics", lambda c: c.of_features(local_statistics_loss)),
+    LossTerm("normalised", lambda c: c.of_features(normalised_feature_loss)),
+    LossTerm("adv", Comparison.adversarial),
 ]
-"""The terms of a blend in the order of their sum; each `compute` takes a `BlendComparison`."""
+"""The terms of a blend in the order of their sum; each `compute` takes a `Comparison`."""
 
 
 class BlendGAN(StepNetworks):
@@ -159,7 +114,7 @@ class BlendGAN(StepNetworks):
         losses, real = {}, None
         if self.weights["adv"]:
             losses["D_loss"], real = self._discriminator_gradients(photo, whole)
-        compared = BlendComparison(whole, photo, known, self._compute_features, real, self._judge)
+        compared = Comparison(None, whole, photo, known, self._compute_features, real, self._judge)
         terms = compute_losses(BLEND_LOSSES, self.weights, compared)
         torch.autograd.backward(weighted_sum(terms, self.weights))
 

@@ -89,7 +89,11 @@ class GAN:
         """
         buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
         while True:
-            sums = self._accumulate_or_restore(group, buffers)
+            try:
+                sums = self._accumulate(group)
+            except BaseException:  # such as out of memory: everything is as after the step before
+                self._restore(buffers)
+                raise
             sums |= self._clip_gradients()
             # One transfer for all numbers: reading them one by one would make a GPU wait each time.
             values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
@@ -101,7 +105,8 @@ class GAN:
                 self.is_whole = True
                 return numbers
             overflow = self._scaler.get_scale() > 1 and all(name in GRADIENT_NORMS for name in wrong)
-            self._discard(buffers)
+            self._restore(buffers)
+            self._scaler.update()  # lowers the scale of fp16
             if not overflow:
                 # G_loss is the sum of the others: name the term it comes from.
                 name = next((name for name in wrong if name != "G_loss"), "G_loss")
@@ -199,14 +204,6 @@ class GAN:
         discriminator = (self.discriminator, self.optimizer_d.optimizer, self.schedules[1])
         return [generator, discriminator] if self.weights["adv"] else [generator]
 
-    def _accumulate_or_restore(self, group: Sequence[Batch], buffers: Sequence[Saved]) -> dict[str, Tensor]:
-        """As `_accumulate`; where that fails, such as out of memory, everything is as after the step before."""
-        try:
-            return self._accumulate(group)
-        except BaseException:
-            self._restore(buffers)
-            raise
-
     def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
         """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
         counts = [len(photo) for photo, _ in group]
@@ -266,12 +263,8 @@ class GAN:
         for _, optimizer, schedule in self._learners:
             advance(optimizer, schedule)
 
-    def _discard(self, buffers: Sequence[Saved]) -> None:
-        """Undo the changes of computing gradients, and lower the scale of fp16."""
-        self._restore(buffers)
-        self._scaler.update()
-
     def _restore(self, buffers: Sequence[Saved]) -> None:
+        """Undo the changes of computing gradients."""
         for buffer, before in buffers:
             buffer.copy_(before)
         for _, optimizer, _ in self._learners:
