@@ -61,13 +61,9 @@ def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, st
 def save_safetensors(
     path: Path, generator: nn.Module, metadata: dict[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network as safetensors.
+    """Write a network that has an `architecture` as safetensors, its floating-point numbers as `dtype`.
 
-    Args:
-        path: the file.
-        generator: one of `GENERATORS`, or another network that has an `architecture`.
-        metadata: of the file, besides the architecture: `format`, `training_size`, keys of `RECORD`.
-        dtype: of its floating-point numbers.
+    `metadata` are those besides the architecture: `format`, `training_size`, keys of `RECORD`.
     """
     state = {
         key: value.to(dtype) if value.is_floating_point() else value for key, value in _plain_state(generator).items()

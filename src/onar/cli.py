@@ -27,12 +27,7 @@ from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 
 _TRAINING_ONLY = (
-    {field.name for field in fields(TrainConfig)}
-    - {field.name for field in fields(MaskConfig)}
-    - {
-        "img_size",
-        "seed",
-    }
+    {field.name for field in fields(TrainConfig)} - {field.name for field in fields(MaskConfig)} - {"img_size", "seed"}
 )
 
 app = Command(

@@ -144,11 +144,6 @@ class Converted:
 def convert_state(state: dict[Any, Any], recognised: Recognised, colours: Colours) -> Converted:
     """Convert a state dict to a generator that computes the same in evaluation mode.
 
-    Args:
-        state: tensors by name; all of them are used or skipped.
-        recognised: its layout.
-        colours: normalisation of the network's input.
-
     Raises:
         OnarError: a tensor is unknown, missing, or of a wrong shape or kind; the message begins with its name.
     """

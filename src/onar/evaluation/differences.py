@@ -80,12 +80,7 @@ class Difference:
 
 
 def find_differences(rows: Sequence[ImageScores], seed: int) -> tuple[Difference, ...]:
-    """The differences of all pairs of methods, the later minus the earlier one; deterministic.
-
-    Args:
-        rows: the scores of every method on each photo with its holes.
-        seed: of the resampling.
-    """
+    """The differences of all pairs of methods, the later minus the earlier one; they depend on rows and seed alone."""
     groups = [(limits, [row for row in rows if row.range == limits]) for limits in (*HOLE_RATIO_RANGES, None)]
     ranges = [_group_differences(limits, kept, seed) for limits, kept in groups if kept]
     overall = _group_differences(None, rows, seed)

@@ -59,12 +59,7 @@ class Methods:
 
 
 def gather_methods(config: EvaluationConfig, further: Mapping[str, Fill], holes: Sequence[HoleSource]) -> Methods:
-    """Load the methods that are compared.
-
-    Args:
-        config: weights, folders of fills, baselines, and the options of filling.
-        further: functions of the caller, as {name: function}.
-        holes: of all pairs.
+    """Load the methods that are compared, and functions of the caller; `holes` are those of all pairs.
 
     Raises:
         UsageError: two methods would have one name.

@@ -101,15 +101,10 @@ class FoundFills:
 
 
 class FillsFolder:
-    """Completed pictures that another program has made of pairs.
+    """Completed pictures that another program has made of pairs, in a folder with its subfolders.
 
     A fill has the name of its pair (`pair_name`), where the part after the digest is ignored, or that of its mask file.
     Ending and folder are ignored, too.
-
-    Args:
-        name: of the method.
-        folder: searched with its subfolders.
-        holes: of all pairs, for the names of their masks.
 
     Raises:
         OnarError: there is no such folder, or no picture in it.

@@ -150,12 +150,10 @@ def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
 
 
 def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[HoleSource], list[str]]:
-    """The mask files of a folder in the order of their paths, and a line for each unusable one.
+    """The mask files of a folder and its subfolders by path, and a line for each unusable one.
 
-    Args:
-        folder: searched with its subfolders.
-        masks_per_range: maximum number of each group, spread evenly, where the group is that of the unresized file; all
-            when None, and then an unusable file is noticed only during scoring.
+    At most `masks_per_range` of each group are taken, evenly spread, where the group is that of the unresized file.
+    Without a maximum all are, and an unusable file is noticed only during scoring.
 
     Raises:
         OnarError: there is no mask file in the folder, or none can be read, or none has a hole.

@@ -48,12 +48,12 @@ _SCRIPT = '"./folder.js"'
 
 
 def export_web(generator: nn.Module, training_size: int, output: Path, name: str, blend: Path) -> Exported:
-    """Write the folder.
+    """Write the folder, or replace an earlier one of the kind.
 
     Args:
         generator: one of `GENERATORS` with a graph.
         training_size: side in pixels of its training crops.
-        output: the folder; an earlier one of the kind is replaced.
+        output: the folder.
         name: of the weights, for the page.
         blend: file of a `TextureBlend`.
 

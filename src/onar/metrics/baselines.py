@@ -64,13 +64,8 @@ def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
 def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBits:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
-    By pypatchmatch, coarse to fine; deterministic.
-
-    Args:
-        photo: see above.
-        mask: see above.
-        radius: patches are 2 · radius + 1 pixels a side. 5 is better for holes the size of objects, 2 for strokes in
-            small photos.
+    By pypatchmatch, coarse to fine; deterministic. Patches are 2 · radius + 1 pixels a side: 5 is better for holes the
+    size of objects, 2 for strokes in small photos.
 
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.

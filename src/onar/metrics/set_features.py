@@ -56,10 +56,8 @@ class PooledFeatures(nn.Module):
 class InceptionFeatures(nn.Module):
     """The pooled 2048 features of FID's InceptionV3 (Heusel et al. 2017), by torch-fidelity.
 
-    Pictures are rounded to 8 bits and resized to 299×299 as TensorFlow 1 did, without antialiasing.
-
-    Args:
-        weights: the file; by default that of `INCEPTION_URL` from torch's cache, downloaded the first time.
+    Pictures are rounded to 8 bits and resized to 299×299 as TensorFlow 1 did, without antialiasing. By default, the
+    weights are those of `INCEPTION_URL` from torch's cache, downloaded the first time.
 
     Raises:
         OnarError: torch-fidelity or the weights are missing, or the file does not fit.
@@ -105,11 +103,7 @@ SET_FEATURES: dict[str, Callable[[Path | None], SetFeatures]] = {"inception_v3":
 
 
 def load_set_features(name: str, weights: Path | None = None) -> SetFeatures:
-    """Build the network whose features are compared, on the CPU.
-
-    Args:
-        name: a key of `FEATURES` or `SET_FEATURES`.
-        weights: the network's weights; by default those of its package or cache.
+    """Build a network of `FEATURES` or `SET_FEATURES` on the CPU; weights as for `load_features`.
 
     Raises:
         UsageError: there is no such network.

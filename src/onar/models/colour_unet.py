@@ -34,14 +34,7 @@ INPUT_CHANNELS = 4 * 4 + 3
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, each after a GELU, with a shortcut; the first may halve the sides.
-
-    Args:
-        in_channels: of the input.
-        out_channels: of the output.
-        stride: of the first convolution.
-        hidden: channels between the two; 0: as many as the output.
-    """
+    """Two 3×3 convolutions after GELUs, with a shortcut. The first may halve sides; `hidden`: channels between."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, hidden: int = 0) -> None:
         super().__init__()

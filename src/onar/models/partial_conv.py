@@ -201,11 +201,7 @@ def phase_kernel(weight: Tensor) -> Tensor:
     In one dimension, with kernel (w0, w1, w2) and up(h)[2i] = up(h)[2i+1] = h[i], the output pixels 2i-1 and 2i both
     see h[i-1] and h[i] and no others. Their 2-tap kernels are (w0 + w1, w2) and (w0, w1 + w2).
 
-    Args:
-        weight: C_out×C_in×3×3.
-
-    Returns:
-        4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
+    C_out×C_in×3×3 -> 4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
     """
     taps = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=weight.dtype, device=weight.device)
     return torch.einsum("asi,btj,ocij->oabcst", [taps, taps, weight]).flatten(0, 2)

@@ -43,12 +43,7 @@ MAX_BAD_STEPS = 10
 
 
 def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
-    """Train a task from its last checkpoint, or the start, to the end.
-
-    Args:
-        task: what is trained.
-        config: its settings.
-        results: the folder, not yet open.
+    """Train a task from its last checkpoint, or the start, to the end, in a results folder that is not yet open.
 
     Raises:
         UsageError: the checkpoint is of other settings.

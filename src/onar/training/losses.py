@@ -113,14 +113,8 @@ class Comparison:
 def pixel_loss(completed: Tensor, photo: Tensor, known: Tensor, hole_weight: float = 1.0) -> Tensor:
     """L1 between raw output and photo, Liu et al. 2018, section 3.3: L_valid + hole_weight · L_hole.
 
-    Both means run over the whole frame, as in the paper: its 1 : 6 would mean something else if each were a mean
-    over its own pixels, and small holes would then outweigh everything.
-
-    Args:
-        completed: output before known pixels are put back.
-        photo: target.
-        known: B x 1 x H x W.
-        hole_weight: how much more a hole pixel counts than a known one; 6 in the paper, and 1 gives plain L1.
+    Both means run over the whole frame, as in the paper: its 1 : 6 would mean something else if each were a mean over
+    its own pixels, and small holes would then outweigh everything. A weight of 1 gives plain L1.
     """
     known = known.float()
     weight = known + hole_weight * (1 - known)
@@ -152,15 +146,10 @@ def gram(feature_map: Tensor) -> Tensor:
 
 
 def local_statistics_loss(features: Sequence[Tensor], target: Sequence[Tensor], window_share: float = 1 / 12) -> Tensor:
-    """Distance of means and standard deviations of features in small windows; the deviations count twice.
+    """Distance of means and standard deviations of features B x C x H x W in small windows; the deviations count twice.
 
     A shifted texture costs little, and a blurred one costs much; with L1 it is the other way round, so that a blur is
-    the best guess.
-
-    Args:
-        features: feature maps B x C x H x W.
-        target: those of the photo.
-        window_share: side of the windows, as a share of the map's width; they overlap by half, and are at least 2.
+    the best guess. The side of the windows is a share of the map's width, at least 2; they overlap by half.
     """
     ours, theirs = ([_window_statistics(one, window_share) for one in maps] for maps in (features, target))
     means, deviations = ([[one[part] for one in maps] for maps in (ours, theirs)] for part in (0, 1))
@@ -196,12 +185,7 @@ def _unit_vectors(feature_map: Tensor) -> Tensor:
 def total_variation(composite: Tensor, known: Tensor) -> Tensor:
     """Absolute differences of neighbours that both lie in the hole's 1-pixel dilation.
 
-    Args:
-        composite: B x 3 x H x W in [0, 1].
-        known: B x 1 x H x W.
-
-    Returns:
-        Their sum over the number of elements of the frame, so that small holes weigh little.
+    Their sum is divided by the number of elements of the frame, so that small holes weigh little.
     """
     image = composite.float()
     region = F.max_pool2d(1 - known.float(), 3, stride=1, padding=1)
@@ -215,12 +199,8 @@ def relativistic_discriminator_loss(
 ) -> Tensor:
     """RaGAN loss of the discriminator: photos should look more real than the average composite, and vice versa.
 
-    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot distinguish them.
-
-    Args:
-        real_logits: predictions for photos, any shape.
-        fake_logits: predictions for composites, any shape.
-        mean: the average prediction; a run in several processes passes the mean over all of them.
+    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot distinguish them. A
+    run in several processes passes the `mean` over all of them.
     """
     real, fake = real_logits.float(), fake_logits.float()
     # softplus(-x) is the cross-entropy of a logit x with "real", softplus(x) with "fake".

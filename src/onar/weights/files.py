@@ -62,11 +62,8 @@ def read_onnx(path: Path) -> tuple[Arrays, dict[str, str]]:
 def refuse_misfit(path: Path, name: str, found: Mapping[str, object], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Raise `OnarError` that says what does not fit a network.
 
-    Args:
-        path: the file.
-        name: of the network.
-        found: names in the file's state dict, and shapes of the tensors, or what there is instead.
-        expected: names and shapes of the network's weights.
+    `found` are names in the file's state dict with shapes of tensors, or what there is instead; `expected` the
+    network's.
     """
     for key in sorted(expected.keys() ^ found.keys(), key=str):
         reason = f"no {key}" if key in expected else f"unknown {key}{NEWER}"

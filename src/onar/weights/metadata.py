@@ -29,12 +29,7 @@ Arguments = Mapping[str, Callable[[Any], bool]]
 
 
 def read_architecture(metadata: Mapping[str, str], path: Path, generators: Mapping[str, Arguments]) -> dict[str, Any]:
-    """Name and arguments of the generator in an exported file.
-
-    Args:
-        metadata: of the file.
-        path: the file, for messages.
-        generators: arguments of the known generators by name.
+    """Name and arguments of the generator in an exported file; `generators` has the arguments of known ones.
 
     Raises:
         OnarError: they are missing or unknown.

@@ -121,10 +121,7 @@ def _decoder_level(
     y = graph.add("Add", upsampled, graph.add("Conv", skip[0], skip_kernel, **window))
     shares = [
         graph.add("Mul", graph.add("AveragePool", known, count_include_pad=1, **window), count / channels)
-        for known, count in (
-            (graph.enlarge(low[1], "nearest"), low_channels),
-            (skip[1], channels - low_channels),
-        )
+        for known, count in ((graph.enlarge(low[1], "nearest"), low_channels), (skip[1], channels - low_channels))
     ]
     return _finish_level(graph, y, graph.add("Add", *shares), bias, slope)
 

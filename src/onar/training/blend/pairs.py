@@ -78,12 +78,7 @@ def missing_pairs(folder: Path, count: int) -> list[int]:
 
 
 def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
-    """Make pairs, with a progress bar on stderr; unreadable photos are reported and skipped.
-
-    Args:
-        maker: makes one.
-        numbers: which.
-        num_workers: processes that make them; 0 makes them in this one.
+    """Make pairs by their numbers, with a progress bar on stderr; unreadable photos are reported and skipped.
 
     Raises:
         OnarError: no photo can be read, PatchMatch is missing, the weights are unusable, or the disk is full.
@@ -108,14 +103,9 @@ def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
 
 
 class PairMaker(Dataset[list[str]]):
-    """Makes pairs by their numbers and writes them into a folder.
+    """Makes pairs of `side` pixels by their numbers and writes them into a folder.
 
-    Args:
-        photos: to make them from.
-        folder: where to.
-        weights: the network whose fills they show, as `Inpainter.load` takes it; it runs on the CPU.
-        seed: another one gives other pairs.
-        side: of a pair in pixels.
+    They show the fills of `weights`, a file as `Inpainter.load` takes it, which runs on the CPU.
     """
 
     def __init__(self, photos: Photos, folder: Path, weights: str | None, seed: int, side: int) -> None:
@@ -160,20 +150,9 @@ class PairMaker(Dataset[list[str]]):
 
 
 def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Read random crops of pairs, flipped and turned at random.
+    """Read random crops of the first `count` pairs in a folder, flipped and turned at random.
 
-    Args:
-        folder: of the pairs.
-        count: draw from the first ones, up to this number.
-        batch_size: crops to read.
-        side: of the crops in pixels, at most that of the pairs.
-        rng: source of all that is random.
-
-    Returns:
-        B×S×S×13, each as a `FillPair`.
-
-    Raises:
-        OnarError: a pair is missing or damaged.
+    Returns B×side×side×13, each as a `FillPair`; raises `OnarError` when a pair is missing or damaged.
     """
     crops = []
     for number in rng.integers(count, size=batch_size):

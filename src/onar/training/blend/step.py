@@ -56,16 +56,8 @@ BLEND_LOSSES: list[LossTerm] = [
 class BlendGAN(StepNetworks):
     """A blend and a local discriminator with everything that trains them.
 
-    Args:
-        blend: (network, patches, coarse_patches, known) -> completed.
-        discriminator: photo or composite -> logits.
-        features: image B×3×H×W in [0, 1] -> list of feature maps; frozen, on the device.
-        weights: the weight of each of `BLEND_LOSSES` by name. With adv 0 the discriminator does not learn either.
-        rates: learning rates of the blend and of the discriminator.
-        factor: on both learning rates.
-        ema_decay: of the average of the blend that is kept.
-        device: where to compute.
-        bf16: compute the networks in bfloat16.
+    `features` is frozen and on the device. `weights` are those of `BLEND_LOSSES` by name; with adv 0 the discriminator
+    does not learn either. `rates` are the learning rates of the blend and of the discriminator, times `factor`.
     """
 
     def __init__(
@@ -95,14 +87,8 @@ class BlendGAN(StepNetworks):
     def learn(self, batch: Tensor) -> dict[str, float]:
         """Take both gradients at the same weights, then move both networks.
 
-        Args:
-            batch: uint8 B×13×H×W, as `pairs.FillPair` orders the channels.
-
-        Returns:
-            The unweighted terms by their printed names, and D_loss.
-
-        Raises:
-            NotFiniteError: a loss or gradient is not finite; no weight has changed.
+        `batch` is uint8 B×13×H×W, as `pairs.FillPair` orders the channels. Returns the unweighted terms by their
+        printed names, and D_loss.
         """
         # Fill the holes.
         photo, *fills, known = self._unpack(batch)

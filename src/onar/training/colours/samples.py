@@ -61,14 +61,9 @@ class ReducedPhotos:
     masks: NDArray[np.uint8]
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Draw a batch.
+        """Draw a batch: photos B×S×S×3 in [0, 1] and known B×S×S, 1 = known.
 
-        Args:
-            batch_size: number of crops of `CROP` pixels a side; of large crops there are fewer, with as many pixels.
-            rng: source of all that is random.
-
-        Returns:
-            Photos B×S×S×3 in [0, 1] and known B×S×S, 1 = known.
+        There are `batch_size` crops of `CROP` pixels a side, or fewer large ones, with as many pixels.
         """
         side = LARGE_CROP if rng.random() < LARGE_SHARE else CROP
         count = max(1, batch_size * CROP**2 // side**2)
@@ -98,13 +93,7 @@ class ReducedPhotos:
 
 
 def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> ReducedPhotos:
-    """Read photos, with a progress bar on stderr; unreadable ones are reported and skipped.
-
-    Args:
-        photos: to draw them from.
-        count: how many at most.
-        num_workers: processes that read them; 0 reads them in this one.
-        seed: another one draws other photos and masks.
+    """Read at most `count` photos, drawn by the seed, with a progress bar on stderr; unreadable ones are reported.
 
     Raises:
         OnarError: none can be read.

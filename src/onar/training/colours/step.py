@@ -27,16 +27,7 @@ WEIGHT_DECAY = 1e-3
 
 
 class ColourTraining(StepNetworks):
-    """A colour predictor with everything that trains it.
-
-    Args:
-        network: the predictor.
-        learning_rate: of AdamW.
-        factor: on the learning rate.
-        ema_decay: of the average of the network that is kept.
-        device: where to compute.
-        bf16: compute the network in bfloat16.
-    """
+    """A colour predictor with everything that trains it: AdamW, a factor on its rate, and the average that is kept."""
 
     def __init__(
         self,
@@ -56,12 +47,8 @@ class ColourTraining(StepNetworks):
     def learn(self, batch: ColourBatch) -> dict[str, float]:
         """Take a step.
 
-        Returns:
-            The loss, and the root mean square errors of hole colours in levels of 255: the network's, and the pyramid
-            fill's.
-
-        Raises:
-            NotFiniteError: the loss or the gradient is not finite; the network has not changed.
+        Returns the loss, and the root mean square errors of hole colours in levels of 255: the network's, and the
+        pyramid fill's.
         """
         # Predict the colours of all cells.
         predicted, fill, colours, hole_share = self._predict(self.network, batch)

@@ -37,9 +37,6 @@ SAMPLE_ROWS = 6
 class ColourTask(StepTask):
     """A colour predictor, and the weights that it is put into.
 
-    Args:
-        config: the settings.
-
     Raises:
         OnarError: the weights hold no network that takes a predictor, or there are no photos.
     """

@@ -23,11 +23,7 @@ from onar.weights.bundled import weights_file
 def build_gan(config: TrainConfig, accelerator: Accelerator, features: nn.Module | None, total_steps: int) -> GAN:
     """Build both networks with their optimisers; the first weights depend on the seed alone.
 
-    Args:
-        config: the settings.
-        accelerator: places tensors, scales and synchronises gradients.
-        features: the feature network of the losses; None when none needs it.
-        total_steps: where the learning rate schedules end.
+    `features` is the feature network of the losses, where one needs it; learning rate schedules end with `total_steps`.
     """
     generator, discriminator = _build_networks(config)
     networks = [
@@ -97,11 +93,7 @@ OPTIONAL = {
 
 
 def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
-    """The generator that `config` names; its arguments are the settings with their names.
-
-    Args:
-        config: the settings.
-        start: the network of `--init_weights`, which has two arguments that are no settings.
+    """The generator that `config` names, whose arguments are the settings with their names, and two of `init_weights`.
 
     Raises:
         UsageError: there is no such generator, or it cannot be trained with these settings.

@@ -46,18 +46,14 @@ class GAN:
     """Generator and discriminator with everything that trains them.
 
     Attributes:
-        accelerator: places tensors, scales and synchronises gradients.
-        generator: (photo * known, known) -> completed; prepared by the accelerator, as are the next three.
+        accelerator: places tensors, scales and synchronises gradients; it has prepared the next four.
+        generator: (photo * known, known) -> completed.
         discriminator: photo or composite -> logits.
-        optimizer_g: the generator's optimiser.
-        optimizer_d: the discriminator's optimiser.
-        schedules: learning-rate schedules of the generator's and of the discriminator's optimiser.
         weights: the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either.
         features: the feature network of the losses; None when none needs it.
-        hole_weight: of the pixel loss.
         average: exponential moving average (EMA) of the generator, when one is kept.
-        is_whole: both networks are after the same step: not during an update, nor after one that failed.
         max_grad_norm: clip each network's gradient norm to this; 0 does not clip.
+        is_whole: both networks are after the same step: not during an update, nor after one that failed.
     """
 
     accelerator: Accelerator
