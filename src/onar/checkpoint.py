@@ -113,9 +113,13 @@ def load_weights(path: Path) -> LoadedWeights:
     content = load_state(path)
     state = _weights_of_run(content, path) if "gan" in content else content
     run = _run_folder(path)
-    generator = _build(_architecture_in_recipe(run) or infer_architecture(state, path), state, path)
+    recipe: dict[str, Any] = {}
+    with suppress(OnarError):
+        recipe = read_toml(run / RECIPE)
+    generator = _build(_architecture_in(recipe) or infer_architecture(state, path), state, path)
     depth = getattr(generator, "depth", None)
-    return LoadedWeights(generator, _size_in_recipe(run, depth) or usual_training_size(depth), _record_of_run(run))
+    record = _record_of_run(recipe, run / LOG)
+    return LoadedWeights(generator, _size_in(recipe, depth) or usual_training_size(depth), record)
 
 
 def load_generator(path: Path) -> nn.Module:
@@ -195,31 +199,26 @@ def _weights_of_run(checkpoint: dict[str, Any], path: Path) -> StateDict:
         raise OnarError(f"{path} is no checkpoint that this version knows{NEWER}") from error
 
 
-def _architecture_in_recipe(run: Path) -> dict[str, Any] | None:
+def _architecture_in(recipe: dict[str, Any]) -> dict[str, Any] | None:
     """Another generator than `PConvUNet` in a run's configuration; the architecture of that one is in its weights."""
-    with suppress(OnarError, KeyError):
-        recipe = read_toml(run / RECIPE)
-        if (name := recipe["generator"]) in GENERATORS and name != "PConvUNet":
-            return {"generator": name, **{key: recipe[key] for key in GENERATORS[name].arguments if key in recipe}}
-    return None
+    if (name := recipe.get("generator", "PConvUNet")) not in GENERATORS or name == "PConvUNet":
+        return None
+    return {"generator": name, **{key: recipe[key] for key in GENERATORS[name].arguments if key in recipe}}
 
 
-def _size_in_recipe(run: Path, depth: int | None) -> int | None:
+def _size_in(recipe: dict[str, Any], depth: int | None) -> int | None:
     """Larger side of the crops in a run's configuration; None where there is none, or another program's."""
     with suppress(OnarError, KeyError):
-        recipe = read_toml(run / RECIPE)
         if recipe.get("depth", depth) == depth:
             return max(DataConfig(img_size=recipe["img_size"]).height_width)
     return None
 
 
-def _record_of_run(run: Path) -> dict[str, str]:
-    """The record in a run's folder, without names of files and folders."""
-    record = {}
-    with suppress(OnarError):
-        if recipe := settings_to_share(read_toml(run / RECIPE)):
-            record["recipe"] = tomli_w.dumps(recipe).strip()
-    with suppress(OSError, ValueError, TypeError), (run / LOG).open("rb") as log:
+def _record_of_run(recipe: dict[str, Any], path: Path) -> dict[str, str]:
+    """The record of a run from its configuration and its log, without names of files and folders."""
+    shared = settings_to_share(recipe)
+    record = {"recipe": tomli_w.dumps(shared).strip()} if shared else {}
+    with suppress(OSError, ValueError, TypeError), path.open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LINE))
         last = log.read().strip().rpartition(b"\n")[2].decode()
         if "kind" in json.loads(last):

@@ -157,8 +157,12 @@ def to_picture(photo: Tensor) -> NDArray[np.uint8]:
 
 
 def sample_rows(complete: Completer, held_out: HeldOut, count: int) -> list[Sequence[NDArray[np.uint8]]]:
-    """Rows of masked (holes white), completed and original for a sample sheet."""
+    """Rows of a sample sheet, of the first photos."""
     photo, known = in_unit_range(held_out.photo[:count]), held_out.known[:count].float()
-    completed = composite(photo, complete(photo * known, known), known)
-    masked = photo * known + (1 - known)
-    return [[to_picture(picture) for picture in row] for row in zip(masked, completed, photo, strict=True)]
+    return picture_rows(photo, known, composite(photo, complete(photo * known, known), known))
+
+
+def picture_rows(photo: Tensor, known: Tensor, completed: Tensor) -> list[Sequence[NDArray[np.uint8]]]:
+    """Rows of masked (holes white), completed and original, for B photos."""
+    columns = photo * known + (1 - known), completed, photo
+    return [[to_picture(picture) for picture in row] for row in zip(*columns, strict=True)]

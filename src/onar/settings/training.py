@@ -289,14 +289,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         return cls(**{**values, **changes})
 
     def to_plain(self) -> dict[str, Any]:
-        """The configuration as TOML values; settings that are None are left out."""
+        """The configuration as TOML values, which `from_toml` and `--config` read; those that are None are left out."""
         return plain_settings(self)
-
-    def to_toml(self) -> str:
-        """The configuration as TOML text that `from_toml` and `--config` read back."""
-        import tomli_w  # here, as difflib above, so that --help is fast
-
-        return tomli_w.dumps(self.to_plain())
 
 
 def settings_to_share(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,12 @@ class Learner:
             self.average.update_parameters(self.network)
         self.is_whole = True
 
+    @property
+    def kept(self) -> nn.Module:
+        """The average, whose weights are kept."""
+        assert self.average is not None
+        return self.average.module
+
     def parts(self) -> dict[str, Any]:
         """Everything with a state."""
         parts = {name: getattr(self, name) for name in ("optimizer", "schedule", "network", "average")}

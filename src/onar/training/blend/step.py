@@ -122,9 +122,7 @@ class BlendGAN(StepNetworks):
             Photo, known, and the fills by method: the blend's ("onar") and two of those it gets; on the CPU.
         """
         photo, *fills, known = self._unpack(batch)
-        average = self.learners["blend"].average
-        assert average is not None
-        blended = composite(photo, average(*fills, known).float(), known).clamp(0, 1)
+        blended = composite(photo, self.learners["blend"].kept(*fills, known).float(), known).clamp(0, 1)
         found = {"onar": blended, "network": fills[0], "patches": fills[1]}
         return photo.cpu(), known.cpu(), {name: fill.cpu() for name, fill in found.items()}
 

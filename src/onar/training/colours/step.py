@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -67,11 +69,7 @@ class ColourTraining(StepNetworks):
     @property
     def kept_network(self) -> ColourUNet:
         """The average of the network."""
-        average = self.learners["network"].average
-        assert average is not None
-        network = average.module
-        assert isinstance(network, ColourUNet)
-        return network
+        return cast(ColourUNet, self.learners["network"].kept)
 
     @torch.no_grad()
     def predict(self, batch: ColourBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:

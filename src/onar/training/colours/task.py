@@ -15,7 +15,7 @@ from onar.data.photo_sets import open_photos
 from onar.errors import OnarError
 from onar.imaging.sheets import Picture
 from onar.masks.holes import composite
-from onar.metrics.held_out import Scores, to_picture
+from onar.metrics.held_out import Scores, picture_rows
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.training.colours.config import ColourConfig
@@ -93,8 +93,7 @@ class ColourTask(StepTask):
         height, width = (SEEN_CELL * side for side in cells.shape[-2:])
         photo, known = photo[..., :height, :width], known[..., :height, :width]
         completed = composite(photo, functional.interpolate(cells.cpu(), (height, width)), known)
-        columns = photo * known + (1 - known), completed, photo
-        return [[to_picture(picture) for picture in row] for row in zip(*columns, strict=True)]
+        return picture_rows(photo, known, completed)
 
     def finish(self) -> tuple[nn.Module, dict[str, str], str]:
         """The network that was given, with the average of the predictor."""
