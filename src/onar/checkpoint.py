@@ -38,14 +38,9 @@ from onar.weights.tensors import load_state, save_state
 
 StateDict = dict[str, Tensor]
 
-RECIPE, LOG = "config.toml", "log.jsonl"
-"""Files in the folder of a run that say how its weights were trained."""
-
-MAX_LINE = 1 << 16
-"""Bytes of the last line of a log, at most."""
-
-READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}
-"""Readers of exported files by ending."""
+RECIPE, LOG = "config.toml", "log.jsonl"  # files in the folder of a run that say how its weights were trained
+MAX_LINE = 1 << 16  # bytes of the last line of a log, at most
+READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}  # readers of exported files by ending
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -68,7 +63,7 @@ def save_safetensors(
     state = {
         key: value.to(dtype) if value.is_floating_point() else value for key, value in _plain_state(generator).items()
     }
-    # Not `save_file`, whose files only their owner may read.
+    # not `save_file`, whose files only their owner may read.
     path.write_bytes(save(state, {"architecture": json.dumps(generator.architecture), **metadata}))
 
 
@@ -79,17 +74,11 @@ def _plain_state(network: nn.Module) -> StateDict:
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """A generator and how it was trained.
+    """A generator and how it was trained."""
 
-    Attributes:
-        generator: in evaluation mode on the CPU.
-        training_size: side in pixels of the training crops; by default the usual one of its depth.
-        record: how it was trained, by keys of `RECORD`; empty where it is unknown.
-    """
-
-    generator: nn.Module
-    training_size: int
-    record: dict[str, str]
+    generator: nn.Module  # in evaluation mode on the CPU
+    training_size: int  # side in pixels of the training crops; by default the usual one of its depth
+    record: dict[str, str]  # how it was trained, by keys of `RECORD`; empty where it is unknown
 
 
 def load_weights(path: Path) -> LoadedWeights:

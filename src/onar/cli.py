@@ -351,11 +351,7 @@ def _launch(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point.
-
-    Args:
-        arguments: verb and its arguments; those of the process when None.
-    """
+    """Run the command line; by default, the arguments of the process."""
     run(app.meta, app, sys.argv[1:] if arguments is None else arguments)
 
 

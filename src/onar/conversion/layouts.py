@@ -7,7 +7,6 @@ partial convolution, in the order of colour channels, and in the normalisation o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,29 +32,17 @@ Those of ImageNet; -1 to 1; 0 to 1."""
 
 @dataclass(frozen=True)
 class Layout:
-    """Names of a program's tensors, and its differences from `PConvUNet`.
+    """Names of a program's tensors, and its differences from `PConvUNet`."""
 
-    Attributes:
-        title: in messages.
-        encoder: name of an encoder level, counted from 1 from the outside in.
-        decoder: name of the decoder level whose output has the size of that encoder level's input.
-        convolution: name of the convolution in a level.
-        ones: name of the tensor of ones that counts known values, in a level.
-        counts_window: the ratio is window / known values, as in the paper; without it, it is 1 / known values.
-        colours: key of `COLOURS`; None where it cannot be inferred.
-        blue_first: the order of colour channels is blue, green, red.
-        beside: prefixes of tensors that only training uses.
-    """
-
-    title: str
-    encoder: str
-    decoder: str
-    convolution: str
-    ones: str
-    counts_window: bool
-    colours: str | None
-    blue_first: bool = False
-    beside: tuple[str, ...] = ()
+    title: str  # in messages
+    encoder: str  # name of an encoder level, counted from 1 from the outside in
+    decoder: str  # name of the decoder level whose output has the size of that encoder level's input
+    convolution: str  # name of the convolution in a level
+    ones: str  # name of the tensor of ones that counts known values, in a level
+    counts_window: bool  # the ratio is window / known values, as in the paper; without it, it is 1 / known values
+    colours: str | None  # key of `COLOURS`; None where it cannot be inferred
+    blue_first: bool = False  # the order of colour channels is blue, green, red
+    beside: tuple[str, ...] = ()  # prefixes of tensors that only training uses
 
 
 LAYOUTS = (
@@ -124,10 +111,13 @@ def convert_state(state: dict[Any, Any], layout: Layout, prefix: str, colours: s
     with torch.device("meta"):  # names and shapes without memory, which a wrong file may ask for more of than there is
         generator = PConvUNet(base_channels, depth, normalised=True)
     weights: dict[str, Tensor] = {}
-    for ours, theirs in _levels(layout, depth):
+    levels = {f"encoder.{level}": layout.encoder.format(level + 1) for level in range(depth)}
+    levels |= {f"decoder.{level}": layout.decoder.format(depth - level) for level in range(depth)}
+    for ours, theirs in levels.items():
         level = _Level(tensors, layout, theirs, generator.get_submodule(ours).state_dict())
         weights |= {f"{ours}.{name}": value for name, value in level.convert().items()}
-    tensors.refuse_rest()
+    for name in tensors.left:
+        raise OnarError(f"{name} is unknown: it belongs to another network")
     if layout.blue_first:
         _exchange_red_and_blue(weights, depth)
     weights |= dict(zip(("colour_mean", "colour_std"), map(torch.tensor, COLOURS[colours]), strict=True))
@@ -170,11 +160,6 @@ class _Tensors:
             raise OnarError(f"{self.prefix + name} is not all ones: it counts known values in another way")
         self.ones += 1
 
-    def refuse_rest(self) -> None:
-        """Raise `OnarError` that names a tensor which was not used, if there is any."""
-        for name in self.left:
-            raise OnarError(f"{name} is unknown: it belongs to another network")
-
 
 def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
     """Infer base channels and depth from the kernels of the encoder."""
@@ -186,14 +171,6 @@ def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
     if shape is None or len(shape) != 4:
         raise OnarError(f"{first} is no kernel of four dimensions")
     return int(shape[0]), depth
-
-
-def _levels(layout: Layout, depth: int) -> Iterator[tuple[str, str]]:
-    """Our name and theirs of every level."""
-    for level in range(depth):
-        yield f"encoder.{level}", layout.encoder.format(level + 1)
-    for level in range(depth):
-        yield f"decoder.{level}", layout.decoder.format(depth - level)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from onar.system.files import refuse_to_replace, replacing
 from onar.weights.metadata import FORMAT, usual_training_size
 from onar.weights.tensors import load_state
 
-WRAPPERS = ("state_dict", "model", "ckpt")
-"""Keys of a state dict in checkpoints of other programs; they may be nested."""
+WRAPPERS = ("state_dict", "model", "ckpt")  # keys of a state dict in checkpoints of other programs; they may be nested
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,13 @@ from onar.evaluation.means import ImageScores
 from onar.evaluation.pairs import percent
 from onar.masks.holes import HOLE_RATIO_RANGES
 
-RESAMPLES = 10_000
-"""Number of bootstrap resamples."""
-
-LEVEL = 0.95
-"""Confidence level."""
+RESAMPLES = 10_000  # number of bootstrap resamples
+LEVEL = 0.95  # confidence level
 
 MIN_PHOTOS = 6
 """Minimum number of photos for an interval: 5 are on one side of 0 by chance in 2 of 2⁵ cases, over 1 - `LEVEL`."""
 
-_CHUNK = 4_000_000
-"""Resamples in memory at a time."""
+_CHUNK = 4_000_000  # resamples in memory at a time
 
 _Numbers: TypeAlias = NDArray[np.float64]
 
@@ -52,14 +48,10 @@ class Interval:
 class GroupDifference:
     """The differences over the holes of a group."""
 
-    range: tuple[float, float] | None
-    """As in `Bucket`; None outside the six ranges, and for all holes together."""
-    photos: int
-    """Number of different photos in the group; intervals of few photos are too narrow."""
-    count: int
-    """Masks in the group."""
-    scores: dict[str, Interval | None]
-    """By metric; None where there is no score."""
+    range: tuple[float, float] | None  # as in `Bucket`; None outside the six ranges, and for all holes together
+    photos: int  # number of different photos in the group; intervals of few photos are too narrow
+    count: int  # masks in the group
+    scores: dict[str, Interval | None]  # by metric; None where there is no score
 
     @property
     def title(self) -> str:
@@ -72,11 +64,9 @@ class Difference:
     """The difference of a method's scores from a reference, by metric."""
 
     method: str
-    reference: str
-    """The method that is subtracted."""
+    reference: str  # the method that is subtracted
     overall: GroupDifference
-    ranges: tuple[GroupDifference, ...]
-    """Those with at least one mask."""
+    ranges: tuple[GroupDifference, ...]  # those with at least one mask
 
 
 def find_differences(rows: Sequence[ImageScores], seed: int) -> tuple[Difference, ...]:

@@ -70,18 +70,12 @@ class FoundFills:
     """Summary of a folder of fills."""
 
     folder: str
-    count: int
-    """Fills that were scored."""
-    known_changed: int
-    """Fills with changed known pixels."""
-    known_difference: float
-    """The mean difference of known pixels over all fills, in levels of 255."""
-    most_changed: str | None
-    """The fill with the largest difference."""
-    lacking: tuple[str, ...]
-    """Names of pairs without a usable fill; no method is scored on them."""
-    unused: tuple[str, ...]
-    """Pictures that belong to no pair that was scored."""
+    count: int  # fills that were scored
+    known_changed: int  # fills with changed known pixels
+    known_difference: float  # the mean difference of known pixels over all fills, in levels of 255
+    most_changed: str | None  # the fill with the largest difference
+    lacking: tuple[str, ...]  # names of pairs without a usable fill; no method is scored on them
+    unused: tuple[str, ...]  # pictures that belong to no pair that was scored
 
     def remarks(self, name: str) -> list[str]:
         """Notes for comparing these fills with others."""

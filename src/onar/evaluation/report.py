@@ -19,26 +19,19 @@ from onar.metrics.table import Metric
 from onar.system.console import text_table
 
 SCHEMA = "onar-evaluation/1"
-DIGITS = 6
-"""Decimals of a score in the JSON."""
+DIGITS = 6  # decimals of a score in the JSON
 
 
 @dataclass(frozen=True)
 class SetDistances:
     """Distances between the set of photos and the set of composites of each method, over all pairs."""
 
-    features: str
-    """The network of `onar.metrics.set_features.SET_FEATURES` whose features were compared."""
-    count: int
-    """Pictures in each set."""
-    scores: ScoresByMethod
-    """`fid` and `kid` of each method; empty where there is no network."""
-    is_standard: bool
-    """They are the FID and KID of the literature, on InceptionV3."""
-    note: str
-    """Note on their comparability."""
-    unavailable: str | None = None
-    """Reason why the network could not be loaded."""
+    features: str  # the network of `onar.metrics.set_features.SET_FEATURES` whose features were compared
+    count: int  # pictures in each set
+    scores: ScoresByMethod  # `fid` and `kid` of each method; empty where there is no network
+    is_standard: bool  # they are the FID and KID of the literature, on InceptionV3
+    note: str  # note on their comparability
+    unavailable: str | None = None  # reason why the network could not be loaded
 
     @property
     def columns(self) -> dict[str, Metric]:
@@ -153,8 +146,7 @@ class Table(NamedTuple):
     header: list[str]
     rows: list[tuple[str, list[tuple[str, bool]]]]
     """Name of the row, and its cells: text, and whether it is the best of its column, or a clear difference."""
-    counts: Sequence[str] = ()
-    """Masks by column; empty where a table has no such row."""
+    counts: Sequence[str] = ()  # masks by column; empty where a table has no such row
 
     def __str__(self) -> str:
         counts = [["masks", *self.counts]] if self.counts else []

@@ -31,8 +31,7 @@ from onar.imaging.images import EightBits
 from onar.system.console import warn
 from onar.system.files import write_text
 
-PICTURE_SIDE = 420
-"""Longest side, in pixels, of a picture in the page."""
+PICTURE_SIDE = 420  # longest side, in pixels, of a picture in the page
 
 _TEMPLATE = "report_page.html.jinja"
 _PLOTTED = ("psnr", "psnr_hole", "ssim", "l1_hole", "lpips", "st_lpips")

@@ -28,11 +28,7 @@ def export_blend(weights: Path, output: Path, *, half: bool = False) -> Exported
 
 
 def compared_blend(blend: TextureBlend, *, half: bool) -> tuple[bytes, float]:
-    """A blend as an ONNX file, and its largest difference in [0, 1] on a bundled photo, two mirror images and a hole.
-
-    Raises:
-        OnarError: the difference is too large.
-    """
+    """A blend as an ONNX file, and its difference on a photo, two mirror images and a hole; raises `OnarError`."""
     content = onnx_of_blend(blend, {"format": str(FORMAT)}, half=half)
     photo = np.asarray(Image.open(example_photos()[0]).convert("RGB").resize((256, 192)), np.float32) / np.float32(255)
     fills, known = (photo, photo[:, ::-1], photo[::-1]), np.ones((192, 256), np.float32)

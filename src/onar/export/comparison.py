@@ -15,8 +15,7 @@ from onar.errors import OnarError
 from onar.metrics.held_out import Completer, complete_with, load_held_out
 from onar.weights.bundled import bundled_photos
 
-SIZES = ((96, 128), (256, 256), (333, 517))
-"""Height and width of the photos on which an export is compared."""
+SIZES = ((96, 128), (256, 256), (333, 517))  # height and width of the photos on which an export is compared
 
 HOLES = GeneratedMasks(hole_ratio=(0.01, 0.6))
 SEED = 0
@@ -27,19 +26,12 @@ HALF_TOLERANCE = 2 / 255
 
 @dataclass(frozen=True)
 class Int8Cost:
-    """Cost of INT8, on photos that it was not calibrated on.
+    """Cost of INT8, on photos that it was not calibrated on."""
 
-    Attributes:
-        float32: mean PSNR of composites in decibels.
-        int8: the same in INT8.
-        calibrated: number of photos calibrated on.
-        scored: number of photos scored.
-    """
-
-    float32: float
-    int8: float
-    calibrated: int
-    scored: int
+    float32: float  # mean PSNR of composites in decibels
+    int8: float  # the same in INT8
+    calibrated: int  # number of photos calibrated on
+    scored: int  # number of photos scored
 
     def __str__(self) -> str:
         return (
@@ -50,21 +42,14 @@ class Int8Cost:
 
 @dataclass(frozen=True)
 class Exported:
-    """Result of an export; its text is for the user.
+    """Result of an export; its text is for the user."""
 
-    Attributes:
-        path: the file, or the folder.
-        difference: largest difference from the original in [0, 1], before any INT8.
-        photos: on which they were compared, as text.
-        cost: of INT8; None in float32.
-        note: behind the size.
-    """
-
-    path: Path
-    difference: float
+    path: Path  # the file, or the folder
+    difference: float  # largest difference from the original in [0, 1], before any INT8
+    # on which they were compared, as text
     photos: str = f"at {', '.join(f'{height} x {width}' for height, width in SIZES)}, in batches of 1 and 2"
-    cost: Int8Cost | None = None
-    note: str = ""
+    cost: Int8Cost | None = None  # of INT8; None in float32
+    note: str = ""  # behind the size
 
     def __str__(self) -> str:
         files = [file for file in (self.path, *self.path.rglob("*")) if file.is_file()]
@@ -74,11 +59,7 @@ class Exported:
 
 
 def compare(exported: Completer, generator: nn.Module, tolerance: float) -> float:
-    """The largest difference between two completers on bundled photos with holes, of `SIZES`, in batches of 1 and 2.
-
-    Raises:
-        OnarError: it is above the tolerance.
-    """
+    """The largest difference on photos of `SIZES`, in batches of 1 and 2; raises `OnarError` above the tolerance."""
     complete, photos = complete_with(generator), ChosenPhotos(open_photos(bundled_photos()), np.arange(2))
     colours = [channel % 3 for channel in range(getattr(generator, "channels", 3))]  # any will do
     differences = [

@@ -26,11 +26,8 @@ from onar.system.files import refuse_to_replace, replacing
 from onar.weights.bundled import bundled_photos, texture_weights, weights_file
 from onar.weights.metadata import FORMAT
 
-MAX_INT8_COST = 1.0
-"""Decibels of PSNR that INT8 may cost."""
-
-MAX_PHOTOS = 80
-"""Photos that INT8 is calibrated and scored on, at most; a quarter of them are scored."""
+MAX_INT8_COST = 1.0  # decibels of PSNR that INT8 may cost
+MAX_PHOTOS = 80  # photos that INT8 is calibrated and scored on, at most; a quarter of them are scored
 
 
 def export(weights: str, output: Path, **options: Any) -> Exported:
@@ -124,8 +121,7 @@ class Exporter(NamedTuple):
 
     write: Callable[[nn.Module, dict[str, str], Path], Completer]
     """Writes a generator and metadata, with `training_size`, to a path, and returns the file's function."""
-    tolerance: float
-    """Largest difference from the original, in [0, 1]."""
+    tolerance: float  # largest difference from the original, in [0, 1]
 
 
 EXPORTERS = {

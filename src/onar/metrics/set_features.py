@@ -24,10 +24,8 @@ INCEPTION_URL = (
 class SetFeatures(Protocol):
     """A network that computes one feature vector per picture."""
 
-    is_standard: bool
-    """Its distances are the FID and KID of papers."""
-    note: str
-    """With which other distances its own are comparable."""
+    is_standard: bool  # its distances are the FID and KID of papers
+    note: str  # with which other distances its own are comparable
 
     def __call__(self, picture: Tensor) -> Tensor:
         """B×C in float64 of B×3×H×W in [0, 1]."""

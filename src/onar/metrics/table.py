@@ -16,25 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: how it is computed, and how it is shown.
+    """A score: how it is computed, and how it is shown."""
 
-    Attributes:
-        title: for tables, curves and the page.
-        higher_is_better: its direction.
-        digits: decimals in tables.
-        compute: (composite, photo, known) -> B values, as in `onar.metrics.scores`.
-        load: loads the network that computes it instead, which needs torch.
-        in_curves: drawn after every epoch of a training.
-        unavailable: why it could not be computed.
-    """
-
-    title: str
-    higher_is_better: bool
-    digits: int = 4
+    title: str  # for tables, curves and the page
+    higher_is_better: bool  # its direction
+    digits: int = 4  # decimals in tables
+    # (composite, photo, known) -> B values, as in `onar.metrics.scores`
     compute: Callable[[ArrayLike, ArrayLike, ArrayLike], Values] | None = None
-    load: Callable[[], LearnedDistance] | None = None
-    in_curves: bool = False
-    unavailable: str | None = None
+    load: Callable[[], LearnedDistance] | None = None  # loads the network that computes it instead, which needs torch
+    in_curves: bool = False  # drawn after every epoch of a training
+    unavailable: str | None = None  # why it could not be computed
 
 
 def _lpips() -> LearnedDistance:

@@ -17,8 +17,7 @@ from onar.models.wrapping import BASE_FILLS
 if TYPE_CHECKING:
     from onar.models.graphs.graph import Graph  # which brings the package onnx
 
-MAX_DEPTH = 16
-"""Levels of a generator; more would halve any photo to nothing."""
+MAX_DEPTH = 16  # levels of a generator; more would halve any photo to nothing
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class PConvUNet(Wrapping):
     def architecture(self) -> dict[str, int | str]:
         """Name and arguments in `GENERATORS`, which travel with the weights."""
         names = ["base_channels", "depth", "base_fill", "correction_window"]
-        # Further ones only where they differ from the default, so that earlier versions can read the other files.
+        # further ones only where they differ from the default, so that earlier versions can read the other files.
         defaults = {"normalised": False, "colour_channels": 0, "channels": 3}
         names += [name for name, default in defaults.items() if getattr(self, name) != default]
         return {"generator": "PConvUNet", **{name: getattr(self, name) for name in names}}
@@ -121,7 +121,7 @@ class PConvUNet(Wrapping):
         known = functional.pad(known.to(photo.dtype), padding)  # B×1×H'×W'
         photo = hide_holes(functional.pad(photo, padding), known)  # B×C×H'×W'
         completed = self.leave(self._decode(self.enter(photo, known), known), photo, known)  # B×C×H'×W'
-        # Clamp with the gradient of the identity, so that no pixel gets stuck outside the range.
+        # clamp with the gradient of the identity, so that no pixel gets stuck outside the range.
         completed = completed + (completed.clamp(0, 1) - completed).detach()
         return completed[..., :height, :width]  # B×C×H×W
 

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-RateFactor = Callable[[int], float]
-"""Steps so far -> factor on a learning rate."""
+RateFactor = Callable[[int], float]  # steps so far -> factor on a learning rate
 
 
 class NotFiniteError(Exception):

@@ -23,23 +23,14 @@ from onar.system.processes import mean_over_processes
 
 @dataclass(frozen=True)
 class LossTerm:
-    """A loss as a term of a weighted sum, for training, log and curves.
+    """A loss as a term of a weighted sum, for training, log and curves."""
 
-    Attributes:
-        name: its weight is the setting `lambda_NAME`.
-        compute: inputs of the losses, such as `Comparison` -> unweighted scalar.
-        printed: name in lines, log and curves, which ends in `_loss`; by default from `name`.
-        always: compute and log it with weight 0, too.
-        logged: log 0 where it is not computed.
-        of_features: it needs the feature network.
-    """
-
-    name: str
-    compute: Callable[[Any], Tensor]
-    printed: str = ""
-    always: bool = False
-    logged: bool = False
-    of_features: bool = False
+    name: str  # its weight is the setting `lambda_NAME`
+    compute: Callable[[Any], Tensor]  # inputs of the losses, such as `Comparison` -> unweighted scalar
+    printed: str = ""  # name in lines, log and curves, which ends in `_loss`; by default from `name`
+    always: bool = False  # compute and log it with weight 0, too
+    logged: bool = False  # log 0 where it is not computed
+    of_features: bool = False  # it needs the feature network
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "printed", self.printed or f"{self.name.capitalize()}_loss")
@@ -64,27 +55,18 @@ def printed_losses(losses: Sequence[LossTerm], terms: Mapping[str, Tensor]) -> d
 
 @dataclass
 class Comparison:
-    """The inputs of the losses.
+    """The inputs of the losses."""
 
-    Attributes:
-        completed: B x C x H x W, the raw output; None where losses see composites alone.
-        whole: the composite of photo and output.
-        photo: the target.
-        known: B x 1 x H x W.
-        features: image B x 3 x H x W in [0, 1] -> list of feature maps, of a frozen network.
-        real: the discriminator's logits for the photo.
-        judge: image -> the discriminator's logits, with gradients for the image alone.
-        hole_weight: see `pixel_loss`.
-    """
-
-    completed: Tensor | None
-    whole: Tensor
-    photo: Tensor
-    known: Tensor
+    completed: Tensor | None  # B x C x H x W, the raw output; None where losses see composites alone
+    whole: Tensor  # the composite of photo and output
+    photo: Tensor  # the target
+    known: Tensor  # B x 1 x H x W
+    # image B x 3 x H x W in [0, 1] -> list of feature maps, of a frozen network
     features: Callable[[Tensor], list[Tensor]] | None = None
-    real: Tensor | None = None
+    real: Tensor | None = None  # the discriminator's logits for the photo
+    # image -> the discriminator's logits, with gradients for the image alone
     judge: Callable[[Tensor], Tensor] | None = None
-    hole_weight: float = 1.0
+    hole_weight: float = 1.0  # see `pixel_loss`
 
     @cached_property
     def feature_maps(self) -> tuple[list[tuple[Tensor, ...]], list[Tensor]]:
@@ -123,7 +105,7 @@ def pixel_loss(completed: Tensor, photo: Tensor, known: Tensor, hole_weight: flo
 
 def content_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Sum over feature maps B x C x H x W of their mean absolute difference."""
-    # The 1-norm and not abs().mean(), whose gradient is not in the maps' order of memory (channels_last).
+    # the 1-norm and not abs().mean(), whose gradient is not in the maps' order of memory (channels_last).
     distances = [
         torch.linalg.vector_norm(one.float() - other.float(), 1) / one.numel()
         for one, other in zip(features, target, strict=True)
@@ -138,7 +120,7 @@ def style_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 
 def gram(feature_map: Tensor) -> Tensor:
     """Gram matrices B x C x C of a feature map B x C x H x W, over C·H·W."""
-    # Autocast would round the product to half precision again, and half precision overflows without the scale.
+    # autocast would round the product to half precision again, and half precision overflows without the scale.
     with torch.autocast(feature_map.device.type, enabled=False):
         rows = feature_map.float().flatten(2)
         rows = rows / math.sqrt(rows.shape[1] * rows.shape[2])

@@ -69,7 +69,7 @@ def bf16_slowdown(device: torch.device) -> float:
 
     On one thread of a CPU: several would wait for each other where other programs use the cores, and hide the factor.
     """
-    # In the order of memory of training, channels_last.
+    # in the order of memory of training, channels_last.
     photo = torch.full((4, 32, 32, 32), 0.5, device=device).to(memory_format=torch.channels_last).requires_grad_()
     kernel = torch.full((32, 32, 3, 3), 0.01, device=device).to(memory_format=torch.channels_last).requires_grad_()
 

@@ -29,8 +29,7 @@ from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """Errors of network and FUSE drives that cannot lock a file."""
-CHECKPOINTS_KEPT = 2
-"""The newest ones; the best one is kept beside them."""
+CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
 
 Record = dict[str, Any]
 
@@ -39,11 +38,7 @@ _HOLDER = re.compile(r"process (\d{1,18}) on (.*)")
 
 
 class Results:
-    """The results folder of one run; nothing is made or read before `open`.
-
-    Args:
-        folder: where it is.
-    """
+    """The results folder of one run; nothing is made or read before `open`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -192,7 +187,7 @@ class Results:
 
     def refuse_small_disk(self, checkpoint_bytes: int) -> None:
         """Raise `OnarError` when the disk cannot hold the checkpoints of the training."""
-        # While a checkpoint is being written, the best one and those that it pushes out are all there.
+        # while a checkpoint is being written, the best one and those that it pushes out are all there.
         needed = (CHECKPOINTS_KEPT + 2) * checkpoint_bytes
         held = sum(path.stat().st_size for path in self._checkpoint_files())
         free = shutil.disk_usage(self.folder).free
@@ -229,8 +224,9 @@ class Results:
             )
         return newest
 
-    def start(self, config: FitConfig, checkpoint: Checkpoint | None) -> None:
-        """Save the configuration, and remove files that are later than the checkpoint."""
+    def start(self, config: FitConfig, checkpoint: Checkpoint | None, checkpoint_bytes: int = 0) -> None:
+        """Save the configuration, and remove files that are later than the checkpoint; raises for a small disk."""
+        self.refuse_small_disk(checkpoint_bytes)
         obsolete, epochs = [*self._checkpoint_files(), self.log, self.skipped, *self._events()], 0
         if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
             obsolete = [path for path in self._checkpoint_files() if path.name > checkpoint.path.name]

@@ -48,12 +48,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def open_data(self, run: Run, state: dict[str, Any] | None) -> None:
-        """Open the data.
-
-        Args:
-            run: results folder, progress and time; its number of steps is not known yet.
-            state: the checkpoint that the run goes on from.
-        """
+        """Open the data of a run whose number of steps is not known yet; `state` is the checkpoint it goes on from."""
 
     @abstractmethod
     def steps_left(self, images: int) -> int:
@@ -86,11 +81,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def step(self, batch: Any) -> dict[str, float]:
-        """Take a step; returns the losses by printed name, and other numbers for the log.
-
-        Raises:
-            NotFiniteError: a loss or gradient is not finite; the weights have not changed.
-        """
+        """Take a step: losses by printed name, and other numbers for the log; `NotFiniteError` leaves the weights."""
 
     @abstractmethod
     def plan(self, total_steps: int) -> None:

@@ -73,11 +73,7 @@ class Learner:
 
 
 class StepNetworks(ABC):
-    """Networks with everything that trains them.
-
-    Attributes:
-        learners: those that move, by names that stay the same.
-    """
+    """Networks with everything that trains them; `learners` are those that move, by names that stay the same."""
 
     learners: Mapping[str, Learner]
 

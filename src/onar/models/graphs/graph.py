@@ -22,8 +22,7 @@ INTERPOLATIONS = {
 }
 
 Array: TypeAlias = NDArray[np.float32]
-Weights: TypeAlias = Mapping[str, Array]
-"""A state dict as arrays."""
+Weights: TypeAlias = Mapping[str, Array]  # A state dict as arrays
 
 
 class Graph:

@@ -33,14 +33,12 @@ FillPair: TypeAlias = NDArray[np.uint8]
 
 CHANNELS = 13
 
-IRREGULAR_SHARE = 0.45
-"""Share of the pairs with irregular holes; the others have holes shaped like things."""
+IRREGULAR_SHARE = 0.45  # share of the pairs with irregular holes; the others have holes shaped like things
 MAX_OBJECT_CROP = 3.0
 """Largest side of the crops with such holes, as a multiple of a pair's: the larger the photo, the deeper its holes. A
 smaller photo is not enlarged for it: it would have no texture to learn from."""
 
-MIN_CROP = 0.8
-"""Smallest random crop, as a share of the largest one that fits."""
+MIN_CROP = 0.8  # smallest random crop, as a share of the largest one that fits
 
 RADII = (2, 3, 4, 5)
 OTHER_RADIUS_SHARE = 0.2
@@ -48,11 +46,7 @@ OTHER_RADIUS_SHARE = 0.2
 
 
 def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
-    """Make a folder for pairs and note in it their source; partial files of a killed process are removed.
-
-    Raises:
-        OnarError: the folder cannot be written to, or holds pairs that were made from something else.
-    """
+    """Note in a folder what its pairs are made from, and tidy it; raises `OnarError` when that was something else."""
     note = folder / "pairs.json"
     if note.exists():
         try:
@@ -112,11 +106,7 @@ class PairMaker(Dataset[list[str]]):
         self.photos, self.folder, self.weights, self.seed, self.side = photos, folder, weights, seed, side
 
     def __getitem__(self, number: int) -> list[str]:
-        """Make the pair of a number; returns one line, `file: reason`, for each photo that could not be read.
-
-        Raises:
-            OnarError: no photo can be read, PatchMatch is missing, the weights are unusable, or the disk is full.
-        """
+        """Make a pair; returns a line, `file: reason`, for each photo that cannot be read. Raises as `make_pairs`."""
         rng = np.random.default_rng((self.seed, number))
         irregular = bool(rng.random() < IRREGULAR_SHARE)
         photo, unreadable = self._read_crop(irregular, rng)

@@ -26,8 +26,7 @@ from onar.training.losses import (
 from onar.training.step_task import Learner, StepNetworks
 
 DISCRIMINATOR_CHANNELS = 32
-MAX_GRADIENT_NORM = 5.0
-"""The gradient norm of the blend is clipped to this."""
+MAX_GRADIENT_NORM = 5.0  # the gradient norm of the blend is clipped to this
 
 
 def thin_hole_loss(whole: Tensor, photo: Tensor, known: Tensor) -> Tensor:
@@ -90,13 +89,13 @@ class BlendGAN(StepNetworks):
         `batch` is uint8 B×13×H×W, as `pairs.FillPair` orders the channels. Returns the unweighted terms by their
         printed names, and D_loss.
         """
-        # Fill the holes.
+        # fill the holes.
         photo, *fills, known = self._unpack(batch)
         with self._autocast():
             completed = self.blend(*fills, known)
         whole = composite(photo, completed.float(), known)
 
-        # Compute the gradients of both networks.
+        # compute the gradients of both networks.
         losses, real = {}, None
         if self.weights["adv"]:
             losses["D_loss"], real = self._discriminator_gradients(photo, whole)
@@ -104,7 +103,7 @@ class BlendGAN(StepNetworks):
         terms = compute_losses(BLEND_LOSSES, self.weights, compared)
         torch.autograd.backward(weighted_sum(terms, self.weights))
 
-        # Clip them, and move.
+        # clip them, and move.
         losses = printed_losses(BLEND_LOSSES, terms) | losses
         norm = clip_grad_norm_(self.blend.parameters(), MAX_GRADIENT_NORM)
         norm_d = get_total_norm([weight.grad for weight in self.discriminator.parameters() if weight.grad is not None])
@@ -116,11 +115,7 @@ class BlendGAN(StepNetworks):
 
     @torch.no_grad()
     def fill(self, batch: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Fill the holes of pairs with the average of the blend.
-
-        Returns:
-            Photo, known, and the fills by method: the blend's ("onar") and two of those it gets; on the CPU.
-        """
+        """Fill the holes of pairs: photo, known, and fills by method, "onar" and two that it gets; on the CPU."""
         photo, *fills, known = self._unpack(batch)
         blended = composite(photo, self.learners["blend"].kept(*fills, known).float(), known).clamp(0, 1)
         found = {"onar": blended, "network": fills[0], "patches": fills[1]}

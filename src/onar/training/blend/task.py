@@ -36,11 +36,7 @@ SAMPLE_ROWS = 6
 
 
 class BlendTask(StepTask):
-    """A blend and its discriminator.
-
-    Args:
-        config: the settings.
-    """
+    """A blend and its discriminator."""
 
     networks: BlendGAN
 

@@ -18,8 +18,7 @@ from onar.training.step_task import Learner, StepNetworks
 ColourBatch = tuple[Tensor, Tensor]
 """Photo B×3×H×W in [0, 1], at half the resolution of a generator's input, and known B×1×H×W."""
 
-MAX_GRADIENT_NORM = 1.0
-"""The gradient norm is clipped to this."""
+MAX_GRADIENT_NORM = 1.0  # the gradient norm is clipped to this
 
 BEND = 1e-3
 """Of the loss √(x² + BEND) (Charbonnier), which is squared below 0.03 and absolute above: few cells with wholly wrong
@@ -52,11 +51,11 @@ class ColourTraining(StepNetworks):
         Returns the loss, and the root mean square errors of hole colours in levels of 255: the network's, and the
         pyramid fill's.
         """
-        # Predict the colours of all cells.
+        # predict the colours of all cells.
         predicted, fill, colours, hole_share = self._predict(self.network, batch)
         difference = predicted - colours
 
-        # Learn from those in holes.
+        # learn from those in holes.
         loss = _mean_in_holes((difference.square() + BEND).sqrt(), hole_share)
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)

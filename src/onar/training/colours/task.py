@@ -35,11 +35,7 @@ SAMPLE_ROWS = 6
 
 
 class ColourTask(StepTask):
-    """A colour predictor, and the weights that it is put into.
-
-    Raises:
-        OnarError: the weights hold no network that takes a predictor, or there are no photos.
-    """
+    """A colour predictor, and the weights that it is put into; raises `OnarError` where these take none."""
 
     networks: ColourTraining
 

@@ -46,7 +46,7 @@ def start_processes(config: TrainConfig) -> PartialState:
         raise UsageError("`mixed_precision` fp16 needs a GPU; use auto")
     if config.track != "none" and find_spec(config.track) is None:
         raise OnarError(f'`track` {config.track} needs pip install "onar[{config.track}]"')
-    # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
+    # accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
     AcceleratorState._reset_state(reset_partial_state=True)
     with naming_lost_processes():
         processes = PartialState(cpu=on_cpu, timeout=timedelta(minutes=config.process_timeout))
@@ -61,7 +61,7 @@ def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
     return Accelerator(
         cpu=PartialState().device.type == "cpu",
         mixed_precision=precision,
-        # Said here, or a launcher's environment would decide.
+        # said here, or a launcher's environment would decide.
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         dynamo_plugin=TorchDynamoPlugin(backend="no"),
         **tracker,

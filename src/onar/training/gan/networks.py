@@ -93,11 +93,7 @@ OPTIONAL = {
 
 
 def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
-    """The generator that `config` names, whose arguments are the settings with their names, and two of `init_weights`.
-
-    Raises:
-        UsageError: there is no such generator, or it cannot be trained with these settings.
-    """
+    """The generator that `config` names, by the settings with the names of its arguments; raises `UsageError`."""
     if config.generator not in GENERATORS:
         raise FieldError("generator", f"is one of {', '.join(GENERATORS)}, not {config.generator}")
     build = GENERATORS[config.generator]

@@ -43,30 +43,21 @@ GRADIENT_NORMS = ("G_gradient_norm", "D_gradient_norm")
 
 @dataclass
 class GAN:
-    """Generator and discriminator with everything that trains them.
+    """Generator and discriminator with everything that trains them."""
 
-    Attributes:
-        accelerator: places tensors, scales and synchronises gradients; it has prepared the next four.
-        generator: (photo * known, known) -> completed.
-        discriminator: photo or composite -> logits.
-        weights: the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either.
-        features: the feature network of the losses; None when none needs it.
-        average: exponential moving average (EMA) of the generator, when one is kept.
-        max_grad_norm: clip each network's gradient norm to this; 0 does not clip.
-        is_whole: both networks are after the same step: not during an update, nor after one that failed.
-    """
-
-    accelerator: Accelerator
-    generator: nn.Module
-    discriminator: nn.Module
+    accelerator: Accelerator  # places tensors, scales and synchronises gradients; it has prepared the next four
+    generator: nn.Module  # (photo * known, known) -> completed
+    discriminator: nn.Module  # photo or composite -> logits
     optimizer_g: Any
     optimizer_d: Any
     schedules: Sequence[LambdaLR]
+    # the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either
     weights: dict[str, float]
-    features: nn.Module | None
+    features: nn.Module | None  # the feature network of the losses; None when none needs it
     hole_weight: float = 1.0
-    average: AveragedModel | None = None
-    max_grad_norm: float = 0.0
+    average: AveragedModel | None = None  # exponential moving average (EMA) of the generator, when one is kept
+    max_grad_norm: float = 0.0  # clip each network's gradient norm to this; 0 does not clip
+    # both networks are after the same step: not during an update, nor after one that failed
     is_whole: bool = field(default=True, init=False)
     _held: Sequence[nn.Parameter] = field(default=(), init=False)  # weights that no longer learn
 
@@ -91,7 +82,7 @@ class GAN:
                 self._restore(buffers)
                 raise
             sums |= self._clip_gradients()
-            # One transfer for all numbers: reading them one by one would make a GPU wait each time.
+            # one transfer for all numbers: reading them one by one would make a GPU wait each time.
             values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
             numbers = dict(zip(sums, values, strict=True))
             wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
@@ -111,7 +102,7 @@ class GAN:
 
     def discriminator_step(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """RaGAN loss of the discriminator on photos and detached composites, and its logits for the photos."""
-        # Without batch norm the halves do not see each other, so one call does for both.
+        # without batch norm the halves do not see each other, so one call does for both.
         real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
         return relativistic_discriminator_loss(real, fake, mean_over_processes), real.detach()
 
@@ -203,7 +194,7 @@ class GAN:
     def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
         """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
         counts = [len(photo) for photo, _ in group]
-        # The mean over the processes, because that is what they do to their gradients, too.
+        # the mean over the processes, because that is what they do to their gradients, too.
         mean_count = self.accelerator.reduce(torch.tensor(float(sum(counts)), device=self.accelerator.device), "mean")
         sums: dict[str, Tensor] = {}
         for position, batch in enumerate(group):
@@ -234,7 +225,7 @@ class GAN:
         for weight in self._held:
             weight.grad = None
         for name, (network, optimizer, _) in zip(GRADIENT_NORMS, self._learners, strict=False):
-            # Not accelerate's call, which unscales all optimisers each time and so fails for the second network.
+            # not accelerate's call, which unscales all optimisers each time and so fails for the second network.
             self._scaler.unscale_(optimizer)
             norms[name] = clip_grad_norm_(network.parameters(), self.max_grad_norm or math.inf)
         return norms
@@ -242,7 +233,7 @@ class GAN:
     def _update(self) -> None:
         scaler = self._scaler
         for _, optimizer, _ in self._learners:
-            # Past accelerate's optimiser, which changes the scale after the first network, between the two.
+            # past accelerate's optimiser, which changes the scale after the first network, between the two.
             scaler.step(optimizer)
             optimizer.zero_grad()
         scaler.update()

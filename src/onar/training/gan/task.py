@@ -40,12 +40,7 @@ SAMPLE_ROWS = 6
 
 
 class GeneratorTask(TrainingTask):
-    """A generator and its discriminator.
-
-    Args:
-        config: the settings.
-        device: where `start_processes` has found that this process computes.
-    """
+    """A generator and its discriminator, on the device that `start_processes` has found."""
 
     nan_advice = "lower learning rates, `max_grad_norm` 1 or `mixed_precision` no"
 
@@ -119,7 +114,7 @@ class GeneratorTask(TrainingTask):
         config, accelerator, progress = self.config, self.gan.accelerator, self.run.progress
         progress.tracking_id = from_main(lambda: progress.tracking_id or secrets.token_hex(8))
         if config.track == "tensorboard":  # the name of the folder
-            # What a stopped run had written after its last checkpoint is about to happen again.
+            # what a stopped run had written after its last checkpoint is about to happen again.
             accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": progress.step + 1}})
         elif config.track == "wandb":
             run = {"name": config.results_dir.name, "dir": config.results_dir, "id": progress.tracking_id}
