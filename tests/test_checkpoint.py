@@ -16,7 +16,6 @@ from onar.checkpoint import (
     load_generator,
     load_strictly,
     load_weights,
-    save_half_precision,
     save_safetensors,
     save_weights,
 )
@@ -80,7 +79,7 @@ def test_an_ending_may_have_capitals(tmp_path: Path, ending: str) -> None:
     if ending == ".Onnx":
         export_onnx(network, {"training_size": "64"}, path)
     else:
-        save_half_precision(path, network, {"training_size": "64"})
+        save_safetensors(path, network, {"training_size": "64"}, torch.float16)
         assert load_weights(path).training_size == 64
     assert Inpainter.load(path, "cpu").training_size == 64
 
@@ -306,7 +305,7 @@ def test_a_weights_file_is_opened_once(kind: str, tmp_path: Path, monkeypatch: p
     if path.suffix == ".pth":
         save_weights(path, PConvUNet(4, 3))
     else:
-        save_half_precision(path, PConvUNet(4, 3), {"training_size": "64", "recipe": "img_size = 64"})
+        save_safetensors(path, PConvUNet(4, 3), {"training_size": "64", "recipe": "img_size = 64"}, torch.float16)
     monkeypatch.setattr(weights_files, "safe_open", lambda *a, **k: opened.append(a[0]) or safe_open(*a, **k))
     open_path = Path.open
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: opened.append(self) or open_path(self, *a, **k))

@@ -48,11 +48,6 @@ def save_weights(path: Path, network: nn.Module) -> None:
     save_state(path, _plain_state(network))
 
 
-def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
-    """As `save_safetensors`, in float16 and half as large."""
-    save_safetensors(path, generator, metadata, torch.float16)
-
-
 def save_safetensors(
     path: Path, generator: nn.Module, metadata: dict[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
@@ -155,11 +150,6 @@ def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Mod
         raise OnarError(f"{path} holds no network that can be built ({error}){NEWER}") from error
     load_strictly(generator, state, path)
     return generator.eval()
-
-
-def load_into(generator: nn.Module, path: Path) -> None:
-    """Load weights into a generator; raises `OnarError` when they do not fit it or cannot be read."""
-    copy_into(generator, load_generator(path), path)
 
 
 def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:

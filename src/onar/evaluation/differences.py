@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.evaluation.means import ImageScores
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.masks.holes import HOLE_RATIO_RANGES
 
 RESAMPLES = 10_000  # number of bootstrap resamples
@@ -56,7 +56,7 @@ class GroupDifference:
     @property
     def title(self) -> str:
         """The range as text."""
-        return percent(*self.range) if self.range else "other"
+        return range_title(self.range)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.masks.holes import HOLE_RATIO_RANGES
 
 ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]  # by method and metric
@@ -41,7 +41,7 @@ class Bucket:
     @property
     def title(self) -> str:
         """The range as text."""
-        return percent(*self.range) if self.range else "other"
+        return range_title(self.range)
 
 
 def mean_scores(rows: Sequence[ImageScores]) -> ScoresByMethod:

@@ -90,9 +90,6 @@ def _add_baselines(methods: Methods) -> None:
         methods.add(PYRAMID, Inpainter.load(PYRAMID), "the pyramid fill, without learning")
 
 
-# ---------------------------------------------------------------- names
-
-
 def name_fills(fills: Named) -> dict[str, Path]:
     """Folders of fills by the names of their methods: the given ones, or those of the folders."""
     given = _as_mapping(fills, "fills")

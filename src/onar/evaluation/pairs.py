@@ -137,6 +137,11 @@ def percent(low: float, high: float) -> str:
     return f"{round(100 * low)}-{round(100 * high)}%"
 
 
+def range_title(limits: tuple[float, float] | None) -> str:
+    """A range of `HOLE_RATIO_RANGES` as text; "other" for None."""
+    return percent(*limits) if limits else "other"
+
+
 def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
     """Holes for each of the twelve groups, group by group."""
     numbers = range(MASKS_PER_RANGE if masks_per_range is None else masks_per_range)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from onar.evaluation.differences import Difference, Interval
 from onar.evaluation.means import Bucket, ImageScores, ScoresByMethod
 from onar.evaluation.pair_files import FoundFills
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.imaging.images import EightBits
 from onar.metrics.table import Metric
 from onar.system.console import text_table
@@ -137,9 +137,6 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-# ---------------------------------------------------------------- tables
-
-
 class Table(NamedTuple):
     """A table for the console and the page."""
 
@@ -213,7 +210,7 @@ def range_table(report: Report, name: str) -> Table:
     """Like Table 1 of Liu et al. 2018: a range has two columns, N without border and B with border."""
     metric = report.metrics[name]
     columns = [(one.range, border) for one in report.buckets if one.border is None for border in (False, True)]
-    titles = [f"{percent(*limits) if limits else 'other'} {'B' if border else 'N'}" for limits, border in columns]
+    titles = [f"{range_title(limits)} {'B' if border else 'N'}" for limits, border in columns]
     buckets = [report.bucket(*column) for column in columns]
     scores: list[ScoresByMethod] = [one.scores if one else {} for one in buckets]
     best = [_best_of(one, name, metric) for one in scores]

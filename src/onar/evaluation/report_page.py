@@ -77,9 +77,6 @@ def to_html(report: Report) -> str:
     )
 
 
-# ---------------------------------------------------------------- plots and pictures
-
-
 def _plots(report: Report) -> str | None:
     """Mean scores by range of hole share, a curve for each method, as a picture; None where matplotlib is missing."""
     try:
@@ -127,9 +124,6 @@ def _jpeg(picture: EightBits) -> str:
 
 def _address(buffer: BytesIO, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-# ---------------------------------------------------------------- how it was done
 
 
 def _protocol(report: Report) -> dict[str, str]:

@@ -131,9 +131,6 @@ def _find_pairs(config: PairConfig, others: list[tuple[str, Path]]) -> tuple[Pai
     return Pairs(config.data, holes, size, count, [("masks", config.masks), *others]), unreadable
 
 
-# ---------------------------------------------------------------- other entries of the report
-
-
 def _protocol(config: PairConfig, pairs: Pairs) -> dict[str, Any]:
     default = None if config.masks else MASKS_PER_RANGE
     return {

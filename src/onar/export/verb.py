@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
-from onar.checkpoint import holds_blend, load_into, load_safetensors, load_weights, save_half_precision
+from onar.checkpoint import copy_into, holds_blend, load_generator, load_safetensors, load_weights, save_safetensors
 from onar.data.photo_sets import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import FieldError, OnarError, UsageError
 from onar.export.blends import export_blend
@@ -112,7 +113,7 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path, *, h
 
 def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
     """Write a generator as safetensors in half precision, and return the file's function."""
-    save_half_precision(path, generator, metadata)
+    save_safetensors(path, generator, metadata, torch.float16)
     return complete_with(load_safetensors(path))
 
 
@@ -147,7 +148,7 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
 def _average(generator: nn.Module, path: Path, share: float) -> None:
     """Move a generator's weights towards those in a file; raises `OnarError` when they do not fit."""
     other = copy.deepcopy(generator)
-    load_into(other, path)
+    copy_into(other, load_generator(path), path)
     for value, target in zip(generator.state_dict().values(), other.state_dict().values(), strict=True):
         if value.is_floating_point():
             value.lerp_(target, share)

@@ -1,4 +1,4 @@
-"""Settings that trainings counted in steps share; see `onar.settings.training` for how such a dataclass is used."""
+"""Settings that trainings counted in steps share; see `onar.settings.training` for their use."""
 
 # No postponed annotations: as texts, they would be looked up in the modules of the subclasses.
 from dataclasses import dataclass

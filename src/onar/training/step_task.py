@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from onar.checkpoint import save_half_precision
+from onar.checkpoint import save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.system.devices import choose_device
 from onar.system.files import check_writable, replacing
@@ -225,7 +225,7 @@ class StepTask(TrainingTask):
         """Write the weights in half precision to `--output`."""
         network, metadata, said = self.finish()
         with replacing(self.step_config.output) as temporary:
-            save_half_precision(temporary, network, {"format": str(FORMAT), **metadata})
+            save_safetensors(temporary, network, {"format": str(FORMAT), **metadata}, torch.float16)
         self.run.results.finish_elsewhere(self.step_config.output)
         return said
 
