@@ -58,30 +58,21 @@ class Report:
     protocol: dict[str, Any]
     """Protocol: data, masks, img_size, masks_per_range, count, and the constants of all reports."""
     seed: int
-    methods: dict[str, str]
-    """Descriptions of the methods by name; the first is the reference."""
-    unavailable_methods: dict[str, str]
-    """Methods that could not be loaded, with the reasons."""
+    methods: dict[str, str]  # descriptions of the methods by name; the first is the reference
+    unavailable_methods: dict[str, str]  # methods that could not be loaded, with the reasons
     metrics: dict[str, Metric]
-    masks_sha256: str
-    """Hash of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
-    weights_sha256: str | None
-    """Hash of the first method's weights file; None for the pyramid fill, which has none."""
-    weights: dict[str, str | None]
-    """Hashes of all methods with weights."""
+    masks_sha256: str  # hash of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`
+    weights_sha256: str | None  # hash of the first method's weights file; None for the pyramid fill, which has none
+    weights: dict[str, str | None]  # hashes of all methods with weights
     versions: dict[str, str | None]
     images: tuple[ImageScores, ...]
-    overall: ScoresByMethod
-    """Means over all `images`."""
+    overall: ScoresByMethod  # means over all `images`
     buckets: tuple[Bucket, ...]
     """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
-    differences: tuple[Difference, ...]
-    """Differences of all pairs of methods, with intervals."""
+    differences: tuple[Difference, ...]  # differences of all pairs of methods, with intervals
     sets: SetDistances | None
-    fills: dict[str, FoundFills]
-    """Summaries of the folders of fills, by method."""
-    skipped: tuple[str, ...]
-    """One line for each skipped photo, mask or fill."""
+    fills: dict[str, FoundFills]  # summaries of the folders of fills, by method
+    skipped: tuple[str, ...]  # one line for each skipped photo, mask or fill
     examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
     """The best, median and worst fill of the first method; not in the JSON."""
 
