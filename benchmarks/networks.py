@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from onar import PConvUNet, random_mask
 from onar.masks.holes import known_from_mask
-from onar.models.pconv_unet import BatchNorm
+from onar.models.batch_norm import BatchNorm
 from onar.weights.bundled import bundled_photos
 
 PHOTOS = bundled_photos()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -15,14 +16,13 @@ from onar.checkpoint import (
     load_generator,
     load_strictly,
     load_weights,
-    save_half_precision,
     save_safetensors,
     save_weights,
 )
 from onar.errors import OnarError
 from onar.export.verb import export_onnx
 from onar.models import GENERATORS, Discriminator, PConvUNet
-from onar.models.pconv_unet import BASE_FILLS
+from onar.models.wrapping import BASE_FILLS
 from onar.settings.training import settings_to_share
 from onar.system.files import replacing
 from onar.weights import files as weights_files
@@ -79,7 +79,7 @@ def test_an_ending_may_have_capitals(tmp_path: Path, ending: str) -> None:
     if ending == ".Onnx":
         export_onnx(network, {"training_size": "64"}, path)
     else:
-        save_half_precision(path, network, {"training_size": "64"})
+        save_safetensors(path, network, {"training_size": "64"}, torch.float16)
         assert load_weights(path).training_size == 64
     assert Inpainter.load(path, "cpu").training_size == 64
 
@@ -191,7 +191,7 @@ def test_weights_say_how_they_were_trained_without_the_names_of_files_here(tmp_p
         init_weights="bundled", img_size=64, depth=5,
     )  # fmt: skip
     save_weights(tmp_path / "generator.pth", PConvUNet(4, 5))
-    (tmp_path / "config.toml").write_text(config.to_toml())
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(config.to_plain()))
     record = load_weights(tmp_path / "generator.pth").record
     assert str(tmp_path) not in record["recipe"]
     assert "Gökçe" not in record["recipe"]
@@ -305,7 +305,7 @@ def test_a_weights_file_is_opened_once(kind: str, tmp_path: Path, monkeypatch: p
     if path.suffix == ".pth":
         save_weights(path, PConvUNet(4, 3))
     else:
-        save_half_precision(path, PConvUNet(4, 3), {"training_size": "64", "recipe": "img_size = 64"})
+        save_safetensors(path, PConvUNet(4, 3), {"training_size": "64", "recipe": "img_size = 64"}, torch.float16)
     monkeypatch.setattr(weights_files, "safe_open", lambda *a, **k: opened.append(a[0]) or safe_open(*a, **k))
     open_path = Path.open
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: opened.append(self) or open_path(self, *a, **k))

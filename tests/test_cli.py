@@ -35,6 +35,19 @@ print([name for name in ("torch", "cv2", "matplotlib", "PIL", "pydantic") if nam
 
 
 @pytest.mark.parametrize(
+    ("command", "topics"),
+    [
+        ("blend", {"Pairs": "--pair-size", "Losses": "--lambda-thin", "Photos": "--val-data", "Run": "--resume"}),
+        ("colours", {"Photos": "--data", "Optimisation": "--steps", "Run": "--resume", "Colour predictor": "--count"}),
+        ("complete", {"Fill": "--blend", "Masks": "--dilate", "Files": "--overlay"}),
+    ],
+)
+def test_help_lists_settings_by_topic(command: str, topics: dict[str, str]) -> None:
+    panels = dict(re.findall(r"^╭─ ([\w ]+) ─+╮\n(.*?)^╰", run_onar(command, "--help").out, re.M | re.S))
+    assert {topic: f"{flag} " in panels[topic] for topic, flag in topics.items()} == dict.fromkeys(topics, True)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--hole_ratio", 0.05, "--hole_ratio", 0.1), "--hole_ratio takes 2 values after the one flag"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from onar import Inpainter, TrainConfig, random_mask, train
 from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
-from onar.settings.training import Precision
+from onar.settings.options import Precision
 from onar.training.gan.launch import start_accelerator, start_processes
 from onar.training.gan.networks import build_gan
 from onar.training.gan.step import GAN

@@ -104,7 +104,7 @@ def test_a_gpu_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"^device cuda:2 is not there: the GPUs here are cuda:0 to cuda:1"):
         choose_device("cuda:2")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(UsageError, match="--device cuda:1 is one GPU, and each process takes its own"):
+    with pytest.raises(UsageError, match="device cuda:1 is one GPU, and each process takes its own"):
         start_processes(TrainConfig(device="cuda:1"))
 
 

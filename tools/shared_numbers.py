@@ -17,7 +17,7 @@ from onar.imaging.formats import jpeg
 from onar.inference import backends, canvas, detail, holes, rules, window_plan
 from onar.masks import defaults
 from onar.masks import holes as masks
-from onar.metrics.table import METRICS
+from onar.metrics.table import METRICS, OTHER_TITLES, title_of
 from onar.serve.editor import tasks
 from onar.serve.masks import routes
 
@@ -50,7 +50,7 @@ def shared() -> dict[str, Any]:
         section: {name: getattr(module, name) for name in names.split()}
         for section, (module, names) in sections.items()
     }
-    return {**constants, "titles": {name: metric.title for name, metric in METRICS.items()}}
+    return {**constants, "titles": {name: title_of(name) for name in (*METRICS, *OTHER_TITLES)}}
 
 
 def as_text() -> str:

@@ -38,14 +38,9 @@ from onar.weights.tensors import load_state, save_state
 
 StateDict = dict[str, Tensor]
 
-RECIPE, LOG = "config.toml", "log.jsonl"
-"""Files in the folder of a run that say how its weights were trained."""
-
-MAX_LINE = 1 << 16
-"""Bytes of the last line of a log, at most."""
-
-READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}
-"""Readers of exported files by ending."""
+RECIPE, LOG = "config.toml", "log.jsonl"  # files in the folder of a run that say how its weights were trained
+MAX_LINE = 1 << 16  # bytes of the last line of a log, at most
+READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}  # readers of exported files by ending
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -53,26 +48,17 @@ def save_weights(path: Path, network: nn.Module) -> None:
     save_state(path, _plain_state(network))
 
 
-def save_half_precision(path: Path, generator: nn.Module, metadata: dict[str, str]) -> None:
-    """As `save_safetensors`, in float16 and half as large."""
-    save_safetensors(path, generator, metadata, torch.float16)
-
-
 def save_safetensors(
     path: Path, generator: nn.Module, metadata: dict[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network as safetensors.
+    """Write a network that has an `architecture` as safetensors, its floating-point numbers as `dtype`.
 
-    Args:
-        path: the file.
-        generator: one of `GENERATORS`, or another network that has an `architecture`.
-        metadata: of the file, besides the architecture: `format`, `training_size`, keys of `RECORD`.
-        dtype: of its floating-point numbers.
+    `metadata` are those besides the architecture: `format`, `training_size`, keys of `RECORD`.
     """
     state = {
         key: value.to(dtype) if value.is_floating_point() else value for key, value in _plain_state(generator).items()
     }
-    # Not `save_file`, whose files only their owner may read.
+    # not `save_file`, whose files only their owner may read.
     path.write_bytes(save(state, {"architecture": json.dumps(generator.architecture), **metadata}))
 
 
@@ -83,17 +69,11 @@ def _plain_state(network: nn.Module) -> StateDict:
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """A generator and how it was trained.
+    """A generator and how it was trained."""
 
-    Attributes:
-        generator: in evaluation mode on the CPU.
-        training_size: side in pixels of the training crops; by default the usual one of its depth.
-        record: how it was trained, by keys of `RECORD`; empty where it is unknown.
-    """
-
-    generator: nn.Module
-    training_size: int
-    record: dict[str, str]
+    generator: nn.Module  # in evaluation mode on the CPU
+    training_size: int  # side in pixels of the training crops; by default the usual one of its depth
+    record: dict[str, str]  # how it was trained, by keys of `RECORD`; empty where it is unknown
 
 
 def load_weights(path: Path) -> LoadedWeights:
@@ -117,9 +97,13 @@ def load_weights(path: Path) -> LoadedWeights:
     content = load_state(path)
     state = _weights_of_run(content, path) if "gan" in content else content
     run = _run_folder(path)
-    generator = _build(_architecture_in_recipe(run) or infer_architecture(state, path), state, path)
+    recipe: dict[str, Any] = {}
+    with suppress(OnarError):
+        recipe = read_toml(run / RECIPE)
+    generator = _build(_architecture_in(recipe) or infer_architecture(state, path), state, path)
     depth = getattr(generator, "depth", None)
-    return LoadedWeights(generator, _size_in_recipe(run, depth) or usual_training_size(depth), _record_of_run(run))
+    record = _record_of_run(recipe, run / LOG)
+    return LoadedWeights(generator, _size_in(recipe, depth) or usual_training_size(depth), record)
 
 
 def load_generator(path: Path) -> nn.Module:
@@ -168,11 +152,6 @@ def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Mod
     return generator.eval()
 
 
-def load_into(generator: nn.Module, path: Path) -> None:
-    """Load weights into a generator; raises `OnarError` when they do not fit it or cannot be read."""
-    copy_into(generator, load_generator(path), path)
-
-
 def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:
     """Copy the weights of a generator that a file holds; raises `OnarError` when they do not fit."""
     if _settings_of_weights(loaded) != _settings_of_weights(generator):
@@ -199,31 +178,26 @@ def _weights_of_run(checkpoint: dict[str, Any], path: Path) -> StateDict:
         raise OnarError(f"{path} is no checkpoint that this version knows{NEWER}") from error
 
 
-def _architecture_in_recipe(run: Path) -> dict[str, Any] | None:
+def _architecture_in(recipe: dict[str, Any]) -> dict[str, Any] | None:
     """Another generator than `PConvUNet` in a run's configuration; the architecture of that one is in its weights."""
-    with suppress(OnarError, KeyError):
-        recipe = read_toml(run / RECIPE)
-        if (name := recipe["generator"]) in GENERATORS and name != "PConvUNet":
-            return {"generator": name, **{key: recipe[key] for key in GENERATORS[name].arguments if key in recipe}}
-    return None
+    if (name := recipe.get("generator", "PConvUNet")) not in GENERATORS or name == "PConvUNet":
+        return None
+    return {"generator": name, **{key: recipe[key] for key in GENERATORS[name].arguments if key in recipe}}
 
 
-def _size_in_recipe(run: Path, depth: int | None) -> int | None:
+def _size_in(recipe: dict[str, Any], depth: int | None) -> int | None:
     """Larger side of the crops in a run's configuration; None where there is none, or another program's."""
     with suppress(OnarError, KeyError):
-        recipe = read_toml(run / RECIPE)
         if recipe.get("depth", depth) == depth:
             return max(DataConfig(img_size=recipe["img_size"]).height_width)
     return None
 
 
-def _record_of_run(run: Path) -> dict[str, str]:
-    """The record in a run's folder, without names of files and folders."""
-    record = {}
-    with suppress(OnarError):
-        if recipe := settings_to_share(read_toml(run / RECIPE)):
-            record["recipe"] = tomli_w.dumps(recipe).strip()
-    with suppress(OSError, ValueError, TypeError), (run / LOG).open("rb") as log:
+def _record_of_run(recipe: dict[str, Any], path: Path) -> dict[str, str]:
+    """The record of a run from its configuration and its log, without names of files and folders."""
+    shared = settings_to_share(recipe)
+    record = {"recipe": tomli_w.dumps(shared).strip()} if shared else {}
+    with suppress(OSError, ValueError, TypeError), path.open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LINE))
         last = log.read().strip().rpartition(b"\n")[2].decode()
         if "kind" in json.loads(last):

@@ -19,19 +19,15 @@ from onar.export.config import ExportConfig
 from onar.launch import Command, convert_tokens, run
 from onar.serve.config import ServeConfig
 from onar.settings.checks import read_toml
+from onar.settings.options import DeviceOption, PhotosOption, SizeOption, photo_data
 from onar.settings.ranges import PositiveInt, Seed
-from onar.settings.training import DeviceOption, MaskConfig, PhotosOption, SizeOption, TrainConfig, photo_data
+from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.devices import choose_device, keep_freed_memory, limit_opencv
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 
 _TRAINING_ONLY = (
-    {field.name for field in fields(TrainConfig)}
-    - {field.name for field in fields(MaskConfig)}
-    - {
-        "img_size",
-        "seed",
-    }
+    {field.name for field in fields(TrainConfig)} - {field.name for field in fields(MaskConfig)} - {"img_size", "seed"}
 )
 
 app = Command(
@@ -355,11 +351,7 @@ def _launch(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point.
-
-    Args:
-        arguments: verb and its arguments; those of the process when None.
-    """
+    """Run the command line; by default, the arguments of the process."""
     run(app.meta, app, sys.argv[1:] if arguments is None else arguments)
 
 

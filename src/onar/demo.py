@@ -54,11 +54,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
-    """Run the demo into a folder; an earlier demo there is replaced.
-
-    Args:
-        output: the folder.
-        settings: fields of `TrainConfig`.
+    """Run the demo into a folder; an earlier demo there is replaced. `settings` are fields of `TrainConfig`.
 
     Raises:
         OnarError: the folder is not that of an earlier demo, or cannot be written.

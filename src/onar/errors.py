@@ -14,7 +14,21 @@ _FIELD = re.compile(r"`(\w+)`")
 
 
 class OnarError(Exception):
-    """Something failed; the message is one line for the user (exit code 1)."""
+    """Something failed; the message is one line for the user (exit code 1).
+
+    Settings in it are written in backticks: `str` names them, and the command adds the dashes.
+    """
+
+    @property
+    def _message(self) -> str:
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return _FIELD.sub(r"\1", self._message)
+
+    def as_flags(self) -> str:
+        """The message as the command line shows it."""
+        return _FIELD.sub(r"--\1", self._message)
 
 
 class UsageError(OnarError, ValueError):
@@ -22,11 +36,11 @@ class UsageError(OnarError, ValueError):
 
 
 class FieldError(UsageError):
-    """A field of settings has a value that it cannot have; `str` names the field, and the command adds the dashes.
+    """A field of settings has a value that it cannot have.
 
     Args:
         field: name of the field.
-        rule: what is wrong or what the field takes. Other fields in it are written in backticks.
+        rule: what is wrong or what the field takes.
 
     >>> error = FieldError("stream", "needs `photos_per_epoch`")
     >>> str(error), error.as_flags()
@@ -37,12 +51,9 @@ class FieldError(UsageError):
         super().__init__(field, rule)  # as arguments, so that it can be pickled
         self.field, self.rule = field, rule
 
-    def __str__(self) -> str:
-        return f"{self.field} " + _FIELD.sub(r"\1", self.rule)
-
-    def as_flags(self) -> str:
-        """The message as the command line shows it."""
-        return f"--{self.field} " + _FIELD.sub(r"--\1", self.rule)
+    @property
+    def _message(self) -> str:
+        return f"`{self.field}` {self.rule}"
 
 
 class OutOfMemoryError(OnarError, MemoryError):

@@ -25,7 +25,6 @@ from cyclopts import (
 )
 
 from onar.errors import (
-    FieldError,
     OnarError,
     OutOfMemoryError,
     UsageError,
@@ -181,7 +180,7 @@ def _describe_misuse(error: CycloptsError) -> str:
 
 def _with_flags(error: Exception) -> str:
     """The message of an error; fields of settings are written as flags."""
-    return error.as_flags() if isinstance(error, FieldError) else str(error)
+    return error.as_flags() if isinstance(error, OnarError) else str(error)
 
 
 def _report(error: Exception, code: int, debug: bool, prefix: str = "") -> int:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tomli_w
 from PIL import Image
 
 from onar import TrainConfig
@@ -35,7 +36,7 @@ def write_masks(folder: Path, *names: str) -> Path:
 
 def make_run(folder: Path) -> Path:
     fill(folder, "samples/samples_epoch_1.png", "loss_curves_epoch_1.png")
-    (folder / "config.toml").write_text(TrainConfig(results_dir=folder).to_toml())
+    (folder / "config.toml").write_text(tomli_w.dumps(TrainConfig(results_dir=folder).to_plain()))
     return folder
 
 
@@ -141,7 +142,7 @@ def test_a_file_that_is_no_list_is_refused(content: str | bytes, reason: str, tm
 
 def test_folders_and_lists_are_named_on_the_command_line_and_in_toml(tmp_path: Path) -> None:
     one, other = fill(tmp_path / "one", "a.png"), fill(tmp_path / "other", "b.png")
-    (tmp_path / "recipe.toml").write_text(TrainConfig(data=(one, other)).to_toml())
+    (tmp_path / "recipe.toml").write_text(tomli_w.dumps(TrainConfig(data=(one, other)).to_plain()))
     assert TrainConfig.from_toml(tmp_path / "recipe.toml").data == (one, other)
     assert TrainConfig(data=[str(one)]).data == one
     assert "2 in" in run_onar("check", one, other, "--img_size", 32).out

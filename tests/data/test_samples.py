@@ -291,7 +291,7 @@ class Deadly(Dataset[int]):
 
 
 def test_a_killed_reading_process_is_reported_in_one_line() -> None:
-    with one_line("use a smaller --num_workers"):
+    with one_line("use a smaller num_workers"):
         list(photo_loader(Deadly(), [[0], [1]], num_workers=1))
 
 

@@ -212,6 +212,14 @@ def test_the_same_seed_gives_the_same_report(photos: Path) -> None:
     assert {(row.range, row.border) for row in one.images} == {(r, b) for r in HOLE_RATIO_RANGES for b in (False, True)}
 
 
+def test_the_seed_reaches_the_copied_texture(photos: Path, masks: Path) -> None:
+    options = {"masks": masks, "weights": "bundled", "texture": "patches", "count": 1, "masks_per_range": 1}
+    one, two, other = (evaluate(photos, seed=seed, **options).images for seed in (3, 3, 4))
+    assert one == two
+    assert [row.mask for row in other] == [row.mask for row in one]
+    assert [row.scores for row in other] != [row.scores for row in one]
+
+
 def test_photos_are_cut_to_their_centre_when_a_size_is_asked_for(photos: Path) -> None:
     found = evaluate(photos, masks_per_range=1, img_size=(16, 40))
     assert {(row.height, row.width) for row in found.images} == {(16, 40)}

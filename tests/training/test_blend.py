@@ -27,11 +27,11 @@ from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
 from onar.training.blend.config import BlendConfig
 from onar.training.blend.pairs import PairMaker, make_pairs, missing_pairs, pair_file, read_crops
-from onar.training.blend.step import BLEND_LOSSES, BlendComparison, BlendGAN
+from onar.training.blend.step import BLEND_LOSSES, BlendGAN
 from onar.training.blend.task import BlendTask
 from onar.training.blend.verb import train_blend
 from onar.training.learning import NotFiniteError
-from onar.training.losses import compute_losses
+from onar.training.losses import Comparison, compute_losses
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_photos, bundled_weights, texture_weights
 from onar.weights.metadata import BLEND
@@ -156,7 +156,7 @@ def test_max_minutes_ends_the_training_and_its_learning_rates(
 ) -> None:
     settings = config(photos, tmp_path, pairs=pairs, steps=10**6, max_minutes=0.02)
     train_blend(settings)
-    assert "--max_minutes 0.02: " in capsys.readouterr().out
+    assert "max_minutes 0.02: " in capsys.readouterr().out
     assert 0 < tomllib.loads(metadata(settings.output)["recipe"])["steps"] < 10**6
 
 
@@ -316,7 +316,7 @@ def test_what_is_wrong_in_a_thin_hole_counts_more_than_the_same_in_a_large_one()
     for place in (322, 128, 32):  # in the stroke, in the middle of the large hole, in its corner
         whole = photo.clone()
         whole[..., place : place + 4, place : place + 4] = 0.75
-        compared = BlendComparison(whole, photo, known, TinyFeatures(), None, TinyFeatures())
+        compared = Comparison(None, whole, photo, known, TinyFeatures(), None, TinyFeatures())
         terms.append(compute_losses(BLEND_LOSSES, dict.fromkeys(WEIGHTS, 0.0), compared))
     stroke, middle, corner = (term["thin"] / term["pixel"] for term in terms)
     assert stroke > 0.7

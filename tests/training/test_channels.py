@@ -16,6 +16,7 @@ from onar.export.verb import export
 from onar.imaging.arrays import open_array
 from onar.imaging.images import PhotoError
 from onar.inference.backends import TorchBackend
+from onar.models.generators import GENERATORS, Generator
 from tests.conftest import PHOTOS
 from tests.support.perceptual import perceptual_terms
 from tests.support.runs import SMALL, assert_same_weights, records, run_onar
@@ -149,17 +150,22 @@ class Listed(torch.nn.Module):
         return [features]
 
 
-def test_what_needs_colours_refuses_a_grey_network_in_one_line(photos: Path, tmp_path: Path) -> None:
+def test_what_needs_colours_refuses_a_grey_network_in_one_line(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GENERATORS, "Fixed", Generator(lambda: PConvUNet(4, 3), arguments={}))
     save_weights(tmp_path / "grey.pth", lively(1))
     with pytest.raises(UsageError, match="photos in colour"):
         export(str(tmp_path / "grey.pth"), tmp_path / "site", format="web")
     with pytest.raises(UsageError, match="bundled"):
         TrainConfig(channels=1, init_weights="bundled")
     settings = SMALL | {"base_fill": "pyramid", "lambda_content": 0.0, "init_weights": tmp_path / "grey.pth"}
-    with pytest.raises(OnarError, match="photos of 1 channels, and this run has --channels 3"):
+    with pytest.raises(OnarError, match="photos of 1 channels, and this run has channels 3"):
         train(TrainConfig(data=photos, results_dir=tmp_path / "run", **settings))
     with pytest.raises(ValueError, match="3 channels"):
         PConvUNet(4, 3, colour_channels=4, channels=1)
+    with pytest.raises(UsageError, match=r"^channels must be 3 for generator Fixed, not 1$"):
+        train(TrainConfig(data=photos, results_dir=tmp_path / "fixed", generator="Fixed", channels=1, **SMALL))
 
 
 def test_networks_for_colours_say_what_they_said_before() -> None:
@@ -234,9 +240,9 @@ def test_a_network_for_arrays_is_exported_to_every_format(tmp_path: Path) -> Non
 def test_what_arrays_cannot_have_is_refused_in_one_line(array_run: Path, arrays: Path, tmp_path: Path) -> None:
     weights = array_run / "generator_final.pth"
     with pytest.raises(UsageError, match=r"^channels 4 needs lambda_content 0"):
-        TrainConfig(channels=4)
+        train(TrainConfig(channels=4, lambda_content=1.0, results_dir=tmp_path / "run"))
     with pytest.raises(UsageError, match="lambda_style 0"):
-        TrainConfig(channels=4, lambda_content=0, lambda_style=1)
+        train(TrainConfig(channels=4, lambda_content=0, lambda_style=1, results_dir=tmp_path / "run"))
     with pytest.raises(UsageError, match="augment_jpeg"):
         TrainConfig(channels=4, lambda_content=0, augment_jpeg=50)
     with pytest.raises(UsageError, match="in folders"):

@@ -291,7 +291,7 @@ def test_a_loss_that_is_not_finite_leaves_the_network_as_it_was(reduced: Reduced
 def test_an_existing_file_is_replaced_only_when_asked(photos: Path, start: Path, tmp_path: Path) -> None:
     settings = config(photos, start, tmp_path, steps=1)
     settings.output.write_bytes(b"hours of work")
-    with pytest.raises(OnarError, match="is there already: name another --output, or replace it with --overwrite"):
+    with pytest.raises(OnarError, match="is there already: name another output, or replace it with overwrite"):
         train_colours(settings)
     assert settings.output.read_bytes() == b"hours of work"
     train_colours(config(photos, start, tmp_path, steps=1, overwrite=True))

@@ -156,7 +156,7 @@ def test_a_step_that_is_not_finite_stops_a_colour_predictor_or_is_skipped(
         return learn(training, batch)
 
     monkeypatch.setattr(ColourTraining, "learn", fail_twice)
-    with pytest.raises(OnarError, match=r"step 3: Colour_loss is nan; .*--learning_rate.*--on_nan skip"):
+    with pytest.raises(OnarError, match=r"step 3: Colour_loss is nan; .*learning_rate.*on_nan skip"):
         train_colours(colours(photos, start, tmp_path))
     config = colours(photos, start, tmp_path, on_nan="skip")
     train_colours(config)

@@ -168,7 +168,7 @@ def test_a_temporary_path_too_long_is_refused(photos: Path, tmp_path: Path, monk
 )
 @pytest.mark.parametrize("kind", [OSError, RuntimeError])
 def test_limits_of_reading_processes_are_one_line_with_advice(said: str, advice: str, kind: type[Exception]) -> None:
-    with one_line("--num_workers 0") as caught, naming_lost_readers():
+    with one_line("num_workers 0") as caught, naming_lost_readers():
         raise kind(said)
     assert advice in str(caught.value)
 

@@ -17,7 +17,7 @@ from tests.training.test_processes import in_processes, train_in_own_folder
 
 # Epochs of twenty steps, and far too many of them.
 ENDLESS = {**SMALL, "lambda_content": 0.0, "photos_per_epoch": 80, "epochs": 100_000, "lr_schedule": "cosine"}
-PLAN = re.compile(r"^--max_minutes \S+: (\d+) steps of (\d+)$", re.MULTILINE)
+PLAN = re.compile(r"^max_minutes \S+: (\d+) steps of (\d+)$", re.MULTILINE)
 
 
 def seconds_step_by_step(steps: int, left_in_epoch: int, per_epoch: int) -> float:
@@ -76,7 +76,7 @@ def test_the_number_of_steps_is_kept_by_checkpoint_and_weights(planned: Path, ph
 
 def test_another_time_is_another_length(planned: Path, photos: Path) -> None:
     settings = {**ENDLESS, "data": photos, "results_dir": planned}
-    with pytest.raises(UsageError, match=r"max_minutes was 1\.0, is 5\.0.*train it for longer with --resume"):
+    with pytest.raises(UsageError, match=r"max_minutes was 1\.0, is 5\.0.*train it for longer with resume"):
         train(TrainConfig(**settings, max_minutes=5))
 
 
@@ -85,7 +85,7 @@ def test_time_enough_changes_nothing(
 ) -> None:
     monkeypatch.setattr("onar.training.budget.MAX_TIMING", 1e-9)  # the plan is made after the second step
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, max_minutes=1000))
-    assert "--max_minutes 1000: all 6 steps\n" in capsys.readouterr().out
+    assert "max_minutes 1000: all 6 steps\n" in capsys.readouterr().out
     assert_same_weights(finished, tmp_path)
 
 
@@ -101,7 +101,7 @@ def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(pho
         process.send_signal(signal.SIGCONT)
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    ended = re.search(r"^--max_minutes 0\.2: the time is over after (\d+) steps of (\d+), which took", said, re.M)
+    ended = re.search(r"^max_minutes 0\.2: the time is over after (\d+) steps of (\d+), which took", said, re.M)
     assert int(ended[1]) < int(ended[2]) == int(plan[1])
     assert records(tmp_path, "epoch")[-1]["step"] == int(ended[1])
     assert (tmp_path / "generator_final.pth").exists()

@@ -162,7 +162,7 @@ def test_when_every_checkpoint_is_damaged_the_run_says_so_and_keeps_them(unfinis
     for path in (unfinished / "checkpoints").iterdir():
         flip_a_bit(path)
     before = sorted(unfinished.rglob("*"))
-    with pytest.raises(OnarError, match=r"step_00000006\.pt is damaged.*, and no older .* is whole.*--resume never"):
+    with pytest.raises(OnarError, match=r"step_00000006\.pt is damaged.*, and no older .* is whole.*resume never"):
         train_small(photos, unfinished)
     assert sorted(unfinished.rglob("*")) == before
 
@@ -416,7 +416,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_last_good_che
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("onar.training.gan.task.build_gan", build_gan_with_bad_steps(5))
-    with pytest.raises(OnarError, match=r"step 5: G_gradient_norm is nan; .*step_00000003\.pt\. .*--on_nan skip"):
+    with pytest.raises(OnarError, match=r"step 5: G_gradient_norm is nan; .*step_00000003\.pt\. .*on_nan skip"):
         train_small(photos, tmp_path)
     train(TrainConfig(data=photos, results_dir=tmp_path, **SMALL, on_nan="skip"))  # the same run goes on
 
@@ -536,5 +536,5 @@ def test_a_run_stops_early_when_its_score_no_longer_gains_also_when_it_was_stopp
 
 
 def test_patience_needs_validation(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--patience needs photos for validation"):
+    with pytest.raises(UsageError, match="patience needs photos for validation"):
         train_small(photos, tmp_path, lambda_content=0.0, val_share=0, patience=1)

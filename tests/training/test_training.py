@@ -133,7 +133,7 @@ def test_ctrl_c_during_the_last_step_takes_nothing_from_the_run(photos: Path, tm
 def test_a_finished_run_is_not_overwritten_unless_asked(finished: Path, photos: Path, tmp_path: Path) -> None:
     results = shutil.copytree(finished, tmp_path / "results")
     before = (results / "generator_final.pth").read_bytes()
-    with pytest.raises(OnarError, match=r"holds a finished run.*--resume never"):
+    with pytest.raises(OnarError, match=r"holds a finished run.*resume never"):
         train_small(photos, results)
     with pytest.raises(UsageError, match=r"learning_rate_g was 0.0001, is 0.01"):
         train_small(photos, results, learning_rate_g=0.01)
@@ -148,9 +148,9 @@ def test_a_named_checkpoint_goes_on_in_another_folder(finished: Path, photos: Pa
 
 def test_a_finished_run_is_trained_for_longer(finished: Path, photos: Path, tmp_path: Path) -> None:
     results = shutil.copytree(finished, tmp_path / "results")
-    with pytest.raises(UsageError, match=r"epochs was 2, is 3.*train it for longer with --resume (\S+),") as error:
+    with pytest.raises(UsageError, match=r"epochs was 2, is 3.*train it for longer with resume (\S+),") as error:
         train_small(photos, results, epochs=3)
-    train_small(photos, results, epochs=3, resume=re.search(r"--resume (\S+),", str(error.value))[1])
+    train_small(photos, results, epochs=3, resume=re.search(r"resume (\S+),", str(error.value))[1])
     train_small(photos, tmp_path / "at once", epochs=3)
     assert_same_weights(tmp_path / "at once", results)
     assert [record["epoch"] for record in records(results, "epoch")] == [1, 2, 3]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from onar.errors import FieldError
 from onar.settings.checks import Settings
-from onar.settings.fill import FillOptions, MaskFileOptions
+from onar.settings.fill import BlendOption, FillOptions, MaskFileOptions
 from onar.settings.networks import NetworkOptions
 from onar.settings.ranges import NonNegativeInt, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionConfig(MaskFileOptions, FillOptions, NetworkOptions):
+class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions):
     """How photo files are completed.
 
     >>> CompletionConfig(strategy="crop", dilate=2).feather
@@ -24,9 +23,6 @@ class CompletionConfig(MaskFileOptions, FillOptions, NetworkOptions):
 
     topic: ClassVar[str] = "Files"
 
-    blend: Path | None = None
-    """Weights that blend the network's fill with the copied texture: a file from `onar blend`, such as for your own
-    network; by default the bundled ones."""
     resize_mask: bool = False
     """Resize masks of another size, but of the photo's aspect ratio, to the photo's size; by default they are
     refused."""

@@ -7,8 +7,7 @@ partial convolution, in the order of colour channels, and in the normalisation o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,47 +21,28 @@ BATCH_NORM_EPSILON = 1e-5  # the default of torch, which all of them keep
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 
 
-@dataclass(frozen=True)
-class Colours:
-    """Normalisation of a network's input: (value in [0, 1] - mean) / std, for red, green and blue."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
 COLOURS = {
-    "imagenet": Colours((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "symmetric": Colours((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "unit": Colours((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""Mean and standard deviation of ImageNet; -1 to 1; 0 to 1."""
+"""Normalisation of a network's input, by red, green and blue: mean and standard deviation, subtracted and divided by.
+Those of ImageNet; -1 to 1; 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Names of a program's tensors, and its differences from `PConvUNet`.
+    """Names of a program's tensors, and its differences from `PConvUNet`."""
 
-    Attributes:
-        title: in messages.
-        encoder: name of an encoder level, counted from 1 from the outside in.
-        decoder: name of the decoder level whose output has the size of that encoder level's input.
-        convolution: name of the convolution in a level.
-        ones: name of the tensor of ones that counts known values, in a level.
-        counts_window: the ratio is window / known values, as in the paper; without it, it is 1 / known values.
-        colours: key of `COLOURS`; None where it cannot be inferred.
-        blue_first: the order of colour channels is blue, green, red.
-        beside: prefixes of tensors that only training uses.
-    """
-
-    title: str
-    encoder: str
-    decoder: str
-    convolution: str
-    ones: str
-    counts_window: bool
-    colours: str | None
-    blue_first: bool = False
-    beside: tuple[str, ...] = ()
+    title: str  # in messages
+    encoder: str  # name of an encoder level, counted from 1 from the outside in
+    decoder: str  # name of the decoder level whose output has the size of that encoder level's input
+    convolution: str  # name of the convolution in a level
+    ones: str  # name of the tensor of ones that counts known values, in a level
+    counts_window: bool  # the ratio is window / known values, as in the paper; without it, it is 1 / known values
+    colours: str | None  # key of `COLOURS`; None where it cannot be inferred
+    blue_first: bool = False  # the order of colour channels is blue, green, red
+    beside: tuple[str, ...] = ()  # prefixes of tensors that only training uses
 
 
 LAYOUTS = (
@@ -103,87 +83,57 @@ LAYOUTS = (
 )
 
 
-@dataclass(frozen=True)
-class Recognised:
-    """A state dict and the layout it is in.
+def recognise(state: dict[Any, Any]) -> tuple[Layout, str] | None:
+    """Infer the layout of a state dict, and the prefix of its names, such as "module.", from that of its first kernel.
 
-    Attributes:
-        layout: the layout.
-        prefix: of all names, such as "module." or "generator.".
+    None when it is in none of `LAYOUTS`.
     """
-
-    layout: Layout
-    prefix: str
-
-
-def recognise(state: dict[Any, Any]) -> Recognised | None:
-    """Infer the layout of a state dict from the name of its first kernel; None when it is in none of `LAYOUTS`."""
     for layout in LAYOUTS:
         first = f"{layout.encoder.format(1)}.{layout.convolution}.weight"
         for name in state:
             if isinstance(name, str) and (name == first or name.endswith(f".{first}")):
-                return Recognised(layout, name.removesuffix(first))
+                return layout, name.removesuffix(first)
     return None
 
 
-@dataclass
-class Converted:
-    """A converted generator, and counts of the skipped tensors.
-
-    Attributes:
-        generator: in evaluation mode.
-        ones: number of tensors of ones, which `PConvUNet` does not need.
-        beside: number of tensors that only training uses.
-    """
-
-    generator: PConvUNet
-    ones: int = 0
-    beside: int = 0
-
-
-def convert_state(state: dict[Any, Any], recognised: Recognised, colours: Colours) -> Converted:
+def convert_state(state: dict[Any, Any], layout: Layout, prefix: str, colours: str) -> tuple[PConvUNet, list[str]]:
     """Convert a state dict to a generator that computes the same in evaluation mode.
 
-    Args:
-        state: tensors by name; all of them are used or skipped.
-        recognised: its layout.
-        colours: normalisation of the network's input.
+    Returns:
+        The generator, and a line for each kind of tensor that is skipped.
 
     Raises:
         OnarError: a tensor is unknown, missing, or of a wrong shape or kind; the message begins with its name.
     """
-    layout, prefix = recognised.layout, recognised.prefix
     beside = [name for name in state if isinstance(name, str) and name.startswith(layout.beside)]
     tensors = _Tensors({name: value for name, value in state.items() if name not in beside}, prefix)
     base_channels, depth = _measure(tensors, layout)
     with torch.device("meta"):  # names and shapes without memory, which a wrong file may ask for more of than there is
         generator = PConvUNet(base_channels, depth, normalised=True)
     weights: dict[str, Tensor] = {}
-    for ours, theirs in _levels(layout, depth):
+    levels = {f"encoder.{level}": layout.encoder.format(level + 1) for level in range(depth)}
+    levels |= {f"decoder.{level}": layout.decoder.format(depth - level) for level in range(depth)}
+    for ours, theirs in levels.items():
         level = _Level(tensors, layout, theirs, generator.get_submodule(ours).state_dict())
         weights |= {f"{ours}.{name}": value for name, value in level.convert().items()}
-    tensors.refuse_rest()
+    for name in tensors.left:
+        raise OnarError(f"{name} is unknown: it belongs to another network")
     if layout.blue_first:
         _exchange_red_and_blue(weights, depth)
-    weights |= {"colour_mean": torch.tensor(colours.mean), "colour_std": torch.tensor(colours.std)}
+    weights |= dict(zip(("colour_mean", "colour_std"), map(torch.tensor, COLOURS[colours]), strict=True))
     single = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
     generator.load_state_dict(single, assign=True)
-    return Converted(generator.eval(), tensors.ones, len(beside))
+    skipped = {"of ones, which count known values": tensors.ones, "that only training uses": len(beside)}
+    return generator.eval(), [f"skipped: {count} tensors {kind}" for kind, count in skipped.items() if count]
 
 
 @dataclass
 class _Tensors:
-    """The tensors of a state dict that are not used yet.
-
-    Attributes:
-        left: by their full names.
-        prefix: of all names.
-        ones: number of skipped tensors of ones.
-    """
+    """The tensors of a state dict that are not used yet, by their full names, and the skipped tensors of ones."""
 
     left: dict[Any, Any]
     prefix: str
-    ones: int = field(default=0)
+    ones: int = 0
 
     def has(self, name: str) -> bool:
         return self.prefix + name in self.left
@@ -210,11 +160,6 @@ class _Tensors:
             raise OnarError(f"{self.prefix + name} is not all ones: it counts known values in another way")
         self.ones += 1
 
-    def refuse_rest(self) -> None:
-        """Raise `OnarError` that names a tensor which was not used, if there is any."""
-        for name in self.left:
-            raise OnarError(f"{name} is unknown: it belongs to another network")
-
 
 def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
     """Infer base channels and depth from the kernels of the encoder."""
@@ -226,14 +171,6 @@ def _measure(tensors: _Tensors, layout: Layout) -> tuple[int, int]:
     if shape is None or len(shape) != 4:
         raise OnarError(f"{first} is no kernel of four dimensions")
     return int(shape[0]), depth
-
-
-def _levels(layout: Layout, depth: int) -> Iterator[tuple[str, str]]:
-    """Our name and theirs of every level."""
-    for level in range(depth):
-        yield f"encoder.{level}", layout.encoder.format(level + 1)
-    for level in range(depth):
-        yield f"decoder.{level}", layout.decoder.format(depth - level)
 
 
 @dataclass(frozen=True)

@@ -7,48 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from onar.checkpoint import save_safetensors
-from onar.conversion.layouts import COLOURS, LAYOUTS, Converted, convert_state, recognise
+from onar.conversion.layouts import COLOURS, LAYOUTS, convert_state, recognise
 from onar.errors import FieldError, OnarError
 from onar.system.files import refuse_to_replace, replacing
 from onar.weights.metadata import FORMAT, usual_training_size
 from onar.weights.tensors import load_state
 
-WRAPPERS = ("state_dict", "model", "ckpt")
-"""Keys of a state dict in checkpoints of other programs; they may be nested."""
+WRAPPERS = ("state_dict", "model", "ckpt")  # keys of a state dict in checkpoints of other programs; they may be nested
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """Result of a conversion; `str` is its summary.
-
-    Attributes:
-        output: the file.
-        title: of the layout.
-        colours: key of `COLOURS`.
-        converted: the generator, and counts of the skipped tensors.
-        beside: keys of the file beside the state dict, which are skipped.
-    """
+    """Result of a conversion: the file, and lines about the network and what was skipped; `str` is its summary."""
 
     output: Path
-    title: str
-    colours: str
-    converted: Converted
-    beside: tuple[str, ...]
+    lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        generator, lines = self.converted.generator, []
-        lines.append(
-            f"{self.title}: {generator.depth} levels, {generator.base_channels} channels in the first, "
-            f"colours {self.colours}"
-        )
-        if self.converted.ones:
-            lines.append(f"skipped: {self.converted.ones} tensors of ones, which count known values")
-        if self.converted.beside:
-            lines.append(f"skipped: {self.converted.beside} tensors that only training uses")
-        if self.beside:
-            lines.append(f"skipped, beside the network: {', '.join(self.beside)}")
-        lines.append(f"{self.output}: {self.output.stat().st_size / 1e6:.2f} MB")
-        return "\n".join(lines)
+        return "\n".join([*self.lines, f"{self.output}: {self.output.stat().st_size / 1e6:.2f} MB"])
 
 
 def convert(weights: Path, output: Path, colours: str | None = None) -> Conversion:
@@ -72,22 +48,23 @@ def convert(weights: Path, output: Path, colours: str | None = None) -> Conversi
     recognised = recognise(state)
     if recognised is None:
         raise OnarError(_say_unknown(state, weights))
-    chosen = colours or recognised.layout.colours
+    layout, prefix = recognised
+    chosen = colours or layout.colours
     if chosen is None:
         *most, last = COLOURS
-        raise FieldError(
-            "colours",
-            f"is required: {weights} has {recognised.layout.title}, whose value range cannot be inferred: "
-            f"{', '.join(most)} or {last}",
-        )
+        rule = f"is required: {weights} has {layout.title}, whose value range cannot be inferred: "
+        raise FieldError("colours", f"{rule}{', '.join(most)} or {last}")
     try:
-        converted = convert_state(state, recognised, COLOURS[chosen])
+        generator, skipped = convert_state(state, layout, prefix, chosen)
     except OnarError as error:
-        raise OnarError(f"nothing is written: in {weights}, read as {recognised.layout.title}, {error}") from error
-    metadata = {"format": str(FORMAT), "training_size": str(usual_training_size(converted.generator.depth))}
+        raise OnarError(f"nothing is written: in {weights}, read as {layout.title}, {error}") from error
+    metadata = {"format": str(FORMAT), "training_size": str(usual_training_size(generator.depth))}
     with replacing(output) as temporary:
-        save_safetensors(temporary, converted.generator, metadata)
-    return Conversion(output, recognised.layout.title, chosen, converted, beside)
+        save_safetensors(temporary, generator, metadata)
+    size = f"{generator.depth} levels, {generator.base_channels} channels in the first"
+    if beside:
+        skipped.append(f"skipped, beside the network: {', '.join(beside)}")
+    return Conversion(output, (f"{layout.title}: {size}, colours {chosen}", *skipped))
 
 
 def _unwrap(content: dict[Any, Any], path: Path) -> tuple[dict[Any, Any], tuple[str, ...]]:

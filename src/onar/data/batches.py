@@ -167,7 +167,7 @@ def refuse_long_temporary_folder() -> None:
     if len(os.fsencode(folder)) + len("/pymp-12345678/listener-12345678") > MAX_SOCKET_PATH:
         raise UsageError(
             f"TMPDIR {folder} is too long for the sockets of processes that read photos: set a shorter one, such as "
-            "TMPDIR=/tmp, or take --num_workers 0"
+            "TMPDIR=/tmp, or take `num_workers` 0"
         )
 
 
@@ -181,7 +181,7 @@ def refuse_few_files(num_workers: int) -> None:
         return
     needed = there + FILES_BESIDE + FILES_OF_A_READER * num_workers
     if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] < needed:
-        raise OnarError(f"{_MORE_FILES} ({needed} are needed), or take fewer with --num_workers")
+        raise OnarError(f"{_MORE_FILES} ({needed} are needed), or take fewer with `num_workers`")
 
 
 def _warn_of_stalls(batches: Iterator[Any]) -> Iterator[Any]:
@@ -209,7 +209,7 @@ def naming_lost_readers() -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         # With "fork" a process starts as a copy of its parent; otherwise it runs the script again, up to the guard.
         if limit := next((advice for words, advice in LIMITS.items() if words in str(error)), ""):
-            raise OnarError(f"{limit}, or take --num_workers 0") from error
+            raise OnarError(f"{limit}, or take `num_workers` 0") from error
         begins_anew = multiprocessing.get_start_method() != "fork" and "killed by signal" not in str(error)
         if not (str(error).startswith("DataLoader worker") or (begins_anew and isinstance(error, BrokenPipeError))):
             raise
@@ -219,7 +219,7 @@ def naming_lost_readers() -> Iterator[None]:
                 'work under `if __name__ == "__main__":`, or with num_workers=0'
             ) from error
         raise OnarError(
-            "a process that reads photos was killed, probably out of memory; use a smaller --num_workers"
+            "a process that reads photos was killed, probably out of memory; use a smaller `num_workers`"
         ) from error
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from onar.data.photo_folders import NamedFolders, data_text
 from onar.data.photo_sets import Photos, open_photos
 from onar.imaging.images import PhotoError, open_photo
-from onar.settings.training import ImageSize, PhotoData
+from onar.settings.options import ImageSize, PhotoData
 from onar.system.console import progress_bar, text_list
 
 

@@ -25,7 +25,8 @@ from onar.data.photo_sets import (
 from onar.data.samples import RandomCrops, TrainingPhotos
 from onar.data.streams import StreamedPhotos, StreamLoader
 from onar.errors import FieldError, OnarError
-from onar.settings.training import PhotoData, TrainConfig
+from onar.settings.options import PhotoData
+from onar.settings.training import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
     now, kept = data.record(), before["held_out"]
     if now["masks"] != before.get("masks", now["masks"]):
         raise OnarError(
-            "the mask files have changed since this run began: restore them, or start again with --resume never"
+            "the mask files have changed since this run began: restore them, or start again with `resume` never"
         )
     before = before | {"masks": now["masks"]}
     if isinstance(data.found, PhotoPaths) and before["photos"] == data.found.earlier_digest:
@@ -134,7 +135,7 @@ def split_as_before(data: TrainingData, before: dict[str, Any]) -> tuple[Trainin
     elif isinstance(data.training, StreamedPhotos) or data.found is not None:
         raise OnarError(
             "the source has changed since this run began, and training photos would be used for validation: restore "
-            "the source, or start again with --resume never"
+            "the source, or start again with `resume` never"
         )
     if now["photos"] == before["photos"] or isinstance(data.training, StreamedPhotos):
         return data, ""

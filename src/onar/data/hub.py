@@ -21,7 +21,7 @@ from onar.errors import FieldError, OnarError, UsageError, printable
 from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.images import PhotoBytes, PhotoSource
 from onar.imaging.listing import files_in, split_pattern
-from onar.settings.training import HUB_PREFIX
+from onar.settings.options import HUB_PREFIX
 from onar.system.console import warn
 from onar.system.state import quiet_loggers
 

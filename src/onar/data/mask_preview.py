@@ -17,8 +17,9 @@ from onar.imaging.sheets import mask_sheet
 from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share, mask_from_holes
 from onar.settings.checks import validated
+from onar.settings.options import ImageSize
 from onar.settings.ranges import PositiveInt, Seed
-from onar.settings.training import ImageSize, MaskConfig
+from onar.settings.training import MaskConfig
 
 MIN_COLUMNS = 8
 MAX_WIDTH = 4096

@@ -19,7 +19,8 @@ import numpy as np
 from onar.errors import FieldError, OnarError, printable
 from onar.imaging.formats.endings import READABLE, ending_of
 from onar.imaging.listing import is_file, is_mask_sheet, list_photos
-from onar.settings.training import HUB_PREFIX, PhotoData, TrainConfig
+from onar.settings.options import HUB_PREFIX, PhotoData
+from onar.settings.training import TrainConfig
 from onar.system.console import warn
 
 NamedFolders: TypeAlias = Sequence[tuple[str, Path]]

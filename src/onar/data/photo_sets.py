@@ -18,7 +18,7 @@ from onar.errors import OnarError, printable
 from onar.imaging.arrays import ARRAY_ENDINGS
 from onar.imaging.formats.endings import READABLE
 from onar.imaging.images import PhotoError, PhotoSource
-from onar.settings.training import PhotoData
+from onar.settings.options import PhotoData
 from onar.system.console import warn
 
 T = TypeVar("T")

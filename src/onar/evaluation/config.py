@@ -11,10 +11,10 @@ from cyclopts import Parameter
 
 from onar.errors import FieldError
 from onar.settings.checks import Settings
-from onar.settings.fill import FillOptions, FillSeedOption
+from onar.settings.fill import BlendOption, FillOptions, FillSeedOption
 from onar.settings.networks import NetworkOptions
+from onar.settings.options import DeviceOption, SizeOption
 from onar.settings.ranges import PositiveInt
-from onar.settings.training import DeviceOption, SizeOption
 
 Named: TypeAlias = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
 """A file or folder, or several of them: with their names, or as "NAME=PATH", or named by their paths."""
@@ -63,7 +63,7 @@ class PairConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationConfig(FillOptions, NetworkOptions, PairConfig):
+class EvaluationConfig(BlendOption, FillOptions, NetworkOptions, PairConfig):
     """Fills that are scored, and how.
 
     >>> EvaluationConfig(data="photos", weights=["a.pth", "b=c.pth"], count=4).weights
@@ -73,7 +73,7 @@ class EvaluationConfig(FillOptions, NetworkOptions, PairConfig):
     topic: ClassVar[str] = "Methods and scores"
 
     seed: FillSeedOption = 0
-    """Random seed of the generated holes."""
+    """Random seed of the generated holes and of the copied texture."""
     weights: NamedOption = None
     """Weights files as for `complete`; by default the bundled weights. "pyramid" is the pyramid fill, without weights.
     Several are scored side by side, named by their paths or as NAME=FILE, and compared with the first."""
@@ -83,8 +83,6 @@ class EvaluationConfig(FillOptions, NetworkOptions, PairConfig):
     baselines: bool = False
     """Also score the baselines: PatchMatch, OpenCV's Telea and Navier-Stokes, the biharmonic fill (slow for large
     holes), the mean colour and the pyramid fill."""
-    blend: Path | None = None
-    """Weights that blend the copied texture, as for `complete`: a file from `onar blend`."""
     features: str | None = None
     """Also compute FID and KID, on the features of this network: inception_v3, as in the literature, efficientnet_lite0
     or vgg16."""
@@ -114,8 +112,8 @@ class EvaluationConfig(FillOptions, NetworkOptions, PairConfig):
 
     @property
     def fill(self) -> FillOptions:
-        """The options of filling; `seed` is that of the holes, and copied texture has seed 0."""
-        return FillOptions(strategy=self.strategy, texture=self.texture, feather=self.feather)
+        """The options of filling alone."""
+        return FillOptions(**_values(self, FillOptions))
 
     def refuse_scoring(self) -> None:
         """Raise `FieldError` for settings that have no effect without a report."""

@@ -16,20 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.evaluation.means import ImageScores
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.masks.holes import HOLE_RATIO_RANGES
 
-RESAMPLES = 10_000
-"""Number of bootstrap resamples."""
-
-LEVEL = 0.95
-"""Confidence level."""
+RESAMPLES = 10_000  # number of bootstrap resamples
+LEVEL = 0.95  # confidence level
 
 MIN_PHOTOS = 6
 """Minimum number of photos for an interval: 5 are on one side of 0 by chance in 2 of 2⁵ cases, over 1 - `LEVEL`."""
 
-_CHUNK = 4_000_000
-"""Resamples in memory at a time."""
+_CHUNK = 4_000_000  # resamples in memory at a time
 
 _Numbers: TypeAlias = NDArray[np.float64]
 
@@ -52,19 +48,15 @@ class Interval:
 class GroupDifference:
     """The differences over the holes of a group."""
 
-    range: tuple[float, float] | None
-    """As in `Bucket`; None outside the six ranges, and for all holes together."""
-    photos: int
-    """Number of different photos in the group; intervals of few photos are too narrow."""
-    count: int
-    """Masks in the group."""
-    scores: dict[str, Interval | None]
-    """By metric; None where there is no score."""
+    range: tuple[float, float] | None  # as in `Bucket`; None outside the six ranges, and for all holes together
+    photos: int  # number of different photos in the group; intervals of few photos are too narrow
+    count: int  # masks in the group
+    scores: dict[str, Interval | None]  # by metric; None where there is no score
 
     @property
     def title(self) -> str:
         """The range as text."""
-        return percent(*self.range) if self.range else "other"
+        return range_title(self.range)
 
 
 @dataclass(frozen=True)
@@ -72,20 +64,13 @@ class Difference:
     """The difference of a method's scores from a reference, by metric."""
 
     method: str
-    reference: str
-    """The method that is subtracted."""
+    reference: str  # the method that is subtracted
     overall: GroupDifference
-    ranges: tuple[GroupDifference, ...]
-    """Those with at least one mask."""
+    ranges: tuple[GroupDifference, ...]  # those with at least one mask
 
 
 def find_differences(rows: Sequence[ImageScores], seed: int) -> tuple[Difference, ...]:
-    """The differences of all pairs of methods, the later minus the earlier one; deterministic.
-
-    Args:
-        rows: the scores of every method on each photo with its holes.
-        seed: of the resampling.
-    """
+    """The differences of all pairs of methods, the later minus the earlier one; they depend on rows and seed alone."""
     groups = [(limits, [row for row in rows if row.range == limits]) for limits in (*HOLE_RATIO_RANGES, None)]
     ranges = [_group_differences(limits, kept, seed) for limits, kept in groups if kept]
     overall = _group_differences(None, rows, seed)

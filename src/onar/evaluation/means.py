@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.masks.holes import HOLE_RATIO_RANGES
 
-ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]
-"""By method and metric."""
+ScoresByMethod: TypeAlias = dict[str, dict[str, float | None]]  # by method and metric
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,8 @@ class ImageScores:
     height: int
     width: int
     hole_share: float
-    range: tuple[float, float] | None
-    """The range the hole share is in, low < share <= high; None outside all of them."""
-    border: bool
-    """A hole reaches the border of the photo."""
+    range: tuple[float, float] | None  # the range the hole share is in, low < share <= high; None outside all of them
+    border: bool  # A hole reaches the border of the photo
     scores: ScoresByMethod
 
 
@@ -36,17 +33,15 @@ class ImageScores:
 class Bucket:
     """Mean scores over the photos of a group."""
 
-    range: tuple[float, float] | None
-    """None for shares outside the six ranges."""
-    border: bool | None
-    """None for holes with and without border together."""
+    range: tuple[float, float] | None  # none for shares outside the six ranges
+    border: bool | None  # none for holes with and without border together
     count: int
     scores: ScoresByMethod
 
     @property
     def title(self) -> str:
         """The range as text."""
-        return percent(*self.range) if self.range else "other"
+        return range_title(self.range)
 
 
 def mean_scores(rows: Sequence[ImageScores]) -> ScoresByMethod:

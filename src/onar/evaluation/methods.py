@@ -18,27 +18,18 @@ from onar.settings.fill import FillOptions
 from onar.system.files import file_sha256
 from onar.weights.bundled import BUNDLED
 
-ASKED = "onar"
-"""Name of the method when only one generator is scored."""
+ASKED = "onar"  # name of the method when only one generator is scored
 
 
 @dataclass
 class Methods:
-    """Methods that are compared, by name; the first is the reference.
+    """Methods that are compared, by name; the first is the reference."""
 
-    Attributes:
-        fills: functions that fill holes.
-        folders: fills made before, which come after the functions.
-        descriptions: of functions and folders.
-        unavailable: methods that could not be loaded, with the reasons.
-        weights_sha256: digests of weights files; None for the pyramid fill.
-    """
-
-    fills: dict[str, Fill]
-    folders: dict[str, FillsFolder]
-    descriptions: dict[str, str]
-    unavailable: dict[str, str]
-    weights_sha256: dict[str, str | None]
+    fills: dict[str, Fill]  # functions that fill holes
+    folders: dict[str, FillsFolder]  # fills made before, which come after the functions
+    descriptions: dict[str, str]  # of functions and folders
+    unavailable: dict[str, str]  # methods that could not be loaded, with the reasons
+    weights_sha256: dict[str, str | None]  # digests of weights files; None for the pyramid fill
 
     def add(self, name: str, fill: Fill, description: str) -> None:
         """Add a function that fills holes; raises `UsageError` when its name is taken."""
@@ -59,12 +50,7 @@ class Methods:
 
 
 def gather_methods(config: EvaluationConfig, further: Mapping[str, Fill], holes: Sequence[HoleSource]) -> Methods:
-    """Load the methods that are compared.
-
-    Args:
-        config: weights, folders of fills, baselines, and the options of filling.
-        further: functions of the caller, as {name: function}.
-        holes: of all pairs.
+    """Load the methods that are compared, and functions of the caller; `holes` are those of all pairs.
 
     Raises:
         UsageError: two methods would have one name.
@@ -102,9 +88,6 @@ def _add_baselines(methods: Methods) -> None:
             methods.add(name, baseline.fill, baseline.description)
     if PYRAMID not in methods.fills:
         methods.add(PYRAMID, Inpainter.load(PYRAMID), "the pyramid fill, without learning")
-
-
-# ---------------------------------------------------------------- names
 
 
 def name_fills(fills: Named) -> dict[str, Path]:

@@ -70,18 +70,12 @@ class FoundFills:
     """Summary of a folder of fills."""
 
     folder: str
-    count: int
-    """Fills that were scored."""
-    known_changed: int
-    """Fills with changed known pixels."""
-    known_difference: float
-    """The mean difference of known pixels over all fills, in levels of 255."""
-    most_changed: str | None
-    """The fill with the largest difference."""
-    lacking: tuple[str, ...]
-    """Names of pairs without a usable fill; no method is scored on them."""
-    unused: tuple[str, ...]
-    """Pictures that belong to no pair that was scored."""
+    count: int  # fills that were scored
+    known_changed: int  # fills with changed known pixels
+    known_difference: float  # the mean difference of known pixels over all fills, in levels of 255
+    most_changed: str | None  # the fill with the largest difference
+    lacking: tuple[str, ...]  # names of pairs without a usable fill; no method is scored on them
+    unused: tuple[str, ...]  # pictures that belong to no pair that was scored
 
     def remarks(self, name: str) -> list[str]:
         """Notes for comparing these fills with others."""
@@ -101,15 +95,10 @@ class FoundFills:
 
 
 class FillsFolder:
-    """Completed pictures that another program has made of pairs.
+    """Completed pictures that another program has made of pairs, in a folder with its subfolders.
 
     A fill has the name of its pair (`pair_name`), where the part after the digest is ignored, or that of its mask file.
     Ending and folder are ignored, too.
-
-    Args:
-        name: of the method.
-        folder: searched with its subfolders.
-        holes: of all pairs, for the names of their masks.
 
     Raises:
         OnarError: there is no such folder, or no picture in it.

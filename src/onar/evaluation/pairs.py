@@ -34,11 +34,8 @@ INSET_SHARE = 1 / 10
 """Distance of generated holes without border to the edge, as a share of the side; about 50 of 512 pixels, as in the
 paper."""
 
-EMPTY = 128
-"""Grey value of the hole pixels in a method's input."""
-
-MASKS_PER_RANGE = 10
-"""Default number of generated masks in each of the twelve groups."""
+EMPTY = 128  # grey value of the hole pixels in a method's input
+MASKS_PER_RANGE = 10  # default number of generated masks in each of the twelve groups
 
 _ATTEMPTS = 100
 
@@ -51,8 +48,7 @@ class Group:
 
     range: tuple[float, float] | None
     """The range of `HOLE_RATIO_RANGES` that the hole share is in, low < share <= high; None outside all of them."""
-    border: bool
-    """A hole reaches the border of the photo."""
+    border: bool  # A hole reaches the border of the photo
 
 
 def group_of(hole: Holes) -> Group:
@@ -99,8 +95,7 @@ class MaskFile:
 class GeneratedHoles:
     """Random strokes of one group; they depend only on the fields and on the size."""
 
-    group: int
-    """Index into `HOLE_RATIO_RANGES`."""
+    group: int  # index into `HOLE_RATIO_RANGES`
     border: bool
     number: int
     seed: int
@@ -142,6 +137,11 @@ def percent(low: float, high: float) -> str:
     return f"{round(100 * low)}-{round(100 * high)}%"
 
 
+def range_title(limits: tuple[float, float] | None) -> str:
+    """A range of `HOLE_RATIO_RANGES` as text; "other" for None."""
+    return percent(*limits) if limits else "other"
+
+
 def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
     """Holes for each of the twelve groups, group by group."""
     numbers = range(MASKS_PER_RANGE if masks_per_range is None else masks_per_range)
@@ -150,12 +150,10 @@ def generated_holes(masks_per_range: int | None, seed: int) -> list[HoleSource]:
 
 
 def mask_files(folder: Path, masks_per_range: int | None) -> tuple[Sequence[HoleSource], list[str]]:
-    """The mask files of a folder in the order of their paths, and a line for each unusable one.
+    """The mask files of a folder and its subfolders by path, and a line for each unusable one.
 
-    Args:
-        folder: searched with its subfolders.
-        masks_per_range: maximum number of each group, spread evenly, where the group is that of the unresized file; all
-            when None, and then an unusable file is noticed only during scoring.
+    At most `masks_per_range` of each group are taken, evenly spread, where the group is that of the unresized file.
+    Without a maximum all are, and an unusable file is noticed only during scoring.
 
     Raises:
         OnarError: there is no mask file in the folder, or none can be read, or none has a hole.
@@ -200,14 +198,11 @@ def _name(path: Path, folder: Path) -> str:
 class Pair:
     """A photo with holes."""
 
-    number: int
-    """From 1, in the order in which pairs are scored."""
+    number: int  # from 1, in the order in which pairs are scored
     photo_name: str
     mask_name: str
-    photo: EightBits
-    """uint8 H×W×3."""
-    hole: Holes
-    """bool H×W."""
+    photo: EightBits  # uint8 H×W×3
+    hole: Holes  # bool H×W
 
     @property
     def empty(self) -> EightBits:

@@ -6,38 +6,32 @@ The JSON is described in `docs/evaluate.md`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from onar.evaluation.differences import Difference, Interval
 from onar.evaluation.means import Bucket, ImageScores, ScoresByMethod
 from onar.evaluation.pair_files import FoundFills
-from onar.evaluation.pairs import percent
+from onar.evaluation.pairs import range_title
 from onar.imaging.images import EightBits
 from onar.metrics.table import Metric
 from onar.system.console import text_table
 
 SCHEMA = "onar-evaluation/1"
-DIGITS = 6
-"""Decimals of a score in the JSON."""
+DIGITS = 6  # decimals of a score in the JSON
 
 
 @dataclass(frozen=True)
 class SetDistances:
     """Distances between the set of photos and the set of composites of each method, over all pairs."""
 
-    features: str
-    """The network of `onar.metrics.set_features.SET_FEATURES` whose features were compared."""
-    count: int
-    """Pictures in each set."""
-    scores: ScoresByMethod
-    """`fid` and `kid` of each method; empty where there is no network."""
-    is_standard: bool
-    """They are the FID and KID of the literature, on InceptionV3."""
-    note: str
-    """Note on their comparability."""
-    unavailable: str | None = None
-    """Reason why the network could not be loaded."""
+    features: str  # the network of `onar.metrics.set_features.SET_FEATURES` whose features were compared
+    count: int  # pictures in each set
+    scores: ScoresByMethod  # `fid` and `kid` of each method; empty where there is no network
+    is_standard: bool  # they are the FID and KID of the literature, on InceptionV3
+    note: str  # note on their comparability
+    unavailable: str | None = None  # reason why the network could not be loaded
 
     @property
     def columns(self) -> dict[str, Metric]:
@@ -64,30 +58,21 @@ class Report:
     protocol: dict[str, Any]
     """Protocol: data, masks, img_size, masks_per_range, count, and the constants of all reports."""
     seed: int
-    methods: dict[str, str]
-    """Descriptions of the methods by name; the first is the reference."""
-    unavailable_methods: dict[str, str]
-    """Methods that could not be loaded, with the reasons."""
+    methods: dict[str, str]  # descriptions of the methods by name; the first is the reference
+    unavailable_methods: dict[str, str]  # methods that could not be loaded, with the reasons
     metrics: dict[str, Metric]
-    masks_sha256: str
-    """Hash of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`."""
-    weights_sha256: str | None
-    """Hash of the first method's weights file; None for the pyramid fill, which has none."""
-    weights: dict[str, str | None]
-    """Hashes of all methods with weights."""
+    masks_sha256: str  # hash of the fitted holes in the order of `images`; see `onar.evaluation.pairs.MasksHash`
+    weights_sha256: str | None  # hash of the first method's weights file; None for the pyramid fill, which has none
+    weights: dict[str, str | None]  # hashes of all methods with weights
     versions: dict[str, str | None]
     images: tuple[ImageScores, ...]
-    overall: ScoresByMethod
-    """Means over all `images`."""
+    overall: ScoresByMethod  # means over all `images`
     buckets: tuple[Bucket, ...]
     """Groups with at least one photo: each range with holes of both kinds, without border, and with border."""
-    differences: tuple[Difference, ...]
-    """Differences of all pairs of methods, with intervals."""
+    differences: tuple[Difference, ...]  # differences of all pairs of methods, with intervals
     sets: SetDistances | None
-    fills: dict[str, FoundFills]
-    """Summaries of the folders of fills, by method."""
-    skipped: tuple[str, ...]
-    """One line for each skipped photo, mask or fill."""
+    fills: dict[str, FoundFills]  # summaries of the folders of fills, by method
+    skipped: tuple[str, ...]  # one line for each skipped photo, mask or fill
     examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
     """The best, median and worst fill of the first method; not in the JSON."""
 
@@ -143,17 +128,30 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-# ---------------------------------------------------------------- the table for the console
+class Table(NamedTuple):
+    """A table for the console and the page."""
+
+    header: list[str]
+    rows: list[tuple[str, list[tuple[str, bool]]]]
+    """Name of the row, and its cells: text, and whether it is the best of its column, or a clear difference."""
+    counts: Sequence[str] = ()  # masks by column; empty where a table has no such row
+
+    def __str__(self) -> str:
+        counts = [["masks", *self.counts]] if self.counts else []
+        return text_table(self.header, [[name, *(text for text, _ in cells)] for name, cells in self.rows] + counts)
 
 
 def table(report: Report) -> str:
     """Means of all metrics; then, for the metrics of the whole frame, means by hole share, and differences."""
     frame_metrics = [name for name in report.available_metrics if not name.endswith("_hole")]
-    parts = [_heading(report), _overall_table(report)]
-    parts += [_bucket_table(report, name) for name in frame_metrics]
+    photos, overall = len({row.photo for row in report.images}), overall_table(report)
+    heading = f"{len(report.images)} masks on {photos} photos; masks SHA-256 {report.masks_sha256[:16]}"
+    header = ["", *(title.replace(" in holes", " hole") for title in overall.header[1:])]
+    parts = [heading, str(overall._replace(header=header))]
+    parts += [str(range_table(report, name)) for name in frame_metrics]
     if report.differences:
         parts.append(difference_legend(report))
-        parts += [text_table(*difference_table(report, name)) for name in frame_metrics]
+        parts += [str(difference_table(report, name)) for name in frame_metrics]
     notes = remarks(report)
     if report.skipped:
         notes.append(f"{len(report.skipped)} left out; the first: {report.skipped[0]}")
@@ -177,54 +175,47 @@ def shown(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def best_of(scores: ScoresByMethod, name: str, metric: Metric) -> str | None:
+def _best_of(scores: ScoresByMethod, name: str, metric: Metric) -> str | None:
     """The method with the best score; None when there is no score."""
     values = {method: value for method, row in scores.items() if (value := row.get(name)) is not None}
-    if not values:
-        return None
-    return max(values, key=lambda method: values[method] if metric.higher_is_better else -values[method])
+    sign = 1 if metric.higher_is_better else -1
+    return max(values, key=lambda method: sign * values[method], default=None)
 
 
-def overall_columns(report: Report) -> dict[str, Metric]:
-    """The metrics of the overall table: those of single pictures, then those of sets."""
+def overall_table(report: Report) -> Table:
+    """Means over all pairs: metrics of single pictures, then those of sets."""
     columns = {name: report.metrics[name] for name in report.available_metrics}
+    sets: ScoresByMethod = {}
     if report.sets and report.sets.scores:
-        columns |= report.sets.columns
-    return columns
-
-
-def overall_scores(report: Report) -> ScoresByMethod:
-    """The scores of the overall table, those of sets included."""
-    sets: ScoresByMethod = report.sets.scores if report.sets else {}
-    return {method: scores | sets.get(method, {}) for method, scores in report.overall.items()}
-
-
-def _heading(report: Report) -> str:
-    photos = len({row.photo for row in report.images})
-    return f"{len(report.images)} masks on {photos} photos; masks SHA-256 {report.masks_sha256[:16]}"
-
-
-def _overall_table(report: Report) -> str:
-    columns, scores = overall_columns(report), overall_scores(report)
-    header = ["", *(metric.title.replace(" in holes", " hole") for metric in columns.values())]
+        sets, columns = report.sets.scores, columns | report.sets.columns
+    scores = {method: row | sets.get(method, {}) for method, row in report.overall.items()}
+    best = {name: _best_of(scores, name, metric) for name, metric in columns.items()}
     rows = [
-        [method, *(shown(scores[method][name], metric.digits) for name, metric in columns.items())] for method in scores
+        (method, [(shown(row[name], metric.digits), best[name] == method) for name, metric in columns.items()])
+        for method, row in scores.items()
     ]
-    return text_table(header, rows)
+    return Table(["method", *(metric.title for metric in columns.values())], rows)
 
 
-def _bucket_table(report: Report, name: str) -> str:
+def range_table(report: Report, name: str) -> Table:
     """Like Table 1 of Liu et al. 2018: a range has two columns, N without border and B with border."""
     metric = report.metrics[name]
     columns = [(one.range, border) for one in report.buckets if one.border is None for border in (False, True)]
+    titles = [f"{range_title(limits)} {'B' if border else 'N'}" for limits, border in columns]
     buckets = [report.bucket(*column) for column in columns]
-    titles = [f"{percent(*limits) if limits else 'other'} {'B' if border else 'N'}" for limits, border in columns]
+    scores: list[ScoresByMethod] = [one.scores if one else {} for one in buckets]
+    best = [_best_of(one, name, metric) for one in scores]
     rows = [
-        [method, *(shown(one.scores[method][name], metric.digits) if one else "-" for one in buckets)]
+        (
+            method,
+            [
+                (shown(one.get(method, {}).get(name), metric.digits), top == method)
+                for one, top in zip(scores, best, strict=True)
+            ],
+        )
         for method in report.methods
     ]
-    counts = ["masks", *(str(one.count if one else 0) for one in buckets)]
-    return text_table([metric.title, *titles], [*rows, counts])
+    return Table([metric.title, *titles], rows, [str(one.count if one else 0) for one in buckets])
 
 
 def difference_legend(report: Report) -> str:
@@ -232,23 +223,23 @@ def difference_legend(report: Report) -> str:
     return f"Differences from {next(iter(report.methods))} on the same holes: the mean and its 95 % interval."
 
 
-def difference_table(report: Report, name: str) -> tuple[list[str], list[list[str]]]:
-    """The differences from the first method by hole share, a column for each other method: header and rows."""
+def difference_table(report: Report, name: str) -> Table:
+    """The differences from the first method by hole share, a column for each other method."""
     digits, differences = report.metrics[name].digits, report.differences_from_first
-    groups = list(zip(*((one.overall, *one.ranges) for one in differences), strict=True))
+    groups = zip(*((one.overall, *one.ranges) for one in differences), strict=True)
     titles = ["all", *(one.title for one in differences[0].ranges)]
-    rows = [
-        [title, *(shown_interval(one.scores[name], digits) for one in group), str(group[0].photos)]
-        for title, group in zip(titles, groups, strict=True)
-    ]
-    return [report.metrics[name].title, *(one.method for one in differences), "photos"], rows
+    rows = []
+    for title, group in zip(titles, groups, strict=True):
+        intervals = [one.scores[name] for one in group]
+        cells = [(_shown_interval(one, digits), one is not None and one.is_clear) for one in intervals]
+        rows.append((title, [*cells, (str(group[0].photos), False)]))
+    return Table([report.metrics[name].title, *(one.method for one in differences), "photos"], rows)
 
 
-def shown_interval(interval: Interval | None, digits: int) -> str:
+def _shown_interval(interval: Interval | None, digits: int) -> str:
     """A difference as text, such as "+0.31 [+0.12, +0.50]"."""
     if interval is None:
         return "-"
-    mean, low, high = (
-        "?" if one is None else f"{one:+.{digits}f}" for one in (interval.mean, interval.low, interval.high)
-    )
+    numbers = (interval.mean, interval.low, interval.high)
+    mean, low, high = ("?" if one is None else f"{one:+.{digits}f}" for one in numbers)
     return f"{mean} [{low}, {high}]"

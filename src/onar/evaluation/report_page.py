@@ -7,8 +7,7 @@ What the page says is in `report_page.html.jinja`; here its numbers and pictures
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
 from importlib.resources import files
 from importlib.util import find_spec
 from io import BytesIO
@@ -18,65 +17,24 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from onar.evaluation.means import Bucket, ScoresByMethod
-from onar.evaluation.pairs import percent
 from onar.evaluation.report import (
     Example,
     Report,
-    best_of,
     difference_legend,
     difference_table,
-    overall_columns,
-    overall_scores,
+    overall_table,
+    range_table,
     remarks,
     shown,
 )
 from onar.imaging.images import EightBits
-from onar.metrics.table import Metric
 from onar.system.console import warn
 from onar.system.files import write_text
 
-PICTURE_SIDE = 420
-"""Longest side, in pixels, of a picture in the page."""
+PICTURE_SIDE = 420  # longest side, in pixels, of a picture in the page
 
 _TEMPLATE = "report_page.html.jinja"
 _PLOTTED = ("psnr", "psnr_hole", "ssim", "l1_hole", "lpips", "st_lpips")
-
-
-@dataclass(frozen=True)
-class _Cell:
-    text: str
-    best: bool
-    """Best value of its column, or a difference whose interval excludes 0."""
-
-
-@dataclass(frozen=True)
-class _Row:
-    method: str
-    cells: list[_Cell]
-
-
-@dataclass(frozen=True)
-class _Table:
-    header: list[str]
-    rows: list[_Row]
-    counts: list[int]
-    """Masks by column; empty where a table has no such row."""
-
-
-@dataclass(frozen=True)
-class _Picture:
-    caption: str
-    address: str
-    """The picture as a data: URL."""
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """An example on the page."""
-
-    heading: str
-    pictures: list[_Picture]
 
 
 def missing_for_page() -> str | None:
@@ -107,67 +65,16 @@ def to_html(report: Report) -> str:
         asked=next(iter(report.methods)),
         masks=len(report.images),
         photos=len({row.photo for row in report.images}),
-        overall=_overall(report),
+        overall=overall_table(report),
         remarks=remarks(report),
-        by_range=[_by_range(report, name) for name in report.available_metrics],
+        by_range=[range_table(report, name) for name in report.available_metrics],
         legend=difference_legend(report),
-        differences=[_differences(report, name) for name in report.available_metrics if report.differences],
+        differences=[difference_table(report, name) for name in report.available_metrics if report.differences],
         plots=_plots(report),
         examples=[_example(report, example) for example in report.examples],
         protocol=_protocol(report),
         skipped=report.skipped,
     )
-
-
-# ---------------------------------------------------------------- tables
-
-
-def _overall(report: Report) -> _Table:
-    columns, scores = overall_columns(report), overall_scores(report)
-    best = {name: best_of(scores, name, metric) for name, metric in columns.items()}
-    rows = [
-        _row(method, ((scores[method][name], metric, best[name] == method) for name, metric in columns.items()))
-        for method in scores
-    ]
-    return _Table(["method", *(metric.title for metric in columns.values())], rows, [])
-
-
-def _by_range(report: Report, name: str) -> _Table:
-    metric = report.metrics[name]
-    columns = [(one.range, border) for one in report.buckets if one.border is None for border in (False, True)]
-    buckets = [report.bucket(*column) for column in columns]
-    best = [best_of(bucket.scores, name, metric) if bucket else None for bucket in buckets]
-    titles = [f"{percent(*limits) if limits else 'other'} {'B' if border else 'N'}" for limits, border in columns]
-    rows = [
-        _row(
-            method, ((_score(one, method, name), metric, top == method) for one, top in zip(buckets, best, strict=True))
-        )
-        for method in report.methods
-    ]
-    return _Table([metric.title, *titles], rows, [bucket.count if bucket else 0 for bucket in buckets])
-
-
-def _differences(report: Report, name: str) -> _Table:
-    """Those from the first method, a row for each group."""
-    header, rows = difference_table(report, name)
-    groups = zip(*((one.overall, *one.ranges) for one in report.differences_from_first), strict=True)
-    clear = [[bool(one.scores[name] and one.scores[name].is_clear) for one in group] for group in groups]
-    shown_rows = [
-        _Row(title, [_Cell(text, best) for text, best in zip(cells, [*marks, False], strict=True)])
-        for (title, *cells), marks in zip(rows, clear, strict=True)
-    ]
-    return _Table(header, shown_rows, [])
-
-
-def _score(bucket: Bucket | None, method: str, name: str) -> float | None:
-    return bucket.scores[method][name] if bucket else None
-
-
-def _row(method: str, cells: Iterable[tuple[float | None, Metric, bool]]) -> _Row:
-    return _Row(method, [_Cell(shown(value, metric.digits), best) for value, metric, best in cells])
-
-
-# ---------------------------------------------------------------- plots and pictures
 
 
 def _plots(report: Report) -> str | None:
@@ -182,7 +89,7 @@ def _plots(report: Report) -> str | None:
     panels = list(figure.subplots(-(-len(names) // 3), 3, squeeze=False).flat)
     for axes, name in zip(panels, names, strict=False):
         for method in report.methods:
-            values = [_or_gap(bucket.scores, method, name) for bucket in buckets]
+            values = [math.nan if (one := bucket.scores[method][name]) is None else one for bucket in buckets]
             axes.plot([bucket.title for bucket in buckets], values, marker="o", markersize=3, label=method)
         axes.set_title(report.metrics[name].title)
         axes.grid(alpha=0.3)
@@ -194,19 +101,15 @@ def _plots(report: Report) -> str | None:
     return _address(buffer, "png")
 
 
-def _or_gap(scores: ScoresByMethod, method: str, name: str) -> float:
-    value = scores[method][name]
-    return float("nan") if value is None else value
-
-
-def _example(report: Report, example: Example) -> _Shown:
+def _example(report: Report, example: Example) -> tuple[str, list[tuple[str, str]]]:
+    """The heading of an example, and captions and addresses of its pictures."""
     row = example.row
-    pictures = [_Picture("holes in white", _jpeg(example.masked))]
+    pictures = [("holes in white", _jpeg(example.masked))]
     for method, picture in example.completed.items():
         psnr, ssim = (shown(row.scores[method][name], report.metrics[name].digits) for name in ("psnr_hole", "ssim"))
-        pictures.append(_Picture(f"{method}: {psnr} dB in holes, SSIM {ssim}", _jpeg(picture)))
-    pictures.append(_Picture("original", _jpeg(example.original)))
-    return _Shown(f"{example.title}: {row.photo} with {row.mask}, {row.hole_share:.0%} hole", pictures)
+        pictures.append((f"{method}: {psnr} dB in holes, SSIM {ssim}", _jpeg(picture)))
+    pictures.append(("original", _jpeg(example.original)))
+    return f"{example.title}: {row.photo} with {row.mask}, {row.hole_share:.0%} hole", pictures
 
 
 def _jpeg(picture: EightBits) -> str:
@@ -221,9 +124,6 @@ def _jpeg(picture: EightBits) -> str:
 
 def _address(buffer: BytesIO, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-# ---------------------------------------------------------------- how it was done
 
 
 def _protocol(report: Report) -> dict[str, str]:

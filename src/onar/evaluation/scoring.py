@@ -43,10 +43,8 @@ class Judges:
     distances: dict[str, LearnedDistance]
     unavailable: dict[str, str]
     features: SetFeatures | None
-    no_features: str | None
-    """Reason why the network of `features` could not be loaded."""
-    device: torch.device | None
-    """Their device; None without torch."""
+    no_features: str | None  # reason why the network of `features` could not be loaded
+    device: torch.device | None  # their device; None without torch
 
 
 def load_judges(features: str | None, features_weights: Path | None, device: str) -> Judges:
@@ -90,27 +88,16 @@ def _load_features(name: str, weights: Path | None, place: torch.device) -> tupl
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of all pairs.
+    """Scores of all pairs."""
 
-    Attributes:
-        rows: by the index of the pair.
-        masks_hash: of the holes in the order of the rows.
-        real: features of the photo of each row, 1×C.
-        fake: features of each method's composite, 1×C.
-    """
-
-    rows: dict[int, ImageScores]
-    masks_hash: MasksHash
-    real: list[Tensor]
-    fake: dict[str, list[Tensor]]
+    rows: dict[int, ImageScores]  # by the index of the pair
+    masks_hash: MasksHash  # of the holes in the order of the rows
+    real: list[Tensor]  # features of the photo of each row, 1×C
+    fake: dict[str, list[Tensor]]  # features of each method's composite, 1×C
 
 
 def score_all(pairs: Pairs, methods: Methods, judges: Judges) -> Scored:
-    """Score every method on the pairs that all methods have a fill of, with a progress bar on stderr.
-
-    Raises:
-        OnarError: no pair could be scored.
-    """
+    """Score every method on the pairs that all have a fill of, with a progress bar; raises `OnarError` without any."""
     scored = Scored({}, MasksHash(), [], {name: [] for name in methods.descriptions})
     with progress_bar(total=len(pairs) * len(methods.fills), unit="fill") as bar:
         for index in range(len(pairs)):
@@ -142,11 +129,7 @@ def read_fills(pair: Pair, methods: Methods) -> dict[str, EightBits] | None:
 
 
 def fill_holes(pair: Pair, name: str, fill: Fill) -> EightBits:
-    """The composite of one method, uint8 H×W×3; known pixels are the photo's own.
-
-    Raises:
-        UsageError: the method returned something else than a photo of that size.
-    """
+    """The composite of one method, uint8 H×W×3; raises `UsageError` when it did not return a photo of that size."""
     completed = fill(pair.empty, pair.hole.astype(np.uint8) * HOLE)
     fits = isinstance(completed, np.ndarray) and completed.shape == pair.photo.shape and completed.dtype == np.uint8
     if not fits:

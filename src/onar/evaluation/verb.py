@@ -80,7 +80,7 @@ def score(config: EvaluationConfig, methods: Mapping[str, Fill] = MappingProxyTy
         masks_sha256=scored.masks_hash.value,
         weights_sha256=next(iter(compared.weights_sha256.values())),
         weights=compared.weights_sha256,
-        versions=_versions(),
+        versions={package: _version(package) for package in _PACKAGES},
         images=tuple(rows),
         overall=mean_scores(rows),
         buckets=bucket_scores(rows),
@@ -131,9 +131,6 @@ def _find_pairs(config: PairConfig, others: list[tuple[str, Path]]) -> tuple[Pai
     return Pairs(config.data, holes, size, count, [("masks", config.masks), *others]), unreadable
 
 
-# ---------------------------------------------------------------- other entries of the report
-
-
 def _protocol(config: PairConfig, pairs: Pairs) -> dict[str, Any]:
     default = None if config.masks else MASKS_PER_RANGE
     return {
@@ -149,10 +146,6 @@ def _protocol(config: PairConfig, pairs: Pairs) -> dict[str, Any]:
         "border": f"a hole within {BORDER_SHARE:g} of the side from the edge",
         "psnr_cap": MAX_PSNR,
     }
-
-
-def _versions() -> dict[str, str | None]:
-    return {package: _version(package) for package in _PACKAGES}
 
 
 def _version(package: str) -> str | None:

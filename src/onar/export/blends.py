@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,8 +10,7 @@ import torch
 from PIL import Image
 
 from onar.checkpoint import load_blend
-from onar.errors import OnarError
-from onar.export.comparison import HALF_TOLERANCE
+from onar.export.comparison import HALF_TOLERANCE, Exported, check_difference
 from onar.export.onnx_files import onnx_of_blend
 from onar.inference.backends import Blend
 from onar.models.texture_blend import TextureBlend
@@ -21,37 +19,16 @@ from onar.weights.bundled import example_photos
 from onar.weights.metadata import FORMAT
 
 
-@dataclass(frozen=True)
-class ExportedBlend:
-    """Result of an export; its text is for the user.
-
-    Attributes:
-        path: the file.
-        difference: largest difference from the original in [0, 1].
-    """
-
-    path: Path
-    difference: float
-
-    def __str__(self) -> str:
-        size = f"{self.path.stat().st_size / 1e6:.2f} MB"
-        return f"compared with the original on a photo: differs by {self.difference:.1e} at most\n{self.path}: {size}"
-
-
-def export_blend(weights: Path, output: Path, *, half: bool = False) -> ExportedBlend:
+def export_blend(weights: Path, output: Path, *, half: bool = False) -> Exported:
     """Write a `TextureBlend` as an ONNX file; raises `OnarError` when it cannot be read or would compute another."""
     content, difference = compared_blend(load_blend(weights), half=half)
     with replacing(output) as temporary:
         temporary.write_bytes(content)
-    return ExportedBlend(output, difference)
+    return Exported(output, difference, photos="on a photo")
 
 
 def compared_blend(blend: TextureBlend, *, half: bool) -> tuple[bytes, float]:
-    """A blend as an ONNX file, and its largest difference in [0, 1] on a bundled photo, two mirror images and a hole.
-
-    Raises:
-        OnarError: the difference is too large.
-    """
+    """A blend as an ONNX file, and its difference on a photo, two mirror images and a hole; raises `OnarError`."""
     content = onnx_of_blend(blend, {"format": str(FORMAT)}, half=half)
     photo = np.asarray(Image.open(example_photos()[0]).convert("RGB").resize((256, 192)), np.float32) / np.float32(255)
     fills, known = (photo, photo[:, ::-1], photo[::-1]), np.ones((192, 256), np.float32)
@@ -62,7 +39,4 @@ def compared_blend(blend: TextureBlend, *, half: bool) -> tuple[bytes, float]:
         exported = Blend(file)(*fills, known)
         tensors = [torch.from_numpy(fill.copy()).permute(2, 0, 1)[None] for fill in fills]
         original = blend(*tensors, torch.from_numpy(known)[None, None])[0].permute(1, 2, 0).numpy()
-    difference = float(np.abs(exported - original).max())
-    if not difference <= HALF_TOLERANCE:
-        raise OnarError(f"nothing is written: the blend of the export differs by {difference:.1e}")
-    return content, difference
+    return content, check_difference(float(np.abs(exported - original).max()), HALF_TOLERANCE)

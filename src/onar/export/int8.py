@@ -18,14 +18,10 @@ Inputs: TypeAlias = dict[str, NDArray[Any]]
 
 
 def quantise(path: Path, examples: Iterable[Inputs]) -> None:
-    """Replace an ONNX file by one with its convolutions in INT8.
+    """Replace an ONNX file by one with its convolutions in INT8, calibrated on examples: inputs by name.
 
     Weights get a scale for each output channel, and 7 bits: processors without dot products of bytes (VNNI) add pairs
     of products in 16 bits, which can overflow with 8 bits.
-
-    Args:
-        path: the file.
-        examples: inputs by name, on which the ranges of activations are calibrated.
     """
     with TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"

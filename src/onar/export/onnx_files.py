@@ -20,12 +20,7 @@ from onar.models.texture_blend import TextureBlend
 
 
 def onnx_of(generator: nn.Module, metadata: Mapping[str, str], *, half: bool = False) -> bytes:
-    """One of `GENERATORS` as an ONNX file.
-
-    Args:
-        generator: (photo, known) -> completed, NCHW of float32 in [0, 1] with any batch, height and width.
-        metadata: of the file, besides the architecture.
-        half: see `Graph`.
+    """One of `GENERATORS` as an ONNX file with free batch, height and width; the architecture joins the metadata.
 
     Raises:
         UsageError: the generator has no graph.

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
-from onar.checkpoint import holds_blend, load_into, load_safetensors, load_weights, save_half_precision
+from onar.checkpoint import copy_into, holds_blend, load_generator, load_safetensors, load_weights, save_safetensors
 from onar.data.photo_sets import ChosenPhotos, Photos, hold_out, open_photos
 from onar.errors import FieldError, OnarError, UsageError
-from onar.export.blends import ExportedBlend, export_blend
-from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, largest_difference, say_difference
+from onar.export.blends import export_blend
+from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, Exported, Int8Cost, compare
 from onar.export.config import ExportConfig
 from onar.export.onnx_files import onnx_of, run_onnx
-from onar.export.web import ExportedFolder, export_web
+from onar.export.web import export_web
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
@@ -27,60 +27,11 @@ from onar.system.files import refuse_to_replace, replacing
 from onar.weights.bundled import bundled_photos, texture_weights, weights_file
 from onar.weights.metadata import FORMAT
 
-MAX_INT8_COST = 1.0
-"""Decibels of PSNR that INT8 may cost."""
-
-MAX_PHOTOS = 80
-"""Photos that INT8 is calibrated and scored on, at most; a quarter of them are scored."""
+MAX_INT8_COST = 1.0  # decibels of PSNR that INT8 may cost
+MAX_PHOTOS = 80  # photos that INT8 is calibrated and scored on, at most; a quarter of them are scored
 
 
-@dataclass(frozen=True)
-class Int8Cost:
-    """Cost of INT8, on photos that it was not calibrated on.
-
-    Attributes:
-        float32: mean PSNR of composites in decibels.
-        int8: the same in INT8.
-        calibrated: number of photos calibrated on.
-        scored: number of photos scored.
-    """
-
-    float32: float
-    int8: float
-    calibrated: int
-    scored: int
-
-    def __str__(self) -> str:
-        return (
-            f"INT8, calibrated on {self.calibrated} photos, costs {self.float32 - self.int8:.2f} dB of PSNR on "
-            f"{self.scored} others: {self.int8:.2f} instead of {self.float32:.2f} dB"
-        )
-
-
-@dataclass(frozen=True)
-class Exported:
-    """Result of an export; its text is for the user.
-
-    Attributes:
-        path: the file.
-        difference: largest difference from the original in [0, 1], before any INT8.
-        cost: of INT8; None in float32.
-    """
-
-    path: Path
-    difference: float
-    cost: Int8Cost | None
-
-    def __str__(self) -> str:
-        lines = [
-            say_difference(self.difference),
-            *([str(self.cost)] if self.cost else []),
-            f"{self.path}: {self.path.stat().st_size / 1e6:.2f} MB",
-        ]
-        return "\n".join(lines)
-
-
-def export(weights: str, output: Path, **options: Any) -> Exported | ExportedFolder | ExportedBlend:
+def export(weights: str, output: Path, **options: Any) -> Exported:
     """Write a generator as another file or as a folder, after comparing the two on bundled photos.
 
     Args:
@@ -97,11 +48,10 @@ def export(weights: str, output: Path, **options: Any) -> Exported | ExportedFol
     return export_generator(ExportConfig(weights=weights, output=output, **options))
 
 
-def export_generator(config: ExportConfig) -> Exported | ExportedFolder | ExportedBlend:
+def export_generator(config: ExportConfig) -> Exported:
     """Write a generator by its settings; the weights are averaged as in Wang et al. 2018 (ESRGAN), section 3.4."""
     weights, output, half, int8 = config.weights, config.output, config.half, config.int8
-    chosen = _choose_format(config.format, output)
-    _check_options(chosen, config)
+    chosen = _choose_format(config)
     for source in (Path(weights), *([config.average_with] if config.average_with else [])):
         refuse_to_replace(source, output)
     if chosen == "onnx" and holds_blend(Path(weights)):
@@ -122,29 +72,20 @@ def export_generator(config: ExportConfig) -> Exported | ExportedFolder | Export
     photos = _open_calibration_photos(config.calibration or bundled_photos()) if int8 else None
     with replacing(output) as temporary:
         exported = exporter.write(generator, {"format": str(FORMAT), "training_size": str(size), **record}, temporary)
-        difference = largest_difference(exported, generator)
-        if not difference <= exporter.tolerance:
-            raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
+        difference = compare(exported, generator, exporter.tolerance)
         cost = None if photos is None else _quantise(temporary, exported, photos, size, channels)
-    return Exported(output, difference, cost)
+    return Exported(output, difference, cost=cost)
 
 
-def _choose_format(format: str | None, output: Path) -> str:
-    """One of `FORMATS`; raises `UsageError` when `output` lacks the ending of the format."""
-    ending = output.suffix.lower()
-    if format == WEB or (format is None and ending in EXPORTERS):
-        return format or ending.removeprefix(".")
-    if format is None:
-        raise FieldError(
-            "output", f"must end in {' or '.join(EXPORTERS)}, or be a folder with `format` {WEB}: {output}"
-        )
-    if ending != f".{format}":
-        raise FieldError("output", f"must end in .{format} with `format` {format}, not {output.name}")
-    return format
-
-
-def _check_options(chosen: str, config: ExportConfig) -> None:
-    """Raise `FieldError` when options exclude each other."""
+def _choose_format(config: ExportConfig) -> str:
+    """The format; raises `FieldError` when `output` lacks its ending, or options exclude each other."""
+    output, ending = config.output, config.output.suffix.lower()
+    if config.format is None and ending not in EXPORTERS:
+        rule = f"must end in {' or '.join(EXPORTERS)}, or be a folder with `format` {WEB}: {output}"
+        raise FieldError("output", rule)
+    chosen = config.format or ending.removeprefix(".")
+    if chosen not in (WEB, ending.removeprefix(".")):
+        raise FieldError("output", f"must end in .{chosen} with `format` {chosen}, not {output.name}")
     if config.half and (config.int8 or chosen != "onnx"):
         raise FieldError("half", "is for .onnx files without `int8`; .safetensors are always in half precision")
     if config.int8 and chosen != "onnx":
@@ -153,6 +94,7 @@ def _check_options(chosen: str, config: ExportConfig) -> None:
         raise FieldError("calibration", "is for `int8`")
     if config.blend is not None and chosen != WEB:
         raise FieldError("blend", f"is for `format` {WEB}; weights are averaged with `average_with`")
+    return chosen
 
 
 def _check_channels(channels: int, weights: str, chosen: str, int8: bool) -> None:
@@ -171,7 +113,7 @@ def export_onnx(generator: nn.Module, metadata: dict[str, str], path: Path, *, h
 
 def export_safetensors(generator: nn.Module, metadata: dict[str, str], path: Path) -> Completer:
     """Write a generator as safetensors in half precision, and return the file's function."""
-    save_half_precision(path, generator, metadata)
+    save_safetensors(path, generator, metadata, torch.float16)
     return complete_with(load_safetensors(path))
 
 
@@ -180,8 +122,7 @@ class Exporter(NamedTuple):
 
     write: Callable[[nn.Module, dict[str, str], Path], Completer]
     """Writes a generator and metadata, with `training_size`, to a path, and returns the file's function."""
-    tolerance: float
-    """Largest difference from the original, in [0, 1]."""
+    tolerance: float  # largest difference from the original, in [0, 1]
 
 
 EXPORTERS = {
@@ -193,7 +134,6 @@ EXPORTERS = {
 HALF_ONNX = Exporter(partial(export_onnx, half=True), tolerance=HALF_TOLERANCE)
 
 WEB = "web"
-FORMATS = (*(ending.removeprefix(".") for ending in EXPORTERS), WEB)
 
 
 def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
@@ -208,7 +148,7 @@ def _load(weights: str) -> tuple[nn.Module, int, dict[str, str]]:
 def _average(generator: nn.Module, path: Path, share: float) -> None:
     """Move a generator's weights towards those in a file; raises `OnarError` when they do not fit."""
     other = copy.deepcopy(generator)
-    load_into(other, path)
+    copy_into(other, load_generator(path), path)
     for value, target in zip(generator.state_dict().values(), other.state_dict().values(), strict=True):
         if value.is_floating_point():
             value.lerp_(target, share)
@@ -218,10 +158,8 @@ def _with_correction_window(generator: nn.Module, pixels: int) -> nn.Module:
     """The same network with another `correction_window`; raises `UsageError` where it cannot have that."""
     if not isinstance(generator, PConvUNet):
         raise FieldError("correction_window", "is for networks that correct the pyramid fill")
-    architecture: dict[str, Any] = {**generator.architecture, "correction_window": pixels}
-    del architecture["generator"]
     try:
-        windowed = PConvUNet(**architecture)
+        windowed = generator.rebuilt(correction_window=pixels)
     except ValueError as error:
         raise UsageError(str(error)) from error
     windowed.load_state_dict(generator.state_dict())
@@ -246,5 +184,5 @@ def _quantise(path: Path, float32: Completer, photos: Photos, size: int, channel
     before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, run_onnx(path)))
     cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
     if not before - after <= MAX_INT8_COST:
-        raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave --int8 out")
+        raise OnarError(f"nothing is written: {cost}; calibrate on other photos, or leave `int8` out")
     return cost

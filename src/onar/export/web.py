@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import shutil
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import nn
 from onar.checkpoint import load_blend
 from onar.errors import OnarError
 from onar.export.blends import compared_blend
-from onar.export.comparison import HALF_TOLERANCE, largest_difference, say_difference
+from onar.export.comparison import HALF_TOLERANCE, Exported, compare
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.models import PyramidFill
 from onar.system.files import replacing_folder
@@ -34,20 +33,12 @@ INDEX = "index.html"
 _FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
 _PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
 """Names of files for folders in the built page, and in the folder."""
-_OF_SERVERS = (*_PAGE.values(), "uplot.txt")
-"""Files of a server's page alone."""
+_OF_SERVERS = (*_PAGE.values(), "uplot.txt")  # files of a server's page alone
 _LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
 """Files that the page loads when they are needed."""
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "connect-src 'self'",
-        "img-src 'self' blob: data:",
-        "manifest-src 'self'",
-        "script-src 'self' blob: 'wasm-unsafe-eval'",
-        "style-src 'unsafe-inline'",
-        "worker-src 'self' blob:",
-    )
+_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' blob: data:; manifest-src 'self'; "
+    "script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'unsafe-inline'; worker-src 'self' blob:"
 )
 """Content security policy: the page can send nothing but requests for files to its own host."""
 
@@ -55,32 +46,13 @@ _STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./folder\.css"[^>]*>')
 _SCRIPT = '"./folder.js"'
 
 
-@dataclass(frozen=True)
-class ExportedFolder:
-    """Result of an export; its text is for the user.
-
-    Attributes:
-        path: the folder.
-        difference: largest difference of its generator from the original in [0, 1].
-        size: bytes of all its files.
-    """
-
-    path: Path
-    difference: float
-    size: int
-
-    def __str__(self) -> str:
-        size = f"{self.size / 1e6:.1f} MB"
-        return f"{say_difference(self.difference)}\n{self.path}: {size}; its {README} says how to host it"
-
-
-def export_web(generator: nn.Module, training_size: int, output: Path, name: str, blend: Path) -> ExportedFolder:
-    """Write the folder.
+def export_web(generator: nn.Module, training_size: int, output: Path, name: str, blend: Path) -> Exported:
+    """Write the folder, or replace an earlier one of the kind.
 
     Args:
         generator: one of `GENERATORS` with a graph.
         training_size: side in pixels of its training crops.
-        output: the folder; an earlier one of the kind is replaced.
+        output: the folder.
         name: of the weights, for the page.
         blend: file of a `TextureBlend`.
 
@@ -107,11 +79,11 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
         site["files"] = {name: _named_by_content(folder / name) for name in _LOADED if (folder / name).exists()}
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
         _copy_licences(folder / "licences")
-        _write_readme(folder / README, site)
+        readme = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
+        (folder / README).write_text(readme.format(version=site["version"], weights=name), encoding="utf-8")
         script = _finish_page(folder, site)
         _write_worker(folder, site, script)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return ExportedFolder(output, difference, size)
+    return Exported(output, difference, note=f"; its {README} says how to host it")
 
 
 def _may_be_replaced(output: Path) -> bool:
@@ -141,14 +113,12 @@ def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]
 
 
 def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
-    """Write the generator, and return its largest difference from the original; raises `OnarError` when it is large."""
+    """Write the generator, and return its difference from the original; raises as `compare`."""
     content = onnx_of(generator, {"training_size": str(training_size)}, half=True)
     plain = folder / Path(GENERATOR).stem
     plain.write_bytes(content)
-    difference = largest_difference(run_onnx(plain), generator)
+    difference = compare(run_onnx(plain), generator, HALF_TOLERANCE)
     plain.unlink()
-    if not difference <= HALF_TOLERANCE:
-        raise OnarError(f"nothing is written: the export differs from the original by {difference:.1e}")
     _compress(content, folder / GENERATOR)
     return difference
 
@@ -222,9 +192,3 @@ def _write_worker(folder: Path, site: dict[str, Any], page_script: str) -> None:
     lists = {"page": page, "always": always, **runtimes}
     head = f"const ONAR_VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst ONAR_FILES = {json.dumps(lists)};\n"
     script.write_text(head + code, encoding="utf-8")
-
-
-def _write_readme(path: Path, site: dict[str, Any]) -> None:
-    """Write the notes for the host of the folder."""
-    text = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
-    path.write_text(text.format(version=site["version"], weights=site["weights"][0]["name"]), encoding="utf-8")

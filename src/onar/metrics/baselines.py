@@ -22,14 +22,12 @@ from onar.fills.patchmatch import MID_GREY, fill_with_patches, no_patchmatch
 from onar.imaging.images import EightBits
 from onar.masks.holes import holes_from_mask
 
-Fill = Callable[[EightBits, NDArray[Any]], EightBits]
-"""(photo, mask) -> completed, as above."""
+Fill = Callable[[EightBits, NDArray[Any]], EightBits]  # (photo, mask) -> completed, as above
 
 Algorithm = Callable[[EightBits, NDArray[np.bool_]], NDArray[Any]]
 """(photo with the mean colour in its holes, hole) -> a picture of which only hole pixels are used."""
 
-RADIUS = 3
-"""Neighbourhood of OpenCV's fills, in pixels."""
+RADIUS = 3  # neighbourhood of OpenCV's fills, in pixels
 
 
 def telea(photo: EightBits, mask: NDArray[Any]) -> EightBits:
@@ -64,13 +62,8 @@ def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
 def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBits:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
-    By pypatchmatch, coarse to fine; deterministic.
-
-    Args:
-        photo: see above.
-        mask: see above.
-        radius: patches are 2 · radius + 1 pixels a side. 5 is better for holes the size of objects, 2 for strokes in
-            small photos.
+    By pypatchmatch, coarse to fine; deterministic. Patches are 2 · radius + 1 pixels a side: 5 is better for holes the
+    size of objects, 2 for strokes in small photos.
 
     Raises:
         OnarError: pypatchmatch is not installed, or not for this machine.
@@ -84,18 +77,13 @@ def _no_scikit_image() -> str | None:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical fill to compare with.
+    """A classical fill to compare with."""
 
-    Attributes:
-        fill: the function.
-        description: for reports.
-        title: its name beside the scores of every validation; None for those that only `onar evaluate` compares with.
-        missing: why it cannot run here, or None; for those that need an optional package.
-    """
-
-    fill: Fill
-    description: str
+    fill: Fill  # the function
+    description: str  # for reports
+    # its name beside the scores of every validation; None for those that only `onar evaluate` compares with
     title: str | None = None
+    # why it cannot run here, or None; for those that need an optional package
     missing: Callable[[], str | None] | None = None
 
     @property
@@ -113,7 +101,7 @@ BASELINES: dict[str, Baseline] = {
     "biharmonic": Baseline(
         biharmonic, "biharmonic surface (Damelin & Hoang 2018), scikit-image", missing=_no_scikit_image
     ),
-    # Small patches are better for strokes in small photos, such as validation crops.
+    # small patches are better for strokes in small photos, such as validation crops.
     "patchmatch_2": Baseline(
         partial(patchmatch, radius=2), _PATCHMATCH.format(5), title="PatchMatch", missing=no_patchmatch
     ),
@@ -153,7 +141,7 @@ def _biharmonic(start: EightBits, hole: NDArray[np.bool_]) -> NDArray[Any]:
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:
         raise OnarError(f'the biharmonic fill needs pip install "onar[evaluate]" ({error})') from error
-    # One hole at a time: many small linear systems need less memory than one large one.
+    # one hole at a time: many small linear systems need less memory than one large one.
     filled = inpaint_biharmonic(start, hole, split_into_regions=True, channel_axis=-1)
     rounded: NDArray[Any] = (filled * 255).round()
     return rounded

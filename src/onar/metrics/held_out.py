@@ -32,17 +32,11 @@ NO_DISTANCES: Distances = MappingProxyType({})
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Validation photos with their holes.
+    """Validation photos with their holes."""
 
-    Attributes:
-        photo: N x C x H x W, uint8, or float32 in [0, 1].
-        known: N x 1 x H x W, uint8, 1 = known.
-        unreadable: one line, `file: reason`, for each photo that was left out.
-    """
-
-    photo: Tensor
-    known: Tensor
-    unreadable: tuple[str, ...] = ()
+    photo: Tensor  # N x C x H x W, uint8, or float32 in [0, 1]
+    known: Tensor  # N x 1 x H x W, uint8, 1 = known
+    unreadable: tuple[str, ...] = ()  # one line, `file: reason`, for each photo that was left out
 
     def first(self, count: int) -> HeldOut:
         """At most the first `count` of them."""
@@ -128,7 +122,7 @@ def load_held_out(
     photos = ValidationPhotos(found, CentreCrops(height, width, masks, seed, channels=channels))
     samples = [photos[index] for index in range(len(photos))]
     unreadable = dict.fromkeys(line for sample in samples for line in sample["unreadable"].splitlines())
-    # An unreadable photo is replaced by the next one, which is there anyway.
+    # an unreadable photo is replaced by the next one, which is there anyway.
     kept = [sample for index, sample in enumerate(samples) if sample["index"] == index]
     photo, known = (torch.stack([sample[name] for sample in kept]) for name in ("photo", "known"))
     return HeldOut(photo.permute(0, 3, 1, 2).contiguous(), known, tuple(unreadable))
@@ -157,8 +151,12 @@ def to_picture(photo: Tensor) -> NDArray[np.uint8]:
 
 
 def sample_rows(complete: Completer, held_out: HeldOut, count: int) -> list[Sequence[NDArray[np.uint8]]]:
-    """Rows of masked (holes white), completed and original for a sample sheet."""
+    """Rows of a sample sheet, of the first photos."""
     photo, known = in_unit_range(held_out.photo[:count]), held_out.known[:count].float()
-    completed = composite(photo, complete(photo * known, known), known)
-    masked = photo * known + (1 - known)
-    return [[to_picture(picture) for picture in row] for row in zip(masked, completed, photo, strict=True)]
+    return picture_rows(photo, known, composite(photo, complete(photo * known, known), known))
+
+
+def picture_rows(photo: Tensor, known: Tensor, completed: Tensor) -> list[Sequence[NDArray[np.uint8]]]:
+    """Rows of masked (holes white), completed and original, for B photos."""
+    columns = photo * known + (1 - known), completed, photo
+    return [[to_picture(picture) for picture in row] for row in zip(*columns, strict=True)]

@@ -15,15 +15,11 @@ from torch import Tensor, nn
 from onar.errors import OnarError
 from onar.metrics.feature_networks import DOWNLOAD_TIMEOUT, timeout
 
-MIN_SIDE = 32
-"""In pixels; below, the maps of AlexNet would be empty."""
+MIN_SIDE = 32  # in pixels; below, the maps of AlexNet would be empty
 
 
 class LearnedDistance(nn.Module):
-    """A learned distance between two pictures, B values for B pairs.
-
-    Args:
-        network: (one, other, normalize=True) -> B×1×1×1.
+    """A learned distance of B pairs of pictures, by a network (one, other, normalize=True) -> B×1×1×1.
 
     Attributes:
         min_side: the distance is undefined for photos with a shorter side, in pixels.
@@ -81,16 +77,14 @@ def st_lpips() -> LearnedDistance:
 def frechet_distance(real: Tensor, other: Tensor) -> float:
     """Fréchet distance of two sets of features, N×C and M×C (Heusel et al. 2017, "GANs Trained by a Two...").
 
-    Args:
-        real: features of the photos; N at least 2. With few pictures for many features the distance comes out too
-            large, so only sets of one size can be compared.
-        other: features of the pictures to judge; M at least 2.
+    Both have at least 2. With few pictures for many features the distance comes out too large, so only sets of one size
+    can be compared.
     """
     real, other = real.double(), other.double()
     shift = (real.mean(0) - other.mean(0)).square().sum()
     one, two = _covariance_root(real), _covariance_root(other)
-    # The covariances are RᵀR and SᵀS, and the trace of the root of their product is the sum of singular values of RSᵀ.
-    # That is exact, and of 2048 features of few pictures a thousand times as fast as the product's eigenvalues.
+    # the covariances are RᵀR and SᵀS, and the trace of the root of their product is the sum of singular values of RSᵀ.
+    # that is exact, and of 2048 features of few pictures a thousand times as fast as the product's eigenvalues.
     shared = torch.linalg.svdvals(one @ two.T).sum()
     return max(0.0, float(shift + one.square().sum() + two.square().sum() - 2 * shared))
 

@@ -16,15 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Values: TypeAlias = NDArray[np.float64]
 
-MAX_PSNR = 100.0
-"""Decibels for (nearly) identical pictures, so that a mean over photos is finite."""
-
-SSIM_SIGMA = 1.5
-SSIM_RADIUS = 5
-"""Standard deviation and radius, in pixels, of the 11 x 11 Gaussian window of Wang et al. 2004."""
-
-SSIM_STABILISERS = 0.01**2, 0.03**2
-"""C1 and C2 of Wang et al. 2004, for a range of 1."""
+MAX_PSNR = 100.0  # decibels for (nearly) identical pictures, so that a mean over photos is finite
+SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # deviation and radius in pixels of the Gaussian window of Wang et al. 2004
+SSIM_STABILISERS = 0.01**2, 0.03**2  # C1 and C2 of Wang et al. 2004, for a range of 1
 
 
 def psnr(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> Values:

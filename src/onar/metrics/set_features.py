@@ -24,10 +24,8 @@ INCEPTION_URL = (
 class SetFeatures(Protocol):
     """A network that computes one feature vector per picture."""
 
-    is_standard: bool
-    """Its distances are the FID and KID of papers."""
-    note: str
-    """With which other distances its own are comparable."""
+    is_standard: bool  # its distances are the FID and KID of papers
+    note: str  # with which other distances its own are comparable
 
     def __call__(self, picture: Tensor) -> Tensor:
         """B×C in float64 of B×3×H×W in [0, 1]."""
@@ -56,10 +54,8 @@ class PooledFeatures(nn.Module):
 class InceptionFeatures(nn.Module):
     """The pooled 2048 features of FID's InceptionV3 (Heusel et al. 2017), by torch-fidelity.
 
-    Pictures are rounded to 8 bits and resized to 299×299 as TensorFlow 1 did, without antialiasing.
-
-    Args:
-        weights: the file; by default that of `INCEPTION_URL` from torch's cache, downloaded the first time.
+    Pictures are rounded to 8 bits and resized to 299×299 as TensorFlow 1 did, without antialiasing. By default, the
+    weights are those of `INCEPTION_URL` from torch's cache, downloaded the first time.
 
     Raises:
         OnarError: torch-fidelity or the weights are missing, or the file does not fit.
@@ -71,7 +67,7 @@ class InceptionFeatures(nn.Module):
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError as error:
             raise OnarError(f'inception_v3 needs pip install "onar[fid]" ({error})') from error
-        file = weights or cached_weights(INCEPTION_URL, "InceptionV3's weights", "--features_weights")
+        file = weights or cached_weights(INCEPTION_URL, "InceptionV3's weights", "features_weights")
         self.is_standard = file_sha256(file).startswith(Path(INCEPTION_URL).stem.rpartition("-")[2])
         self.note = _STANDARD_NOTE if self.is_standard else _OTHER_NOTE
         # torch-fidelity would unpickle code from the file: it gets a copy of the tensors only.
@@ -105,11 +101,7 @@ SET_FEATURES: dict[str, Callable[[Path | None], SetFeatures]] = {"inception_v3":
 
 
 def load_set_features(name: str, weights: Path | None = None) -> SetFeatures:
-    """Build the network whose features are compared, on the CPU.
-
-    Args:
-        name: a key of `FEATURES` or `SET_FEATURES`.
-        weights: the network's weights; by default those of its package or cache.
+    """Build a network of `FEATURES` or `SET_FEATURES` on the CPU; weights as for `load_features`.
 
     Raises:
         UsageError: there is no such network.

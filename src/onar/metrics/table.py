@@ -16,25 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: how it is computed, and how it is shown.
+    """A score: how it is computed, and how it is shown."""
 
-    Attributes:
-        title: for tables, curves and the page.
-        higher_is_better: its direction.
-        digits: decimals in tables.
-        compute: (composite, photo, known) -> B values, as in `onar.metrics.scores`.
-        load: loads the network that computes it instead, which needs torch.
-        in_curves: drawn after every epoch of a training.
-        unavailable: why it could not be computed.
-    """
-
-    title: str
-    higher_is_better: bool
-    digits: int = 4
+    title: str  # for tables, curves and the page
+    higher_is_better: bool  # its direction
+    digits: int = 4  # decimals in tables
+    # (composite, photo, known) -> B values, as in `onar.metrics.scores`
     compute: Callable[[ArrayLike, ArrayLike, ArrayLike], Values] | None = None
-    load: Callable[[], LearnedDistance] | None = None
-    in_curves: bool = False
-    unavailable: str | None = None
+    load: Callable[[], LearnedDistance] | None = None  # loads the network that computes it instead, which needs torch
+    in_curves: bool = False  # drawn after every epoch of a training
+    unavailable: str | None = None  # why it could not be computed
 
 
 def _lpips() -> LearnedDistance:
@@ -60,6 +51,14 @@ METRICS: dict[str, Metric] = {
     "st_lpips": Metric("ST-LPIPS", higher_is_better=False, load=_st_lpips),
 }
 """All scores by name; reports, validation, curves and the page read them here."""
+
+OTHER_TITLES = {"error": "Colour error in holes (of 255)"}
+"""Titles of scores in logs that are not of photos: those of the colour predictor."""
+
+
+def title_of(name: str) -> str:
+    """The title of a score in a log; its name where there is none."""
+    return METRICS[name].title if name in METRICS else OTHER_TITLES.get(name, name)
 
 
 def score(composite: ArrayLike, photo: ArrayLike, known: ArrayLike) -> dict[str, Values]:

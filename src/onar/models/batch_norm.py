@@ -21,7 +21,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """B×C×H×W in, the same out."""
-        # Scripted networks are for evaluation.
+        # scripted networks are for evaluation.
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps

@@ -17,31 +17,15 @@ from torch.nn import functional
 
 from onar.models.pyramid_fill import pyramid_fill
 
-CELL = 8
-"""Side of a cell in pixels."""
-
-LEVELS = 4
-"""Of the U-Net; each halves the sides."""
-
-COLOUR_MULTIPLE = CELL << (LEVELS - 1)
-"""Heights and widths are multiples of it."""
-
-MIN_SHARE = 1e-3
-"""Less than the share of one known pixel in a cell; it keeps divisions from 0."""
-
-INPUT_CHANNELS = 4 * 4 + 3
-"""Channels of the network's input, see `describe_cells`."""
+CELL = 8  # side of a cell in pixels
+LEVELS = 4  # of the U-Net; each halves the sides
+COLOUR_MULTIPLE = CELL << (LEVELS - 1)  # heights and widths are multiples of it
+MIN_SHARE = 1e-3  # less than the share of one known pixel in a cell; it keeps divisions from 0
+INPUT_CHANNELS = 4 * 4 + 3  # channels of the network's input, see `describe_cells`
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, each after a GELU, with a shortcut; the first may halve the sides.
-
-    Args:
-        in_channels: of the input.
-        out_channels: of the output.
-        stride: of the first convolution.
-        hidden: channels between the two; 0: as many as the output.
-    """
+    """Two 3×3 convolutions after GELUs, with a shortcut. The first may halve sides; `hidden`: channels between."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, hidden: int = 0) -> None:
         super().__init__()
@@ -56,7 +40,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B×C×H×W -> B×C'×H/stride×W/stride."""
         hidden = functional.gelu(self.first(functional.gelu(x)))  # B×hidden×H/stride×W/stride
-        # The stride apart from its 1×1 convolution: with few channels and AVX2 alone, oneDNN writes the gradients of
+        # the stride apart from its 1×1 convolution: with few channels and AVX2 alone, oneDNN writes the gradients of
         # the two in one past the end of their memory.
         strided = x[..., :: self.stride, :: self.stride]  # B×C×H/stride×W/stride
         result: Tensor = self.shortcut(strided) + self.second(hidden)  # B×C'×H/stride×W/stride
@@ -81,7 +65,7 @@ class ColourUNet(nn.Module):
         self.first = nn.Conv2d(INPUT_CHANNELS, channels, 3, padding=1)
         self.encoder = nn.ModuleList([ResidualBlock(channels, channels)])
         self.encoder.extend(ResidualBlock(one, two, stride=2) for one, two in pairwise(widths))
-        # Narrow inside: at full width it would hold a quarter of all weights.
+        # narrow inside: at full width it would hold a quarter of all weights.
         self.middle = ResidualBlock(widths[-1], widths[-1], hidden=widths[1])
         self.joins = nn.ModuleList(nn.Conv2d(low + skip, skip, 3, padding=1) for skip, low in pairwise(widths))
         self.decoder = nn.ModuleList(ResidualBlock(width, width) for width in widths[:-1])
@@ -113,7 +97,7 @@ class ColourUNet(nn.Module):
             x = block(x)  # B×C'×h/2^level×w/2^level
             levels.append(x)
         x = self.middle(levels.pop())  # B×14C/3×h/8×w/8
-        # Written out, because TorchScript indexes a list of modules by constants only.
+        # written out, because TorchScript indexes a list of modules by constants only.
         x = self.decoder[2](self.joins[2](_enlarge_and_join(x, levels[2])))  # B×10C/3×h/4×w/4
         x = self.decoder[1](self.joins[1](_enlarge_and_join(x, levels[1])))  # B×2C×h/2×w/2
         x = self.decoder[0](self.joins[0](_enlarge_and_join(x, levels[0])))  # B×C×h×w

@@ -49,7 +49,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         for (in_channels, out_channels), stride in zip(pairwise(widths), strides, strict=True):
             conv = nn.Conv2d(in_channels, out_channels, 4, stride=stride, padding=1)
-            # Without normalisation, torch's default weights would shrink the signal at every stage.
+            # without normalisation, torch's default weights would shrink the signal at every stage.
             nn.init.kaiming_normal_(conv.weight, a=0.2)
             layers += [conv, nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers[:-1])

@@ -10,14 +10,14 @@ from torch import nn
 
 from onar.models.graphs.pconv_unet import pconv_unet
 from onar.models.graphs.pyramid import pyramid_fill
-from onar.models.pconv_unet import BASE_FILLS, PConvUNet
+from onar.models.pconv_unet import PConvUNet
 from onar.models.pyramid_fill import PyramidFill
+from onar.models.wrapping import BASE_FILLS
 
 if TYPE_CHECKING:
     from onar.models.graphs.graph import Graph  # which brings the package onnx
 
-MAX_DEPTH = 16
-"""Levels of a generator; more would halve any photo to nothing."""
+MAX_DEPTH = 16  # levels of a generator; more would halve any photo to nothing
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SMALL_PICTURE = 256
-"""Pixels of a batch before upsampling, below which the decoder convolves as in the textbook."""
+SMALL_PICTURE = 256  # pixels of a batch before upsampling, below which the decoder convolves as in the textbook
 
 
 def hide_holes(x: Tensor, known: Tensor) -> Tensor:
@@ -68,7 +67,7 @@ def renormalise_(y: Tensor, total: Tensor, window: int, bias: Tensor | None) -> 
     ratio = torch.where(anything_known, window / total.clamp(min=1), 0)
     y = y.mul_(ratio.to(y.dtype))
     if bias is not None:
-        # Not y + bias * known_out: where y is channels_last that product is not, and adding it takes ten times as long.
+        # not y + bias * known_out: where y is channels_last that product is not, and adding it takes ten times as long.
         y = y.addcmul_(bias.view(1, -1, 1, 1).to(y.dtype), known_out.to(y.dtype))
     return y, known_out
 
@@ -185,7 +184,7 @@ class UpPartialConv2d(PartialConv2d):
     def _convolve_phases(self, low: Tensor, skip: Tensor) -> Tensor:
         weight_low, weight_skip = self._split_weight([low.shape[1], skip.shape[1]])
         blocks = functional.conv2d(low, phase_kernel(weight_low), padding=1)
-        # Blocks start one pixel above and left of the picture, and end one below and right of it.
+        # blocks start one pixel above and left of the picture, and end one below and right of it.
         y = functional.pad(functional.pixel_shuffle(blocks, 2), (-1, -1, -1, -1))
         return y.add_(functional.conv2d(skip, weight_skip, padding=1))
 
@@ -201,11 +200,7 @@ def phase_kernel(weight: Tensor) -> Tensor:
     In one dimension, with kernel (w0, w1, w2) and up(h)[2i] = up(h)[2i+1] = h[i], the output pixels 2i-1 and 2i both
     see h[i-1] and h[i] and no others. Their 2-tap kernels are (w0 + w1, w2) and (w0, w1 + w2).
 
-    Args:
-        weight: C_out×C_in×3×3.
-
-    Returns:
-        4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
+    C_out×C_in×3×3 -> 4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
     """
     taps = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=weight.dtype, device=weight.device)
     return torch.einsum("asi,btj,ocij->oabcst", [taps, taps, weight]).flatten(0, 2)

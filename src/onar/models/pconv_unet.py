@@ -3,82 +3,40 @@
 Encoder: partial convolutions 7, 5, 5, 3, 3, ... with stride 2, batch norm (not in the first level) and ReLU.
 Decoder: nearest upsampling, concatenation with the encoder's level of that size (last, the masked photo itself),
 3×3 partial convolution, batch norm and LeakyReLU 0.2 (neither in the last level). Cells of the innermost map that
-nothing known reaches are filled from the others. What options add lies in modules of its own: `pyramid_correction`,
-`colour_unet`.
+nothing known reaches are filled from the others. The options around it are in `wrapping`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onar.models.batch_norm import BatchNorm
-from onar.models.colour_unet import COLOUR_MULTIPLE, ColourUNet
-from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, hide_holes
-from onar.models.pyramid_correction import HEAD_CHANNELS, PyramidCorrection
+from onar.models.levels import DecoderLevel, EncoderLevel
+from onar.models.partial_conv import hide_holes
+from onar.models.pyramid_correction import HEAD_CHANNELS
 from onar.models.pyramid_fill import fill_unreached
 from onar.models.recomputing import run_and_recompute
+from onar.models.wrapping import Wrapping, padding_step
 
 ENCODER_KERNELS = (7, 5, 5)  # first levels; every further level has 3
-BASE_FILLS = ("none", "pyramid")
 
 
-class EncoderLevel(nn.Module):
-    """Stride-2 partial convolution, batch norm, ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, normalise: bool) -> None:
-        super().__init__()
-        self.conv = PartialConv2d(
-            in_channels, out_channels, kernel_size, stride=2, padding=kernel_size // 2, bias=not normalise
-        )
-        self.normalises = normalise
-        self.norm = BatchNorm(out_channels) if normalise else nn.Identity()
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
-
-    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """B×C×H×W, 0 in its holes -> B×C'×H/2×W/2, again 0 in its holes, and its known map."""
-        y, known = self.conv.convolve([x], [known])  # B×C'×H/2×W/2, B×1×H/2×W/2
-        if self.normalises:  # batch norm shifts holes, so they become 0 again
-            y = self.norm(y).mul_(known.to(y.dtype))
-        return functional.relu(y, inplace=True), known
-
-
-class DecoderLevel(nn.Module):
-    """Partial convolution over concat[up(low), skip]; batch norm and LeakyReLU except in the last level."""
-
-    def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
-        super().__init__()
-        self.conv = UpPartialConv2d(low_channels, skip_channels, out_channels, bias=last)
-        self.normalises = not last
-        self.norm = nn.Identity() if last else BatchNorm(out_channels)
-        self.activation = nn.Identity() if last else nn.LeakyReLU(0.2, inplace=True)
-        if not last:  # the last level keeps torch's smaller weights: an untrained network answers grey, not noise
-            nn.init.kaiming_normal_(self.conv.weight, a=0.2)
-
-    def forward(self, low: Tensor, known_low: Tensor, skip: Tensor, known_skip: Tensor) -> tuple[Tensor, Tensor]:
-        """B×C1×H×W and B×C2×2H×2W, both 0 in their holes -> B×C'×2H×2W and its known map."""
-        y, known = self.conv.convolve([low, skip], [known_low, known_skip])  # B×C'×2H×2W, B×1×2H×2W
-        if self.normalises:
-            y = self.norm(y).mul_(known.to(y.dtype))
-        return self.activation(y), known
-
-
-class PConvUNet(nn.Module):
+class PConvUNet(Wrapping):
     """Partial-convolution U-Net that completes a photo.
 
     Args:
         base_channels: channels of the first level; further levels have 2, 4 and at most 8 times as many.
         depth: levels, each halving the photo. The default is the paper's network for 512×512.
         base_fill: "none" is that network. "pyramid" returns the pyramid fill plus a learned correction.
-        correction_window: with the pyramid, the correction is scaled by the share of holes in a window of this side in
-            pixels around each pixel, an odd number: along the seam and in thin holes the fill is hard to better. 0: no
-            scaling. No weights depend on it, so it can be chosen after training.
-        normalised: the network's inputs and outputs are (photo - colour_mean) / colour_std, as in other programs;
-            otherwise its input is the photo, and a sigmoid its output. Both buffers have a value for each channel, 0
-            and 1 at first, and are part of the state dict. Unreached cells of the innermost map stay 0, as there.
+        correction_window: with the pyramid, the correction is scaled by the share of holes in a window of this odd side
+            in pixels around each pixel: along the seam and in thin holes the fill is hard to better. 0: no scaling. No
+            weights depend on it, so it can be chosen after training.
+        normalised: input and output are (photo - colour_mean) / colour_std, as in other programs; otherwise the input
+            is the photo, and a sigmoid ends the network. Both buffers, a value for each channel, 0 and 1 at first, are
+            part of the state dict. Unreached cells of the innermost map stay 0, as there.
         colour_channels: channels of a `ColourUNet` that corrects the colours of the completed photo, trained on its
             own by `onar colours`. 0: there is none.
         channels: of the photos: 3 for colours, 1 for grey.
@@ -86,8 +44,7 @@ class PConvUNet(nn.Module):
     `torch.jit.script` takes it for evaluation: a scripted network always normalises by its running statistics.
 
     Attributes:
-        gradient_checkpointing: while training, keep only the input of each level and compute the rest again for the
-            gradients.
+        gradient_checkpointing: while training, keep only the input of each level, and compute the rest again.
         step: side in pixels to whose multiples photos are padded inside.
 
     Raises:
@@ -101,10 +58,6 @@ class PConvUNet(nn.Module):
     torch.Size([1, 3, 20, 30])
     """
 
-    if TYPE_CHECKING:  # TorchScript does not know the name of the type
-        colour_mean: Tensor
-        colour_std: Tensor
-    __constants__ = ("normalised",)
     __jit_unused_properties__ = ("architecture", "correction_window")
 
     def __init__(
@@ -119,9 +72,7 @@ class PConvUNet(nn.Module):
         channels: int = 3,
     ) -> None:
         super().__init__()
-        _check_options(base_fill, correction_window, normalised, colour_channels, channels)
-        self.base_channels, self.depth, self.base_fill, self.channels = base_channels, depth, base_fill, channels
-        self.normalised, self.colour_channels = normalised, colour_channels
+        self.base_channels, self.depth, self.channels = base_channels, depth, channels
         widths = [channels, *(base_channels * min(2**level, 8) for level in range(depth))]
         kernels = [*ENCODER_KERNELS, *([3] * depth)]
         self.encoder = nn.ModuleList(
@@ -131,14 +82,9 @@ class PConvUNet(nn.Module):
         self.decoder = nn.ModuleList(
             DecoderLevel(widths[i + 1], widths[i], decoded[i], last=i == 0) for i in reversed(range(depth))
         )
-        self.head = PyramidCorrection(channels, correction_window) if base_fill == "pyramid" else None
-        if normalised:
-            self.register_buffer("colour_mean", torch.zeros(channels))
-            self.register_buffer("colour_std", torch.ones(channels))
-        self.colours = ColourUNet(colour_channels) if colour_channels else None
+        self.wrap(channels, base_fill, correction_window, normalised=normalised, colour_channels=colour_channels)
         self.step = padding_step(depth, colour_channels > 0)
-        self.encoder_norm_frozen = False
-        self.gradient_checkpointing = False
+        self.encoder_norm_frozen = self.gradient_checkpointing = False
 
     @property
     def correction_window(self) -> int:
@@ -148,17 +94,17 @@ class PConvUNet(nn.Module):
     @property
     def architecture(self) -> dict[str, int | str]:
         """Name and arguments in `GENERATORS`, which travel with the weights."""
-        return {
-            "generator": "PConvUNet",
-            "base_channels": self.base_channels,
-            "depth": self.depth,
-            "base_fill": self.base_fill,
-            "correction_window": self.correction_window,
-            # Present only where it differs from the default, so that earlier versions can read the other files.
-            **({"normalised": True} if self.normalised else {}),
-            **({"colour_channels": self.colour_channels} if self.colour_channels else {}),
-            **({"channels": self.channels} if self.channels != 3 else {}),
-        }
+        names = ["base_channels", "depth", "base_fill", "correction_window"]
+        # further ones only where they differ from the default, so that earlier versions can read the other files.
+        defaults = {"normalised": False, "colour_channels": 0, "channels": 3}
+        names += [name for name, default in defaults.items() if getattr(self, name) != default]
+        return {"generator": "PConvUNet", **{name: getattr(self, name) for name in names}}
+
+    def rebuilt(self, **changes: Any) -> PConvUNet:
+        """An untrained network with the same arguments, except for the given ones; raises `ValueError` as the class."""
+        arguments: dict[str, Any] = {**self.architecture, **changes}
+        del arguments["generator"]
+        return PConvUNet(**arguments)
 
     def forward(self, photo: Tensor, known: Tensor) -> Tensor:
         """Complete a photo of any size; a size that 2^depth does not divide is padded with hole inside.
@@ -174,21 +120,10 @@ class PConvUNet(nn.Module):
         padding = [0, -width % self.step, 0, -height % self.step]
         known = functional.pad(known.to(photo.dtype), padding)  # B×1×H'×W'
         photo = hide_holes(functional.pad(photo, padding), known)  # B×C×H'×W'
-        completed = self._complete(photo, known)  # B×C×H'×W'
-        if self.colours is not None:
-            completed = completed + self.colours.correction(photo, known, completed)
-        return _clamp_straight_through(completed)[..., :height, :width]  # B×C×H×W
-
-    def _complete(self, photo: Tensor, known: Tensor) -> Tensor:
-        """Complete a photo that is 0 in its holes; the result may exceed [0, 1]."""
-        if self.normalised:
-            mean, std = self.colour_mean[:, None, None], self.colour_std[:, None, None]  # C×1×1
-            return self._decode((photo - mean) / std * known, known) * std + mean
-        decoded = self._decode(photo, known)
-        if self.head is None:
-            return torch.sigmoid(decoded)
-        completed: Tensor = self.head(decoded, photo, known)
-        return completed
+        completed = self.leave(self._decode(self.enter(photo, known), known), photo, known)  # B×C×H'×W'
+        # clamp with the gradient of the identity, so that no pixel gets stuck outside the range.
+        completed = completed + (completed.clamp(0, 1) - completed).detach()
+        return completed[..., :height, :width]  # B×C×H×W
 
     def _decode(self, photo: Tensor, known: Tensor) -> Tensor:
         # Encoder.
@@ -238,26 +173,3 @@ class PConvUNet(nn.Module):
             for norm in self._encoder_norms():
                 norm.eval()
         return self
-
-
-def padding_step(depth: int, has_colours: bool) -> int:
-    """Side in pixels to whose multiples a `PConvUNet` pads photos."""
-    return max(1 << depth, COLOUR_MULTIPLE if has_colours else 1)
-
-
-def _check_options(
-    base_fill: str, correction_window: int, normalised: bool, colour_channels: int, channels: int
-) -> None:
-    if base_fill not in BASE_FILLS:
-        raise ValueError(f"base_fill must be one of {', '.join(BASE_FILLS)}, not {base_fill!r}")
-    if correction_window and base_fill == "none":
-        raise ValueError("correction_window needs a network with base_fill pyramid")
-    if normalised and base_fill != "none":
-        raise ValueError("normalised is for networks with base_fill none: the pyramid fill is in [0, 1]")
-    if colour_channels and channels != 3:
-        raise ValueError(f"colour_channels need photos in colour, of 3 channels, not {channels}")
-
-
-def _clamp_straight_through(x: Tensor) -> Tensor:
-    """Clamp to [0, 1] with the gradient of the identity, so that no pixel gets stuck outside the range."""
-    return x + (x.clamp(0, 1) - x).detach()

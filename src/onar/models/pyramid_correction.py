@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from onar.models.pyramid_fill import pyramid_fill
 
-HEAD_CHANNELS = 16
-"""Channels of the decoder's output and between the two convolutions."""
+HEAD_CHANNELS = 16  # channels of the decoder's output and between the two convolutions
 
 
 class PyramidCorrection(nn.Sequential):

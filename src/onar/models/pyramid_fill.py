@@ -15,8 +15,7 @@ from torch.nn import functional
 from onar.fills.pyramid import SMOOTHING_STEPS
 from onar.models.partial_conv import hide_holes
 
-SOURCE_SHARE = 0.25
-"""Cells are sources of `fill_unreached` when their known share exceeds this part of the largest."""
+SOURCE_SHARE = 0.25  # cells are sources of `fill_unreached` when their known share exceeds this part of the largest
 
 
 def pyramid_fill(photo: Tensor, known: Tensor, smoothing_steps: int = SMOOTHING_STEPS) -> Tensor:

@@ -22,11 +22,8 @@ from onar.weights.metadata import BLEND, FILLS
 INPUT_CHANNELS = 14
 """Channels of the U-Net's input: the fills, their differences, the holes, and the share of holes near."""
 
-BANDS = 5
-"""Levels of the Laplacian pyramids."""
-
-RESIDUAL_SCALE = 0.1
-"""Scale of the network's own residual, so that training starts near none."""
+BANDS = 5  # levels of the Laplacian pyramids
+RESIDUAL_SCALE = 0.1  # scale of the network's own residual, so that training starts near none
 
 FIRST_WEIGHTS = ((0.23, 0.02), (0.31, 0.1), (0.45, 0.1), (0.65, 0.1), (0.65, 0.15))
 """Initial weights of the generator's fill and of the coarse patches in each band, fine to coarse; patches have the
@@ -55,11 +52,11 @@ class TextureBlend(nn.Module):
         super().__init__()
         self.base_channels = base_channels
         widths = [base_channels, 3 * base_channels // 2, 2 * base_channels, 2 * base_channels]
-        # The first level takes 2×2 pixels as channels: convolutions at full size cost the most and see the least.
+        # the first level takes 2×2 pixels as channels: convolutions at full size cost the most and see the least.
         self.encoder = nn.ModuleList([Layer(4 * INPUT_CHANNELS, widths[0])])
         self.encoder.extend(nn.Sequential(Layer(one, two, stride=2), Layer(two, two)) for one, two in pairwise(widths))
         self.decoder = nn.ModuleList(Layer(low + skip, skip) for skip, low in pairwise(widths))
-        # For each band two weights, a gain and three colours; four pixels of the finest are one of the first level.
+        # for each band two weights, a gain and three colours; four pixels of the finest are one of the first level.
         self.heads = nn.ModuleList(nn.Conv2d(width, 6, 3, padding=1) for width in widths)
         self.fine = nn.Sequential(Layer(widths[0], widths[0]), nn.Conv2d(widths[0], 4 * 6, 3, padding=1))
         self._start_near_fixed_weights()

@@ -2,6 +2,7 @@
 
 # No postponed annotations: as texts, they would be looked up in the modules of the subclasses.
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypedDict
 
 from annotated_types import Ge, Le, Lt
@@ -52,6 +53,17 @@ class FillOptions(Settings):
     def keywords(self) -> FillKeywords:
         """The options as keyword arguments, without the fields of subclasses."""
         return {"strategy": self.strategy, "texture": self.texture, "feather": self.feather, "seed": self.seed}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendOption(Settings):
+    """How the copied texture is blended with the network's fill."""
+
+    topic: ClassVar[str] = "Fill"
+
+    blend: Path | None = None
+    """Weights that blend the network's fill with the copied texture: a file from `onar blend`, such as for your own
+    network; by default the bundled ones."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ The text under a field is its help on the command line and its entry in the refe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,84 +18,17 @@ from cyclopts import Parameter
 from onar.errors import FieldError, UsageError
 from onar.masks.defaults import MASK_TYPE_HELP, MAX_MASKS, MAX_SIZE_RATIO, MAX_THICKNESS, MaskType
 from onar.settings.checks import Settings, plain_settings, read_toml, require
+from onar.settings.fit import FitConfig, PhotosConfig
+from onar.settings.options import HUB_PREFIX, ContentNetwork, PhotosOption, SizeOption
 from onar.settings.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    Seed,
     Share,
     ShareBelowOne,
 )
-from onar.system.devices import check_device
 from onar.weights.bundled import BUNDLED
-
-Side = Annotated[int, Ge(8)]
-"""Height or width in pixels."""
-ImageSize = Side | tuple[Side, Side]
-Precision = Literal["no", "bf16", "fp16"]
-
-ContentNetwork = Literal["vgg16", "efficientnet_lite0"]
-"""Feature networks by name; `NAME_features` of `onar.metrics.feature_networks` builds each."""
-
-HUB_PREFIX = "hf:"
-"""Prefix of a Hugging Face source."""
-
-
-PhotoData = str | Path | tuple[Path, ...]
-"""Photos as the user names them: a Hugging Face source, or folders, photos and file lists."""
-
-
-def photo_data(value: str | Path | Sequence[str | Path]) -> PhotoData:
-    """Parse the names of photos: folders become paths, a Hugging Face source stays text.
-
-    >>> photo_data("hf:cifar10"), photo_data(["photos"])
-    ('hf:cifar10', PosixPath('photos'))
-
-    Raises:
-        UsageError: a name is empty, such as an unset shell variable, or one of several names is a source.
-    """
-    places = [value] if isinstance(value, str | Path) else list(value)
-    if not places or "" in places:
-        raise UsageError(f"the photos' folder is empty text: name a folder, or a source ({HUB_PREFIX}...)")
-    if len(places) == 1:
-        (place,) = places
-        return place if isinstance(place, str) and place.startswith(HUB_PREFIX) else Path(place)
-    sources = [place for place in places if str(place).startswith(HUB_PREFIX)]
-    if sources:
-        raise UsageError(f"{sources[0]} cannot be joined with others: name one source, or several folders and lists")
-    return tuple(Path(place) for place in places)
-
-
-PhotosOption = Annotated[
-    str | Path | tuple[Path, ...],
-    Parameter(
-        converter=lambda _type, tokens: photo_data([token.value for token in tokens]),
-        n_tokens=1,
-        consume_multiple=(1, None),
-    ),
-]
-
-
-def _parse_size(_type: object, tokens: Any) -> ImageSize:
-    """Read ``512``, ``256x512`` (height x width), or TOML's ``[256, 512]``."""
-    try:
-        numbers = [int(part) for token in tokens for part in token.value.lower().split("x")]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 1:
-        return numbers[0]
-    if len(numbers) == 2:
-        return numbers[0], numbers[1]
-    given = " ".join(token.value for token in tokens)
-    raise FieldError("img_size", f"takes one number or HEIGHTxWIDTH, such as 256x512, not {given!r}")
-
-
-SizeOption = Annotated[ImageSize, Parameter(converter=_parse_size, n_tokens=1)]
-
-
-DeviceOption = Annotated[str, Parameter(converter=lambda _type, tokens: check_device(tokens[0].value))]
-
 
 HoleShare = Annotated[float, Gt(0), Lt(1)]
 
@@ -128,14 +61,9 @@ class MaskConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig(Settings):
+class DataConfig(PhotosConfig):
     """Photos of a run, and how they are read."""
 
-    topic: ClassVar[str] = "Photos"
-
-    data: PhotosOption = Path("./data")
-    """Photos to train on: folders, each searched with all its subfolders, or text files with one path per line. Or a
-    Hugging Face source: hf:NAME[@SPLIT], hf:parquet:FILES, hf:webdataset:FILES or hf:imagefolder:FOLDER."""
     val_data: PhotosOption | None = None
     """Photos for validation only, named as for `data`. Without it, `val_share` of `data` is held out."""
     val_share: ShareBelowOne = 0.05
@@ -156,8 +84,6 @@ class DataConfig(Settings):
     """Worker processes that decode photos and draw holes; 0 uses the training process."""
     photos_per_epoch: PositiveInt | None = None
     """Photos in one epoch; by default, each photo once. For very small and very large folders."""
-    photo_column: str | None = None
-    """Column of pictures in a Hugging Face source; by default, the first."""
     stream: bool = False
     """Stream a Hugging Face source, shard by shard, without a copy on this disk."""
     shuffle_buffer: PositiveInt = 1000
@@ -173,9 +99,6 @@ class DataConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("data", "val_data"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, photo_data(value))
         if self.stream:
             require(isinstance(self.data, str), "stream", f"needs `data` {HUB_PREFIX}...", self.data)
             if self.photos_per_epoch is None:
@@ -264,9 +187,6 @@ class OptimizerConfig(Settings):
     """Passes over the photos."""
     max_steps: PositiveInt | None = None
     """Maximum number of optimiser steps, if fewer than those of `epochs`."""
-    max_minutes: PositiveFloat | None = None
-    """Time limit in minutes, without interruptions. The number of steps is estimated from the speed of the first ones,
-    at most those of `epochs` and `max_steps`, and the learning rate schedule ends with the last step."""
     patience: PositiveInt | None = None
     """Early stopping: end the run when the validation score (`best_by`) has not improved for this many epochs."""
     learning_rate_g: PositiveFloat = 1e-4
@@ -293,11 +213,6 @@ class OptimizerConfig(Settings):
     and saved instead of the weights; 0: no average."""
     max_grad_norm: NonNegativeFloat = 0.0
     """Clip the gradient norm of each network to at most this; 0: no clipping."""
-    mixed_precision: Literal["auto", "no", "bf16", "fp16"] = "no"
-    """Precision of autocast: auto is bf16 where the processor supports it in hardware and fp32 elsewhere, and a resumed
-    run keeps its precision; no is fp32; fp16 needs a GPU."""
-    on_nan: Literal["stop", "skip"] = "stop"
-    """When a loss or gradient is NaN or infinite: stop the run, or skip the step (and stop after ten in a row)."""
     gradient_checkpointing: bool = False
     """Activation checkpointing: recompute the activations within each level of the generator in the backward pass. Less
     memory, slower steps, the same weights."""
@@ -306,36 +221,18 @@ class OptimizerConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(Settings):
-    """Results, device and checkpoints of a run."""
-
-    topic: ClassVar[str] = "Run"
+class RunConfig(FitConfig):
+    """Results and processes of a run."""
 
     results_dir: Path = Path("./inpainting_results")
     """Folder for weights, sample sheets, loss curves and the log."""
-    device: DeviceOption = "auto"
-    """Device: auto, cpu, cuda, cuda:1, ... or mps; auto takes a GPU when there is one."""
-    seed: Seed = 0
-    """Random seed of the initial weights and of all crops, flips and holes."""
-    resume: str | Path = "auto"
-    """Resume the unfinished run in `results_dir` (auto), start a new run (never), or resume a checkpoint (its path)."""
     best_by: Literal["psnr", "psnr_hole", "ssim", "l1", "l1_hole"] = "psnr"
     """Validation score that selects `generator_best.pth`."""
-    checkpoint_minutes: PositiveFloat = 10.0
-    """Minutes between checkpoints within an epoch; one is also written at the end of each epoch."""
     process_timeout: PositiveFloat = 10.0
     """Timeout in minutes of processes that train together, when one of them does not answer."""
-    log_every: PositiveInt = 10
-    """Steps between lines in log.jsonl."""
-    sample_every: PositiveInt = 1
-    """Epochs between sample sheets and loss curves; they are always written for the last epoch."""
     track: Literal["none", "tensorboard", "wandb"] = "none"
     """Also log the losses to TensorBoard, in `results_dir`, or to Weights & Biases, which is configured by environment
     variables such as WANDB_MODE=offline."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_device(self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,9 +269,6 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     def _check_arrays(self) -> None:
         """Raise `FieldError` for settings that only photos of 1 or 3 channels can have."""
-        for name in ("lambda_content", "lambda_style"):
-            if getattr(self, name):
-                raise FieldError("channels", f"{self.channels} needs `{name}` 0: its network takes photos in colour")
         if self.augment_jpeg is not None:
             raise FieldError("augment_jpeg", f"is for photos of 1 or 3 channels, not `channels` {self.channels}")
         for name in ("data", "val_data"):
@@ -395,14 +289,8 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         return cls(**{**values, **changes})
 
     def to_plain(self) -> dict[str, Any]:
-        """The configuration as TOML values; settings that are None are left out."""
+        """The configuration as TOML values, which `from_toml` and `--config` read; those that are None are left out."""
         return plain_settings(self)
-
-    def to_toml(self) -> str:
-        """The configuration as TOML text that `from_toml` and `--config` read back."""
-        import tomli_w  # here, as difflib above, so that --help is fast
-
-        return tomli_w.dumps(self.to_plain())
 
 
 def settings_to_share(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,12 +92,7 @@ class Budget:
 
 
 def steps_that_fit(seconds: float, max_steps: int, cost: Callable[[int], float]) -> int:
-    """How many more steps fit into the time.
-
-    Args:
-        seconds: the time that is left, of which `AIM` is planned for.
-        max_steps: at most these.
-        cost: steps -> seconds.
+    """How many more steps fit into the seconds left, of which `AIM` is planned for; `cost` is steps -> seconds.
 
     >>> steps_that_fit(100, 1000, lambda steps: 2 * steps)
     47

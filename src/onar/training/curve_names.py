@@ -7,8 +7,7 @@ from collections.abc import Iterable
 LOSSES = ("D_loss", "G_loss", "Content_loss", "Adv_loss", "Pixel_loss")
 """The losses of every training of a generator, first in all lists."""
 
-ENDINGS = ("_loss", "_error")
-"""Endings of the numbers in a record that are drawn as losses."""
+ENDINGS = ("_loss", "_error")  # endings of the numbers in a record that are drawn as losses
 
 
 def loss_names(names: Iterable[str]) -> list[str]:

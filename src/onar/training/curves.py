@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onar.metrics.table import METRICS, curve_names
+from onar.metrics.table import curve_names, title_of
 from onar.system.files import replacing
 from onar.training.curve_names import loss_names
 from onar.training.results_folder import Record
@@ -34,7 +34,7 @@ def save_validation_curves(path: Path, records: Sequence[Record]) -> None:
         return
     figure, panels = _panels(names)
     for name, axes in panels.items():
-        axes.set_title(METRICS[name].title if name in METRICS else name)
+        axes.set_title(title_of(name))
         for method in dict.fromkeys(method for record in epochs for method in record["validation"]):
             ours = {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
             scores = [{**record, **record["validation"].get(method, {})} for record in epochs]

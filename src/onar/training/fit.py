@@ -15,6 +15,7 @@ import torch
 
 from onar.data.batches import end_readers
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
+from onar.settings.fit import FitConfig
 from onar.system.console import training_bar
 from onar.system.processes import from_main, gather, is_main_process, process_count, sum_over_processes
 from onar.training.budget import Budget, epoch_ends, steps_that_fit
@@ -33,21 +34,15 @@ from onar.training.reporting import (
     time_epoch_end,
 )
 from onar.training.results_folder import Results
-from onar.training.resume import Checkpoint, RunSettings, describe_changes, has_other_length, kept_precision
+from onar.training.resume import Checkpoint, describe_changes, has_other_length, kept_precision
 from onar.training.run import Run, TrainingTask
 from onar.weights.metadata import NEWER
 
-MAX_BAD_STEPS = 10
-"""Skipped steps in a row that end the run: it does not recover."""
+MAX_BAD_STEPS = 10  # skipped steps in a row that end the run: it does not recover
 
 
-def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
-    """Train a task from its last checkpoint, or the start, to the end.
-
-    Args:
-        task: what is trained.
-        config: its settings.
-        results: the folder, not yet open.
+def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
+    """Train a task from its last checkpoint, or the start, to the end, in a results folder that is not yet open.
 
     Raises:
         UsageError: the checkpoint is of other settings.
@@ -60,7 +55,7 @@ def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
         run = prepare(task, config, results)
         log(run, start_record(run))
 
-        # Train epoch by epoch; each ends with a report and a checkpoint.
+        # train epoch by epoch; each ends with a report and a checkpoint.
         with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:
             while not run.is_done():
                 say(f"Epoch {run.progress.epoch + 1}/{task.epochs}")
@@ -70,17 +65,17 @@ def fit(task: TrainingTask, config: RunSettings, results: Results) -> None:
             if run.is_stale():
                 say(f"Stopped early: no better {task.best_by} in {task.patience} epochs")
 
-        # Keep the weights.
+        # keep the weights.
         if is_main_process():
             say(task.save_weights())
 
 
-def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
+def prepare(task: TrainingTask, config: FitConfig, results: Results) -> Run:
     """Build a run, or restore it from its checkpoint.
 
     All errors of settings and files are raised here; files of an earlier run are removed only after that.
     """
-    # Find the checkpoint.
+    # find the checkpoint.
     budget = Budget(60 * (config.max_minutes or math.inf))
     checkpoint = from_main(lambda: _open_results(results, config))
     state = checkpoint.state if checkpoint else None
@@ -88,7 +83,7 @@ def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
     if state is not None:
         budget.begin(run.progress.spent)
 
-    # Open the data and build the networks.
+    # open the data and build the networks.
     kept = kept_precision(state) if state else None
     run.progress.mixed_precision = from_main(lambda: choose_precision(config.mixed_precision, kept, task.device))
     task.open_data(run, state)
@@ -96,22 +91,22 @@ def prepare(task: TrainingTask, config: RunSettings, results: Results) -> Run:
     run.total_steps = run.count_steps()
     task.build(run.total_steps)
 
-    # Go on from the checkpoint.
+    # go on from the checkpoint.
     if checkpoint is not None:
         _restore(task, checkpoint)
         changes = describe_changes(checkpoint.state, config)
         say(f"Going on after step {run.progress.step} of {run.total_steps}" + (f": {changes}" if changes else ""))
-    from_main(lambda: _start_results(results, config, checkpoint, task.state_bytes))
+    from_main(lambda: results.start(config, checkpoint, task.state_bytes))
     task.on_start()
     return run
 
 
-def _open_results(results: Results, config: RunSettings) -> Checkpoint | None:
+def _open_results(results: Results, config: FitConfig) -> Checkpoint | None:
     results.open()
     return results.find_checkpoint(config)
 
 
-def _progress_of(state: dict[str, Any] | None, task: TrainingTask, config: RunSettings) -> Progress:
+def _progress_of(state: dict[str, Any] | None, task: TrainingTask, config: FitConfig) -> Progress:
     """The progress of a checkpoint, without what other settings have made invalid."""
     if state is None:
         return Progress()
@@ -131,11 +126,6 @@ def _restore(task: TrainingTask, checkpoint: Checkpoint) -> None:
         raise OnarError(f"{checkpoint.path} does not fit these networks ({reason}){NEWER}") from error
 
 
-def _start_results(results: Results, config: RunSettings, checkpoint: Checkpoint | None, state_bytes: int) -> None:
-    results.refuse_small_disk(state_bytes)
-    results.start(config, checkpoint)
-
-
 def _train_epoch(run: Run, interrupted: list[int]) -> None:
     """Train to the end of the epoch, or to the last step, after which signals are ignored: the run ends anyway."""
     progress = run.progress
@@ -145,11 +135,11 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
     run.budget.start_step()
     with training_bar(total=total, initial=done, disable=not is_main_process()) as bar:
         for batch, images in _timed_batches(run):
-            # Take a step.
+            # take a step.
             losses = _step(run, batch, images)
             run.budget.count_step()
 
-            # Show and log the losses.
+            # show and log the losses.
             shown = {name: f"{losses[name]:.4f}" for name in loss_names(losses)}
             bar.set_postfix(shown | {"img/s": f"{progress.images_per_second:.1f}"}, refresh=False)
             bar.update()
@@ -158,7 +148,7 @@ def _train_epoch(run: Run, interrupted: list[int]) -> None:
             if progress.step >= run.total_steps:
                 break
 
-            # Keep to the time, save and stop, in all processes after the same step.
+            # keep to the time, save and stop, in all processes after the same step.
             if _in_any_process(bool(interrupted) or _wants_pause(run), run.task.device):
                 _keep_to_time(run)
                 if progress.step >= run.total_steps:
@@ -209,7 +199,7 @@ def _refuse_bad_step(run: Run, reason: str) -> None:
     if may_skip and run.progress.bad_steps_in_a_row < MAX_BAD_STEPS:
         return
     often = f", and no step was possible in {MAX_BAD_STEPS}" if may_skip else ""
-    skip = "" if may_skip else ", or skip such steps with --on_nan skip"
+    skip = "" if may_skip else ", or skip such steps with `on_nan` skip"
     raise OnarError(
         f"step {run.progress.step}: {reason}{often}; {run.results.last_good()}. "
         f"Start again with {run.task.nan_advice}{skip}"
@@ -233,7 +223,7 @@ def _keep_to_time(run: Run) -> None:
     verdict, before = from_main(run.time_verdict), run.total_steps
     if not verdict:
         return
-    done, limit = run.progress.step, f"--max_minutes {run.config.max_minutes:g}"
+    done, limit = run.progress.step, f"max_minutes {run.config.max_minutes:g}"
     if verdict == "plan":
         time_epoch_end(run)
         run.end_after(done + from_main(lambda: _more_steps(run)))
@@ -249,7 +239,7 @@ def _keep_to_time(run: Run) -> None:
 def _more_steps(run: Run) -> int:
     """How many more steps fit into the time that is left, with reports and checkpoints."""
     step, progress = run.budget.step_seconds, run.progress
-    # Checkpoints within an epoch, one of which has just taken half of `run_end`.
+    # checkpoints within an epoch, one of which has just taken half of `run_end`.
     step += progress.run_end / 2 * min(1.0, step / (60 * run.config.checkpoint_minutes))
     left_in_epoch, per_epoch = run.steps_left_in_epoch(), run.task.steps_left(0)
 

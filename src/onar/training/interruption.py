@@ -11,12 +11,9 @@ from contextlib import contextmanager
 def interruption(last_saved: str) -> Iterator[list[int]]:
     """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that the step is finished; a second signal stops at once.
 
-    SIGHUP stays ignored where it is, as under nohup. SLURM can send SIGUSR1 before a time limit.
-
-    Outside the main thread signals cannot be caught, and nothing is collected.
-
-    Args:
-        last_saved: a note on the last checkpoint, for the message when the run is stopped at once.
+    SIGHUP stays ignored where it is, as under nohup. SLURM can send SIGUSR1 before a time limit. Outside the main
+    thread signals cannot be caught, and nothing is collected. The message of a stop at once names what was
+    `last_saved`.
     """
     received: list[int] = []
 

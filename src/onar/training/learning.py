@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-RateFactor = Callable[[int], float]
-"""Steps so far -> factor on a learning rate."""
+RateFactor = Callable[[int], float]  # steps so far -> factor on a learning rate
 
 
 class NotFiniteError(Exception):
@@ -37,24 +36,12 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-class HasState(Protocol):
-    """A network, an optimiser or a schedule."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that changes in training."""
-        ...
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
-        """Go on from what `state_dict` returned."""
-        ...
-
-
-def join_states(parts: Mapping[str, HasState]) -> dict[str, Any]:
-    """The states of several parts, by names that stay the same from version to version."""
+def join_states(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The states of networks, optimisers and schedules, by names that stay the same from version to version."""
     return {name: part.state_dict() for name, part in parts.items()}
 
 
-def load_states(parts: Mapping[str, HasState], states: Mapping[str, Any]) -> None:
+def load_states(parts: Mapping[str, Any], states: Mapping[str, Any]) -> None:
     """Set parts to what `join_states` returned."""
     for name, part in parts.items():
         part.load_state_dict(states[name])

@@ -23,23 +23,14 @@ from onar.system.processes import mean_over_processes
 
 @dataclass(frozen=True)
 class LossTerm:
-    """A loss as a term of a weighted sum, for training, log and curves.
+    """A loss as a term of a weighted sum, for training, log and curves."""
 
-    Attributes:
-        name: its weight is the setting `lambda_NAME`.
-        compute: inputs of the losses, such as `Comparison` -> unweighted scalar.
-        printed: name in lines, log and curves, which ends in `_loss`; by default from `name`.
-        always: compute and log it with weight 0, too.
-        logged: log 0 where it is not computed.
-        of_features: it needs the feature network.
-    """
-
-    name: str
-    compute: Callable[[Any], Tensor]
-    printed: str = ""
-    always: bool = False
-    logged: bool = False
-    of_features: bool = False
+    name: str  # its weight is the setting `lambda_NAME`
+    compute: Callable[[Any], Tensor]  # inputs of the losses, such as `Comparison` -> unweighted scalar
+    printed: str = ""  # name in lines, log and curves, which ends in `_loss`; by default from `name`
+    always: bool = False  # compute and log it with weight 0, too
+    logged: bool = False  # log 0 where it is not computed
+    of_features: bool = False  # it needs the feature network
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "printed", self.printed or f"{self.name.capitalize()}_loss")
@@ -64,49 +55,38 @@ def printed_losses(losses: Sequence[LossTerm], terms: Mapping[str, Tensor]) -> d
 
 @dataclass
 class Comparison:
-    """The inputs of a generator's losses.
+    """The inputs of the losses."""
 
-    Attributes:
-        completed: B x C x H x W, the raw output.
-        whole: the composite of photo and output.
-        photo: the target.
-        known: B x 1 x H x W.
-        features: image B x 3 x H x W in [0, 1] -> list of feature maps, of a frozen network.
-        real: the discriminator's logits for the photo.
-        judge: image -> the discriminator's logits, with gradients for the image alone.
-        hole_weight: see `pixel_loss`.
-    """
-
-    completed: Tensor
-    whole: Tensor
-    photo: Tensor
-    known: Tensor
+    completed: Tensor | None  # B x C x H x W, the raw output; None where losses see composites alone
+    whole: Tensor  # the composite of photo and output
+    photo: Tensor  # the target
+    known: Tensor  # B x 1 x H x W
+    # image B x 3 x H x W in [0, 1] -> list of feature maps, of a frozen network
     features: Callable[[Tensor], list[Tensor]] | None = None
-    real: Tensor | None = None
+    real: Tensor | None = None  # the discriminator's logits for the photo
+    # image -> the discriminator's logits, with gradients for the image alone
     judge: Callable[[Tensor], Tensor] | None = None
-    hole_weight: float = 1.0
+    hole_weight: float = 1.0  # see `pixel_loss`
 
     @cached_property
-    def feature_maps(self) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
-        """Feature maps of raw output, composite and photo, computed once; grey images get three equal channels."""
+    def feature_maps(self) -> tuple[list[tuple[Tensor, ...]], list[Tensor]]:
+        """Those of raw output and composite, and of the photo, computed once; grey images get three equal channels."""
         assert self.features is not None
         channels = 3 if self.photo.shape[1] == 1 else -1
-        completed, whole, photo = (
-            image.expand(-1, channels, -1, -1) for image in (self.completed, self.whole, self.photo)
-        )
+        given = [image for image in (self.completed, self.whole, self.photo) if image is not None]
+        *images, photo = (image.expand(-1, channels, -1, -1) for image in given)
         with torch.no_grad():
             target = self.features(photo)
-        pairs = [feature_map.chunk(2) for feature_map in self.features(torch.cat([completed, whole]))]
-        raw, composite = zip(*pairs, strict=True)
-        return raw, composite, target
+        maps = self.features(torch.cat(images))
+        return list(zip(*(one.chunk(len(images)) for one in maps), strict=True)), target
 
     def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
         """A loss of feature maps, for the raw output and for the composite."""
-        raw, whole, target = self.feature_maps
-        return loss(raw, target) + loss(whole, target)
+        compared, target = self.feature_maps
+        return torch.stack([loss(maps, target) for maps in compared]).sum()
 
     def adversarial(self) -> Tensor:
-        """The generator's side of RaGAN."""
+        """The side of RaGAN that makes composites."""
         assert self.judge is not None
         assert self.real is not None
         return relativistic_generator_loss(self.real, self.judge(self.whole), mean_over_processes)
@@ -115,14 +95,8 @@ class Comparison:
 def pixel_loss(completed: Tensor, photo: Tensor, known: Tensor, hole_weight: float = 1.0) -> Tensor:
     """L1 between raw output and photo, Liu et al. 2018, section 3.3: L_valid + hole_weight · L_hole.
 
-    Both means run over the whole frame, as in the paper: its 1 : 6 would mean something else if each were a mean
-    over its own pixels, and small holes would then outweigh everything.
-
-    Args:
-        completed: output before known pixels are put back.
-        photo: target.
-        known: B x 1 x H x W.
-        hole_weight: how much more a hole pixel counts than a known one; 6 in the paper, and 1 gives plain L1.
+    Both means run over the whole frame, as in the paper: its 1 : 6 would mean something else if each were a mean over
+    its own pixels, and small holes would then outweigh everything. A weight of 1 gives plain L1.
     """
     known = known.float()
     weight = known + hole_weight * (1 - known)
@@ -131,7 +105,7 @@ def pixel_loss(completed: Tensor, photo: Tensor, known: Tensor, hole_weight: flo
 
 def content_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Sum over feature maps B x C x H x W of their mean absolute difference."""
-    # The 1-norm and not abs().mean(), whose gradient is not in the maps' order of memory (channels_last).
+    # the 1-norm and not abs().mean(), whose gradient is not in the maps' order of memory (channels_last).
     distances = [
         torch.linalg.vector_norm(one.float() - other.float(), 1) / one.numel()
         for one, other in zip(features, target, strict=True)
@@ -146,7 +120,7 @@ def style_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 
 def gram(feature_map: Tensor) -> Tensor:
     """Gram matrices B x C x C of a feature map B x C x H x W, over C·H·W."""
-    # Autocast would round the product to half precision again, and half precision overflows without the scale.
+    # autocast would round the product to half precision again, and half precision overflows without the scale.
     with torch.autocast(feature_map.device.type, enabled=False):
         rows = feature_map.float().flatten(2)
         rows = rows / math.sqrt(rows.shape[1] * rows.shape[2])
@@ -154,15 +128,10 @@ def gram(feature_map: Tensor) -> Tensor:
 
 
 def local_statistics_loss(features: Sequence[Tensor], target: Sequence[Tensor], window_share: float = 1 / 12) -> Tensor:
-    """Distance of means and standard deviations of features in small windows; the deviations count twice.
+    """Distance of means and standard deviations of features B x C x H x W in small windows; the deviations count twice.
 
     A shifted texture costs little, and a blurred one costs much; with L1 it is the other way round, so that a blur is
-    the best guess.
-
-    Args:
-        features: feature maps B x C x H x W.
-        target: those of the photo.
-        window_share: side of the windows, as a share of the map's width; they overlap by half, and are at least 2.
+    the best guess. The side of the windows is a share of the map's width, at least 2; they overlap by half.
     """
     ours, theirs = ([_window_statistics(one, window_share) for one in maps] for maps in (features, target))
     means, deviations = ([[one[part] for one in maps] for maps in (ours, theirs)] for part in (0, 1))
@@ -198,12 +167,7 @@ def _unit_vectors(feature_map: Tensor) -> Tensor:
 def total_variation(composite: Tensor, known: Tensor) -> Tensor:
     """Absolute differences of neighbours that both lie in the hole's 1-pixel dilation.
 
-    Args:
-        composite: B x 3 x H x W in [0, 1].
-        known: B x 1 x H x W.
-
-    Returns:
-        Their sum over the number of elements of the frame, so that small holes weigh little.
+    Their sum is divided by the number of elements of the frame, so that small holes weigh little.
     """
     image = composite.float()
     region = F.max_pool2d(1 - known.float(), 3, stride=1, padding=1)
@@ -217,12 +181,8 @@ def relativistic_discriminator_loss(
 ) -> Tensor:
     """RaGAN loss of the discriminator: photos should look more real than the average composite, and vice versa.
 
-    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot distinguish them.
-
-    Args:
-        real_logits: predictions for photos, any shape.
-        fake_logits: predictions for composites, any shape.
-        mean: the average prediction; a run in several processes passes the mean over all of them.
+    Jolicoeur-Martineau 2018, with the standard GAN's cross-entropy (RaSGAN); ln 2 when it cannot distinguish them. A
+    run in several processes passes the `mean` over all of them.
     """
     real, fake = real_logits.float(), fake_logits.float()
     # softplus(-x) is the cross-entropy of a logit x with "real", softplus(x) with "fake".

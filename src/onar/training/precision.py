@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from onar.errors import UsageError
-from onar.settings.training import Precision
+from onar.settings.options import Precision
 from onar.system.console import say, warn
 from onar.system.state import cpu_threads
 
@@ -41,7 +41,7 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
         reason = f"{here} multiplies it" if multiplies else f"{here} does not multiply bf16, according to torch"
         say(f"Computing in {'fp32' if precision == 'no' else precision}: {'as the run began' if kept else reason}")
     if precision == "bf16" and not multiplies and (factor := bf16_slowdown(device)) > 1:
-        advice = "the run began in bf16 and keeps to it" if kept else "--mixed_precision auto takes fp32 here"
+        advice = "the run began in bf16 and keeps to it" if kept else "mixed_precision auto takes fp32 here"
         warn(f"onar: {here} emulates bf16: a convolution took {factor:.1f} times as long as in fp32 just now; {advice}")
     return precision
 
@@ -69,7 +69,7 @@ def bf16_slowdown(device: torch.device) -> float:
 
     On one thread of a CPU: several would wait for each other where other programs use the cores, and hide the factor.
     """
-    # In the order of memory of training, channels_last.
+    # in the order of memory of training, channels_last.
     photo = torch.full((4, 32, 32, 32), 0.5, device=device).to(memory_format=torch.channels_last).requires_grad_()
     kernel = torch.full((32, 32, 3, 3), 0.01, device=device).to(memory_format=torch.channels_last).requires_grad_()
 

@@ -5,58 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from onar.settings.training import Precision
+from onar.settings.options import Precision
 
 
 @dataclass
 class Progress:
-    """The progress of a run; all of it is in the checkpoint.
+    """The progress of a run; all of it is in the checkpoint."""
 
-    Attributes:
-        epoch: finished epochs.
-        step: optimiser steps so far.
-        images: photos of the current epoch that all processes have used. Any number of processes can share the rest.
-        averaged: of these, photos of steps that were not skipped, whose losses are in `sums`.
-        sums: losses of the current epoch, each weighted by the photos of its step.
-        seconds: time spent training in the current epoch.
-        waiting: of these, seconds spent waiting for data.
-        skipped: one line, `file: reason`, for each photo that could not be read.
-        upscaled: photos smaller than the crop, by index.
-        stream: position of each process in its stream at the last checkpoint.
-        bad_steps: steps that were skipped because a loss or gradient was not finite.
-        bad_steps_in_a_row: number of the latest steps that were skipped.
-        best_step: the step after which validation gave the best score; 0 when there was none.
-        best_score: that score, the one named by --best_by; None when there was none.
-        stale_epochs: epochs without improvement since then.
-        mixed_precision: the number format that the run began with.
-        tracking_id: names the run to a tracker on a server.
-        spent: seconds of the run until this checkpoint.
-        planned_steps: number of steps that --max_minutes allows; 0 until that is known.
-        epoch_end: seconds for validation, pictures and a checkpoint at the end of an epoch; 0 until measured.
-        run_end: further seconds at the end of the run.
-    """
-
-    epoch: int = 0
-    step: int = 0
+    epoch: int = 0  # finished epochs
+    step: int = 0  # optimiser steps so far
+    # photos of the current epoch that all processes have used. Any number of processes can share the rest
     images: int = 0
-    averaged: int = 0
+    averaged: int = 0  # of these, photos of steps that were not skipped, whose losses are in `sums`
+    # losses of the current epoch, each weighted by the photos of its step
     sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    waiting: float = 0.0
-    skipped: list[str] = field(default_factory=list)
-    upscaled: dict[int, bool] = field(default_factory=dict)
-    stream: list[dict[str, Any]] | None = None
-    bad_steps: int = 0
-    bad_steps_in_a_row: int = 0
-    best_step: int = 0
-    best_score: float | None = None
-    stale_epochs: int = 0
-    mixed_precision: Precision = "no"
-    tracking_id: str = ""
-    spent: float = 0.0
-    planned_steps: int = 0
-    epoch_end: float = 0.0
-    run_end: float = 0.0
+    seconds: float = 0.0  # time spent training in the current epoch
+    waiting: float = 0.0  # of these, seconds spent waiting for data
+    skipped: list[str] = field(default_factory=list)  # one line, `file: reason`, for each photo that could not be read
+    upscaled: dict[int, bool] = field(default_factory=dict)  # photos smaller than the crop, by index
+    stream: list[dict[str, Any]] | None = None  # position of each process in its stream at the last checkpoint
+    bad_steps: int = 0  # steps that were skipped because a loss or gradient was not finite
+    bad_steps_in_a_row: int = 0  # number of the latest steps that were skipped
+    best_step: int = 0  # the step after which validation gave the best score; 0 when there was none
+    best_score: float | None = None  # that score, the one named by `best_by`; None when there was none
+    stale_epochs: int = 0  # epochs without improvement since then
+    mixed_precision: Precision = "no"  # the number format that the run began with
+    tracking_id: str = ""  # names the run to a tracker on a server
+    spent: float = 0.0  # seconds of the run until this checkpoint
+    planned_steps: int = 0  # number of steps that `max_minutes` allows; 0 until that is known
+    epoch_end: float = 0.0  # seconds for validation, pictures and a checkpoint at the end of an epoch; 0 until measured
+    run_end: float = 0.0  # further seconds at the end of the run
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Progress:

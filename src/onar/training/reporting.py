@@ -30,10 +30,11 @@ SCORE_TEXTS = {
 
 def report_epoch(run: Run) -> None:
     """Print the epoch's averages, then validate, log and draw."""
-    # Average the losses.
+    # average the losses.
     run.task.before_report()
     averages = run.progress.averages()
-    say(f"Epoch {run.progress.epoch + 1} average: {_averages_line(averages)}")
+    shown = ", ".join(f"{name}: {averages[name]:.4f}" for name in loss_names(averages))
+    say(f"Epoch {run.progress.epoch + 1} average: {shown or 'every step was skipped'}")
     record = progress_record(run, "epoch", averages)
 
     # Validate.
@@ -43,7 +44,7 @@ def report_epoch(run: Run) -> None:
         if run.task.best_by:
             run.note_scores(validation["onar"])
 
-    # Log and draw.
+    # log and draw.
     log(run, record)
     if is_main_process() and _draws_epoch(run):
         _draw_samples(run)
@@ -79,7 +80,7 @@ def time_epoch_end(run: Run) -> None:
         total += 2 * curves if evaluation else curves  # those of validation are as large, and not there yet
     checkpoint = seconds(lambda: save_checkpoint(run))
     run.progress.epoch_end = total + checkpoint
-    # The final weights are less than a checkpoint, but for the best ones a checkpoint is read.
+    # the final weights are less than a checkpoint, but for the best ones a checkpoint is read.
     run.progress.run_end = 2 * checkpoint
 
 
@@ -88,11 +89,6 @@ def seconds(work: Callable[[], object]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
-
-
-def _averages_line(averages: dict[str, float]) -> str:
-    text = ", ".join(f"{name}: {averages[name]:.4f}" for name in loss_names(averages))
-    return text or "every step was skipped"
 
 
 def _validation_line(scores: dict[str, Scores]) -> str:

@@ -20,16 +20,16 @@ from onar.data.photo_folders import is_results_folder
 from onar.errors import OnarError
 from onar.imaging.listing import some
 from onar.settings.checks import plain_settings
+from onar.settings.fit import FitConfig
 from onar.system.console import warn
 from onar.system.files import remove_partial, write_text
-from onar.training.resume import Checkpoint, RunSettings, refuse_other_settings
+from onar.training.resume import Checkpoint, refuse_other_settings
 from onar.training.setting_kinds import FREE_KEYS, LENGTH_KEYS, RATE_KEYS
 from onar.weights.tensors import DamagedFileError, load_state, save_state
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """Errors of network and FUSE drives that cannot lock a file."""
-CHECKPOINTS_KEPT = 2
-"""The newest ones; the best one is kept beside them."""
+CHECKPOINTS_KEPT = 2  # the newest ones; the best one is kept beside them
 
 Record = dict[str, Any]
 
@@ -38,11 +38,7 @@ _HOLDER = re.compile(r"process (\d{1,18}) on (.*)")
 
 
 class Results:
-    """The results folder of one run; nothing is made or read before `open`.
-
-    Args:
-        folder: where it is.
-    """
+    """The results folder of one run; nothing is made or read before `open`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,10 +72,10 @@ class Results:
         except Timeout as error:
             holder = self._lock_holder.read_text(encoding="utf-8") if self._lock_holder.exists() else "another process"
             raise OnarError(
-                f"{holder} is training into {self.folder}: wait for it or stop it, or choose another --results_dir"
+                f"{holder} is training into {self.folder}: wait for it or stop it, or choose another `results_dir`"
             ) from error
         except OSError as error:
-            raise OnarError(f"cannot write to --results_dir {self.folder}: {error.strerror}") from error
+            raise OnarError(f"cannot write to `results_dir` {self.folder}: {error.strerror}") from error
         for folder in folders:
             remove_partial(folder)
 
@@ -91,7 +87,7 @@ class Results:
         there += [*self._checkpoint_files(), *(path for _, path in self._pictures()), *self._events()]
         if there:
             raise OnarError(
-                f"--results_dir {self.folder} is no results folder of Onar, and holds {some(there)}, which training "
+                f"`results_dir` {self.folder} is no results folder of Onar, and holds {some(there)}, which training "
                 "would replace: choose another folder"
             )
 
@@ -191,17 +187,17 @@ class Results:
 
     def refuse_small_disk(self, checkpoint_bytes: int) -> None:
         """Raise `OnarError` when the disk cannot hold the checkpoints of the training."""
-        # While a checkpoint is being written, the best one and those that it pushes out are all there.
+        # while a checkpoint is being written, the best one and those that it pushes out are all there.
         needed = (CHECKPOINTS_KEPT + 2) * checkpoint_bytes
         held = sum(path.stat().st_size for path in self._checkpoint_files())
         free = shutil.disk_usage(self.folder).free
         if held + free < needed:
             raise OnarError(
                 f"the checkpoints in {self.folder} need {needed - held:,} more bytes, and {free:,} are free: "
-                "make room, or choose a --results_dir on another disk"
+                "make room, or choose a `results_dir` on another disk"
             )
 
-    def find_checkpoint(self, config: RunSettings) -> Checkpoint | None:
+    def find_checkpoint(self, config: FitConfig) -> Checkpoint | None:
         """The checkpoint that `config.resume` asks for; None starts from the beginning. Nothing is changed.
 
         Raises:
@@ -215,7 +211,7 @@ class Results:
             try:
                 checkpoint = Checkpoint(path, load_state(path, sealed=True))
             except DamagedFileError as error:
-                raise OnarError(f"{error}; --resume takes a whole file from a checkpoints folder, or auto") from error
+                raise OnarError(f"{error}; `resume` takes a whole file from a checkpoints folder, or auto") from error
             refuse_other_settings(checkpoint, config, FREE_KEYS | LENGTH_KEYS | RATE_KEYS)
             return checkpoint
         newest = self._newest_whole_checkpoint()
@@ -224,12 +220,13 @@ class Results:
             refuse_other_settings(newest, config, FREE_KEYS | more)
         if self.generator.exists():
             raise OnarError(
-                f"{self.folder} holds a finished run: choose another --results_dir, or replace it with --resume never"
+                f"{self.folder} holds a finished run: choose another `results_dir`, or replace it with `resume` never"
             )
         return newest
 
-    def start(self, config: RunSettings, checkpoint: Checkpoint | None) -> None:
-        """Save the configuration, and remove files that are later than the checkpoint."""
+    def start(self, config: FitConfig, checkpoint: Checkpoint | None, checkpoint_bytes: int = 0) -> None:
+        """Save the configuration, and remove files that are later than the checkpoint; raises for a small disk."""
+        self.refuse_small_disk(checkpoint_bytes)
         obsolete, epochs = [*self._checkpoint_files(), self.log, self.skipped, *self._events()], 0
         if checkpoint and checkpoint.path.resolve().parent == self.checkpoints.resolve():
             obsolete = [path for path in self._checkpoint_files() if path.name > checkpoint.path.name]
@@ -265,7 +262,7 @@ class Results:
                 warn(f"onar: {damaged}; going on from {path.name} instead")
             return checkpoint
         if damage:
-            raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start again with --resume never")
+            raise OnarError(f"{damage[0]}, and no older checkpoint is whole: start again with `resume` never")
         return None
 
     def _pictures(self) -> Iterator[tuple[int, Path]]:

@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from onar.errors import OnarError, UsageError
 from onar.settings.checks import plain_settings
-from onar.settings.training import HUB_PREFIX, Precision
+from onar.settings.fit import FitConfig
+from onar.settings.options import HUB_PREFIX, Precision
 from onar.training.progress import Progress
 from onar.training.setting_kinds import BATCH_KEYS, LENGTH_KEYS, PLACES, RATE_KEYS
 from onar.weights.metadata import FORMAT, NEWER, refuse_newer
-
-
-class RunSettings(Protocol):
-    """The settings that the engine reads; the dataclass of a task has others beside them."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def resume(self) -> str | Path: ...  # noqa: D102
-    @property
-    def max_minutes(self) -> float | None: ...  # noqa: D102
-    @property
-    def mixed_precision(self) -> Literal["auto", "no", "bf16", "fp16"]: ...  # noqa: D102
-    @property
-    def on_nan(self) -> Literal["stop", "skip"]: ...  # noqa: D102
-    @property
-    def checkpoint_minutes(self) -> float: ...  # noqa: D102
-    @property
-    def log_every(self) -> int: ...  # noqa: D102
-    @property
-    def sample_every(self) -> int: ...  # noqa: D102
 
 
 class Checkpoint(NamedTuple):
@@ -43,7 +23,7 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
-def refuse_other_settings(checkpoint: Checkpoint, config: RunSettings, free: frozenset[str]) -> None:
+def refuse_other_settings(checkpoint: Checkpoint, config: FitConfig, free: frozenset[str]) -> None:
     """Raise when a run cannot go on from a checkpoint.
 
     Args:
@@ -57,7 +37,7 @@ def refuse_other_settings(checkpoint: Checkpoint, config: RunSettings, free: fro
     """
     path, state = checkpoint
     if not (isinstance(state.get("config"), dict) and isinstance(state.get("progress"), dict)):
-        raise OnarError(f"{path} is not a checkpoint of a run; --resume takes a file from a checkpoints folder")
+        raise OnarError(f"{path} is not a checkpoint of a run; `resume` takes a file from a checkpoints folder")
     refuse_newer(state.get("format", FORMAT), path)
     known = {field.name for part in (type(config), Progress) for field in fields(part)} | {"best_psnr"}
     for key in sorted((state["config"].keys() | state["progress"].keys()) - known):
@@ -71,20 +51,20 @@ def refuse_other_settings(checkpoint: Checkpoint, config: RunSettings, free: fro
     differing = [key for key in differing if key not in free]
     if not differing:
         return
-    longer = f"train it for longer with --resume {path}, " if LENGTH_KEYS.issuperset(differing) else ""
+    longer = f"train it for longer with `resume` {path}, " if LENGTH_KEYS.issuperset(differing) else ""
     raise UsageError(
         f"{path} belongs to a run with other settings ({_changes(before, now, differing)}): {longer}choose another "
-        "--results_dir, or replace that run with --resume never"
+        "`results_dir`, or replace that run with `resume` never"
     )
 
 
-def describe_changes(state: dict[str, Any], config: RunSettings) -> str:
+def describe_changes(state: dict[str, Any], config: FitConfig) -> str:
     """The settings that change the course of a run that goes on, such as "epochs was 8, is 12"; may be empty."""
     before, now = _settings_before(state, config), plain_settings(config)
     return _changes(before, now, sorted(LENGTH_KEYS | RATE_KEYS | BATCH_KEYS))
 
 
-def has_other_length(state: dict[str, Any], config: RunSettings) -> bool:
+def has_other_length(state: dict[str, Any], config: FitConfig) -> bool:
     """Whether the run of a checkpoint is now to be longer or shorter than it was."""
     before, now = state["config"], plain_settings(config)
     return any(before.get(key) != now.get(key) for key in LENGTH_KEYS)
@@ -96,7 +76,7 @@ def kept_precision(state: dict[str, Any]) -> Precision:
     return precision
 
 
-def _settings_before(state: dict[str, Any], config: RunSettings) -> dict[str, Any]:
+def _settings_before(state: dict[str, Any], config: FitConfig) -> dict[str, Any]:
     """Those of a checkpoint; an earlier version lacks some, and did what their defaults do."""
     before: dict[str, Any] = plain_settings(type(config)()) | state["config"]
     return before

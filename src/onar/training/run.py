@@ -13,47 +13,31 @@ import torch
 from onar.imaging.sheets import Picture
 from onar.metrics.held_out import Scores
 from onar.metrics.table import METRICS
+from onar.settings.fit import FitConfig
 from onar.training.budget import Budget
 from onar.training.progress import Progress
 from onar.training.results_folder import Results
-from onar.training.resume import RunSettings
 
 
 class TrainingTask(ABC):
     """The task of a training. The engine, `fit`, calls the methods in the order in which they stand here.
 
     A task is made before the results folder is opened, and checks its settings then.
-
-    Attributes:
-        device: where it computes.
-        epochs: of the whole training.
-        max_steps: end with this step, also within an epoch; None: no limit.
-        patience: end when `best_by` has not improved for this many epochs; None: do not stop early.
-        best_by: the score of "onar" by which the best checkpoint is kept; empty: none is.
-        images_per_epoch: samples in one epoch of all processes.
-        is_whole: the weights are those after a step: not during an update, nor after one that failed.
-        memory_advice: settings that need less memory; completes "out of memory at ".
-        nan_advice: completes "Start again with ", when a loss is not finite.
     """
 
-    device: torch.device
-    epochs: int
-    max_steps: int | None = None
-    patience: int | None = None
-    best_by: str = ""
-    images_per_epoch: int
-    is_whole: bool = True
-    memory_advice: str
-    nan_advice: str
+    device: torch.device  # where it computes
+    epochs: int  # of the whole training
+    max_steps: int | None = None  # end with this step, also within an epoch; None: no limit
+    patience: int | None = None  # end when `best_by` has not improved for this many epochs; None: do not stop early
+    best_by: str = ""  # the score of "onar" by which the best checkpoint is kept; empty: none is
+    images_per_epoch: int  # samples in one epoch of all processes
+    is_whole: bool = True  # the weights are those after a step: not during an update, nor after one that failed
+    memory_advice: str  # settings that need less memory; completes "out of memory at "
+    nan_advice: str  # completes "Start again with ", when a loss is not finite
 
     @abstractmethod
     def open_data(self, run: Run, state: dict[str, Any] | None) -> None:
-        """Open the data.
-
-        Args:
-            run: results folder, progress and time; its number of steps is not known yet.
-            state: the checkpoint that the run goes on from.
-        """
+        """Open the data of a run whose number of steps is not known yet; `state` is the checkpoint it goes on from."""
 
     @abstractmethod
     def steps_left(self, images: int) -> int:
@@ -86,11 +70,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def step(self, batch: Any) -> dict[str, float]:
-        """Take a step; returns the losses by printed name, and other numbers for the log.
-
-        Raises:
-            NotFiniteError: a loss or gradient is not finite; the weights have not changed.
-        """
+        """Take a step: losses by printed name, and other numbers for the log; `NotFiniteError` leaves the weights."""
 
     @abstractmethod
     def plan(self, total_steps: int) -> None:
@@ -140,7 +120,7 @@ class Run:
     """One training while it runs."""
 
     task: TrainingTask
-    config: RunSettings
+    config: FitConfig
     results: Results
     progress: Progress
     budget: Budget

@@ -13,12 +13,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from onar.checkpoint import save_half_precision
+from onar.checkpoint import save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.system.devices import choose_device
 from onar.system.files import check_writable, replacing
 from onar.training.learning import (
-    HasState,
     NotFiniteError,
     RateFactor,
     advance,
@@ -51,8 +50,7 @@ class Learner:
         self.network, self.optimizer = network, optimizer
         self.is_whole = True
         self.schedule = LambdaLR(optimizer, factor)
-        average = None if ema_decay is None else moving_average(ema_decay)
-        self.average = None if average is None else AveragedModel(network, multi_avg_fn=average)
+        self.average = None if ema_decay is None else AveragedModel(network, multi_avg_fn=moving_average(ema_decay))
 
     def move(self) -> None:
         """Take an optimiser step."""
@@ -62,19 +60,20 @@ class Learner:
             self.average.update_parameters(self.network)
         self.is_whole = True
 
-    def parts(self) -> dict[str, HasState]:
+    @property
+    def kept(self) -> nn.Module:
+        """The average, whose weights are kept."""
+        assert self.average is not None
+        return self.average.module
+
+    def parts(self) -> dict[str, Any]:
         """Everything with a state."""
-        parts: dict[str, HasState | None] = {"optimizer": self.optimizer, "schedule": self.schedule}
-        parts |= {"network": self.network, "average": self.average}
+        parts = {name: getattr(self, name) for name in ("optimizer", "schedule", "network", "average")}
         return {name: part for name, part in parts.items() if part is not None}
 
 
 class StepNetworks(ABC):
-    """Networks with everything that trains them.
-
-    Attributes:
-        learners: those that move, by names that stay the same.
-    """
+    """Networks with everything that trains them; `learners` are those that move, by names that stay the same."""
 
     learners: Mapping[str, Learner]
 
@@ -118,21 +117,21 @@ class StepTask(TrainingTask):
         config: the settings.
     """
 
-    nan_advice = "a lower --learning_rate or --mixed_precision no"
+    nan_advice = "a lower `learning_rate` or `mixed_precision` no"
     networks: StepNetworks
     run: Run
 
     def __init__(self, config: StepConfig) -> None:
         check_writable(config.output)
         if config.output.exists() and not config.overwrite:
-            raise OnarError(f"{config.output} is there already: name another --output, or replace it with --overwrite")
+            raise OnarError(f"{config.output} is there already: name another `output`, or replace it with `overwrite`")
         earlier = config.output.with_suffix(".checkpoint.pt")
         if earlier.exists():
             raise UsageError(f"{earlier} is of an earlier version: go on with that, or remove the file to start again")
         self.device = choose_device(config.device)
         self.step_config, self.max_steps = config, config.steps
         self.images_per_epoch = config.epoch_steps * config.batch_size
-        settings = ", ".join(f"--{name} {getattr(config, name)}" for name in config.take_memory)
+        settings = ", ".join(f"`{name}` {getattr(config, name)}" for name in config.take_memory)
         self.memory_advice = f"{settings}: {'lower one of them' if len(config.take_memory) > 1 else 'lower it'}"
 
     def open_data(self, run: Run, state: dict[str, Any] | None) -> None:
@@ -169,7 +168,7 @@ class StepTask(TrainingTask):
         networks = [learner.network for learner in self.networks.learners.values()]
         return 4 * sum(int(value.nbytes) for network in networks for value in network.state_dict().values())
 
-    def _parts(self) -> dict[str, HasState]:
+    def _parts(self) -> dict[str, Any]:
         learners = self.networks.learners.items()
         return {f"{name}_{part}": value for name, learner in learners for part, value in learner.parts().items()}
 
@@ -226,7 +225,7 @@ class StepTask(TrainingTask):
         """Write the weights in half precision to `--output`."""
         network, metadata, said = self.finish()
         with replacing(self.step_config.output) as temporary:
-            save_half_precision(temporary, network, {"format": str(FORMAT), **metadata})
+            save_safetensors(temporary, network, {"format": str(FORMAT), **metadata}, torch.float16)
         self.run.results.finish_elsewhere(self.step_config.output)
         return said
 

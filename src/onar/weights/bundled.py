@@ -7,11 +7,8 @@ from pathlib import Path
 
 from onar.weights.catalogue import CATALOGUE
 
-BUNDLED = "bundled"
-"""Name of the bundled weights for `--weights`, and its default."""
-
-EXAMPLES = 12
-"""Number of photos that the page offers."""
+BUNDLED = "bundled"  # name of the bundled weights for `--weights`, and its default
+EXAMPLES = 12  # number of photos that the page offers
 
 
 def bundled_photos() -> Path:

@@ -16,8 +16,7 @@ from onar.weights.metadata import NEWER
 Arrays = dict[str, NDArray[Any]]
 """A state dict as arrays; floating-point numbers are float32, however the file stores them."""
 
-CONSTANT = "constant_"
-"""Names of the constants in an ONNX file that are no weights begin with it."""
+CONSTANT = "constant_"  # names of the constants in an ONNX file that are no weights begin with it
 
 
 def read_safetensors(path: Path) -> tuple[Arrays, dict[str, str]]:
@@ -60,14 +59,7 @@ def read_onnx(path: Path) -> tuple[Arrays, dict[str, str]]:
 
 
 def refuse_misfit(path: Path, name: str, found: Mapping[str, object], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `OnarError` that says what does not fit a network.
-
-    Args:
-        path: the file.
-        name: of the network.
-        found: names in the file's state dict, and shapes of the tensors, or what there is instead.
-        expected: names and shapes of the network's weights.
-    """
+    """Raise `OnarError` about what does not fit a network: names with shapes, or what there is instead of a tensor."""
     for key in sorted(expected.keys() ^ found.keys(), key=str):
         reason = f"no {key}" if key in expected else f"unknown {key}{NEWER}"
         raise OnarError(f"{path} does not fit {name}: {reason}")

@@ -12,8 +12,7 @@ from typing import Any
 
 from onar.errors import OnarError
 
-FORMAT = 1
-"""Version of the exported files and checkpoints that are written; files without one are of version 1."""
+FORMAT = 1  # version of the exported files and checkpoints that are written; files without one are of version 1
 
 NEWER = ": was it written by a newer Onar?"
 
@@ -24,21 +23,11 @@ the colour predictor as TOML."""
 BLEND, FILLS = "TextureBlend", 3
 """Name of the network that blends a generator's fill with patches, and the number of fills that it takes."""
 
-Arguments = Mapping[str, Callable[[Any], bool]]
-"""Arguments of a network, and whether a value of each is valid."""
+Arguments = Mapping[str, Callable[[Any], bool]]  # arguments of a network, and whether a value of each is valid
 
 
 def read_architecture(metadata: Mapping[str, str], path: Path, generators: Mapping[str, Arguments]) -> dict[str, Any]:
-    """Name and arguments of the generator in an exported file.
-
-    Args:
-        metadata: of the file.
-        path: the file, for messages.
-        generators: arguments of the known generators by name.
-
-    Raises:
-        OnarError: they are missing or unknown.
-    """
+    """Name and arguments of the generator in a file; raises `OnarError` for those that `generators`, by name, lack."""
     refuse_newer_export(metadata, path)
     try:
         architecture = json.loads(metadata["architecture"])

@@ -34,7 +34,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         try:
             torch.save(state, file)
         except RuntimeError as error:
-            # On a full disk torch cannot end its archive either, and its complaint about that hides the real error.
+            # on a full disk torch cannot end its archive either, and its complaint about that hides the real error.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise

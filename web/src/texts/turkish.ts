@@ -262,6 +262,7 @@ export const turkish: Translation = {
   name_psnr_hole: "Boşluklarda PSNR (dB)",
   name_ssim_hole: "Boşluklarda SSIM",
   name_l1_hole: "Boşluklarda L1",
+  name_error: "Boşluklarda renk hatası (255 üzerinden)",
   name_irregular: "fırça izleri",
   name_rectangle: "dikdörtgenler",
   name_mixed: "fırça izleri ile dikdörtgenler",

@@ -22,8 +22,7 @@ INTERPOLATIONS = {
 }
 
 Array: TypeAlias = NDArray[np.float32]
-Weights: TypeAlias = Mapping[str, Array]
-"""A state dict as arrays."""
+Weights: TypeAlias = Mapping[str, Array]  # A state dict as arrays
 
 
 class Graph:
@@ -66,16 +65,9 @@ class Graph:
     def finish(
         self, inputs: Mapping[str, int], completed: str, metadata: Mapping[str, str], channels: int = 3
     ) -> bytes:
-        """The whole graph as the bytes of an ONNX file.
+        """The whole graph as an ONNX file, with `metadata` as its `metadata_props` and `completed` as its output.
 
-        Args:
-            inputs: channels of each input by name.
-            completed: the output, an image; it gets that name.
-            metadata: `metadata_props` of the file.
-            channels: of `completed`.
-
-        Raises:
-            OnarError: the network is too large for the format.
+        `inputs` are channels by name. Raises `OnarError` when the network is too large for the format.
         """
         if sum(len(constant.raw_data) for constant in self._constants.values()) > MAX_BYTES:
             raise OnarError("the network is too large for an ONNX file, which holds 2 GB")

@@ -20,7 +20,7 @@ import numpy as np
 
 from onar.models.graphs.colours import correct_colours
 from onar.models.graphs.pyramid import fill_pyramid, fill_unreached
-from onar.models.pconv_unet import padding_step
+from onar.models.wrapping import padding_step
 
 if TYPE_CHECKING:
     from onar.models.graphs.graph import Graph  # which brings the package onnx
@@ -121,10 +121,7 @@ def _decoder_level(
     y = graph.add("Add", upsampled, graph.add("Conv", skip[0], skip_kernel, **window))
     shares = [
         graph.add("Mul", graph.add("AveragePool", known, count_include_pad=1, **window), count / channels)
-        for known, count in (
-            (graph.enlarge(low[1], "nearest"), low_channels),
-            (skip[1], channels - low_channels),
-        )
+        for known, count in ((graph.enlarge(low[1], "nearest"), low_channels), (skip[1], channels - low_channels))
     ]
     return _finish_level(graph, y, graph.add("Add", *shares), bias, slope)
 

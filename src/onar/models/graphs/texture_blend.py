@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
-INPUTS = {"network": 3, "patches": 3, "coarse_patches": 3, "known": 1}
-"""Names and channels of the graph's inputs."""
+INPUTS = {"network": 3, "patches": 3, "coarse_patches": 3, "known": 1}  # names and channels of the graph's inputs
 
 
 def texture_blend(graph: Graph) -> str:

@@ -6,27 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from onar.settings.checks import require
+from onar.settings.checks import Settings, require
+from onar.settings.options import ContentNetwork
 from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from onar.settings.training import ContentNetwork, DeviceOption
 from onar.training.step_config import StepConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlendConfig(StepConfig):
-    """Which pairs of fills a blend learns from, and how; see `StepConfig`."""
+class FillPairConfig(Settings):
+    """Pairs of fills that a blend learns from."""
 
-    output: Path = Path("./texture.safetensors")
-    """File of the weights, for --blend; written when the training ends."""
-    weights: str | None = None
-    """The network whose fills are blended: a file as for `complete`; by default the bundled weights."""
-    num_workers: NonNegativeInt | None = None
-    """Processes that make pairs; by default one for each CPU, and 0 makes them in the training process."""
-    max_minutes: PositiveFloat | None = None
-    """Minutes that the training may take once the pairs are made, stops not counted. The speed of the first steps
-    decides how many steps fit, at most `steps`, and the learning rates end with the last of them."""
-    device: DeviceOption = "auto"
-    """Where to train; auto takes a GPU when there is one. Pairs are made on the CPU."""
+    topic: ClassVar[str] = "Pairs"
+
     pairs: Path | None = None
     """Folder that the pairs are made into, or were made into before; by default one beside `output`."""
     count: PositiveInt = 2000
@@ -36,10 +27,14 @@ class BlendConfig(StepConfig):
     that."""
     img_size: int = 192
     """Side in pixels of the random crops of pairs that are trained on, a multiple of 16."""
-    base_channels: PositiveInt = 32
-    """Channels of the blend's first level."""
-    learning_rate_d: PositiveFloat = 4e-4
-    """Adam's learning rate for the discriminator; it falls as the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendLossConfig(Settings):
+    """Weights of the blend's loss terms, and the network whose features they compare."""
+
+    topic: ClassVar[str] = "Losses"
+
     lambda_pixel: NonNegativeFloat = 5.0
     """Weight of the pixel loss (L1)."""
     lambda_thin: NonNegativeFloat = 60.0
@@ -57,6 +52,24 @@ class BlendConfig(StepConfig):
     """Frozen network whose features the losses compare."""
     content_weights: Path | None = None
     """File with that network's ImageNet weights, when they cannot be downloaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendConfig(StepConfig, BlendLossConfig, FillPairConfig):
+    """Which pairs of fills a blend learns from, and how; see `StepConfig`."""
+
+    topic: ClassVar[str] = "Blend and discriminator"
+
+    output: Path = Path("./texture.safetensors")
+    """File of the weights, for --blend; written when the training ends."""
+    weights: str | None = None
+    """The network whose fills are blended: a file as for `complete`; by default the bundled weights."""
+    num_workers: NonNegativeInt | None = None
+    """Processes that make pairs on CPUs; by default one for each CPU, and 0 makes them in the training process."""
+    base_channels: PositiveInt = 32
+    """Channels of the blend's first level."""
+    learning_rate_d: PositiveFloat = 4e-4
+    """Adam's learning rate for the discriminator; it falls as the other."""
 
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size", "img_size")
 

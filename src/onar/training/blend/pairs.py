@@ -33,14 +33,12 @@ FillPair: TypeAlias = NDArray[np.uint8]
 
 CHANNELS = 13
 
-IRREGULAR_SHARE = 0.45
-"""Share of the pairs with irregular holes; the others have holes shaped like things."""
+IRREGULAR_SHARE = 0.45  # share of the pairs with irregular holes; the others have holes shaped like things
 MAX_OBJECT_CROP = 3.0
 """Largest side of the crops with such holes, as a multiple of a pair's: the larger the photo, the deeper its holes. A
 smaller photo is not enlarged for it: it would have no texture to learn from."""
 
-MIN_CROP = 0.8
-"""Smallest random crop, as a share of the largest one that fits."""
+MIN_CROP = 0.8  # smallest random crop, as a share of the largest one that fits
 
 RADII = (2, 3, 4, 5)
 OTHER_RADIUS_SHARE = 0.2
@@ -48,11 +46,7 @@ OTHER_RADIUS_SHARE = 0.2
 
 
 def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
-    """Make a folder for pairs and note in it their source; partial files of a killed process are removed.
-
-    Raises:
-        OnarError: the folder cannot be written to, or holds pairs that were made from something else.
-    """
+    """Note in a folder what its pairs are made from, and tidy it; raises `OnarError` when that was something else."""
     note = folder / "pairs.json"
     if note.exists():
         try:
@@ -61,7 +55,7 @@ def claim_folder(folder: Path, made_from: dict[str, Any]) -> None:
             raise OnarError(f"cannot read {note}: {error}") from error
         if before != made_from:
             other = next(name for name in made_from if before.get(name) != made_from[name])
-            raise OnarError(f"the pairs in {folder} were made with another {other}: name another folder with --pairs")
+            raise OnarError(f"the pairs in {folder} were made with another {other}: name another folder with `pairs`")
     else:
         write_text(note, json.dumps(made_from))
     remove_partial(folder)
@@ -78,12 +72,7 @@ def missing_pairs(folder: Path, count: int) -> list[int]:
 
 
 def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
-    """Make pairs, with a progress bar on stderr; unreadable photos are reported and skipped.
-
-    Args:
-        maker: makes one.
-        numbers: which.
-        num_workers: processes that make them; 0 makes them in this one.
+    """Make pairs by their numbers, with a progress bar on stderr; unreadable photos are reported and skipped.
 
     Raises:
         OnarError: no photo can be read, PatchMatch is missing, the weights are unusable, or the disk is full.
@@ -108,25 +97,16 @@ def make_pairs(maker: PairMaker, numbers: list[int], num_workers: int) -> None:
 
 
 class PairMaker(Dataset[list[str]]):
-    """Makes pairs by their numbers and writes them into a folder.
+    """Makes pairs of `side` pixels by their numbers and writes them into a folder.
 
-    Args:
-        photos: to make them from.
-        folder: where to.
-        weights: the network whose fills they show, as `Inpainter.load` takes it; it runs on the CPU.
-        seed: another one gives other pairs.
-        side: of a pair in pixels.
+    They show the fills of `weights`, a file as `Inpainter.load` takes it, which runs on the CPU.
     """
 
     def __init__(self, photos: Photos, folder: Path, weights: str | None, seed: int, side: int) -> None:
         self.photos, self.folder, self.weights, self.seed, self.side = photos, folder, weights, seed, side
 
     def __getitem__(self, number: int) -> list[str]:
-        """Make the pair of a number; returns one line, `file: reason`, for each photo that could not be read.
-
-        Raises:
-            OnarError: no photo can be read, PatchMatch is missing, the weights are unusable, or the disk is full.
-        """
+        """Make a pair; returns a line, `file: reason`, for each photo that cannot be read. Raises as `make_pairs`."""
         rng = np.random.default_rng((self.seed, number))
         irregular = bool(rng.random() < IRREGULAR_SHARE)
         photo, unreadable = self._read_crop(irregular, rng)
@@ -160,20 +140,9 @@ class PairMaker(Dataset[list[str]]):
 
 
 def read_crops(folder: Path, count: int, batch_size: int, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Read random crops of pairs, flipped and turned at random.
+    """Read random crops of the first `count` pairs in a folder, flipped and turned at random.
 
-    Args:
-        folder: of the pairs.
-        count: draw from the first ones, up to this number.
-        batch_size: crops to read.
-        side: of the crops in pixels, at most that of the pairs.
-        rng: source of all that is random.
-
-    Returns:
-        B×S×S×13, each as a `FillPair`.
-
-    Raises:
-        OnarError: a pair is missing or damaged.
+    Returns B×side×side×13, each as a `FillPair`; raises `OnarError` when a pair is missing or damaged.
     """
     crops = []
     for number in rng.integers(count, size=batch_size):

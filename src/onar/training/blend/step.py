@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,100 +13,50 @@ from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
 from onar.training.learning import RateFactor, frozen, require_finite
 from onar.training.losses import (
+    Comparison,
     LossTerm,
     compute_losses,
     local_statistics_loss,
     normalised_feature_loss,
     printed_losses,
     relativistic_discriminator_loss,
-    relativistic_generator_loss,
     style_loss,
     weighted_sum,
 )
 from onar.training.step_task import Learner, StepNetworks
 
 DISCRIMINATOR_CHANNELS = 32
-MAX_GRADIENT_NORM = 5.0
-"""The gradient norm of the blend is clipped to this."""
+MAX_GRADIENT_NORM = 5.0  # the gradient norm of the blend is clipped to this
 
 
-@dataclass
-class BlendComparison:
-    """The inputs of a blend's losses.
+def thin_hole_loss(whole: Tensor, photo: Tensor, known: Tensor) -> Tensor:
+    """Mean of the absolute error, in thin holes alone.
 
-    Attributes:
-        whole: B×3×H×W, the composite of photo and fill.
-        photo: the target.
-        known: B×1×H×W.
-        features: image -> list of feature maps.
-        real: the discriminator's logits for the photo; None when it does not learn.
-        judge: image -> the discriminator's logits.
+    A large hole cannot be predicted, and asking for it blurs. So this term fades as more of what is within some 70
+    pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially discounted loss of Yu et
+    al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with the distance to known
+    pixels.
     """
-
-    whole: Tensor
-    photo: Tensor
-    known: Tensor
-    features: Callable[[Tensor], list[Tensor]]
-    real: Tensor | None
-    judge: Callable[[Tensor], Tensor]
-
-    @cached_property
-    def feature_maps(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Those of the composite and of the photo, computed once."""
-        with torch.no_grad():
-            target = self.features(self.photo)
-        return self.features(self.whole), target
-
-    @cached_property
-    def distance(self) -> Tensor:
-        """Absolute error, B×3×H×W."""
-        return (self.whole - self.photo).abs()
-
-    def in_thin_holes(self) -> Tensor:
-        """Mean of the absolute error, in thin holes alone.
-
-        A large hole cannot be predicted, and asking for it blurs. So this term fades as more of what is within some 70
-        pixels is hole, and ends at half of it, which is the seam of a large hole; as the spatially discounted loss of
-        Yu et al. 2018, "Generative Image Inpainting with Contextual Attention", section 3, fades with the distance to
-        known pixels.
-        """
-        thin = functional.relu(1 - 2 * holes_nearby(1 - self.known)[:, 1:])
-        return (thin * self.distance).mean()
-
-    def of_features(self, loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]) -> Tensor:
-        """A loss of feature maps."""
-        return loss(*self.feature_maps)
-
-    def adversarial(self) -> Tensor:
-        """The blend's side of RaGAN."""
-        assert self.real is not None
-        return relativistic_generator_loss(self.real, self.judge(self.whole))
+    thin = functional.relu(1 - 2 * holes_nearby(1 - known)[:, 1:])
+    return (thin * (whole - photo).abs()).mean()
 
 
 BLEND_LOSSES: list[LossTerm] = [
-    LossTerm("pixel", lambda c: c.distance.mean(), always=True),
-    LossTerm("thin", BlendComparison.in_thin_holes, always=True),
-    LossTerm("style", partial(BlendComparison.of_features, loss=style_loss)),
-    LossTerm("statistics", partial(BlendComparison.of_features, loss=local_statistics_loss)),
-    LossTerm("normalised", partial(BlendComparison.of_features, loss=normalised_feature_loss)),
-    LossTerm("adv", BlendComparison.adversarial),
+    LossTerm("pixel", lambda c: (c.whole - c.photo).abs().mean(), always=True),
+    LossTerm("thin", lambda c: thin_hole_loss(c.whole, c.photo, c.known), always=True),
+    LossTerm("style", lambda c: c.of_features(style_loss)),
+    LossTerm("statistics", lambda c: c.of_features(local_statistics_loss)),
+    LossTerm("normalised", lambda c: c.of_features(normalised_feature_loss)),
+    LossTerm("adv", Comparison.adversarial),
 ]
-"""The terms of a blend in the order of their sum; each `compute` takes a `BlendComparison`."""
+"""The terms of a blend in the order of their sum; each `compute` takes a `Comparison`."""
 
 
 class BlendGAN(StepNetworks):
     """A blend and a local discriminator with everything that trains them.
 
-    Args:
-        blend: (network, patches, coarse_patches, known) -> completed.
-        discriminator: photo or composite -> logits.
-        features: image B×3×H×W in [0, 1] -> list of feature maps; frozen, on the device.
-        weights: the weight of each of `BLEND_LOSSES` by name. With adv 0 the discriminator does not learn either.
-        rates: learning rates of the blend and of the discriminator.
-        factor: on both learning rates.
-        ema_decay: of the average of the blend that is kept.
-        device: where to compute.
-        bf16: compute the networks in bfloat16.
+    `features` is frozen and on the device. `weights` are those of `BLEND_LOSSES` by name; with adv 0 the discriminator
+    does not learn either. `rates` are the learning rates of the blend and of the discriminator, times `factor`.
     """
 
     def __init__(
@@ -140,30 +86,24 @@ class BlendGAN(StepNetworks):
     def learn(self, batch: Tensor) -> dict[str, float]:
         """Take both gradients at the same weights, then move both networks.
 
-        Args:
-            batch: uint8 B×13×H×W, as `pairs.FillPair` orders the channels.
-
-        Returns:
-            The unweighted terms by their printed names, and D_loss.
-
-        Raises:
-            NotFiniteError: a loss or gradient is not finite; no weight has changed.
+        `batch` is uint8 B×13×H×W, as `pairs.FillPair` orders the channels. Returns the unweighted terms by their
+        printed names, and D_loss.
         """
-        # Fill the holes.
+        # fill the holes.
         photo, *fills, known = self._unpack(batch)
         with self._autocast():
             completed = self.blend(*fills, known)
         whole = composite(photo, completed.float(), known)
 
-        # Compute the gradients of both networks.
+        # compute the gradients of both networks.
         losses, real = {}, None
         if self.weights["adv"]:
             losses["D_loss"], real = self._discriminator_gradients(photo, whole)
-        compared = BlendComparison(whole, photo, known, self._compute_features, real, self._judge)
+        compared = Comparison(None, whole, photo, known, self._compute_features, real, self._judge)
         terms = compute_losses(BLEND_LOSSES, self.weights, compared)
         torch.autograd.backward(weighted_sum(terms, self.weights))
 
-        # Clip them, and move.
+        # clip them, and move.
         losses = printed_losses(BLEND_LOSSES, terms) | losses
         norm = clip_grad_norm_(self.blend.parameters(), MAX_GRADIENT_NORM)
         norm_d = get_total_norm([weight.grad for weight in self.discriminator.parameters() if weight.grad is not None])
@@ -175,15 +115,9 @@ class BlendGAN(StepNetworks):
 
     @torch.no_grad()
     def fill(self, batch: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Fill the holes of pairs with the average of the blend.
-
-        Returns:
-            Photo, known, and the fills by method: the blend's ("onar") and two of those it gets; on the CPU.
-        """
+        """Fill the holes of pairs: photo, known, and fills by method, "onar" and two that it gets; on the CPU."""
         photo, *fills, known = self._unpack(batch)
-        average = self.learners["blend"].average
-        assert average is not None
-        blended = composite(photo, average(*fills, known).float(), known).clamp(0, 1)
+        blended = composite(photo, self.learners["blend"].kept(*fills, known).float(), known).clamp(0, 1)
         found = {"onar": blended, "network": fills[0], "patches": fills[1]}
         return photo.cpu(), known.cpu(), {name: fill.cpu() for name, fill in found.items()}
 

@@ -16,11 +16,12 @@ from onar.fills.patchmatch import require_patchmatch
 from onar.imaging.sheets import Picture
 from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
-from onar.metrics.held_out import Scores, to_picture
+from onar.metrics.held_out import Scores, picture_rows
 from onar.metrics.table import score
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend
-from onar.settings.training import PhotoData, loss_weights
+from onar.settings.options import PhotoData
+from onar.settings.training import loss_weights
 from onar.system.console import say
 from onar.system.files import file_sha256
 from onar.training.blend.config import BlendConfig
@@ -35,11 +36,7 @@ SAMPLE_ROWS = 6
 
 
 class BlendTask(StepTask):
-    """A blend and its discriminator.
-
-    Args:
-        config: the settings.
-    """
+    """A blend and its discriminator."""
 
     networks: BlendGAN
 
@@ -122,16 +119,13 @@ class BlendTask(StepTask):
     def sample_rows(self) -> Sequence[Sequence[Picture]]:
         """Crops of pairs of validation, or without it of training."""
         photo, known, fills = self.networks.fill(self._held_out[:SAMPLE_ROWS])
-        columns = photo * known + (1 - known), fills["onar"], photo
-        return [[to_picture(picture) for picture in row] for row in zip(*columns, strict=True)]
+        return picture_rows(photo, known, fills["onar"])
 
     def finish(self) -> tuple[nn.Module, dict[str, str], str]:
         """The average of the blend."""
-        average = self.networks.learners["blend"].average
-        assert average is not None
         metadata = {"recipe": tomli_w.dumps(self.recipe()), "trained_for": self._digest}
         said = f"The blend: {self.config.output}; the pairs in {self.config.pair_folder} are no longer needed"
-        return average.module, metadata, said
+        return self.networks.learners["blend"].kept, metadata, said
 
 
 def to_tensor(crops: NDArray[np.uint8]) -> Tensor:

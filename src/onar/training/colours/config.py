@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from onar.settings.ranges import PositiveFloat, PositiveInt, ShareBelowOne
 from onar.training.step_config import StepConfig
@@ -13,6 +14,8 @@ from onar.training.step_config import StepConfig
 class ColourConfig(StepConfig):
     """Which photos a colour predictor learns from, and how; see `StepConfig`."""
 
+    topic: ClassVar[str] = "Colour predictor"
+
     output: Path = Path("./onar.safetensors")
     """File of the weights, for --weights: the network with its colour predictor; written when the training ends."""
     weights: str | None = None
@@ -21,15 +24,10 @@ class ColourConfig(StepConfig):
     count: PositiveInt = 3000
     """Photos to train on, drawn at random where `data` has more. They are kept in memory at low resolution, 0.5 MB
     each."""
-    batch_size: PositiveInt = 16
-    """Crops in one step."""
-    steps: PositiveInt = 40_000
-    """Steps of the training."""
-    learning_rate: PositiveFloat = 5e-4
-    """AdamW's learning rate; it falls to zero along half a cosine."""
-    epoch_steps: PositiveInt = 1000
-    """Steps of an epoch, at whose end losses are printed, validation is done and a checkpoint is written."""
-    ema_decay: ShareBelowOne = 0.999
-    """Decay of the exponential moving average (EMA) of the weights, which is what is kept."""
     channels: PositiveInt = 48
     """Channels of the network's first level."""
+    batch_size: PositiveInt = 16
+    steps: PositiveInt = 40_000
+    learning_rate: PositiveFloat = 5e-4
+    ema_decay: ShareBelowOne = 0.999
+    epoch_steps: PositiveInt = 1000

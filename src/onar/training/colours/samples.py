@@ -28,17 +28,12 @@ from onar.training.holes import IRREGULAR, OBJECT
 SEEN_CELL = CELL // 2
 """Side in pixels of a cell in the reduced photos, which have half the resolution of a generator's input."""
 
-KEPT_SIDE = 320
-"""Maximum of the shorter side of a reduced photo."""
-MAX_ASPECT = 2
-"""Maximum of the longer side over the shorter one: of a panorama the middle is kept."""
-
-HALVED_SHARE = 0.65
-"""Share of the crops at half the resolution of the reduced photos."""
+KEPT_SIDE = 320  # maximum of the shorter side of a reduced photo
+MAX_ASPECT = 2  # maximum of the longer side over the shorter one: of a panorama the middle is kept
+HALVED_SHARE = 0.65  # share of the crops at half the resolution of the reduced photos
 
 CROP, LARGE_CROP = 128, 192
-LARGE_SHARE = 0.2
-"""Share of the batches with large crops, fewer of them."""
+LARGE_SHARE = 0.2  # share of the batches with large crops, fewer of them
 
 MASKS = 3000
 SEEN_OBJECT = {**OBJECT, "hole_ratio": (0.02, 0.25), "max_size_ratio": 0.7}
@@ -48,27 +43,16 @@ BRIGHTNESS = (0.8, 1.2)
 
 @dataclass(frozen=True)
 class ReducedPhotos:
-    """Photos and masks in memory.
+    """Photos and masks in memory."""
 
-    Attributes:
-        photos: uint8 h×w×3 each, the shorter side at most `KEPT_SIDE`.
-        halved: the same at half the size.
-        masks: uint8 N×`CROP`×(`CROP` / 8), eight pixels to a byte, 1 = hole.
-    """
-
-    photos: list[EightBits]
-    halved: list[EightBits]
-    masks: NDArray[np.uint8]
+    photos: list[EightBits]  # uint8 h×w×3 each, the shorter side at most `KEPT_SIDE`
+    halved: list[EightBits]  # the same at half the size
+    masks: NDArray[np.uint8]  # uint8 N×`CROP`×(`CROP` / 8), eight pixels to a byte, 1 = hole
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Draw a batch.
+        """Draw a batch: photos B×S×S×3 in [0, 1] and known B×S×S, 1 = known.
 
-        Args:
-            batch_size: number of crops of `CROP` pixels a side; of large crops there are fewer, with as many pixels.
-            rng: source of all that is random.
-
-        Returns:
-            Photos B×S×S×3 in [0, 1] and known B×S×S, 1 = known.
+        There are `batch_size` crops of `CROP` pixels a side, or fewer large ones, with as many pixels.
         """
         side = LARGE_CROP if rng.random() < LARGE_SHARE else CROP
         count = max(1, batch_size * CROP**2 // side**2)
@@ -98,13 +82,7 @@ class ReducedPhotos:
 
 
 def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> ReducedPhotos:
-    """Read photos, with a progress bar on stderr; unreadable ones are reported and skipped.
-
-    Args:
-        photos: to draw them from.
-        count: how many at most.
-        num_workers: processes that read them; 0 reads them in this one.
-        seed: another one draws other photos and masks.
+    """Read at most `count` photos, drawn by the seed, with a progress bar on stderr; unreadable ones are reported.
 
     Raises:
         OnarError: none can be read.

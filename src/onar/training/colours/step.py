@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,8 +18,7 @@ from onar.training.step_task import Learner, StepNetworks
 ColourBatch = tuple[Tensor, Tensor]
 """Photo B×3×H×W in [0, 1], at half the resolution of a generator's input, and known B×1×H×W."""
 
-MAX_GRADIENT_NORM = 1.0
-"""The gradient norm is clipped to this."""
+MAX_GRADIENT_NORM = 1.0  # the gradient norm is clipped to this
 
 BEND = 1e-3
 """Of the loss √(x² + BEND) (Charbonnier), which is squared below 0.03 and absolute above: few cells with wholly wrong
@@ -27,16 +28,7 @@ WEIGHT_DECAY = 1e-3
 
 
 class ColourTraining(StepNetworks):
-    """A colour predictor with everything that trains it.
-
-    Args:
-        network: the predictor.
-        learning_rate: of AdamW.
-        factor: on the learning rate.
-        ema_decay: of the average of the network that is kept.
-        device: where to compute.
-        bf16: compute the network in bfloat16.
-    """
+    """A colour predictor with everything that trains it: AdamW, a factor on its rate, and the average that is kept."""
 
     def __init__(
         self,
@@ -56,18 +48,14 @@ class ColourTraining(StepNetworks):
     def learn(self, batch: ColourBatch) -> dict[str, float]:
         """Take a step.
 
-        Returns:
-            The loss, and the root mean square errors of hole colours in levels of 255: the network's, and the pyramid
-            fill's.
-
-        Raises:
-            NotFiniteError: the loss or the gradient is not finite; the network has not changed.
+        Returns the loss, and the root mean square errors of hole colours in levels of 255: the network's, and the
+        pyramid fill's.
         """
-        # Predict the colours of all cells.
+        # predict the colours of all cells.
         predicted, fill, colours, hole_share = self._predict(self.network, batch)
         difference = predicted - colours
 
-        # Learn from those in holes.
+        # learn from those in holes.
         loss = _mean_in_holes((difference.square() + BEND).sqrt(), hole_share)
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
@@ -80,11 +68,7 @@ class ColourTraining(StepNetworks):
     @property
     def kept_network(self) -> ColourUNet:
         """The average of the network."""
-        average = self.learners["network"].average
-        assert average is not None
-        network = average.module
-        assert isinstance(network, ColourUNet)
-        return network
+        return cast(ColourUNet, self.learners["network"].kept)
 
     @torch.no_grad()
     def predict(self, batch: ColourBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:

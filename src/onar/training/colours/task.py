@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tomli_w
@@ -16,7 +15,7 @@ from onar.data.photo_sets import open_photos
 from onar.errors import OnarError
 from onar.imaging.sheets import Picture
 from onar.masks.holes import composite
-from onar.metrics.held_out import Scores, to_picture
+from onar.metrics.held_out import Scores, picture_rows
 from onar.models import PConvUNet
 from onar.models.colour_unet import ColourUNet
 from onar.training.colours.config import ColourConfig
@@ -36,14 +35,7 @@ SAMPLE_ROWS = 6
 
 
 class ColourTask(StepTask):
-    """A colour predictor, and the weights that it is put into.
-
-    Args:
-        config: the settings.
-
-    Raises:
-        OnarError: the weights hold no network that takes a predictor, or there are no photos.
-    """
+    """A colour predictor, and the weights that it is put into; raises `OnarError` where these take none."""
 
     networks: ColourTraining
 
@@ -97,8 +89,7 @@ class ColourTask(StepTask):
         height, width = (SEEN_CELL * side for side in cells.shape[-2:])
         photo, known = photo[..., :height, :width], known[..., :height, :width]
         completed = composite(photo, functional.interpolate(cells.cpu(), (height, width)), known)
-        columns = photo * known + (1 - known), completed, photo
-        return [[to_picture(picture) for picture in row] for row in zip(*columns, strict=True)]
+        return picture_rows(photo, known, completed)
 
     def finish(self) -> tuple[nn.Module, dict[str, str], str]:
         """The network that was given, with the average of the predictor."""
@@ -120,9 +111,7 @@ def draw_batch(photos: ReducedPhotos, batch_size: int, rng: np.random.Generator)
 
 def with_colours(generator: PConvUNet, colours: ColourUNet) -> PConvUNet:
     """A `PConvUNet` with the weights of one and those of a `ColourUNet`, rounded to `FRACTION_BITS`, on the CPU."""
-    architecture: dict[str, Any] = {**generator.architecture, "colour_channels": colours.channels}
-    del architecture["generator"]
-    whole = PConvUNet(**architecture)
+    whole = generator.rebuilt(colour_channels=colours.channels)
     own = {name: value for name, value in generator.state_dict().items() if not name.startswith("colours.")}
     predictor = {f"colours.{name}": _rounded(value.cpu()) for name, value in colours.state_dict().items()}
     whole.load_state_dict(own | predictor)

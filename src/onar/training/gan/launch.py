@@ -12,7 +12,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, TorchDynamoPlugin, parse_flag_from_env
 
 from onar.errors import OnarError, UsageError
-from onar.settings.training import Precision, TrainConfig
+from onar.settings.options import Precision
+from onar.settings.training import TrainConfig
 from onar.system.console import warn
 from onar.system.devices import choose_device
 from onar.system.processes import naming_lost_processes
@@ -39,13 +40,13 @@ def start_processes(config: TrainConfig) -> PartialState:
     refuse_launch(on_cpu)
     if (gpu := choose_device(config.device)).index is not None:
         if "LOCAL_RANK" in os.environ:
-            raise UsageError(f"--device {config.device} is one GPU, and each process takes its own: use cuda or auto")
+            raise UsageError(f"`device` {config.device} is one GPU, and each process takes its own: use cuda or auto")
         torch.cuda.set_device(gpu)
     if config.mixed_precision == "fp16" and on_cpu:
-        raise UsageError("--mixed_precision fp16 needs a GPU; use auto")
+        raise UsageError("`mixed_precision` fp16 needs a GPU; use auto")
     if config.track != "none" and find_spec(config.track) is None:
-        raise OnarError(f'--track {config.track} needs pip install "onar[{config.track}]"')
-    # Accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
+        raise OnarError(f'`track` {config.track} needs pip install "onar[{config.track}]"')
+    # accelerate keeps its settings for the life of the process; a second run must not inherit the first one's.
     AcceleratorState._reset_state(reset_partial_state=True)
     with naming_lost_processes():
         processes = PartialState(cpu=on_cpu, timeout=timedelta(minutes=config.process_timeout))
@@ -60,7 +61,7 @@ def start_accelerator(config: TrainConfig, precision: Precision) -> Accelerator:
     return Accelerator(
         cpu=PartialState().device.type == "cpu",
         mixed_precision=precision,
-        # Said here, or a launcher's environment would decide.
+        # said here, or a launcher's environment would decide.
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         dynamo_plugin=TorchDynamoPlugin(backend="no"),
         **tracker,
@@ -91,7 +92,7 @@ def check_launch(processes: PartialState) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > processes.num_processes:
         raise OnarError(
             f"several processes were started, but each would train alone on {processes.device.type}: start one with "
-            "`onar train`, or several with torchrun for CUDA or --device cpu"
+            "`onar train`, or several with torchrun for CUDA or `device` cpu"
         )
     if processes.num_processes == 1 and {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys():
         warn(

@@ -23,11 +23,7 @@ from onar.weights.bundled import weights_file
 def build_gan(config: TrainConfig, accelerator: Accelerator, features: nn.Module | None, total_steps: int) -> GAN:
     """Build both networks with their optimisers; the first weights depend on the seed alone.
 
-    Args:
-        config: the settings.
-        accelerator: places tensors, scales and synchronises gradients.
-        features: the feature network of the losses; None when none needs it.
-        total_steps: where the learning rate schedules end.
+    `features` is the feature network of the losses, where one needs it; learning rate schedules end with `total_steps`.
     """
     generator, discriminator = _build_networks(config)
     networks = [
@@ -71,7 +67,7 @@ def _build_networks(config: TrainConfig) -> tuple[nn.Module, Discriminator]:
     start = None if path is None else load_generator(path)
     if path is not None and (found := getattr(start, "channels", config.channels)) != config.channels:
         raise OnarError(
-            f"{path} holds a network for photos of {found} channels, and this run has --channels {config.channels}"
+            f"{path} holds a network for photos of {found} channels, and this run has `channels` {config.channels}"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -97,15 +93,7 @@ OPTIONAL = {
 
 
 def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
-    """The generator that `config` names; its arguments are the settings with their names.
-
-    Args:
-        config: the settings.
-        start: the network of `--init_weights`, which has two arguments that are no settings.
-
-    Raises:
-        UsageError: there is no such generator, or it cannot be trained with these settings.
-    """
+    """The generator that `config` names, by the settings with the names of its arguments; raises `UsageError`."""
     if config.generator not in GENERATORS:
         raise FieldError("generator", f"is one of {', '.join(GENERATORS)}, not {config.generator}")
     build = GENERATORS[config.generator]
@@ -118,6 +106,8 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     generator: Any = build(**{name: settings[name] for name in names})
     if not list(generator.parameters()):
         raise FieldError("generator", f"{config.generator} has nothing to train")
+    if (taken := getattr(generator, "channels", 3)) != config.channels:
+        raise FieldError("channels", f"must be {taken} for `generator` {config.generator}, not {config.channels}")
     for setting, attribute in OPTIONAL.items():
         if getattr(config, setting) and not hasattr(generator, attribute):
             raise FieldError(setting, f"is not for `generator` {config.generator}")

@@ -43,34 +43,21 @@ GRADIENT_NORMS = ("G_gradient_norm", "D_gradient_norm")
 
 @dataclass
 class GAN:
-    """Generator and discriminator with everything that trains them.
+    """Generator and discriminator with everything that trains them."""
 
-    Attributes:
-        accelerator: places tensors, scales and synchronises gradients.
-        generator: (photo * known, known) -> completed; prepared by the accelerator, as are the next three.
-        discriminator: photo or composite -> logits.
-        optimizer_g: the generator's optimiser.
-        optimizer_d: the discriminator's optimiser.
-        schedules: learning-rate schedules of the generator's and of the discriminator's optimiser.
-        weights: the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either.
-        features: the feature network of the losses; None when none needs it.
-        hole_weight: of the pixel loss.
-        average: exponential moving average (EMA) of the generator, when one is kept.
-        is_whole: both networks are after the same step: not during an update, nor after one that failed.
-        max_grad_norm: clip each network's gradient norm to this; 0 does not clip.
-    """
-
-    accelerator: Accelerator
-    generator: nn.Module
-    discriminator: nn.Module
+    accelerator: Accelerator  # places tensors, scales and synchronises gradients; it has prepared the next four
+    generator: nn.Module  # (photo * known, known) -> completed
+    discriminator: nn.Module  # photo or composite -> logits
     optimizer_g: Any
     optimizer_d: Any
     schedules: Sequence[LambdaLR]
+    # the weight of each of `GENERATOR_LOSSES` by name. Without adv the discriminator does not learn either
     weights: dict[str, float]
-    features: nn.Module | None
+    features: nn.Module | None  # the feature network of the losses; None when none needs it
     hole_weight: float = 1.0
-    average: AveragedModel | None = None
-    max_grad_norm: float = 0.0
+    average: AveragedModel | None = None  # exponential moving average (EMA) of the generator, when one is kept
+    max_grad_norm: float = 0.0  # clip each network's gradient norm to this; 0 does not clip
+    # both networks are after the same step: not during an update, nor after one that failed
     is_whole: bool = field(default=True, init=False)
     _held: Sequence[nn.Parameter] = field(default=(), init=False)  # weights that no longer learn
 
@@ -89,9 +76,13 @@ class GAN:
         """
         buffers = [(buffer, buffer.clone()) for buffer in self.accelerator.unwrap_model(self.generator).buffers()]
         while True:
-            sums = self._accumulate_or_restore(group, buffers)
+            try:
+                sums = self._accumulate(group)
+            except BaseException:  # such as out of memory: everything is as after the step before
+                self._restore(buffers)
+                raise
             sums |= self._clip_gradients()
-            # One transfer for all numbers: reading them one by one would make a GPU wait each time.
+            # one transfer for all numbers: reading them one by one would make a GPU wait each time.
             values = self.accelerator.reduce(torch.stack(list(sums.values())), "mean").tolist()
             numbers = dict(zip(sums, values, strict=True))
             wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
@@ -101,7 +92,8 @@ class GAN:
                 self.is_whole = True
                 return numbers
             overflow = self._scaler.get_scale() > 1 and all(name in GRADIENT_NORMS for name in wrong)
-            self._discard(buffers)
+            self._restore(buffers)
+            self._scaler.update()  # lowers the scale of fp16
             if not overflow:
                 # G_loss is the sum of the others: name the term it comes from.
                 name = next((name for name in wrong if name != "G_loss"), "G_loss")
@@ -110,7 +102,7 @@ class GAN:
 
     def discriminator_step(self, photo: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """RaGAN loss of the discriminator on photos and detached composites, and its logits for the photos."""
-        # Without batch norm the halves do not see each other, so one call does for both.
+        # without batch norm the halves do not see each other, so one call does for both.
         real, fake = self.discriminator(torch.cat([photo, whole.detach()])).chunk(2)
         return relativistic_discriminator_loss(real, fake, mean_over_processes), real.detach()
 
@@ -199,18 +191,10 @@ class GAN:
         discriminator = (self.discriminator, self.optimizer_d.optimizer, self.schedules[1])
         return [generator, discriminator] if self.weights["adv"] else [generator]
 
-    def _accumulate_or_restore(self, group: Sequence[Batch], buffers: Sequence[Saved]) -> dict[str, Tensor]:
-        """As `_accumulate`; where that fails, such as out of memory, everything is as after the step before."""
-        try:
-            return self._accumulate(group)
-        except BaseException:
-            self._restore(buffers)
-            raise
-
     def _accumulate(self, group: Sequence[Batch]) -> dict[str, Tensor]:
         """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
         counts = [len(photo) for photo, _ in group]
-        # The mean over the processes, because that is what they do to their gradients, too.
+        # the mean over the processes, because that is what they do to their gradients, too.
         mean_count = self.accelerator.reduce(torch.tensor(float(sum(counts)), device=self.accelerator.device), "mean")
         sums: dict[str, Tensor] = {}
         for position, batch in enumerate(group):
@@ -241,7 +225,7 @@ class GAN:
         for weight in self._held:
             weight.grad = None
         for name, (network, optimizer, _) in zip(GRADIENT_NORMS, self._learners, strict=False):
-            # Not accelerate's call, which unscales all optimisers each time and so fails for the second network.
+            # not accelerate's call, which unscales all optimisers each time and so fails for the second network.
             self._scaler.unscale_(optimizer)
             norms[name] = clip_grad_norm_(network.parameters(), self.max_grad_norm or math.inf)
         return norms
@@ -249,7 +233,7 @@ class GAN:
     def _update(self) -> None:
         scaler = self._scaler
         for _, optimizer, _ in self._learners:
-            # Past accelerate's optimiser, which changes the scale after the first network, between the two.
+            # past accelerate's optimiser, which changes the scale after the first network, between the two.
             scaler.step(optimizer)
             optimizer.zero_grad()
         scaler.update()
@@ -266,12 +250,8 @@ class GAN:
         for _, optimizer, schedule in self._learners:
             advance(optimizer, schedule)
 
-    def _discard(self, buffers: Sequence[Saved]) -> None:
-        """Undo the changes of computing gradients, and lower the scale of fp16."""
-        self._restore(buffers)
-        self._scaler.update()
-
     def _restore(self, buffers: Sequence[Saved]) -> None:
+        """Undo the changes of computing gradients."""
         for buffer, before in buffers:
             buffer.copy_(before)
         for _, optimizer, _ in self._learners:

@@ -13,7 +13,7 @@ import torch
 from onar.checkpoint import kept_weights, save_weights
 from onar.data.from_config import TrainingData, find_training_data, open_loader, split_as_before, start_batches
 from onar.data.streams import StreamLoader
-from onar.errors import UsageError
+from onar.errors import FieldError, UsageError
 from onar.imaging.sheets import Picture
 from onar.metrics.feature_networks import load_features
 from onar.metrics.held_out import (
@@ -40,21 +40,17 @@ SAMPLE_ROWS = 6
 
 
 class GeneratorTask(TrainingTask):
-    """A generator and its discriminator.
+    """A generator and its discriminator, on the device that `start_processes` has found."""
 
-    Args:
-        config: the settings.
-        device: where `start_processes` has found that this process computes.
-    """
-
-    nan_advice = "lower learning rates, --max_grad_norm 1 or --mixed_precision no"
+    nan_advice = "lower learning rates, `max_grad_norm` 1 or `mixed_precision` no"
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
         self.epochs, self.max_steps = config.epochs, config.max_steps
         self.patience, self.best_by = config.patience, config.best_by
+        uses_features = _uses_features(config)
         self._data: TrainingData = from_main(lambda: find_training_data(config))
-        self._features = _load_features(config, device)
+        self._features = _load_features(config, device) if uses_features else None
 
     @property
     def memory_advice(self) -> str:  # type: ignore[override]
@@ -62,9 +58,9 @@ class GeneratorTask(TrainingTask):
         config = self.config
         half, twice = max(1, config.batch_size // 2), 2 * config.accumulation_steps
         return (
-            f"--batch_size {config.batch_size}, --img_size {config.img_size}: --batch_size {half} "
-            f"--accumulation_steps {twice} halves what a step needs and sees as many photos; "
-            "--gradient_checkpointing keeps less between the passes, and steps take longer; --mixed_precision auto "
+            f"`batch_size` {config.batch_size}, `img_size` {config.img_size}: `batch_size` {half} "
+            f"`accumulation_steps` {twice} halves what a step needs and sees as many photos; "
+            "`gradient_checkpointing` keeps less between the passes, and steps take longer; `mixed_precision` auto "
             "halves what is kept where the processor multiplies bf16"
         )
 
@@ -76,7 +72,7 @@ class GeneratorTask(TrainingTask):
         self._record = self._data.record()
         self.validates = len(self._data.held_out) > 0
         if config.patience is not None and not self.validates:
-            raise UsageError("--patience needs photos for validation: --val_share above 0, or --val_data")
+            raise UsageError("`patience` needs photos for validation: `val_share` above 0, or `val_data`")
         self.epoch_batches = start_batches(config, self._data, process_index(), process_count())
         self.images_per_epoch = self.epoch_batches.photos_per_epoch
         height, width = config.height_width
@@ -118,7 +114,7 @@ class GeneratorTask(TrainingTask):
         config, accelerator, progress = self.config, self.gan.accelerator, self.run.progress
         progress.tracking_id = from_main(lambda: progress.tracking_id or secrets.token_hex(8))
         if config.track == "tensorboard":  # the name of the folder
-            # What a stopped run had written after its last checkpoint is about to happen again.
+            # what a stopped run had written after its last checkpoint is about to happen again.
             accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": progress.step + 1}})
         elif config.track == "wandb":
             run = {"name": config.results_dir.name, "dir": config.results_dir, "id": progress.tracking_id}
@@ -243,11 +239,17 @@ class GeneratorTask(TrainingTask):
         return f"Weights, sample sheets and loss curves are in {results.folder}"
 
 
-def _load_features(config: TrainConfig, device: torch.device) -> torch.nn.Module | None:
-    """The feature network, when a loss that needs it has a weight."""
+def _uses_features(config: TrainConfig) -> bool:
+    """Whether a loss of features has a weight; raises `FieldError` for photos that their network does not take."""
     weights = loss_weights(config)
-    if not any(loss.of_features and weights[loss.name] for loss in GENERATOR_LOSSES):
-        return None
+    using = [loss.name for loss in GENERATOR_LOSSES if loss.of_features and weights[loss.name]]
+    if using and config.channels not in (1, 3):
+        rule = f"{config.channels} needs `lambda_{using[0]}` 0: its network takes photos in colour"
+        raise FieldError("channels", rule)
+    return bool(using)
+
+
+def _load_features(config: TrainConfig, device: torch.device) -> torch.nn.Module:
     features = load_features(config.content_network, config.content_weights)
     return features.to(device).to(memory_format=torch.channels_last)
 

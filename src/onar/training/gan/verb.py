@@ -66,4 +66,4 @@ def _naming_compile_errors() -> Iterator[None]:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):  # seconds to import
             raise
         reason = str(error).strip().splitlines()[0]
-        raise OnarError(f"--compile failed, train without it: {reason}") from error
+        raise OnarError(f"`compile` failed, train without it: {reason}") from error
