@@ -57,11 +57,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of a run of two epochs; to be copied, not changed."""
+    """The results folder of a run of two epochs, with the pictures of both; to be copied, not changed."""
     from onar import TrainConfig, train  # here, because most tests need no training
 
     results = tmp_path_factory.mktemp("runs") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **SMALL))
+    train(TrainConfig(data=photos, results_dir=results, **{**SMALL, "sample_every": 1}))
     return results
 
 
