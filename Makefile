@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# uv takes a fifth of pip's time. pip does it where uv finds no packages, such as behind an index that only pip knows.
+PACKAGES = --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+INSTALL = { $(BIN)/python -m pip install --quiet --constraint constraints.txt uv && \
+	$(BIN)/uv pip install --python $(BIN)/python $(PACKAGES); } || $(BIN)/python -m pip install $(PACKAGES)
+
 .PHONY: demo test soak bench bench-page ablations weights page pictures patchmatch docs release-check check check-page clean
 
 demo: $(VENV)/.installed
@@ -112,10 +117,12 @@ web/node_modules/.installed: web/package-lock.json
 	cd web && npm ci
 	@touch $@
 
+$(VENV)/.installed: EXTRAS := train,offline
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,offline]'
+	$(INSTALL)
 	@touch $@
 
+$(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL)
 	@touch $@ $(VENV)/.installed

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,11 +58,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of a run of two epochs; to be copied, not changed."""
+    """The results folder of a run of two epochs, with the pictures of both; to be copied, not changed."""
     from onar import TrainConfig, train  # here, because most tests need no training
 
     results = tmp_path_factory.mktemp("runs") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **SMALL))
+    train(TrainConfig(data=photos, results_dir=results, **{**SMALL, "sample_every": 1}))
     return results
 
 
@@ -70,6 +71,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the photo and mask sets in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+    """End the run when a worker dies: by itself, pytest-xdist lets the others finish all that they have been given."""
+    sched.config.hook.pytest_runtest_logreport(report=report)
+    pytest.exit(f"a worker died in {crashitem}", 1)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

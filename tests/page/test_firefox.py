@@ -14,7 +14,7 @@ from tests.support.browser import ARTIFACTS
 from tests.support.firefox import PATIENCE, Page, running_firefox
 from tests.support.server import needs_page
 
-pytestmark = needs_page
+pytestmark = [needs_page, pytest.mark.browser]
 
 SAME = 2
 """Most levels, of 255, that a fill differs from Python's."""

@@ -22,6 +22,7 @@ from onar.training.results_folder import Results
 SMALL = {
     "img_size": 32, "batch_size": 4, "num_workers": 0, "epochs": 2, "base_channels": 4, "depth": 3,
     "discriminator_channels": 4, "content_network": "efficientnet_lite0", "device": "cpu", "log_every": 1,
+    "sample_every": 100,  # curves at the end alone: drawing them takes longer than training
 }  # fmt: skip
 SMALL_BLEND = {
     "count": 6, "pair_size": 48, "img_size": 32, "batch_size": 2, "steps": 5, "base_channels": 4,

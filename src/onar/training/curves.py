@@ -34,7 +34,7 @@ def save_validation_curves(path: Path, records: Sequence[Record]) -> None:
         return
     figure, panels = _panels(names)
     for name, axes in panels.items():
-        axes.set_title(title_of(name))
+        axes.set_title(title_of(name), y=1)
         for method in dict.fromkeys(method for record in epochs for method in record["validation"]):
             ours = {"marker": "o", "markersize": 3} if method == "onar" else {"linestyle": "--", "linewidth": 1}
             scores = [{**record, **record["validation"].get(method, {})} for record in epochs]
@@ -44,18 +44,17 @@ def save_validation_curves(path: Path, records: Sequence[Record]) -> None:
 
 
 def _panels(names: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
-    """Rows of three panels. Their places are fixed: to fit a layout to the labels takes as long as to draw."""
+    """Rows of three panels. All places are fixed: to fit a layout or titles to the labels takes as long as to draw."""
     rows = max(1, -(-len(names) // 3))
     figure = Figure(figsize=(12, 3.5 * rows))
     figure.subplots_adjust(left=0.065, right=0.985, bottom=0.14 / rows, top=1 - 0.1 / rows, wspace=0.26, hspace=0.3)
-    panels = list(figure.subplots(rows, 3, squeeze=False).flat)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
-    for axes, name in zip(panels, names, strict=False):
-        axes.set_title(name)
+    panels = {name: figure.add_subplot(rows, 3, number) for number, name in enumerate(names, 1)}
+    for name, axes in panels.items():
+        axes.set_title(name, y=1)
         axes.set_xlabel("epoch")
+        axes.locator_params(nbins=5)  # each tick is five objects
         axes.grid(alpha=0.3)
-    return figure, dict(zip(names, panels, strict=False))
+    return figure, panels
 
 
 def _draw(axes: Axes, records: Sequence[Record], name: str, at: str = "epochs_done", **style: Any) -> None:
