@@ -45,6 +45,7 @@ NOT_RUN = {
     r"\.venv/bin/python -m benchmarks ": "takes minutes; tests/test_benchmarks.py runs the topics small",
     r"python model_script\.py": "tests/training/test_training.py runs the script with smaller constants",
     r"curl ": "needs a server at that address; tests/serve/test_documents.py runs it against one",
+    r"onar (weights get |complete .*--weights migan)": "downloads; tests/test_weights_store.py does it from here",
     r"ray start ": "joins this machine to a cluster that outlives the test",
     r"onar complete .*--engine ray": "starts Ray, or needs a cluster; tests/completion/test_on_ray.py does both",
     r"accelerate launch ": "needs two GPUs, or two machines",
