@@ -22,7 +22,7 @@ from onar.settings.checks import read_toml
 from onar.settings.options import DeviceOption, PhotosOption, SizeOption, photo_data
 from onar.settings.ranges import PositiveInt, Seed
 from onar.settings.training import MaskConfig, TrainConfig
-from onar.system.devices import choose_device, keep_freed_memory, limit_opencv
+from onar.system.devices import choose_device, collect_less, keep_freed_memory, limit_opencv
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 
@@ -352,6 +352,8 @@ def _launch(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; by default, the arguments of the process."""
+    if arguments is None:
+        collect_less()
     run(app.meta, app, sys.argv[1:] if arguments is None else arguments)
 
 

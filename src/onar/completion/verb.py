@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
@@ -45,13 +46,14 @@ def complete(
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
-    with progress_bar(total=len(jobs), unit="photo", disable=True if len(jobs) == 1 else None) as progress:
+    with progress_bar(total=len(jobs), unit="photo") if len(jobs) > 1 else nullcontext() as progress:
         for outcome in results:
             outcomes.append(outcome)
             notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
             for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
                 warn(f"onar: {line}")
-            progress.update()
+            if progress is not None:
+                progress.update()
     _summarise(outcomes, plan)
     return outcomes
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.Image import Transpose
 
 from onar.imaging.formats.png import PngFacts, read_facts
@@ -156,6 +156,8 @@ def _plain(image: Image.Image, with_alpha: bool = True) -> Image.Image:
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert to sRGB with the picture's colour profile; without a usable one, with Pillow's default conversion."""
     if profile:
+        from PIL import ImageCms
+
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")

@@ -193,10 +193,16 @@ def open_picture(
             else:
                 refuse_raw(str(path), start, None)
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
-                known = sorted(set(formats) - _unknown_to_pillow(start))
+                known = _in_loading_order(set(formats) - _unknown_to_pillow(start))
                 opened = _open_other(path, inspect(file, start), pixel_limit, known)
         with pillow_opens(pixel_limit):  # the size of some files is known only when they are decoded
             yield opened
+
+
+def _in_loading_order(formats: Collection[str]) -> list[str]:
+    """The formats that Pillow loads at once, then the others: when it comes to one of these, it loads all decoders."""
+    Image.preinit()
+    return sorted(formats, key=lambda name: (name not in Image.OPEN, name))
 
 
 def _open_other(path: PhotoSource, inspected: Inspected, pixel_limit: int, formats: list[str]) -> OpenPicture:

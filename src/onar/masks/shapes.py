@@ -77,7 +77,7 @@ def draw_mixed(canvas: Mask, rng: np.random.Generator, limits: Limits) -> None:
     draw(canvas, rng, limits)
 
 
-DrawShape: TypeAlias = Callable[[Mask, np.random.Generator, Limits], None]
+DrawShape: TypeAlias = "Callable[[Mask, np.random.Generator, Limits], None]"  # as text, which imports no np.random
 
 
 def shape_of(mask_type: str) -> DrawShape:

@@ -6,9 +6,12 @@ import codecs
 import tomllib
 from dataclasses import fields
 from functools import cache
+from math import isfinite
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
 
 from onar.errors import FieldError, OnarError
 from onar.settings.ranges import describe_range
@@ -79,6 +82,42 @@ def validated(name: str, hint: Any, value: Any) -> Any:
     Traceback (most recent call last):
     onar.errors.FieldError: count must be at least 1, not 0
     """
+    if _is_valid(hint, value):
+        return value
+    return _converted(name, hint, value)
+
+
+def _is_valid(hint: Any, value: Any) -> bool:
+    """Whether a value is of a simple type and in its range; False where that takes pydantic to say, or to convert.
+
+    Importing pydantic takes longer than filling a small hole, and the command line has converted its values already.
+    """
+    parts = get_args(hint)
+    if get_origin(hint) is Annotated:
+        return _is_valid(parts[0], value) and all(_is_within(limit, value) for limit in parts[1:])
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in parts
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is_valid(part, value) for part in parts)
+    if hint is Path:
+        return isinstance(value, Path)
+    if hint is float:
+        return type(value) is float and isfinite(value)
+    return hint in (int, bool, str, NoneType) and type(value) is hint and value != ""
+
+
+def _is_within(limit: object, value: Any) -> bool:
+    """Whether a number keeps to a bound of `annotated_types`; False for any other rule."""
+    return (
+        (isinstance(limit, Ge) and value >= limit.ge)
+        or (isinstance(limit, Gt) and value > limit.gt)
+        or (isinstance(limit, Le) and value <= limit.le)
+        or (isinstance(limit, Lt) and value < limit.lt)
+    )
+
+
+def _converted(name: str, hint: Any, value: Any) -> Any:
+    """See `validated`, by pydantic."""
     from pydantic import ValidationError
 
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint

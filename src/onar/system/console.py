@@ -1,6 +1,7 @@
 """Console output: lines, progress bars and tables.
 
-Works without a console, too: without stderr there are no bars, and a closed pipe stops nothing.
+Works without a console, too: without stderr there are no bars, and a closed pipe stops nothing. rich and tqdm take as
+long to import as OpenCV, so they are imported by the functions that draw with them.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from tqdm import TqdmMonitorWarning, tqdm
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _WIDE = 10_000
 """Columns. Tables are never truncated: lines that a terminal wraps are readable, truncated cells are not."""
@@ -35,7 +34,11 @@ def _print(text: str, stream: TextIO | None) -> None:
     if stream is None:  # pythonw
         return
     with suppress(BrokenPipeError):  # the reader has exited
-        tqdm.write(text, file=stream)
+        bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+        if bars is None:  # not imported, so there is none to print above
+            stream.write(f"{text}\n")
+        else:
+            bars.write(text, file=stream)
         stream.flush()
 
 
@@ -45,6 +48,8 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
     >>> list(progress_bar([1, 2], disable=True))
     [1, 2]
     """
+    from tqdm import TqdmMonitorWarning, tqdm
+
     if sys.stderr is None:
         options["disable"] = True
     with warnings.catch_warnings():
@@ -91,6 +96,9 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     bundled  26.70
     telea     25.1
     """
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for number, title in enumerate(header):
         table.add_column(Text(title), justify="right" if number else "left", no_wrap=True)
@@ -104,10 +112,15 @@ def text_list(rows: Mapping[str, str]) -> str:
     photos  12
     kinds   JPEG
     """
+    from rich.table import Table
+
     return _as_text(Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False), rows.items())
 
 
 def _as_text(table: Table, rows: Iterable[Sequence[str]]) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
     for row in rows:
         table.add_row(*map(Text, row))  # as text: brackets in a name are no markup
     console = Console(file=io.StringIO(), width=_WIDE, color_system=None)

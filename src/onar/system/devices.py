@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import os
 import platform
 import re
@@ -110,6 +112,16 @@ def limit_opencv(threads: int) -> None:
         import cv2
 
         cv2.setNumThreads(threads)
+
+
+def collect_less() -> None:
+    """Keep the garbage collector from what is imported so far, and from everything when the process ends.
+
+    For Onar's own programs. At its end, Python looks for cycles in all modules and frees the networks one by one,
+    before the system takes back their memory at once: a tenth of the time of a small photo.
+    """
+    gc.freeze()
+    atexit.register(gc.freeze)
 
 
 def keep_freed_memory() -> None:

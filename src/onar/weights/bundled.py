@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 from onar.weights.catalogue import CATALOGUE
@@ -61,4 +60,4 @@ def weights_file(weights: str | Path | None) -> Path:
 
 
 def _assets() -> Path:
-    return Path(str(files("onar"))) / "assets"
+    return Path(__file__).parents[1] / "assets"
