@@ -11,7 +11,7 @@ import torch
 
 from onar import TrainConfig
 from onar.errors import UsageError
-from onar.inference.backends import _choose_onnx_device, _provider
+from onar.inference.sessions import choose_onnx_device, provider
 from onar.system.devices import choose_device
 from onar.training.blend.config import BlendConfig
 from onar.training.gan.launch import start_processes
@@ -109,8 +109,10 @@ def test_a_gpu_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_onnx_runtime_takes_the_gpu_of_that_number() -> None:
-    assert _provider("cuda:1") == ("CUDAExecutionProvider", {"device_id": "1"})
-    assert _provider("cuda") == "CUDAExecutionProvider"
-    assert _choose_onnx_device("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"]) == "cuda:1"
+    search = {"cudnn_conv_algo_search": "HEURISTIC"}
+    assert provider("cuda:1") == ("CUDAExecutionProvider", search | {"device_id": "1"})
+    assert provider("cuda") == ("CUDAExecutionProvider", search)
+    assert provider("cpu") == "CPUExecutionProvider"
+    assert choose_onnx_device("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"]) == "cuda:1"
     with pytest.raises(UsageError, match=r"^device cuda:1 is not available in this ONNX Runtime"):
-        _choose_onnx_device("cuda:1", ["CPUExecutionProvider"])
+        choose_onnx_device("cuda:1", ["CPUExecutionProvider"])

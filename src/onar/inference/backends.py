@@ -6,29 +6,25 @@ run without torch.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onar.errors import FieldError, OnarError, extra_for_training, is_out_of_memory
 from onar.fills.pyramid import Frame, fill_frame
 from onar.imaging.formats.endings import ending_of
-from onar.system.devices import available_cores, available_cpus, check_device
+from onar.inference.sessions import OnnxSession
 from onar.system.state import cpu_threads, evaluating
 from onar.weights.metadata import FORMAT, read_blend_channels, read_step, read_training_size, refuse_newer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-ONNX_PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
-"""Names of the devices in ONNX Runtime."""
 
 BLEND_MULTIPLE = 16
 """Height and width of what a `TextureBlend` takes are multiples of it."""
@@ -151,39 +147,6 @@ def _moved(generator: nn.Module, device: str) -> nn.Module:
         raise FieldError("device", f"{device} cannot be used here ({reason}); use `device` cpu") from error
 
 
-class OnnxSession:
-    """An ONNX file in ONNX Runtime.
-
-    Args:
-        path: the file.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; others than the CPU need a build of ONNX
-            Runtime that has them.
-        threads: of the CPU; 0 for one on each core that may be used.
-
-    Raises:
-        OnarError: the file cannot be read.
-        UsageError: the device is not there, or cannot be used.
-
-    Attributes:
-        running: ONNX Runtime's `InferenceSession`.
-        device: where it runs.
-        metadata: of the file.
-    """
-
-    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
-        import onnxruntime
-
-        wanted = _choose_onnx_device(device, onnxruntime.get_available_providers())
-        self.running = _start_session(path, wanted, threads)
-        self.device = _device_used(self.running, wanted, is_wanted=device != "auto")
-        self.metadata = _metadata_of(self.running)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the file holds a generator that `onar export` wrote."""
-        return "training_size" in self.metadata
-
-
 class OnnxBackend(Backend):
     """A generator run by ONNX Runtime.
 
@@ -239,9 +202,9 @@ class Blend:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         if ending_of(path.name) == ".onnx":
-            session = _start_session(path, "cpu", threads)
-            read_blend_channels(_metadata_of(session), path)
-            self._run: Callable[[dict[str, Frame]], Frame] = lambda inputs: session.run(None, inputs)[0]
+            session = OnnxSession(path, "cpu", threads)
+            read_blend_channels(session.metadata, path)
+            self._run: Callable[[dict[str, Frame]], Frame] = lambda inputs: session.running.run(None, inputs)[0]
         else:
             self._run = _run_torch_blend(path, threads)
 
@@ -296,76 +259,3 @@ def naming_export(path: Path) -> Iterator[None]:
             f"{path} needs {extra_for_training(error)}; without it only .onnx files can be used, which "
             f"onar export --weights {path.name} --output {path.stem}.onnx writes where it is installed"
         ) from error
-
-
-def _start_session(path: Path, device: str, threads: int) -> Any:
-    """A session of an ONNX file; raises `OnarError` when there is none, or it is damaged."""
-    import onnxruntime
-
-    if not path.is_file():
-        raise OnarError(f"cannot read {path}: there is no such file")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # not of errors: they are raised
-    options.intra_op_num_threads = _cpu_threads(threads)
-    # Its arena would keep the memory of the largest window for as long as the process lives, and is no faster.
-    options.enable_cpu_mem_arena = False
-    # Spinning threads take time from those that they wait for, where another program takes a core: a pass took 2.2
-    # times as long as alone, without spinning 1.6 times (two cores; alone, spinning saves 2 %).
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=[_provider(device)])
-    except Exception as error:  # its errors have no class in common
-        if is_out_of_memory(error):
-            raise
-        raise OnarError(f"{path} is damaged or not an ONNX file") from error
-
-
-def _metadata_of(session: Any) -> dict[str, str]:
-    return dict(session.get_modelmeta().custom_metadata_map)
-
-
-def _provider(device: str) -> str | tuple[str, dict[str, str]]:
-    """Name of a device in ONNX Runtime, with the number of a GPU."""
-    kind, _, number = device.partition(":")
-    return (ONNX_PROVIDERS[kind], {"device_id": number}) if number else ONNX_PROVIDERS[kind]
-
-
-def _device_used(session: Any, device: str, is_wanted: bool) -> str:
-    """Device of a session: the CPU where the provider of another exists, but not its driver or libraries.
-
-    Raises:
-        UsageError: the device is wanted, and not used.
-    """
-    if ONNX_PROVIDERS[device.partition(":")[0]] in session.get_providers():
-        return device
-    if is_wanted:
-        raise FieldError(
-            "device",
-            f"{device} cannot be used by this ONNX Runtime: a driver is missing, or a library of the version that it "
-            "was built for; use `device` cpu",
-        )
-    return "cpu"
-
-
-def _cpu_threads(threads: int) -> int:
-    """CPU threads of a session; 0 for ONNX Runtime's own choice.
-
-    That is one on each core of the machine with affinity to it, which fails where this process, such as in a container,
-    may not use them all.
-    """
-    cores = available_cores()
-    return threads or (cores if available_cpus() < (os.cpu_count() or 1) else 0)
-
-
-def _choose_onnx_device(device: str, providers: list[str]) -> str:
-    available = [name for name, provider in ONNX_PROVIDERS.items() if provider in providers]
-    kind = check_device(device).partition(":")[0]
-    if device == "auto":
-        return "cuda" if "cuda" in available else "cpu"  # CoreML, never measured, only when asked for
-    if kind not in available:
-        raise FieldError(
-            "device",
-            f"{device} is not available in this ONNX Runtime; use `device` {available[0]}, or for PyTorch's GPUs pip "
-            'install "onar[train]"',
-        )
-    return device

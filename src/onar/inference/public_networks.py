@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from onar.errors import FieldError, OnarError, extra_for_training, is_out_of_memory
 from onar.fills.pyramid import Frame, fill_frame
-from onar.inference.backends import Backend, OnnxBackend, OnnxSession
+from onar.inference.backends import Backend, OnnxBackend
+from onar.inference.sessions import OnnxSession
 from onar.system.devices import choose_device
 from onar.system.state import cpu_threads
 from onar.weights.store import kind_of
