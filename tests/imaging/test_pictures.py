@@ -86,7 +86,7 @@ def test_the_picture_is_what_the_command_makes_of_the_file(tmp_path: Path, kind:
 
 
 def test_a_mask_of_the_stored_size_is_refused_with_the_reason() -> None:
-    with pytest.raises(UsageError, match=r"mask is 36 x 24 pixels, the photo 24 x 36: .* EXIF orientation: turn the"):
+    with pytest.raises(UsageError, match=r"mask is 36 x 24 pixels, the photo 24 x 36; .* EXIF orientation: turn the"):
         INPAINTER(Image.open(file_of("JPEG")), mask_of((36, 24)))
 
 

@@ -199,7 +199,13 @@ def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
     if work.was_there:
         return work
     options = config.keywords()
-    return replace(work, filled=work.masked.fill(lambda pixels, unknown: inpainter(pixels, unknown, **options)))
+
+    def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
+        inpainter.fill(pixels, unknown, **options)
+        return pixels
+
+    # The overlay shows what was in the holes.
+    return replace(work, filled=work.masked.fill(inpaint, in_place=not config.overlay))
 
 
 # ---------------------------------------------------------------- threads

@@ -24,6 +24,8 @@ from onar.masks.holes import THRESHOLD
 
 GREY_SPREAD, COLOURED_SHARE = 48, 0.05
 """Maximum difference between the channels of a grey pixel, and the share of other pixels of a coloured picture."""
+_STRIP = 256
+"""Rows."""
 _COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
 
 
@@ -52,6 +54,8 @@ class Decoded:
     @property
     def brightness(self) -> NDArray[np.uint8]:
         """Brightness, uint8 H×W; transparent pixels are black. 16-bit values up to 255 are taken as 8-bit values."""
+        if self.pixels.ndim == 2 and self.alpha is None:
+            return integers_as_8_bits(self.pixels)
         picture = Image.fromarray(integers_as_8_bits(self.pixels))
         if self.alpha is not None:
             picture.putalpha(Image.fromarray(as_8_bits(self.alpha)))
@@ -140,7 +144,16 @@ def _decode_plain(image: Image.Image, profile: bytes, turn: Transpose | None) ->
     else:
         image = _plain(image)
     upright = image if turn is None else image.transpose(turn)
-    return _split(np.atleast_3d(np.asarray(upright)), profile, tuple(losses))
+    return _split(_as_array(upright), profile, tuple(losses))
+
+
+def _as_array(image: Image.Image) -> NDArray[np.uint8]:
+    """A picture in L, LA, RGB or RGBA as H×W×C, strip by strip: of a whole one, Pillow holds two more copies."""
+    pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        pixels[top:bottom] = np.atleast_3d(np.asarray(image.crop((0, top, image.width, bottom))))
+    return pixels
 
 
 def _plain(image: Image.Image, with_alpha: bool = True) -> Image.Image:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.imaging.levels import Pixels
+from onar.imaging.levels import Pixels, brightest_of
 
 GREY_LEVELS = 2
 """Maximum difference between the channels of a grey pixel, in levels of 255. Lossy compression and colour conversion
@@ -27,8 +27,7 @@ def is_grey(pixels: Pixels, counts: NDArray[np.bool_]) -> bool:
         return False
     most = GREY_LEVELS
     if pixels.dtype == np.uint16:
-        brightest = int(np.max(pixels, where=counts[..., None], initial=0))
-        most = GREY_LEVELS * ((1 << brightest.bit_length()) - 1) // 255
+        most = GREY_LEVELS * ((1 << brightest_of(pixels, counts).bit_length()) - 1) // 255
     for top in range(0, len(pixels), _ROWS):  # most colour photos have a colour in their first rows
         red, green, blue = np.moveaxis(pixels[top : top + _ROWS], 2, 0)
         darkest = np.minimum(np.minimum(red, green), blue)

@@ -13,6 +13,7 @@ from onar.errors import OnarError
 Pixels: TypeAlias = NDArray[Any]
 """uint8 or uint16, H×W or H×W×C, black at 0 and white at 255 or 65535."""
 
+_ROWS = 64
 _HEADROOM = {1.0: 16, 255.0: 512, 2.0**16 - 1: 2.0**17}
 """Possible white levels of floats -> the maximum value for which each is assumed. Processed photos slightly exceed
 white, and high dynamic range photos far exceed 1."""
@@ -33,8 +34,12 @@ def as_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8).reshape(pixels.shape)
 
 
-def unused_bits(pixels: Pixels) -> int:
+def unused_bits(pixels: Pixels, counts: NDArray[np.bool_] | None = None) -> int:
     """Number of upper bits that are 0 in all uint16 pixels; 0 for uint8 and for black.
+
+    Args:
+        pixels: uint8 or uint16, of any shape.
+        counts: bool of its first two dimensions, False for pixels to ignore; None to ignore none.
 
     Cameras and scanners store 10, 12 or 14 bits in the lower part of 16, few of which would be left in 8 bits.
 
@@ -43,8 +48,18 @@ def unused_bits(pixels: Pixels) -> int:
     """
     if pixels.dtype == np.uint8 or pixels.size == 0:
         return 0
-    brightest = int(pixels.max())
+    brightest = int(pixels.max() if counts is None else brightest_of(pixels, counts))
     return 16 - brightest.bit_length() if brightest else 0
+
+
+def brightest_of(pixels: Pixels, counts: NDArray[np.bool_]) -> int:
+    """The largest value of the pixels that count, H×W or H×W×C with bool H×W; 0 without any."""
+    brightest = 0
+    for top in range(0, len(pixels), _ROWS):  # most rows have no hole
+        part, counted = pixels[top : top + _ROWS], counts[top : top + _ROWS]
+        if part.max() > brightest:
+            brightest = max(brightest, int((part if counted.all() else part[counted]).max(initial=0)))
+    return brightest
 
 
 def in_used_bits(pixels: Pixels) -> NDArray[np.uint8]:
@@ -80,6 +95,8 @@ def integers_as_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     >>> integers_as_8_bits(np.array([0, 200], np.int64))
     array([  0, 200], dtype=uint8)
     """
+    if values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
     white = white_of(values)
     if np.max(values, initial=0) <= 255:
         return np.asarray(values, np.uint8)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import OnarError, UsageError
+from onar.errors import UsageError
 from onar.imaging.grey import is_grey, to_grey
 from onar.imaging.images import mask_of_picture
 from onar.imaging.levels import NoWhiteError, Pixels, as_8_bits, integers_as_8_bits, unused_bits
-from onar.imaging.photo_file import Photo
+from onar.inference.windows import Box, find_groups
 from onar.masks.holes import (
     THRESHOLD,
     Holes,
@@ -30,12 +30,14 @@ ALPHA: Literal["alpha"] = "alpha"
 """Selects a photo's own transparency as its mask."""
 _OPAQUE = 0.98
 """Share of the photo's usual opacity above which a pixel was not erased."""
+_BLOCK = 64
+"""Least side in pixels of the blocks by which holes are grouped to be grown."""
 MAX_CONTEXT = 512
 """Distance from a visible hole, in pixels, up to which transparent pixels are unknown to the fill. No network sees
 further, and filling all of them would take as long as a hole of that size."""
 
 
-class SizesDifferError(OnarError):
+class SizesDifferError(UsageError):
     """A mask and its photo differ in size."""
 
 
@@ -61,10 +63,20 @@ def find_holes(
     """
     hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
     hole = hole if size is None else _resize_holes(hole, *size)
-    if dilate and hole.any():
-        distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        hole = np.asarray(distance <= dilate)
-    return hole
+    return _grown(hole, dilate, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) if dilate else hole
+
+
+def _grown(hole: Holes, reach: int, metric: int, kernel: int) -> Holes:
+    """Pixels within `reach` of holes, bool H×W, by a metric and a kernel of `cv2.distanceTransform`.
+
+    Distances are computed around groups of holes alone; groups are further apart than they grow, so that few pixels
+    belong to several.
+    """
+    photo, grown = Box(0, 0, *hole.shape), hole.copy()
+    for group in find_groups(hole, max(_BLOCK, 2 * reach)):
+        place = group.grown(reach, photo).slices
+        grown[place] |= cv2.distanceTransform((~hole[place]).view(np.uint8), metric, kernel) <= reach
+    return grown
 
 
 def have_proportions(tall: int, wide: int, height: int, width: int) -> bool:
@@ -150,54 +162,63 @@ def mask_of_alpha(alpha: Pixels) -> NDArray[np.uint8]:
     return mask_from_holes(is_erased[labels])
 
 
-def fill_visible(
-    pixels: Pixels, alpha: Pixels | None, hole: Holes, inpaint: Callable[[Pixels, Holes], Pixels]
-) -> Pixels:
-    """Fill the holes of a photo that may be partly transparent.
+def fill_visible(pixels: Pixels, alpha: Pixels | None, hole: Holes, inpaint: Callable[[Pixels, Holes], Pixels]) -> None:
+    """Fill the holes of a photo that may be partly transparent, in place.
 
     Transparent pixels are unknown to the fill, because their colour is arbitrary, and stay unchanged. If the known
     pixels use fewer than 16 bits, the fill sees them shifted up to the full range. A black-and-white photo gets a grey
     fill.
 
     Args:
-        pixels: uint8 or uint16, H×W or H×W×3.
+        pixels: uint8 or uint16, H×W or H×W×3; changed in visible holes only.
         alpha: H×W, 0 = transparent; None for an opaque photo.
         hole: bool H×W.
-        inpaint: (pixels, holes) -> the pixels with their holes filled.
-
-    Returns:
-        Pixels of the same type and shape, changed in visible holes only.
+        inpaint: (pixels, holes) -> the pixels with their holes filled; it may change what it gets.
     """
-    transparent = np.zeros_like(hole) if alpha is None else alpha == 0
-    shown = hole & ~transparent
+    transparent = None if alpha is None else alpha == 0
+    if transparent is not None and transparent.any():
+        _fill_partly_transparent(pixels, transparent, hole, inpaint)
+    elif hole.any():
+        unused = unused_bits(pixels, ~hole) if pixels.dtype == np.uint16 else 0
+        if unused:
+            pixels <<= unused
+        completed = inpaint(pixels, hole)
+        if completed is not pixels:
+            pixels[hole] = completed[hole]
+        if unused:
+            pixels >>= unused
+
+
+def _fill_partly_transparent(
+    pixels: Pixels, transparent: Holes, hole: Holes, inpaint: Callable[[Pixels, Holes], Pixels]
+) -> None:
+    """See `fill_visible`, for a photo with transparent pixels."""
+    shown, known = hole & ~transparent, ~(hole | transparent)
     if not shown.any():
-        return pixels
-    unknown = shown | (transparent & _near(shown)) if transparent.any() else hole
-    known = ~(hole | transparent)
-    unused = unused_bits(pixels[known]) if pixels.dtype == np.uint16 else 0
-    completed = inpaint(pixels << unused if unused else pixels, unknown)
+        return
+    unused = unused_bits(pixels, known) if pixels.dtype == np.uint16 else 0
+    unknown = shown | (transparent & _grown(shown, MAX_CONTEXT, cv2.DIST_C, cv2.DIST_MASK_3))
+    filled = inpaint(pixels << unused if unused else pixels.copy(), unknown)[shown] >> unused
     # `inpaint` detects black-and-white photos itself, but counts the colours of transparent pixels far from the holes.
-    if pixels.ndim == 3 and transparent.any() and is_grey(pixels, known):
-        completed = np.repeat(to_grey(completed)[..., None], 3, axis=2)
-    filled = pixels.copy()
-    filled[shown] = completed[shown] >> unused
-    return filled
+    pixels[shown] = to_grey(filled[:, None]) if pixels.ndim == 3 and is_grey(pixels, known) else filled
 
 
-def _near(hole: Holes) -> Holes:
-    """Pixels within `MAX_CONTEXT` of a hole."""
-    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
-    return np.asarray(distance <= MAX_CONTEXT)
+def check_size(
+    hole: Holes, size: tuple[int, ...], stored_size: tuple[int, int] | None = None, mask_name: str = "the mask"
+) -> None:
+    """Raise `SizesDifferError`, with both sizes in its message, when holes and photo differ in size.
 
-
-def check_size(hole: Holes, photo: Photo, mask_name: str = "the mask") -> None:
-    """Raise `SizesDifferError`, with both sizes in its message, when holes and photo differ in size."""
-    height, width = photo.size
-    tall, wide = hole.shape
+    Args:
+        hole: bool H×W.
+        size: height and width of the upright photo.
+        stored_size: its width and height before it was set upright.
+        mask_name: of the mask, in the message.
+    """
+    (tall, wide), (height, width) = hole.shape, size
     if (tall, wide) == (height, width):
         return
     message = f"{mask_name} is {wide} x {tall} pixels, the photo {width} x {height}"
-    if (wide, tall) == photo.stored_size:
+    if (wide, tall) == stored_size:
         message += f"; the file holds it as {wide} x {tall}, to be turned by its EXIF orientation: turn the mask, too"
     raise SizesDifferError(message)
 

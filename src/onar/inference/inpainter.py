@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -20,7 +20,7 @@ from onar.imaging.levels import Pixels
 from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, PyramidBackend, TorchBackend, naming_export
 from onar.inference.canvas import Canvas
-from onar.inference.holes import ALPHA, as_holes, fill_visible, mask_of_alpha
+from onar.inference.holes import ALPHA, as_holes, check_size, fill_visible, mask_of_alpha
 from onar.inference.public_networks import PublicBackend, is_torchscript, load_onnx, load_torchscript
 from onar.inference.scaling import to_frame, to_pixels
 from onar.inference.texture import Texture
@@ -188,16 +188,21 @@ class Inpainter:
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
         upright = set_upright(photo)
         colours, alpha = split_alpha(upright)
-        complete = partial(self._complete_array, options=options)
+
+        def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
+            self.fill(pixels, unknown, **options)
+            return pixels
+
+        completed = colours.copy()
         if isinstance(mask, str):
             if alpha is None:
                 raise UsageError(f"a mask of {ALPHA!r} is for a photo with transparency, not for one of {photo.mode}")
-            completed = complete(colours, holes_from_mask(mask_of_alpha(alpha)))
+            self.fill(completed, holes_from_mask(mask_of_alpha(alpha)), **options)
             alpha = np.full_like(alpha, 255)
         else:
             hole = as_holes(mask)
-            _check_size(hole, colours, None if upright is photo else photo.size)
-            completed = fill_visible(colours, alpha, hole, complete)
+            check_size(hole, colours.shape[:2], photo.size)
+            fill_visible(completed, alpha, hole, inpaint)
         return carry(join_alpha(completed, alpha, photo), photo)
 
     def _complete_array(self, photo: Pixels, mask: Any, options: FillKeywords) -> Pixels:
@@ -205,20 +210,17 @@ class Inpainter:
             return self._complete_channels(photo, mask, options)
         _check_photo(photo)
         hole = as_holes(mask)
-        _check_size(hole, photo)
-        rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
-        completed = self.complete(rgb, hole, **options)
-        if photo.ndim == 3:
-            return completed
-        # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
-        return np.where(hole, to_grey(completed), photo)
+        check_size(hole, photo.shape[:2])
+        completed = photo.copy()
+        self.fill(completed, hole, **options)
+        return completed
 
     def _complete_channels(self, photo: NDArray[Any], mask: Any, options: FillKeywords) -> NDArray[Any]:
         """Fill an array of the network's own channels, which are not three."""
         if photo.shape[2] == 1 and photo.dtype.kind == "u":
             return self._complete_array(photo[..., 0], mask, options)[..., None]
         hole = as_holes(mask)
-        _check_size(hole, photo)
+        check_size(hole, photo.shape[:2])
         if photo.dtype in (np.uint8, np.uint16):
             return self.complete(photo, hole, **options)
         if photo.dtype.kind != "f":
@@ -255,21 +257,44 @@ class Inpainter:
         Where all known pixels are grey, the fill is, too. A network for other channels than grey and colours fills
         H×W×C of its own, and nothing is copied there.
         """
-        fill = FillOptions(**options)
         _check_photo(photo, channels={(3,), (self.backend.channels,)} - {(1,)})
-        self._check_channels(photo, fill.texture)
-        is_photo = photo.shape[2] == 3
         hole = as_holes(hole)
-        _check_size(hole, photo)
+        check_size(hole, photo.shape[:2])
+        completed = photo.copy()
+        self.fill(completed, hole, **options)
+        return completed
+
+    def fill(self, photo: Pixels, hole: Holes, **options: Unpack[FillKeywords]) -> None:
+        """Fill the holes of an array in place.
+
+        Args:
+            photo: uint8 or uint16, H×W, H×W×3, or H×W×C of the network's own channels.
+            hole: bool H×W.
+            **options: those of the call.
+
+        Raises:
+            UsageError: the network is for other channels, or an option is wrong.
+            OutOfMemoryError: memory ran out.
+        """
+        settings = FillOptions(**options)
         size = f"{photo.shape[1]} x {photo.shape[0]} pixels"
         with map_memory_errors(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
-            canvas = Canvas(self.backend, self.training_size, photo.copy(), hole.copy(), fill.feather)
-            canvas.fill(fill.strategy)
-            if is_photo and self.copies(fill.texture):
-                Texture(self.blend, fill.seed, self.threads).apply(canvas.photo, hole)
-            if is_photo and hole.any() and is_grey(photo, ~hole):
-                canvas.photo[hole] = to_grey(canvas.photo)[hole][:, None]
-        return canvas.photo
+            rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
+            self._check_channels(rgb, settings.texture)
+            self._fill_colours(rgb, hole, settings)
+            if photo.ndim == 2 and hole.any():
+                # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
+                photo[hole] = to_grey(rgb[hole][:, None])[:, 0]
+
+    def _fill_colours(self, photo: Pixels, hole: Holes, options: FillOptions) -> None:
+        """See `fill`, for H×W×C."""
+        Canvas(self.backend, self.training_size, photo, hole.copy(), options.feather).fill(options.strategy)
+        if photo.shape[2] != 3 or not hole.any():
+            return
+        if self.copies(options.texture):
+            Texture(self.blend, options.seed, self.threads).apply(photo, hole)
+        if is_grey(photo, ~hole):
+            photo[hole] = to_grey(photo[hole][:, None])
 
     def copies(self, texture: str) -> bool:
         """Whether deep holes get copied texture with that `texture`.
@@ -309,14 +334,3 @@ def _check_photo(photo: Any, channels: Collection[tuple[int, ...]] = ((), (3,)))
     if not is_array or photo.ndim < 2 or photo.shape[2:] not in channels:
         kinds = "a PIL picture or a uint8 or uint16 array of height x width (x 3)"
         raise UsageError(f"a photo is {kinds if () in channels else 'a uint8 or uint16 array of height x width x 3'}")
-
-
-def _check_size(hole: Holes, photo: Pixels, stored_size: tuple[int, int] | None = None) -> None:
-    """Raise `UsageError` when mask and photo differ in size; `stored_size` is that of a photo that was turned."""
-    if hole.shape != photo.shape[:2]:
-        is_stored = stored_size == hole.shape[::-1]
-        advice = "the photo is turned by its EXIF orientation: turn the mask, too" if is_stored else ""
-        raise UsageError(
-            f"the mask is {hole.shape[1]} x {hole.shape[0]} pixels, the photo {photo.shape[1]} x {photo.shape[0]}: "
-            f"{advice or 'they must be the same size'}"
-        )

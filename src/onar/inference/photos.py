@@ -63,9 +63,17 @@ class MaskedPhoto:
             return [*self.doubts]
         return [*self.photo.losses, *self.doubts, *format_losses(self.photo, self.kind)]
 
-    def fill(self, inpaint: Callable[[Pixels, Holes], Pixels]) -> Photo:
-        """Fill the holes by a function of pixels and holes; see `fill_visible` for transparency and 16 bits."""
-        return replace(self.photo, pixels=fill_visible(self.photo.pixels, self.photo.alpha, self.hole, inpaint))
+    def fill(self, inpaint: Callable[[Pixels, Holes], Pixels], *, in_place: bool = False) -> Photo:
+        """Fill the holes; see `fill_visible` for transparent photos and for 16 bits.
+
+        Args:
+            inpaint: (pixels, holes) -> the pixels with their holes filled; it may change what it gets.
+            in_place: fill the photo's own pixels: a copy of a large photo takes hundreds of megabytes.
+        """
+        pixels = self.photo.pixels
+        pixels = pixels if in_place and pixels.flags.writeable else pixels.copy()
+        fill_visible(pixels, self.photo.alpha, self.hole, inpaint)
+        return replace(self.photo, pixels=pixels)
 
 
 def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, int] | None = None) -> MaskHoles:
@@ -86,7 +94,7 @@ def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, i
 
 def mask_photo(photo: Photo, holes: MaskHoles, kind: str, mask_name: str = "the mask") -> MaskedPhoto:
     """Join a photo and the holes of its mask; raises `SizesDifferError` with the mask's name if they do not fit."""
-    check_size(holes.hole, photo, mask_name)
+    check_size(holes.hole, photo.size, photo.stored_size, mask_name)
     return MaskedPhoto(photo, holes.hole, kind, holes.doubts)
 
 

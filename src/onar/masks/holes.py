@@ -65,7 +65,7 @@ def why_no_hole(mask: Mask, inverted: bool = False) -> str:
 
 def is_mostly_grey(mask: Mask) -> bool:
     """Whether most of a uint8 H×W mask is neither black nor white, as of a photo taken for a mask."""
-    return bool(np.count_nonzero((mask >= _GREY.start) & (mask < _GREY.stop)) > mask.size / 2)
+    return cv2.countNonZero(cv2.inRange(mask, _GREY.start, _GREY.stop - 1)) > mask.size / 2
 
 
 def is_mostly_hole(hole: Holes) -> bool:
