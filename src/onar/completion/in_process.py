@@ -20,12 +20,18 @@ from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
+from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
+from onar.masks.holes import Holes
+from onar.system.devices import return_freed_memory
 from onar.system.files import AppearedError
+
+LARGE = 64_000_000
+"""Bytes of a photo from which on freed memory is returned to the system at once; it takes milliseconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,6 +91,7 @@ def complete_files(
     def read(job: Job) -> Work:
         times = _read_times(job.photo) if config.keep_times else None
         photo = read_photo_file(job.photo, limit)
+        _return_memory(photo)
         if job.mask == ALPHA:
             masked = mask_erased_photo(photo, job.kind, options)
         else:
@@ -205,7 +212,15 @@ def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
         return pixels
 
     # The overlay shows what was in the holes.
-    return replace(work, filled=work.masked.fill(inpaint, in_place=not config.overlay))
+    filled = work.masked.fill(inpaint, in_place=not config.overlay)
+    _return_memory(filled)
+    return replace(work, filled=filled)
+
+
+def _return_memory(photo: Photo) -> None:
+    """Return what decoding or filling a large photo has freed, which glibc would keep beside the next step's memory."""
+    if photo.pixels.nbytes > LARGE:
+        return_freed_memory()
 
 
 # ---------------------------------------------------------------- threads
