@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.table import Table, processor
 
-TOPICS = ("layers", "generator", "training_step", "data", "completing", "holes", "peers", "growth")
+TOPICS = ("layers", "generator", "training_step", "data", "start", "completing", "holes", "peers", "growth")
 RESULTS = Path(__file__).parent / "results.md"
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -32,6 +33,25 @@ print([name for name in ("torch", "cv2", "matplotlib", "PIL", "pydantic") if nam
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout.splitlines()[-1] == "[]"
     assert "--max-thickness" in run.stdout
+
+
+@pytest.mark.process
+def test_completing_one_photo_imports_only_what_it_needs(tmp_path: Path) -> None:
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "photo.jpg")
+    hole = np.zeros((60, 90), np.uint8)
+    hole[20:40, 30:60] = 255
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    code = """
+import sys
+sys.argv = "onar complete photo.jpg --mask mask.png --output out.jpg --texture network --feather 2 --workers 0".split()
+from onar.cli import main
+main()
+unneeded = ("torch", "rich", "tqdm", "pydantic", "fastapi", "onnx", "matplotlib", "tifffile", "urllib.request")
+print([name for name in (*unneeded, "numpy.random", "PIL.ImageCms", "PIL.WebPImagePlugin") if name in sys.modules])
+"""
+    code = code.replace("main()\n", "try:\n    main()\nexcept SystemExit:\n    pass\n", 1)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-2:] == ["completed out.jpg", "[]"], done.stderr
 
 
 @pytest.mark.parametrize(

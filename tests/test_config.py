@@ -3,7 +3,7 @@ import pickle
 import re
 from functools import partial
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ from onar.export.config import ExportConfig
 from onar.launch import RENAMED
 from onar.serve.config import ServeConfig
 from onar.serve.http.uploads import Filling, explained
+from onar.settings import checks
 from onar.settings.checks import field_help, read_toml
 from onar.settings.fill import FillKeywords, FillOptions
+from onar.settings.ranges import NonNegativeFloat, PositiveInt, Seed, Share
 from onar.settings.training import MaskConfig
 from tests.conftest import REPOSITORY
 from tests.support.runs import refusal, run_onar
@@ -242,3 +244,21 @@ def test_a_windows_path_in_double_quotes_is_explained(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('data = "C:\\Users\\photos"\n')
     with pytest.raises(OnarError, match="write paths with / or in 'single quotes'"):
         TrainConfig.from_toml(tmp_path / "recipe.toml")
+
+
+VALUES = [0, 1, -1, 5, 10**30, 0.5, 1.0, float("inf"), float("nan"), True, False, None, "", "auto", "5", "x", Path("a")]
+HINTS = [
+    *(int, float, bool, str, Path, PositiveInt, NonNegativeFloat, Share, Seed, Literal["auto", "x"]),
+    *(int | None, Path | None, PositiveInt | None, Share | None, int | str, Literal["auto"] | Path, tuple[int, int]),
+]
+
+
+@pytest.mark.parametrize("hint", HINTS, ids=str)
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_value_that_is_taken_as_it_is_is_one_that_pydantic_keeps(hint: Any, value: Any) -> None:
+    if checks._is_valid(hint, value):
+        kept = checks._converted("name", hint, value)
+        assert type(kept) is type(value)
+        assert kept == value
+    else:
+        assert not (type(value) is int and hint in (int, int | None, int | str))  # which would import pydantic

@@ -92,12 +92,21 @@ def test_onnxruntime_reports_nothing_once_onar_is_imported(start: Start, home: P
 
 
 def test_a_program_that_loads_an_inpainter_leaves_the_home_empty(start: Start, home: Path) -> None:
-    start("-c", FILL)
+    start("-c", FILL, ONAR_CACHE="off")
     assert files_in(home) == []
 
 
+def test_a_program_that_loads_an_inpainter_leaves_only_its_cache_in_the_home(start: Start, home: Path) -> None:
+    start("-c", FILL)
+    files = [Path(name) for name in files_in(home) if (home / name).is_file()]
+    assert {file.parts[:3] for file in files} == {(".cache", "onar", "sessions")}
+    assert len({file.parent for file in files}) == 2  # of the network and of the blend
+
+
 def test_the_verbs_leave_no_file_in_the_home(start: Start, home: Path, photos: Path) -> None:
-    start("-c", VERBS, https_proxy="http://127.0.0.1:9")  # nor weights for scores, which are downloaded on request
+    start(
+        "-c", VERBS, https_proxy="http://127.0.0.1:9", ONAR_CACHE="off"
+    )  # nor weights for scores, which are downloaded on request
     assert files_but_font_lists(home) == []
     assert (photos.parent / "report.json").exists()
     assert len(list((photos.parent / "completed").iterdir())) == 3
@@ -107,7 +116,7 @@ def test_a_training_leaves_no_file_in_the_home(start: Start, home: Path, photos:
     settings = SMALL | {"epochs": 1, "num_workers": 1, "batch_size": 2, "data": str(photos), "results_dir": "run"}
     program = f"from onar import TrainConfig, train\nif __name__ == '__main__':\n    train(TrainConfig(**{settings!r}))"
     (photos.parent / "program.py").write_text(program)
-    start("program.py")
+    start("program.py", ONAR_CACHE="off")
     assert files_but_font_lists(home) == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from onar.imaging.grey import GREY_LEVELS, is_grey, to_grey
+from onar.imaging.levels import unused_bits
 from tests.conftest import PHOTOS
 
 FILES = sorted(PHOTOS.glob("*.jpg"))
@@ -59,3 +60,13 @@ def test_where_nothing_counts_nothing_is_grey() -> None:
 def test_what_is_grey_keeps_its_value(kind: type) -> None:
     pixels = np.repeat(np.arange(0, np.iinfo(kind).max, 7, dtype=kind)[:, None, None], 3, axis=2)
     assert np.array_equal(to_grey(pixels), pixels[..., 0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bits_are_unused_by_the_pixels_that_count(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 200, size=2).tolist()) + ((3,) if seed % 2 else ())
+    pixels = rng.integers(0, 1 << int(rng.integers(1, 17)), shape).astype(np.uint16)
+    counts = rng.random(shape[:2]) < rng.choice([0, 0.01, 0.9, 1])
+    pixels[~counts] |= 1 << 15
+    assert unused_bits(pixels, counts) == unused_bits(pixels[counts])

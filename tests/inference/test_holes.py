@@ -1,5 +1,6 @@
 """The holes of a mask, and of a photo in which holes were erased."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from onar.errors import OnarError, UsageError
 from onar.imaging.images import read_mask
-from onar.inference.holes import as_holes, find_holes, mask_of_alpha
+from onar.inference.holes import _grown, as_holes, fill_visible, find_holes, mask_of_alpha
 from onar.masks.generation import random_mask
 
 HOLE = np.zeros((60, 80), bool)
@@ -162,3 +163,80 @@ def test_a_mask_of_zeros_and_ones_is_refused_in_wider_integers_too(kind: str) ->
 def test_negative_numbers_are_no_mask() -> None:
     with pytest.raises(UsageError, match="no mask: it holds negative values, down to -1"):
         as_holes(-np.eye(8, 9, dtype=np.int32))
+
+
+# ---------------------------------------------------------------- holes grown
+
+
+def some_holes(rng: np.random.Generator, height: int, width: int, kind: str) -> np.ndarray:
+    """A mask, uint8 H×W, with holes of a kind anywhere, also at edges and in corners."""
+    mask = np.zeros((height, width), np.uint8)
+    if kind == "specks":
+        mask[rng.integers(height, size=5), rng.integers(width, size=5)] = 255
+    elif kind == "strokes":
+        mask = random_mask(height, width, rng=rng)
+    elif kind == "strip":
+        mask[:, rng.integers(width)] = 255
+    elif kind == "corners":
+        mask[[0, 0, -1, -1], [0, -1, 0, -1]] = 255
+    return mask if kind != "all" else ~mask
+
+
+@pytest.mark.parametrize("kind", ["specks", "strokes", "strip", "corners", "none", "all"])
+@pytest.mark.parametrize("seed", range(6))
+def test_holes_grow_as_by_the_distance_over_the_whole_mask(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    mask = some_holes(rng, *rng.integers(1, 700, size=2).tolist(), kind)
+    reach = int(rng.choice([1, 2, 5, 31, 32, 33, 64, 200, 1000]))
+    hole = mask >= 128
+    expected = hole
+    if hole.any():
+        distance = cv2.distanceTransform((~hole).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        expected = distance <= reach
+    before = mask.copy()
+    assert np.array_equal(find_holes(mask, dilate=reach), expected)
+    assert np.array_equal(mask, before)
+    near = _grown(hole, reach, cv2.DIST_C, cv2.DIST_MASK_3)
+    square = cv2.dilate(hole.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) if reach < 70 else near
+    assert np.array_equal(near, square > 0)
+
+
+# ---------------------------------------------------------------- filling in place
+
+
+def opposite(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Holes filled with the opposite colours, in another array."""
+    return opposite_in_place(pixels.copy(), hole)
+
+
+def opposite_in_place(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    pixels[hole] = np.iinfo(pixels.dtype).max - pixels[hole]
+    return pixels
+
+
+@pytest.mark.parametrize("fill", [opposite, opposite_in_place])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.parametrize("has_alpha", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fill_changes_visible_holes_only(
+    seed: int, has_alpha: bool, channels: tuple[int, ...], bits: int, fill: Callable[..., np.ndarray]
+) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(2, 150, size=2).tolist()
+    kind, white = np.uint8 if bits == 8 else np.uint16, (1 << bits) - 1
+    pixels = rng.integers(0, white + 1, (height, width, *channels)).astype(kind)
+    alpha = rng.integers(0, 3, (height, width)).astype(kind) if has_alpha else None
+    hole = random_mask(height, width, rng=rng) > 0
+    pixels[0], hole[0] = white, False  # the known pixels use all bits
+    if alpha is not None:
+        alpha[0] = 1
+    if bits == 12 and alpha is None:
+        pixels[hole] |= 1 << 15  # what a hole holds does not count
+    filled, original = pixels.copy(), pixels.copy()
+    fill_visible(filled, alpha, hole, fill)
+    shown = hole if alpha is None else hole & (alpha > 0)
+    expected = pixels.copy()
+    expected[shown] = white - (pixels[shown] & white)
+    assert np.array_equal(filled, expected)
+    assert np.array_equal(pixels, original)

@@ -176,14 +176,11 @@ def test_reading_an_entry_makes_it_the_most_recently_used(fill: Callable[[], byt
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"HOME": "/home/a"}, "/home/a/.cache/onar"),
-        ({"HOME": "/home/a", "XDG_CACHE_HOME": "/big"}, "/big/onar"),
-        ({"HOME": "/home/a", "XDG_CACHE_HOME": ""}, "/home/a/.cache/onar"),
-        ({"HOME": "/home/a", "XDG_CACHE_HOME": "relative"}, None),
+        ({"HOME": "/home/a"}, "/home/a/.cache/onar/sessions"),
+        ({"HOME": "/home/a", "XDG_CACHE_HOME": "/big"}, "/big/onar/sessions"),
+        ({"HOME": "/home/a", "XDG_CACHE_HOME": ""}, "/home/a/.cache/onar/sessions"),
         ({"HOME": "/home/a", VARIABLE: OFF}, None),
         ({"HOME": "/home/a", VARIABLE: "/elsewhere"}, "/elsewhere"),
-        ({"HOME": ""}, None),
-        ({}, None),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders")
@@ -196,6 +193,12 @@ def test_the_folder_follows_the_environment(
         monkeypatch.setenv(name, value)
     folder = cache_folder()
     assert (folder and str(folder)) == expected
+
+
+def test_there_is_no_cache_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(session_cache, "user_cache_path", lambda *_, **__: Path("~/.cache/onar"))  # as it says then
+    assert cache_folder() is None
 
 
 def test_a_damaged_file_leaves_no_entry(tmp_path: Path, folder: Path) -> None:

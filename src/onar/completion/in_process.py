@@ -91,11 +91,11 @@ def complete_files(
     def read(job: Job) -> Work:
         times = _read_times(job.photo) if config.keep_times else None
         photo = read_photo_file(job.photo, limit)
-        _return_memory(photo)
         if job.mask == ALPHA:
             masked = mask_erased_photo(photo, job.kind, options)
         else:
             masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
+        _return_memory(photo)
         return _look_for_result(Work(job, masked, times), config, limit, overwrite)
 
     def write(work: Work) -> Outcome:

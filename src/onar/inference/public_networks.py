@@ -24,7 +24,6 @@ from onar.inference.backends import Backend, OnnxBackend
 from onar.inference.sessions import OnnxSession
 from onar.system.devices import choose_device
 from onar.system.state import cpu_threads
-from onar.weights.store import kind_of
 
 Tensors = NDArray[Any]
 RunNetwork = Callable[[list[Tensors]], Tensors]
@@ -187,6 +186,8 @@ def load_onnx(path: Path, device: str, threads: int, network: str) -> tuple[Back
     if session.is_own:
         own = OnnxBackend(path, session=session)
         return own, own.training_size
+    from onar.weights.store import kind_of  # here, because it imports what downloads files
+
     if network == "auto" and (known := kind_of(path)):
         network = known
     ports = [_port(one) for one in session.running.get_inputs()]

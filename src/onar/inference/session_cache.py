@@ -12,7 +12,6 @@ import hashlib
 import os
 import platform
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from onar.system.files import file_sha256
 
@@ -41,10 +41,8 @@ def cache_folder() -> Path | None:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return None if chosen == OFF else Path(chosen).absolute()
-    home = os.environ.get("HOME")
-    usual = home and os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
-    base = os.environ.get({"win32": "LOCALAPPDATA", "linux": "XDG_CACHE_HOME"}.get(sys.platform, "")) or usual
-    return Path(base, "onar") if base and os.path.isabs(base) else None
+    folder = user_cache_path("onar", appauthor=False) / "sessions"
+    return folder if folder.is_absolute() else None
 
 
 def entry_of(path: Path, version: str) -> Path | None:
