@@ -25,8 +25,8 @@ LAUNCHER = (
     "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
 )
 NOTE = (
-    "A hole of 60 x 60 pixels in a JPEG of 1 megapixel, one process each, in turns; medians of five. Seconds are of all "
-    "CPUs. The first start after an installation fills the cache of graphs, which the next ones read."
+    "A hole of 60 x 60 pixels in a JPEG of 1 megapixel, one process each, in turns; medians of five. Seconds are of "
+    "all CPUs. The first start after an installation fills the cache of graphs, which the next ones read."
 )
 
 
