@@ -1,4 +1,4 @@
-"""What a start of `onar complete` costs: a small hole in a small photo, with and without the cache of graphs."""
+"""Cost of a start of `onar complete`: a small hole in a small photo, with and without the cache of graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of optimised graphs changes no pixel, whatever happens to it."""
+"""The cache of optimised graphs changes no pixel, also when entries are damaged, old or shared by processes."""
 
 import os
 import subprocess
