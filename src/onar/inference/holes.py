@@ -220,6 +220,8 @@ def check_size(
     message = f"{mask_name} is {wide} x {tall} pixels, the photo {width} x {height}"
     if (wide, tall) == stored_size:
         message += f"; the file holds it as {wide} x {tall}, to be turned by its EXIF orientation: turn the mask, too"
+    else:
+        message += "; they must be the same size"
     raise SizesDifferError(message)
 
 
