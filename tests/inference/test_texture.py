@@ -344,7 +344,7 @@ def test_no_more_is_blended_at_once_than_a_tile_with_what_it_sees(monkeypatch) -
     led = np.zeros((*hole.shape, 3), np.uint8)
     assert blend_in_tiles(blend, led, led, led, hole).shape == led.shape
     assert max(max(shape) for shape in seen) <= texture.BLEND_TILE + 2 * texture.BLEND_SIGHT
-    assert len(seen) == 6  # of nine tiles those with holes
+    assert len(seen) == 18  # of 36 tiles those with holes
 
 
 def test_detail_that_is_restored_in_parts_is_bit_for_bit_that_of_all_at_once(photo, monkeypatch) -> None:
