@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from unittest.mock import patch
 
 import numpy as np
@@ -13,10 +14,10 @@ from onar import Inpainter
 from onar.fills.patchmatch import fill_with_patches
 from onar.inference import rules
 from onar.inference.backends import Frame
-from onar.inference.texture import copy_texture, plan_texture
+from onar.inference.texture import copy_texture, depth_of, plan_texture
 from onar.inference.window_plan import Planner
 from onar.inference.windows import Box
-from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, random_size
+from tests.support.random_fills import Bytes, Holes, letters, random_hole, random_photo, random_size
 from tests.support.web_vectors import Means, Recorded
 
 Rng = np.random.Generator
@@ -38,7 +39,24 @@ def plans_hold_every_hole_and_windows_stay_in_the_photo(rng: Rng) -> None:
             held[window.core.slices] = True
             assert window.shown == window.shown.joined(window.core).grown(0, photo)
         assert (held | ~hole).all()
+    if hole.any():
+        near = max(rules.TEXTURE_MARGIN, int(rules.TEXTURE_MARGIN_PER_DEPTH * min(depth_of(hole), max(hole.shape))))
+        for window in (window for windows in plan_texture(hole) for window in windows):
+            assert window.core.grown(near, photo).joined(window.shown) == window.core.grown(near, photo)
     assert all(window.shown.longer_side <= planner.limit for windows in planner.plan(hole) for window in windows)
+
+
+def holes_far_away_do_not_change_where_texture_is_copied_from(rng: Rng) -> None:
+    """Another place in a large photo and other holes in it, further away than any of them looks."""
+    hole = random_hole(*random_size(rng, 300), rng) if rng.random() < 0.5 else letters(rng)
+    height, width = ((max(hole.shape) + rules.TEXTURE_MARGIN) * rng.uniform(2, 4, 2)).astype(int).tolist()
+    alone = np.zeros((height, 6 * width), bool)
+    top, left = int(rng.integers(height - hole.shape[0])), int(rng.integers(width - hole.shape[1]))
+    alone[top : top + hole.shape[0], left : left + hole.shape[1]] = hole
+    together = alone.copy()
+    together[:, 5 * width :] = random_hole(height, width, rng)
+    windows, others = (set(chain(*plan_texture(holes))) for holes in (alone, together))
+    assert windows == {window for window in others if window.core.left < width}
 
 
 def networks_of_any_training_size_fill_every_hole(rng: Rng) -> None:
@@ -66,7 +84,8 @@ def copies_of_very_deep_holes_get_detail_at_every_scale(rng: Rng) -> None:
     """Holes count as very deep from a few pixels on, so that small photos are halved as often as large ones."""
     height, width = random_size(rng, 300)
     photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
-    with patch.object(rules, "TEXTURE_DEPTH", float(rng.integers(3, 20))):
+    deep = {"TEXTURE_DEPTHS": (float(rng.integers(3, 20)), float(rng.integers(3, 20))), "TEXTURE_MIN_SIDE": 1}
+    with patch.multiple(rules, **deep):
         copies = copy_texture(emptied(photo, hole, 0), hole, 0)
         others = copy_texture(emptied(photo, hole, 255), hole, 0)
     for copy, other in zip(copies, others, strict=True):
@@ -101,6 +120,7 @@ def the_bundled_weights_and_copied_texture_fill_every_hole_and_nothing_else(rng:
 
 PROPERTIES: dict[Callable[[Rng], None], int] = {
     plans_hold_every_hole_and_windows_stay_in_the_photo: 150,
+    holes_far_away_do_not_change_where_texture_is_copied_from: 60,
     networks_of_any_training_size_fill_every_hole: 100,
     copies_stay_in_the_range_of_what_is_known: 120,
     copies_of_very_deep_holes_get_detail_at_every_scale: 80,

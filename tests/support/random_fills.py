@@ -76,6 +76,14 @@ def random_hole(height: int, width: int, rng: np.random.Generator) -> Holes:
     return hole
 
 
+def letters(rng: np.random.Generator) -> Holes:
+    """A line of letters and digits, each painted over with a brush."""
+    drawn = np.zeros((120, 400), np.uint8)
+    text = "".join(rng.choice(list("0123456789:/AKMW"), 8))
+    cv2.putText(drawn, text, (10, 90), cv2.FONT_HERSHEY_SIMPLEX, 2, 1, int(rng.integers(8, 30)))
+    return drawn > 0
+
+
 def _span(side: int, rng: np.random.Generator, end: int = 0) -> slice:
     """A part of a side; at its start for -1, at its end for 1."""
     length = int(rng.integers(1, side + 1))

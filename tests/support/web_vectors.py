@@ -176,6 +176,9 @@ def rule_numbers() -> dict[str, Any]:
         "contexts": [(depth, size, rules.context(depth, size)) for depth in depths for size in sizes],
         "sizes": [(size, rules.max_side(size), rules.max_depth(size), rules.band(size)) for size in sizes],
         "patch_radius": [(depth, share, rules.patch_radius(depth, share)) for depth in depths for share in (0.3, 0.31)],
+        "texture_margins": [
+            (depth, side, rules.texture_margin(depth, side)) for depth in (*depths, 301.3) for side in (10, 100, 1000)
+        ],
         "texture_sides": [(depth, rules.max_texture_side(depth)) for depth in (6.1, 150.0, 301.3)],
     }
 

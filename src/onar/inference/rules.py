@@ -62,12 +62,17 @@ def band(training_size: int) -> int:
     return max(MIN_BAND, training_size // 16)
 
 
-TEXTURE_DEPTH = 64.0
-"""Deeper holes are copied at half the scale, or less, and get their detail back afterwards: patches of the photo's own
-scale bridge them no better, and take four times as long."""
+TEXTURE_DEPTHS, TEXTURE_MIN_SIDE = (24.0, 64.0), 64
+"""Holes deeper than the first are copied at half the scale, and those deeper than the second there at half of that, and
+so on; they get their detail back afterwards. Patches of the photo's own scale bridge them no better, and take four
+times as long; smaller scales than these lose shapes. Of a window with a shorter side, too little would be left."""
 
 TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
 """Maximum side of a window for texture, and its minimum margin."""
+
+TEXTURE_MARGIN_PER_DEPTH = 4
+"""What is near a hole resembles it most: texture is searched within this many times its depth, and no further than the
+hole is long."""
 
 TEXTURE_SIDE_PER_DEPTH = 6
 """Windows of deep holes may be larger: their side is up to this many times the depth."""
@@ -83,6 +88,15 @@ def max_texture_side(depth: float) -> int:
     (768, 1200)
     """
     return TEXTURE_SIDE if depth == inf else max(TEXTURE_SIDE, int(TEXTURE_SIDE_PER_DEPTH * depth))
+
+
+def texture_margin(depth: float, side: int) -> int:
+    """Margin of a window for holes of a depth whose longer side is `side`.
+
+    >>> texture_margin(6.5, side=600), texture_margin(20, side=600), texture_margin(100, side=200)
+    (32, 80, 200)
+    """
+    return max(TEXTURE_MARGIN, int(min(side, TEXTURE_MARGIN_PER_DEPTH * depth)))
 
 
 PATCH_RADII = 2, 4

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -26,7 +27,7 @@ from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks.holes import Holes, known_from_mask
 from onar.system.devices import available_cpus
 
-BLEND_TILE, BLEND_SIGHT = 1024, 11 * BLEND_MULTIPLE
+BLEND_TILE, BLEND_SIGHT = 512, 11 * BLEND_MULTIPLE
 """Longest side in pixels of a tile, and the receptive field of a blend to each side: 92 pixels of its U-Net, and 80
 over which the share of holes is averaged. A multiple of `BLEND_MULTIPLE`."""
 
@@ -124,13 +125,15 @@ def plan_texture(bare: Holes) -> list[list[Window]]:
     photo = Box(0, 0, *bare.shape)
     windows = []
     for group in find_groups(bare, rules.TEXTURE_NEAR):
-        side = rules.max_texture_side(depth_of(bare[group.grown(1, photo).slices]))
+        depth = depth_of(bare[group.grown(1, photo).slices])
+        side = rules.max_texture_side(depth)
         if group.longer_side <= side:
-            margin = max(rules.TEXTURE_MARGIN, group.longer_side)
+            margin = rules.texture_margin(depth, group.longer_side)
             windows.append(Window(group, group.grown(margin, photo)))
         else:
+            margin = min(side // 4, rules.texture_margin(depth, side))
             pieces = (piece for piece in group.pieces(side) if bare[piece.slices].any())
-            windows += [Window(piece, piece.grown(side // 4, photo)) for piece in pieces]
+            windows += [Window(piece, piece.grown(margin, photo)) for piece in pieces]
     return in_turns(join_windows(windows, photo, step=1, limit=3 * rules.TEXTURE_SIDE))
 
 
@@ -157,26 +160,43 @@ def copy_texture(
     Returns:
         Both copies, H×W×3; only the pixels in holes are of use.
     """
-    copied, coarse = _copy(photo, hole, seed, radius, parallel)
-    return copied.pixels, coarse.pixels
+    levels, depth = _levels_to_copy(photo, hole)
+    top, unknown = levels[-1]
+    small = halve(top, unknown)
 
+    def copy_finely() -> Pixels:
+        patch_radius = radius or rules.patch_radius(depth, unknown.mean())
+        return _enlarge(fill_with_patches(top, unknown, patch_radius, seed), levels)
 
-def _copy(photo: Pixels, hole: Holes, seed: int, radius: int | None, parallel: bool) -> tuple[Copy, Copy]:
-    """See `copy_texture`."""
-    depth = depth_of(hole)
-    small, unknown = halve(photo, hole)
-    if rules.TEXTURE_DEPTH < depth < inf and not unknown.all():
-        copied, coarse = (
-            restore_detail(photo, hole, replace(fill, pixels=np.where(unknown[..., None], fill.pixels, small)), unknown)
-            for fill in _copy(small, unknown, seed, radius, parallel)
-        )
-        return copied, coarse
+    def copy_coarsely() -> Pixels:
+        return _enlarge(_copy_coarsely(top, unknown, *small, seed), levels)
+
     with ThreadPoolExecutor(1) as other:  # one hole alone would leave the other processors idle
-        coarse_copy = other.submit(_copy_coarsely, photo, hole, small, unknown, seed)
+        coarse = other.submit(copy_coarsely)
         if not parallel:
-            wait([coarse_copy])
-        pixels = fill_with_patches(photo, hole, radius or rules.patch_radius(depth, hole.mean()), seed)
-    return Copy(pixels), Copy(coarse_copy.result())
+            wait([coarse])
+        return copy_finely(), coarse.result()
+
+
+def _levels_to_copy(photo: Pixels, hole: Holes) -> tuple[list[tuple[Pixels, Holes]], float]:
+    """The photo with its holes at its own scale, at half of it, and so on to the scale to copy at; the depth there."""
+    levels, depth = [(photo, hole)], depth_of(hole)
+    while rules.TEXTURE_DEPTHS[len(levels) > 1] < depth < inf:
+        small, unknown = halve(*levels[-1])
+        if unknown.all() or min(unknown.shape) < rules.TEXTURE_MIN_SIDE:
+            break
+        levels.append((small, unknown))
+        depth = depth_of(unknown)
+    return levels, depth
+
+
+def _enlarge(pixels: Pixels, levels: list[tuple[Pixels, Holes]]) -> Pixels:
+    """A fill of the last of the levels, at the scale of the first, with detail."""
+    fill = Copy(pixels)
+    for (small, unknown), (photo, hole) in pairwise(reversed(levels)):
+        known_too = np.where(unknown[..., None], fill.pixels, small)
+        fill = restore_detail(photo, hole, replace(fill, pixels=known_too), unknown)
+    return fill.pixels
 
 
 def _copy_coarsely(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes, seed: int) -> Pixels:

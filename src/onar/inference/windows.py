@@ -105,6 +105,8 @@ def find_groups(hole: Holes, block: int = 1) -> list[Box]:
     if not hole.any():
         return []
     place = shrink(Box(0, 0, *hole.shape), hole)
+    # On one grid for the whole photo, so that holes far away do not change which are close.
+    place = place._replace(top=place.top // block * block, left=place.left // block * block)
     blocks = blocks_with_holes(hole[place.slices], block)
     _, _, groups, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8))
     left, top, width, height = block * np.asarray(groups)[1:, :4].T
