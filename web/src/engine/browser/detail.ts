@@ -5,6 +5,7 @@
  */
 
 import shared from "../../shared.json";
+import { distance, Nearest } from "./nearest";
 import { blockSums, clampedView, HOLE, type Holes, type Photo, type Size } from "./pixels";
 import { double } from "./scaling";
 import { blocksWithHoles, dilated } from "./windows";
@@ -166,28 +167,13 @@ class Nodes {
     places.forEach((place, number) => {
       this.describe(place, offered, DESCRIPTOR_LENGTH * number);
     });
+    const sources = new Nearest(offered);
+    let guess = 0;
     for (let number = 0; number < this.pixels.length; number++) {
       if (this.costs[number] < Infinity) continue;
-      let least = Infinity;
-      let nearest = 0;
-      for (let source = 0; source < places.length; source++) {
-        const cost = this.distance(number, offered, DESCRIPTOR_LENGTH * source, least);
-        if (cost < least) [least, nearest] = [cost, source];
-      }
-      [this.best[number], this.costs[number]] = [places[nearest], least];
+      const { place, row, cost } = sources.find(this.wanted, DESCRIPTOR_LENGTH * number, guess);
+      [this.best[number], this.costs[number], guess] = [places[row], cost, place];
     }
-  }
-
-  /** The squared distance of a node's patch to another; stops early at `enough`. */
-  private distance(number: number, other: Float64Array, at: number, enough: number): number {
-    let sum = 0;
-    for (let from = DESCRIPTOR_LENGTH * number, end = from + DESCRIPTOR_LENGTH; from < end && sum < enough; ) {
-      for (let value = 0; value < 9; value++, from++, at++) {
-        const apart = this.wanted[from] - other[at];
-        sum += apart * apart;
-      }
-    }
-    return sum;
   }
 
   /** Take another source for a node where it is known and its cost, times a factor, is lower. */
@@ -197,7 +183,7 @@ class Nodes {
     const place = row * width + column;
     if (this.near.data[place] === HOLE) return;
     this.describe(place, this.tried, 0);
-    const cost = this.distance(number, this.tried, 0, Infinity);
+    const cost = distance(this.wanted, DESCRIPTOR_LENGTH * number, this.tried, 0, Infinity);
     if (cost * factor < this.costs[number]) [this.best[number], this.costs[number]] = [place, cost];
   }
 
