@@ -35,10 +35,9 @@ type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promi
 /**
  * As `onar/fills/patchmatch.py`: deterministic for a seed, and pixels that no patch reaches get the pyramid fill.
  *
- * @param binary - `patchmatch.wasm`
+ * @param module - `patchmatch.wasm`
  */
-export async function loadPatchMatch(binary: BufferSource): Promise<CopyPatches> {
-  const module = await WebAssembly.compile(binary);
+export function loadPatchMatch(module: WebAssembly.Module): CopyPatches {
   const search: Search = async (photo, hole, radius, seed) => {
     // Each fill has its own memory, so that of a large one is freed.
     const { memory, ...code } = await instantiate(module);

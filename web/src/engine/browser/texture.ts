@@ -5,33 +5,26 @@
  */
 
 import { Box } from "./box";
-import { type Copy, restoreDetail } from "./detail";
 import { joinWindows, type Window } from "./joining";
-import {
-  allHole,
-  clampedView,
-  HOLE,
-  type Holes,
-  holeShare,
-  knownFromHoles,
-  type Photo,
-  putPixel,
-  wholeFrameOf,
-} from "./pixels";
+import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
 import type { Progress } from "./progress";
 import * as rules from "./rules";
-import { double, halve } from "./scaling";
-import type { Blend, CopyPatches } from "./tools";
+import type { Blend, CopyTexture } from "./tools";
 import { inTurns } from "./window_plan";
 import { depthOf, findGroups } from "./windows";
 
 /** How texture is copied. */
 export interface Copying {
-  copyPatches: CopyPatches;
+  copyTexture: CopyTexture;
   blend: Blend;
   /** Seed of PatchMatch. */
   seed: number;
+  /** Aborts copying, which then raises its reason. */
+  signal: AbortSignal;
 }
+
+/** Windows that are copied at once; a turn of many would not fit into memory. */
+const AHEAD = 2;
 
 /**
  * Give filled holes texture.
@@ -46,9 +39,11 @@ export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, 
   for (const windows of turns) {
     // All windows of a batch see the photo before any of them changes it.
     const fills: Fill[] = [];
-    for (const window of windows) {
-      const fill = await fillWindow(photo, bare, window, copying);
-      if (fill) fills.push(fill);
+    const copies: Promise<Copies | null>[] = [];
+    for (const [number, window] of windows.entries()) {
+      for (const next of windows.slice(copies.length, number + AHEAD)) copies.push(copy(photo, bare, next, copying));
+      const copied = await copies[number];
+      if (copied) fills.push(await blendCopies(photo, bare, window, copied, copying.blend));
       await progress.reach(++done / total);
     }
     for (const fill of fills) put(photo, bare, fill);
@@ -80,15 +75,30 @@ interface Fill {
   frame: Float32Array;
 }
 
-async function fillWindow(
+/** A window whose holes are filled with the photo's patches, at its own scale and at half of it. */
+interface Copies {
+  patches: Photo;
+  coarsePatches: Photo;
+}
+
+/** The copies for a window; null when there is nothing to copy from. */
+function copy(photo: Photo, bare: Holes, { shown }: Window, copying: Copying): Promise<Copies | null> {
+  const hole = shown.cropHoles(bare);
+  if (allHole(hole)) return Promise.resolve(null);
+  const task = { photo: shown.cropPhoto(photo), hole, seed: copying.seed };
+  const both = [false, true].map((coarse) => copying.copyTexture({ ...task, coarse }, copying.signal));
+  const copies = Promise.all(both).then(([patches, coarsePatches]) => ({ patches, coarsePatches }));
+  copies.catch(() => {}); // an earlier window may fail first
+  return copies;
+}
+
+async function blendCopies(
   photo: Photo,
   bare: Holes,
   { core, shown }: Window,
-  { copyPatches, blend, seed }: Copying,
-): Promise<Fill | null> {
-  const hole = shown.cropHoles(bare);
-  if (allHole(hole)) return null; // nothing to copy from
-  const copies = await copyTexture(shown.cropPhoto(photo), hole, copyPatches, seed);
+  copies: Copies,
+  blend: Blend,
+): Promise<Fill> {
   // Copying needs much context, blending little.
   const near = core.grown(rules.TEXTURE_MARGIN, Box.of(bare));
   const network = wholeFrameOf(near.cropPhoto(photo));
@@ -105,47 +115,8 @@ async function fillWindow(
   return {
     core,
     near,
-    frame: await blend(network, nearOf(copies.patches.photo), nearOf(copies.coarsePatches.photo), known, shape),
+    frame: await blend(network, nearOf(copies.patches), nearOf(copies.coarsePatches), known, shape),
   };
-}
-
-/** A photo whose holes are filled with its own patches, at its own scale and at half the scale. */
-interface Copies {
-  patches: Copy;
-  coarsePatches: Copy;
-}
-
-/** Copy patches; very deep holes are copied at half the scale, or less, and get their detail back afterwards. */
-async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Copies> {
-  const depth = depthOf(hole);
-  const small = halve(photo, hole);
-  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !allHole(small.unknown)) {
-    const copies = await copyTexture(small.photo, small.unknown, copyPatches, seed);
-    const restored = (copy: Copy): Copy => {
-      const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
-      return restoreDetail(photo, hole, kept, small.unknown);
-    };
-    return { patches: restored(copies.patches), coarsePatches: restored(copies.coarsePatches) };
-  }
-  const fill = async ({ height, width, data }: Photo, holes: Holes, radius: number): Promise<Photo> => {
-    return { height, width, data: await copyPatches(data, holes.data, { height, width }, radius, seed) };
-  };
-  const coarse = allHole(small.unknown) // nothing is left to copy from
-    ? await fill(photo, hole, rules.COARSE_RADIUS)
-    : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
-  return {
-    patches: { photo: await fill(photo, hole, rules.patchRadius(depth, holeShare(hole))) },
-    coarsePatches: { photo: coarse },
-  };
-}
-
-/** A copy with the known pixels of its photo. */
-function keepKnown(photo: Photo, hole: Holes, copy: Photo): Photo {
-  const kept = { ...photo, data: photo.data.slice() };
-  for (let pixel = 0; pixel < hole.data.length; pixel++) {
-    if (hole.data[pixel] === HOLE) kept.data.set(copy.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
-  }
-  return kept;
 }
 
 function put(photo: Photo, bare: Holes, { core, near, frame }: Fill): void {
