@@ -59,6 +59,9 @@ test("the rule is that of Python", () => {
   for (const [depth, share, radius] of vectors.rules.patch_radius) {
     expect(rules.patchRadius(depth, share)).toBe(radius);
   }
+  for (const [depth, side, margin] of vectors.rules.texture_margins) {
+    expect(rules.textureMargin(depth, side)).toBe(margin);
+  }
   for (const [depth, side] of vectors.rules.texture_sides) expect(rules.maxTextureSide(depth)).toBe(side);
 });
 

@@ -30,7 +30,8 @@ async function copied({ photo, hole, coarse, seed }: Task, copyPatches: CopyPatc
   const depth = depthOf(hole);
   const small = halve(photo, hole);
   const nothingLeft = allHole(small.unknown);
-  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !nothingLeft) {
+  const tooSmall = Math.min(small.photo.height, small.photo.width) < rules.TEXTURE_MIN_SIDE;
+  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !nothingLeft && !tooSmall) {
     const copy = await copied({ photo: small.photo, hole: small.unknown, coarse, seed }, copyPatches);
     const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
     return restoreDetail(photo, hole, kept, small.unknown);

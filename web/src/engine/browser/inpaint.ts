@@ -6,7 +6,7 @@ import { greyOf, isGrey } from "./grey";
 import { HOLE, type Holes, hasHole, type Photo, type Size } from "./pixels";
 import { Progress } from "./progress";
 import * as rules from "./rules";
-import { applyTexture, type Copying } from "./texture";
+import { type Copying, Texturing } from "./texture";
 import type { Tools } from "./tools";
 import { deeperThan } from "./windows";
 
@@ -45,13 +45,15 @@ export async function complete(
   }
   const copying = copyingOf(tools, options, signal);
   const bare = copying && deeperThan({ height, width, data: hole }, rules.SMALL);
-  const share = bare && hasHole(bare) ? TEXTURE_SHARE : 0;
+  const texturing = bare && hasHole(bare) ? new Texturing(bare, copying) : null;
+  const share = texturing ? TEXTURE_SHARE : 0;
   const progress = new Progress(onProgress, signal);
   await progress.reach(0);
   const completed = { height, width, data: photo.slice() };
+  texturing?.begin(completed, { height, width, data: hole });
   const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() });
   await canvas.fill(progress.part(0, 1 - share));
-  if (bare && share > 0) await applyTexture(completed, bare, copying, progress.part(1 - share, 1));
+  await texturing?.apply(completed, progress.part(1 - share, 1));
   if (isGrey(photo, 3, (pixel) => hole[pixel] !== HOLE)) makeGrey(completed, { height, width, data: hole });
   return completed.data;
 }

@@ -4,7 +4,7 @@ import shared from "../../shared.json";
 import type { CopyPatches } from "./inpaint";
 import {
   allHole,
-  blockSums,
+  blockMeans,
   clampedView,
   frameOf,
   HOLE,
@@ -124,7 +124,7 @@ function rangeOf({ data }: Photo, hole: Holes): Range {
  */
 function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { low, high }: Range): Holes {
   // Of local means: single pixels may be copied black, or overshoot by ringing.
-  const means = blockSums(filled).map((sum) => Math.round(sum / 9));
+  const means = blockMeans(filled);
   const every = [0, 1, 2];
   const isWrong = (at: number): boolean => {
     const left = every.every((channel) => means[at + channel] === start);

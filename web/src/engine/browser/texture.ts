@@ -26,28 +26,57 @@ export interface Copying {
 /** Windows that are copied at once; a turn of many would not fit into memory. */
 const AHEAD = 2;
 
-/**
- * Give filled holes texture.
- *
- * @param photo - with its holes filled; changed in place
- * @param bare - the holes that get texture; empty afterwards
- */
-export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, progress: Progress): Promise<void> {
-  const turns = planTexture(bare);
-  const total = turns.flat().length;
-  let done = 0;
-  for (const windows of turns) {
-    // All windows of a batch see the photo before any of them changes it.
-    const fills: Fill[] = [];
-    const copies: Promise<Copies | null>[] = [];
-    for (const [number, window] of windows.entries()) {
-      for (const next of windows.slice(copies.length, number + AHEAD)) copies.push(copy(photo, bare, next, copying));
-      const copied = await copies[number];
-      if (copied) fills.push(await blendCopies(photo, bare, window, copied, copying.blend));
-      await progress.reach(++done / total);
+/** Gives filled holes texture, turn by turn. */
+export class Texturing {
+  private readonly turns: Window[][];
+  private readonly copies = new Map<Window, Promise<Copies | null>>();
+
+  /** @param bare - the holes that get texture; empty afterwards */
+  constructor(
+    private readonly bare: Holes,
+    private readonly copying: Copying,
+  ) {
+    this.turns = planTexture(bare);
+  }
+
+  /**
+   * Copy for the first windows while the network still fills, where the copies do not depend on its fill.
+   *
+   * @param unknown - all holes of the photo
+   */
+  begin(photo: Photo, unknown: Holes): void {
+    for (const window of this.turns[0].slice(0, AHEAD)) {
+      const others = window.shown.cropHoles(unknown);
+      const own = window.shown.cropHoles(this.bare);
+      if (others.data.every((value, at) => value === own.data[at])) this.copy(photo, window);
     }
-    for (const fill of fills) put(photo, bare, fill);
-    for (const { core } of windows) core.clear(bare);
+  }
+
+  /** @param photo - with its holes filled; changed in place */
+  async apply(photo: Photo, progress: Progress): Promise<void> {
+    const total = this.turns.flat().length;
+    let done = 0;
+    for (const windows of this.turns) {
+      // All windows of a batch see the photo before any of them changes it.
+      const fills: Fill[] = [];
+      for (const [number, window] of windows.entries()) {
+        for (const next of windows.slice(number, number + AHEAD)) this.copy(photo, next);
+        const copies = await this.copies.get(window);
+        this.copies.delete(window);
+        if (copies) fills.push(await blendCopies(photo, this.bare, window, copies, this.copying.blend));
+        await progress.reach(++done / total);
+      }
+      for (const fill of fills) put(photo, this.bare, fill);
+      for (const { core } of windows) core.clear(this.bare);
+    }
+  }
+
+  /** Begin to copy for a window, once. */
+  private copy(photo: Photo, window: Window): void {
+    if (this.copies.has(window)) return;
+    const copies = copy(photo, this.bare, window, this.copying);
+    copies.catch(() => {}); // it is awaited later, or never when something else fails
+    this.copies.set(window, copies);
   }
 }
 
@@ -55,13 +84,15 @@ export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, 
 export function planTexture(bare: Holes): Window[][] {
   const photo = Box.of(bare);
   const windows = findGroups(bare, rules.TEXTURE_NEAR).flatMap((group): Window[] => {
-    const side = rules.maxTextureSide(depthOf(group.grown(1, photo).cropHoles(bare)));
+    const depth = depthOf(group.grown(1, photo).cropHoles(bare));
+    const side = rules.maxTextureSide(depth);
     if (group.longerSide <= side) {
-      const margin = Math.max(rules.TEXTURE_MARGIN, group.longerSide);
+      const margin = rules.textureMargin(depth, group.longerSide);
       return [{ core: group, shown: group.grown(margin, photo) }];
     }
+    const margin = Math.min(side >> 2, rules.textureMargin(depth, side));
     const pieces = group.pieces(side).filter((piece) => piece.touches(bare));
-    return pieces.map((core) => ({ core, shown: core.grown(side >> 2, photo) }));
+    return pieces.map((core) => ({ core, shown: core.grown(margin, photo) }));
   });
   return inTurns(joinWindows(windows, photo, 1, 3 * rules.TEXTURE_SIDE));
 }
@@ -82,14 +113,13 @@ interface Copies {
 }
 
 /** The copies for a window; null when there is nothing to copy from. */
-function copy(photo: Photo, bare: Holes, { shown }: Window, copying: Copying): Promise<Copies | null> {
+async function copy(photo: Photo, bare: Holes, { shown }: Window, copying: Copying): Promise<Copies | null> {
   const hole = shown.cropHoles(bare);
-  if (allHole(hole)) return Promise.resolve(null);
+  if (allHole(hole)) return null;
   const task = { photo: shown.cropPhoto(photo), hole, seed: copying.seed };
   const both = [false, true].map((coarse) => copying.copyTexture({ ...task, coarse }, copying.signal));
-  const copies = Promise.all(both).then(([patches, coarsePatches]) => ({ patches, coarsePatches }));
-  copies.catch(() => {}); // an earlier window may fail first
-  return copies;
+  const [patches, coarsePatches] = await Promise.all(both);
+  return { patches, coarsePatches };
 }
 
 async function blendCopies(
