@@ -35,6 +35,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
 
 
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export("bundled", tmp_path_factory.mktemp("hosts") / "site", format="web").path
+
+
 def another_version(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with other weights, and a worker that does nothing but fail."""
     page = shutil.copytree(bundled_page(), tmp_path / "page")
@@ -51,7 +56,7 @@ def visit(browser: Browser, host: Watched, locale: str = "en-US") -> Page:
 
 
 def open_example(page: Page) -> None:
-    button(page, "Example: skimage chelsea").click()
+    button(page, "Example: skimage chelsea", "Örnek: skimage chelsea").click()
     expect(canvas(page)).to_be_focused()
     let_draw(page)
 
@@ -80,18 +85,76 @@ def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(brows
     assert {kind: count for kind, count in kinds.items() if count > 1 and kind != "page"} == {}
 
 
-def test_the_first_fill_says_that_it_loads_and_how_far_it_is(browser: Browser, small: Path) -> None:
+SAID = """window.said = new Set();
+    const status = document.querySelector("[role=status]");
+    new MutationObserver(() => window.said.add(status.innerText.trim())).observe(
+        status, { childList: true, characterData: true, subtree: true });"""
+
+
+REACHED = """async (share) => {
+    while (!(document.querySelector("progress")?.value > share)) await new Promise(requestAnimationFrame);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "loading", "loaded", "compiling", "filling"),
+    [
+        ("en-US", "Loading the network", r"[\d.]+ of [\d.]+ MB", "Compiling the network…", "Filling…"),
+        ("tr-TR", "Ağ yükleniyor", r"[\d,]+ / [\d,]+ MB", "Ağ derleniyor…", "Dolduruluyor…"),
+    ],
+)
+def test_the_first_fill_says_what_it_loads_and_how_much_and_then_that_it_compiles(
+    browser: Browser, small: Path, locale: str, loading: str, loaded: str, compiling: str, filling: str
+) -> None:
     with watching(small) as host:
         host.held = "generator-"
-        page = visit(browser, host)
-        fill(page)
-        expect(page.get_by_role("status").first).to_contain_text("Loading the network")
-        bar = page.get_by_role("progressbar", name="Loading the network")
+        page = visit(browser, host, locale)
+        open_example(page)
+        drag(page, (200, 150), (260, 170))
+        page.evaluate(SAID)
+        button(page, "Fill", "Doldur").click()
+        expect(page.get_by_role("status").first).to_contain_text(re.compile(f"{loading}… {loaded}"))
+        bar = page.get_by_role("progressbar", name=loading)
         expect(bar).to_be_visible()
-        page.wait_for_function("document.querySelector('progress').value > 0.1")
+        page.evaluate(REACHED, 0.1)
         assert bar.evaluate("bar => bar.value") < 1
         host.released.set()
+        expect(page.get_by_role("status").first).to_contain_text(re.compile("Filled in|dolduruldu"))
+        said = page.evaluate("[...window.said]")
+        assert compiling in said
+        assert any(line.startswith(filling) for line in said)
+        page.context.close()
+
+
+def test_later_fills_load_and_compile_nothing(browser: Browser, bundled: Path) -> None:
+    with watching(bundled) as host:
+        page = visit(browser, host)
+        started = list[str]()
+        page.on("console", lambda message: started.append(message.text) if "networks run on" in message.text else None)
+        fill(page)
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
+        page.evaluate(WORKER_READY)
+        asked = Counter(host.asked)
+        page.evaluate(SAID)
+        drag(page, (60, 60), (120, 90))
+        button(page, "Fill").click()
+        expect(page.get_by_role("main")).to_have_attribute("data-fills", "2")
+        said = page.evaluate("[...window.said]")
+        assert [line for line in said if "Loading" in line or "Compiling" in line] == []
+        assert Counter(host.asked) == asked
+        assert len(started) == 1
+        page.context.close()
+
+
+def test_a_fill_that_is_cancelled_while_texture_is_copied_can_be_repeated(browser: Browser, bundled: Path) -> None:
+    with watching(bundled) as host:
+        page = visit(browser, host)
+        fill(page)
+        page.evaluate(REACHED, 0.49)  # the network has filled it, and the copies are awaited
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("status").first).to_contain_text("Cancelled")
+        button(page, "Fill").click()
+        expect(page.get_by_role("main")).to_have_attribute("data-fills", "1")
         page.context.close()
 
 

@@ -1,13 +1,20 @@
 /** What completing promises whatever fills the holes. */
 
 import { describe, expect, test } from "vitest";
+import { copyTexture } from "../src/engine/browser/copying";
 import { complete } from "../src/engine/browser/inpaint";
 import { HOLE } from "../src/engine/browser/pixels";
 import type { Tools } from "../src/engine/browser/tools";
 import { copyPixels, mix, networks, recorded } from "./stand_ins";
 
 const SHAPE = { height: 1040, width: 140 };
-const TOOLS: Tools = { network: networks.means, trainingSize: 64, step: 16, blend: mix, copyPatches: copyPixels };
+const TOOLS: Tools = {
+  network: networks.means,
+  trainingSize: 64,
+  step: 16,
+  blend: mix,
+  copyTexture: (task) => copyTexture(task, copyPixels),
+};
 const UNABORTED = new AbortController().signal;
 
 /** A photo with a pattern, and holes of all depths. */
@@ -90,7 +97,7 @@ describe("a photo", () => {
 });
 
 describe("texture", () => {
-  const alone = { ...TOOLS, copyPatches: null };
+  const alone = { ...TOOLS, copyTexture: null };
 
   test("is copied where it can be, unless nobody wants it", async () => {
     const { photo, hole } = example();

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Box } from "../src/engine/browser/box";
+import { copyTexture } from "../src/engine/browser/copying";
 import { complete } from "../src/engine/browser/inpaint";
 import type { Window } from "../src/engine/browser/joining";
 import { HOLE, type Holes } from "../src/engine/browser/pixels";
 import * as rules from "../src/engine/browser/rules";
 import { planTexture } from "../src/engine/browser/texture";
+import type { Tools } from "../src/engine/browser/tools";
 import { Planner } from "../src/engine/browser/window_plan";
 import { coresDeeperThan, deeperThan, findGroups } from "../src/engine/browser/windows";
 import { copyPixels, mix, networks, recorded } from "./stand_ins";
@@ -14,7 +16,13 @@ const vectors = await readVectors();
 
 async function completed(one: Case) {
   const { network, passes } = recorded(networks[one.network]);
-  const tools = { network, trainingSize: one.training_size, step: one.step, blend: mix, copyPatches: copyPixels };
+  const tools: Tools = {
+    network,
+    trainingSize: one.training_size,
+    step: one.step,
+    blend: mix,
+    copyTexture: (task) => copyTexture(task, copyPixels),
+  };
   const texture = one.seed === null ? "network" : "patches";
   const shares: number[] = [];
   const photo = await complete(
@@ -50,6 +58,9 @@ test("the rule is that of Python", () => {
   }
   for (const [depth, share, radius] of vectors.rules.patch_radius) {
     expect(rules.patchRadius(depth, share)).toBe(radius);
+  }
+  for (const [depth, side, margin] of vectors.rules.texture_margins) {
+    expect(rules.textureMargin(depth, side)).toBe(margin);
   }
   for (const [depth, side] of vectors.rules.texture_sides) expect(rules.maxTextureSide(depth)).toBe(side);
 });

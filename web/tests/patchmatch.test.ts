@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadPatchMatch } from "../src/engine/browser/patchmatch";
 
-const copyPatches = await loadPatchMatch(readFileSync("public/patchmatch.wasm"));
+const copyPatches = loadPatchMatch(await WebAssembly.compile(readFileSync("public/patchmatch.wasm")));
 
 /** What `tests/inference/test_patchmatch_wasm.py` writes: bytes as text, row by row. */
 interface Filled {

@@ -40,6 +40,7 @@ interface Rules {
   contexts: [number, number, [number, number]][];
   sizes: [number, number, number, number][];
   patch_radius: [number, number, number][];
+  texture_margins: [number, number, number][];
   texture_sides: [number, number][];
 }
 

@@ -74,10 +74,12 @@ export interface Saved {
 }
 
 export interface Progress {
-  /** The phase: sending, loading networks, or working. */
-  doing: "sending" | "loading" | "working";
+  /** The phase: sending, loading networks, compiling them, or working. */
+  doing: "sending" | "loading" | "compiling" | "working";
   /** From 0 to 1, or null when unknown. */
   share: number | null;
+  /** The bytes that are loaded, where they are counted. */
+  bytes?: { received: number; total: number };
 }
 
 export type OnProgress = (progress: Progress) => void;

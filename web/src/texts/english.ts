@@ -98,6 +98,8 @@ export const english = {
   complete_busy_masking: "Working on the mask…",
   complete_busy_sending: "Sending the photo…",
   complete_busy_loading: "Loading the network…",
+  complete_busy_compiling: "Compiling the network…",
+  complete_loaded: "{received} of {total} MB",
   complete_share: "{percent} %",
   complete_filled: "Filled in {seconds} s.",
   complete_much:

@@ -101,6 +101,8 @@ export const turkish: Translation = {
   complete_busy_masking: "Maske işleniyor…",
   complete_busy_sending: "Fotoğraf gönderiliyor…",
   complete_busy_loading: "Ağ yükleniyor…",
+  complete_busy_compiling: "Ağ derleniyor…",
+  complete_loaded: "{received} / {total} MB",
   complete_share: "%{percent}",
   complete_filled: "{seconds} saniyede dolduruldu.",
   complete_much:

@@ -44,14 +44,19 @@ function Waiting({ busy }: { busy: Busy }): JSX.Element {
   return (
     <>
       {wordsOf(busy)}
+      {busy.progress.bytes && <span aria-hidden="true"> {loadedOf(busy.progress.bytes)}</span>}
       {quarter > 0 && <span class="unseen"> {say("complete_share", { percent: quarter })}</span>}
     </>
   );
 }
 
-/** The pending work, or sending and loading while they last. */
+/** The pending work, or what precedes it: sending, loading, compiling. */
 function wordsOf({ what, progress: { doing } }: Busy): string {
   return say(doing === "working" ? `complete_busy_${what}` : `complete_busy_${doing}`);
+}
+
+function loadedOf({ received, total }: { received: number; total: number }): string {
+  return say("complete_loaded", { received: received / 1e6, total: total / 1e6 });
 }
 
 /** Whether the progress is known. */

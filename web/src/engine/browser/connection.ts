@@ -13,8 +13,8 @@ import {
   type ToWorker,
 } from "./protocol";
 
-/** Timeout in milliseconds for a cancelled call; a worker that computes receives no messages. */
-const GRACE = 400;
+/** Timeout in milliseconds for a cancelled call: a running network receives no messages, and a new worker starts no sooner. */
+const GRACE = 3000;
 /** Timeout in milliseconds for the start of a worker. */
 const BIRTH = 30_000;
 

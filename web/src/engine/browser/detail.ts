@@ -5,7 +5,8 @@
  */
 
 import shared from "../../shared.json";
-import { blockSums, clampedView, HOLE, type Holes, type Photo, type Size } from "./pixels";
+import { type Descriptors, distance, FAR, Nearest } from "./nearest";
+import { blockMeans, clampedView, HOLE, type Holes, type Photo, type Size } from "./pixels";
 import { double } from "./scaling";
 import { blocksWithHoles, dilated } from "./windows";
 
@@ -76,14 +77,14 @@ interface Offsets extends Size {
 class Nodes {
   private readonly height: number;
   private readonly width: number;
-  private readonly blocks: Float64Array;
+  private readonly blocks: Uint8Array;
   /** Nodes without detail: their pixels, descriptors, best sources, and squared distances. */
   private readonly wanting: number[] = [];
   private readonly pixels: number[] = [];
-  private readonly wanted: Float64Array;
+  private readonly wanted: Descriptors;
   private readonly best: number[] = [];
   private readonly costs: number[] = [];
-  private readonly tried = new Float64Array(DESCRIPTOR_LENGTH);
+  private readonly tried = new Uint8Array(DESCRIPTOR_LENGTH);
 
   constructor(
     private readonly small: Photo,
@@ -92,7 +93,7 @@ class Nodes {
   ) {
     this.height = Math.floor(small.height / SPACING) + 2;
     this.width = Math.floor(small.width / SPACING) + 2;
-    this.blocks = blockSums(small);
+    this.blocks = blockMeans(small);
     const about = dilated(bare, 2 * SPACING);
     for (let node = 0; node < this.height * this.width; node++) {
       const row = Math.min(SPACING * Math.floor(node / this.width), small.height - 1);
@@ -101,9 +102,9 @@ class Nodes {
       this.wanting.push(node);
       this.pixels.push(pixel);
       this.best.push(0);
-      this.costs.push(Infinity);
+      this.costs.push(FAR);
     }
-    this.wanted = new Float64Array(DESCRIPTOR_LENGTH * this.pixels.length);
+    this.wanted = new Uint8Array(DESCRIPTOR_LENGTH * this.pixels.length);
     this.pixels.forEach((pixel, number) => {
       this.describe(pixel, this.wanted, DESCRIPTOR_LENGTH * number);
     });
@@ -144,8 +145,8 @@ class Nodes {
     });
   }
 
-  /** The descriptor of the patch around a pixel: the sums of nine blocks, three channels each. */
-  private describe(pixel: number, into: Float64Array, at: number): void {
+  /** The descriptor of the patch around a pixel: the means of nine blocks, three channels each. */
+  private describe(pixel: number, into: Descriptors, at: number): void {
     const { height, width } = this.small;
     const row = this.rowOf(pixel);
     const column = this.columnOf(pixel);
@@ -162,32 +163,17 @@ class Nodes {
 
   /** Find the nearest place for each node without a source. */
   private findNearest(places: number[]): void {
-    const offered = new Float64Array(DESCRIPTOR_LENGTH * places.length);
+    const offered = new Uint8Array(DESCRIPTOR_LENGTH * places.length);
     places.forEach((place, number) => {
       this.describe(place, offered, DESCRIPTOR_LENGTH * number);
     });
+    const sources = new Nearest(offered);
+    let guess = 0;
     for (let number = 0; number < this.pixels.length; number++) {
-      if (this.costs[number] < Infinity) continue;
-      let least = Infinity;
-      let nearest = 0;
-      for (let source = 0; source < places.length; source++) {
-        const cost = this.distance(number, offered, DESCRIPTOR_LENGTH * source, least);
-        if (cost < least) [least, nearest] = [cost, source];
-      }
-      [this.best[number], this.costs[number]] = [places[nearest], least];
+      if (this.costs[number] < FAR) continue;
+      const { place, row, cost } = sources.find(this.wanted, DESCRIPTOR_LENGTH * number, guess);
+      [this.best[number], this.costs[number], guess] = [places[row], cost, place];
     }
-  }
-
-  /** The squared distance of a node's patch to another; stops early at `enough`. */
-  private distance(number: number, other: Float64Array, at: number, enough: number): number {
-    let sum = 0;
-    for (let from = DESCRIPTOR_LENGTH * number, end = from + DESCRIPTOR_LENGTH; from < end && sum < enough; ) {
-      for (let value = 0; value < 9; value++, from++, at++) {
-        const apart = this.wanted[from] - other[at];
-        sum += apart * apart;
-      }
-    }
-    return sum;
   }
 
   /** Take another source for a node where it is known and its cost, times a factor, is lower. */
@@ -197,7 +183,7 @@ class Nodes {
     const place = row * width + column;
     if (this.near.data[place] === HOLE) return;
     this.describe(place, this.tried, 0);
-    const cost = this.distance(number, this.tried, 0, Infinity);
+    const cost = distance(this.wanted, DESCRIPTOR_LENGTH * number, this.tried, 0, FAR);
     if (cost * factor < this.costs[number]) [this.best[number], this.costs[number]] = [place, cost];
   }
 

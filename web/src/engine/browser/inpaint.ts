@@ -6,7 +6,7 @@ import { greyOf, isGrey } from "./grey";
 import { HOLE, type Holes, hasHole, type Photo, type Size } from "./pixels";
 import { Progress } from "./progress";
 import * as rules from "./rules";
-import { applyTexture } from "./texture";
+import { type Copying, Texturing } from "./texture";
 import type { Tools } from "./tools";
 import { deeperThan } from "./windows";
 
@@ -43,15 +43,17 @@ export async function complete(
       `${photo.length} and ${hole.length} bytes are no photo and hole of ${width} x ${height} pixels`,
     );
   }
-  const copying = copyingOf(tools, options);
+  const copying = copyingOf(tools, options, signal);
   const bare = copying && deeperThan({ height, width, data: hole }, rules.SMALL);
-  const share = bare && hasHole(bare) ? TEXTURE_SHARE : 0;
+  const texturing = bare && hasHole(bare) ? new Texturing(bare, copying) : null;
+  const share = texturing ? TEXTURE_SHARE : 0;
   const progress = new Progress(onProgress, signal);
   await progress.reach(0);
   const completed = { height, width, data: photo.slice() };
+  texturing?.begin(completed, { height, width, data: hole });
   const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() });
   await canvas.fill(progress.part(0, 1 - share));
-  if (bare && share > 0) await applyTexture(completed, bare, copying, progress.part(1 - share, 1));
+  await texturing?.apply(completed, progress.part(1 - share, 1));
   if (isGrey(photo, 3, (pixel) => hole[pixel] !== HOLE)) makeGrey(completed, { height, width, data: hole });
   return completed.data;
 }
@@ -63,9 +65,13 @@ function makeGrey({ data }: Photo, hole: Holes): void {
 }
 
 /** How texture is copied; null for no copying. */
-function copyingOf({ copyPatches, blend }: Tools, { texture, seed }: { texture: Texture; seed: number }) {
+function copyingOf(
+  { copyTexture, blend }: Tools,
+  { texture, seed }: { texture: Texture; seed: number },
+  signal: AbortSignal,
+): Copying | null {
   if (texture === "network") return null;
-  if (copyPatches && blend) return { copyPatches, blend, seed };
+  if (copyTexture && blend) return { copyTexture, blend, seed, signal };
   if (texture === "patches") throw new Error("texture cannot be copied without PatchMatch and a blend");
   return null;
 }

@@ -4,7 +4,7 @@ import shared from "../../shared.json";
 import type { CopyPatches } from "./inpaint";
 import {
   allHole,
-  blockSums,
+  blockMeans,
   clampedView,
   frameOf,
   HOLE,
@@ -35,10 +35,9 @@ type Search = (photo: Photo, hole: Holes, radius: number, seed: number) => Promi
 /**
  * As `onar/fills/patchmatch.py`: deterministic for a seed, and pixels that no patch reaches get the pyramid fill.
  *
- * @param binary - `patchmatch.wasm`
+ * @param module - `patchmatch.wasm`
  */
-export async function loadPatchMatch(binary: BufferSource): Promise<CopyPatches> {
-  const module = await WebAssembly.compile(binary);
+export function loadPatchMatch(module: WebAssembly.Module): CopyPatches {
   const search: Search = async (photo, hole, radius, seed) => {
     // Each fill has its own memory, so that of a large one is freed.
     const { memory, ...code } = await instantiate(module);
@@ -125,7 +124,7 @@ function rangeOf({ data }: Photo, hole: Holes): Range {
  */
 function findWrong(filled: Photo, start: number, smooth: Photo, hole: Holes, { low, high }: Range): Holes {
   // Of local means: single pixels may be copied black, or overshoot by ringing.
-  const means = blockSums(filled).map((sum) => Math.round(sum / 9));
+  const means = blockMeans(filled);
   const every = [0, 1, 2];
   const isWrong = (at: number): boolean => {
     const left = every.every((channel) => means[at + channel] === start);

@@ -79,21 +79,22 @@ export function clampedView({ data }: Photo): Uint8ClampedArray {
   return new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
 }
 
-/** Sums of 3×3 pixels around each pixel, with replicated borders. */
-export function blockSums({ height, width, data }: Photo): Float64Array {
-  const along = new Float64Array(data.length);
-  const sums = new Float64Array(data.length);
-  for (let pixel = 0; pixel < height * width; pixel++) {
-    const column = pixel % width;
-    const left = column > 0 ? 3 : 0;
-    const right = column < width - 1 ? 3 : 0;
-    for (let at = 3 * pixel; at < 3 * pixel + 3; at++) along[at] = data[at - left] + data[at] + data[at + right];
+/** Means of 3×3 pixels around each pixel, with replicated borders, rounded. */
+export function blockMeans({ height, width, data }: Photo): Uint8Array {
+  const along = new Uint16Array(data.length);
+  const means = new Uint8Array(data.length);
+  for (let row = 0, at = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const left = column > 0 ? 3 : 0;
+      const right = column < width - 1 ? 3 : 0;
+      for (const end = at + 3; at < end; at++) along[at] = data[at - left] + data[at] + data[at + right];
+    }
   }
   const line = 3 * width;
-  for (let at = 0; at < sums.length; at++) {
+  for (let at = 0; at < means.length; at++) {
     const above = at >= line ? line : 0;
-    const below = at < sums.length - line ? line : 0;
-    sums[at] = along[at - above] + along[at] + along[at + below];
+    const below = at < means.length - line ? line : 0;
+    means[at] = Math.round((along[at - above] + along[at] + along[at + below]) / 9); // never between two levels
   }
-  return sums;
+  return means;
 }

@@ -7,19 +7,19 @@ import type { Place } from "./protocol";
  * Load several files together, and decompress gzip that the host has not decompressed already.
  *
  * @param names - of `Place.files`
- * @param onShare - called with the loaded share of all bytes, from 0 to 1
+ * @param onLoaded - called with the bytes received so far, and those of all files
  */
 export async function loadFiles<Name extends string>(
   place: Place,
   names: Name[],
-  onShare: (share: number) => void,
+  onLoaded: (received: number, total: number) => void,
 ): Promise<Record<Name, Uint8Array<ArrayBuffer>>> {
-  const all = names.reduce((sum, name) => sum + place.files[name].bytes, 0);
+  const total = names.reduce((sum, name) => sum + place.files[name].bytes, 0);
   const received = new Map<string, number>();
   const onBytes = (address: string, count: number): void => {
     received.set(address, count);
     const sum = [...received.values()].reduce((one, other) => one + other, 0);
-    onShare(Math.min(1, sum / all));
+    onLoaded(Math.min(sum, total), total);
   };
   const loaded = names.map(async (name) => {
     const bytes = await load(new URL(place.files[name].name, place.base), onBytes);

@@ -7,9 +7,19 @@
 
 import shared from "../../shared.json";
 
-export const { THIN, SMALL, TEXTURE_DEPTH, TEXTURE_SIDE, TEXTURE_MARGIN, TEXTURE_NEAR, COARSE_RADIUS } = shared.rules;
+export const {
+  THIN,
+  SMALL,
+  TEXTURE_DEPTH,
+  TEXTURE_MIN_SIDE,
+  TEXTURE_SIDE,
+  TEXTURE_MARGIN,
+  TEXTURE_NEAR,
+  COARSE_RADIUS,
+} = shared.rules;
 const { SMALL_CONTEXT, SMALL_PHOTO, MIN_BAND, TEXTURE_SIDE_PER_DEPTH, PATCH_RADII, THIN_PATCHES, MANY_HOLES } =
   shared.rules;
+const { TEXTURE_MARGIN_PER_DEPTH } = shared.rules;
 
 /** Context for a hole depth: margin per side and minimum window side. */
 export function context(depth: number, trainingSize: number): { margin: number; minSide: number } {
@@ -36,6 +46,11 @@ export function band(trainingSize: number): number {
 /** Maximum side of holes of a depth that get texture at once; larger ones are split. */
 export function maxTextureSide(depth: number): number {
   return depth === Infinity ? TEXTURE_SIDE : Math.max(TEXTURE_SIDE, Math.floor(TEXTURE_SIDE_PER_DEPTH * depth));
+}
+
+/** Margin of a window for holes of a depth whose longer side is `side`. */
+export function textureMargin(depth: number, side: number): number {
+  return Math.max(TEXTURE_MARGIN, Math.floor(Math.min(side, TEXTURE_MARGIN_PER_DEPTH * depth)));
 }
 
 /** Patch radius for a hole depth and the share of holes in the window. */

@@ -5,54 +5,78 @@
  */
 
 import { Box } from "./box";
-import { type Copy, restoreDetail } from "./detail";
 import { joinWindows, type Window } from "./joining";
-import {
-  allHole,
-  clampedView,
-  HOLE,
-  type Holes,
-  holeShare,
-  knownFromHoles,
-  type Photo,
-  putPixel,
-  wholeFrameOf,
-} from "./pixels";
+import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
 import type { Progress } from "./progress";
 import * as rules from "./rules";
-import { double, halve } from "./scaling";
-import type { Blend, CopyPatches } from "./tools";
+import type { Blend, CopyTexture } from "./tools";
 import { inTurns } from "./window_plan";
 import { depthOf, findGroups } from "./windows";
 
 /** How texture is copied. */
 export interface Copying {
-  copyPatches: CopyPatches;
+  copyTexture: CopyTexture;
   blend: Blend;
   /** Seed of PatchMatch. */
   seed: number;
+  /** Aborts copying, which then raises its reason. */
+  signal: AbortSignal;
 }
 
-/**
- * Give filled holes texture.
- *
- * @param photo - with its holes filled; changed in place
- * @param bare - the holes that get texture; empty afterwards
- */
-export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, progress: Progress): Promise<void> {
-  const turns = planTexture(bare);
-  const total = turns.flat().length;
-  let done = 0;
-  for (const windows of turns) {
-    // All windows of a batch see the photo before any of them changes it.
-    const fills: Fill[] = [];
-    for (const window of windows) {
-      const fill = await fillWindow(photo, bare, window, copying);
-      if (fill) fills.push(fill);
-      await progress.reach(++done / total);
+/** Windows that are copied at once; a turn of many would not fit into memory. */
+const AHEAD = 2;
+
+/** Gives filled holes texture, turn by turn. */
+export class Texturing {
+  private readonly turns: Window[][];
+  private readonly copies = new Map<Window, Promise<Copies | null>>();
+
+  /** @param bare - the holes that get texture; empty afterwards */
+  constructor(
+    private readonly bare: Holes,
+    private readonly copying: Copying,
+  ) {
+    this.turns = planTexture(bare);
+  }
+
+  /**
+   * Copy for the first windows while the network still fills, where the copies do not depend on its fill.
+   *
+   * @param unknown - all holes of the photo
+   */
+  begin(photo: Photo, unknown: Holes): void {
+    for (const window of this.turns[0].slice(0, AHEAD)) {
+      const others = window.shown.cropHoles(unknown);
+      const own = window.shown.cropHoles(this.bare);
+      if (others.data.every((value, at) => value === own.data[at])) this.copy(photo, window);
     }
-    for (const fill of fills) put(photo, bare, fill);
-    for (const { core } of windows) core.clear(bare);
+  }
+
+  /** @param photo - with its holes filled; changed in place */
+  async apply(photo: Photo, progress: Progress): Promise<void> {
+    const total = this.turns.flat().length;
+    let done = 0;
+    for (const windows of this.turns) {
+      // All windows of a batch see the photo before any of them changes it.
+      const fills: Fill[] = [];
+      for (const [number, window] of windows.entries()) {
+        for (const next of windows.slice(number, number + AHEAD)) this.copy(photo, next);
+        const copies = await this.copies.get(window);
+        this.copies.delete(window);
+        if (copies) fills.push(await blendCopies(photo, this.bare, window, copies, this.copying.blend));
+        await progress.reach(++done / total);
+      }
+      for (const fill of fills) put(photo, this.bare, fill);
+      for (const { core } of windows) core.clear(this.bare);
+    }
+  }
+
+  /** Begin to copy for a window, once. */
+  private copy(photo: Photo, window: Window): void {
+    if (this.copies.has(window)) return;
+    const copies = copy(photo, this.bare, window, this.copying);
+    copies.catch(() => {}); // it is awaited later, or never when something else fails
+    this.copies.set(window, copies);
   }
 }
 
@@ -60,13 +84,15 @@ export async function applyTexture(photo: Photo, bare: Holes, copying: Copying, 
 export function planTexture(bare: Holes): Window[][] {
   const photo = Box.of(bare);
   const windows = findGroups(bare, rules.TEXTURE_NEAR).flatMap((group): Window[] => {
-    const side = rules.maxTextureSide(depthOf(group.grown(1, photo).cropHoles(bare)));
+    const depth = depthOf(group.grown(1, photo).cropHoles(bare));
+    const side = rules.maxTextureSide(depth);
     if (group.longerSide <= side) {
-      const margin = Math.max(rules.TEXTURE_MARGIN, group.longerSide);
+      const margin = rules.textureMargin(depth, group.longerSide);
       return [{ core: group, shown: group.grown(margin, photo) }];
     }
+    const margin = Math.min(side >> 2, rules.textureMargin(depth, side));
     const pieces = group.pieces(side).filter((piece) => piece.touches(bare));
-    return pieces.map((core) => ({ core, shown: core.grown(side >> 2, photo) }));
+    return pieces.map((core) => ({ core, shown: core.grown(margin, photo) }));
   });
   return inTurns(joinWindows(windows, photo, 1, 3 * rules.TEXTURE_SIDE));
 }
@@ -80,15 +106,29 @@ interface Fill {
   frame: Float32Array;
 }
 
-async function fillWindow(
+/** A window whose holes are filled with the photo's patches, at its own scale and at half of it. */
+interface Copies {
+  patches: Photo;
+  coarsePatches: Photo;
+}
+
+/** The copies for a window; null when there is nothing to copy from. */
+async function copy(photo: Photo, bare: Holes, { shown }: Window, copying: Copying): Promise<Copies | null> {
+  const hole = shown.cropHoles(bare);
+  if (allHole(hole)) return null;
+  const task = { photo: shown.cropPhoto(photo), hole, seed: copying.seed };
+  const both = [false, true].map((coarse) => copying.copyTexture({ ...task, coarse }, copying.signal));
+  const [patches, coarsePatches] = await Promise.all(both);
+  return { patches, coarsePatches };
+}
+
+async function blendCopies(
   photo: Photo,
   bare: Holes,
   { core, shown }: Window,
-  { copyPatches, blend, seed }: Copying,
-): Promise<Fill | null> {
-  const hole = shown.cropHoles(bare);
-  if (allHole(hole)) return null; // nothing to copy from
-  const copies = await copyTexture(shown.cropPhoto(photo), hole, copyPatches, seed);
+  copies: Copies,
+  blend: Blend,
+): Promise<Fill> {
   // Copying needs much context, blending little.
   const near = core.grown(rules.TEXTURE_MARGIN, Box.of(bare));
   const network = wholeFrameOf(near.cropPhoto(photo));
@@ -105,47 +145,8 @@ async function fillWindow(
   return {
     core,
     near,
-    frame: await blend(network, nearOf(copies.patches.photo), nearOf(copies.coarsePatches.photo), known, shape),
+    frame: await blend(network, nearOf(copies.patches), nearOf(copies.coarsePatches), known, shape),
   };
-}
-
-/** A photo whose holes are filled with its own patches, at its own scale and at half the scale. */
-interface Copies {
-  patches: Copy;
-  coarsePatches: Copy;
-}
-
-/** Copy patches; very deep holes are copied at half the scale, or less, and get their detail back afterwards. */
-async function copyTexture(photo: Photo, hole: Holes, copyPatches: CopyPatches, seed: number): Promise<Copies> {
-  const depth = depthOf(hole);
-  const small = halve(photo, hole);
-  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !allHole(small.unknown)) {
-    const copies = await copyTexture(small.photo, small.unknown, copyPatches, seed);
-    const restored = (copy: Copy): Copy => {
-      const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
-      return restoreDetail(photo, hole, kept, small.unknown);
-    };
-    return { patches: restored(copies.patches), coarsePatches: restored(copies.coarsePatches) };
-  }
-  const fill = async ({ height, width, data }: Photo, holes: Holes, radius: number): Promise<Photo> => {
-    return { height, width, data: await copyPatches(data, holes.data, { height, width }, radius, seed) };
-  };
-  const coarse = allHole(small.unknown) // nothing is left to copy from
-    ? await fill(photo, hole, rules.COARSE_RADIUS)
-    : double(await fill(small.photo, small.unknown, rules.COARSE_RADIUS), photo);
-  return {
-    patches: { photo: await fill(photo, hole, rules.patchRadius(depth, holeShare(hole))) },
-    coarsePatches: { photo: coarse },
-  };
-}
-
-/** A copy with the known pixels of its photo. */
-function keepKnown(photo: Photo, hole: Holes, copy: Photo): Photo {
-  const kept = { ...photo, data: photo.data.slice() };
-  for (let pixel = 0; pixel < hole.data.length; pixel++) {
-    if (hole.data[pixel] === HOLE) kept.data.set(copy.data.subarray(3 * pixel, 3 * pixel + 3), 3 * pixel);
-  }
-  return kept;
 }
 
 function put(photo: Photo, bare: Holes, { core, near, frame }: Fill): void {

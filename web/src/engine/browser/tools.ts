@@ -1,5 +1,8 @@
 /** Interfaces of the networks and of PatchMatch. */
 
+import type { Task } from "./copying";
+import type { Photo } from "./pixels";
+
 /** A network on windows of one size: photo N·H·W·3 in [0, 1], 0 in the holes, known N·H·W (1 = known) → N·H·W·3. */
 export type Network = (
   photo: Float32Array,
@@ -29,6 +32,9 @@ export type CopyPatches = (
   seed: number,
 ) => Promise<Uint8Array>;
 
+/** Copies texture, see `copyTexture` in copying.ts. */
+export type CopyTexture = (task: Task, signal: AbortSignal) => Promise<Photo>;
+
 export interface Generator {
   network: Network;
   /** Side in pixels of the crops that the network was trained on. */
@@ -39,5 +45,5 @@ export interface Generator {
 
 export interface Tools extends Generator {
   blend: Blend | null;
-  copyPatches: CopyPatches | null;
+  copyTexture: CopyTexture | null;
 }

@@ -11,8 +11,11 @@ import { type Parts, Runs } from "./runs";
  *   that are one group
  */
 export function findGroups(holes: Holes, block = 1): Box[] {
-  const place = Box.of(holes).shrunk(holes);
-  if (place === null) return [];
+  const inside = Box.of(holes).shrunk(holes);
+  if (inside === null) return [];
+  // On one grid for the whole photo, so that holes far away do not change which are close.
+  const [top, left] = [inside.top - (inside.top % block), inside.left - (inside.left % block)];
+  const place = new Box(top, left, inside.bottom, inside.right);
   const blocks = block === 1 ? holes : blocksWithHoles(holes, block, place);
   const runs = new Runs(blocks);
   const boxes = boxesOf(runs, runs.parts()).map((box) => {

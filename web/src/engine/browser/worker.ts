@@ -2,16 +2,17 @@
 
 import { mayUseGpu } from "../../offline/gpu";
 import type { OnProgress, Patch, Progress } from "../engine";
+import { type Beginning, beginCopying, Copiers } from "./copiers";
 import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
 import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { complete, type Tools } from "./inpaint";
-import { loadPatchMatch } from "./patchmatch";
 import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
 import { NotedError, noteOf } from "./protocol";
 import { loadFiles } from "./resources";
 import { startNetworks } from "./runtime";
 import { encode, lossesOf } from "./saving";
+import type { CopyTexture } from "./tools";
 
 const PATCHMATCH = "patchmatch.wasm";
 
@@ -68,8 +69,9 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
     readMask: ({ file, width, height }) => readMask(file, width, height),
   };
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.kind === "start") begin(data.place, data.lock);
+self.onmessage = ({ data }: MessageEvent<ToWorker | Beginning>) => {
+  if (data.kind === "copy") beginCopying(data);
+  else if (data.kind === "start") begin(data.place, data.lock);
   else if (data.kind === "cancel") wanted.get(data.number)?.abort();
   else {
     wanted.set(data.number, new AbortController());
@@ -118,7 +120,7 @@ function viewsIn(result: unknown): ImageBitmap[] {
 /** Load networks and PatchMatch once, and again after a failure; one call at a time gets the progress. */
 function loadTools(onProgress: OnProgress = () => {}): Promise<Tools> {
   onLoading = onProgress;
-  if (loading.doing === "loading") onProgress(loading);
+  if (loading.doing !== "working") onProgress(loading);
   tools ??= startTools().catch((error: Error) => {
     tools = null;
     throw error;
@@ -141,13 +143,17 @@ async function startTools(): Promise<Tools> {
     onLoading(progress);
   };
   report({ doing: "loading", share: 0 });
-  const files = await loadFiles(place, names, (share) => report({ doing: "loading", share }));
-  report({ doing: "working", share: null });
+  const files = await loadFiles(place, names, (received, total) =>
+    report({ doing: "loading", share: received / total, bytes: { received, total } }),
+  );
+  report({ doing: "compiling", share: null });
   const networks = await startNetworks(forGpu, files[runtime], files[place.model]);
   console.info(`Onar: networks run on ${networks.description}`);
   const blend = place.blend === null ? null : await networks.blend(files[place.blend]);
-  const copyPatches = place.copies ? await loadPatchMatch(files[PATCHMATCH]) : null;
-  return { network: networks.network, trainingSize, step, blend, copyPatches };
+  const copiers = place.copies ? new Copiers(await WebAssembly.compile(files[PATCHMATCH]), self.location.href) : null;
+  const copyTexture: CopyTexture | null = copiers && ((task, signal) => copiers.copy(task, signal));
+  report({ doing: "working", share: null });
+  return { network: networks.network, trainingSize, step, blend, copyTexture };
 }
 
 async function bytesOf(file: File): Promise<Uint8Array> {
