@@ -22,17 +22,23 @@ export interface Task {
 
 /** Fill holes with patches of the photo; only the pixels in holes are of use. */
 export async function copyTexture(task: Task, copyPatches: CopyPatches): Promise<Photo> {
-  return (await copied(task, copyPatches)).photo;
+  const [once, again] = rules.TEXTURE_DEPTHS;
+  return (await copied(task, copyPatches, once, again)).photo;
 }
 
-/** Very deep holes are filled at half the scale, or less, first, and their detail is restored afterwards. */
-async function copied({ photo, hole, coarse, seed }: Task, copyPatches: CopyPatches): Promise<Copy> {
+/**
+ * Holes deeper than `limit` are filled at half the scale first, those deeper than `next` there at half of that, and so
+ * on; their detail is restored afterwards.
+ */
+async function copied(task: Task, copyPatches: CopyPatches, limit: number, next: number): Promise<Copy> {
+  const { photo, hole, coarse, seed } = task;
   const depth = depthOf(hole);
   const small = halve(photo, hole);
   const nothingLeft = allHole(small.unknown);
   const tooSmall = Math.min(small.photo.height, small.photo.width) < rules.TEXTURE_MIN_SIDE;
-  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !nothingLeft && !tooSmall) {
-    const copy = await copied({ photo: small.photo, hole: small.unknown, coarse, seed }, copyPatches);
+  if (limit < depth && depth < Infinity && !nothingLeft && !tooSmall) {
+    const half = { photo: small.photo, hole: small.unknown, coarse, seed };
+    const copy = await copied(half, copyPatches, next, next);
     const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
     return restoreDetail(photo, hole, kept, small.unknown);
   }
