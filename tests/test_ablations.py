@@ -157,7 +157,7 @@ def test_the_steps_that_take_a_cpu_time_are_measured(photos: Path, tmp_path: Pat
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('mask_type = "mixed"\n')
-    with pytest.raises(UsageError, match=r"has `mask_type` mixed already: leave mixed_masks out of --variants"):
+    with pytest.raises(UsageError, match=r"has mask_type mixed already: leave mixed_masks out of --variants"):
         check_study(study("mixed_masks", base=str(recipe)))
     with pytest.raises(UsageError, match="not 'nothing'"):
         check_study(study("nothing"))
