@@ -12,8 +12,9 @@ import pytest
 import tomli_w
 
 from benchmarks.ablations.__main__ import main
-from benchmarks.ablations.page import write_page
-from benchmarks.ablations.study import Study, check_study, folder_of, report_of
+from benchmarks.ablations.page import NOTES, write_page
+from benchmarks.ablations.running import Places, measure_steps
+from benchmarks.ablations.study import Study, check_study, folder_of, read_study, report_of
 from benchmarks.ablations.variants import VARIANTS
 from onar import TrainConfig, train
 from onar.errors import UsageError
@@ -72,6 +73,19 @@ def test_the_page_distinguishes_gains_from_noise_of_seeds(tmp_path: Path) -> Non
     assert section(page, "Differs") == "- JPEG augmentation (`augment_jpeg` 50)"
 
 
+def test_the_part_written_by_hand_stays_when_the_page_is_written_again(tmp_path: Path) -> None:
+    results, page = tmp_path / "results", tmp_path / "page.md"
+    study("rotation").write(results)
+    again = ["--results", str(results), "--output", str(page)]
+    assert main(again) == 0
+    generated = page.read_text()
+    notes = f"\n{NOTES}\n\n## A trial\n\nIt gained nothing.\n"
+    page.write_text(generated.replace("# Ablations", "# Of another study") + notes)
+    for _ in range(2):
+        assert main(again) == 0
+        assert page.read_text() == generated + notes
+
+
 def test_the_page_says_what_is_missing_and_does_not_judge_it(tmp_path: Path) -> None:
     chosen = study("rotation", "style")
     empty = write_page(chosen, tmp_path)
@@ -115,10 +129,35 @@ def test_each_variant_differs_from_the_run_beside_in_one_setting_and_sees_the_sa
         assert (len(variant.own), config.batch_size * config.accumulation_steps) == (1, beside.batch_size)
 
 
+def test_runs_of_equal_cpu_time_have_steps_of_their_own(tmp_path: Path) -> None:
+    steps = {"base": 9, "rotation": 7}
+    equal = study("rotation", cpu_minutes=0.5, measured_steps=steps)
+    for variant in equal.chosen():
+        settings = equal.settings(variant, 0)
+        assert (settings["max_steps"], settings["photos_per_epoch"]) == (steps[variant.name], 2 * steps[variant.name])
+    assert "with as many steps of 2 photos as take 0.5 CPU minutes, from random" in write_page(equal, tmp_path)
+    equal.write(tmp_path)
+    assert read_study(tmp_path).measured_steps == steps
+    with pytest.raises(UsageError, match="--cpu_minutes must be above 0, not 0"):
+        check_study(study(cpu_minutes=0))
+
+
+@pytest.mark.process
+@pytest.mark.soak
+def test_the_steps_that_take_a_cpu_time_are_measured(photos: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(tomli_w.dumps(SMALL))
+    chosen, places = study("rotation", base=str(recipe)), Places(photos, photos, None, tmp_path / "results")
+    one, ten = (measure_steps(chosen, places, VARIANTS[0], minutes) for minutes in (1, 10))
+    assert 100 < one < 100_000
+    assert 5 < ten / one < 20
+    assert not places.results.exists()
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('mask_type = "mixed"\n')
-    with pytest.raises(UsageError, match=r"has `mask_type` mixed already: leave mixed_masks out of --variants"):
+    with pytest.raises(UsageError, match=r"has mask_type mixed already: leave mixed_masks out of --variants"):
         check_study(study("mixed_masks", base=str(recipe)))
     with pytest.raises(UsageError, match="not 'nothing'"):
         check_study(study("nothing"))

@@ -10,15 +10,16 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import torch
 from filelock import FileLock, Timeout
 
-from benchmarks.ablations.page import write_page
-from benchmarks.ablations.running import Places, is_scored, make_run
+from benchmarks.ablations.page import notes_of, write_page
+from benchmarks.ablations.running import Places, is_scored, make_run, measure_steps
 from benchmarks.ablations.study import Study, check_study, read_study
 from benchmarks.ablations.variants import BASE, VARIANTS
 from benchmarks.table import processor
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "ablations.md", help="the page")
     parser.add_argument("--base", default="configs/laptop.toml", help="recipe that the runs differ from")
     parser.add_argument("--steps", type=int, default=500, help="steps of each run")
+    parser.add_argument(
+        "--cpu_minutes", type=float, help="CPU time of each run, instead of --steps; the steps for it are measured"
+    )
     parser.add_argument("--batch_size", type=int, default=8, help="photos in a step")
     parser.add_argument("--masks_per_range", type=int, default=10, help="masks in each of the twelve groups")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="each run is made with all of them")
@@ -82,10 +86,12 @@ def _make_all(options: argparse.Namespace) -> int:
         variants=names,
         seeds=options.seeds,
         processor=f"{processor()}, {torch.get_num_threads()} threads",
+        cpu_minutes=options.cpu_minutes,
     )
     check_study(study)
     failures = 0
     with _only_one(options.results):
+        study = _with_measured_steps(study, places)
         study.write(options.results)
         for number, (variant, seed) in enumerate(runs := list(study.runs()), 1):
             if is_scored(study, places, variant, seed):
@@ -102,6 +108,21 @@ def _make_all(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def _with_measured_steps(study: Study, places: Places) -> Study:
+    """The study with the steps that take `cpu_minutes`, measured once; without that, as it is."""
+    if study.cpu_minutes is None:
+        return study
+    measured = {}
+    with suppress(OnarError):  # there is none before the first start
+        if (before := read_study(places.results)).cpu_minutes == study.cpu_minutes:
+            measured = dict(before.measured_steps)
+    for variant in study.chosen():
+        if variant.name not in measured:
+            measured[variant.name] = measure_steps(study, places, variant, study.cpu_minutes)
+            print(f"{variant.name}: {measured[variant.name]} steps take {study.cpu_minutes:g} CPU minutes", flush=True)
+    return replace(study, measured_steps=measured)
+
+
 @contextmanager
 def _only_one(results: Path) -> Iterator[None]:
     """Lock the results folder; raises `OnarError` if another process has locked it."""
@@ -114,7 +135,8 @@ def _only_one(results: Path) -> Iterator[None]:
 
 
 def _write(study: Study, options: argparse.Namespace) -> None:
-    write_text(options.output, write_page(study, options.results))
+    before = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
+    write_text(options.output, write_page(study, options.results) + notes_of(before))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from benchmarks.ablations.variants import BASE, VARIANTS, Variant
 from benchmarks.table import Table
 from onar.metrics.table import METRICS
 
+NOTES = "<!-- Below: written by hand, and kept. -->"
+"""Line before the part of the page that is not generated."""
+
 MASK_SETS = {"generated": "generated masks", "files": "mask files"}
 VERDICTS = {
     "gains": "Gains more than the pooled spread in at least one score, and loses that much in none",
@@ -32,6 +35,12 @@ def write_page(study: Study, results: Path) -> str:
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
+def notes_of(page: str) -> str:
+    """The part of a page that was written by hand and stays, from `NOTES` on; empty without one."""
+    _, found, notes = page.partition(NOTES)
+    return f"\n{found}{notes}" if found else ""
+
+
 def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     masks = [
         f"{MASK_SETS[mask_set]}: {run.masks} on {run.photos} photos"
@@ -40,8 +49,8 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     ]
     return (
         "The effect of each training setting: equal short runs that differ in one setting.\n\n"
-        f"- **Runs.** The base is `{study.base}` with {study.steps} steps of {study.batch_size} photos, from random "
-        f"weights, {len(study.seeds)} seeds per run. Measured on {study.processor}.\n"
+        f"- **Runs.** The base is `{study.base}` with {_length(study)}, from random weights, {len(study.seeds)} seeds "
+        f"per run. Measured on {study.processor}.\n"
         "- **Scores** are those of `onar evaluate` on photos outside the training, at the size of the training crops, "
         f"with the same masks for all, without copied texture. {'; '.join(masks).capitalize() or 'No scores yet'}.\n"
         "- **Spread** is the standard deviation over the seeds; for two, half their difference. The pooled spread is "
@@ -51,6 +60,12 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         "augmentation, may differ.\n\n"
         "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it resumes."
     )
+
+
+def _length(study: Study) -> str:
+    if study.cpu_minutes is None:
+        return f"{study.steps} steps of {study.batch_size} photos"
+    return f"as many steps of {study.batch_size} photos as take {study.cpu_minutes:g} CPU minutes"
 
 
 def _left_out(study: Study) -> str:

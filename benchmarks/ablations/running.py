@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.ablations.study import Study, folder_of, report_of
@@ -17,6 +19,9 @@ from onar.errors import OnarError
 from onar.settings.training import TrainConfig
 from onar.training.results_folder import Results
 from onar.training.setting_kinds import FREE_KEYS
+
+TIMED_STEPS = (5, 25)
+"""Steps of the two trainings that are timed; their difference leaves out starting."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,25 @@ def make_run(study: Study, places: Places, variant: Variant, seed: int) -> None:
             "output": report_of(places.results, variant, seed, mask_set),
         }
         _run("evaluate", settings, folder.with_suffix(".log"))
+
+
+def measure_steps(study: Study, places: Places, variant: Variant, cpu_minutes: float) -> int:
+    """How many steps of a variant take the given CPU time, starting not counted; raises as `make_run`."""
+    short, long = TIMED_STEPS
+    per_step = (_cpu_seconds(study, places, variant, long) - _cpu_seconds(study, places, variant, short)) / (
+        long - short
+    )
+    return max(1, round(60 * cpu_minutes / per_step))
+
+
+def _cpu_seconds(study: Study, places: Places, variant: Variant, steps: int) -> float:
+    """CPU time of a training and its processes."""
+    with TemporaryDirectory() as folder:
+        settings = study.settings_of(variant, 0, steps) | {"data": places.data, "results_dir": Path(folder, "run")}
+        before = os.times()
+        _run("train", {"config": study.base, **settings}, Path(folder, "run.log"))
+        after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def _train_is_due(study: Study, places: Places, variant: Variant, seed: int) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Study:
         variants: names of the runs, the base recipe first.
         seeds: seeds of each run.
         processor: name of the processor.
+        cpu_minutes: CPU time of each run, instead of `steps`; None: all runs have `steps`.
+        measured_steps: the steps that take that time, by the name of the variant.
     """
 
     base: str
@@ -37,6 +39,8 @@ class Study:
     variants: Sequence[str]
     seeds: Sequence[int]
     processor: str
+    cpu_minutes: float | None = None
+    measured_steps: Mapping[str, int] = field(default_factory=dict)
 
     def chosen(self) -> list[Variant]:
         """The variants, in order."""
@@ -48,13 +52,17 @@ class Study:
 
     def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
         """The settings of a run besides the base recipe: its own, and those that make all runs equally long."""
+        return self.settings_of(variant, seed, self.measured_steps.get(variant.name, self.steps))
+
+    def settings_of(self, variant: Variant, seed: int, steps: int) -> dict[str, Any]:
+        """The settings of a run of the given length."""
         batch_size = self.batch_size // variant.settings.get("accumulation_steps", 1)
         return variant.settings | {
             "seed": seed,
             "batch_size": batch_size,
-            "max_steps": self.steps,
+            "max_steps": steps,
             "epochs": 1,
-            "photos_per_epoch": self.steps * self.batch_size,
+            "photos_per_epoch": steps * self.batch_size,
             "val_share": 0.0,
             "checkpoint_minutes": 2.0,
         }
@@ -76,6 +84,8 @@ def check_study(study: Study) -> None:
     """Raise `UsageError` if a number or name is invalid, or the base recipe already has the setting of a variant."""
     if study.steps < 1:
         raise UsageError(f"--steps must be at least 1, not {study.steps}")
+    if study.cpu_minutes is not None and study.cpu_minutes <= 0:
+        raise UsageError(f"--cpu_minutes must be above 0, not {study.cpu_minutes}")
     if study.batch_size < 2 or study.batch_size % 2:
         raise UsageError(f"--batch_size must be even and at least 2, to be halved once, not {study.batch_size}")
     if len(set(study.seeds)) != len(study.seeds):

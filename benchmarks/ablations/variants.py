@@ -67,6 +67,7 @@ VARIANTS = (
     Variant("local_discriminator", "patch discriminator", _LOCAL),
     Variant("strong_local", "patch discriminator, with higher adversarial loss", _LOCAL, beside=_STRONG_ADVERSARIAL),
     Variant("no_base_fill", "pyramid fill as the base", {"base_fill": "none"}, removes=True),
+    Variant("pretrained_features", "pretrained features", {"pretrained_features": True}),
     Variant("blur", "blur augmentation", {"augment_blur": 1.0}),
     Variant("jpeg", "JPEG augmentation", {"augment_jpeg": 50}),
     Variant("rotation", "rotation augmentation", {"augment_rotation": 10.0}),

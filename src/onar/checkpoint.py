@@ -39,6 +39,7 @@ from onar.weights.tensors import load_state, save_state
 StateDict = dict[str, Tensor]
 
 RECIPE, LOG = "config.toml", "log.jsonl"  # files in the folder of a run that say how its weights were trained
+FEATURES = "features."  # prefix of the pretrained features in a state dict
 MAX_LINE = 1 << 16  # bytes of the last line of a log, at most
 READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}  # readers of exported files by ending
 
@@ -153,13 +154,20 @@ def _build(architecture: dict[str, Any], state: StateDict, path: Path) -> nn.Mod
 
 
 def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:
-    """Copy the weights of a generator that a file holds; raises `OnarError` when they do not fit."""
-    if _settings_of_weights(loaded) != _settings_of_weights(generator):
+    """Copy the weights of a generator that a file holds; raises `OnarError` when they do not fit.
+
+    Pretrained features that only `generator` has stay as they are: their joins are zero at first.
+    """
+    state, settings = loaded.state_dict(), _settings_of_weights(generator)
+    if not _has_features(state):
+        state |= {key: value for key, value in generator.state_dict().items() if key.startswith(FEATURES)}
+        settings.pop("pretrained_features", None)
+    if _settings_of_weights(loaded) != settings:
         raise OnarError(
             f"{path} holds a {_describe(loaded)}; this run has a {_describe(generator)}: give it the settings of "
             "the file, or other weights"
         )
-    generator.load_state_dict(loaded.state_dict())
+    generator.load_state_dict(state)
 
 
 def kept_weights(checkpoint: dict[str, Any]) -> StateDict:
@@ -250,7 +258,12 @@ def infer_architecture(state: StateDict, path: Path) -> dict[str, Any]:
         "normalised": "colour_mean" in state,
         "colour_channels": colours.shape[0] if isinstance(colours, Tensor) and colours.ndim else 0,
         "channels": first.shape[1],
+        "pretrained_features": _has_features(state),
     }
+
+
+def _has_features(state: StateDict) -> bool:
+    return any(str(key).startswith(FEATURES) for key in state)
 
 
 def _settings_of_weights(generator: nn.Module) -> dict[str, Any]:

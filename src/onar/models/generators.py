@@ -61,6 +61,7 @@ GENERATORS: dict[str, Generator] = {
             "normalised": lambda value: type(value) is bool,
             "colour_channels": _is_count,
             "channels": lambda value: _is_count(value) and value > 0,
+            "pretrained_features": lambda value: type(value) is bool,
         },
         graph=pconv_unet,
         small=(
@@ -69,6 +70,7 @@ GENERATORS: dict[str, Generator] = {
             {"base_channels": 8, "depth": 4, "normalised": True},
             {"base_channels": 8, "depth": 2, "base_fill": "pyramid", "colour_channels": 6},
             {"base_channels": 8, "depth": 3, "base_fill": "pyramid", "correction_window": 5, "channels": 1},
+            {"base_channels": 4, "depth": 5, "base_fill": "pyramid", "pretrained_features": True},
         ),
     ),
     "PyramidFill": Generator(network=PyramidFill, arguments={}, graph=pyramid_fill),

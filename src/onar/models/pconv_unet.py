@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onar.models.joined_features import JoinedFeatures
 from onar.models.levels import DecoderLevel, EncoderLevel
 from onar.models.partial_conv import hide_holes
 from onar.models.pyramid_correction import HEAD_CHANNELS
-from onar.models.pyramid_fill import fill_unreached
+from onar.models.pyramid_fill import fill_unreached, pyramid_fill
 from onar.models.recomputing import run_and_recompute
 from onar.models.wrapping import Wrapping, padding_step
 
@@ -40,6 +41,7 @@ class PConvUNet(Wrapping):
         colour_channels: channels of a `ColourUNet` that corrects the colours of the completed photo, trained on its
             own by `onar colours`. 0: there is none.
         channels: of the photos: 3 for colours, 1 for grey.
+        pretrained_features: `JoinedFeatures` of the pyramid fill, which are added to the decoder's maps.
 
     `torch.jit.script` takes it for evaluation: a scripted network always normalises by its running statistics.
 
@@ -49,7 +51,8 @@ class PConvUNet(Wrapping):
 
     Raises:
         ValueError: `base_fill` is not one of `BASE_FILLS`, or `correction_window` is even or without a pyramid, or
-            `normalised` is with one, or `colour_channels` without three channels.
+            `normalised` is with one, or `colour_channels` or `pretrained_features` without three channels, or
+            `pretrained_features` without a pyramid.
 
     >>> generator = PConvUNet(base_channels=4, depth=3).eval()
     >>> photo, known = torch.rand(1, 3, 20, 30), torch.ones(1, 1, 20, 30)
@@ -70,6 +73,7 @@ class PConvUNet(Wrapping):
         normalised: bool = False,
         colour_channels: int = 0,
         channels: int = 3,
+        pretrained_features: bool = False,
     ) -> None:
         super().__init__()
         self.base_channels, self.depth, self.channels = base_channels, depth, channels
@@ -83,6 +87,10 @@ class PConvUNet(Wrapping):
             DecoderLevel(widths[i + 1], widths[i], decoded[i], last=i == 0) for i in reversed(range(depth))
         )
         self.wrap(channels, base_fill, correction_window, normalised=normalised, colour_channels=colour_channels)
+        if pretrained_features and (channels != 3 or base_fill == "none"):
+            raise ValueError("pretrained_features need photos in colour, of 3 channels, and base_fill pyramid")
+        self.pretrained_features = pretrained_features
+        self.features = JoinedFeatures(widths[1:-1]) if pretrained_features else None
         self.step = padding_step(depth, colour_channels > 0)
         self.encoder_norm_frozen = self.gradient_checkpointing = False
 
@@ -96,7 +104,7 @@ class PConvUNet(Wrapping):
         """Name and arguments in `GENERATORS`, which travel with the weights."""
         names = ["base_channels", "depth", "base_fill", "correction_window"]
         # further ones only where they differ from the default, so that earlier versions can read the other files.
-        defaults = {"normalised": False, "colour_channels": 0, "channels": 3}
+        defaults = {"normalised": False, "colour_channels": 0, "channels": 3, "pretrained_features": False}
         names += [name for name, default in defaults.items() if getattr(self, name) != default]
         return {"generator": "PConvUNet", **{name: getattr(self, name) for name in names}}
 
@@ -137,6 +145,9 @@ class PConvUNet(Wrapping):
         x, known = skips.pop()  # B×8C×H/2^depth×W/2^depth
         if not self.normalised:
             x, known = fill_unreached(x, known, known_pixels)
+        features: list[Tensor] = []
+        if self.features is not None:
+            features = self.features(pyramid_fill(photo, known_pixels))
         # Decoder.
         for level in self.decoder:
             skip, known_skip = skips.pop()  # B×C×2H×2W, B×1×2H×2W
@@ -144,6 +155,8 @@ class PConvUNet(Wrapping):
                 x, known = level(x, known, skip, known_skip)
             else:
                 x, known = self._run(level, x, known, skip, known_skip)  # B×C'×2H×2W, B×1×2H×2W
+            if 0 < len(skips) <= len(features):
+                x = x + features[len(skips) - 1] * known.to(x.dtype)
         return x
 
     @torch.jit.unused

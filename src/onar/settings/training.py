@@ -137,6 +137,9 @@ class NetworkConfig(Settings):
     base_fill: Literal["none", "pyramid"] = "none"
     """Input of the generator: the holes alone (none, the network of the paper), or a pyramid fill, which the generator
     learns to correct with a residual (pyramid)."""
+    pretrained_features: bool = False
+    """Join feature maps of EfficientNet-Lite0, a frozen image classifier, to the generator's decoder; needs `base_fill`
+    pyramid."""
     discriminator: Literal["global", "local"] = "global"
     """One prediction for the whole photo (global), or one for each 70-pixel receptive field (local, PatchGAN)."""
     discriminator_channels: PositiveInt = 64
@@ -259,6 +262,9 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
         smallest = min(self.height_width)
         if self.discriminator == "local":
             require(smallest >= 24, "img_size", "must be at least 24 for `discriminator` local", self.img_size)
+        if self.pretrained_features:
+            require(self.base_fill == "pyramid", "pretrained_features", "needs `base_fill` pyramid", self.base_fill)
+            require(self.channels == 3, "pretrained_features", "needs photos in colour, `channels` 3", self.channels)
         if self.generator == "PConvUNet" and smallest < 2**self.depth:
             fitting = smallest.bit_length() - 1
             raise FieldError(

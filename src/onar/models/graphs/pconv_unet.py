@@ -13,12 +13,13 @@ itself. Height, width and batch are free: padding, cropping and the sizes in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onar.models.graphs.colours import correct_colours
+from onar.models.graphs.joined_features import join_features
 from onar.models.graphs.pyramid import fill_pyramid, fill_unreached
 from onar.models.wrapping import padding_step
 
@@ -49,10 +50,11 @@ def _complete(graph: Graph, architecture: Mapping[str, Any], photo: str, known: 
     depth = architecture["depth"]
     if architecture.get("normalised"):
         return _complete_normalised(graph, depth, photo, known)
-    decoded = _u_net(graph, depth, photo, known)
     if architecture["base_fill"] == "none":
-        return graph.add("Sigmoid", decoded)
+        return graph.add("Sigmoid", _u_net(graph, depth, photo, known))
     fill = fill_pyramid(graph, photo, known)
+    features = join_features(graph, fill, depth - 1) if architecture.get("pretrained_features") else []
+    decoded = _u_net(graph, depth, photo, known, features=features)
     hidden = graph.convolve("head.0", graph.add("Concat", decoded, fill, known, axis=1))
     correction = graph.convolve("head.2", graph.add("LeakyRelu", hidden, alpha=0.2))
     if window := architecture.get("correction_window"):
@@ -68,10 +70,12 @@ def _complete_normalised(graph: Graph, depth: int, photo: str, known: str) -> st
     return graph.add("Add", graph.add("Mul", decoded, std), mean)
 
 
-def _u_net(graph: Graph, depth: int, photo: str, known: str, *, fills: bool = True) -> str:
+def _u_net(
+    graph: Graph, depth: int, photo: str, known: str, *, fills: bool = True, features: Sequence[str] = ()
+) -> str:
     """Encoder and decoder: photo (0 in its holes) and known in, the last level's output out, at the same size.
 
-    With `fills`, unreached cells of the innermost map are filled.
+    With `fills`, unreached cells of the innermost map are filled; `features` are those of `JoinedFeatures`.
     """
     skips = [(photo, known)]
     for index in range(depth):
@@ -81,7 +85,10 @@ def _u_net(graph: Graph, depth: int, photo: str, known: str, *, fills: bool = Tr
         low = fill_unreached(graph, *low, known, depth)
     for index in range(depth):
         slope = 0.2 if index < depth - 1 else 1.0
-        low = _decoder_level(graph, f"decoder.{index}", channels, low, skips.pop(), slope)
+        x, is_known = _decoder_level(graph, f"decoder.{index}", channels, low, skips.pop(), slope)
+        if 0 < len(skips) <= len(features):
+            x = graph.add("Add", x, graph.add("Mul", features[len(skips) - 1], is_known))
+        low = x, is_known
         channels = len(graph.weights[f"decoder.{index}.conv.weight"])
     return low[0]
 

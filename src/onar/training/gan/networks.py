@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from onar.checkpoint import copy_into, load_generator
 from onar.errors import FieldError, OnarError
+from onar.metrics.feature_networks import load_lite_encoder
 from onar.models import GENERATORS, Discriminator
 from onar.settings.training import TrainConfig, loss_weights
 from onar.training.gan.step import GAN
@@ -111,6 +112,8 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     for setting, attribute in OPTIONAL.items():
         if getattr(config, setting) and not hasattr(generator, attribute):
             raise FieldError(setting, f"is not for `generator` {config.generator}")
+    if config.pretrained_features:
+        load_lite_encoder(generator.features.encoder.requires_grad_(False))
     if config.gradient_checkpointing:
         generator.gradient_checkpointing = True
     return generator
