@@ -56,10 +56,9 @@ def downloaded(name: str) -> Path:
 
 
 def kind_of(path: Path) -> str | None:
-    """The kind of network in a downloaded file; None for other files."""
-    if path.parent != store_folder():
-        return None
-    return next((entry.network for entry in CATALOGUE.values() if entry.file == path.name), None)
+    """The kind of network in a file of the catalogue, by its size and SHA-256; None for other files."""
+    alike = [entry for entry in CATALOGUE.values() if entry.size == path.stat().st_size]
+    return next((entry.network for entry in alike if entry.sha256 == file_sha256(path)), None)
 
 
 def download(name: str, progress: OnBytes = lambda _: None) -> Path:
