@@ -52,7 +52,7 @@ def mean_over_processes(x: Tensor) -> Tensor:
     """
     if process_count() == 1:
         return x.mean()
-    sums = sum_over_processes(torch.stack([x.sum(), x.new_tensor(x.numel())]))
+    sums = sum_over_processes(torch.stack([x.sum(), x.new_full((), x.numel())]))
     return sums[0] / sums[1]
 
 
