@@ -17,7 +17,14 @@ from onar.data.batches import end_readers
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.settings.fit import FitConfig
 from onar.system.console import training_bar
-from onar.system.processes import from_main, gather, is_main_process, process_count, sum_over_processes
+from onar.system.processes import (
+    from_main,
+    from_main_with_tensors,
+    gather,
+    is_main_process,
+    process_count,
+    sum_over_processes,
+)
 from onar.system.state import timed_convolutions
 from onar.training.budget import Budget, epoch_ends, steps_that_fit
 from onar.training.curve_names import loss_names
@@ -78,7 +85,7 @@ def prepare(task: TrainingTask, config: FitConfig, results: Results) -> Run:
     """
     # find the checkpoint.
     budget = Budget(60 * (config.max_minutes or math.inf))
-    checkpoint = from_main(lambda: _open_results(results, config))
+    checkpoint = from_main_with_tensors(lambda: _open_results(results, config), task.device)
     state = checkpoint.state if checkpoint else None
     run = Run(task, config, results, _progress_of(state, task, config), budget)
     if state is not None:
