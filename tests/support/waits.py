@@ -21,8 +21,8 @@ READS = {
 class Waits(TorchDispatchMode):
     """Counts operations that would make the processor and a GPU wait for each other, by reason.
 
-    Numbers that are read, tensors made of Python's numbers, and copies to another device. Numbers on `host` are the
-    processor's own: reading one of these costs nothing.
+    Numbers that are read, tensors made of Python's numbers, and copies to another device; float64, which MPS lacks, is
+    counted, too. Numbers on `host` are the processor's own: reading one of these costs nothing.
     """
 
     def __init__(self, host: Sequence[torch.Tensor] = ()) -> None:
@@ -38,6 +38,8 @@ class Waits(TorchDispatchMode):
         if func in (aten._to_copy.default, aten.copy_.default):
             source = args[1] if func is aten.copy_.default else args[0]
             reason = "a copy between devices" if source.device != result.device else ""
+        if isinstance(result, torch.Tensor) and result.dtype == torch.float64:
+            self.counts["a tensor is float64, which MPS lacks"] += 1
         if func is aten.index.Tensor and any(at is not None and at.dtype == torch.bool for at in args[1]):
             reason = "positions are read"
         if reason and not (args and id(args[0]) in self.host):
