@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PHASE_TAPS = (((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)), ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)))
-"""What each tap of a 2-tap kernel adds up of a 3-tap one: phase × its taps × taps, see `phase_kernel`."""
+"""Taps of a 3-tap kernel that add up to each tap of a 2-tap one: phase × 2 × 3, see `phase_kernel`."""
 
 SMALL_PICTURE = 256  # pixels of a batch before upsampling, below which the decoder convolves as in the textbook
 

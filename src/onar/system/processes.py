@@ -108,19 +108,19 @@ def from_main_with_tensors(work: Callable[[], Result], device: torch.device) -> 
     if process_count() == 1:
         return work()
     tensors: list[Tensor] = []
-    pickled, layouts = from_main(lambda: _pickle_without(work(), tensors))
-    received = (_receive(at, tensors, layout, device) for at, layout in enumerate(layouts))
+    pickled, forms = from_main(lambda: _pickle_without(work(), tensors))
+    received = (_receive(at, tensors, form, device) for at, form in enumerate(forms))
     result: Result = _Unpickler(BytesIO(pickled), list(received)).load()
     return result
 
 
-Layout = tuple[torch.Size, torch.dtype, tuple[int, ...]]
+TensorForm = tuple[torch.Size, torch.dtype, tuple[int, ...]]
 """Shape, type and strides of a tensor."""
 
 
-def _receive(at: int, tensors: Sequence[Tensor], layout: Layout, device: torch.device) -> Tensor:
+def _receive(at: int, tensors: Sequence[Tensor], form: TensorForm, device: torch.device) -> Tensor:
     """The tensor of that number, of the main process."""
-    shape, dtype, strides = layout
+    shape, dtype, strides = form
     sent = tensors[at] if is_main_process() else torch.empty_strided(shape, strides, dtype=dtype)
     moved = sent.to(device).contiguous()
     if moved.numel():
@@ -128,8 +128,8 @@ def _receive(at: int, tensors: Sequence[Tensor], layout: Layout, device: torch.d
     return sent if is_main_process() else sent.copy_(moved)
 
 
-def _pickle_without(value: Any, tensors: list[Tensor]) -> tuple[bytes, list[Layout]]:
-    """Pickle a value without its tensors, which are added to the list; and their layouts."""
+def _pickle_without(value: Any, tensors: list[Tensor]) -> tuple[bytes, list[TensorForm]]:
+    """Pickle a value without its tensors, which are added to the list; and their forms."""
     file = BytesIO()
     _Pickler(file, tensors).dump(value)
     return file.getvalue(), [(tensor.shape, tensor.dtype, tensor.stride()) for tensor in tensors]
