@@ -19,7 +19,16 @@ from PIL import Image
 from onar import CompletionConfig, Inpainter, Job, PConvUNet, UsageError, complete_files
 from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.images import open_photo
-from onar.system.state import cpu_threads, environment, evaluating, only_seed, opencv_alone, pillow_opens, quiet_pillow
+from onar.system.state import (
+    cpu_threads,
+    environment,
+    evaluating,
+    only_seed,
+    opencv_alone,
+    pillow_opens,
+    quiet_pillow,
+    timed_convolutions,
+)
 from tests.conftest import PHOTOS
 
 CHELSEA = PHOTOS / "skimage_chelsea.jpg"
@@ -271,3 +280,12 @@ def test_a_network_is_in_its_mode_again_after_an_error() -> None:
     assert modes == [False]
     assert network.training
     assert not network.encoder[1].training
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_convolutions_are_timed_for_a_cuda_device_alone_and_the_setting_comes_back(before: bool) -> None:
+    with torch.backends.cudnn.flags(enabled=True, benchmark=before):
+        for device, timed in (("cuda", True), ("cpu", before), ("cuda", True)):
+            with timed_convolutions(torch.device(device)):
+                assert torch.backends.cudnn.benchmark == timed
+            assert torch.backends.cudnn.benchmark == before

@@ -1,7 +1,11 @@
 import re
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
+from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +16,8 @@ from onar.errors import OnarError
 from onar.imaging.crops import centre_box, largest_crop
 from onar.imaging.formats import endings as formats
 from onar.imaging.formats.endings import FORMATS
-from onar.imaging.images import PIXEL_LIMIT, PhotoError, open_photo, read_mask, read_photo
+from onar.imaging.images import PIXEL_LIMIT, PhotoBytes, PhotoError, open_photo, open_picture, read_mask, read_photo
+from onar.imaging.orientation import find_turn
 from onar.imaging.writing import write_image
 from onar.inference.holes import as_holes
 from onar.masks.holes import holes_from_mask
@@ -222,17 +227,49 @@ def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_crop(tmp_pat
     assert similar(crop, np.asarray(read_photo(path).resize((size, size), Image.Resampling.BICUBIC, box))) > 40
 
 
-def test_a_turned_jpeg_is_decoded_at_reduced_size_too(tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_is_decoded_at_reduced_size_to_the_same_place(tmp_path: Path, orientation: int) -> None:
+    rng, path = np.random.default_rng(orientation), tmp_path / "photo.jpg"
     exif = Image.Exif()
-    exif[0x0112] = 6
-    read_photo(PHOTO).resize((1600, 1000)).save(path, quality=95, exif=exif)
-    box = (100, 200, 900, 1400)
-    with open_photo(path) as photo:
-        assert (photo.height, photo.width) == (1600, 1000)
-        crop = photo.read_crop(box, 300, 200)
-        assert photo.image.width == 800
-    assert similar(crop, np.asarray(read_photo(path).resize((200, 300), Image.Resampling.BICUBIC, box))) > 40
+    exif[0x0112] = orientation
+    for reduction in (2, 4, 8):
+        stored = 1200 + int(rng.integers(1, 8)), 1000 + int(rng.integers(1, 8))  # what 8 does not divide is padded
+        read_photo(PHOTO).resize(stored).save(path, quality=95, exif=exif)
+        tall, wide = 600 // reduction, 480 // reduction
+        with open_photo(path) as photo:
+            left, top = (int(rng.integers(1, side - most)) for side, most in ((photo.width, 720), (photo.height, 900)))
+            box = (left, top, left + 720, top + 900)
+            crop = photo.read_crop(box, tall, wide)
+            assert photo.image.width == -(-stored[0] // reduction)
+        full = read_photo(path).resize((wide, tall), Image.Resampling.BICUBIC, box)
+        assert similar(crop, np.asarray(full)) > 40
+
+
+def pictures_of_all_kinds() -> Iterator[tuple[str, bytes]]:
+    """Files of every format, colour model and orientation that Pillow writes, and of 16-bit colours."""
+    small = read_photo(PHOTO).resize((9, 7))
+    pictures = [small.convert(mode) for mode in ("RGB", "RGBA", "L", "LA", "P", "CMYK", "1")]
+    pictures.append(Image.new("I;16", (9, 7), 700))
+    extras: list[dict[str, Any]] = [{}, {"transparency": small.getpixel((4, 4))}, {"transparency": 3}]
+    for kind, picture, extra, orientation in product(set(FORMATS.values()), pictures, extras, (1, 6)):
+        file, exif = BytesIO(), Image.Exif()
+        exif[0x0112] = orientation
+        with suppress(OSError, KeyError, TypeError, ValueError):
+            picture.save(file, kind, exif=exif, **extra)
+            yield kind, file.getvalue()
+    yield "PNG", cv2.imencode(".png", np.full((7, 9, 3), 700, np.uint16))[1].tobytes()
+
+
+def test_a_photo_for_a_network_has_the_colours_of_the_whole_decoding() -> None:
+    kinds = set()
+    for kind, content in pictures_of_all_kinds():
+        with open_picture(source := PhotoBytes(f"photo.{kind}", content)) as opened:
+            opened.image.load()  # Pillow turns a TIFF here
+            expected = opened.decode(find_turn(opened.image)).rgb
+        with open_photo(source) as photo:
+            assert np.array_equal(photo.read(), expected)
+            kinds.add((kind, photo.image.mode))
+    assert {("JPEG", "RGB"), ("PNG", "RGBA"), ("PNG", "RGB"), ("TIFF", "RGB"), ("WEBP", "RGB")} <= kinds
 
 
 def test_a_photo_of_one_pixel_can_be_enlarged(tmp_path: Path) -> None:

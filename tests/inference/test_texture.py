@@ -12,13 +12,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import save_file
+from torch import nn
 
 from onar import Inpainter
 from onar.checkpoint import load_blend, save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.export.verb import export
 from onar.inference import detail, rules, texture
-from onar.inference.backends import BLEND_MULTIPLE, Blend
+from onar.inference.backends import BLEND_MULTIPLE, Blend, _run_torch_blend
 from onar.inference.detail import Copy, restore_detail
 from onar.inference.scaling import double, halve
 from onar.inference.texture import blend_in_tiles, copy_texture, depth_of, plan_texture
@@ -235,6 +236,18 @@ def test_a_blend_is_the_same_as_safetensors_and_as_onnx(tmp_path: Path, base_cha
     fills, known = rng.random((3, 80, 112, 3), np.float32), np.zeros((80, 112), np.float32)
     one, other = (Blend(tmp_path / f"blend.{ending}")(*fills, known) for ending in ("safetensors", "onnx"))
     assert np.abs(one - other).max() < 1e-4
+    in_torch = _run_torch_blend(tmp_path / "blend.onnx", 0, "cpu")  # as on a GPU, also from ONNX
+    names = ("network", "patches", "coarse_patches")
+    inputs = {name: fill.transpose(2, 0, 1)[None] for name, fill in zip(names, fills, strict=True)}
+    (pixels,) = in_torch(inputs | {"known": known[None, None]})
+    assert np.array_equal(pixels.transpose(1, 2, 0), one)
+
+
+def test_the_blend_runs_where_a_network_of_torch_does() -> None:
+    of_torch, of_onnx = Inpainter(nn.Identity(), 64, "cpu"), Inpainter.load(device="cpu")
+    of_torch.backend.device = "cuda:1"  # a GPU that is not there
+    assert of_torch._blend_device == "cuda:1"
+    assert of_onnx._blend_device == "cpu"
 
 
 def test_sides_of_a_blend_are_padded_to_those_of_its_coarsest_band() -> None:

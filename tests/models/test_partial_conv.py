@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onar.models.partial_conv import PartialConv2d, UpPartialConv2d, phase_kernel
+from onar.models.partial_conv import PHASE_TAPS, PartialConv2d, UpPartialConv2d, phase_kernel
 
 
 def random_known(*shape: int, share: float = 0.6) -> Tensor:
@@ -91,7 +91,7 @@ def test_the_decoder_layer_and_its_gradients_match_upsample_concatenate_convolve
 def test_four_2x2_convolutions_are_nearest_upsampling_then_a_3x3_convolution() -> None:
     weight, x = torch.randn(4, 3, 3, 3, dtype=torch.float64), torch.randn(1, 3, 5, 6, dtype=torch.float64)
     textbook = functional.conv2d(functional.interpolate(x, scale_factor=2), weight, padding=1)
-    blocks = functional.conv2d(x, phase_kernel(weight), padding=1)
+    blocks = functional.conv2d(x, phase_kernel(weight, torch.tensor(PHASE_TAPS)), padding=1)
     torch.testing.assert_close(functional.pixel_shuffle(blocks, 2)[..., 1:-1, 1:-1], textbook)
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from onar import TrainConfig, train
 from onar.errors import OnarError
-from onar.system.processes import process_index
+from onar.system.processes import from_main_with_tensors, process_index
 from onar.training.fit import prepare
 from onar.training.gan.launch import check_launch, start_processes
 from onar.training.gan.task import GeneratorTask
@@ -222,6 +222,51 @@ def test_an_interrupted_process_stops_all_after_the_same_step_and_they_go_on_bit
     again, _ = in_processes(2, train_in_own_folder, settings, tmp_path)
     assert f"Going on after step {stopped_after} of 24" in again
     assert_same_weights(trained[0] / "0", tmp_path / "0")
+
+
+def made_state() -> dict[str, Any]:
+    """Tensors of several types, shapes and orders of memory, as a checkpoint holds them."""
+    numbers = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    return {
+        "network": nn.BatchNorm2d(3).state_dict(),  # has a version beside its tensors
+        "kernels": [numbers.float().to(memory_format=torch.channels_last), numbers.bfloat16().transpose(1, 3)],
+        "none": torch.empty(0, 3),
+        "step": (torch.tensor(7), torch.tensor(True), 7, "seven", Path("seven")),
+        "half": {1: {"exp_avg": torch.full((3,), 0.5, dtype=torch.float64)}},
+    }
+
+
+def shared_state() -> bool:
+    device = start_processes(TrainConfig(device="cpu")).device
+    found = from_main_with_tensors(lambda: made_state() if process_index() == 0 else {}, device)
+    expected = made_state()
+    torch.testing.assert_close(found["kernels"], expected["kernels"], rtol=0, atol=0, check_stride=True)
+    assert found["network"]._metadata == expected["network"]._metadata
+    assert found["step"] == expected["step"]
+    for name in ("network", "none", "half"):
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0, check_stride=True)
+    return True
+
+
+def test_tensors_of_the_main_process_are_the_same_in_all() -> None:
+    assert in_processes(3, shared_state) == [True] * 3
+
+
+def test_an_error_of_the_main_process_is_one_line_and_the_others_end() -> None:
+    assert in_processes(2, error_of_sharing) == ["OnarError: no state", "SystemExit: 1"]
+
+
+def error_of_sharing() -> str:
+    device = start_processes(TrainConfig(device="cpu")).device
+    try:
+        from_main_with_tensors(refuse, device)
+    except (OnarError, SystemExit) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def refuse() -> None:
+    raise OnarError("no state")
 
 
 def test_a_killed_process_ends_the_run_and_any_number_of_processes_goes_on(photos: Path, tmp_path: Path) -> None:

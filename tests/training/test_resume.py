@@ -1,5 +1,6 @@
 """A run is never lost: it is killed, its files are damaged, its disk is full, and it still ends as it should."""
 
+import json
 import os
 import random
 import re
@@ -208,6 +209,33 @@ def test_an_epoch_that_is_about_to_be_repeated_is_forgotten(finished: Path, unfi
     Results(unfinished).start(TrainConfig(data=photos, **SMALL), found)
     assert [record["epoch"] for record in records(unfinished, "epoch")] == [1]
     assert [record["step"] for record in records(unfinished, "step")] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("key", ["", "photos", "version"])
+def test_baselines_are_those_of_the_log_unless_photos_or_version_differ(
+    key: str, unfinished: Path, photos: Path
+) -> None:
+    lines = [json.loads(line) for line in (unfinished / "log.jsonl").read_text().splitlines()]
+    (computed,) = (line for line in lines if line["kind"] == "baselines")
+    before = computed["scores"]["Telea"]["psnr"]
+    computed["scores"]["Telea"]["psnr"] = 1.25
+    if key:
+        computed[key] = "another"
+    (unfinished / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (unfinished / "checkpoints" / "step_00000006.pt").unlink()
+    train_small(photos, unfinished)
+    assert records(unfinished, "epoch")[-1]["validation"]["Telea"]["psnr"] == (before if key else 1.25)
+    assert len(records(unfinished, "baselines")) == (2 if key else 1)
+
+
+def test_what_was_skipped_after_the_checkpoint_is_forgotten_and_the_rest_stays(unfinished: Path, photos: Path) -> None:
+    path = unfinished / "checkpoints" / "step_00000006.pt"
+    checkpoint = load_state(path)
+    checkpoint["progress"]["skipped"] = ["a.jpg: cut off", "b.jpg: empty"]
+    save_state(path, checkpoint)
+    (unfinished / "skipped.txt").write_text("a.jpg: cut off\nb.jpg: empty\nlater.jpg: cut o")
+    train_small(photos, unfinished)
+    assert (unfinished / "skipped.txt").read_text() == "a.jpg: cut off\nb.jpg: empty\n"
 
 
 def newest_checkpoint(results: Path) -> Path:

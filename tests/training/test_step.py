@@ -1,10 +1,11 @@
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from onar.errors import UsageError
 from onar.masks.holes import composite
@@ -12,7 +13,7 @@ from onar.settings.training import TrainConfig
 from onar.training.gan.launch import start_accelerator, start_processes
 from onar.training.gan.networks import build_gan
 from onar.training.gan.step import GAN, GRADIENT_NORMS
-from onar.training.learning import NotFiniteError, learning_rate_factor, moving_average
+from onar.training.learning import MovingAverage, NotFiniteError, learning_rate_factor
 
 
 class TinyFeatures(nn.Module):
@@ -219,11 +220,36 @@ def test_the_average_is_what_is_kept_and_follows_slowly() -> None:
 
 
 def test_the_moving_average_forgets_the_first_weights() -> None:
-    average = moving_average(0.99)
-    kept = [torch.zeros(1)]
-    for step in range(200):
-        average(kept, [torch.ones(1)], step)
-    assert kept[0].item() > 0.99
+    network = nn.Linear(1, 1)
+    nn.init.zeros_(network.weight)
+    average = MovingAverage(network, 0.99)
+    average.update_parameters(network)
+    assert average.module.weight.item() == 0
+    nn.init.ones_(network.weight)
+    for _ in range(200):
+        average.update_parameters(network)
+    assert average.module.weight.item() > 0.99
+
+
+@pytest.mark.parametrize("use_buffers", [False, True])
+def test_the_moving_average_is_that_of_torch(use_buffers: bool) -> None:
+    def rule(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
+        now = min(0.9, (1 + float(updates)) / (10 + float(updates)))
+        for kept, new in zip(averaged, current, strict=True):
+            kept.lerp_(new, 1 - now) if kept.is_floating_point() else kept.copy_(new)
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    mine = MovingAverage(network, 0.9, use_buffers=use_buffers)
+    theirs = AveragedModel(network, multi_avg_fn=rule, use_buffers=use_buffers)
+    for _ in range(12):
+        network(torch.rand(2, 3, 8, 8)).sum().backward()
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight -= 0.1 * weight.grad
+        mine.update_parameters(network)
+        theirs.update_parameters(network)
+    assert mine.state_dict().keys() == theirs.state_dict().keys()
+    assert same(mine.state_dict().values(), theirs.state_dict().values())
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])

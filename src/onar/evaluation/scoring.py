@@ -145,9 +145,9 @@ def _score_pair(index: int, pair: Pair, composites: dict[str, EightBits], judges
         composite = _as_batch(pixels)
         scores[method] = _score(composite, photo, known, judges)
         if judges.features:
-            scored.fake[method].append(judges.features(_to_device(composite, judges)).cpu())
+            scored.fake[method].append(judges.features(_to_device(composite, judges)))
     if judges.features:
-        scored.real.append(judges.features(_to_device(photo, judges)).cpu())
+        scored.real.append(judges.features(_to_device(photo, judges)))
     share, group = hole_share(pair.hole), group_of(pair.hole)
     height, width = pair.hole.shape
     row = ImageScores(pair.photo_name, pair.mask_name, height, width, share, group.range, group.border, scores)

@@ -24,7 +24,7 @@ from PIL.Image import Resampling, Transpose
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
 from onar.imaging.crops import Corners
-from onar.imaging.decoding import Decoded, decode, decode_picture
+from onar.imaging.decoding import Decoded, decode, decode_picture, decode_rgb
 from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
 from onar.imaging.formats.exif import check_values
 from onar.imaging.formats.raw import START as RAW_START
@@ -33,7 +33,7 @@ from onar.imaging.formats.tiff import DeepTiff, is_deep, is_tiff, open_plain, re
 from onar.imaging.inspection import Inspected, inspect
 from onar.imaging.levels import integers_as_8_bits
 from onar.imaging.losses import Loss
-from onar.imaging.orientation import find_turn, upright_size
+from onar.imaging.orientation import find_turn, mirrored_sides, upright_size
 from onar.system.state import pillow_opens, quiet_pillow
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class PhotoFile:
     def read(self) -> Image.Image:
         """Decode the whole photo as an upright RGB picture; raises `PhotoError` if the file is damaged."""
         with map_photo_errors(self.opened.path):
-            return self.opened.decode(self.turn).rgb
+            return decode_rgb(self.opened.file, self.image, self.opened.deep, self.turn)
 
     def read_crop(self, box: Corners, height: int, width: int) -> EightBits:
         """The part of the upright photo inside `box`, uint8 H×W×3, resized to height×width with antialiasing.
@@ -150,8 +150,21 @@ class PhotoFile:
         with map_photo_errors(self.opened.path):
             if self.image.draft(None, (self.image.width // reduction, self.image.height // reduction)) is None:
                 reduction = 1
-        scaled = (left / reduction, top / reduction, right / reduction, bottom / reduction)
-        return np.asarray(self.read().resize((width, height), Resampling.BICUBIC, scaled, reducing_gap=3.0))
+        picture = self.read()
+        across, down = self._padding(picture.size, reduction)
+        corners = np.array(box) / reduction + (across, down, across, down)
+        reduced = (corners[0], corners[1], corners[2], corners[3])
+        return np.asarray(picture.resize((width, height), Resampling.BICUBIC, reduced, reducing_gap=3.0))
+
+    def _padding(self, size: tuple[int, int], reduction: int) -> tuple[float, float]:
+        """Pixels to the left of the photo and above it in a reduced decoding of `size`, width and height.
+
+        A decoder rounds sizes up, at the right and at the bottom of the stored picture; upright, these may be left and
+        top.
+        """
+        mirrored_across, mirrored_down = mirrored_sides(self.turn)
+        across, down = size[0] - self.width / reduction, size[1] - self.height / reduction
+        return across * mirrored_across, down * mirrored_down
 
 
 @contextmanager

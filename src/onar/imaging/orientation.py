@@ -39,3 +39,14 @@ def upright_size(size: tuple[int, int], turn: Transpose | None) -> tuple[int, in
     width, height = size
     swapped = turn in (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
     return (height, width) if swapped else (width, height)
+
+
+def mirrored_sides(turn: Transpose | None) -> tuple[bool, bool]:
+    """Whether the left side of the upright picture is the right or bottom side of the stored one, and the top side.
+
+    >>> mirrored_sides(Transpose.FLIP_LEFT_RIGHT), mirrored_sides(Transpose.ROTATE_90)
+    ((True, False), (False, True))
+    """
+    left = (Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.ROTATE_270, Transpose.TRANSVERSE)
+    top = (Transpose.FLIP_TOP_BOTTOM, Transpose.ROTATE_180, Transpose.ROTATE_90, Transpose.TRANSVERSE)
+    return turn in left, turn in top

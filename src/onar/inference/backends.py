@@ -190,23 +190,24 @@ class OnnxBackend(Backend):
 
 
 class Blend:
-    """A `TextureBlend` on the CPU, run by ONNX Runtime, or by PyTorch when it is a `.safetensors` file.
+    """A `TextureBlend`, run by ONNX Runtime on the CPU, or by PyTorch on a GPU or when it is a `.safetensors` file.
 
     Args:
         path: its `.onnx` or `.safetensors` file.
         threads: of the CPU; 0 for one on each core.
+        device: of PyTorch; "cpu" for ONNX Runtime, too.
 
     Raises:
         OnarError: the file cannot be read or holds another network, or PyTorch is missing.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        if ending_of(path.name) == ".onnx":
+    def __init__(self, path: Path, threads: int = 0, device: str = "cpu") -> None:
+        if ending_of(path.name) == ".onnx" and device == "cpu":
             session = OnnxSession(path, "cpu", threads)
             read_blend_channels(session.metadata, path)
             self._run: Callable[[dict[str, Frame]], Frame] = lambda inputs: session.running.run(None, inputs)[0]
         else:
-            self._run = _run_torch_blend(path, threads)
+            self._run = _run_torch_blend(path, threads, device)
 
     def __call__(self, network: Frame, patches: Frame, coarse_patches: Frame, known: Frame, /) -> Frame:
         """Blend three fills of the same holes.
@@ -232,18 +233,19 @@ class Blend:
         return blended
 
 
-def _run_torch_blend(path: Path, threads: int) -> Callable[[dict[str, Frame]], Frame]:
+def _run_torch_blend(path: Path, threads: int, device: str) -> Callable[[dict[str, Frame]], Frame]:
     with naming_export(path):
         import torch
 
         from onar.checkpoint import load_blend
 
-        network = load_blend(path)
+        network = _moved(load_blend(path), device)
 
     def run(inputs: dict[str, Frame]) -> Frame:
         with torch.no_grad(), cpu_threads(threads):
-            tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}
-            blended: Frame = network(**tensors).numpy()
+            arrays = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+            tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+            blended: Frame = network(**tensors).cpu().numpy()
         return blended
 
     return run

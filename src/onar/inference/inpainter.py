@@ -107,7 +107,7 @@ class Inpainter:
         with map_memory_errors("not enough memory to load the weights; a smaller network, or pyramid, needs less"):
             inpainter = cls._load_generator(weights, device, threads, network, trust_weights)
             if blend is not None:
-                inpainter.blend = Blend(blend, threads)
+                inpainter.blend = Blend(blend, threads, inpainter._blend_device)
                 inpainter.description += f" and the blend {blend}"
         return inpainter
 
@@ -309,7 +309,12 @@ class Inpainter:
     @cached_property
     def blend(self) -> Blend:
         """Network that blends the generator's fill with patches."""
-        return Blend(texture_weights(), self.threads)
+        return Blend(texture_weights(), self.threads, self._blend_device)
+
+    @property
+    def _blend_device(self) -> str:
+        """That of a generator in PyTorch, which may be a GPU; otherwise the CPU."""
+        return self.backend.device if isinstance(self.backend, TorchBackend) else "cpu"
 
     @property
     def device(self) -> str:

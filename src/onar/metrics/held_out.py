@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ class HeldOut:
     known: Tensor  # N x 1 x H x W, uint8, 1 = known
     unreadable: tuple[str, ...] = ()  # one line, `file: reason`, for each photo that was left out
 
+    @property
+    def digest(self) -> str:
+        """A hash of photos and holes."""
+        digest = hashlib.blake2b(repr((self.photo.shape, self.photo.dtype)).encode(), digest_size=16)
+        for part in (self.photo, self.known):
+            digest.update(part.contiguous().numpy().data)
+        return digest.hexdigest()
+
     def first(self, count: int) -> HeldOut:
         """At most the first `count` of them."""
         return HeldOut(self.photo[:count], self.known[:count])
@@ -73,14 +82,25 @@ def score_completer(
     return {name: sum(batch[name] for batch in everyones) / len(held_out.photo) for name in everyones[0]}
 
 
-def score_baselines(held_out: HeldOut, batch_size: int, distances: Distances = NO_DISTANCES) -> dict[str, Scores]:
-    """Scores of the pyramid fill and the `BASELINES` with a title on the same holes; missing ones are reported once."""
+def score_baselines(
+    held_out: HeldOut,
+    batch_size: int,
+    distances: Distances = NO_DISTANCES,
+    scored: Mapping[str, Scores] = MappingProxyType({}),
+) -> dict[str, Scores]:
+    """Scores of the pyramid fill and the `BASELINES` with a title on the same holes; missing ones are reported once.
+
+    Those in `scored`, by title, are taken from there.
+    """
     completers: dict[str, Completer] = {"pyramid fill": pyramid_fill}
     if held_out.photo.shape[1] in (1, 3):  # the others need colours
         titled = [baseline for baseline in BASELINES.values() if baseline.title]
         always = {str(one.title): complete_by(one.fill) for one in titled if one.missing is None}
         completers = always | completers | _optional([one for one in titled if one.missing])
-    return {name: score_completer(completer, held_out, batch_size, distances) for name, completer in completers.items()}
+    return {
+        name: scored[name] if name in scored else score_completer(completer, held_out, batch_size, distances)
+        for name, completer in completers.items()
+    }
 
 
 def _optional(baselines: list[Baseline]) -> dict[str, Completer]:

@@ -28,7 +28,7 @@ class SetFeatures(Protocol):
     note: str  # with which other distances its own are comparable
 
     def __call__(self, picture: Tensor) -> Tensor:
-        """B×C in float64 of B×3×H×W in [0, 1]."""
+        """B×C in float64, on the CPU, of B×3×H×W in [0, 1]."""
 
     def to(self, device: torch.device) -> SetFeatures:
         """Move it to a device."""
@@ -46,9 +46,9 @@ class PooledFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, picture: Tensor) -> Tensor:
-        """B×C in float64 of B×3×H×W in [0, 1]."""
+        """B×C in float64, on the CPU, of B×3×H×W in [0, 1]."""
         last: Tensor = self.network(picture)[-1]
-        return last.mean((2, 3)).double()
+        return last.mean((2, 3)).cpu().double()  # MPS has no float64
 
 
 class InceptionFeatures(nn.Module):
@@ -83,9 +83,9 @@ class InceptionFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, picture: Tensor) -> Tensor:
-        """B×2048 in float64 of B×3×H×W in [0, 1]."""
+        """B×2048 in float64, on the CPU, of B×3×H×W in [0, 1]."""
         features: Tensor = self.network(picture.mul(255).round().byte())[0]
-        return features.double()
+        return features.cpu().double()
 
 
 _STANDARD_NOTE = (

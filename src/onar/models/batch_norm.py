@@ -43,7 +43,7 @@ class BatchNorm(nn.BatchNorm2d):
     def _normalise_together(self, input: Tensor) -> Tensor:
         """`nn.SyncBatchNorm` in float32 and on any device; torch's own needs GPUs."""
         x = input.float()
-        sums = sum_over_processes(torch.cat([x.sum((0, 2, 3)), x.new_tensor([x[:, 0].numel()])]))
+        sums = sum_over_processes(torch.cat([x.sum((0, 2, 3)), x.new_full((1,), x[:, 0].numel())]))
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean[:, None, None]
         variance = sum_over_processes(centred.square().sum((0, 2, 3))) / count

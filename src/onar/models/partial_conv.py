@@ -11,11 +11,14 @@ and no concatenation: a convolution over concat[a, b] is the sum of the convolut
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+PHASE_TAPS = (((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)), ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)))
+"""Taps of a 3-tap kernel that add up to each tap of a 2-tap one: phase × 2 × 3, see `phase_kernel`."""
 
 SMALL_PICTURE = 256  # pixels of a batch before upsampling, below which the decoder convolves as in the textbook
 
@@ -165,8 +168,13 @@ class UpPartialConv2d(PartialConv2d):
     parameter stays the ordinary (low + skip) -> out 3×3 kernel.
     """
 
+    if TYPE_CHECKING:  # TorchScript does not know the name of the type
+        phase_taps: Tensor
+
     def __init__(self, low_channels: int, skip_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__(low_channels + skip_channels, out_channels, 3, padding=1, bias=bias)
+        # a buffer, because making it in each pass would let a GPU wait for the copy.
+        self.register_buffer("phase_taps", torch.tensor(PHASE_TAPS), persistent=False)
 
     def convolve(self, branches: list[Tensor], knowns: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Convolve (low, skip), B×C1×H×W and B×C2×2H×2W, both already 0 in their holes."""
@@ -183,7 +191,7 @@ class UpPartialConv2d(PartialConv2d):
 
     def _convolve_phases(self, low: Tensor, skip: Tensor) -> Tensor:
         weight_low, weight_skip = self._split_weight([low.shape[1], skip.shape[1]])
-        blocks = functional.conv2d(low, phase_kernel(weight_low), padding=1)
+        blocks = functional.conv2d(low, phase_kernel(weight_low, self.phase_taps), padding=1)
         # blocks start one pixel above and left of the picture, and end one below and right of it.
         y = functional.pad(functional.pixel_shuffle(blocks, 2), (-1, -1, -1, -1))
         return y.add_(functional.conv2d(skip, weight_skip, padding=1))
@@ -194,13 +202,13 @@ def _is_small(low: Tensor, pixels: int = SMALL_PICTURE) -> bool:
     return low.shape[0] * low.shape[2] * low.shape[3] < pixels
 
 
-def phase_kernel(weight: Tensor) -> Tensor:
+def phase_kernel(weight: Tensor, taps: Tensor) -> Tensor:
     """Turn a 3×3 kernel applied after nearest x2 upsampling into four 2×2 kernels applied before it.
 
     In one dimension, with kernel (w0, w1, w2) and up(h)[2i] = up(h)[2i+1] = h[i], the output pixels 2i-1 and 2i both
     see h[i-1] and h[i] and no others. Their 2-tap kernels are (w0 + w1, w2) and (w0, w1 + w2).
 
-    C_out×C_in×3×3 -> 4·C_out×C_in×2×2, in the order of `pixel_shuffle`.
+    C_out×C_in×3×3 -> 4·C_out×C_in×2×2, in the order of `pixel_shuffle`; `taps` are `PHASE_TAPS` on the same device.
     """
-    taps = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=weight.dtype, device=weight.device)
+    taps = taps.to(weight.dtype)
     return torch.einsum("asi,btj,ocij->oabcst", [taps, taps, weight]).flatten(0, 2)

@@ -5,8 +5,10 @@ In a single process, the usual case, each is the identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, TypeVar
 
 import torch
@@ -52,7 +54,7 @@ def mean_over_processes(x: Tensor) -> Tensor:
     """
     if process_count() == 1:
         return x.mean()
-    sums = sum_over_processes(torch.stack([x.sum(), x.new_tensor(x.numel())]))
+    sums = sum_over_processes(torch.stack([x.sum(), x.new_full((), x.numel())]))
     return sums[0] / sums[1]
 
 
@@ -96,6 +98,66 @@ def from_main(work: Callable[[], Result]) -> Result:
         raise answer[0] if is_main_process() else SystemExit(1)
     result: Result = answer[0]
     return result
+
+
+def from_main_with_tensors(work: Callable[[], Result], device: torch.device) -> Result:
+    """As `from_main`, for a result with large tensors on the CPU, one of which is on the `device` at a time.
+
+    Only the rest is pickled: a pickle of the tensors would be several more copies of them in every process.
+    """
+    if process_count() == 1:
+        return work()
+    tensors: list[Tensor] = []
+    pickled, forms = from_main(lambda: _pickle_without(work(), tensors))
+    received = (_receive(at, tensors, form, device) for at, form in enumerate(forms))
+    result: Result = _Unpickler(BytesIO(pickled), list(received)).load()
+    return result
+
+
+TensorForm = tuple[torch.Size, torch.dtype, tuple[int, ...]]
+"""Shape, type and strides of a tensor."""
+
+
+def _receive(at: int, tensors: Sequence[Tensor], form: TensorForm, device: torch.device) -> Tensor:
+    """The tensor of that number, of the main process."""
+    shape, dtype, strides = form
+    sent = tensors[at] if is_main_process() else torch.empty_strided(shape, strides, dtype=dtype)
+    moved = sent.to(device).contiguous()
+    if moved.numel():
+        distributed.broadcast(moved, 0)
+    return sent if is_main_process() else sent.copy_(moved)
+
+
+def _pickle_without(value: Any, tensors: list[Tensor]) -> tuple[bytes, list[TensorForm]]:
+    """Pickle a value without its tensors, which are added to the list; and their forms."""
+    file = BytesIO()
+    _Pickler(file, tensors).dump(value)
+    return file.getvalue(), [(tensor.shape, tensor.dtype, tensor.stride()) for tensor in tensors]
+
+
+class _Pickler(pickle.Pickler):
+    """Writes the number of each tensor in its place."""
+
+    def __init__(self, file: BytesIO, tensors: list[Tensor]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self.tensors = tensors
+
+    def persistent_id(self, value: Any) -> int | None:
+        if not isinstance(value, Tensor):
+            return None
+        self.tensors.append(value)
+        return len(self.tensors) - 1
+
+
+class _Unpickler(pickle.Unpickler):
+    """Puts the tensors back; what it reads comes from the main process of the same training."""
+
+    def __init__(self, file: BytesIO, tensors: Sequence[Tensor]) -> None:
+        super().__init__(file)
+        self.tensors = tensors
+
+    def persistent_load(self, number: int) -> Tensor:
+        return self.tensors[number]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 TELEMETRY_OFF = {
@@ -225,6 +226,22 @@ def cpu_threads(count: int) -> AbstractContextManager[None]:
     Convolutions split their work by the number of threads, so another number can change the last bit of a sum.
     """
     return _torch_threads().set_to(count) if count else nullcontext()
+
+
+@cache
+def _convolution_search() -> _Setting:
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    return _Setting(lambda: cudnn.benchmark, lambda value: setattr(cudnn, "benchmark", value))
+
+
+def timed_convolutions(device: torch.device) -> AbstractContextManager[None]:
+    """Let a CUDA device time its algorithms for each new size of a convolution in the block, and keep the fastest.
+
+    For sizes that stay the same: each new one costs as much as some passes.
+    """
+    return _convolution_search().set_to(True) if device.type == "cuda" else nullcontext()
 
 
 @cache

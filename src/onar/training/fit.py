@@ -17,7 +17,15 @@ from onar.data.batches import end_readers
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
 from onar.settings.fit import FitConfig
 from onar.system.console import training_bar
-from onar.system.processes import from_main, gather, is_main_process, process_count, sum_over_processes
+from onar.system.processes import (
+    from_main,
+    from_main_with_tensors,
+    gather,
+    is_main_process,
+    process_count,
+    sum_over_processes,
+)
+from onar.system.state import timed_convolutions
 from onar.training.budget import Budget, epoch_ends, steps_that_fit
 from onar.training.curve_names import loss_names
 from onar.training.interruption import interruption
@@ -50,7 +58,7 @@ def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
         KeyboardInterrupt: Ctrl-C; the run has been saved, and the same call goes on with it. Processes other than the
             main one raise SystemExit(130).
     """
-    with _reporting_memory(task), closing(results), ExitStack() as at_end:
+    with _reporting_memory(task), closing(results), timed_convolutions(task.device), ExitStack() as at_end:
         at_end.callback(end_readers)
         run = prepare(task, config, results)
         log(run, start_record(run))
@@ -77,7 +85,7 @@ def prepare(task: TrainingTask, config: FitConfig, results: Results) -> Run:
     """
     # find the checkpoint.
     budget = Budget(60 * (config.max_minutes or math.inf))
-    checkpoint = from_main(lambda: _open_results(results, config))
+    checkpoint = from_main_with_tensors(lambda: _open_results(results, config), task.device)
     state = checkpoint.state if checkpoint else None
     run = Run(task, config, results, _progress_of(state, task, config), budget)
     if state is not None:
@@ -209,7 +217,7 @@ def _refuse_bad_step(run: Run, reason: str) -> None:
 def _in_any_process(flag: bool, device: torch.device) -> bool:
     if process_count() == 1:
         return flag
-    return bool(sum_over_processes(torch.tensor(float(flag), device=device)).item())
+    return bool(sum_over_processes(torch.full((), float(flag), device=device)).item())
 
 
 def _wants_pause(run: Run) -> bool:

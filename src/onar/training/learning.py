@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
 
 RateFactor = Callable[[int], float]  # steps so far -> factor on a learning rate
 
@@ -19,11 +20,14 @@ class NotFiniteError(Exception):
     """A loss or a gradient is not a number or infinite; the message says which."""
 
 
-def require_finite(values: Mapping[str, Tensor]) -> None:
-    """Raise `NotFiniteError` that names the first value which is not a finite number."""
-    for name, value in values.items():
-        if not math.isfinite(number := float(value.detach())):
+def read_finite(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """The numbers of scalars on one device; raises `NotFiniteError` that names the first which is not finite."""
+    # one transfer for all numbers: reading them one by one would let a GPU wait each time.
+    numbers = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
+    for name, number in numbers.items():
+        if not math.isfinite(number):
             raise NotFiniteError(f"{name} is {number}")
+    return numbers
 
 
 @contextmanager
@@ -47,16 +51,31 @@ def load_states(parts: Mapping[str, Any], states: Mapping[str, Any]) -> None:
         part.load_state_dict(states[name])
 
 
-def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Exponential moving average (EMA) for `AveragedModel`, with a warm-up that forgets the initial weights."""
+class MovingAverage(AveragedModel):
+    """Exponential moving average (EMA) of the weights of a network, with a warm-up that forgets the first ones.
+
+    Args:
+        network: whose weights are averaged.
+        decay: at most this share of the average stays with each update.
+        use_buffers: average buffers, too; otherwise they are those of the network.
+    """
+
+    def __init__(self, network: nn.Module, decay: float, *, use_buffers: bool = False) -> None:
+        super().__init__(network, use_buffers=use_buffers)
+        self.decay = decay
 
     @torch.no_grad()
-    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        now = min(decay, (1 + float(updates)) / (10 + float(updates)))
-        for kept, new in zip(averaged, current, strict=True):
-            kept.lerp_(new, 1 - now) if kept.is_floating_point() else kept.copy_(new)
-
-    return average
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take in the weights of now; the first ones are taken as they are."""
+        # the count is on the CPU, wherever the weights are; torch's own update copies it to a GPU and back.
+        updates = int(self.n_averaged)
+        share = 1 - min(self.decay, (1 + updates) / (10 + updates))
+        weights = zip(self.module.parameters(), model.parameters(), strict=True)
+        buffers = zip(self.module.buffers(), model.buffers(), strict=True)
+        for averages, pairs in ((True, weights), (self.use_buffers, buffers)):
+            for kept, new in pairs:
+                kept.lerp_(new, share) if averages and updates and kept.is_floating_point() else kept.copy_(new)
+        self.n_averaged += 1
 
 
 def learning_rate_factor(schedule: str, warmup_steps: int, total_steps: int) -> RateFactor:

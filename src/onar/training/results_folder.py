@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +155,18 @@ class Results:
 
     def append(self, record: Record) -> None:
         """Add one line to the log."""
-        try:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise OnarError(f"cannot write {self.log}: {error.strerror}") from error
+        _append(self.log, json.dumps(record))
+
+    def write_skipped(self, lines: Sequence[str]) -> None:
+        """Replace the list of unreadable photos; none leave no file."""
+        if lines:
+            write_text(self.skipped, "".join(f"{line}\n" for line in lines))
+        else:
+            self.skipped.unlink(missing_ok=True)
+
+    def append_skipped(self, line: str) -> None:
+        """Add an unreadable photo to the list."""
+        _append(self.skipped, line)
 
     def records(self) -> list[Record]:
         """The log so far; lines of other programs, and what a crash cut off, are left out."""
@@ -281,6 +288,15 @@ class Results:
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted(self.checkpoints.glob("step_*.pt"))
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line to a file; raises `OnarError` when the disk refuses."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise OnarError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _record_of(line: str) -> Record | None:

@@ -11,20 +11,19 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 
 from onar.checkpoint import save_safetensors
 from onar.errors import OnarError, UsageError
 from onar.system.devices import choose_device
 from onar.system.files import check_writable, replacing
 from onar.training.learning import (
+    MovingAverage,
     NotFiniteError,
     RateFactor,
     advance,
     join_states,
     learning_rate_factor,
     load_states,
-    moving_average,
     set_rate,
 )
 from onar.training.run import Run, TrainingTask
@@ -50,7 +49,7 @@ class Learner:
         self.network, self.optimizer = network, optimizer
         self.is_whole = True
         self.schedule = LambdaLR(optimizer, factor)
-        self.average = None if ema_decay is None else AveragedModel(network, multi_avg_fn=moving_average(ema_decay))
+        self.average = None if ema_decay is None else MovingAverage(network, ema_decay)
 
     def move(self) -> None:
         """Take an optimiser step."""

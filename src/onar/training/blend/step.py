@@ -11,7 +11,7 @@ from torch.optim import Adam
 from onar.masks.holes import composite
 from onar.models import Discriminator
 from onar.models.texture_blend import TextureBlend, holes_nearby
-from onar.training.learning import RateFactor, frozen, require_finite
+from onar.training.learning import RateFactor, frozen, read_finite
 from onar.training.losses import (
     Comparison,
     LossTerm,
@@ -105,13 +105,15 @@ class BlendGAN(StepNetworks):
 
         # clip them, and move.
         losses = printed_losses(BLEND_LOSSES, terms) | losses
-        norm = clip_grad_norm_(self.blend.parameters(), MAX_GRADIENT_NORM)
-        norm_d = get_total_norm([weight.grad for weight in self.discriminator.parameters() if weight.grad is not None])
-        require_finite(losses | {"G_gradient_norm": norm, "D_gradient_norm": norm_d})
+        norms = {"G_gradient_norm": clip_grad_norm_(self.blend.parameters(), MAX_GRADIENT_NORM)}
+        if self.weights["adv"]:
+            gradients = [weight.grad for weight in self.discriminator.parameters() if weight.grad is not None]
+            norms["D_gradient_norm"] = get_total_norm(gradients)
+        numbers = read_finite(losses | norms)
         self.learners["blend"].move()
         if self.weights["adv"]:
             self.learners["discriminator"].move()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return {name: numbers[name] for name in losses}
 
     @torch.no_grad()
     def fill(self, batch: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:

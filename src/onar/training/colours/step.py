@@ -12,7 +12,7 @@ from torch.optim import AdamW
 
 from onar.models.colour_unet import ColourUNet, describe_cells
 from onar.training.colours.samples import SEEN_CELL
-from onar.training.learning import RateFactor, require_finite
+from onar.training.learning import RateFactor, read_finite
 from onar.training.step_task import Learner, StepNetworks
 
 ColourBatch = tuple[Tensor, Tensor]
@@ -59,11 +59,11 @@ class ColourTraining(StepNetworks):
         loss = _mean_in_holes((difference.square() + BEND).sqrt(), hole_share)
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
-        require_finite({"Colour_loss": loss, "gradient_norm": norm})
-        self.learners["network"].move()
         errors = {"Colour_error": difference.detach(), "Pyramid_error": fill - colours}
         levels = {name: 255 * _mean_in_holes(error.square(), hole_share).sqrt() for name, error in errors.items()}
-        return {name: float(value) for name, value in {"Colour_loss": loss.detach(), **levels}.items()}
+        numbers = read_finite({"Colour_loss": loss, "gradient_norm": norm, **levels})
+        self.learners["network"].move()
+        return {name: numbers[name] for name in ("Colour_loss", *errors)}
 
     @property
     def kept_network(self) -> ColourUNet:

@@ -9,7 +9,6 @@ from accelerate import Accelerator
 from torch import nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 
 from onar.checkpoint import copy_into, load_generator
 from onar.errors import FieldError, OnarError
@@ -17,7 +16,7 @@ from onar.metrics.feature_networks import load_lite_encoder
 from onar.models import GENERATORS, Discriminator
 from onar.settings.training import TrainConfig, loss_weights
 from onar.training.gan.step import GAN
-from onar.training.learning import RateFactor, learning_rate_factor, moving_average
+from onar.training.learning import MovingAverage, RateFactor, learning_rate_factor
 from onar.weights.bundled import weights_file
 
 
@@ -30,11 +29,7 @@ def build_gan(config: TrainConfig, accelerator: Accelerator, features: nn.Module
     networks = [
         network.to(accelerator.device).to(memory_format=torch.channels_last) for network in (generator, discriminator)
     ]
-    average = (
-        AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
-        if config.ema_decay
-        else None
-    )
+    average = MovingAverage(generator, config.ema_decay, use_buffers=True) if config.ema_decay else None
     betas = (config.adam_beta1, config.adam_beta2)
     rates = (config.learning_rate_g, config.learning_rate_d)
     optimizers = [

@@ -21,12 +21,11 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 
 from onar.data.samples import in_unit_range
 from onar.masks.holes import composite
 from onar.system.processes import mean_over_processes
-from onar.training.learning import NotFiniteError, advance, frozen, join_states, load_states, set_rate
+from onar.training.learning import MovingAverage, NotFiniteError, advance, frozen, join_states, load_states, set_rate
 from onar.training.losses import (
     GENERATOR_LOSSES,
     Comparison,
@@ -55,7 +54,7 @@ class GAN:
     weights: dict[str, float]
     features: nn.Module | None  # the feature network of the losses; None when none needs it
     hole_weight: float = 1.0
-    average: AveragedModel | None = None  # exponential moving average (EMA) of the generator, when one is kept
+    average: MovingAverage | None = None  # exponential moving average (EMA) of the generator, when one is kept
     max_grad_norm: float = 0.0  # clip each network's gradient norm to this; 0 does not clip
     # both networks are after the same step: not during an update, nor after one that failed
     is_whole: bool = field(default=True, init=False)
@@ -195,7 +194,7 @@ class GAN:
         """Compute the gradients of a group of batches; returns this process's share of the mean of each loss."""
         counts = [len(photo) for photo, _ in group]
         # the mean over the processes, because that is what they do to their gradients, too.
-        mean_count = self.accelerator.reduce(torch.tensor(float(sum(counts)), device=self.accelerator.device), "mean")
+        mean_count = self.accelerator.reduce(torch.full((), float(sum(counts)), device=self.accelerator.device), "mean")
         sums: dict[str, Tensor] = {}
         for position, batch in enumerate(group):
             share = counts[position] / mean_count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -26,13 +27,13 @@ from onar.metrics.held_out import (
     score_completer,
 )
 from onar.settings.training import TrainConfig, loss_weights
-from onar.system.files import write_text
 from onar.system.processes import from_main, gather, is_main_process, process_count, process_index
 from onar.training.gan.launch import start_accelerator
 from onar.training.gan.networks import build_gan, finetune_start, learning_rate_factors
 from onar.training.gan.step import Batch
 from onar.training.losses import GENERATOR_LOSSES
-from onar.training.reporting import say, seconds
+from onar.training.reporting import log, say, seconds
+from onar.training.results_folder import Results
 from onar.training.run import Run, TrainingTask
 from onar.weights.tensors import load_state, save_state
 
@@ -109,6 +110,8 @@ class GeneratorTask(TrainingTask):
 
     def on_start(self) -> None:
         """Name unreadable photos, and start what `--track` asks for; a run that goes on goes on there, too."""
+        # what a stopped run had skipped after its last checkpoint is about to happen again.
+        from_main(lambda: self.run.results.write_skipped(self.run.progress.skipped))
         for line in self._held_out.unreadable if self.validates else ():
             note_skipped(self.run, line)
         config, accelerator, progress = self.config, self.gan.accelerator, self.run.progress
@@ -194,9 +197,19 @@ class GeneratorTask(TrainingTask):
 
     @cached_property
     def baselines(self) -> dict[str, Scores]:
-        """Scores of the baselines, computed at the first validation: the first step need not wait for it."""
+        """Scores of the baselines, computed at the first validation: the first step need not wait for it.
+
+        The log keeps them for a run that goes on: they take minutes, and only photos, holes and this program decide.
+        """
+        of = {"photos": self._held_out.digest, "version": version("onar")}
+        logged = from_main(lambda: _logged_baselines(self.run.results, of))
         with self.run.budget.repeated_work():
-            return score_baselines(self._held_out, self.config.batch_size)
+            scores = score_baselines(self._held_out, self.config.batch_size, scored=logged)
+        if scores != logged:
+            progress = self.run.progress
+            place = {"epoch": progress.epoch + 1, "step": progress.step}
+            log(self.run, {"kind": "baselines", **place, **of, "scores": scores})
+        return scores
 
     def evaluation_seconds(self) -> float:
         """Estimated from one batch of each process; the baselines are scored once in a run, not once in an epoch."""
@@ -239,6 +252,15 @@ class GeneratorTask(TrainingTask):
         return f"Weights, sample sheets and loss curves are in {results.folder}"
 
 
+def _logged_baselines(results: Results, of: dict[str, str]) -> dict[str, Scores]:
+    """Scores of the baselines in the log that were computed of the same; empty if there are none."""
+    for record in reversed(results.records()):
+        if record["kind"] == "baselines" and of.items() <= record.items():
+            scores: dict[str, Scores] = record["scores"]
+            return scores
+    return {}
+
+
 def _uses_features(config: TrainConfig) -> bool:
     """Whether a loss of features has a weight; raises `FieldError` for photos that their network does not take."""
     weights = loss_weights(config)
@@ -262,4 +284,4 @@ def note_skipped(run: Run, line: str) -> None:
     skipped.append(line)
     if is_main_process():
         say(f"Skipped {line}")
-        write_text(run.results.skipped, "".join(f"{line}\n" for line in skipped))
+        run.results.append_skipped(line)
