@@ -72,7 +72,7 @@ def test_without_weights_the_report_says_what_to_do_and_has_all_else(torch_cache
     lines = str(found).splitlines()
     line = next(line for line in lines if line.startswith("FID and KID on inception_v3: not available"))
     for words in (
-        "cannot be downloaded", "weights-inception-2015-12-05-6726825d.pth", str(torch_cache), "--features_w",
+        "cannot be downloaded", "weights-inception-2015-12-05-6726825d.pth", str(torch_cache), "features_w",
     ):  # fmt: skip
         assert words in line
     assert found.overall["pyramid"]["psnr"]

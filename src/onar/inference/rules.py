@@ -71,8 +71,8 @@ TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
 """Maximum side of a window for texture, and its minimum margin."""
 
 TEXTURE_MARGIN_PER_DEPTH = 4
-"""What is near a hole resembles it most: texture is searched within this many times its depth, and no further than the
-hole is long."""
+"""Texture is searched within this many times a hole's depth, and no further than the hole is long: near pixels resemble
+it most."""
 
 TEXTURE_SIDE_PER_DEPTH = 6
 """Windows of deep holes may be larger: their side is up to this many times the depth."""

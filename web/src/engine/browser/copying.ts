@@ -11,7 +11,7 @@ import { double, halve } from "./scaling";
 import type { CopyPatches } from "./tools";
 import { depthOf } from "./windows";
 
-/** What is copied: a window of the photo, its holes, and whether the patches are those at half the scale. */
+/** A copy to make: a window of the photo, its holes, and whether the patches are those at half the scale. */
 export interface Task {
   photo: Photo;
   hole: Holes;
