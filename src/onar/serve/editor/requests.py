@@ -68,7 +68,6 @@ class FillUpload(FilledUpload, Filling):
         description="Position of that rectangle on the upright photo, as LEFT,TOP; for several, LEFT,TOP,WIDTH,HEIGHT "
         "separated by ;."
     )
-    weights: str = Field("", description="Weights that onar.json names; by default the server's own.")
 
 
 class SaveUpload(FilledUpload):

@@ -61,10 +61,11 @@ def _option(settings: type[Settings], name: str) -> Any:
 
 
 class Filling(BaseModel):
-    """The fields of `FillOptions`."""
+    """The weights, and the fields of `FillOptions`."""
 
     model_config = ConfigDict(extra="forbid")
 
+    weights: str = Field("", description="A name among the choices of /api/model; by default the server's own weights.")
     strategy: StrategyOption = _option(FillOptions, "strategy")
     texture: TextureOption = _option(FillOptions, "texture")
     feather: FeatherOption = _option(FillOptions, "feather")
