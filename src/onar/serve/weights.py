@@ -13,44 +13,13 @@ from onar.inference.inpainter import PYRAMID, Inpainter
 from onar.inference.public_networks import is_torchscript
 from onar.serve.errors import UnknownWeightsError
 from onar.settings.networks import NetworkOption
-from onar.weights.bundled import BUNDLED, bundled_weights, weights_file
+from onar.weights.bundled import BUNDLED, weights_file
 from onar.weights.catalogue import CATALOGUE
-from onar.weights.metadata import is_own_onnx
+from onar.weights.choices import WeightsChoice, describe
 from onar.weights.store import downloaded, is_here
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""
-
-TRAINED, PUBLIC = "trained", "public"
-"""Kinds of weights: those of Onar's networks, and those of other programs' whose network is not known."""
-
-OF_AUTHORS = "of its authors"
-"""The licence of a file whose authors are not known."""
-
-ABOUT = {
-    BUNDLED: "Onar's network, with the photo's own texture",
-    PYRAMID: "smooth colours from the edge of the hole, without a network",
-    TRAINED: "a network trained with Onar",
-    PUBLIC: "a network of another program, such as LaMa or MI-GAN",
-}
-"""By kind."""
-
-
-@dataclass(frozen=True)
-class WeightsChoice:
-    """Weights to choose.
-
-    Attributes:
-        name: by which they are chosen.
-        kind: of `ABOUT`, or that of a network in `CATALOGUE`; the page has a line in each language for it.
-        about: what they are good for, in one line.
-        licence: as their authors name it; None where it is that of whoever trained them.
-    """
-
-    name: str
-    kind: str
-    about: str
-    licence: str | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +63,7 @@ class WeightsShelf:
 
     def choices(self) -> list[WeightsChoice]:
         """The weights available now, as `names`."""
-        return [_describe(name, file) for name, file in self._files().items()]
+        return [describe(name, None if file == PYRAMID else weights_file(file)) for name, file in self._files().items()]
 
     def load(self) -> str:
         """Load the server's own weights; returns their description, or raises `OnarError`."""
@@ -135,31 +104,6 @@ class WeightsShelf:
         files = sorted(self.folder.rglob("*"))
         found = [path for path in files if any(fnmatchcase(path.name.lower(), pattern) for pattern in PATTERNS)]
         return {str(path.relative_to(self.folder)): str(path) for path in found}
-
-
-def _describe(name: str, weights: str) -> WeightsChoice:
-    """The choice of weights as `Inpainter.load` takes them."""
-    if weights == PYRAMID:
-        return WeightsChoice(name, PYRAMID, ABOUT[PYRAMID], None)
-    path = weights_file(weights)
-    if path == bundled_weights():
-        return WeightsChoice(name, BUNDLED, ABOUT[BUNDLED], "MIT")
-    try:
-        content = path.stat()
-        return _describe_file(name, path, content.st_size, content.st_mtime)
-    except (OSError, OnarError):  # removed, or damaged: what chooses them says so
-        return WeightsChoice(name, TRAINED, ABOUT[TRAINED], None)
-
-
-@lru_cache(maxsize=1000)
-def _describe_file(name: str, path: Path, size: int, _changed: float) -> WeightsChoice:
-    """The choice of a file; one of the size and name of a known network is taken for it."""
-    known = next((one for one in CATALOGUE.values() if (one.file, one.size) == (path.name, size)), None)
-    if known:
-        return WeightsChoice(name, known.network, known.purpose, known.licence)
-    if path.suffix.lower() == ".onnx" and not is_own_onnx(path):
-        return WeightsChoice(name, PUBLIC, ABOUT[PUBLIC], OF_AUTHORS)
-    return WeightsChoice(name, TRAINED, ABOUT[TRAINED], None)
 
 
 def _load(weights: str | None, device: str, threads: int, network: NetworkOption = "auto") -> Inpainter:
