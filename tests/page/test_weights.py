@@ -55,10 +55,8 @@ def test_weights_say_what_they_are_and_the_choice_outlives_the_page_and_ends_wit
     page.get_by_label("Weights").focus()
     page.keyboard.press("ArrowDown")
     keep_picture(page, "weights")
-    assert weights(page)[:2] == (
-        "lama",
-        "A network of another program, such as LaMa or MI-GAN. Its licence is that of its authors.",
-    )
+    about = "LaMa: for objects, large holes and repeating structures; slow. Licence: Apache-2.0."
+    assert weights(page)[:2] == ("lama", about)
     page.reload()
     choose_photo(page, photo)
     assert weights(page)[0] == "lama"

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
+from warnings import catch_warnings
 
 import numpy as np
 import onnx
@@ -95,7 +96,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of downloaded weights, with the file of `lama`."""
     folder = tmp_path / "store"
     folder.mkdir()
-    monkeypatch.setattr("onar.weights.store.store_folder", lambda: folder)
+    for module in ("store", "choices"):
+        monkeypatch.setattr(f"onar.weights.{module}.store_folder", lambda: folder)
     write_network(folder / CATALOGUE["lama"].file, "lama", 64)
     return folder
 
@@ -119,14 +121,16 @@ def test_each_choice_says_what_it_is_and_its_licence(store: Path, tmp_path: Path
     export(str(folder / "generator_final.pth"), folder / "own.onnx")
     write_network(folder / "foreign.onnx", "migan", None)
     (folder / "broken.onnx").write_bytes(b"\xff" * 100)
-    known = replace(CATALOGUE["lama"], size=(store / CATALOGUE["lama"].file).stat().st_size)
-    with patch.dict(CATALOGUE, lama=known):
+    write_network(folder / CATALOGUE["migan"].file, "migan", None)
+    known = replace(CATALOGUE["migan"], size=(folder / CATALOGUE["migan"].file).stat().st_size)
+    with patch.dict(CATALOGUE, migan=known):
         choices = {one.name: (one.kind, one.licence) for one in a_shelf(folder).choices()}
     assert choices == {
         "pyramid": ("pyramid", None),
         "broken.onnx": ("public", "of its authors"),
         "foreign.onnx": ("public", "of its authors"),
         "generator_final.pth": ("trained", None),
+        "migan_pipeline_v2.onnx": ("migan", "MIT"),
         "own.onnx": ("trained", None),
         "lama": ("lama", "Apache-2.0"),
         "bundled": ("bundled", "MIT"),
@@ -166,7 +170,8 @@ def test_allowed_weights_that_are_not_here_are_named_at_the_start(store: Path) -
 
 
 def test_a_server_runs_no_torchscript(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    torch.jit.trace(torch.nn.Identity(), torch.zeros(1)).save(tmp_path / "generator_big.pth")
+    with catch_warnings(action="ignore", category=FutureWarning):
+        torch.jit.trace(torch.nn.Identity(), torch.zeros(1)).save(tmp_path / "generator_big.pth")
     with pytest.raises(UsageError, match="a server runs none"):
         WeightsShelf(str(tmp_path / "generator_big.pth")).load()
     with pytest.raises(OnarError, match="cannot be loaded"):

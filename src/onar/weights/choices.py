@@ -9,6 +9,7 @@ from pathlib import Path
 from onar.weights.bundled import BUNDLED, bundled_weights
 from onar.weights.catalogue import CATALOGUE
 from onar.weights.metadata import is_own_onnx
+from onar.weights.store import store_folder
 
 PYRAMID, TRAINED, PUBLIC = "pyramid", "trained", "public"
 """Kinds of weights: none, those of Onar's networks, and those of other programs' whose network is not known."""
@@ -57,9 +58,9 @@ def describe(name: str, path: Path | None) -> WeightsChoice:
 
 @lru_cache(maxsize=1000)
 def _describe_file(name: str, path: Path, size: int, _changed: float) -> WeightsChoice:
-    """The choice of a file; one of the size and name of a public network is taken for it."""
-    known = next((one for one in CATALOGUE.values() if (one.file, one.size) == (path.name, size)), None)
-    if known:
+    """The choice of a file; one of the name and size of a public network is taken for it."""
+    known = next((one for one in CATALOGUE.values() if one.file == path.name), None)
+    if known and (size == known.size or path.parent == store_folder()):
         return WeightsChoice(name, known.network, known.purpose, known.licence)
     if path.suffix.lower() == ".onnx" and not is_own_onnx(path):
         return WeightsChoice(name, PUBLIC, ABOUT[PUBLIC], OF_AUTHORS)
