@@ -35,7 +35,7 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 
 def weights(page: Page) -> tuple[str, str, list[str]]:
-    """What is chosen, how it is described, and all there is."""
+    """The choice, its description, and all names."""
     open_options(page)
     select = page.get_by_label("Weights")
     return (

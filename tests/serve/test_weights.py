@@ -30,7 +30,7 @@ def save_small(path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def no_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have downloaded weights."""
+    """The user who runs the tests may have downloaded weights."""
     monkeypatch.setattr("onar.weights.store.store_folder", lambda: tmp_path / "no store")
 
 
@@ -139,7 +139,7 @@ def test_each_choice_says_what_it_is_and_its_licence(store: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("file", [bundled_weights(), texture_weights()])
-def test_onar_s_own_onnx_files_are_told_by_their_metadata(file: Path) -> None:
+def test_onar_s_own_onnx_files_are_recognised_by_their_metadata(file: Path) -> None:
     named = {entry.key for entry in onnx.load(file).metadata_props}
     assert is_own_onnx(file) == ("training_size" in named)
 

@@ -6,9 +6,9 @@ export interface WeightsChoice {
   name: string;
   /** Whether these are the default. */
   default: boolean;
-  /** What they are: "bundled", "pyramid", "trained", "public", or the kind of a network of another program. */
+  /** Kind: "bundled", "pyramid", "trained", "public", or the kind of a network of another program. */
   kind: string;
-  /** As their authors name it; null where it is that of whoever trained them. */
+  /** As their authors name it; null for weights that a user trained. */
   licence: string | null;
 }
 
@@ -26,7 +26,7 @@ export interface PublicNetwork {
   type: "float" | "uint8";
   /** The mask is before the photo in one input. */
   mask_first: boolean;
-  /** What the photo has in a hole is mixed into the fill's edge: that is the pyramid fill. */
+  /** Colours of the photo inside a hole are mixed into the edge of the fill: those of the pyramid fill. */
   mixes: boolean;
   /** Height and width that it takes alone; null for any. */
   size: [number, number] | null;

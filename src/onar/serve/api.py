@@ -57,7 +57,7 @@ class Choice(BaseModel):
 
     name: Annotated[str, Field(description="For the field weights of a request.")]
     about: Annotated[str, Field(description="What they are good for.")]
-    licence: Annotated[str | None, Field(description="As their authors name it; null if whoever trained them has it.")]
+    licence: Annotated[str | None, Field(description="As their authors name it; null for weights that a user trained.")]
 
 
 class Health(BaseModel):

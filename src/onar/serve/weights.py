@@ -92,7 +92,7 @@ class WeightsShelf:
         return _load_own(self.weights, self.device, self.threads, self.network)
 
     def _files(self) -> dict[str, str]:
-        """What `Inpainter.load` takes, by name."""
+        """The argument `weights` of `Inpainter.load`, by name."""
         here = {name: str(downloaded(name)) for name in CATALOGUE if is_here(name)}
         others = {**self._found(), **here, BUNDLED: BUNDLED, PYRAMID: PYRAMID}
         chosen = {name: file for name, file in others.items() if not self.allowed or name in self.allowed}

@@ -1,4 +1,4 @@
-"""What weights are, in one line, and their licence: for those who choose among them."""
+"""Descriptions of weights in one line, with their licences, to choose among them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WeightsChoice:
         name: by which they are chosen.
         kind: of `ABOUT`, or that of a public network; the page has a line in each language for it.
         about: what they are good for, in one line.
-        licence: as their authors name it; None where it is that of whoever trained them.
+        licence: as their authors name it; None for weights that a user trained.
     """
 
     name: str
@@ -52,7 +52,7 @@ def describe(name: str, path: Path | None) -> WeightsChoice:
     try:
         file = path.stat()
         return _describe_file(name, path, file.st_size, file.st_mtime)
-    except OSError:  # removed since: who chooses them is told
+    except OSError:  # removed since; choosing them fails with an error
         return WeightsChoice(name, TRAINED, ABOUT[TRAINED], None)
 
 

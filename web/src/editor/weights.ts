@@ -18,7 +18,7 @@ const ABOUT: Record<string, TextKey> = {
 /** The licence where only the authors know it; see `onar/weights/choices.py`. */
 const OF_AUTHORS = "of its authors";
 
-/** What weights are, and their licence. */
+/** Description of weights, with their licence. */
 export function aboutWeights({ kind, licence }: WeightsChoice): string {
   const about = say(ABOUT[kind] ?? "weights_public");
   if (licence === null) return about;

@@ -55,17 +55,19 @@ Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], Before
 """File format of a result."""
 
 
+WeightsName = Annotated[str, Field(description="A name among the choices of /api/model; by default the server's own.")]
+
+
 def _option(settings: type[Settings], name: str) -> Any:
     """A field with the default and the help of a setting; its type says the range."""
     return Field(getattr(settings, name), description=field_help(settings)[name])
 
 
 class Filling(BaseModel):
-    """The weights, and the fields of `FillOptions`."""
+    """The fields of `FillOptions`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    weights: str = Field("", description="A name among the choices of /api/model; by default the server's own weights.")
     strategy: StrategyOption = _option(FillOptions, "strategy")
     texture: TextureOption = _option(FillOptions, "texture")
     feather: FeatherOption = _option(FillOptions, "feather")
@@ -78,8 +80,9 @@ class Filling(BaseModel):
 
 
 class Options(Filling):
-    """Options of completing a photo: those of filling, of the mask, and the format."""
+    """Options of completing a photo: the weights, those of filling, of the mask, and the format."""
 
+    weights: WeightsName = ""
     invert_mask: bool = _option(MaskFileOptions, "invert_mask")
     dilate: DilateOption = _option(MaskFileOptions, "dilate")
     format: Format = Field(
