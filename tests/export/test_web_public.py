@@ -16,6 +16,7 @@ from tests.export.test_web import fill, holes_of, open_file, open_site
 from tests.support.browser import PATIENCE, button, canvas, drag
 from tests.support.pictures import COFFEE, encode
 from tests.support.public_networks import write_network
+from tests.support.random_fills import random_hole, random_photo, random_size
 from tests.support.runs import refusal
 from tests.support.static_host import hosting
 
@@ -63,17 +64,19 @@ def test_a_network_of_another_program_fills_on_the_page_as_in_python(
     assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 1
 
 
-def test_photos_smaller_than_the_network_are_filled_as_in_python(browser: Browser, tmp_path: Path) -> None:
-    file, site = export_kind("migan", tmp_path)
+@pytest.mark.parametrize("kind", ["migan", "lama_stacked"])
+def test_photos_of_any_size_are_filled_as_in_python(browser: Browser, tmp_path: Path, kind: str) -> None:
+    file, site = export_kind(kind, tmp_path)
+    inpainter, rng = Inpainter.load(file, "cpu", network=kind), np.random.default_rng(0)
+    sizes = [(33, 40), (9, 64), (200, 9), (30, 1), *(random_size(rng, 250) for _ in range(12))]
     with hosting(site) as (address, _):
         page = open_site(browser, address)
-        for width, height in ((40, 33), (64, 9), (9, 200), (1, 30)):
-            photo, hole = a_photo().resize((width, height)), np.zeros((height, width), bool)
-            hole[height // 3 : height // 3 + 12, width // 5 :] = True
-            open_file(page, f"{width}.png", encode(photo))
+        for number, (height, width) in enumerate(sizes):
+            photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
+            hole[height // 3, width // 2] = True
+            open_file(page, f"{number}.png", encode(Image.fromarray(photo)))
             filled = fill(page, hole, "auto")
-            expected = Inpainter.load(file, "cpu", network="migan")(np.asarray(photo), hole)
-            assert np.abs(filled[..., :3].astype(int) - expected)[hole].max() <= 1
+            assert np.abs(filled[..., :3].astype(int) - inpainter(photo, hole))[hole].max() <= 1, (height, width)
         page.context.close()
 
 
