@@ -336,7 +336,7 @@ def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> N
 
 def test_ones_own_weights_go_into_the_folder(small_site: Path, weights: Path) -> None:
     said = json.loads((small_site / "onar.json").read_bytes())
-    assert said["weights"] == [{"name": "small", "default": True}]
+    assert said["weights"] == [{"name": "small", "default": True, "kind": "trained", "licence": None}]
     assert (said["training_size"], said["step"]) == (Inpainter.load(weights).training_size, 8)
     generator = small_site / said["files"][GENERATOR]["name"]
     onnx.checker.check_model(onnx.load_from_string(gzip.decompress(generator.read_bytes())))

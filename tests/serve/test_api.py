@@ -31,6 +31,7 @@ from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
 from onar.serve.config import ServeConfig
 from onar.serve.http.guard import check_exposure
+from onar.weights.catalogue import CATALOGUE
 from tests.support import bad_requests
 from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
 from tests.support.pictures import a_hole, a_mask, a_photo, encode, written
@@ -85,6 +86,13 @@ def pixels_of(response: httpx.Response) -> np.ndarray:
 def test_the_answer_is_what_an_inpainter_returns(server: Server, weights: Path) -> None:
     expected = Inpainter.load(weights, device="cpu")(np.asarray(a_photo()), a_hole())
     assert np.array_equal(pixels_of(complete(server)), expected)
+
+
+def test_a_request_chooses_its_weights(server: Server) -> None:
+    expected = Inpainter.load("pyramid")(np.asarray(a_photo()), a_hole())
+    assert np.array_equal(pixels_of(complete(server, weights="pyramid")), expected)
+    fields = {"photo": b64encode(PHOTO).decode(), "mask": b64encode(MASK).decode(), "weights": "pyramid"}
+    assert np.array_equal(pixels_of(httpx.post(server.url + PATH, json=fields, timeout=60)), expected)
 
 
 def test_json_in_base64_is_answered_like_a_form(server: Server) -> None:
@@ -455,6 +463,9 @@ def test_the_server_reports_its_weights_and_limits(server: Server) -> None:
     model = httpx.get(f"{server.url}/api/model").json()
     assert model["weights"] == "generator_final.pth"  # and not where that is
     assert model["max_megapixels"] == bad_requests.MAX_MEGAPIXELS
+    choices = {one["name"]: one["licence"] for one in model["choices"] if one["name"] not in CATALOGUE}
+    assert choices == {"generator_final.pth": None, "bundled": "MIT", "pyramid": None}
+    assert all(one["about"] for one in model["choices"])
 
 
 def test_requests_are_counted_and_timed(server: Server) -> None:

@@ -1,12 +1,17 @@
 """Estimates of the time to fill holes."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from onar import Inpainter
-from onar.serve.effort import cpu_seconds
+from onar.inference.backends import Backend, Frame
+from onar.inference.drawn_pixels import drawn_pixels
+from onar.serve.effort import cpu_seconds, drawing_seconds
+from tests.support.public_networks import write_network
+from tests.support.random_fills import random_hole, random_photo, random_size
 
 
 def square(side: int, photo: int = 2000) -> np.ndarray:
@@ -48,3 +53,42 @@ def test_the_estimate_is_near_the_time_it_takes() -> None:
     inpainter(photo, hole)
     taken = time.process_time() - start
     assert taken / 6 < cpu_seconds(hole, True) < 6 * taken
+
+
+# ---------------------------------------------------------------- networks that draw
+
+
+class Counting(Backend):
+    """A network that draws, and counts the pixels that it is given."""
+
+    device = "cpu"
+    draws = True
+
+    def __init__(self, step: int, max_side: int | None) -> None:
+        self.step, self.max_side, self.pixels = step, max_side, 0
+
+    def __call__(self, photo: Frame, known: Frame, /) -> Frame:
+        """See `Backend`."""
+        count, height, width = known.shape
+        self.pixels += count * -(-height // self.step) * -(-width // self.step) * self.step**2
+        return photo
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_pixels_that_a_network_is_given_are_foreseen(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = random_size(rng, int(rng.choice([100, 700])))
+    hole = random_hole(height, width, rng)
+    step, max_side = [(64, 64), (8, None), (128, 128)][seed % 3]
+    backend = Counting(step, max_side)
+    strategy = ("auto", "crop", "whole")[seed % 5 % 3]
+    Inpainter(backend, max_side or 96).complete(random_photo(height, width, rng), hole, strategy=strategy)
+    assert drawn_pixels(hole, backend, max_side or 96, strategy) == backend.pixels
+
+
+def test_a_window_of_a_network_of_another_program_costs_as_much_for_a_small_hole(tmp_path: Path) -> None:
+    network = Inpainter.load(write_network(tmp_path / "lama.onnx", "lama"), "cpu", network="lama")
+    small, none = drawing_seconds(network, square(20)), drawing_seconds(network, square(0))
+    assert (none, small) == (0, drawing_seconds(network, square(200)))
+    assert small > 5
+    assert drawing_seconds(Inpainter.load("pyramid"), square(200)) == 0

@@ -16,6 +16,7 @@ from onar.imaging.losses import LOSSES
 from onar.models import PConvUNet
 from onar.serve import server as serve_verb
 from onar.serve import site
+from onar.weights.catalogue import CATALOGUE
 from tests.conftest import REPOSITORY
 from tests.serve.conftest import HOST_NAME
 from tests.support.runs import run_onar
@@ -65,8 +66,11 @@ def test_the_page_gets_a_description_of_the_server(server: Server, weights_folde
     fields = re.search(r"interface Common \{(.*?)\n\}.*interface ServerSite .*?\{(.*?)\n\}", declared, re.S)
     assert set(site) == set(re.findall(r"^  (\w+): ", fields[1] + fields[2], re.M))
     assert (site["engine"], site["max_megapixels"]) == ("server", 10)
-    names = {"pyramid": True, "generator_small.pth": False, "bundled": False}
-    assert site["weights"] == [{"name": name, "default": default} for name, default in names.items()]
+    assert [one for one in site["weights"] if one["name"] not in CATALOGUE] == [
+        {"name": "pyramid", "default": True, "kind": "pyramid", "licence": None},
+        {"name": "generator_small.pth", "default": False, "kind": "trained", "licence": None},
+        {"name": "bundled", "default": False, "kind": "bundled", "licence": "MIT"},
+    ]
     new = weights_folder / "generator_final.pth"
     save_weights(new, PConvUNet(base_channels=4, depth=3))
     assert "generator_final.pth" in [choice["name"] for choice in get(server, "/onar.json").json()["weights"]]

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
+from onar.serve import child
 from onar.serve.child import Child, Task, expecting
 from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace
@@ -117,6 +118,34 @@ async def test_work_abandoned_before_its_turn_never_starts(worker: Worker, tmp_p
     (tmp_path / "go on").touch()
     await first
     assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
+
+
+def fill_after_loading_for_long() -> None:
+    assert child._runner is not None
+    child._runner._started -= 25
+    with expecting(cpu_seconds=10):
+        raise AssertionError("the work begins")
+
+
+@in_loop
+async def test_work_whose_weights_took_long_to_load_is_asked_again_and_not_killed(worker: Worker) -> None:
+    worker.time_limit = 30
+    pid = await worker.run(os.getpid)
+    with pytest.raises(BusyError, match=r"loading the weights took 25 of 30 s, .* try again") as raised:
+        await worker.run(fill_after_loading_for_long)
+    assert raised.value.retry_after == 1
+    assert await worker.run(os.getpid) == pid
+
+
+@in_loop
+async def test_weights_that_do_not_load_in_time_are_named_in_the_log(
+    worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await worker.run(os.getpid)
+    worker.time_limit = 0.05
+    with pytest.raises(TimeLimitError):
+        await worker.run(partial(wait_for, tmp_path / "never"))
+    assert "weights were not loaded: a larger --time_limit would help" in caplog.text
 
 
 @in_loop

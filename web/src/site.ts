@@ -6,6 +6,34 @@ export interface WeightsChoice {
   name: string;
   /** Whether these are the default. */
   default: boolean;
+  /** Kind: "bundled", "pyramid", "trained", "public", or the kind of a network of another program. */
+  kind: string;
+  /** As their authors name it; null for weights that a user trained. */
+  licence: string | null;
+}
+
+/** How a network of another program takes photos and returns fills; see `PublicNetwork` in Python. */
+export interface PublicNetwork {
+  /** Names and channels: of photo and mask, or of both in one. */
+  inputs: { name: string; channels: number }[];
+  /** Values of black and white in the photo. */
+  photo: [number, number];
+  /** Values of hole and known in the mask. */
+  mask: [number, number];
+  /** Values of black and white in the output. */
+  output: [number, number];
+  /** Of inputs and output. */
+  type: "float" | "uint8";
+  /** The mask is before the photo in one input. */
+  mask_first: boolean;
+  /** Colours of the photo inside a hole are mixed into the edge of the fill: those of the pyramid fill. */
+  mixes: boolean;
+  /** Height and width that it takes alone; null for any. */
+  size: [number, number] | null;
+  /** Sides of others are padded to multiples of it. */
+  step: number;
+  /** Maximum side of a photo; null for no limit. */
+  max_side: number | null;
 }
 
 interface Common {
@@ -40,6 +68,8 @@ export interface BrowserSite extends Common {
   training_size: number;
   /** The generator pads sides to multiples of it. */
   step: number;
+  /** How the generator is used, if another program wrote it. */
+  network: PublicNetwork | null;
 }
 
 export type Site = ServerSite | BrowserSite;

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from onar.settings.checks import Settings
+from onar.settings.networks import NetworkOption
 from onar.settings.ranges import NonNegativeInt
 from onar.weights.bundled import BUNDLED
 
@@ -28,6 +29,8 @@ class ExportConfig(Settings):
     weights: str = BUNDLED
     """A .pth, .safetensors or .onnx file, or "pyramid"; by default the bundled weights. A .safetensors file of
     `onar blend` becomes an .onnx file, too."""
+    network: NetworkOption = "auto"
+    """Kind of network in an .onnx file of another program, which becomes the page alone; see `onar complete`."""
     format: Literal["onnx", "safetensors", "web"] | None = None
     """web for the page; otherwise the ending of the file decides."""
     average_with: Path | None = None

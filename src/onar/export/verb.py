@@ -19,13 +19,13 @@ from onar.export.blends import export_blend
 from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, Exported, Int8Cost, compare
 from onar.export.config import ExportConfig
 from onar.export.onnx_files import onnx_of, run_onnx
-from onar.export.web import export_web
+from onar.export.web import export_web, own_network, public_network
 from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
 from onar.system.files import refuse_to_replace, replacing
 from onar.weights.bundled import bundled_photos, texture_weights, weights_file
-from onar.weights.metadata import FORMAT
+from onar.weights.metadata import FORMAT, is_own_onnx
 
 MAX_INT8_COST = 1.0  # decibels of PSNR that INT8 may cost
 MAX_PHOTOS = 80  # photos that INT8 is calibrated and scored on, at most; a quarter of them are scored
@@ -56,6 +56,8 @@ def export_generator(config: ExportConfig) -> Exported:
         refuse_to_replace(source, output)
     if chosen == "onnx" and holds_blend(Path(weights)):
         return export_blend(Path(weights), output, half=half)
+    if weights != PYRAMID and _is_public(weights_file(weights)):
+        return _export_public(config, chosen)
     generator, size, record = _load(weights)
     if config.average_with is not None:
         _average(generator, config.average_with, config.average_share)
@@ -65,7 +67,8 @@ def export_generator(config: ExportConfig) -> Exported:
     channels = getattr(generator, "channels", 3)
     _check_channels(channels, weights, chosen, int8)
     if chosen == WEB:
-        return export_web(generator, size, output, Path(weights).stem, config.blend or texture_weights())
+        network = own_network(generator, size, None if weights == PYRAMID else weights_file(weights), weights)
+        return export_web(network, output, config.blend or texture_weights())
     exporter = HALF_ONNX if half else EXPORTERS[f".{chosen}"]
     if int8 and not list(generator.parameters()):
         raise FieldError("int8", "is for networks: the pyramid fill has no weights")
@@ -75,6 +78,22 @@ def export_generator(config: ExportConfig) -> Exported:
         difference = compare(exported, generator, exporter.tolerance)
         cost = None if photos is None else _quantise(temporary, exported, photos, size, channels)
     return Exported(output, difference, cost=cost)
+
+
+def _is_public(path: Path) -> bool:
+    """Whether another program wrote an ONNX file."""
+    return path.suffix.lower() == ".onnx" and path.is_file() and not is_own_onnx(path)
+
+
+def _export_public(config: ExportConfig, chosen: str) -> Exported:
+    """Write the page of a network of another program; raises `UsageError` for what is done to Onar's own alone."""
+    if chosen != WEB:
+        raise FieldError("format", f"must be {WEB} for {config.weights}: another program wrote this network")
+    for name in ("average_with", "correction_window", "blend"):
+        if getattr(config, name) is not None:
+            raise FieldError(name, f"is for Onar's own networks: another program wrote {config.weights}")
+    path = weights_file(config.weights)
+    return export_web(public_network(path, config.weights, config.network), config.output, texture_weights())
 
 
 def _choose_format(config: ExportConfig) -> str:

@@ -12,6 +12,9 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +27,11 @@ from onar.errors import OnarError
 from onar.export.blends import compared_blend
 from onar.export.comparison import HALF_TOLERANCE, Exported, compare
 from onar.export.onnx_files import onnx_of, run_onnx
+from onar.inference.public_networks import NETWORKS, PublicBackend, load_onnx
 from onar.models import PyramidFill
 from onar.system.files import replacing_folder
 from onar.weights.bundled import bundled_page, bundled_weights, example_photos, photo_sources
+from onar.weights.choices import WeightsChoice, describe
 
 SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
 INDEX = "index.html"
@@ -46,14 +51,78 @@ _STYLE = re.compile(r'<link rel="stylesheet"[^>]*href="\./folder\.css"[^>]*>')
 _SCRIPT = '"./folder.js"'
 
 
-def export_web(generator: nn.Module, training_size: int, output: Path, name: str, blend: Path) -> Exported:
-    """Write the folder, or replace an earlier one of the kind.
+@dataclass(frozen=True)
+class WebNetwork:
+    """A network for the page.
+
+    Attributes:
+        choice: what it is.
+        settings: those of web/src/site.ts that are the network's.
+        copies: texture is copied over its fills.
+        write: writes its ONNX file, and returns the largest difference from the original in [0, 1].
+    """
+
+    choice: WeightsChoice
+    settings: dict[str, Any]
+    copies: bool
+    write: Callable[[Path], float]
+
+
+def own_network(generator: nn.Module, training_size: int, path: Path | None, weights: str) -> WebNetwork:
+    """A network of Onar's.
 
     Args:
         generator: one of `GENERATORS` with a graph.
         training_size: side in pixels of its training crops.
+        path: its file; None for the pyramid.
+        weights: its name.
+    """
+    settings = {"training_size": training_size, "step": getattr(generator, "step", 1), "network": None}
+    copies = not isinstance(generator, PyramidFill)  # which stays as it is named
+    write = partial(_write_generator, generator, training_size)
+    return WebNetwork(describe(Path(weights).stem, path), settings, copies, write)
+
+
+def public_network(path: Path, weights: str, network: str) -> WebNetwork:
+    """A network of another program, whose file is taken as it is.
+
+    Args:
+        path: its ONNX file.
+        weights: its name.
+        network: its kind, or "auto".
+
+    Raises:
+        OnarError: the file cannot be read, no kind fits it, or its numbers are none that browsers have.
+        UsageError: the kind does not fit it.
+    """
+    backend, training_size = load_onnx(path, "cpu", 0, network)
+    assert isinstance(backend, PublicBackend)
+    if any(port.type not in ("float32", "uint8") for port in backend.ports):
+        raise OnarError(f"{path} takes {backend.ports[0].type}: the page runs networks that take float32 or uint8")
+    kind, known = backend.network, describe(Path(weights).stem, path)
+    name = next(name for name, one in NETWORKS.items() if one is kind)
+    about = {field: getattr(kind, field) for field in ("photo", "mask", "output", "type", "mask_first", "mixes")}
+    inputs = [{"name": port.name, "channels": count} for port, count in zip(backend.ports, kind.inputs, strict=True)]
+    settings = {
+        "training_size": training_size,
+        "step": backend.step,
+        "network": {
+            **about,
+            "inputs": inputs,
+            "size": backend.size,
+            "step": backend.step,
+            "max_side": backend.max_side,
+        },
+    }
+    return WebNetwork(replace(known, kind=name), settings, copies=False, write=partial(_copy, path))
+
+
+def export_web(network: WebNetwork, output: Path, blend: Path) -> Exported:
+    """Write the folder, or replace an earlier one of the kind.
+
+    Args:
+        network: what fills.
         output: the folder.
-        name: of the weights, for the page.
         blend: file of a `TextureBlend`.
 
     Raises:
@@ -71,8 +140,10 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
         shutil.copytree(page, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_OF_SERVERS))
         for built, own in _PAGE.items():
             (folder / built).rename(folder / own)
-        difference = _write_generator(generator, training_size, folder)
-        site = _site(generator, training_size, name)
+        difference = network.write(folder / Path(GENERATOR).stem)
+        _compress((folder / Path(GENERATOR).stem).read_bytes(), folder / GENERATOR)
+        (folder / Path(GENERATOR).stem).unlink()
+        site = _site(network)
         if site["copies"]:
             _compress(compared_blend(load_blend(blend), half=True)[0], folder / BLEND)
         site["examples"] = _copy_examples(folder)
@@ -80,10 +151,12 @@ def export_web(generator: nn.Module, training_size: int, output: Path, name: str
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
         _copy_licences(folder / "licences")
         readme = Path(__file__).with_name("web_readme.md").read_text(encoding="utf-8")
-        (folder / README).write_text(readme.format(version=site["version"], weights=name), encoding="utf-8")
+        readme = readme.format(version=site["version"], weights=network.choice.name)
+        (folder / README).write_text(readme, encoding="utf-8")
         script = _finish_page(folder, site)
         _write_worker(folder, site, script)
-    return Exported(output, difference, note=f"; its {README} says how to host it")
+    exported = Exported(output, difference, note=f"; its {README} says how to host it")
+    return replace(exported, photos="byte by byte") if network.settings["network"] else exported  # a copied file
 
 
 def _may_be_replaced(output: Path) -> bool:
@@ -96,31 +169,30 @@ def _may_be_replaced(output: Path) -> bool:
         return False
 
 
-def _site(generator: nn.Module, training_size: int, name: str) -> dict[str, Any]:
+def _site(network: WebNetwork) -> dict[str, Any]:
     """The page's settings: `BrowserSite` of web/src/site.ts."""
-    copies = not isinstance(generator, PyramidFill)  # which stays as it is named
+    choice = network.choice
     return {
         "engine": "browser",
         "version": version("onar"),
         "examples": [],
-        "weights": [{"name": name, "default": True}],
-        "copies": copies,
+        "weights": [{"name": choice.name, "default": True, "kind": choice.kind, "licence": choice.licence}],
+        "copies": network.copies,
         "model": GENERATOR,
-        "blend": BLEND if copies else None,
-        "training_size": training_size,
-        "step": getattr(generator, "step", 1),
+        "blend": BLEND if network.copies else None,
+        **network.settings,
     }
 
 
-def _write_generator(generator: nn.Module, training_size: int, folder: Path) -> float:
+def _write_generator(generator: nn.Module, training_size: int, path: Path) -> float:
     """Write the generator, and return its difference from the original; raises as `compare`."""
-    content = onnx_of(generator, {"training_size": str(training_size)}, half=True)
-    plain = folder / Path(GENERATOR).stem
-    plain.write_bytes(content)
-    difference = compare(run_onnx(plain), generator, HALF_TOLERANCE)
-    plain.unlink()
-    _compress(content, folder / GENERATOR)
-    return difference
+    path.write_bytes(onnx_of(generator, {"training_size": str(training_size)}, half=True))
+    return compare(run_onnx(path), generator, HALF_TOLERANCE)
+
+
+def _copy(source: Path, path: Path) -> float:
+    shutil.copyfile(source, path)
+    return 0.0
 
 
 def _compress(content: bytes, path: Path) -> None:

@@ -59,6 +59,7 @@ class PublicNetwork:
         side: of the photos that it works on, to which it resizes others itself.
         mixes: it mixes what the photo has in a hole into the edge of the fill: that is the pyramid fill.
         torchscript: files are TorchScript, too.
+        cost: microseconds of one core at 2.5 GHz per pixel that it is given.
     """
 
     title: str
@@ -72,6 +73,7 @@ class PublicNetwork:
     side: int | None = None
     mixes: bool = False
     torchscript: bool = False
+    cost: float = 40.0
 
     def feed(self, photo: Frame, known: Frame) -> list[Tensors]:
         """The inputs, 1×C×H×W float32 or uint8, for a photo H×W×3 in [0, 1] and `known` H×W, 1 = known, 0 = hole."""
@@ -103,10 +105,18 @@ NETWORKS = {
     ),
     "lama_stacked": PublicNetwork("LaMa with one input", (4,), (0, 1), mask=(1, 0), output=(0, 1), step=32),
     "migan": PublicNetwork(
-        "MI-GAN's pipeline", (3, 1), (0, 255), mask=(0, 255), output=(0, 255), type="uint8", side=512, mixes=True
+        "MI-GAN's pipeline",
+        (3, 1),
+        (0, 255),
+        mask=(0, 255),
+        output=(0, 255),
+        type="uint8",
+        side=512,
+        mixes=True,
+        cost=4.0,
     ),
     "migan_generator": PublicNetwork(
-        "MI-GAN's generator", (4,), (-1, 1), mask=(-0.5, 0.5), output=(-1, 1), mask_first=True, step=512
+        "MI-GAN's generator", (4,), (-1, 1), mask=(-0.5, 0.5), output=(-1, 1), mask_first=True, step=512, cost=4.0
     ),
 }
 """By the name for `network`. Suvorov et al. 2022, "Resolution-robust Large Mask Inpainting with Fourier
@@ -124,17 +134,20 @@ class PublicBackend(Backend):
 
     Attributes:
         network: its kind.
+        size: height and width that it is given; None for any.
         training_size: side in pixels of the photos it is for.
+        ports: inputs of an ONNX file, in the order of `PublicNetwork.feed`.
     """
 
     draws = True
 
     def __init__(self, run: RunNetwork, network: PublicNetwork, size: tuple[int, int] | None, device: str) -> None:
         self._run, self.network, self.device = run, network, device
-        self._size = size or (network.side and (network.side, network.side))
-        self.max_side = min(self._size) if self._size else None
+        self.size = size or (network.side and (network.side, network.side))
+        self.max_side = min(self.size) if self.size else None
         self.step = self.max_side or network.step
         self.training_size = self.max_side or TRAINING_SIZE
+        self.ports: list[Port] = []
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -142,7 +155,7 @@ class PublicBackend(Backend):
 
     def _complete(self, photo: Frame, known: Frame) -> Frame:
         height, width = known.shape
-        to_height, to_width = self._size or (-(-height // self.step) * self.step, -(-width // self.step) * self.step)
+        to_height, to_width = self.size or (-(-height // self.step) * self.step, -(-width // self.step) * self.step)
         padding = (0, to_height - height, 0, to_width - width)
         inputs = self.network.feed(*(_pad(part, padding) for part in (photo, known)))
         return self.network.read(self._run(inputs))[:height, :width]
@@ -190,16 +203,17 @@ def load_onnx(path: Path, device: str, threads: int, network: str) -> tuple[Back
 
     if network == "auto" and (known := kind_of(path)):
         network = known
-    ports = [_port(one) for one in session.running.get_inputs()]
+    ports = _ordered([_port(one) for one in session.running.get_inputs()])
 
     def run(inputs: list[Tensors]) -> Tensors:
-        feeds = {port.name: part.astype(port.type) for port, part in zip(_ordered(ports), inputs, strict=True)}
+        feeds = {port.name: part.astype(port.type) for port, part in zip(ports, inputs, strict=True)}
         output: Tensors = session.running.run(None, feeds)[0]
         return output
 
     fitting = {name: one for name, one in NETWORKS.items() if _takes(one, ports)}
     size = next((port.size for port in ports if port.size), None)
     backend = _choose(fitting, run, size, session.device, path, network)
+    backend.ports = ports
     return backend, backend.training_size
 
 

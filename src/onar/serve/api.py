@@ -45,10 +45,19 @@ class Model(BaseModel):
 
     weights: Annotated[str, Field(description="Name of the weights file, or pyramid.")]
     version: Annotated[str, Field(description="Version of Onar.")]
+    choices: Annotated[list[Choice], Field(description="The weights that requests may name, the server's own first.")]
     max_body_megabytes: float
     max_megapixels: float
     max_whole_megapixels: float
     time_limit: float
+
+
+class Choice(BaseModel):
+    """Weights to choose."""
+
+    name: Annotated[str, Field(description="For the field weights of a request.")]
+    about: Annotated[str, Field(description="What they are good for.")]
+    licence: Annotated[str | None, Field(description="As their authors name it; null for weights that a user trained.")]
 
 
 class Health(BaseModel):
@@ -94,15 +103,15 @@ def _create_api(
     app.include_router(mask_routes())
     turn = CapacityLimiter(1)
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
-    model = Model(weights=shelf.name, version=version("onar"), **limits)
 
     @app.get(HEALTH, tags=["state"], summary="Whether the server answers")
     async def health() -> Health:
         return Health(status="ok")
 
-    @app.get("/api/model", tags=["state"], summary="The weights and the limits")
+    @app.get("/api/model", tags=["state"], summary="The weights, those to choose from, and the limits")
     async def describe() -> Model:
-        return model
+        choices = [Choice(name=one.name, about=one.about, licence=one.licence) for one in shelf.choices()]
+        return Model(weights=shelf.name, version=version("onar"), choices=choices, **limits)
 
     @app.post(
         COMPLETE,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
-from onar.serve.errors import LostChildError, TooMuchWorkError
+from onar.serve.errors import BusyError, LostChildError, TooMuchWorkError
 from onar.serve.pace import seconds_alone
 from onar.system.devices import return_freed_memory
 
@@ -134,10 +134,11 @@ class _Runner:
         self._answers = answers
         self._task: Task | None = None
         self._cpu_seconds: float | None = None
+        self._started = 0.0
 
     def do(self, task: Task) -> None:
         """Run a task and send the answer."""
-        self._task, self._cpu_seconds = task, None
+        self._task, self._cpu_seconds, self._started = task, None, time.monotonic()
         answer: Done | Failed
         try:
             answer = Done(task.work(), self._cpu_seconds)
@@ -156,11 +157,17 @@ class _Runner:
         """See the function `expecting`."""
         assert self._task is not None
         self._send(Expected(cpu_seconds))
-        seconds = seconds_alone(cpu_seconds, self._task.speed)
-        if seconds > self._task.time_limit:
+        seconds, limit = seconds_alone(cpu_seconds, self._task.speed), self._task.time_limit
+        if seconds > limit:
             raise TooMuchWorkError(
-                f"this would take {seconds:.0f} s here, and {self._task.time_limit:g} s are allowed: mark less at a "
-                "time, send a smaller photo, or ask for texture network"
+                f"this would take {seconds:.0f} s here, and {limit:g} s are allowed: mark less at a time, send a "
+                "smaller photo, or ask for texture network"
+            )
+        passed = time.monotonic() - self._started
+        if passed + seconds > limit:  # after a kill in the middle, the next try would have to load the weights again
+            raise BusyError(
+                f"reading the photo and loading the weights took {passed:.0f} of {limit:g} s, and filling takes "
+                f"{seconds:.0f} s: try again, now that the weights are loaded, or mark less at a time"
             )
         start = time.process_time()
         yield

@@ -19,7 +19,7 @@ from onar.inference.photos import MaskedPhoto, MaskOptions, mask_erased_photo, m
 from onar.masks.holes import Holes
 from onar.serve.child import expecting
 from onar.serve.config import ServeConfig
-from onar.serve.effort import cpu_seconds
+from onar.serve.effort import cpu_seconds, drawing_seconds
 from onar.serve.http.uploads import Filling, Upload
 from onar.serve.weights import WeightsShelf
 
@@ -43,7 +43,7 @@ def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) ->
         PhotoError: photo or mask cannot be read, or has too many pixels.
         SizesDifferError: photo and mask differ in size.
         UsageError: the strategy needs too much memory, the photo is too large for the format, or nothing is
-            transparent where the mask is the photo's alpha.
+            transparent where the mask is the photo's alpha, or there are no such weights.
         TooMuchWorkError: it would take more than the time allowed.
     """
     masked = _read(upload, config)
@@ -52,7 +52,7 @@ def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) ->
     check_fits(masked.photo, masked.kind)
     result = masked.photo
     if masked.hole.any():
-        result = masked.fill(limited_inpaint(upload, shelf.choose(), config, masked.hole.size))
+        result = masked.fill(limited_inpaint(upload, shelf.choose(upload.weights), config, masked.hole.size))
     return _with_notes(encode(result, masked.kind), masked.notes)
 
 
@@ -77,7 +77,8 @@ def limited_inpaint(
     settings = options.fill.keywords()
 
     def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
-        with expecting(cpu_seconds(unknown, inpainter.copies(options.texture))):
+        seconds = cpu_seconds(unknown, inpainter.copies(options.texture))
+        with expecting(seconds + drawing_seconds(inpainter, unknown, options.strategy)):
             return inpainter(pixels, unknown, **settings)
 
     return inpaint

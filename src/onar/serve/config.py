@@ -119,6 +119,9 @@ class ServeConfig(LimitConfig, AccessConfig):
     """Kind of network in the server's own weights file, if another program wrote it; see `onar complete`."""
     weights_dir: Path | None = None
     """Folder of further weights that the page offers, searched with its subfolders."""
+    allow_weights: tuple[str, ...] = ()
+    """Names of weights that clients may choose beside the server's own, such as bundled or lama; may be repeated. By
+    default all that are there: those in `weights_dir`, downloaded ones, bundled and pyramid."""
     results_dir: tuple[Path, ...] = ()
     """Results folders, or folders of them, whose trainings the page shows; may be repeated."""
 

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.inference import rules
+from onar.inference.drawn_pixels import drawn_pixels
+from onar.inference.inpainter import Inpainter
+from onar.inference.public_networks import PublicBackend
 from onar.inference.windows import Box, hole_depth, shrink
 from onar.masks.holes import Holes
 
@@ -49,6 +52,20 @@ def cpu_seconds(hole: Holes, copies: bool) -> float:
     copying = [0.0, 0.0, COPIES, *(DETAIL + COARSER / 4**number for number in range(1, _HALVINGS + 1))]
     costs = np.where(levels > 0, NETWORK, 0.0) + (np.asarray(copying)[levels] if copies else 0.0)
     return float((costs[1:] * found[1:, cv2.CC_STAT_AREA]).sum() * step**2 / 1_000_000)
+
+
+def drawing_seconds(inpainter: Inpainter, hole: Holes, strategy: str = "auto") -> float:
+    """Estimated seconds of one core for the windows of a network of another program, which cost as much for any hole.
+
+    Args:
+        inpainter: with such a network; others cost nothing here.
+        hole: bool H×W.
+        strategy: as for filling.
+    """
+    backend = inpainter.backend
+    if not isinstance(backend, PublicBackend):
+        return 0.0
+    return backend.network.cost * drawn_pixels(hole, backend, inpainter.training_size, strategy) / 1_000_000
 
 
 def _count_passed(

@@ -34,9 +34,9 @@ class UnknownWeightsError(UsageError):
 
 
 class BusyError(OnarError):
-    """The queue is full; `retry_after` seconds from now, by estimate, the current one is done."""
+    """The queue is full, or weights had to be loaded first; it is worth trying again in `retry_after` seconds."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
+    def __init__(self, message: str, retry_after: int = 1) -> None:  # a default, so that it can be pickled
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -50,6 +50,11 @@ class Pace:
         return median(self._ratios)
 
     @property
+    def is_estimated(self) -> bool:
+        """Whether the current work has sent an estimate, so that what precedes its main part is done."""
+        return self._expected is not None
+
+    @property
     def _usual(self) -> float:
         """Median seconds of recent work, which single outliers do not change."""
         return median(self._seconds)

@@ -50,12 +50,15 @@ def create_site(shelf: WeightsShelf, config: ServeConfig) -> ASGIApp:
 
 def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
     """The content of onar.json, `ServerSite` of web/src/site.ts."""
-    own, *others = shelf.names()
+    choices = shelf.choices()
     return {
         "engine": "server",
         "version": version("onar"),
         "examples": [f"examples/{path.name}" for path in example_photos()],
-        "weights": [{"name": own, "default": True}, *({"name": name, "default": False} for name in others)],
+        "weights": [
+            {"name": one.name, "default": one is choices[0], "kind": one.kind, "licence": one.licence}
+            for one in choices
+        ],
         "copies": no_patchmatch() is None,
         "readable": list(READABLE),
         "max_body_megabytes": config.max_body_megabytes,

@@ -1,18 +1,22 @@
-"""The weights to choose from on the page."""
+"""The weights to choose from on the page and in the API, each with what it is and its licence."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from onar.errors import OnarError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.inference.public_networks import is_torchscript
 from onar.serve.errors import UnknownWeightsError
 from onar.settings.networks import NetworkOption
-from onar.weights.bundled import BUNDLED
+from onar.weights.bundled import BUNDLED, weights_file
+from onar.weights.catalogue import CATALOGUE
+from onar.weights.choices import WeightsChoice, describe
+from onar.weights.store import downloaded, is_here
 
 PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 """Of names in lower case."""
@@ -20,10 +24,15 @@ PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 
 @dataclass(frozen=True)
 class WeightsShelf:
-    """Weights by name: the server's own, those in a folder, the bundled ones, and "pyramid" for none.
+    """Weights by name: the server's own, those in a folder, downloaded ones, the bundled ones, and "pyramid" for none.
 
     Loaded weights are cached per process: the server's own, and the most recently used others. So a shelf can be
-    pickled and sent to the process that loads them. Except for `folder`, its fields are arguments of `Inpainter.load`.
+    pickled and sent to the process that loads them. `weights`, `device`, `threads` and `network` are arguments of
+    `Inpainter.load`; files of TorchScript, which are programs, are not loaded.
+
+    Attributes:
+        folder: of further weights.
+        allowed: names beside the server's own that may be chosen; empty for all.
     """
 
     weights: str | None
@@ -31,10 +40,17 @@ class WeightsShelf:
     folder: Path | None = None
     threads: int = 0
     network: NetworkOption = "auto"
+    allowed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
             raise OnarError(f"--weights_dir {self.folder}: no such folder")
+        everything = replace(self, allowed=()).names() if self.allowed else []
+        for name in self.allowed:
+            if name not in everything and name in CATALOGUE:
+                downloaded(name)
+            if name not in everything:
+                raise FieldError("allow_weights", f"{name}: there are no such weights, but {', '.join(everything)}")
 
     @property
     def name(self) -> str:
@@ -43,7 +59,11 @@ class WeightsShelf:
 
     def names(self) -> list[str]:
         """The names available now, the server's own weights first."""
-        return list(dict.fromkeys([self.name, *self._found(), BUNDLED, PYRAMID]))
+        return list(self._files())
+
+    def choices(self) -> list[WeightsChoice]:
+        """The weights available now, as `names`."""
+        return [describe(name, None if file == PYRAMID else weights_file(file)) for name, file in self._files().items()]
 
     def load(self) -> str:
         """Load the server's own weights; returns their description, or raises `OnarError`."""
@@ -56,11 +76,12 @@ class WeightsShelf:
         """
         if name in ("", self.name):
             return self._own()
+        files = self._files()
+        if name not in files:
+            raise UnknownWeightsError(f"there are no weights named {printable(name)}")
         if name in (BUNDLED, PYRAMID):
             return _load_other(name, self.device, self.threads, 0.0)
-        path = self._found().get(name)
-        if path is None:
-            raise UnknownWeightsError(f"there are no weights named {printable(name)}")
+        path = Path(files[name])
         try:
             return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
         except (OnarError, OSError) as error:
@@ -70,19 +91,33 @@ class WeightsShelf:
     def _own(self) -> Inpainter:
         return _load_own(self.weights, self.device, self.threads, self.network)
 
-    def _found(self) -> dict[str, Path]:
+    def _files(self) -> dict[str, str]:
+        """The argument `weights` of `Inpainter.load`, by name."""
+        here = {name: str(downloaded(name)) for name in CATALOGUE if is_here(name)}
+        others = {**self._found(), **here, BUNDLED: BUNDLED, PYRAMID: PYRAMID}
+        chosen = {name: file for name, file in others.items() if not self.allowed or name in self.allowed}
+        return {self.name: self.weights or BUNDLED, **{name: chosen[name] for name in chosen if name != self.name}}
+
+    def _found(self) -> dict[str, str]:
         if self.folder is None:
             return {}
         files = sorted(self.folder.rglob("*"))
         found = [path for path in files if any(fnmatchcase(path.name.lower(), pattern) for pattern in PATTERNS)]
-        return {str(path.relative_to(self.folder)): path for path in found}
+        return {str(path.relative_to(self.folder)): str(path) for path in found}
 
 
-@lru_cache(maxsize=1)
-def _load_own(weights: str | None, device: str, threads: int, network: NetworkOption) -> Inpainter:
+def _load(weights: str | None, device: str, threads: int, network: NetworkOption = "auto") -> Inpainter:
+    path = None if weights == PYRAMID else weights_file(weights)
+    if path and is_torchscript(path):
+        raise FieldError("weights", f"{path} is a TorchScript file, a program: a server runs none")
     return Inpainter.load(weights, device, threads, network=network).for_photos()
 
 
 @lru_cache(maxsize=1)
+def _load_own(weights: str | None, device: str, threads: int, network: NetworkOption) -> Inpainter:
+    return _load(weights, device, threads, network)
+
+
+@lru_cache(maxsize=1)
 def _load_other(weights: str, device: str, threads: int, _changed: float) -> Inpainter:
-    return Inpainter.load(weights, device, threads).for_photos()
+    return _load(weights, device, threads)

@@ -129,6 +129,9 @@ class Worker:
             raise
         if not done:
             self._give_up(result)
+            if not self._pace.is_estimated:
+                log = "in %g s a photo was not read, or its weights were not loaded: a larger --time_limit would help"
+                logging.getLogger(__name__).error(log, self.time_limit)
             raise TimeLimitError(f"not done within {self.time_limit:g} s")
         return result.result()
 

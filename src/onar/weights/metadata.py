@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from os import SEEK_CUR
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from onar.errors import OnarError
 
@@ -22,6 +23,12 @@ the colour predictor as TOML."""
 
 BLEND, FILLS = "TextureBlend", 3
 """Name of the network that blends a generator's fill with patches, and the number of fills that it takes."""
+
+_METADATA = 14
+"""Field of an ONNX file (`ModelProto` in onnx.proto) that holds an entry of its metadata."""
+
+_MAX_ENTRY = 1 << 24
+"""Bytes of such an entry that are read at most."""
 
 Arguments = Mapping[str, Callable[[Any], bool]]  # arguments of a network, and whether a value of each is valid
 
@@ -84,6 +91,44 @@ def _step_of_pconv_unet(metadata: Mapping[str, str]) -> int:
         return max(1 << int(architecture["depth"]), 64 if architecture.get("colour_channels") else 1)
     except (AttributeError, KeyError, TypeError, ValueError):
         return 1
+
+
+def is_own_onnx(path: Path) -> bool:
+    """Whether the metadata of an ONNX file are those of `onar export`; the graph is skipped, be it as large as it may.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        while (key := _read_varint(file)) is not None:
+            length = _read_length(file, key & 7)
+            if key >> 3 != _METADATA:
+                file.seek(length, SEEK_CUR)
+            elif b"training_size" in file.read(min(length, _MAX_ENTRY)):
+                return True
+    return False
+
+
+def _read_length(file: BinaryIO, kind: int) -> int:
+    """Bytes that are left of a field's value, by its wire type in Protocol Buffers."""
+    if kind == 2:
+        return _read_varint(file) or 0
+    if kind == 0:
+        _read_varint(file)
+    return {1: 8, 5: 4}.get(kind, 0)
+
+
+def _read_varint(file: BinaryIO) -> int | None:
+    """A number of up to 63 bits in Protocol Buffers; None at the end of the file, and for what is none."""
+    number = 0
+    for shift in range(0, 63, 7):
+        part = file.read(1)
+        if not part:
+            return None
+        number |= (part[0] & 127) << shift
+        if part[0] < 128:
+            return number
+    return None
 
 
 def usual_training_size(depth: int | None) -> int:

@@ -7,6 +7,7 @@ import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
+import { copiesAlone } from "./weights";
 
 /** Percent of holes above which a mask is probably inverted. */
 const MUCH = 100 * shared.masks.MANY_HOLES;
@@ -36,8 +37,9 @@ export async function fillAgain(state: State): Promise<void> {
 }
 
 /** Whether another try would give the same result: only copied texture is random. */
-function isSame({ site }: State, one: FillOptions, other: FillOptions): boolean {
-  const copies = site.copies && other.texture !== "network";
+function isSame({ site, weights }: State, one: FillOptions, other: FillOptions): boolean {
+  const asked = other.texture === "patches" || (other.texture === "auto" && copiesAlone(weights.value));
+  const copies = site.copies && asked;
   return !copies && one.texture === other.texture && one.weights === other.weights;
 }
 

@@ -13,7 +13,7 @@ import {
   type Texture,
 } from "../engine/engine";
 import { stored } from "../preferences";
-import type { Site } from "../site";
+import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
 import { commit, fillsIn, type History, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Step } from "./steps";
@@ -68,7 +68,8 @@ export function createState(site: Site, engine: Engine) {
   const frame = signal<Frame>({ width: 0, height: 0, insets: { top: 0, right: 0, bottom: 0, left: 0 } });
   /** The viewport; null for the whole photo. */
   const look = signal<Viewport | null>(null);
-  const weights = site.weights.find((choice) => choice.default) ?? site.weights[0];
+  /** The name that the user chose last; empty for the default. */
+  const chosenWeights = stored<string>("onar.weights", "");
   return {
     site,
     engine,
@@ -110,7 +111,14 @@ export function createState(site: Site, engine: Engine) {
     split: signal(0.5),
 
     texture: signal<Texture>("auto"),
-    weights: signal(weights?.name ?? ""),
+    chosenWeights,
+    /** The weights that fill: the default where the chosen ones are gone. */
+    weights: computed<WeightsChoice>(
+      () =>
+        site.weights.find(({ name }) => name === chosenWeights.value) ??
+        site.weights.find((choice) => choice.default) ??
+        site.weights[0],
+    ),
     fillsOnLift: stored<boolean>("onar.fills_on_lift", false),
     format: signal("same"),
     panel: signal(false),
@@ -135,7 +143,7 @@ export function fillsOf(work: Work): Fill[] {
 }
 
 export function optionsOf(state: State, seed: number): FillOptions {
-  return { texture: state.texture.value, weights: state.weights.value, seed };
+  return { texture: state.texture.value, weights: state.weights.value.name, seed };
 }
 
 /** Change the work; undo restores it. */

@@ -72,6 +72,14 @@ export const english = {
   complete_texture_patches: "Copied from the photo",
   complete_no_copies: "Here only the network fills; Onar on a server can also copy texture from the photo.",
   complete_weights: "Weights",
+  weights_bundled: "Onar's own network, with texture from the photo.",
+  weights_pyramid: "Smooth colours from the edge of the hole, without a network.",
+  weights_trained: "A network that was trained with Onar.",
+  weights_lama: "LaMa: for objects, large holes and repeating structures; slow.",
+  weights_migan: "MI-GAN: for objects and large holes; small and fast.",
+  weights_public: "A network of another program, such as LaMa or MI-GAN.",
+  weights_licence: "Licence: {licence}.",
+  weights_licence_of_authors: "Its licence is that of its authors.",
   complete_mask: "Mask",
   complete_mask_help: "White is filled, black is kept; it has the photo's size.",
   complete_load_mask: "Load",
@@ -240,6 +248,8 @@ export const english = {
   browser_many_scans:
     "{name} is a JPEG file of over 100 scans, which take too long to decode: save it with another program.",
   browser_too_large: "This photo is too large for the browser's memory. Close other tabs, or make the photo smaller.",
+  browser_network_too_large:
+    "The network is too large for the browser's memory. Close other tabs, or use a device with more memory.",
   browser_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",
   browser_worker_ended:
     "The browser stopped the work, probably for lack of memory. Try again; closing other tabs may help.",

@@ -74,6 +74,14 @@ export const turkish: Translation = {
   complete_texture_patches: "Fotoğraftan kopyalanır",
   complete_no_copies: "Burada yalnız ağ doldurur; sunucudaki Onar fotoğraftan doku da kopyalayabilir.",
   complete_weights: "Ağırlıklar",
+  weights_bundled: "Onar'ın kendi ağı, fotoğrafın dokusuyla.",
+  weights_pyramid: "Boşluğun kenarından yumuşak renkler, ağ olmadan.",
+  weights_trained: "Onar ile eğitilmiş bir ağ.",
+  weights_lama: "LaMa: nesneler, büyük boşluklar ve yinelenen yapılar için; yavaş.",
+  weights_migan: "MI-GAN: nesneler ve büyük boşluklar için; küçük ve hızlı.",
+  weights_public: "Başka bir programın ağı, örneğin LaMa ya da MI-GAN.",
+  weights_licence: "Lisans: {licence}.",
+  weights_licence_of_authors: "Lisansı, onu yapanlarınkidir.",
   complete_mask: "Maske",
   complete_mask_help: "Beyaz doldurulur, siyah korunur; boyutu fotoğrafınkiyle aynıdır.",
   complete_load_mask: "Yükle",
@@ -245,6 +253,8 @@ export const turkish: Translation = {
     "{name}, 100'den fazla taramalı (scan) bir JPEG dosyası ve açılması çok uzun sürer: başka bir programla kaydedin.",
   browser_too_large:
     "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
+  browser_network_too_large:
+    "Ağ, tarayıcının belleğine sığmıyor. Başka sekmeleri kapatın ya da belleği daha büyük bir aygıt kullanın.",
   browser_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",
   browser_worker_ended:
     "Tarayıcı işi durdurdu; büyük olasılıkla bellek yetmedi. Yeniden deneyin; diğer sekmeleri kapatmak işe yarayabilir.",

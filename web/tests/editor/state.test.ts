@@ -12,13 +12,14 @@ const site: BrowserSite = {
   engine: "browser",
   version: "1",
   examples: [],
-  weights: [{ name: "bundled", default: true }],
+  weights: [{ name: "bundled", default: true, kind: "bundled", licence: "MIT" }],
   copies: true,
   files: {},
   model: "",
   blend: null,
   training_size: 64,
   step: 8,
+  network: null,
 };
 const never = (): Promise<never> => new Promise(() => {});
 const engine: Engine = { open: never, part: never, fill: never, save: never, readMask: never, formats: [] };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from onar.serve.editor.rectangles import Rectangles, SheetCorners
-from onar.serve.http.uploads import Filling, Format
+from onar.serve.http.uploads import Filling, Format, WeightsName
 
 
 class PhotoUpload(BaseModel):
@@ -68,7 +68,7 @@ class FillUpload(FilledUpload, Filling):
         description="Position of that rectangle on the upright photo, as LEFT,TOP; for several, LEFT,TOP,WIDTH,HEIGHT "
         "separated by ;."
     )
-    weights: str = Field("", description="Weights that onar.json names; by default the server's own.")
+    weights: WeightsName = ""
 
 
 class SaveUpload(FilledUpload):

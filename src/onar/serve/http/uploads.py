@@ -55,6 +55,9 @@ Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], Before
 """File format of a result."""
 
 
+WeightsName = Annotated[str, Field(description="A name among the choices of /api/model; by default the server's own.")]
+
+
 def _option(settings: type[Settings], name: str) -> Any:
     """A field with the default and the help of a setting; its type says the range."""
     return Field(getattr(settings, name), description=field_help(settings)[name])
@@ -77,8 +80,9 @@ class Filling(BaseModel):
 
 
 class Options(Filling):
-    """Options of completing a photo: those of filling, of the mask, and the format."""
+    """Options of completing a photo: the weights, those of filling, of the mask, and the format."""
 
+    weights: WeightsName = ""
     invert_mask: bool = _option(MaskFileOptions, "invert_mask")
     dilate: DilateOption = _option(MaskFileOptions, "dilate")
     format: Format = Field(

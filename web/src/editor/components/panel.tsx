@@ -10,6 +10,7 @@ import { say } from "../../texts/texts";
 import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
 import { liftAndSave } from "../painting";
 import type { State } from "../state";
+import { aboutWeights } from "../weights";
 import { FileButton } from "./file_button";
 
 const TEXTURES: Texture[] = ["auto", "network", "patches"];
@@ -42,7 +43,7 @@ export function Panel({ state }: { state: State }): JSX.Element {
 }
 
 function Filling({ state }: { state: State }): JSX.Element {
-  const { site, texture, weights, fillsOnLift } = state;
+  const { site, texture, weights, chosenWeights, fillsOnLift } = state;
   return (
     <section aria-labelledby="panel-filling">
       <h3 id="panel-filling">{say("complete_filling")}</h3>
@@ -71,13 +72,17 @@ function Filling({ state }: { state: State }): JSX.Element {
       {site.weights.length > 1 && (
         <Select
           name={say("complete_weights")}
-          value={weights.value}
+          value={weights.value.name}
+          about="panel-weights"
           options={site.weights.map(({ name }) => [name, name])}
           onChoose={(chosen) => {
-            weights.value = chosen;
+            chosenWeights.value = chosen;
           }}
         />
       )}
+      <p id="panel-weights" class="quiet">
+        {aboutWeights(weights.value)}
+      </p>
     </section>
   );
 }
@@ -168,14 +173,16 @@ interface SelectProperties {
   name: string;
   value: string;
   options: string[][];
+  /** Id of the element that describes it. */
+  about?: string;
   onChoose(chosen: string): void;
 }
 
-function Select({ name, value, options, onChoose }: SelectProperties): JSX.Element {
+function Select({ name, value, options, about, onChoose }: SelectProperties): JSX.Element {
   return (
     <label class="field">
       <span>{name}</span>
-      <select value={value} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <select value={value} aria-describedby={about} onChange={(event) => onChoose(event.currentTarget.value)}>
         {options.map(([key, text]) => (
           <option key={key} value={key}>
             {text}

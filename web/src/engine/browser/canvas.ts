@@ -6,6 +6,7 @@
 
 import shared from "../../shared.json";
 import { Box } from "./box";
+import { restoreDetail } from "./detail";
 import type { Window } from "./joining";
 import { clampedView, frameOf, HOLE, type Holes, hasHole, knownFromHoles, type Photo, putPixel } from "./pixels";
 import type { Progress } from "./progress";
@@ -36,7 +37,7 @@ export class Canvas {
     private readonly unknown: Holes,
   ) {
     this.all = Box.of(photo);
-    this.planner = new Planner(this.all, generator.trainingSize, generator.step);
+    this.planner = new Planner(this.all, generator.trainingSize, generator.step, generator.maxSide);
   }
 
   /**
@@ -96,10 +97,16 @@ export class Canvas {
   /** Complete a window at half the scale, and copy the deep holes of its core from there. */
   private async sketch({ core, shown }: Window, deep: Holes, progress: Progress): Promise<void> {
     const unknown = shown.cropHoles(this.unknown);
-    const small = halve(shown.cropPhoto(this.photo), unknown);
+    const photo = shown.cropPhoto(this.photo);
+    const small = halve(photo, unknown);
+    const holes = { ...small.unknown, data: small.unknown.data.slice() };
     await new Canvas(this.generator, small.photo, small.unknown).fill(progress);
-    const sketch = double(small.photo, shown);
-    const inside = coresDeeperThan(unknown, rules.band(this.generator.trainingSize));
+    // A network that draws texture has drawn it for half the scale: it gets the photo's detail, and no band.
+    const { draws } = this.generator;
+    const sketch = draws
+      ? restoreDetail(photo, unknown, { photo: small.photo }, holes).photo
+      : double(small.photo, shown);
+    const inside = draws ? unknown : coresDeeperThan(unknown, rules.band(this.generator.trainingSize));
     for (let row = core.top; row < core.bottom; row++) {
       let from = (row - shown.top) * shown.width + core.left - shown.left;
       let pixel = row * this.photo.width + core.left;

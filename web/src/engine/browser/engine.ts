@@ -25,8 +25,17 @@ export class BrowserEngine implements Engine {
   private opened = 0;
 
   constructor(site: BrowserSite) {
-    const { files, model, blend, copies, training_size: trainingSize, step } = site;
-    this.connection = new Connection({ base: document.baseURI, files, model, blend, copies, trainingSize, step });
+    const { files, model, blend, copies, training_size: trainingSize, step, network } = site;
+    this.connection = new Connection({
+      base: document.baseURI,
+      files,
+      model,
+      blend,
+      copies,
+      trainingSize,
+      step,
+      network,
+    });
     workOffline();
   }
 

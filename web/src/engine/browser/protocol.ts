@@ -16,6 +16,7 @@ export interface Place {
   copies: boolean;
   trainingSize: number;
   step: number;
+  network: BrowserSite["network"];
 }
 
 /** A photo's file, with the key under which the worker caches its pixels. */

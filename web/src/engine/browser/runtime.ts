@@ -6,7 +6,9 @@ import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?raw";
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import * as onProcessor from "onnxruntime-web/wasm";
 import shared from "../../shared.json";
+import type { PublicNetwork } from "../../site";
 import type { Blend, Network } from "./inpaint";
+import { publicNetwork } from "./public_network";
 
 /** Of 255: a GPU that differs more from the processor is not used. */
 const MAX_DIFFERENCE = 2;
@@ -20,7 +22,8 @@ const { BLEND_MULTIPLE } = shared.networks;
 /** Side in pixels of the picture on which GPU and CPU are compared. */
 const TRIED_SIDE = 256;
 
-type Inputs = Record<string, { data: Float32Array; channels: number }>;
+type Values = Float32Array | Uint8Array;
+type Inputs = Record<string, { data: Values; channels: number }>;
 
 /** The networks of a folder, ready to run. */
 export interface Networks {
@@ -37,26 +40,29 @@ export interface Networks {
  * @param forGpu - whether to use the build for GPUs
  * @param binary - that build
  * @param content - a generator as an ONNX file, (photo, known) -> completed, by which the GPU is tested
+ * @param foreign - how the generator is used, if another program wrote it
  */
 export async function startNetworks(
   forGpu: boolean,
   binary: Uint8Array<ArrayBuffer>,
   content: Uint8Array,
+  foreign: PublicNetwork | null,
 ): Promise<Networks> {
+  const asNetwork = (model: Model): Network => (foreign === null ? own(model) : ofOthers(model, foreign));
   if (!forGpu) {
     prepare(onProcessor, binary, glue);
-    return networksOf(new Model(onProcessor, await openSession(onProcessor, content, "wasm"), "wasm"));
+    return networksOf(new Model(onProcessor, await openSession(onProcessor, content, "wasm"), "wasm"), asNetwork);
   }
   prepare(onGpu, binary, gpuGlue);
   const processor = new Model(onGpu, await openSession(onGpu, content, "wasm"), "wasm");
-  const gpu = await betterOnGpu(processor, content);
+  const gpu = await betterOnGpu(processor, content, asNetwork);
   if (gpu) await processor.close();
-  return networksOf(gpu ?? processor);
+  return networksOf(gpu ?? processor, asNetwork);
 }
 
-function networksOf(generator: Model): Networks {
+function networksOf(generator: Model, asNetwork: (model: Model) => Network): Networks {
   return {
-    network: (photo, known, shape) => complete(generator, photo, known, shape),
+    network: asNetwork(generator),
     blend: async (content) => blendOf(await generator.another(content)),
     description: generator.device === "wasm" ? `the processor, ${threads()} threads` : "the GPU",
   };
@@ -75,13 +81,18 @@ class Model {
     return new Model(this.ort, await openSession(this.ort, content, this.device), this.device);
   }
 
-  async run(inputs: Inputs, count: number, height: number, width: number): Promise<Float32Array> {
+  /** The network's first output. */
+  async run(inputs: Inputs, count: number, height: number, width: number): Promise<Values> {
     const feeds: Record<string, Tensor> = {};
     for (const [name, { data, channels }] of Object.entries(inputs)) {
-      feeds[name] = new this.ort.Tensor("float32", data, [count, channels, height, width]);
+      const shape = [count, channels, height, width];
+      feeds[name] =
+        data instanceof Uint8Array
+          ? new this.ort.Tensor("uint8", data, shape)
+          : new this.ort.Tensor("float32", data, shape);
     }
-    const { completed } = await this.session.run(feeds);
-    const data = (await completed.getData()) as Float32Array;
+    const completed = (await this.session.run(feeds))[this.session.outputNames[0]];
+    const data = (await completed.getData()) as Values;
     completed.dispose();
     return data;
   }
@@ -96,10 +107,15 @@ function openSession(ort: typeof onProcessor, content: Uint8Array, device: strin
   return ort.InferenceSession.create(content, { executionProviders: [device], logSeverityLevel: errors });
 }
 
-async function complete(generator: Model, ...[photo, known, shape]: Parameters<Network>): Promise<Float32Array> {
-  const { count, height, width } = shape;
-  const inputs = { photo: { data: planes(photo, 3, count), channels: 3 }, known: { data: known, channels: 1 } };
-  return pixels(await generator.run(inputs, count, height, width), 3, count);
+function own(generator: Model): Network {
+  return async (photo, known, { count, height, width }) => {
+    const inputs = { photo: { data: planes(photo, 3, count), channels: 3 }, known: { data: known, channels: 1 } };
+    return pixels(await generator.run(inputs, count, height, width), 3, count);
+  };
+}
+
+function ofOthers(model: Model, foreign: PublicNetwork): Network {
+  return publicNetwork(foreign, (inputs, { height, width }) => model.run(inputs, 1, height, width));
 }
 
 function blendOf(model: Model): Blend {
@@ -129,11 +145,15 @@ function threads(): number {
 }
 
 /** The generator on the GPU, if it gives the same result as the CPU, and faster; otherwise null. */
-async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model | null> {
+async function betterOnGpu(
+  processor: Model,
+  content: Uint8Array,
+  asNetwork: (model: Model) => Network,
+): Promise<Model | null> {
   try {
     const gpu = new Model(onGpu, await openSession(onGpu, content, "webgpu"), "webgpu");
-    await tryOut(gpu); // warm-up: the first run compiles shaders
-    const [expected, found] = [await tryOut(processor), await tryOut(gpu)];
+    await tryOut(asNetwork(gpu)); // warm-up: the first run compiles shaders
+    const [expected, found] = [await tryOut(asNetwork(processor)), await tryOut(asNetwork(gpu))];
     const same = found.completed.every((value, at) => 255 * Math.abs(value - expected.completed[at]) <= MAX_DIFFERENCE);
     if (same && found.time < expected.time) return gpu;
     await gpu.close();
@@ -143,10 +163,10 @@ async function betterOnGpu(processor: Model, content: Uint8Array): Promise<Model
   return null;
 }
 
-async function tryOut(generator: Model): Promise<{ completed: Float32Array; time: number }> {
+async function tryOut(network: Network): Promise<{ completed: Float32Array; time: number }> {
   const { photo, known } = pictureWithHole(TRIED_SIDE);
   const begin = performance.now();
-  const completed = await complete(generator, photo, known, { count: 1, height: TRIED_SIDE, width: TRIED_SIDE });
+  const completed = await network(photo, known, { count: 1, height: TRIED_SIDE, width: TRIED_SIDE });
   return { completed, time: performance.now() - begin };
 }
 
@@ -172,12 +192,12 @@ function planes(data: Float32Array, channels: number, count: number): Float32Arr
 }
 
 /** N·C·H·W as N·H·W·C. */
-function pixels(data: Float32Array, channels: number, count: number): Float32Array {
+function pixels(data: Values, channels: number, count: number): Float32Array {
   return transposed(data, channels, data.length / channels / count);
 }
 
 /** Transpose N matrices. */
-function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
+function transposed(data: Values, rows: number, columns: number): Float32Array {
   const result = new Float32Array(data.length);
   for (let start = 0, from = 0; start < data.length; start += rows * columns) {
     for (let row = 0; row < rows; row++) {

@@ -41,6 +41,10 @@ export interface Generator {
   trainingSize: number;
   /** Sides are padded to multiples of it. */
   step: number;
+  /** Maximum side of a photo, where the network has one. */
+  maxSide?: number | null;
+  /** Its fills have texture of their own. */
+  draws?: boolean;
 }
 
 export interface Tools extends Generator {

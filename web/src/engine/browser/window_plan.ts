@@ -22,13 +22,15 @@ export class Planner {
    * @param photo - the whole photo
    * @param trainingSize - side in pixels of the crops that the network was trained on
    * @param step - sides of `Window.shown` are multiples of it, as far as the photo's sides allow
+   * @param maxSide - of `Window.shown`; by default the rule's
    */
   constructor(
     private readonly photo: Box,
     private readonly trainingSize: number,
     private readonly step: number,
+    maxSide?: number | null,
   ) {
-    this.limit = rules.maxSide(trainingSize);
+    this.limit = maxSide ?? rules.maxSide(trainingSize);
   }
 
   /** Windows for all unknown pixels, in batches: windows of one batch do not depend on each other. */

@@ -145,15 +145,28 @@ async function startTools(): Promise<Tools> {
   report({ doing: "loading", share: 0 });
   const files = await loadFiles(place, names, (received, total) =>
     report({ doing: "loading", share: received / total, bytes: { received, total } }),
-  );
+  ).catch(withMemoryNoted);
   report({ doing: "compiling", share: null });
-  const networks = await startNetworks(forGpu, files[runtime], files[place.model]);
+  const networks = await startNetworks(forGpu, files[runtime], files[place.model], place.network).catch(
+    withMemoryNoted,
+  );
   console.info(`Onar: networks run on ${networks.description}`);
   const blend = place.blend === null ? null : await networks.blend(files[place.blend]);
   const copiers = place.copies ? new Copiers(await WebAssembly.compile(files[PATCHMATCH]), self.location.href) : null;
   const copyTexture: CopyTexture | null = copiers && ((task, signal) => copiers.copy(task, signal));
   report({ doing: "working", share: null });
-  return { network: networks.network, trainingSize, step, blend, copyTexture };
+  const { max_side: maxSide = null } = place.network ?? {};
+  return { network: networks.network, trainingSize, step, maxSide, draws: place.network !== null, blend, copyTexture };
+}
+
+/** Rethrow an error, in words where the network did not fit into memory. */
+function withMemoryNoted(error: unknown): never {
+  const text = String(error);
+  if (error instanceof RangeError || /bad_alloc|memory|allocat/i.test(text)) {
+    console.error("Onar:", error);
+    throw new NotedError({ key: "browser_network_too_large" });
+  }
+  throw error;
 }
 
 async function bytesOf(file: File): Promise<Uint8Array> {
