@@ -242,7 +242,9 @@ def in_list(server: Server, name: str) -> dict:
 
 def test_a_real_training_has_its_curves_and_its_sheets(server: Server, results_root: Path) -> None:
     folder, name = results_root / "gerçek", "koşu ile/gerçek"
-    run_onar("train", *flags(data=bundled_photos(), results_dir=folder, **{**SMALL, "sample_every": 1}, photos_per_epoch=8))
+    run_onar(
+        "train", *flags(data=bundled_photos(), results_dir=folder, **{**SMALL, "sample_every": 1}, photos_per_epoch=8)
+    )
     short, training = in_list(server, name), get_run(server, name).json()
     assert training.items() >= short.items()
     assert (short["finished"], short["problem"]) == (True, None)
