@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
@@ -122,7 +122,8 @@ def _fetch(entry: PublicWeights, part: Path, progress: OnBytes) -> None:
     if missing > free:
         raise OnarError(f"{part.parent} has {free / 1e6:.0f} MB free, and {missing / 1e6:.0f} MB are needed")
     headers = {"User-Agent": "onar", **({"Range": f"bytes={there}-"} if there else {})}
-    with urlopen(Request(entry.address, headers=headers), timeout=TIMEOUT) as answer:
+    # A new opener, because the one of `urlopen` keeps the proxies of its first use.
+    with build_opener().open(Request(entry.address, headers=headers), timeout=TIMEOUT) as answer:
         resumes = answer.status == 206 and str(answer.headers["Content-Range"]).startswith(f"bytes {there}-")
         with part.open("ab" if resumes else "wb") as file:
             progress(file.tell())
