@@ -263,6 +263,9 @@ def test_a_file_that_comes_while_a_hole_is_filled_is_not_lost_without_a_word(pag
 
 def test_another_try_takes_the_place_of_the_last_fill_and_can_be_undone(page: Page) -> None:
     page.evaluate(WATCH_SEEDS)
+    open_options(page)
+    page.get_by_label("Texture").select_option("patches")  # by itself, none is copied over the pyramid fill
+    page.keyboard.press("Escape")
     draw(page, STROKE)
     page.keyboard.press("Enter")
     expect_work(page, steps=0, fills=1)

@@ -68,6 +68,7 @@ class LiteEncoder(nn.Module):
     Args:
         levels: number of the maps, at 1/2, 1/4, ... of the sides; at most as many as `MAP_CHANNELS`.
 
+    >>> import torch
     >>> [one.shape[1] for one in LiteEncoder(levels=3)(torch.rand(1, 3, 32, 32))]
     [32, 24, 40]
     """
