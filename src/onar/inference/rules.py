@@ -62,7 +62,7 @@ def band(training_size: int) -> int:
     return max(MIN_BAND, training_size // 16)
 
 
-TEXTURE_DEPTHS, TEXTURE_MIN_SIDE = (24.0, 64.0), 64
+TEXTURE_DEPTHS, TEXTURE_MIN_SIDE = (36.0, 64.0), 64
 """Holes deeper than the first are copied at half the scale, and those deeper than the second there at half of that, and
 so on; they get their detail back afterwards. Patches of the photo's own scale bridge them no better, and take four
 times as long; smaller scales than these lose shapes. Of a window with a shorter side, too little would be left."""
