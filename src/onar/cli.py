@@ -258,6 +258,7 @@ weights_app = Command(
     "you ask for it; licences are those of their authors.",
 )
 app.command(weights_app)
+_ListedName = Annotated[str, Parameter(help="Name in the list.")]
 
 
 @weights_app.command(name="list")
@@ -269,36 +270,24 @@ def list_weights() -> None:
 
 
 @weights_app.command(name="get")
-def get_weights(name: str) -> None:
-    """Download a network, or go on with a download that was interrupted.
-
-    Args:
-        name: Name in the list.
-    """
+def get_weights(name: _ListedName) -> None:
+    """Download a network, or go on with a download that was interrupted."""
     from onar.weights.listing import download_with_bar
 
     print(download_with_bar(name))
 
 
 @weights_app.command(name="path")
-def path_of_weights(name: str) -> None:
-    """Print the path of a downloaded network.
-
-    Args:
-        name: Name in the list.
-    """
+def path_of_weights(name: _ListedName) -> None:
+    """Print the path of a downloaded network."""
     from onar.weights.store import downloaded
 
     print(downloaded(name))
 
 
 @weights_app.command(name="remove")
-def remove_weights(name: str) -> None:
-    """Remove a downloaded network.
-
-    Args:
-        name: Name in the list.
-    """
+def remove_weights(name: _ListedName) -> None:
+    """Remove a downloaded network."""
     from onar.weights.store import remove
 
     print(f"{name} is removed" if remove(name) else f"{name} is not here")

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -20,13 +20,11 @@ from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
-from onar.imaging.levels import Pixels
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
-from onar.masks.holes import Holes
 from onar.system.devices import return_freed_memory
 from onar.system.files import AppearedError
 
@@ -205,12 +203,7 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
     if work.was_there:
         return work
-    options = config.keywords()
-
-    def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
-        inpainter.fill(pixels, unknown, **options)
-        return pixels
-
+    inpaint = partial(inpainter.fill, **config.keywords())
     # The overlay shows what was in the holes.
     filled = work.masked.fill(inpaint, in_place=not config.overlay)
     _return_memory(filled)

@@ -12,11 +12,11 @@ from onar.evaluation.config import EvaluationConfig, Named
 from onar.evaluation.pair_files import FillsFolder
 from onar.evaluation.pairs import HoleSource
 from onar.inference.backends import PyramidBackend
-from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.inference.inpainter import Inpainter
 from onar.metrics.baselines import BASELINES, Fill
 from onar.settings.fill import FillOptions
 from onar.system.files import file_sha256
-from onar.weights.bundled import BUNDLED
+from onar.weights.bundled import BUNDLED, PYRAMID
 
 ASKED = "onar"  # name of the method when only one generator is scored
 

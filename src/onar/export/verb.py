@@ -20,12 +20,12 @@ from onar.export.comparison import HALF_TOLERANCE, HOLES, SEED, Exported, Int8Co
 from onar.export.config import ExportConfig
 from onar.export.onnx_files import onnx_of, run_onnx
 from onar.export.web import export_web, own_network, public_network
-from onar.inference.inpainter import PYRAMID, PYRAMID_SIZE
+from onar.inference.inpainter import PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
 from onar.system.files import refuse_to_replace, replacing
-from onar.weights.bundled import bundled_photos, texture_weights, weights_file
-from onar.weights.metadata import FORMAT, is_own_onnx
+from onar.weights.bundled import PYRAMID, bundled_photos, texture_weights, weights_file
+from onar.weights.metadata import FORMAT, is_public_onnx
 
 MAX_INT8_COST = 1.0  # decibels of PSNR that INT8 may cost
 MAX_PHOTOS = 80  # photos that INT8 is calibrated and scored on, at most; a quarter of them are scored
@@ -56,7 +56,7 @@ def export_generator(config: ExportConfig) -> Exported:
         refuse_to_replace(source, output)
     if chosen == "onnx" and holds_blend(Path(weights)):
         return export_blend(Path(weights), output, half=half)
-    if weights != PYRAMID and _is_public(weights_file(weights)):
+    if weights != PYRAMID and (path := weights_file(weights)).is_file() and is_public_onnx(path):
         return _export_public(config, chosen)
     generator, size, record = _load(weights)
     if config.average_with is not None:
@@ -78,11 +78,6 @@ def export_generator(config: ExportConfig) -> Exported:
         difference = compare(exported, generator, exporter.tolerance)
         cost = None if photos is None else _quantise(temporary, exported, photos, size, channels)
     return Exported(output, difference, cost=cost)
-
-
-def _is_public(path: Path) -> bool:
-    """Whether another program wrote an ONNX file."""
-    return path.suffix.lower() == ".onnx" and path.is_file() and not is_own_onnx(path)
 
 
 def _export_public(config: ExportConfig, chosen: str) -> Exported:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -29,12 +29,11 @@ from onar.settings.checks import require
 from onar.settings.fill import FillKeywords, FillOptions
 from onar.settings.networks import NetworkOption
 from onar.system.devices import prefers_torch
-from onar.weights.bundled import bundled_weights, texture_weights, weights_file
+from onar.weights.bundled import PYRAMID, bundled_weights, texture_weights, weights_file
 
 if TYPE_CHECKING:
     from torch import nn
 
-PYRAMID = "pyramid"
 PYRAMID_SIZE = 512
 
 
@@ -188,11 +187,6 @@ class Inpainter:
             raise UsageError(f"a PIL photo is RGB or L, with or without alpha, not {photo.mode}: convert it first")
         upright = set_upright(photo)
         colours, alpha = split_alpha(upright)
-
-        def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
-            self.fill(pixels, unknown, **options)
-            return pixels
-
         completed = colours.copy()
         if isinstance(mask, str):
             if alpha is None:
@@ -202,7 +196,7 @@ class Inpainter:
         else:
             hole = as_holes(mask)
             check_size(hole, colours.shape[:2], photo.size)
-            fill_visible(completed, alpha, hole, inpaint)
+            fill_visible(completed, alpha, hole, partial(self.fill, **options))
         return carry(join_alpha(completed, alpha, photo), photo)
 
     def _complete_array(self, photo: Pixels, mask: Any, options: FillKeywords) -> Pixels:
@@ -211,9 +205,7 @@ class Inpainter:
         _check_photo(photo)
         hole = as_holes(mask)
         check_size(hole, photo.shape[:2])
-        completed = photo.copy()
-        self.fill(completed, hole, **options)
-        return completed
+        return self.fill(photo.copy(), hole, **options)
 
     def _complete_channels(self, photo: NDArray[Any], mask: Any, options: FillKeywords) -> NDArray[Any]:
         """Fill an array of the network's own channels, which are not three."""
@@ -260,12 +252,10 @@ class Inpainter:
         _check_photo(photo, channels={(3,), (self.backend.channels,)} - {(1,)})
         hole = as_holes(hole)
         check_size(hole, photo.shape[:2])
-        completed = photo.copy()
-        self.fill(completed, hole, **options)
-        return completed
+        return self.fill(photo.copy(), hole, **options)
 
-    def fill(self, photo: Pixels, hole: Holes, **options: Unpack[FillKeywords]) -> None:
-        """Fill the holes of an array in place.
+    def fill(self, photo: Pixels, hole: Holes, **options: Unpack[FillKeywords]) -> Pixels:
+        """Fill the holes of an array in place, and return it.
 
         Args:
             photo: uint8 or uint16, H×W, H×W×3, or H×W×C of the network's own channels.
@@ -285,6 +275,7 @@ class Inpainter:
             if photo.ndim == 2 and hole.any():
                 # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
                 photo[hole] = to_grey(rgb[hole][:, None])[:, 0]
+        return photo
 
     def _fill_colours(self, photo: Pixels, hole: Holes, options: FillOptions) -> None:
         """See `fill`, for H×W×C."""

@@ -328,12 +328,11 @@ def probe(side: int) -> tuple[Frame, Frame]:
 
 
 def _takes(network: PublicNetwork, ports: Sequence[Port]) -> bool:
-    """Whether inputs may be those of a kind of network, by their number, channels and types."""
+    """Whether inputs, `_ordered`, may be those of a kind of network, by their number, channels and types."""
     kinds = {"uint8"} if network.type == "uint8" else {"float32", "float16", "float64"}
     if len(ports) != len(network.inputs) or any(port.type not in kinds for port in ports):
         return False
-    by_channels = zip(_ordered(ports), network.inputs, strict=True)
-    return all(port.channels in (None, channels) for port, channels in by_channels)
+    return all(port.channels in (None, channels) for port, channels in zip(ports, network.inputs, strict=True))
 
 
 def _ordered(ports: Sequence[Port]) -> list[Port]:

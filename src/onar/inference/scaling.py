@@ -47,10 +47,31 @@ def halve(photo: Pixels, unknown: Holes) -> tuple[Pixels, Holes]:
 
     Only known pixels are averaged: values inside holes do not change the result.
     """
-    padding = ((0, photo.shape[0] % 2), (0, photo.shape[1] % 2))
-    (known,) = known_from_mask(np.pad(unknown, padding, constant_values=True))
-    frame = visible_frame(np.pad(photo, (*padding, (0, 0))), known)
-    size = known.shape[1] // 2, known.shape[0] // 2
-    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
-    means = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], photo.shape[2])
-    return to_pixels(means / np.maximum(share, np.float32(0.25))[..., None], photo.dtype), share < 0.5
+    known = _known_in_pairs(unknown)
+    rows, columns = (even - side for even, side in zip(known.shape, unknown.shape, strict=True))
+    frame = visible_frame(np.pad(photo, ((0, rows), (0, columns), (0, 0))), known)
+    share = _block_means(known)
+    means = np.asarray(_block_means(frame) / np.maximum(share, np.float32(0.25))[..., None], np.float32)
+    return to_pixels(means, photo.dtype), share < 0.5
+
+
+def halve_holes(unknown: Holes) -> Holes:
+    """The holes of `halve` alone.
+
+    >>> halve_holes(np.array([[True, True, True], [False, False, True]]))
+    array([[False,  True]])
+    """
+    return np.asarray(_block_means(_known_in_pairs(unknown)) < 0.5)
+
+
+def _known_in_pairs(unknown: Holes) -> Frame:
+    """1 = known, 0 = hole, with an even number of rows and columns."""
+    (known,) = known_from_mask(np.pad(unknown, [(0, side % 2) for side in unknown.shape], constant_values=True))
+    return np.asarray(known, np.float32)
+
+
+def _block_means(values: Frame) -> Frame:
+    """Means of the 2×2 blocks of H×W or H×W×C."""
+    size = values.shape[1] // 2, values.shape[0] // 2
+    means = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+    return means.reshape(*size[::-1], *values.shape[2:])

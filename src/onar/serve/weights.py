@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from onar.errors import FieldError, OnarError, printable
-from onar.inference.inpainter import PYRAMID, Inpainter
+from onar.inference.inpainter import Inpainter
 from onar.inference.public_networks import is_torchscript
 from onar.serve.errors import UnknownWeightsError
 from onar.settings.networks import NetworkOption
-from onar.weights.bundled import BUNDLED, weights_file
+from onar.weights.bundled import BUNDLED, PYRAMID, weights_file
 from onar.weights.catalogue import CATALOGUE
 from onar.weights.choices import WeightsChoice, describe
 from onar.weights.store import downloaded, is_here
@@ -76,11 +76,11 @@ class WeightsShelf:
         """
         if name in ("", self.name):
             return self._own()
+        if name in (BUNDLED, PYRAMID) and self._allows(name):
+            return _load_other(name, self.device, self.threads, 0.0)
         files = self._files()
         if name not in files:
             raise UnknownWeightsError(f"there are no weights named {printable(name)}")
-        if name in (BUNDLED, PYRAMID):
-            return _load_other(name, self.device, self.threads, 0.0)
         path = Path(files[name])
         try:
             return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
@@ -95,8 +95,11 @@ class WeightsShelf:
         """The argument `weights` of `Inpainter.load`, by name."""
         here = {name: str(downloaded(name)) for name in CATALOGUE if is_here(name)}
         others = {**self._found(), **here, BUNDLED: BUNDLED, PYRAMID: PYRAMID}
-        chosen = {name: file for name, file in others.items() if not self.allowed or name in self.allowed}
-        return {self.name: self.weights or BUNDLED, **{name: chosen[name] for name in chosen if name != self.name}}
+        chosen = {name: file for name, file in others.items() if name != self.name and self._allows(name)}
+        return {self.name: self.weights or BUNDLED, **chosen}
+
+    def _allows(self, name: str) -> bool:
+        return not self.allowed or name in self.allowed
 
     def _found(self) -> dict[str, str]:
         if self.folder is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from onar.weights.catalogue import CATALOGUE
 
 BUNDLED = "bundled"  # name of the bundled weights for `--weights`, and its default
+PYRAMID = "pyramid"  # name of the pyramid fill for `--weights`, which has no file
 EXAMPLES = 12  # number of photos that the page offers
 
 

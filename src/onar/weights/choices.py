@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from onar.weights.bundled import BUNDLED, bundled_weights
+from onar.weights.bundled import BUNDLED, PYRAMID, bundled_weights
 from onar.weights.catalogue import CATALOGUE
-from onar.weights.metadata import is_own_onnx
+from onar.weights.metadata import is_public_onnx
 from onar.weights.store import store_folder
 
-PYRAMID, TRAINED, PUBLIC = "pyramid", "trained", "public"
-"""Kinds of weights: none, those of Onar's networks, and those of other programs' whose network is not known."""
+TRAINED, PUBLIC = "trained", "public"
+"""Kinds of weights: those of Onar's networks, and those of other programs' whose network is not known."""
 
 OF_AUTHORS = "of its authors"
 """The licence of a file whose authors are not known."""
@@ -62,6 +62,6 @@ def _describe_file(name: str, path: Path, size: int, _changed: float) -> Weights
     known = next((one for one in CATALOGUE.values() if one.file == path.name), None)
     if known and (size == known.size or path.parent == store_folder()):
         return WeightsChoice(name, known.network, known.purpose, known.licence)
-    if path.suffix.lower() == ".onnx" and not is_own_onnx(path):
+    if is_public_onnx(path):
         return WeightsChoice(name, PUBLIC, ABOUT[PUBLIC], OF_AUTHORS)
     return WeightsChoice(name, TRAINED, ABOUT[TRAINED], None)

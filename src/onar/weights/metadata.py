@@ -109,6 +109,11 @@ def is_own_onnx(path: Path) -> bool:
     return False
 
 
+def is_public_onnx(path: Path) -> bool:
+    """Whether an ONNX file is another program's; raises `OSError` as `is_own_onnx`."""
+    return path.suffix.lower() == ".onnx" and not is_own_onnx(path)
+
+
 def _read_length(file: BinaryIO, kind: int) -> int:
     """Bytes that are left of a field's value, by its wire type in Protocol Buffers."""
     if kind == 2:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from onar.data.photo_sets import Photos, open_photos
 from onar.fills.patchmatch import require_patchmatch
 from onar.imaging.sheets import Picture
-from onar.inference.inpainter import PYRAMID
 from onar.metrics.feature_networks import load_features
 from onar.metrics.held_out import Scores, picture_rows
 from onar.metrics.table import score
@@ -29,7 +28,7 @@ from onar.training.blend.pairs import PairMaker, claim_folder, make_pairs, missi
 from onar.training.blend.step import DISCRIMINATOR_CHANNELS, BlendGAN
 from onar.training.learning import RateFactor
 from onar.training.step_task import StepTask
-from onar.weights.bundled import weights_file
+from onar.weights.bundled import PYRAMID, weights_file
 
 VALIDATION_PAIRS = 24
 SAMPLE_ROWS = 6
