@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import onar
+from onar.cli import app
 from onar.imaging.images import read_mask
 from onar.imaging.listing import find_masks
 from onar.masks.holes import hole_share
@@ -54,6 +55,21 @@ print([name for name in (*unneeded, "numpy.random", "PIL.ImageCms", "PIL.WebPIma
     assert done.stdout.splitlines()[-2:] == ["completed out.jpg", "[]"], done.stderr
 
 
+_PANELS = re.compile(r"^╭─ ([\w ]+) ─+╮\n(.*?)^╰", re.M | re.S)
+
+
+def test_help_shows_every_verb_under_a_heading_and_filling_first() -> None:
+    panels = dict(_PANELS.findall(run_onar("--help").out))
+    verbs = {heading: re.findall(r"^│ (\w+)  ", text, re.M) for heading, text in panels.items()}
+    assert next(iter(verbs)) == "Fill holes"
+    assert verbs["Fill holes"][:2] == ["complete", "serve"]
+    assert verbs["Train"][0] == "train"
+    assert "Commands" not in verbs
+    assert sorted(name for names in verbs.values() for name in names) == sorted(
+        name for name in app if not name.startswith("-")
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "topics"),
     [
@@ -63,7 +79,7 @@ print([name for name in (*unneeded, "numpy.random", "PIL.ImageCms", "PIL.WebPIma
     ],
 )
 def test_help_lists_settings_by_topic(command: str, topics: dict[str, str]) -> None:
-    panels = dict(re.findall(r"^╭─ ([\w ]+) ─+╮\n(.*?)^╰", run_onar(command, "--help").out, re.M | re.S))
+    panels = dict(_PANELS.findall(run_onar(command, "--help").out))
     assert {topic: f"{flag} " in panels[topic] for topic, flag in topics.items()} == dict.fromkeys(topics, True)
 
 

@@ -1,0 +1,1 @@
+"""One function per command, whose signature and docstring are its flags and help."""
