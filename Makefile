@@ -58,15 +58,15 @@ $(PLAIN): $(THIRD)
 	$(BIN)/onar export --weights $(THIRD) --correction_window 17 --output $@
 
 $(THIRD): $(SECOND)
-	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(SECOND)
+	$(BIN)/onar train --config bundled --data '$(DATA)' --results_dir $(@D) --init_weights $(SECOND)
 
 $(SECOND): $(FIRST)
-	$(BIN)/onar train --config configs/bundled.toml --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST) \
+	$(BIN)/onar train --config bundled --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST) \
 		--epochs 6 --lambda_content 1 --lambda_style 0 --lambda_adv 0
 
 $(FIRST): | $(VENV)/.installed-dev
 	@test -n '$(DATA)' || { echo "Say where the photos are: make weights DATA=FOLDER"; exit 1; }
-	$(BIN)/onar train --config configs/laptop.toml --data '$(DATA)' --results_dir $(@D) --epochs 12 --mask_type mixed
+	$(BIN)/onar train --config laptop --data '$(DATA)' --results_dir $(@D) --epochs 12 --mask_type mixed
 
 # The page that `onar serve` shows, from the folder web; needs node.
 PAGE := src/onar/assets/page

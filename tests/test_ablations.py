@@ -18,11 +18,12 @@ from benchmarks.ablations.study import Study, check_study, folder_of, read_study
 from benchmarks.ablations.variants import VARIANTS
 from onar import TrainConfig, train
 from onar.errors import UsageError
+from onar.settings.recipes import recipes
 from onar.training.results_folder import Results
 from tests.conftest import REPOSITORY
 from tests.support.runs import SMALL, assert_same_weights, wait_until
 
-LAPTOP = str(REPOSITORY / "configs" / "laptop.toml")
+LAPTOP = str(recipes()["laptop"])
 
 
 def study(*variants: str, base: str = LAPTOP, mask_sets: Sequence[str] = ("generated",), **settings: object) -> Study:

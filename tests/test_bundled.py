@@ -17,6 +17,7 @@ from onar import Inpainter, random_mask
 from onar.checkpoint import load_weights
 from onar.metrics.learned_distances import st_lpips
 from onar.settings.checks import read_toml
+from onar.settings.recipes import recipes
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
 from onar.weights.bundled import bundled_page, bundled_photos, bundled_weights, texture_weights
@@ -51,7 +52,7 @@ def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
     assert bundled_weights().stat().st_size <= 16_000_000
     record = load_weights(bundled_weights()).record
     (tmp_path / "recipe.toml").write_text(record["recipe"])
-    recipe, published = read_toml(tmp_path / "recipe.toml"), read_toml(REPOSITORY / "configs" / "bundled.toml")
+    recipe, published = read_toml(tmp_path / "recipe.toml"), read_toml(recipes()["bundled"])
     published["mixed_precision"] = recipe["mixed_precision"]  # auto takes what the machine is quick at
     assert {name: recipe[name] for name in published} == published
     last = json.loads(record["log"])

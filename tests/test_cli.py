@@ -14,7 +14,7 @@ from onar.cli import app
 from onar.imaging.images import read_mask
 from onar.imaging.listing import find_masks
 from onar.masks.holes import hole_share
-from tests.conftest import PHOTOS, REPOSITORY
+from tests.conftest import PHOTOS
 from tests.support.processes import run as run_python
 from tests.support.runs import refusal, run_onar
 
@@ -176,7 +176,7 @@ def test_masks_are_written_with_a_sheet(tmp_path: Path) -> None:
 
 
 def test_masks_take_their_settings_from_a_training_recipe(tmp_path: Path) -> None:
-    run_onar("masks", "--config", REPOSITORY / "configs" / "laptop.toml", "--output", tmp_path, "--count", 1)
+    run_onar("masks", "--config", "laptop", "--output", tmp_path, "--count", 1)
     assert read_mask(tmp_path / "mask_0000.png").shape == (128, 128)
 
 

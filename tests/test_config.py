@@ -21,11 +21,10 @@ from onar.settings import checks
 from onar.settings.checks import field_help, read_toml
 from onar.settings.fill import FillKeywords, FillOptions
 from onar.settings.ranges import NonNegativeFloat, PositiveInt, Seed, Share
+from onar.settings.recipes import recipes
 from onar.settings.training import MaskConfig
-from tests.conftest import REPOSITORY
 from tests.support.runs import refusal, run_onar
 
-CONFIGS = REPOSITORY / "configs"
 GUIDE_DEFAULTS = {
     "batch_size": 16, "num_workers": 4, "epochs": 8, "learning_rate_g": 1e-4, "learning_rate_d": 1e-4,
     "lambda_pixel": 1.0, "lambda_content": 1.0, "lambda_adv": 0.01, "mask_type": "irregular", "max_masks": 3,
@@ -42,18 +41,18 @@ def test_the_defaults_are_the_guides() -> None:
 
 
 def test_the_guides_recipe_spells_out_the_defaults() -> None:
-    assert dataclasses.replace(TrainConfig.from_toml(CONFIGS / "guide.toml"), img_size=512) == TrainConfig()
+    assert dataclasses.replace(TrainConfig.from_toml("guide"), img_size=512) == TrainConfig()
 
 
-@pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_recipe_reads_and_survives_being_written(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", sorted(recipes()))
+def test_every_recipe_reads_and_survives_being_written(recipe: str, tmp_path: Path) -> None:
     config = TrainConfig.from_toml(recipe)
     (tmp_path / "config.toml").write_text(tomli_w.dumps(config.to_plain()))
     assert TrainConfig.from_toml(tmp_path / "config.toml") == config
 
 
 def test_changes_win_over_the_recipe() -> None:
-    assert TrainConfig.from_toml(CONFIGS / "guide.toml", epochs=3).epochs == 3
+    assert TrainConfig.from_toml("guide", epochs=3).epochs == 3
 
 
 def test_a_key_may_be_written_as_flags_are(tmp_path: Path) -> None:

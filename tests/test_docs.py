@@ -29,6 +29,7 @@ from pyarrow import parquet
 import onar
 from onar.cli import app
 from onar.evaluation.config import EvaluationConfig
+from onar.settings.recipes import recipe_file
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
 from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, run_onar
@@ -139,7 +140,6 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
     shutil.copytree(finished, folder / "inpainting_results")
     checkpoints = folder / "inpainting_results" / "checkpoints"
     shutil.copy(next(checkpoints.glob("step_*.pt")), checkpoints / "step_00001000.pt")
-    (folder / "configs").symlink_to(REPOSITORY / "configs")
     photo = Image.open(next(photos.glob("*.jpg")))
     mask = Image.new("L", photo.size)
     mask.paste(255, (30, 20, 50, 34))
@@ -245,7 +245,8 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
     assert run == {
-        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "masks", "serve", "train", "weights",
+        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "init", "masks", "serve", "train",
+        "weights",
     }  # fmt: skip  # and `make demo`
 
 
@@ -256,7 +257,7 @@ def test_every_line_that_starts_onar_is_understood(monkeypatch: pytest.MonkeyPat
     for tokens in lines:
         if "--config" in tokens:
             place = tokens.index("--config")
-            assert (REPOSITORY / tokens[place + 1]).is_file()
+            assert recipe_file(tokens[place + 1]).is_file()
             del tokens[place : place + 2]
         app.parse_args(tokens, exit_on_error=False, print_error=False)
 

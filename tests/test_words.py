@@ -32,12 +32,12 @@ BANNED = {
 """Pattern, ignoring case -> what to write instead."""
 
 TEXTS = {
-    "src/onar": "*.py", "tests": "*.py", "tools": "*.py", "benchmarks": "*.py", "examples": "*.py",
-    "configs": "*.toml", "docs": "*.md", "web/src": "*.ts*", ".": "*.md",
+    "src/onar": "*.py", "tests": "*.py", "tools": "*.py", "benchmarks": "*.py",
+    "src/onar/assets/recipes": "*.toml", "docs": "*.md", "web/src": "*.ts*", ".": "*.md",
 }  # fmt: skip
 """Folder -> its files; those of the repository itself without subfolders."""
 
-ELSEWHERE = re.compile(r"(^|/)(assets|tr)/|\.tr\.md$|turkish\.ts$|^tests/test_words\.py$")
+ELSEWHERE = re.compile(r"(^|/)(assets/(?!recipes/|model_script)|tr/)|\.tr\.md$|turkish\.ts$|^tests/test_words\.py$")
 """Data, texts in Turkish, and this file."""
 
 PENDING: tuple[str, ...] = ()

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--masks", type=Path, help="folder of mask files to score with, beside generated masks")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "ablations", help="folder of the runs")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "ablations.md", help="the page")
-    parser.add_argument("--base", default="configs/laptop.toml", help="recipe that the runs differ from")
+    parser.add_argument("--base", default="laptop", help="recipe that the runs differ from")
     parser.add_argument("--steps", type=int, default=500, help="steps of each run")
     parser.add_argument(
         "--cpu_minutes", type=float, help="CPU time of each run, instead of --steps; the steps for it are measured"

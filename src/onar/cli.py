@@ -13,11 +13,11 @@ from cyclopts import Group, Parameter
 from cyclopts.config import Dict
 
 from onar.commands.filling import complete, evaluate, serve
-from onar.commands.training import blend, check, colours, demo, masks, train
+from onar.commands.training import blend, check, colours, demo, init, masks, train
 from onar.commands.weights import convert, export, weights_app
-from onar.errors import UsageError
 from onar.launch import Command, convert_tokens, run
 from onar.settings.checks import read_toml
+from onar.settings.recipes import recipe_file
 from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.devices import collect_less
 
@@ -37,7 +37,7 @@ app = Command(
 
 VERBS = {
     "Fill holes": (complete, serve),
-    "Train": (train, check, masks, evaluate, demo, blend, colours),
+    "Train": (train, init, check, masks, evaluate, demo, blend, colours),
     "Weights": (weights_app, export, convert),
 }
 """The verbs by their heading in `--help`, in its order."""
@@ -66,13 +66,13 @@ def _launch(
 
     Args:
         *tokens: The verb and its arguments.
-        config: TOML file with any settings of the verb; flags override it.
+        config: TOML file with any settings of the verb, or the name of a recipe for `train`: bundled, gpu-8gb, guide,
+            laptop or paper. Flags override it.
         debug: Show the traceback of errors.
     """
     app.config = ()  # reset the earlier call
     if config is not None:
-        if not config.exists() or config.is_dir():  # it may be a pipe
-            raise UsageError(f"--config {config}: no such file")
+        config = recipe_file(config)
         values = read_toml(config)
         if tokens[:1] == ("masks",):  # a training recipe includes the settings of masks
             values = {key: value for key, value in values.items() if key not in _TRAINING_ONLY}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 _TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "onnx", "torch", "torchmetrics", "torchvision"})
@@ -29,6 +29,14 @@ class OnarError(Exception):
     def as_flags(self) -> str:
         """The message as the command line shows it."""
         return _FIELD.sub(r"--\1", self._message)
+
+    def with_names(self, names: Mapping[str, str]) -> str:
+        """The message with other names for settings, such as a script's constants.
+
+        >>> OnarError("a smaller `batch_size` needs less").with_names({"batch_size": "BATCH_SIZE"})
+        'a smaller BATCH_SIZE needs less'
+        """
+        return _FIELD.sub(lambda field: names.get(field[1], field[1]), self._message)
 
 
 class UsageError(OnarError, ValueError):

@@ -1,4 +1,4 @@
-"""configs/paper.toml trains as Liu et al. 2018 say: each term against their sums in float64, and both stages."""
+"""The recipe paper trains as Liu et al. 2018 say: each term against their sums in float64, and both stages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from onar import TrainConfig, UsageError
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
 from onar.metrics.feature_networks import load_features
+from onar.settings.recipes import recipes
 from onar.training.gan.launch import start_accelerator, start_processes
 from onar.training.gan.networks import build_gan
 from onar.training.losses import pixel_loss, total_variation
 from onar.weights.bundled import bundled_photos
 from onar.weights.tensors import load_state, save_state
-from tests.conftest import REPOSITORY
 from tests.support.perceptual import perceptual_terms
 from tests.support.runs import assert_same_weights, records, state, train_small
 
-PAPER = REPOSITORY / "configs" / "paper.toml"
+PAPER = recipes()["paper"]
 SIZE = 32
 BATCH = 2
 NARROW = {"img_size": SIZE, "base_channels": 4, "depth": 3, "discriminator_channels": 4, "device": "cpu"}

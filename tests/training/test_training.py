@@ -20,6 +20,7 @@ from onar.data.mask_sources import mask_source
 from onar.errors import OnarError, UsageError
 from onar.masks.defaults import MASK_TYPES
 from onar.metrics.held_out import complete_with, load_held_out, score_completer
+from onar.settings.recipes import SCRIPT, recipes
 from onar.system.console import training_bar
 from onar.training.curve_names import LOSSES
 from onar.training.curves import save_loss_curves
@@ -28,7 +29,7 @@ from onar.training.gan.task import note_skipped
 from onar.training.progress import Progress
 from onar.training.results_folder import Results
 from onar.weights.bundled import bundled_weights
-from tests.conftest import PHOTOS, REPOSITORY
+from tests.conftest import PHOTOS
 from tests.support.processes import Process
 from tests.support.processes import run as run_process
 from tests.support.runs import (
@@ -377,23 +378,30 @@ def test_a_size_that_the_depth_does_not_divide_trains(photos: Path, tmp_path: Pa
 
 @pytest.mark.process
 def test_the_example_script_trains(photos: Path, tmp_path: Path) -> None:
-    script = (REPOSITORY / "examples" / "model_script.py").read_text()
-    small = {"BATCH_SIZE": 4, "NUM_WORKERS": 0, "EPOCHS": 1, "IMG_SIZE": (32, 32), "LAMBDA_CONTENT": 0.0}
+    script = SCRIPT.read_text()
+    small = {"BATCH_SIZE": 4, "NUM_WORKERS": 0, "EPOCHS": 1, "IMG_SIZE": (32, 32), "LAMBDA_CONTENT": 0.0, "DEPTH": 3}
     for name, value in small.items():
         script, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", script)
         assert count == 1, name
-    # The full-width network of depth 8 needs 256 pixels; the guide's script has no constant for it.
-    script = script.replace("batch_size=BATCH_SIZE", "batch_size=BATCH_SIZE, depth=3, base_channels=4")
+    script = script.replace("batch_size=BATCH_SIZE", "batch_size=BATCH_SIZE, base_channels=4")
     shutil.copytree(photos, tmp_path / "data")
     run_process("-c", script, cwd=tmp_path, code=0)
     assert (tmp_path / "inpainting_results" / "generator_final.pth").exists()
+    said = run_process("-c", script.replace("EPOCHS = 1", "EPOCHS = 2"), cwd=tmp_path, code=1).stderr
+    assert re.fullmatch(
+        r".*\(EPOCHS was 1, is 2\): train it for longer with RESUME \S+, choose another RESULTS_DIR, or replace that "
+        r"run with RESUME never\n",
+        said,
+    )
 
 
-@pytest.mark.parametrize("recipe", sorted((REPOSITORY / "configs").glob("*.toml")), ids=lambda path: path.stem)
-def test_every_recipe_trains(recipe: Path, photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", sorted(recipes()))
+def test_every_recipe_trains(recipe: str, photos: Path, tmp_path: Path) -> None:
     """The recipe's own settings, made small where only size matters."""
     small = {name: SMALL[name] for name in ("batch_size", "num_workers", "base_channels", "device", "content_network")}
     size = {"img_size": 64, "depth": 5, "epochs": 1, "max_steps": 1, "discriminator_channels": 4}
+    if TrainConfig.from_toml(recipe).mixed_precision == "fp16":  # needs a GPU
+        size["mixed_precision"] = "auto"
     assert train(TrainConfig.from_toml(recipe, data=photos, results_dir=tmp_path, **small, **size)).exists()
 
 

@@ -67,7 +67,7 @@ TOY = Removal("budgie_oakland_zoo_otters.jpg", 44, ((76, 44), (160, 48)))
 TRAININGS: dict[str, dict[str, object]] = {"narrow": {"base_channels": 8}, "wide": {"base_channels": 24}}
 """Settings of two trainings; the last one still runs in the screenshot."""
 SHORT_TRAINING: dict[str, object] = {
-    "config": "configs/laptop.toml",
+    "config": "laptop",
     "img_size": 64,
     "depth": 5,
     "batch_size": 8,

@@ -26,6 +26,20 @@ def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -
     train(config)
 
 
+def init(folder: Path = Path("."), *, recipe: str | None = None, overwrite: bool = False) -> None:
+    """Write model_script.py, a script that trains with its settings as constants, and a recipe to change.
+
+    Args:
+        folder: Folder for the files, such as the one that has your folder of photos, data.
+        recipe: Recipe to copy too, for `train --config`: bundled, gpu-8gb, guide, laptop or paper.
+        overwrite: Replace files of these names.
+    """
+    from onar.settings.recipes import write_start
+
+    for path in write_start(folder, recipe, overwrite=overwrite):
+        print(f"{path}: change it, then {'python' if path.suffix == '.py' else 'onar train --config'} {path}")
+
+
 def check(
     data: str,
     *more: str,

@@ -28,6 +28,7 @@ from onar.settings.ranges import (
     Share,
     ShareBelowOne,
 )
+from onar.settings.recipes import recipe_file
 from onar.weights.bundled import BUNDLED
 
 HoleShare = Annotated[float, Gt(0), Lt(1)]
@@ -283,8 +284,15 @@ class TrainConfig(RunConfig, OptimizerConfig, LossConfig, NetworkConfig, MaskCon
 
     @classmethod
     def from_toml(cls, path: Path | str, **changes: Any) -> TrainConfig:
-        """Read a recipe; `changes` win over the file. Unknown keys raise `UsageError`."""
-        values = read_toml(Path(path))
+        """Read a recipe, by the path of its file or the name of a bundled one; `changes` win over it.
+
+        >>> TrainConfig.from_toml("laptop", epochs=3).img_size
+        128
+
+        Raises:
+            UsageError: there is no such recipe, or it has unknown keys.
+        """
+        values = read_toml(recipe_file(path))
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             import difflib

@@ -51,10 +51,11 @@ def refuse_other_settings(checkpoint: Checkpoint, config: FitConfig, free: froze
     differing = [key for key in differing if key not in free]
     if not differing:
         return
+    changes = _changes(before, now, differing, form="`{}`")
     longer = f"train it for longer with `resume` {path}, " if LENGTH_KEYS.issuperset(differing) else ""
     raise UsageError(
-        f"{path} belongs to a run with other settings ({_changes(before, now, differing)}): {longer}choose another "
-        "`results_dir`, or replace that run with `resume` never"
+        f"{path} belongs to a run with other settings ({changes}): {longer}choose another `results_dir`, or "
+        "replace that run with `resume` never"
     )
 
 
@@ -87,9 +88,9 @@ def _batch(settings: dict[str, Any]) -> int:
     return int(settings["batch_size"] * settings.get("accumulation_steps", 1))
 
 
-def _changes(before: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
+def _changes(before: dict[str, Any], now: dict[str, Any], keys: Iterable[str], form: str = "{}") -> str:
     differing = [key for key in keys if before.get(key) != now.get(key)]
-    return "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
+    return "; ".join(f"{form.format(key)} was {before.get(key)}, is {now.get(key)}" for key in differing)
 
 
 def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
