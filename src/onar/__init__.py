@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from onar.completion.plan import Job
     from onar.errors import OnarError, UsageError
     from onar.evaluation.verb import evaluate, write_pairs
+    from onar.finding.finder import find
     from onar.inference.inpainter import Inpainter
     from onar.masks.generation import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
@@ -33,6 +34,7 @@ __all__ = [
     "UsageError",
     "complete_files",
     "evaluate",
+    "find",
     "random_mask",
     "train",
     "write_pairs",
@@ -52,6 +54,7 @@ _HOMES = {
     "UsageError": "onar.errors",
     "complete_files": "onar.completion.in_process",
     "evaluate": "onar.evaluation.verb",
+    "find": "onar.finding.finder",
     "random_mask": "onar.masks.generation",
     "train": "onar.training.gan.verb",
     "write_pairs": "onar.evaluation.verb",

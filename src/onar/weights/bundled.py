@@ -41,6 +41,11 @@ def texture_weights() -> Path:
     return _assets() / "weights" / "texture.onnx"
 
 
+def finder_weights() -> Path:
+    """The bundled network that finds scratches and dust; its card is beside it."""
+    return _assets() / "weights" / "finder.onnx"
+
+
 def bundled_page() -> Path:
     """Folder of the page that `onar serve` shows, built from the folder web of the repository."""
     return _assets() / "page"

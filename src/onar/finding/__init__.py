@@ -1,0 +1,1 @@
+"""Find damage and text in photos: scratches, dust, writing, date stamps, as masks of what to fill."""
