@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from cyclopts.config import Dict
 
 from onar.commands.filling import complete, evaluate, serve
-from onar.commands.training import blend, check, colours, demo, init, masks, train
+from onar.commands.training import blend, check, colours, demo, finder, init, masks, train
 from onar.commands.weights import convert, export, weights_app
 from onar.launch import Command, convert_tokens, run
 from onar.settings.checks import read_toml
@@ -37,7 +37,7 @@ app = Command(
 
 VERBS = {
     "Fill holes": (complete, serve),
-    "Train": (train, init, check, masks, evaluate, demo, blend, colours),
+    "Train": (train, init, check, masks, evaluate, demo, blend, colours, finder),
     "Weights": (weights_app, export, convert),
 }
 """The verbs by their heading in `--help`, in its order."""

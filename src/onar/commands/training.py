@@ -14,6 +14,7 @@ from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.devices import choose_device, keep_freed_memory
 from onar.training.blend.config import BlendConfig
 from onar.training.colours.config import ColourConfig
+from onar.training.finder.config import FinderConfig
 
 
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
@@ -123,6 +124,19 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
     if choose_device(config.device).type == "cpu":
         keep_freed_memory()
     train_colours(config)
+
+
+def finder(config: Annotated[FinderConfig, Parameter(name="*")] = FinderConfig()) -> None:  # noqa: B008
+    """Train the network that finds scratches and dust, on photos onto which damage is drawn.
+
+    The photos should be undamaged. Log, curves and checkpoints are in a results folder, as for `train`, and the same
+    command resumes an interrupted training. This verb needs pip install "onar[train]".
+    """
+    from onar.training.finder.verb import train_finder
+
+    if choose_device(config.device).type == "cpu":
+        keep_freed_memory()
+    train_finder(config)
 
 
 def demo(output: Path = Path("./onar_demo")) -> None:

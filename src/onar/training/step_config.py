@@ -55,11 +55,12 @@ class StepConfig(FitConfig, StepOptimizerConfig, PhotosConfig):
 
     take_memory: ClassVar[tuple[str, ...]] = ("batch_size",)
     """Settings to lower when memory runs out."""
+    output_ending: ClassVar[str] = ".safetensors"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.output.suffix.lower() != ".safetensors":
-            raise FieldError("output", f"must end in .safetensors, not {self.output.name}")
+        if self.output.suffix.lower() != self.output_ending:
+            raise FieldError("output", f"must end in {self.output_ending}, not {self.output.name}")
 
     @property
     def workers(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -221,12 +222,16 @@ class StepTask(TrainingTask):
         return self.step_config.recipe() | {"steps": progress.step, "mixed_precision": progress.mixed_precision}
 
     def save_weights(self) -> str:
-        """Write the weights in half precision to `--output`."""
+        """Write the weights to `--output`."""
         network, metadata, said = self.finish()
         with replacing(self.step_config.output) as temporary:
-            save_safetensors(temporary, network, {"format": str(FORMAT), **metadata}, torch.float16)
+            self.write(temporary, network, {"format": str(FORMAT), **metadata})
         self.run.results.finish_elsewhere(self.step_config.output)
         return said
+
+    def write(self, path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
+        """Write a network in half precision, as safetensors if nothing else is said."""
+        save_safetensors(path, network, metadata, torch.float16)
 
     @abstractmethod
     def finish(self) -> tuple[nn.Module, dict[str, str], str]:

@@ -63,7 +63,12 @@ class Graph:
         return self._floats[name]
 
     def finish(
-        self, inputs: Mapping[str, int], completed: str, metadata: Mapping[str, str], channels: int = 3
+        self,
+        inputs: Mapping[str, int],
+        completed: str,
+        metadata: Mapping[str, str],
+        channels: int = 3,
+        output: str = "completed",
     ) -> bytes:
         """The whole graph as an ONNX file, with `metadata` as its `metadata_props` and `completed` as its output.
 
@@ -71,17 +76,17 @@ class Graph:
         """
         if sum(len(constant.raw_data) for constant in self._constants.values()) > MAX_BYTES:
             raise OnarError("the network is too large for an ONNX file, which holds 2 GB")
-        self._nodes.append(helper.make_node("Identity", [completed], ["completed"]))
+        self._nodes.append(helper.make_node("Identity", [completed], [output]))
         images = [_image(name, count) for name, count in inputs.items()]
         constants = list(self._constants.values())
-        graph = helper.make_graph(self._nodes, "completed", images, [_image("completed", channels)], constants)
+        graph = helper.make_graph(self._nodes, output, images, [_image(output, channels)], constants)
         opset = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, producer_name="onar", opset_imports=opset, ir_version=IR_VERSION)
         helper.set_model_props(model, dict(sorted(metadata.items())))
         content: bytes = model.SerializeToString()
         return content
 
-    def convolve(self, layer: str, x: str, stride: int = 1, order: ArrayLike | None = None) -> str:
+    def convolve(self, layer: str, x: str, stride: int = 1, order: ArrayLike | None = None, dilation: int = 1) -> str:
         """A 3×3 or 1×1 convolution with bias, by the names of its weights in the state dict.
 
         `order` gives the number of the input channel that each channel of `x` is for the kernel.
@@ -89,7 +94,12 @@ class Graph:
         kernel, side = self.weight(f"{layer}.weight"), self.weights[f"{layer}.weight"].shape[-1]
         if order is not None:
             kernel = self.add("Gather", kernel, order, axis=1)
-        window = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "strides": [stride, stride]}
+        window = {
+            "kernel_shape": [side, side],
+            "pads": [side // 2 * dilation] * 4,
+            "strides": [stride, stride],
+            "dilations": [dilation, dilation],
+        }
         return self.add("Conv", x, kernel, self.weight(f"{layer}.bias"), **window)
 
     def hide_holes(self, x: str, known: str) -> str:

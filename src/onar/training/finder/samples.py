@@ -1,0 +1,104 @@
+"""The training data of a damage finder: crops of photos, on which damage is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
+from onar.data.damage.drawing import damage_photo
+from onar.data.photo_sets import Photos
+from onar.errors import OnarError
+from onar.imaging.crops import centre_box
+from onar.imaging.images import EightBits, PhotoError, open_photo
+from onar.system.console import progress_bar, warn
+
+KEPT_SIDE = 512  # maximum of the shorter side of a photo in memory
+MAX_ASPECT = 1.5  # maximum of the longer side over the shorter one: of a panorama the middle is kept
+SCALES = (0.6, 2.0)  # of the crops: enlarged ones are as soft as scans
+ENLARGED_SHARE = 0.6
+
+FinderBatch = tuple[Tensor, Tensor]
+"""Photo uint8 B×3×H×W, and truth bool B×2×H×W."""
+
+
+def read_kept(photos: Photos, count: int, num_workers: int, seed: int) -> list[EightBits]:
+    """Read at most `count` photos, drawn by the seed, with a progress bar on stderr; unreadable ones are reported.
+
+    Raises:
+        OnarError: none can be read.
+    """
+    chosen = np.random.default_rng((seed, len(photos))).permutation(len(photos))[:count]
+    loader = PhotoLoader(
+        ErrorsAsItems(_Kept(photos)),
+        batch_size=None,
+        sampler=chosen.tolist(),
+        num_workers=min(num_workers, len(chosen)),
+        worker_init_fn=start_worker,
+        collate_fn=_as_array,
+    )
+    kept, unreadable = [], []
+    for photo in progress_bar(loader, desc="Reading photos", total=len(chosen), unit="photo"):
+        if isinstance(photo, str):
+            unreadable.append(photo)
+            warn(f"Skipped {photo}")
+        else:
+            kept.append(photo)
+    if not kept:
+        raise OnarError(f"none of the {len(chosen)} photos could be read; the first: {unreadable[0]}")
+    return kept
+
+
+class _Kept(Dataset[Any]):
+    """Photos by index as they are kept, or a line about one that cannot be read."""
+
+    def __init__(self, photos: Photos) -> None:
+        self._photos = photos
+
+    def __getitem__(self, index: int) -> EightBits | str:
+        try:
+            with open_photo(self._photos[index]) as file:
+                shorter = min(file.height, file.width)
+                height, width = (min(side, int(MAX_ASPECT * shorter)) for side in (file.height, file.width))
+                scale = min(1.0, KEPT_SIDE / shorter)
+                box = centre_box(file.height, file.width, height, width)
+                return file.read_crop(box, max(1, round(scale * height)), max(1, round(scale * width)))
+        except PhotoError as error:
+            return str(error)
+
+
+def _as_array(photo: Any) -> Any:
+    """Leave the photo as it is; the loader would make a tensor of it."""
+    return photo
+
+
+def draw_batch(
+    photos: list[EightBits], batch_size: int, side: int, clean_share: float, rng: np.random.Generator
+) -> FinderBatch:
+    """Draw crops with and without damage."""
+    drawn = []
+    for _ in range(batch_size):
+        crop = draw_crop(photos[rng.integers(len(photos))], side, rng)
+        drawn.append(damage_photo(crop, rng, clean_share=clean_share))
+    photo = torch.from_numpy(np.stack([one.photo for one in drawn])).permute(0, 3, 1, 2)
+    return photo, torch.from_numpy(np.stack([one.truth for one in drawn]))
+
+
+def draw_crop(photo: EightBits, side: int, rng: np.random.Generator) -> EightBits:
+    """A square crop at a random scale, place and orientation; photos that are too small are mirrored at their edge."""
+    scale = np.exp(rng.uniform(*np.log(SCALES))) if rng.random() < ENLARGED_SHARE else 1.0
+    taken = max(1, round(side / scale))
+    missing = [(0, max(0, taken - length)) for length in photo.shape[:2]]
+    photo = np.pad(photo, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else photo
+    top, left = (int(rng.integers(length - taken + 1)) for length in photo.shape[:2])
+    crop: NDArray[np.uint8] = photo[top : top + taken, left : left + taken]
+    if taken != side:
+        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA if taken > side else cv2.INTER_CUBIC)
+    crop = np.rot90(crop, int(rng.integers(4)))
+    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
