@@ -102,6 +102,7 @@ class Upload(Options):
     )
 
 
+
 def _decode(text: object) -> object:
     """A file from base64, which may be broken into lines, or from a data: URL (RFC 2397), as browsers write them."""
     if not isinstance(text, str):
@@ -228,14 +229,21 @@ def shorten(text: str) -> str:
 
 def body_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The OpenAPI description of a form."""
-    return {"required": True, "content": {_FORM: {"schema": model.model_json_schema()}}}
+    return {"required": True, "content": {_FORM: {"schema": _fields(model)}}}
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a model in JSON Schema, required ones first: the files, then the options."""
+    schema = model.model_json_schema()
+    required = schema.get("required", [])
+    schema["properties"] = dict(sorted(schema["properties"].items(), key=lambda field: field[0] not in required))
+    return schema
 
 
 def upload_schema() -> dict[str, Any]:
     """The OpenAPI description of a photo to complete."""
-    json = Base64Upload.model_json_schema()
+    json = _fields(Base64Upload)
     for content in (json["properties"]["photo"], json["properties"]["mask"]["anyOf"][0]):
         content["format"] = "byte"
-    schema = body_schema(Upload)
-    schema["content"][_JSON] = {"schema": json}
-    return schema
+    # Not said to be required, for openapi-python-client 0.29 writes broken code for a required body of two types.
+    return {"content": {**body_schema(Upload)["content"], _JSON: {"schema": json}}}
