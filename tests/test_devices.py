@@ -1,5 +1,6 @@
 """Compute devices, threads and memory of a process."""
 
+import math
 import os
 import platform
 import subprocess
@@ -11,10 +12,18 @@ import torch
 
 from onar import TrainConfig
 from onar.errors import UsageError
-from onar.inference.sessions import choose_onnx_device, provider
-from onar.system.devices import choose_device
+from onar.inference.sessions import OnnxSession, choose_onnx_device, provider
+from onar.system.devices import (
+    available_cores,
+    available_cpus,
+    choose_device,
+    cpu_quota,
+    limit_opencv,
+    limit_openmp,
+)
 from onar.training.blend.config import BlendConfig
 from onar.training.gan.launch import start_processes
+from onar.weights.bundled import bundled_weights
 from tests.support.processes import run
 from tests.support.runs import SMALL
 
@@ -116,3 +125,72 @@ def test_onnx_runtime_takes_the_gpu_of_that_number() -> None:
     assert choose_onnx_device("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"]) == "cuda:1"
     with pytest.raises(UsageError, match=r"^device cuda:1 is not available in this ONNX Runtime"):
         choose_onnx_device("cuda:1", ["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "cpus"),
+    [
+        # Version 2, as a container sees it.
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/", {"cpu.max": "max 100000"}, math.inf),
+        ("0::/", {}, math.inf),
+        # Of systemd, in groups within groups; the tightest counts.
+        ("0::/system.slice/onar.service", {"system.slice/onar.service/cpu.max": "200000 100000"}, 2),
+        (
+            "0::/system.slice/onar.service",
+            {"system.slice/cpu.max": "50000 100000", "system.slice/onar.service/cpu.max": "200000 100000"},
+            0.5,
+        ),
+        # Version 1, on the host, and in a container that sees the host's name of its group.
+        ("4:memory:/\n3:cpu,cpuacct:/docker/a1", {"cpu/docker/a1/cpu.cfs": (250000, 100000)}, 2.5),
+        ("3:cpu,cpuacct:/docker/a1", {"cpu/cpu.cfs": (50000, 50000)}, 1),
+        ("3:cpu,cpuacct:/docker/a1", {"cpu/cpu.cfs": (-1, 100000)}, math.inf),
+        ("5:cpuset:/docker/a1", {"cpuset/docker/a1/cpu.cfs": (50000, 100000)}, math.inf),
+        # Both versions at once, of which the first has the processors; and what no system writes.
+        ("2:cpu:/\n0::/", {"cpu/cpu.cfs": (300000, 100000)}, 3),
+        ("0::/../elsewhere", {"cpu.max": "100000 0"}, math.inf),
+    ],
+)
+def test_the_quota_of_a_container_is_read(
+    tmp_path: Path, membership: str, files: dict[str, str | tuple[int, int]], cpus: float
+) -> None:
+    (tmp_path / "cgroup").write_text(membership + "\n")
+    for name, content in files.items():
+        place = tmp_path / "mounts" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            place.write_text(content + "\n")
+        else:
+            for kind, number in zip(("quota", "period"), content, strict=True):
+                place.with_name(f"{place.name}_{kind}_us").write_text(f"{number}\n")
+    assert cpu_quota(tmp_path / "mounts", tmp_path / "cgroup") == cpus
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+    assert cpu_quota(tmp_path, tmp_path / "nothing") == math.inf
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(0.5, 1), (1.0, 1), (1.5, 2), (math.inf, None)])
+def test_threads_use_all_of_a_share_and_never_more_than_the_processors(
+    monkeypatch: pytest.MonkeyPatch, quota: float, threads: int | None
+) -> None:
+    import cv2
+
+    everything = available_cpus()
+    monkeypatch.setattr("onar.system.devices.cpu_quota", lambda: quota)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that it is restored
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    expected = min(threads or everything, everything)
+    before = cv2.getNumThreads()
+    try:
+        limit_opencv(0)
+        assert (available_cpus(), cv2.getNumThreads()) == (expected, expected)
+    finally:
+        cv2.setNumThreads(before)
+    assert available_cores() <= expected
+    assert OnnxSession(bundled_weights(), "cpu").running.get_session_options().intra_op_num_threads in (0, expected)
+    limit_openmp()
+    assert os.environ.get("OMP_NUM_THREADS") == (None if threads is None else str(available_cores()))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    limit_openmp()
+    assert os.environ["OMP_NUM_THREADS"] == "7"

@@ -34,7 +34,7 @@ from onar.errors import (
 )
 from onar.settings.checks import out_of_range
 from onar.settings.ranges import describe_range
-from onar.system.devices import let_threads_sleep
+from onar.system.devices import let_threads_sleep, limit_openmp
 from onar.system.streams import lost_output, steady_streams
 
 RENAMED = {"texture_blend": "blend", "blend_share": "average_share"}
@@ -91,6 +91,7 @@ def run(command: App, verbs: App, arguments: Sequence[str]) -> None:
     """Run the command line; exit code 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C, 143 with SIGTERM."""
     steady_streams()
     let_threads_sleep()
+    limit_openmp()
     debug = "--debug" in arguments
     verb = next((word for word in arguments if word in verbs), "onar")
     try:

@@ -15,6 +15,7 @@ from onar.export.verb import export_onnx
 from onar.inference import session_cache
 from onar.inference.backends import OnnxBackend
 from onar.inference.session_cache import GRAPH, OFF, VARIABLE, WEIGHTS, cache_folder, entry_of
+from onar.system import files
 from onar.weights.bundled import bundled_weights, texture_weights
 
 FILL = """
@@ -197,7 +198,7 @@ def test_the_folder_follows_the_environment(
 
 def test_there_is_no_cache_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(session_cache, "user_cache_path", lambda *_, **__: Path("~/.cache/onar"))  # as it says then
+    monkeypatch.setattr(files, "user_cache_path", lambda *_, **__: Path("~/.cache/onar"))  # as it says then
     assert cache_folder() is None
 
 

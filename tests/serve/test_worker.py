@@ -16,7 +16,7 @@ from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.serve import child
 from onar.serve.child import Child, Task, expecting
 from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
-from onar.serve.pace import Pace
+from onar.serve.pace import Pace, seconds_alone
 from onar.serve.worker import GRACE, Worker
 from tests.support.processes import Process
 from tests.support.runs import has_ended, wait_until
@@ -338,10 +338,18 @@ def test_the_speed_of_the_machine_is_learned_from_past_work() -> None:
     assert pace.speed == 3
 
 
+@pytest.mark.parametrize(("share", "threads", "seconds"), [(4, 0, 2), (4, 2, 2), (4, 1, 3), (0.5, 0, 6), (0.5, 1, 6)])
+def test_estimates_count_the_share_of_a_container_and_the_threads_allowed(
+    monkeypatch: pytest.MonkeyPatch, share: float, threads: int, seconds: float
+) -> None:
+    monkeypatch.setattr("onar.serve.pace.cpu_share", lambda: share)
+    assert seconds_alone(3, 1, threads) == seconds
+
+
 def test_refused_clients_get_an_estimate_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr("onar.serve.pace.available_cpus", lambda: 2)
+    monkeypatch.setattr("onar.serve.pace.cpu_share", lambda: 2.0)
     pace = Pace(time_limit=60)
     with pace.working():
         pace.expect(45)  # CPU seconds, of which 1.5 are done in a second

@@ -19,9 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
-from onar.system.files import file_sha256
+from onar.system.files import cache_root, file_sha256
 
 VARIABLE, OFF = "ONAR_CACHE", "off"
 """Environment variable that names another folder, and its value for no cache."""
@@ -41,8 +40,8 @@ def cache_folder() -> Path | None:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return None if chosen == OFF else Path(chosen).absolute()
-    folder = user_cache_path("onar", appauthor=False) / "sessions"
-    return folder if folder.is_absolute() else None
+    root = cache_root()
+    return None if root is None else root / "sessions"
 
 
 def entry_of(path: Path, version: str) -> Path | None:

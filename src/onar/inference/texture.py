@@ -46,6 +46,10 @@ class Texture:
     seed: int = 0
     threads: int = 0
 
+    @property
+    def _parallel(self) -> int:
+        return self.threads or available_cpus()
+
     def apply(self, photo: Pixels, unknown: Holes) -> None:
         """Give texture to all holes but small ones, which show none.
 
@@ -54,7 +58,7 @@ class Texture:
             unknown: bool H×W, those holes.
         """
         bare = deeper_than(unknown, rules.SMALL)
-        with ThreadPoolExecutor(self.threads or available_cpus()) as executor:
+        with ThreadPoolExecutor(self._parallel) as executor:
             for windows in plan_texture(bare):
                 # Before any of a turn changes the photo, all of them have seen it.
                 fills = list(executor.map(lambda window: self._fill(photo, bare, window), windows))
@@ -69,7 +73,7 @@ class Texture:
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
             return photo[window.core.slices]
-        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, parallel=self.threads != 1)
+        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, parallel=self._parallel > 1)
         # Copying needs much context, blending little.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
         patches, coarse_patches = (copy[near.within(window.shown)] for copy in copies)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 from anyio import CapacityLimiter
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.middleware.errors import ServerErrorMiddleware
@@ -30,8 +30,9 @@ from onar.serve.http.body_limit import BodyLimit
 from onar.serve.http.guard import Guard
 from onar.serve.http.lingering import Lingering
 from onar.serve.http.monitoring import Metrics, Monitoring
+from onar.serve.http.openapi import describe_access_and_errors, file_response
 from onar.serve.http.paths import COMPLETE, FILL, HEALTH, ApiAndPage, UnderPath
-from onar.serve.http.problems import HANDLERS, Problem, documented
+from onar.serve.http.problems import HANDLERS, Problem
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_upload, shorten, upload_schema
 from onar.serve.masks.routes import mask_routes
@@ -94,31 +95,17 @@ def _create_api(
         swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
         redirect_slashes=False,  # they would need the public address of a proxy
         exception_handlers=HANDLERS,
+        generate_unique_id_function=lambda route: route.name,
         dependencies=[Depends(_refuse_unread_query)],
         responses={422: {"model": Problem, "description": "bad_request"}},
     )
-    metrics.show(app)
-    app.include_router(editing_routes(worker, shelf, kept, config))
-    app.include_router(training_routes(config.results_dir))
-    app.include_router(mask_routes())
     turn = CapacityLimiter(1)
-    limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
-
-    @app.get(HEALTH, tags=["state"], summary="Whether the server answers")
-    async def health() -> Health:
-        return Health(status="ok")
-
-    @app.get("/api/model", tags=["state"], summary="The weights, those to choose from, and the limits")
-    async def describe() -> Model:
-        choices = [Choice(name=one.name, about=one.about, licence=one.licence) for one in shelf.choices()]
-        return Model(weights=shelf.name, version=version("onar"), choices=choices, **limits)
 
     @app.post(
         COMPLETE,
         tags=["photos"],
         summary="Complete a photo",
-        response_class=Response,
-        responses={200: {"description": "The completed photo.", "content": {"image/*": {}}}, **documented()},
+        **file_response("The completed photo.", "image/*"),
         openapi_extra={"requestBody": upload_schema()},
     )
     async def complete(request: Request) -> Response:
@@ -129,7 +116,30 @@ def _create_api(
             answer = await run_while_there(request, worker, work)
         return Response(answer.content, media_type=answer.media_type, headers=answer.headers)
 
+    app.include_router(editing_routes(worker, shelf, kept, config))
+    app.include_router(training_routes(config.results_dir))
+    app.include_router(mask_routes())
+    app.include_router(_state_routes(shelf, config))
+    metrics.show(app)
+    describe_access_and_errors(app, config)
     return app
+
+
+def _state_routes(shelf: WeightsShelf, config: ServeConfig) -> APIRouter:
+    """What the server is, and whether it answers."""
+    router = APIRouter(tags=["state"])
+    limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
+
+    @router.get(HEALTH, summary="Whether the server answers")
+    async def health() -> Health:
+        return Health(status="ok")
+
+    @router.get("/api/model", summary="The weights, those to choose from, and the limits")
+    async def describe() -> Model:
+        choices = [Choice(name=one.name, about=one.about, licence=one.licence) for one in shelf.choices()]
+        return Model(weights=shelf.name, version=version("onar"), choices=choices, **limits)
+
+    return router
 
 
 def _refuse_unread_query(request: Request) -> None:

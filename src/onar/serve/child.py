@@ -35,11 +35,12 @@ _NO_MEMORY = "there is not enough memory for this: mark less, or send a smaller 
 
 @dataclass(frozen=True)
 class Task:
-    """Work for the child, picklable as its result; `speed` is actual CPU seconds per estimated one."""
+    """Work for the child, picklable as its result; `speed` and `threads` are as for `seconds_alone`."""
 
     work: Callable[[], Any]
     time_limit: float
     speed: float = 1.0
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class _Runner:
         """See the function `expecting`."""
         assert self._task is not None
         self._send(Expected(cpu_seconds))
-        seconds, limit = seconds_alone(cpu_seconds, self._task.speed), self._task.time_limit
+        seconds, limit = seconds_alone(cpu_seconds, self._task.speed, self._task.threads), self._task.time_limit
         if seconds > limit:
             raise TooMuchWorkError(
                 f"this would take {seconds:.0f} s here, and {limit:g} s are allowed: mark less at a time, send a "

@@ -95,7 +95,7 @@ class LimitConfig(Settings):
     kept_minutes: PositiveFloat = 10.0
     """Minutes after its last use until a photo is removed from the cache."""
     threads: NonNegativeInt = 0
-    """CPU threads for filling. 0: one per available core."""
+    """CPU threads for filling. 0: one per available core, within the CPU quota of a container."""
 
     @property
     def pixel_limit(self) -> int:

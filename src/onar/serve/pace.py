@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from onar.system.devices import available_cpus
+from onar.system.devices import cpu_share
 
 _HISTORY = 15
 """Number of measurements in the medians."""
@@ -22,13 +22,21 @@ _BUSY_CPUS = 1.5
 """CPUs that a large hole uses on average: its two copies run in parallel, each in one thread."""
 
 
-def seconds_alone(cpu_seconds: float, speed: float) -> float:
-    """Wall-clock seconds of work on an otherwise idle machine; `speed` is actual CPU seconds per estimated one."""
-    return cpu_seconds * speed / min(_BUSY_CPUS, available_cpus())
+def seconds_alone(cpu_seconds: float, speed: float, threads: int = 0) -> float:
+    """Wall-clock seconds of work on an otherwise idle machine.
+
+    Args:
+        cpu_seconds: the estimate.
+        speed: actual CPU seconds per estimated one.
+        threads: maximum number of the work's threads; 0 for one per CPU.
+    """
+    return cpu_seconds * speed / min(_BUSY_CPUS, cpu_share(), threads or math.inf)
 
 
 class Pace:
     """Learns the speed of this machine and the usual time of work, which is killed after `time_limit` seconds.
+
+    `threads` is as for `seconds_alone`.
 
     >>> pace = Pace(time_limit=60)
     >>> pace.expect(2), pace.learn(6)
@@ -37,8 +45,9 @@ class Pace:
     2.0
     """
 
-    def __init__(self, time_limit: float) -> None:
+    def __init__(self, time_limit: float, threads: int = 0) -> None:
         self._time_limit = time_limit
+        self._threads = threads
         self._seconds = deque([1.0], maxlen=_HISTORY)
         self._ratios = deque([1.0], maxlen=_HISTORY)
         self._started: float | None = None
@@ -89,6 +98,8 @@ class Pace:
         if started is None:
             return self._usual
         elapsed = time.monotonic() - started
-        expected = self._usual if self._expected is None else seconds_alone(self._expected, self.speed)
+        expected = self._usual
+        if self._expected is not None:
+            expected = seconds_alone(self._expected, self.speed, self._threads)
         left = expected - elapsed if elapsed < expected else elapsed
         return min(left, max(0.0, self._time_limit - elapsed))

@@ -37,7 +37,7 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     return_large_blocks()
     shelf = WeightsShelf(weights, device, config.weights_dir, config.threads, config.network, config.allow_weights)
-    worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf))
+    worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf), config.threads)
     page = None
     if config.page and not page_is_built():
         warn("onar: the page is not built, which make page does; serving the HTTP API alone")

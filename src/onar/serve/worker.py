@@ -39,9 +39,12 @@ class Worker:
         places: maximum number of clients whose requests are being read, wait or run; `taken` are in use.
         time_limit: seconds that a client waits for its turn, and then for its result.
         warm_up: runs first in each new child, such as to load weights; `replaced` children ended or were killed.
+        threads: maximum number of threads of the work, for estimates; 0 for one per CPU.
     """
 
-    def __init__(self, places: int, time_limit: float, warm_up: Callable[[], Any] = _no_warm_up) -> None:
+    def __init__(
+        self, places: int, time_limit: float, warm_up: Callable[[], Any] = _no_warm_up, threads: int = 0
+    ) -> None:
         self.places = places
         self.time_limit = time_limit
         self.taken = 0
@@ -51,7 +54,8 @@ class Worker:
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1)
         self._child: Child | None = None
-        self._pace = Pace(time_limit)
+        self._threads = threads
+        self._pace = Pace(time_limit, threads)
         self._closed = False
         self._all_free = asyncio.Event()
         self._all_free.set()
@@ -170,7 +174,8 @@ class Worker:
     def _do(self, work: Callable[[], T]) -> T:
         assert self._child is not None
         with self._pace.working():
-            done = self._child.do(Task(work, self.time_limit, self._pace.speed), self._pace.expect)
+            task = Task(work, self.time_limit, self._pace.speed, self._threads)
+            done = self._child.do(task, self._pace.expect)
         self._pace.learn(done.cpu_seconds)
         result: T = done.result
         return result

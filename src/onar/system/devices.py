@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import math
 import os
 import platform
 import re
@@ -80,18 +81,67 @@ def _may_have_gpu() -> bool:
     return True
 
 
+def cpu_share() -> float:
+    """CPUs that this process may use: those of its affinity, or less by the quota of its container, such as 1.5."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(float(cpus), cpu_quota())
+
+
 def available_cpus() -> int:
-    """Number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of threads that use all of `cpu_share`."""
+    return math.ceil(cpu_share())
+
+
+def cpu_quota(mounts: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
+    """CPUs that the control groups of this process are worth in a period; infinity without a quota, or unless on Linux.
+
+    `docker run --cpus 1.5`, `cpus` of Compose, Kubernetes' `limits.cpu` and systemd's `CPUQuota` set such quotas, which
+    the affinity does not show. Groups within others are limited by all of them.
+
+    Args:
+        mounts: where the groups of version 2 are, or those of version 1 with a folder for each controller.
+        membership: the file that names the groups of the process.
+
+    References:
+        cgroups(7); Documentation/admin-guide/cgroup-v2.rst of Linux, cpu.max; its scheduler/sched-bwc.rst,
+        cpu.cfs_quota_us.
+    """
+    quotas = [math.inf]
+    with suppress(OSError):
+        for line in membership.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:
+                quotas += [_quota(folder / "cpu.max") for folder in _with_parents(mounts, group)]
+            elif "cpu" in controllers.split(","):
+                quotas += [_quota(folder / "cpu.cfs_quota_us") for folder in _with_parents(mounts / "cpu", group)]
+    return min(quotas)
+
+
+def _with_parents(mount: Path, group: str) -> list[Path]:
+    """Folders of a control group and those round it; in a container its own may be the mount itself."""
+    folder = mount / group.lstrip("/")
+    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(mount))]
+
+
+def _quota(file: Path) -> float:
+    """The quota in a file of a control group, in CPUs; infinity if there is none."""
+    try:
+        quota, *period = file.read_text().split()
+        if not period:  # version 1 has a file for each
+            period = [file.with_name("cpu.cfs_period_us").read_text()]
+        share = int(quota) / int(period[0])
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or max
+        return math.inf
+    return share if share > 0 else math.inf
 
 
 def available_cores() -> int:
-    """Number of physical cores that this process may use; if unknown, the number of CPUs."""
+    """Number of physical cores that this process may use, and has a share for; if unknown, the number of CPUs."""
     cores = set()
     for cpu in os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ():
         with suppress(OSError):
             cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-    return len(cores) or available_cpus()
+    return min(len(cores) or available_cpus(), available_cpus())
 
 
 def let_threads_sleep() -> None:
@@ -106,12 +156,20 @@ def let_threads_sleep() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # docs/performance.md has the figures
 
 
-def limit_opencv(threads: int) -> None:
-    """Set the number of OpenCV's threads in this process; 0 keeps its default. For Onar's own programs."""
-    if threads:
-        import cv2
+def limit_openmp() -> None:
+    """Limit the threads of torch's OpenMP and numpy's OpenBLAS to `cpu_share`, unless `OMP_NUM_THREADS` is set.
 
-        cv2.setNumThreads(threads)
+    For Onar's own programs; call it before torch is imported. Both count the CPUs of the affinity, and know no quota.
+    """
+    if cpu_quota() < math.inf:
+        os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
+
+
+def limit_opencv(threads: int) -> None:
+    """Set the number of OpenCV's threads in this process; 0 is `available_cpus`. For Onar's own programs."""
+    import cv2
+
+    cv2.setNumThreads(threads or available_cpus())
 
 
 def collect_less() -> None:

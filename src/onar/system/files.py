@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from onar.errors import FieldError, OnarError, printable
 
 CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES})
@@ -27,6 +29,15 @@ class AppearedError(OnarError):
     def at(cls, path: Path) -> AppearedError:
         """The error for a file."""
         return cls(f"{printable(path)} has appeared meanwhile, and is not replaced without --overwrite")
+
+
+def cache_root() -> Path | None:
+    """Onar's folder in the user's cache, which need not exist; None for a user without a home."""
+    try:
+        folder = user_cache_path("onar", appauthor=False)
+    except RuntimeError:  # from some version of platformdirs on; a relative path before
+        return None
+    return folder if folder.is_absolute() else None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from http.client import HTTPException
@@ -10,10 +11,9 @@ from typing import Any
 from urllib.request import Request, build_opener
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from onar.errors import OnarError, UsageError
-from onar.system.files import file_sha256
+from onar.system.files import cache_root, file_sha256
 from onar.weights.catalogue import CATALOGUE, PublicWeights
 
 TIMEOUT = 30
@@ -25,19 +25,29 @@ OnBytes = Callable[[int], object]
 """Takes the number of bytes that have arrived since the last call."""
 
 
-def store_folder() -> Path:
-    """Folder of the downloaded weights."""
-    return user_cache_path("onar", appauthor=False) / "weights"
+def store_folder() -> Path | None:
+    """Folder of the downloaded weights; None for a user without a home."""
+    root = cache_root()
+    return None if root is None else root / "weights"
 
 
 def place_of(name: str) -> Path:
-    """Path of the weights of a name in `CATALOGUE`, downloaded or not; raises `UsageError` for another name."""
-    return store_folder() / _entry(name).file
+    """Path of the weights of a name in `CATALOGUE`, downloaded or not.
+
+    Raises:
+        UsageError: there is no such name.
+        OnarError: this user has no home.
+    """
+    folder, entry = store_folder(), _entry(name)
+    if folder is None:
+        raise OnarError("this user has no home, where downloaded weights are kept: set HOME, or XDG_CACHE_HOME")
+    return folder / entry.file
 
 
 def is_here(name: str) -> bool:
     """Whether the weights of a name in `CATALOGUE` are downloaded."""
-    return place_of(name).is_file()
+    folder, entry = store_folder(), _entry(name)
+    return folder is not None and os.path.isfile(folder / entry.file)  # `Path.is_file` raises where it may not look
 
 
 def downloaded(name: str) -> Path:

@@ -15,10 +15,10 @@ from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.editor.requests import FillUpload, MaskUpload, PhotoUpload, SaveUpload, ViewUpload
 from onar.serve.editor.tasks import fill_hole, save_photo, show_mask, view_photo
+from onar.serve.http.openapi import answers_file
 from onar.serve.http.paths import FILL
-from onar.serve.http.problems import documented
 from onar.serve.http.turns import run_while_there
-from onar.serve.http.uploads import body_schema, read_form
+from onar.serve.http.uploads import read_form
 from onar.serve.weights import WeightsShelf
 from onar.serve.worker import Worker
 
@@ -36,7 +36,7 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         headers = {**done.headers, **_kept_header(upload, kept)}
         return Response(done.content, media_type=done.media_type, headers=headers)
 
-    @router.post("/api/view", summary="View a photo", **_about(ViewUpload, "A PNG or JPEG."))
+    @router.post("/api/view", summary="View a photo", **answers_file(ViewUpload, "A PNG or JPEG."))
     async def view(request: Request) -> Response:
         """The photo upright, in 8 bits, in its own colour profile and at most 2560 pixels a side; or parts of it.
 
@@ -45,12 +45,12 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """
         return await answer(request, ViewUpload, partial(view_photo, config=config))
 
-    @router.post("/api/mask", summary="A mask file as black and white", **_about(MaskUpload, "A grey PNG."))
+    @router.post("/api/mask", summary="A mask file as black and white", **answers_file(MaskUpload, "A grey PNG."))
     async def mask(request: Request) -> Response:
         """White is the hole, all else is black. `Onar-Size` is the mask's size."""
         return await answer(request, MaskUpload, partial(show_mask, config=config))
 
-    @router.post(FILL, summary="Fill one hole", **_about(FillUpload, "A PNG of the hole's rectangles."))
+    @router.post(FILL, summary="Fill one hole", **answers_file(FillUpload, "A PNG of the hole's rectangles."))
     async def fill(request: Request) -> Response:
         """Fill a hole, given as rectangles of a photo, which earlier fills may cover.
 
@@ -59,7 +59,9 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
 
-    @router.post("/api/save", summary="Save a photo with its fills", **_about(SaveUpload, "The photo.", "image/*"))
+    @router.post(
+        "/api/save", summary="Save a photo with its fills", **answers_file(SaveUpload, "The photo.", "image/*")
+    )
     async def save(request: Request) -> Response:
         """The photo with all fills, the same file as of completing; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
@@ -79,12 +81,3 @@ def _kept_header(upload: BaseModel, kept: KeptPhotos) -> dict[str, str]:
     kept.forget(upload.instead_of)
     photo_id = kept.keep(upload.photo)
     return {} if photo_id is None else {"Onar-Photo": photo_id}
-
-
-def _about(model: type[BaseModel], answer: str, media_type: str = "image/png") -> dict[str, Any]:
-    """The OpenAPI description of an endpoint."""
-    return {
-        "response_class": Response,
-        "responses": {200: {"description": answer, "content": {media_type: {}}}, **documented()},
-        "openapi_extra": {"requestBody": body_schema(model)},
-    }

@@ -13,11 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onar.errors import FieldError
 from onar.serve.config import ServeConfig
-from onar.serve.http.paths import HEALTH, own_path
+from onar.serve.http.paths import OPEN_PATHS, own_path
 from onar.serve.http.problems import problem_response
-
-OPEN_PATHS = frozenset({HEALTH})
-"""Paths that need no key: monitoring has none."""
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -10,6 +10,9 @@ FILL = "/api/fill"
 HEALTH = "/api/health"
 METRICS = "/metrics"
 
+OPEN_PATHS = frozenset({HEALTH})
+"""Paths that need no key: monitoring has none."""
+
 
 def own_path(scope: Scope) -> str:
     """The path of a request without a proxy's prefix."""

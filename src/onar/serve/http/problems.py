@@ -80,7 +80,11 @@ def documented() -> dict[int | str, dict[str, object]]:
     words: dict[int, list[str]] = {}
     for status, word in PROBLEMS.values():
         words.setdefault(status, []).append(word)
-    return {status: {"model": Problem, "description": ", ".join(names)} for status, names in sorted(words.items())}
+    described: dict[int | str, dict[str, object]] = {
+        status: {"model": Problem, "description": ", ".join(names)} for status, names in sorted(words.items())
+    }
+    described[503]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    return described
 
 
 async def _onar_error(_request: Request, error: Exception) -> Response:

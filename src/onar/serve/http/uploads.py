@@ -1,13 +1,14 @@
 """Read uploads: forms with files; for completing, also JSON with files in base64.
 
-Only parts of large forms touch the disk, in unnamed temporary files.
+All is kept in memory, within the limits of requests: nothing is written, and no folder for temporary files is needed.
 """
 
 from __future__ import annotations
 
 import binascii
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from string import whitespace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import unquote_to_bytes
@@ -17,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from onar.errors import OnarError, UsageError, printable
@@ -166,18 +167,31 @@ async def read_form(request: Request, model: type[M], allowed: str = _FORM) -> M
     files = [name for name, kind in kinds.items() if bytes in (kind, *get_args(kind))]
     max_files = sum(_MAX_LIST if name in lists else 1 for name in files)
     max_fields = len(model.model_fields) + _MAX_LIST * len(lists)
-    try:
-        async with request.form(max_files=max_files, max_fields=max_fields) as form:
-            given: dict[str, list[bytes | str]] = {}
-            for name, value in form.multi_items():
-                given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
-    except (HTTPException, FormParserError) as error:  # the second from Starlette before 1.7
-        reason = error.detail if isinstance(error, HTTPException) else error
-        raise MalformedError(f"the form cannot be read: {reason}") from error
+    given = await _read_parts(request, max_files, max_fields)
     if repeated := next((name for name, values in given.items() if len(values) > 1 and name not in lists), None):
         raise UsageError(f"{shorten(repeated)}: given more than once")
     with explained():
         return model.model_validate({name: values if name in lists else values[0] for name, values in given.items()})
+
+
+class _FormInMemory(MultiPartParser):
+    spool_max_size = sys.maxsize
+
+
+async def _read_parts(request: Request, max_files: int, max_fields: int) -> dict[str, list[bytes | str]]:
+    """The parts of a form by name; raises `MalformedError`."""
+    given: dict[str, list[bytes | str]] = {}
+    try:
+        async with aclosing(request.stream()) as stream:
+            parser = _FormInMemory(request.headers, stream, max_files=max_files, max_fields=max_fields)
+            form = await parser.parse()
+    except (MultiPartException, FormParserError) as error:  # the second from Starlette before 1.7
+        raise MalformedError(f"the form cannot be read: {error}") from error
+    for name, value in form.multi_items():
+        given.setdefault(name, []).append(await value.read() if isinstance(value, UploadFile) else value)
+        if isinstance(value, UploadFile):
+            await value.close()  # before the next is read, so that one file at a time is in memory twice
+    return given
 
 
 def _kind(request: Request) -> str:
@@ -228,14 +242,21 @@ def shorten(text: str) -> str:
 
 def body_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The OpenAPI description of a form."""
-    return {"required": True, "content": {_FORM: {"schema": model.model_json_schema()}}}
+    return {"required": True, "content": {_FORM: {"schema": _fields(model)}}}
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a model in JSON Schema, required ones first: the files, then the options."""
+    schema = model.model_json_schema()
+    required = schema.get("required", [])
+    schema["properties"] = dict(sorted(schema["properties"].items(), key=lambda field: field[0] not in required))
+    return schema
 
 
 def upload_schema() -> dict[str, Any]:
     """The OpenAPI description of a photo to complete."""
-    json = Base64Upload.model_json_schema()
+    json = _fields(Base64Upload)
     for content in (json["properties"]["photo"], json["properties"]["mask"]["anyOf"][0]):
         content["format"] = "byte"
-    schema = body_schema(Upload)
-    schema["content"][_JSON] = {"schema": json}
-    return schema
+    # Not said to be required, for openapi-python-client 0.29 writes broken code for a required body of two types.
+    return {"content": {**body_schema(Upload)["content"], _JSON: {"schema": json}}}
