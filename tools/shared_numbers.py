@@ -15,7 +15,7 @@ from onar.fills import patchmatch, pyramid
 from onar.imaging import decoding, grey
 from onar.imaging.formats import jpeg
 from onar.inference import backends, canvas, detail, holes, rules, window_plan
-from onar.masks import defaults
+from onar.masks import defaults, outline
 from onar.masks import holes as masks
 from onar.metrics.table import METRICS, OTHER_TITLES, title_of
 from onar.serve.editor import tasks
@@ -35,6 +35,7 @@ CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "jpeg": (jpeg, "MAX_SCANS"),
     "view": (tasks, "VIEW_SIZE"),
     "masks": (masks, "THRESHOLD MANY_HOLES"),
+    "outline": (outline, "MAX_CELLS MARGIN MIN_MARGIN ROUNDS SPECK MIN_SHARE"),
     "mask_files": (decoding, "GREY_SPREAD COLOURED_SHARE"),
     "mask_settings": (defaults, "MASK_TYPES MAX_MASKS MAX_SIZE_RATIO MAX_THICKNESS"),
     "mask_samples": (routes, "MIN_SIZE_RATIO MAX_HOLE_RATIO"),

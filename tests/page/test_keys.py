@@ -286,6 +286,17 @@ def draws_a_line(page: Page) -> None:
     assert not is_marked(page, 70, 120)
 
 
+def draws_lines_from_click_to_click(page: Page) -> None:
+    page.keyboard.press("i")
+    for place in ((60, 60), (280, 60), (280, 180)):
+        page.mouse.click(*on_page(page, *place))
+    page.keyboard.press("Escape")
+    expect_work(page, steps=1)
+    assert is_marked(page, 170, 60)
+    assert is_marked(page, 280, 120)
+    assert not is_marked(page, 170, 120)
+
+
 def draws_a_line_by_key(page: Page) -> None:
     drag(page, (60, 60), (80, 60))
     page.mouse.move(*on_page(page, 280, 180))
@@ -309,6 +320,9 @@ SAID: dict[str, Callable[[Page], None]] = {
     "E": partial(chooses, key="e", tool="Eraser"),
     "R": partial(chooses, key="r", tool="Rectangle"),
     "L": partial(chooses, key="l", tool="Lasso"),
+    "O": partial(chooses, key="o", tool="Object: draw round it, and its outline is found"),
+    "W": partial(chooses, key="w", tool="Like colours: click on a patch"),
+    "I": partial(chooses, key="i", tool="Line: click from point to point"),
     "H": partial(chooses, key="h", tool="Hand: move the photo"),
     "[": partial(resizes, key="[", larger=False),
     "]": partial(resizes, key="]", larger=True),
@@ -329,6 +343,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "Space": paints_and_moves_the_brush,
     "Shift and space": draws_a_line_by_key,
     "Shift and click": draws_a_line,
+    "Click and click": draws_lines_from_click_to_click,
     "Wheel": zooms_by_wheel,
     "Alt and wheel": resizes_by_wheel,
     "Shift and wheel": moves_by_wheel,

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.page.conftest import Visit
 from tests.support.browser import (
     Fingers,
+    button,
     choose_photo,
     expect_work,
     keep_picture,
@@ -83,6 +84,8 @@ def test_all_controls_are_on_the_screen_of_a_phone_that_lies(
     choose_photo(page, photo)
     keep_picture(page, f"phone_{phone['width']}")
     bars = page.locator("header, .look, .toolbar")
+    button(page, "More tools", "Diğer araçlar").click()
+    keep_picture(page, f"phone_{phone['width']}_tools")
     for control in bars.locator("button, label, select").all():
         control.scroll_into_view_if_needed()
         expect(control).to_be_in_viewport(ratio=0.95)

@@ -248,6 +248,31 @@ def test_a_mask_is_white_or_black_and_upright(server: Server) -> None:
     assert (answer.headers["onar-size"], on_its_side.headers["onar-size"]) == ("4x3", "3x4")
 
 
+WITH_A_SQUARE = {
+    "JPEG": lambda square: encode(square, "JPEG", quality=95),
+    "grey PNG of 16 bits": lambda square: written(write_png, square[..., 2] * np.uint16(257)),
+}
+
+
+@pytest.mark.parametrize("name", WITH_A_SQUARE)
+def test_an_outline_is_a_mask_within_its_lasso_that_sees_the_fills(server: Server, name: str) -> None:
+    square = np.full((HEIGHT, WIDTH, 3), 90, np.uint8) + colours() // 8
+    square[35:55, 45:65] = (240, 30, 200)
+    photo = WITH_A_SQUARE[name](square)
+    lasso = np.hypot(*(np.mgrid[:40, :40] - 19.5)) < 19
+    sent = [("photo", photo), ("mask", encode(lasso.astype(np.uint8) * 255))]
+    answer = asked(server, "outline", sent, at="35,25")
+    outline = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert np.array_equal(outline[9:31, 9:31], np.full((22, 22), 255))
+    assert np.count_nonzero(outline) <= 24**2
+    assert not outline[~lasso].any()
+    away = asked(
+        server, "fill", [("photo", photo), ("mask", encode(np.full((26, 26), 255, np.uint8)))], at="42,32"
+    ).content
+    without = asked(server, "outline", [*sent, ("earlier", away)], at="35,25", earlier_at="42,32")
+    assert np.count_nonzero(np.asarray(Image.open(io.BytesIO(without.content)))[10:30, 10:30]) < 200
+
+
 def test_a_fill_has_the_weights_the_texture_and_the_try_that_were_chosen(server: Server) -> None:
     photo = encode(Image.open(COFFEE).convert("RGB").crop((0, 0, 200, 150)))
     mask = encode(np.full((60, 60), 255, np.uint8))
@@ -305,6 +330,8 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "part that is a place": ("view", PARTS | {"parts": "1,1"}, *REFUSED, "not LEFT,TOP,WIDTH,HEIGHT"),
     "many rectangles": ("fill", NINE | {"at": "0,0,9,5;20,20,9,5"}, *REFUSED, "does not hold all of its rectangles"),
     "few rectangles": ("fill", NINE | {"at": "0,0,9,5"}, *REFUSED, "a picture of 9 rows has rectangles of 5 rows"),
+    "lasso outside": ("outline", HOLE | {"at": "1,0"}, *REFUSED, "64 x 48 pixels at 1,0 are not all on the photo"),
+    "lasso of two parts": ("outline", NINE | {"at": "0,0,9,5;20,20,9,4"}, *REFUSED, "a lasso is one rectangle"),
     "no hole": (
         "fill",
         {"photo": PHOTO, "mask": encode(np.full((9, 9), 9, np.uint8)), "at": "0,0"},
@@ -400,6 +427,7 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
                 client.post("/api/view", files={"photo": JPEG}),
                 client.post("/api/mask", files={"mask": MASK}),
                 client.post("/api/fill", files=hole, data={"at": "0,0"}),
+                client.post("/api/outline", files=hole, data={"at": "0,0"}),
                 client.post("/api/save", files={"photo": JPEG}, data={"format": "tiff"}),
             )
         worker.end()

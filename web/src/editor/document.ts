@@ -33,6 +33,11 @@ export function commit(history: History, now: Work): History {
   return { past: [...history.past, history.now].slice(-MAX_STEPS), now, future: [] };
 }
 
+/** Replace the current state, as if it had been recorded in this way. */
+export function amend(history: History, now: Work): History {
+  return { ...history, now };
+}
+
 export function undo(history: History): History {
   const before = history.past.at(-1);
   if (before === undefined) return history;

@@ -3,8 +3,19 @@
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
+import { setTolerance } from "./like_colour";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
-import { begin, beginLine, extend, lift, liftAndFill, liftAndFillAgain, liftAndSave } from "./painting";
+import {
+  addCorner,
+  begin,
+  beginLine,
+  chooseTool,
+  extend,
+  lift,
+  liftAndFill,
+  liftAndFillAgain,
+  liftAndSave,
+} from "./painting";
 import { abandon, cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { middle, type Point, toPhoto } from "./viewport";
 
@@ -22,9 +33,8 @@ export interface Shortcut {
 const choose =
   (tool: ToolName) =>
   (state: State): void => {
-    if (state.live.value !== null) return;
-    state.tool.value = tool;
-    state.spoken.value = () => say(`complete_${tool}`);
+    chooseTool(state, tool);
+    if (state.tool.value === tool) state.spoken.value = () => say(`complete_${tool}`);
   };
 
 /** Shortcuts, except in input fields. */
@@ -33,10 +43,13 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["e"], text: "complete_eraser", run: choose("eraser"), letter: true },
   { keys: ["r"], text: "complete_rectangle", run: choose("rectangle"), letter: true },
   { keys: ["l"], text: "complete_lasso", run: choose("lasso"), letter: true },
+  { keys: ["o"], text: "complete_outline", run: choose("outline"), letter: true },
+  { keys: ["w"], text: "complete_colour", run: choose("colour"), letter: true },
+  { keys: ["i"], text: "complete_line", run: choose("line"), letter: true },
   { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
-  { keys: ["["], text: "complete_smaller_brush", run: (state) => stepSize(state, -1), letter: true },
-  { keys: ["]"], text: "complete_larger_brush", run: (state) => stepSize(state, 1), letter: true },
-  { keys: ["Enter"], text: "complete_fill", run: liftAndFill, letter: false },
+  { keys: ["["], text: "complete_smaller_brush", run: (state) => step(state, -1), letter: true },
+  { keys: ["]"], text: "complete_larger_brush", run: (state) => step(state, 1), letter: true },
+  { keys: ["Enter"], text: "complete_fill_key", run: endLineOrFill, letter: false },
   { keys: ["f"], text: "complete_again", run: liftAndFillAgain, letter: true },
   { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], text: "complete_redo", run: redoChange, letter: false },
@@ -51,13 +64,26 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["?"], text: "complete_help", run: openHelp, letter: true },
 ];
 
+/** Change the size of the brush, or the tolerance where that is what the tool has. */
+function step(state: State, direction: 1 | -1): void {
+  if (state.tool.value === "colour") void setTolerance(state, state.tolerance.value + 2 * direction);
+  else stepSize(state, direction);
+}
+
+function endLineOrFill(state: State): void {
+  if (state.live.value?.corners) lift(state);
+  else void liftAndFill(state);
+}
+
 function openHelp(state: State): void {
   state.help.value = true;
 }
 
 function stepBack(state: State): void {
-  if (state.live.value !== null) abandon(state);
+  if (state.live.value?.corners) lift(state);
+  else if (state.live.value !== null) abandon(state);
   else if (state.busy.value !== null) cancel(state);
+  else if (state.shapes.value) state.shapes.value = false;
   else if (state.comparison.value !== "none") state.comparison.value = "none";
   else state.panel.value = false;
 }
@@ -164,7 +190,8 @@ function putDownOrLift(state: State, { repeat, shiftKey }: KeyboardEvent): void 
   if (repeat) return;
   const cursor = cursorOf(state);
   if (state.live.value !== null) {
-    lift(state);
+    if (state.live.value.corners) addCorner(state, 0);
+    else lift(state);
     state.spoken.value = () => say("complete_lifted", { x: cursor.x, y: cursor.y });
     return;
   }

@@ -22,7 +22,7 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
     "masking",
     async (signal) => state.engine.readMask(await held(file), photo, signal),
     (mask) => {
-      const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask });
+      const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask }, "file");
       change(state, masked(state.work.value, step));
       if (step === null) complain(state, () => say("complete_black_mask", { name: file.name }));
     },
@@ -67,7 +67,7 @@ export async function growMask(state: State, reach: number): Promise<void> {
       const hole = await holeOf(work.mask, photo);
       if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
       const piece = whole(hole);
-      return bitmapOf(await (reach > 0 ? grow(piece, reach, photo) : shrink(piece, -reach, photo)));
+      return bitmapOf(await (reach > 0 ? grow(piece, reach, photo) : shrink(piece, -reach, photo)), "grow");
     },
     (grown) => change(state, masked(work, grown)),
   );

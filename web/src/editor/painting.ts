@@ -2,19 +2,27 @@
 
 import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
+import { takeColour } from "./like_colour";
+import { startLine, straightened } from "./line";
+import { shrinkLasso } from "./outlining";
 import { save } from "./saving";
-import { abandon, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
+import { abandon, type Corners, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
+import type { Point } from "./viewport";
 
 /** The first step of each tool. */
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
+/** Tools that draw nothing. */
+type OtherTool = "hand" | "colour";
 
-const STARTS: Record<Exclude<ToolName, "hand">, Start> = {
+const STARTS: Record<Exclude<ToolName, OtherTool>, Start> = {
   brush: startStroke,
   eraser: (touch, _, radius) => startStroke(touch, true, radius),
   rectangle: startRectangle,
   lasso: startLasso,
+  outline: (touch, erases) => ({ ...startLasso(touch, erases), shrinks: true }),
+  line: (touch, erases, radius) => startLine(touch, erases, Math.max(MIN_RADIUS, radius)),
 };
 
 /** Radii are quantised, so that a stroke with varying pressure is few paths. */
@@ -65,12 +73,19 @@ function startLasso(from: Touch, erases: boolean): Drawing {
   };
 }
 
+/** Choose a tool; a line that is being drawn ends. */
+export function chooseTool(state: State, tool: ToolName): void {
+  if (state.live.value?.corners) lift(state);
+  if (state.live.value === null) state.tool.value = tool;
+}
+
 /** Put the tool down. */
 export function begin(state: State, touch: Touch, erases = false): void {
   const tool = state.tool.value;
   if (!isReady(state) || state.comparison.value !== "none" || tool === "hand") return;
   state.message.value = null;
-  state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
+  if (tool === "colour") void takeColour(state, touch, erases);
+  else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
 }
 
 /** Draw a straight line with brush or eraser from where it was lifted last. */
@@ -90,10 +105,36 @@ export function extend(state: State, touches: Touch[]): void {
   if (changed) state.live.value = { ...live, moved: true };
 }
 
+/** Lead the last segment of a line to a point; `straight` turns it to the nearest of eight directions. */
+export function aim(state: State, to: Point, straight = false): void {
+  const corners = state.live.value?.corners;
+  if (corners) extend(state, [{ ...(straight ? straightened(corners.last(), to) : to), pressure: 1 }]);
+}
+
+/**
+ * Make the end of a line's last segment a corner; the last corner once more ends the line.
+ *
+ * @param near - how far from a corner is on it, in pixels of the photo
+ * @param ends - false for the press that began the line
+ */
+export function addCorner(state: State, near: number, ends = true): void {
+  const live = state.live.value;
+  if (!live?.corners || live.step.kind !== "stroke") return;
+  const [last, end] = [live.corners.last(), endOf(live.step)];
+  const isSame = Math.hypot(end.x - last.x, end.y - last.y) <= near;
+  if (!isSame) live.corners.add();
+  else if (ends) lift(state);
+}
+
 /** Lift the tool, and record its step. */
 export function lift(state: State): void {
-  const step = state.live.value?.step;
+  const { step: drawn, corners, shrinks } = state.live.value ?? {};
+  const step = corners ? lineOf(corners) : drawn;
   abandon(state);
+  if (step?.kind === "lasso" && shrinks) {
+    void shrinkLasso(state, step);
+    return;
+  }
   if (step?.kind === "stroke") state.lifted.value = endOf(step);
   if (step === undefined || state.photo.value === null || !isReady(state)) return;
   const marks = extentOf([step], state.photo.value) !== null;
@@ -124,6 +165,11 @@ export async function liftAndSave(state: State): Promise<void> {
 export function liftMoved(state: State): void {
   if (state.live.value?.moved) lift(state);
   else abandon(state);
+}
+
+/** A line of at least one segment. */
+function lineOf(corners: Corners): Step | undefined {
+  return corners.count() > 1 ? corners.step() : undefined;
 }
 
 function endOf({ points }: Stroke): Touch {

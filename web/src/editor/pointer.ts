@@ -1,7 +1,7 @@
 /** Pointer input on the canvas: mouse, pen and touch. */
 
 import { move, slide, stepSize, zoom } from "./looking";
-import { begin, beginLine, extend, lift } from "./painting";
+import { addCorner, aim, begin, beginLine, extend, lift } from "./painting";
 import { abandon, type State, type Touch } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
@@ -11,8 +11,12 @@ const OUR_BUTTONS = 1 | ERASING_BUTTONS | MIDDLE_BUTTON; // others navigate the 
 /** Zoom factor per pixel of the wheel; a notch is 100 pixels. */
 const ZOOM_OF_PIXEL = 1.0018;
 
+/** How near to a corner, in CSS pixels, the second click of a double click is. */
+const NEAR = 6;
+const NEAR_FINGER = 20;
+
 /** The current gesture. */
-type Doing = "nothing" | "painting" | "moving" | "sliding" | "pinching";
+type Doing = "nothing" | "painting" | "cornering" | "beginning" | "moving" | "sliding" | "pinching";
 
 /**
  * Handle pointers on an element.
@@ -29,13 +33,15 @@ export function listen(state: State, element: HTMLElement): () => void {
     element.setPointerCapture(event.pointerId);
     down.set(event.pointerId, pointOf(event, element));
     if (down.size === 2) {
-      abandon(state);
+      if (doing !== "cornering") abandon(state);
       doing = "pinching";
     } else if (down.size === 1) doing = start(state, event, element);
   };
   const onMove = (event: PointerEvent): void => {
     const at = pointOf(event, element);
     state.cursor.value = event.pointerType === "touch" && !down.has(event.pointerId) ? null : toPhoto(look(state), at);
+    const isAiming = doing === "cornering" || doing === "beginning" || down.size === 0;
+    if (isAiming) aim(state, toPhoto(look(state), at), event.shiftKey);
     const before = down.get(event.pointerId);
     if (before === undefined) return;
     if (doing === "pinching") pinch(state, down, event.pointerId, at);
@@ -46,7 +52,11 @@ export function listen(state: State, element: HTMLElement): () => void {
   };
   const onUp = (event: PointerEvent): void => {
     if (!down.delete(event.pointerId)) return;
-    if (doing === "painting") event.type === "pointerup" ? lift(state) : abandon(state);
+    const isWhole = event.type === "pointerup";
+    if (doing === "painting") isWhole ? lift(state) : abandon(state);
+    if ((doing === "cornering" || doing === "beginning") && isWhole) {
+      addCorner(state, nearness(state, event), doing === "cornering"); // a drag that begins a line is its first segment
+    }
     if (event.pointerType === "touch") state.cursor.value = null;
     // The remaining finger of two must not start to paint.
     if (down.size === 0 || doing !== "pinching") doing = "nothing";
@@ -80,8 +90,18 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
     return "sliding";
   }
   const [touch] = touchesOf(state, event, element).slice(-1);
+  if (state.live.value?.corners) {
+    aim(state, touch, event.shiftKey);
+    return "cornering";
+  }
   (event.shiftKey ? beginLine : begin)(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
+  if (state.live.value?.corners) return "beginning";
   return state.live.value === null ? "nothing" : "painting";
+}
+
+/** How near to a corner is on it, in pixels of the photo. */
+function nearness({ viewport }: State, { pointerType }: PointerEvent): number {
+  return (pointerType === "touch" ? NEAR_FINGER : NEAR) / viewport.value.scale;
 }
 
 function look({ viewport }: State) {

@@ -4,7 +4,7 @@ import type { Hole, Piece, Rect } from "../engine/engine";
 import { encodePng } from "../engine/png";
 import shared from "../shared.json";
 import { breathe, inBands } from "./pace";
-import { type Bitmap, drawStep, extentOf, intersection, PAINT, type Size, type Step, union } from "./steps";
+import { type Bitmap, drawStep, extentOf, intersection, type Maker, PAINT, type Size, type Step, union } from "./steps";
 
 /** A pixel is marked from this opacity on. */
 const { THRESHOLD } = shared.masks;
@@ -14,6 +14,8 @@ const TILE = 1024;
 const PIECE = 512;
 /** Maximum total rows of all pieces of a hole; above, pieces are fewer and larger. */
 const MAX_ROWS = 16_384;
+/** The paint's colour, opaque. */
+const PAINTED = (Number.parseInt(PAINT.slice(1), 16) << 8) | 255;
 /** Larger bitmaps are shown reduced. */
 const SHOWN_PIXELS = 4_000_000;
 
@@ -86,8 +88,10 @@ function invert(context: OffscreenCanvasRenderingContext2D, size: Size): void {
 function putBitmap(context: OffscreenCanvasRenderingContext2D, bitmap: Bitmap, tile: Rect): void {
   const rect = intersection(bitmap.rect, tile);
   if (rect === null) return;
-  const part = new ImageData(coloured(maskIn(bitmap, rect)), rect.width);
-  context.putImageData(part, rect.left - tile.left, rect.top - tile.top);
+  const [left, top] = [rect.left - tile.left, rect.top - tile.top];
+  const part = context.getImageData(left, top, rect.width, rect.height);
+  colour(part.data, maskIn(bitmap, rect), bitmap.erases ? 0 : PAINTED);
+  context.putImageData(part, left, top);
 }
 
 /** The mask of a rectangle within a piece. */
@@ -102,15 +106,19 @@ function maskIn({ rect, mask }: Piece, part: Rect): Uint8Array<ArrayBuffer> {
 
 /** RGBA in the paint's colour: a mask is its opacity. */
 function coloured(mask: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
-  const colour = Number.parseInt(PAINT.slice(1), 16);
   const pixels = new Uint8ClampedArray(4 * mask.length);
-  const words = new DataView(pixels.buffer);
-  for (let at = 0; at < mask.length; at++) if (mask[at]) words.setUint32(4 * at, (colour << 8) | 255);
+  colour(pixels, mask, PAINTED);
   return pixels;
 }
 
+/** Set the marked pixels of a picture to a colour, of 4 bytes. */
+function colour(pixels: Uint8ClampedArray, mask: Uint8Array, word: number): void {
+  const words = new DataView(pixels.buffer);
+  for (let at = 0; at < mask.length; at++) if (mask[at]) words.setUint32(4 * at, word);
+}
+
 /** A mask of pixels as a step; null when nothing is marked. */
-export function bitmapOf(piece: Piece): Bitmap | null {
+export function bitmapOf(piece: Piece, made: Maker, erases = false): Bitmap | null {
   const [tight] = tightened(piece, piece.rect);
   if (tight === undefined) return null;
   const { rect, mask } = tight;
@@ -118,7 +126,7 @@ export function bitmapOf(piece: Piece): Bitmap | null {
   const size = { width: Math.ceil(rect.width / every), height: Math.ceil(rect.height / every) };
   const image = contextOf(size.width, size.height);
   image.putImageData(new ImageData(coloured(thinned(mask, rect, size, every)), size.width), 0, 0);
-  return { kind: "bitmap", rect, mask, image: image.canvas };
+  return { kind: "bitmap", made, erases, rect, mask, image: image.canvas };
 }
 
 /** Every n-th pixel of every n-th row. */

@@ -5,7 +5,7 @@ import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
-import type { State } from "./state";
+import type { State, ToolName } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
 
 /** Opacity of the mask over the photo. */
@@ -101,6 +101,9 @@ function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
   });
 }
 
+/** Tools whose size is shown. */
+const SIZED = new Set<ToolName>(["brush", "eraser", "line"]);
+
 /** How much of the current step is on the canvas. */
 interface Drawn {
   step: Step | null;
@@ -111,8 +114,8 @@ interface Drawn {
 }
 
 function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
-  const step = state.live.value?.step ?? null;
-  if (step?.kind === "stroke" && step === drawn.step) {
+  const { step = null, corners } = state.live.value ?? {};
+  if (step?.kind === "stroke" && step === drawn.step && corners === undefined) {
     drawn.onlyTail = true;
     mask.drawScene();
     drawn.onlyTail = false;
@@ -236,7 +239,7 @@ function drawAids(context: Context, state: State): void {
     context.lineTo(split.value * photo.value.width, photo.value.height);
   } else if (comparison.value === "none" && busy.value === null && cursor.value !== null) {
     const { x, y } = cursor.value;
-    if (tool.value === "brush" || tool.value === "eraser") context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
+    if (SIZED.has(tool.value)) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
     else if (tool.value !== "hand") cross(context, x, y, 9 / scale);
   }
   outline(context, scale);

@@ -16,10 +16,11 @@ import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
 import { commit, fillsIn, type History, redo, UNTOUCHED, undo, type Work } from "./document";
+import type { Taken } from "./like_colour";
 import type { Step } from "./steps";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
-export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "hand";
+export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand";
 
 /** The pending work. */
 export interface Busy {
@@ -51,6 +52,22 @@ export interface Live {
   moved: boolean;
   /** Extend to a point; returns whether that changed anything. */
   extend(touch: Touch): boolean;
+  /** Of a tool that stays down from click to click. */
+  corners?: Corners;
+  /** Whether the step is shrunk onto an outline when the tool is lifted. */
+  shrinks?: boolean;
+}
+
+/** The corners of a line that is being drawn; its last segment follows the pointer. */
+export interface Corners {
+  count(): number;
+  last(): Point;
+  /** Make the end of the last segment a corner. */
+  add(): void;
+  /** Remove the last corner. */
+  remove(): void;
+  /** The line through the corners alone. */
+  step(): Step;
 }
 
 /** A position of a tool. */
@@ -58,6 +75,9 @@ export interface Touch extends Point {
   /** Pressure of a pen, from 0 to 1. */
   pressure: number;
 }
+
+/** Percent at which the shades of an even surface are alike. */
+const TOLERANCE = 12;
 
 /** Nothing is announced. */
 const SILENCE = (): string => "";
@@ -93,6 +113,10 @@ export function createState(site: Site, engine: Engine) {
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
     live: signal<Live | null>(null),
+    /** Largest difference of colours that are alike, in percent. */
+    tolerance: signal(TOLERANCE),
+    /** The patch of like colour that was taken last, for another tolerance. */
+    taken: signal<Taken | null>(null),
     /** Where brush or eraser was lifted last, the start of straight lines. */
     lifted: signal<Touch | null>(null),
     /** Position of the brush, in pixels of the photo; null outside of it. */
@@ -122,6 +146,8 @@ export function createState(site: Site, engine: Engine) {
     fillsOnLift: stored<boolean>("onar.fills_on_lift", false),
     format: signal("same"),
     panel: signal(false),
+    /** Whether the menu of further tools is open, on narrow screens. */
+    shapes: signal(false),
     help: signal(false),
   };
 }
@@ -152,10 +178,13 @@ export function change(state: State, now: Work): void {
   state.history.value = commit(state.history.value, now);
 }
 
-/** Undo; a step that is still being painted is dropped instead. */
+/** Undo; a step that is still being painted is dropped instead, and of a line its last corner. */
 export function undoChange(state: State): void {
-  if (state.live.value !== null) {
-    abandon(state);
+  const live = state.live.value;
+  if (live !== null) {
+    live.corners?.remove();
+    if (live.corners?.count()) state.live.value = { ...live };
+    else abandon(state);
     return;
   }
   if (!isReady(state)) return;
@@ -189,6 +218,7 @@ export function takeUp(state: State, photo: Photo): void {
     state.cursor.value = null;
     abandon(state);
     state.lifted.value = null;
+    state.taken.value = null;
     state.comparison.value = "none";
     state.format.value = "same";
     state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));

@@ -28,9 +28,14 @@ export interface Lasso {
   points: readonly number[];
 }
 
-/** A mask from a file; it covers all earlier steps. */
+/** How a bitmap was made. */
+export type Maker = "file" | "grow" | "outline" | "colour";
+
+/** A mask of pixels. */
 export interface Bitmap {
   kind: "bitmap";
+  made: Maker;
+  erases: boolean;
   rect: Rect;
   /** rect.width × rect.height; 255 is marked, 0 is not. */
   mask: Uint8Array<ArrayBuffer>;
@@ -62,8 +67,8 @@ export function drawStep(context: Context, step: Step, photo: Size, fringe = 0, 
   context.fillStyle = PAINT;
   context.strokeStyle = PAINT;
   if (step.kind === "inversion") context.globalCompositeOperation = "xor";
-  else if (step.kind !== "bitmap" && step.erases) context.globalCompositeOperation = "destination-out";
-  const wider = "erases" in step && step.erases ? fringe : 0;
+  else if (step.erases) context.globalCompositeOperation = "destination-out";
+  const wider = step.kind !== "inversion" && step.erases ? fringe : 0;
   if (step.kind === "stroke") drawStroke(context, step.points, wider, from);
   else if (step.kind === "lasso") drawLasso(context, step.points, wider);
   else if (step.kind === "rectangle") fillRect(context, grown(step.rect, wider));
@@ -130,9 +135,8 @@ export function extentOf(steps: readonly Step[], photo: Size): Rect | null {
 }
 
 function addedBy(step: Exclude<Step, Inversion>): Rect | null {
-  if (step.kind === "bitmap") return step.rect;
   if (step.erases) return null;
-  if (step.kind === "rectangle") return step.rect;
+  if (step.kind === "bitmap" || step.kind === "rectangle") return step.rect;
   const stride = step.kind === "stroke" ? 3 : 2;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let at = 0; at < step.points.length; at += stride) {

@@ -134,6 +134,15 @@ export interface Engine {
   /** Output formats, besides the photo's own. */
   readonly formats: string[];
 
+  /**
+   * The object that a lasso is drawn around.
+   *
+   * @param earlier - as for filling
+   * @param lasso - the pixels in it
+   * @returns width × height of `lasso.rect`; 255 for pixels of the object, all in the lasso, and none where none is found
+   */
+  outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+
   /** A mask file as 255 and 0, width × height of the photo; raises `EngineError` when it has another size. */
   readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -14,6 +14,7 @@ import {
   type Line,
   type OnProgress,
   type Photo,
+  type Piece,
   type Rect,
   type Saved,
 } from "./engine";
@@ -118,6 +119,12 @@ export class ServerEngine implements Engine {
       throw new EngineError(() => say("server_mask_size", sizes));
     }
     return firstChannel(await bitmapOf(await answer.blob()), width, height);
+  }
+
+  async outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const fields = { mask: await maskFile([lasso]), at: written([lasso.rect]) };
+    const answer = await this.#askOf(photo.file, "api/outline", withFills(formOf(fields), earlier), signal, () => {});
+    return firstChannel(await bitmapOf(await answer.blob()), lasso.rect.width, lasso.rect.height);
   }
 
   /** Send a request about a photo, which is uploaded only if the server does not keep it. */

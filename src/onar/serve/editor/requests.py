@@ -71,6 +71,13 @@ class FillUpload(FilledUpload, Filling):
     weights: WeightsName = ""
 
 
+class OutlineUpload(FilledUpload):
+    """A lasso to shrink onto the object in it."""
+
+    mask: bytes = Field(description="A mask file of a rectangle round the lasso: white is in it.")
+    at: SheetCorners = Field(description="Position of that rectangle on the upright photo, as LEFT,TOP.")
+
+
 class SaveUpload(FilledUpload):
     """A photo to save with its fills."""
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from onar.serve.completing import Answer
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
-from onar.serve.editor.requests import FillUpload, MaskUpload, PhotoUpload, SaveUpload, ViewUpload
-from onar.serve.editor.tasks import fill_hole, save_photo, show_mask, view_photo
+from onar.serve.editor.requests import FillUpload, MaskUpload, OutlineUpload, PhotoUpload, SaveUpload, ViewUpload
+from onar.serve.editor.tasks import fill_hole, outline, save_photo, show_mask, view_photo
 from onar.serve.http.openapi import answers_file
 from onar.serve.http.paths import FILL
 from onar.serve.http.turns import run_while_there
@@ -49,6 +49,11 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
     async def mask(request: Request) -> Response:
         """White is the hole, all else is black. `Onar-Size` is the mask's size."""
         return await answer(request, MaskUpload, partial(show_mask, config=config))
+
+    @router.post("/api/outline", summary="Find the object in a lasso", **answers_file(OutlineUpload, "A grey PNG."))
+    async def find_outline(request: Request) -> Response:
+        """The mask shrunk onto the object that it is drawn around, of the same size; black where none is found."""
+        return await answer(request, OutlineUpload, partial(outline, config=config))
 
     @router.post(FILL, summary="Fill one hole", **answers_file(FillUpload, "A PNG of the hole's rectangles."))
     async def fill(request: Request) -> Response:

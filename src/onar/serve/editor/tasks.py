@@ -27,10 +27,19 @@ from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.inference.holes import find_holes
 from onar.inference.photos import MaskedPhoto, all_losses, is_own_kind
 from onar.masks.holes import Holes, mask_from_holes, why_no_hole
+from onar.masks.outline import outline_object
 from onar.serve.completing import Answer, encode, limited_inpaint, photo_answer, result_kind
 from onar.serve.config import ServeConfig
 from onar.serve.editor.rectangles import Slices, on_photo, placed
-from onar.serve.editor.requests import FilledUpload, FillUpload, MaskUpload, PhotoUpload, SaveUpload, ViewUpload
+from onar.serve.editor.requests import (
+    FilledUpload,
+    FillUpload,
+    MaskUpload,
+    OutlineUpload,
+    PhotoUpload,
+    SaveUpload,
+    ViewUpload,
+)
 from onar.serve.errors import TooManyFillsError
 from onar.serve.weights import WeightsShelf
 
@@ -83,6 +92,22 @@ def show_mask(upload: MaskUpload, config: ServeConfig) -> Answer:
     file = io.BytesIO()
     write_png(file, mask_from_holes(hole))
     return Answer(file.getvalue(), "image/png", {"Onar-Size": f"{width}x{height}"})
+
+
+def outline(upload: OutlineUpload, config: ServeConfig) -> Answer:
+    """The object in a lasso, as a mask of the lasso's rectangle.
+
+    Raises `PhotoError` if a file cannot be read, `UsageError` if the rectangle is not on the photo.
+    """
+    photo = _with_fills(_read_photo(upload, config), upload, config)
+    lasso = find_holes(read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit))
+    (((rows, columns), _), *others) = placed(upload.at, lasso.shape, photo.pixels.shape)
+    if others:
+        raise UsageError("a lasso is one rectangle: give its mask at one LEFT,TOP")
+    found = outline_object(photo.in_8_bits, lasso, rows.start, columns.start)
+    file = io.BytesIO()
+    write_png(file, mask_from_holes(found))
+    return Answer(file.getvalue(), "image/png", {})
 
 
 def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> Answer:

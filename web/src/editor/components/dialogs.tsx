@@ -58,6 +58,7 @@ const ON_CANVAS: [TextKey, TextKey][] = [
 ];
 const BY_POINTER: [TextKey, TextKey][] = [
   ["complete_name_shift_click", "complete_key_line"],
+  ["complete_name_clicks", "complete_key_corners"],
   ["complete_name_wheel", "complete_key_wheel"],
   ["complete_name_alt_wheel", "complete_key_alt_wheel"],
   ["complete_name_shift_wheel", "complete_key_shift_wheel"],

@@ -6,9 +6,13 @@ import {
   Hand,
   type IconNode,
   Lasso,
+  LassoSelect,
   Maximize,
+  Pipette,
   Redo2,
   RefreshCw,
+  Shapes,
+  Slash,
   SquareDashed,
   Undo2,
   WandSparkles,
@@ -21,17 +25,30 @@ import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
 import { canFillAgain } from "../filling";
+import { MAX_TOLERANCE, setTolerance } from "../like_colour";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
-import { liftAndFill, liftAndFillAgain } from "../painting";
+import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
 
-const TOOLS: { tool: ToolName; icon: IconNode; key: string }[] = [
+interface Tool {
+  tool: ToolName;
+  icon: IconNode;
+  key: string;
+}
+
+const BRUSHES: Tool[] = [
   { tool: "brush", icon: Brush, key: "B" },
   { tool: "eraser", icon: Eraser, key: "E" },
+];
+/** Tools that are in a menu on narrow screens. */
+const SHAPES: Tool[] = [
   { tool: "rectangle", icon: SquareDashed, key: "R" },
   { tool: "lasso", icon: Lasso, key: "L" },
-  { tool: "hand", icon: Hand, key: "H" },
+  { tool: "outline", icon: LassoSelect, key: "O" },
+  { tool: "colour", icon: Pipette, key: "W" },
+  { tool: "line", icon: Slash, key: "I" },
 ];
+const HAND: Tool[] = [{ tool: "hand", icon: Hand, key: "H" }];
 
 /** Painting tools and the fill button. */
 export function Toolbar({ state }: { state: State }): JSX.Element {
@@ -39,20 +56,11 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
     <div class="toolbar floating" data-over>
       <fieldset class="tools">
         <legend class="unseen">{say("complete_tools")}</legend>
-        {TOOLS.map(({ tool, icon, key }) => (
-          <IconButton
-            key={tool}
-            icon={icon}
-            name={say(`complete_${tool}`)}
-            shortcut={key}
-            pressed={state.tool.value === tool}
-            onClick={() => {
-              state.tool.value = tool;
-            }}
-          />
-        ))}
+        <Tools state={state} of={BRUSHES} />
+        <Shape state={state} />
+        <Tools state={state} of={HAND} />
       </fieldset>
-      <SizeSlider state={state} />
+      {state.tool.value === "colour" ? <ToleranceSlider state={state} /> : <SizeSlider state={state} />}
       <div class="group">
         <IconButton
           icon={Undo2}
@@ -78,6 +86,66 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
       </div>
       <FillButton state={state} />
     </div>
+  );
+}
+
+function Tools({ state, of }: { state: State; of: Tool[] }): JSX.Element {
+  return (
+    <>
+      {of.map(({ tool, icon, key }) => (
+        <IconButton
+          key={tool}
+          icon={icon}
+          name={say(`complete_${tool}`)}
+          shortcut={key}
+          pressed={state.tool.value === tool}
+          onClick={() => {
+            chooseTool(state, tool);
+            state.shapes.value = false;
+          }}
+        />
+      ))}
+    </>
+  );
+}
+
+/** The tools for shapes; on narrow screens behind a button with the icon of the chosen one. */
+function Shape({ state }: { state: State }): JSX.Element {
+  const chosen = SHAPES.find(({ tool }) => tool === state.tool.value);
+  return (
+    <>
+      <div class="shapes" data-open={state.shapes.value}>
+        <Tools state={state} of={SHAPES} />
+      </div>
+      <IconButton
+        class={`more-tools ${chosen === undefined ? "" : "chosen"}`}
+        icon={chosen?.icon ?? Shapes}
+        name={say("complete_more_tools")}
+        expanded={state.shapes.value}
+        onClick={() => {
+          state.shapes.value = !state.shapes.value;
+        }}
+      />
+    </>
+  );
+}
+
+/** How much colours may differ for the tool that takes like ones. */
+function ToleranceSlider({ state }: { state: State }): JSX.Element {
+  const percent = state.tolerance.value;
+  return (
+    <label class="size" title={`${say("complete_tolerance")} ([ ])`}>
+      <input
+        type="range"
+        min={0}
+        max={MAX_TOLERANCE}
+        value={percent}
+        aria-label={say("complete_tolerance")}
+        aria-valuetext={say("complete_share", { percent })}
+        onInput={(event) => setTolerance(state, event.currentTarget.valueAsNumber)}
+      />
+      <span aria-hidden="true">{percent}</span>
+    </label>
   );
 }
 

@@ -11,6 +11,7 @@ import {
   type Line,
   type OnProgress,
   type Photo,
+  type Piece,
   type Rect,
   type Saved,
 } from "../engine";
@@ -78,6 +79,11 @@ export class BrowserEngine implements Engine {
 
   readMask(file: File, { width, height }: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     return translated(this.connection.call("readMask", { file, width, height }, signal));
+  }
+
+  outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const argument = { source: this.source(photo.file), earlier: lying(earlier), lasso };
+    return translated(this.connection.call("outline", argument, signal));
   }
 
   /** The key of a decoded file in the worker. */

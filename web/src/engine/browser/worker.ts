@@ -7,6 +7,7 @@ import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
 import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { complete, type Tools } from "./inpaint";
+import { outlineOf } from "./outline";
 import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
 import { NotedError, noteOf } from "./protocol";
 import { loadFiles } from "./resources";
@@ -64,6 +65,10 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
 
     async save({ source, fills, format }) {
       return encode(await withFills(await decoded.of(source), fills), source.file, format);
+    },
+
+    async outline({ source, earlier, lasso }) {
+      return outlineOf(await withFills(await decoded.of(source), earlier), lasso);
     },
 
     readMask: ({ file, width, height }) => readMask(file, width, height),
