@@ -84,7 +84,7 @@ patchmatch: $(VENV)/.installed-dev
 	PYTHON=$(CURDIR)/$(BIN)/python web/native/build.sh
 
 # The documents as a site, in build/site.
-docs: $(VENV)/.installed-dev
+docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "To read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
@@ -122,7 +122,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL)
 	@touch $@
 
+$(VENV)/.installed-docs: EXTRAS := docs
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL)
+	@touch $@
+
 $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL)
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs

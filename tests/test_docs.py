@@ -41,7 +41,7 @@ DOCUMENTS = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rgl
 MODEL_CARD = PHOTOS.parent / "weights" / "MODEL_CARD.md"
 
 NOT_RUN = {
-    r"pip install ": "would change the environment that the tests run in",
+    r"pip install |python3 -m venv |source ": "would change the environment that the tests run in",
     r"make (demo|test|check|page|pictures|bench|ablations|soak|docs|release)\b": "installs things, and takes minutes",
     r"\.venv/bin/python -m benchmarks ": "takes minutes; tests/test_benchmarks.py runs the topics small",
     r"python model_script\.py": "tests/training/test_training.py runs the script with smaller constants",
@@ -140,6 +140,7 @@ def prepared(photos: Path, finished: Path, tmp_path_factory: pytest.TempPathFact
     shutil.copytree(finished, folder / "inpainting_results")
     checkpoints = folder / "inpainting_results" / "checkpoints"
     shutil.copy(next(checkpoints.glob("step_*.pt")), checkpoints / "step_00001000.pt")
+    (folder / "examples").symlink_to(REPOSITORY / "examples")
     photo = Image.open(next(photos.glob("*.jpg")))
     mask = Image.new("L", photo.size)
     mask.paste(255, (30, 20, 50, 34))

@@ -116,6 +116,12 @@ def test_the_reference_has_every_public_name_and_setting(documents: dict[str, Do
         assert {f"onar.{config.__name__}.{setting.name}" for setting in fields(config)} <= explained
 
 
+def test_examples_of_docstrings_are_code(site: Path) -> None:
+    reference = (site / "reference.html").read_text(encoding="utf-8")
+    assert "&gt;&gt;&gt; " in reference
+    assert "<blockquote" not in reference
+
+
 # ---------------------------------------------------------------- in a browser
 @pytest.fixture(scope="module")
 def page(browser: Browser, site: Path) -> Iterator[Page]:
@@ -132,6 +138,7 @@ def page(browser: Browser, site: Path) -> Iterator[Page]:
     ("start", "words", "found"),
     [
         ("index.html", "feather", "Complete photos"),
+        ("index.html", "--dilate", "Complete photos"),
         ("tr/index.html", "Doldurma", "Fotoğraf tamamlamak"),
         ("tr/index.html", "İşlemcide", "Eğitim rehberi"),
         ("tr/index.html", "boşluğu", "Fotoğraf tamamlamak"),
@@ -150,3 +157,15 @@ def test_pages_fit_the_screen(page: Page, place: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(place)
     keep_picture(page, f"site_{Path(place).stem}_{width}")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("place", ["complete.html", "serve.html", "tr/egitim.html"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_stay_on_one_line(page: Page, place: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(place)
+    broken = "codes => codes.filter(code => code.getClientRects().length > 1).map(code => code.textContent)"
+    names = page.locator("article code.name")
+    assert names.count() > 20
+    assert names.evaluate_all(broken) == []

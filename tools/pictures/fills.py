@@ -14,9 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from onar import Inpainter
-from onar.demo import HELD_OUT_EVERY, photo_with_holes
 from onar.imaging.sheets import Picture, picture_grid
-from onar.metrics.held_out import complete_by, sample_rows
 from onar.weights.bundled import bundled_photos
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -65,8 +63,8 @@ ROWS: tuple[tuple[Callable[[ImageDraw.ImageDraw, int, int], None], tuple[str, ..
     (draw_torn, ("161212", "286758", "coffee")),
 )
 """Part of the photo's name -> function that draws its holes."""
-OF_THE_DEMO = 2, 3, 0
-"""Indices of the demo's photos that are shown in the README."""
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLE_SCALE = 0.75
 
 
 def main() -> None:
@@ -80,10 +78,16 @@ def main() -> None:
     sheet.save(IMAGES / "bundled.jpg", quality=QUALITY, optimize=True, progressive=True)
     beside = fill(inpainter, "sunset_by_the_pier", draw_block, "network", "auto")
     Image.fromarray(picture_grid([beside])).save(IMAGES / "complete_large.png", optimize=True)
-    photos = sorted(bundled_photos().glob("*.jpg"))[::HELD_OUT_EVERY]
-    tested = [photo_with_holes(photos[number], np.random.default_rng(number)) for number in OF_THE_DEMO]
-    rows = [row for photo in tested for row in sample_rows(complete_by(inpainter), photo, 1)]
-    Image.fromarray(picture_grid(rows)).reduce(2).save(IMAGES / "demo.png", optimize=True)
+    take_example(inpainter, IMAGES / "example.jpg")
+
+
+def take_example(inpainter: Inpainter, path: Path) -> None:
+    """The photo and the mask of `examples`, and what the README's command makes of them."""
+    photo, mask = Image.open(EXAMPLES / "photo.jpg"), Image.open(EXAMPLES / "mask.png")
+    row = [np.asarray(picture.convert("RGB")) for picture in (photo, mask, inpainter(photo, mask))]
+    sheet = Image.fromarray(picture_grid([row]))
+    size = round(EXAMPLE_SCALE * sheet.width), round(EXAMPLE_SCALE * sheet.height)
+    sheet.resize(size, Image.Resampling.LANCZOS).save(path, quality=QUALITY, optimize=True, progressive=True)
 
 
 def reduced(picture: Picture) -> Picture:

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from latex2mathml.converter import convert
+from markdown import Extension, Markdown
+from markdown.preprocessors import Preprocessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure import StructureItem
 from mkdocs.structure.files import File, Files
@@ -44,6 +46,9 @@ TRANSLATIONS = {
     "training.md": "tr/egitim.md",
 }
 """English pages -> Turkish pages."""
+
+MAX_NAME = 36
+"""In letters: as many as a phone shows on a line."""
 
 LANGUAGES = {"en": "English", "tr": "Türkçe"}
 
@@ -173,7 +178,28 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     fence = {"name": "math", "class": "formula", "format": _formula}
     config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
+    config.markdown_extensions.append(DoctestExtension())
     return config
+
+
+class DoctestExtension(Extension):
+    """Fence the examples of docstrings, which Markdown would take for quotations."""
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        """Do it before fences are read."""
+        md.preprocessors.register(_FenceDoctests(md), "doctests", priority=100)
+
+
+class _FenceDoctests(Preprocessor):
+    def run(self, lines: list[str]) -> list[str]:
+        blocks = "\n".join(lines).split("\n\n")
+        fenced = [f"```pycon\n{block}\n```" if block.startswith(">>> ") else block for block in blocks]
+        return "\n\n".join(fenced).split("\n")
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark names in code, which the theme would break anywhere: options, settings, files."""
+    return re.sub(rf"<code>(?=[^<\s]{{1,{MAX_NAME}}}</code>)", '<code class="name">', html)
 
 
 def _formula(source: str, *_: Any, **__: Any) -> str:
