@@ -22,7 +22,15 @@ const site: BrowserSite = {
   network: null,
 };
 const never = (): Promise<never> => new Promise(() => {});
-const engine: Engine = { open: never, part: never, fill: never, save: never, readMask: never, formats: [] };
+const engine: Engine = {
+  open: never,
+  part: never,
+  fill: never,
+  save: never,
+  readMask: never,
+  formats: [],
+  keepsJpegBlocks: false,
+};
 const view = { width: 100, height: 80, close: () => {} } as ImageBitmap;
 
 function photoOf(file: File): Photo {
