@@ -131,9 +131,10 @@ def test_a_transparent_gif_becomes_a_png(tmp_path: Path) -> None:
 def test_a_turned_photo_is_completed_upright(tmp_path: Path) -> None:
     photo_of(24, 36).save(tmp_path / "a.jpg", exif=camera_exif(6))
     upright = save_mask(tmp_path / "m.png", hole_of(36, 24))
-    run(tmp_path / "a.jpg", "--mask", upright, "--output", tmp_path / "b.jpg")
-    with Image.open(tmp_path / "b.jpg") as result:
-        assert (result.size, result.getexif()[ExifTags.Base.Orientation]) == ((24, 36), 1)
+    for name, stored in (("b.png", ((24, 36), 1)), ("b.jpg", ((36, 24), 6))):  # a JPEG keeps its blocks
+        run(tmp_path / "a.jpg", "--mask", upright, "--output", tmp_path / name)
+        with Image.open(tmp_path / name) as result:
+            assert (result.size, result.getexif()[ExifTags.Base.Orientation]) == stored
     lying = save_mask(tmp_path / "n.png", hole_of(24, 36))
     said = run(tmp_path / "a.jpg", "--mask", lying, "--output", tmp_path / "c.jpg", code=1)
     assert "is 36 x 24 pixels, the photo 24 x 36" in said.err

@@ -18,11 +18,12 @@ from onar.completion.plan import Job
 from onar.errors import OnarError, printable
 from onar.imaging.images import map_photo_errors
 from onar.imaging.levels import as_8_bits
+from onar.imaging.losses import Loss
 from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, write_photo_file
 from onar.imaging.sheets import picture_grid
 from onar.imaging.writing import write_image
-from onar.inference.photos import MaskedPhoto, all_losses
+from onar.inference.photos import MaskedPhoto, all_losses, compressed_again
 from onar.masks.holes import Holes
 from onar.system.files import replacing
 
@@ -107,12 +108,14 @@ def write_result(work: Work, config: CompletionConfig, overwrite: bool) -> list[
 
     Raises `OnarError` if a file cannot be written, or exists.
     """
-    if work.masked.is_unchanged and not work.was_there:
+    masked, losses = work.masked, list[Loss]()
+    if masked.is_unchanged and not work.was_there:
         _copy(work, overwrite)
     elif not work.was_there:
-        write_photo_file(work.job.output, work.filled or work.masked.photo, overwrite=overwrite)
+        written = write_photo_file(work.job.output, work.filled or masked.photo, overwrite=overwrite)
+        losses = compressed_again(written)
     _write_beside(work, config, overwrite)
-    return [*work.masked.notes, *(_set_times(work) if config.keep_times else [])]
+    return [*masked.notes, *losses, *(_set_times(work) if config.keep_times else [])]
 
 
 def _copy(work: Work, overwrite: bool) -> None:

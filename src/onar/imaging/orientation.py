@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.Image import Transpose
 
@@ -28,6 +30,26 @@ def find_turn(image: Image.Image) -> Transpose | None:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # of any type, see `map_photo_errors`; EXIF is optional
         return None
+
+
+def orientation_of(turn: Transpose | None) -> int:
+    """The EXIF orientation, 1 to 8, of a picture that a transposition makes upright.
+
+    >>> orientation_of(Transpose.ROTATE_270), orientation_of(None)
+    (6, 1)
+    """
+    return next((orientation for orientation, known in _TURNS.items() if known is turn), 1)
+
+
+def stored_pixels(upright: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+    """A view of upright pixels, H×W or H×W×C, as a picture of an EXIF orientation stores them.
+
+    >>> stored_pixels(np.array([[1, 2], [3, 4]]), 6)
+    array([[2, 4],
+           [1, 3]])
+    """
+    turned = upright.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else upright
+    return turned[:: -1 if orientation in (3, 4, 6, 7) else 1, :: -1 if orientation in (2, 3, 7, 8) else 1]
 
 
 def upright_size(size: tuple[int, int], turn: Transpose | None) -> tuple[int, int]:

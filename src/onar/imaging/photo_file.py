@@ -1,12 +1,14 @@
 """Read a photo file with its metadata, and write it again after its holes are filled.
 
 `read_photo_file` keeps the bit depth (8 or 16), grey, alpha, metadata, and the compression of a JPEG;
-`write_photo_file` writes them in the same or another format, as far as it supports them. Losses are reported as
-messages.
+`write_photo_file` writes them in the same or another format, as far as it supports them. A JPEG that stays one keeps
+the coefficients of all blocks without a filled pixel. Losses are reported as messages.
 """
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +19,8 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from onar.errors import UsageError
+from onar.imaging.formats import exif as exif_block
+from onar.imaging.formats import jpeg_blocks, xmp
 from onar.imaging.formats.endings import MAX_SIDE
 from onar.imaging.formats.jpeg import set_aspect
 from onar.imaging.formats.metadata import Metadata
@@ -26,7 +30,7 @@ from onar.imaging.images import PIXEL_LIMIT, OpenPicture, PhotoBytes, PhotoError
 from onar.imaging.levels import Pixels, as_8_bits, in_used_bits
 from onar.imaging.losses import Loss
 from onar.imaging.metadata import jpeg_segments, read_metadata
-from onar.imaging.orientation import find_turn
+from onar.imaging.orientation import find_turn, orientation_of, stored_pixels
 from onar.imaging.writing import replacing_picture
 
 _MAX_SEGMENT_BYTES = 65_533
@@ -46,6 +50,37 @@ _OPAQUE = ("JPEG", "BMP")
 
 
 @dataclass(frozen=True)
+class StoredJpeg:
+    """The JPEG file that a photo was read from, to be read again when the photo is written.
+
+    Attributes:
+        path: the file.
+        version: its size and time of modification, which show that it is another file by now; None in memory.
+        orientation: of its EXIF, 1 to 8.
+    """
+
+    path: Path | PhotoBytes
+    version: tuple[int, int] | None
+    orientation: int
+
+    def read(self) -> bytes | None:
+        """The file's content; None if it is gone or another."""
+        if isinstance(self.path, PhotoBytes):
+            return self.path.content
+        try:
+            return self.path.read_bytes() if _version(self.path) == self.version else None
+        except OSError:
+            return None
+
+
+def _version(path: Path | PhotoBytes) -> tuple[int, int] | None:
+    if isinstance(path, PhotoBytes):
+        return None
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+@dataclass(frozen=True)
 class Photo:
     """An upright photo with its metadata.
 
@@ -55,6 +90,8 @@ class Photo:
         alpha: H×W of the same type, 0 = transparent; None if there is none.
         metadata: metadata of the file.
         jpeg: Pillow's options for the compression of the photo's own JPEG file; empty for other files.
+        stored: the photo's own JPEG file; None for other files.
+        changed: bool H×W, the pixels that may differ from the file's; None for all.
         stored_size: width and height as stored, not upright.
         count: number of pictures in the file; this is the first.
         losses: data that could not be read.
@@ -68,6 +105,8 @@ class Photo:
     stored_size: tuple[int, int]
     count: int
     losses: tuple[Loss, ...]
+    stored: StoredJpeg | None = None
+    changed: NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -105,6 +144,7 @@ def read_photo_file(path: Path | PhotoBytes, pixel_limit: int = PIXEL_LIMIT) -> 
             stored_size=stored_size,
             count=opened.count,
             losses=(*opened.losses, *_other_pictures(opened), *decoded.losses, *losses),
+            stored=StoredJpeg(path, _version(path), orientation_of(turn)) if _is_jpeg(image) else None,
         )
 
 
@@ -123,9 +163,13 @@ def _other_pictures(opened: OpenPicture) -> list[Loss]:
     return [Loss("second_picture" if opened.image.format == "MPO" else "first_picture", count=opened.count)]
 
 
+def _is_jpeg(image: Image.Image) -> bool:
+    return image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+
+
 def _jpeg_options(image: Image.Image) -> dict[str, Any]:
     """Pillow's options with the quantisation tables and subsampling of the photo."""
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
+    if not _is_jpeg(image):
         return {}
     options = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}  # type: ignore[attr-defined]
     ids = [layer[0] for layer in image.layer]  # type: ignore[attr-defined]
@@ -147,20 +191,56 @@ def write_photo_file(path: Path, photo: Photo, *, overwrite: bool = True) -> lis
 def write_photo(file: BinaryIO, kind: str, photo: Photo) -> list[Loss]:
     """Write a photo into a seekable file open for reading and writing; returns data that the format does not support.
 
-    PNG, TIFF, BMP and WebP are lossless; PNG and TIFF also hold 16 bits. JPEG is lossy: it uses the tables of the
-    photo's own JPEG file, or else quality 95 without subsampling. Raises as `check_fits`.
+    PNG, TIFF, BMP and WebP are lossless; PNG and TIFF also hold 16 bits. JPEG is lossy, but a photo from a JPEG file
+    keeps the coefficients of its blocks without changed pixels, and its orientation; where that is impossible, it uses
+    the tables of that file. Others get quality 95 without subsampling. Raises as `check_fits`.
     """
     check_fits(photo, kind)
     losses, photo = format_losses(photo, kind), _reduced(photo, kind)
-    pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
     if kind in _DEEP:
+        pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
         (write_png if kind == "PNG" else write_tiff)(file, pixels, photo.metadata)
+        return losses
+    kept = _keep_blocks(photo) if kind == "JPEG" else None
+    if kept is None:
+        _write_by_pillow(file, kind, photo, photo.pixels)
+        losses += [Loss("compresses")] if kind == "JPEG" and photo.stored and photo.changed is not None else []
     else:
-        held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
-        Image.fromarray(pixels).save(file, kind, **{**held, **_options(kind, photo)})
+        file.write(kept)
     if kind == "JPEG" and photo.metadata.aspect:
         set_aspect(file, photo.metadata.aspect)
     return losses
+
+
+def _write_by_pillow(file: BinaryIO, kind: str, photo: Photo, pixels: NDArray[np.uint8]) -> None:
+    pixels = pixels if photo.alpha is None else np.dstack([pixels, photo.alpha])
+    held = {name: value for name in _HELD[kind] if (value := getattr(photo.metadata, name))}
+    Image.fromarray(pixels).save(file, kind, **{**held, **_options(kind, photo)})
+
+
+def _keep_blocks(photo: Photo) -> bytes | None:
+    """A JPEG file with the metadata of a photo and the blocks of its own file; None if that is impossible."""
+    if photo.stored is None or photo.changed is None or not jpeg_blocks.can_keep_blocks():
+        return None
+    content, orientation = photo.stored.read(), photo.stored.orientation
+    if content is None:
+        return None
+    pixels, changed = (np.ascontiguousarray(stored_pixels(each, orientation)) for each in (photo.pixels, photo.changed))
+    blocks = jpeg_blocks.with_changed_pixels(content, pixels, changed)
+    if blocks is None:
+        return None
+    start = io.BytesIO()
+    described = replace(photo, metadata=_as_stored(photo.metadata, orientation, photo.stored_size))
+    _write_by_pillow(start, "JPEG", described, np.zeros((8, 8, *pixels.shape[2:]), np.uint8))
+    return blocks[:2] + jpeg_blocks.header_segments(start.getvalue()) + blocks[2:]
+
+
+def _as_stored(metadata: Metadata, orientation: int, size: tuple[int, int]) -> Metadata:
+    """Metadata for the photo as stored, of this width and height."""
+    if orientation == 1:
+        return metadata
+    exif = metadata.exif and exif_block.set_orientation(metadata.exif, *size, orientation)
+    return replace(metadata, exif=exif, xmp=xmp.set_orientation(metadata.xmp, orientation))
 
 
 def check_fits(photo: Photo, kind: str) -> None:

@@ -73,7 +73,7 @@ class MaskedPhoto:
         pixels = self.photo.pixels
         pixels = pixels if in_place and pixels.flags.writeable else pixels.copy()
         fill_visible(pixels, self.photo.alpha, self.hole, inpaint)
-        return replace(self.photo, pixels=pixels)
+        return replace(self.photo, pixels=pixels, changed=self.hole)
 
 
 def read_holes(mask: NDArray[np.uint8], options: MaskOptions, size: tuple[int, int] | None = None) -> MaskHoles:
@@ -109,6 +109,11 @@ def mask_erased_photo(photo: Photo, kind: str, options: MaskOptions) -> MaskedPh
 def is_own_kind(photo: Photo, kind: str) -> bool:
     """Whether a photo's file has that format; an MPO file counts as JPEG."""
     return kind == ("JPEG" if photo.kind == "MPO" else photo.kind)
+
+
+def compressed_again(written: list[Loss]) -> list[Loss]:
+    """Of the losses in writing, that the known pixels of a JPEG file could not be kept."""
+    return [loss for loss in written if loss.key == "compresses"]
 
 
 def all_losses(photo: Photo, kind: str) -> list[Loss]:

@@ -12,10 +12,18 @@ from onar.errors import UsageError, printable
 from onar.imaging.formats.endings import FORMATS
 from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
+from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, write_photo
 from onar.inference.holes import ALPHA
 from onar.inference.inpainter import Inpainter
-from onar.inference.photos import MaskedPhoto, MaskOptions, mask_erased_photo, mask_photo, read_holes
+from onar.inference.photos import (
+    MaskedPhoto,
+    MaskOptions,
+    compressed_again,
+    mask_erased_photo,
+    mask_photo,
+    read_holes,
+)
 from onar.masks.holes import Holes
 from onar.serve.child import expecting
 from onar.serve.config import ServeConfig
@@ -53,7 +61,8 @@ def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) ->
     result = masked.photo
     if masked.hole.any():
         result = masked.fill(limited_inpaint(upload, shelf.choose(upload.weights), config, masked.hole.size))
-    return _with_notes(encode(result, masked.kind), masked.notes)
+    answer, written = encode(result, masked.kind)
+    return _with_notes(answer, [*masked.notes, *compressed_again(written)])
 
 
 def _read(upload: Upload, config: ServeConfig) -> MaskedPhoto:
@@ -89,14 +98,14 @@ def result_kind(photo: Photo, format_name: str = "same") -> str:
     return _OTHER_KINDS.get(photo.kind, photo.kind) if format_name == "same" else format_name.upper()
 
 
-def encode(photo: Photo, kind: str) -> Answer:
-    """A photo as a file of a format; raises `UsageError` when it is too large for it."""
+def encode(photo: Photo, kind: str) -> tuple[Answer, list[Loss]]:
+    """A photo as a file of a format, and what is lost in it; raises `UsageError` when it is too large for it."""
     file = io.BytesIO()
     try:
-        write_photo(file, kind, photo)
+        losses = write_photo(file, kind, photo)
     except ValueError as error:
         raise UsageError(f"format {kind.lower()} cannot hold this photo: {error}") from error
-    return photo_answer(file.getvalue(), kind)
+    return photo_answer(file.getvalue(), kind), losses
 
 
 def photo_answer(content: bytes, kind: str) -> Answer:

@@ -15,7 +15,7 @@ export const english = {
   complete_help: "Help and keys",
   complete_headline: "Remove things from photos",
   complete_intro:
-    "Paint over what should be removed, and it is filled. Everything else stays the same, pixel for pixel; only JPEG is recompressed when you save.",
+    "Paint over what should be removed, and it is filled. Everything else stays the same, pixel for pixel; only JPEG may be recompressed when you save.",
   complete_private_browser: "Your photo never leaves this device.",
   complete_private_server: "Your photo goes to this server only, which forgets it when you close the page.",
   complete_open: "Open a photo",

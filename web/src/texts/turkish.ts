@@ -17,7 +17,7 @@ export const turkish: Translation = {
   complete_help: "Yardım ve tuşlar",
   complete_headline: "Fotoğraflardan istemediklerinizi kaldırın",
   complete_intro:
-    "Kaldırmak istediğiniz yeri boyayın, orası doldurulur. Geri kalan her şey pikseli pikseline aynı kalır; yalnız JPEG, kaydedilirken yeniden sıkıştırılır.",
+    "Kaldırmak istediğiniz yeri boyayın, orası doldurulur. Geri kalan her şey pikseli pikseline aynı kalır; yalnız JPEG, kaydedilirken yeniden sıkıştırılabilir.",
   complete_private_browser: "Fotoğrafınız bu cihazdan hiç çıkmaz.",
   complete_private_server: "Fotoğrafınız yalnız bu sunucuya gönderilir; sayfayı kapattığınızda sunucudan silinir.",
   complete_open: "Fotoğraf aç",

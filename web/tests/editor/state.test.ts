@@ -30,6 +30,7 @@ const engine: Engine = {
   outline: never,
   readMask: never,
   formats: [],
+  keepsJpegBlocks: false,
 };
 const view = { width: 100, height: 80, close: () => {} } as ImageBitmap;
 

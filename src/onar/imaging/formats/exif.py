@@ -282,10 +282,15 @@ def upright(block: bytes, width: int, height: int) -> bytes:
 
     All other data keeps its place. Raises `ValueError` or `struct.error` if the block is damaged.
     """
+    return set_orientation(block, width, height, 1)
+
+
+def set_orientation(block: bytes, width: int, height: int, orientation: int) -> bytes:
+    """As `upright`, with another orientation, 1 to 8, and the size of the picture as it is stored."""
     order, directory = read_first_directory(io.BytesIO(block))
     details = directory.below.get(_EXIF, Directory()).values
     changed = bytearray(block)
-    _set_number(changed, order, directory.values.get(ORIENTATION), 1)
+    _set_number(changed, order, directory.values.get(ORIENTATION), orientation)
     for tags, names in ((directory.values, (WIDTH, HEIGHT)), (details, (_EXIF_WIDTH, _EXIF_HEIGHT))):
         _set_number(changed, order, tags.get(names[0]), width)
         _set_number(changed, order, tags.get(names[1]), height)

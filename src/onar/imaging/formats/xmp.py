@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]")
+_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[1-8]")
 _THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b")
 _THEIR_ENDS = {name: re.compile(rb"</" + name + rb":Thumbnails\s*>") for name in (b"xmp", b"xap")}
 
@@ -15,7 +15,12 @@ def upright(packet: bytes) -> bytes:
     >>> upright(b'<x tiff:Orientation="6"/>')
     b'<x tiff:Orientation="1"/>'
     """
-    return _without_thumbnails(_ORIENTATION.sub(rb"\g<1>1", packet))
+    return _without_thumbnails(set_orientation(packet, 1))
+
+
+def set_orientation(packet: bytes, orientation: int) -> bytes:
+    """A packet with this orientation, 1 to 8, where it names one."""
+    return _ORIENTATION.sub(rb"\g<1>%d" % orientation, packet)
 
 
 def _without_thumbnails(packet: bytes) -> bytes:

@@ -151,9 +151,10 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
     if not upload.earlier and is_own_kind(photo, kind):
         return photo_answer(upload.photo, kind)
     check_fits(photo, kind)
-    answer = encode(_with_fills(photo, upload, config), kind)
-    losses = [*all_losses(photo, kind), *([Loss("compresses")] if kind == "JPEG" else [])]
-    return replace(answer, headers={**answer.headers, **_losses_header(losses)})
+    answer, losses = encode(_with_fills(photo, upload, config), kind)
+    if kind == "JPEG" and not is_own_kind(photo, kind):
+        losses.append(Loss("compresses"))
+    return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})
 
 
 def _read_photo(upload: PhotoUpload, config: ServeConfig) -> Photo:
@@ -201,6 +202,7 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
         return photo
     _check_together(upload.earlier, config)
     pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
+    changed = np.zeros(pixels.shape[:2], bool)
     for content, places in zip(upload.earlier, upload.earlier_at, strict=True):
         fill = _read_fill(content, config)
         if fill.alpha is None or (fill.pixels.dtype, fill.pixels.ndim) != (pixels.dtype, pixels.ndim):
@@ -208,7 +210,8 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
         for place, part in placed(places, fill.alpha.shape, pixels.shape):
             filled = fill.alpha[part] > 0
             pixels[place][filled] = fill.pixels[part][filled] >> unused
-    return replace(photo, pixels=pixels)
+            changed[place] |= filled
+    return replace(photo, pixels=pixels, changed=changed)
 
 
 def _check_together(fills: Sequence[bytes], config: ServeConfig) -> None:

@@ -155,7 +155,7 @@ function Saving({ state }: { state: State }): JSX.Element {
           format.value = chosen;
         }}
       />
-      {isWrittenAsJpeg(state) && <p class="quiet">{say("complete_jpeg_help")}</p>}
+      {recompressesJpeg(state) && <p class="quiet">{say("complete_jpeg_help")}</p>}
       <button type="button" class="button small" onClick={() => liftAndSave(state)}>
         <Icon of={Download} />
         <span>{say("complete_download")}</span>
@@ -165,8 +165,9 @@ function Saving({ state }: { state: State }): JSX.Element {
 }
 
 /** Estimated here; the engine reports the end. */
-function isWrittenAsJpeg({ format, photo }: State): boolean {
-  return format.value === "same" ? photo.value?.file.type === "image/jpeg" : format.value === "jpeg";
+function recompressesJpeg({ engine, format, photo }: State): boolean {
+  const isJpeg = photo.value?.file.type === "image/jpeg";
+  return isJpeg && engine.keepsJpegBlocks ? false : format.value === "same" ? isJpeg : format.value === "jpeg";
 }
 
 interface SelectProperties {
