@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from onar.checkpoint import save_weights
@@ -173,9 +173,11 @@ def test_a_photo_on_its_side_is_painted_where_it_is_seen(open_page: OpenPage, tm
     hole = save_mask(page, tmp_path)
     assert hole.shape == (600, 400)
     fill(page)
-    upright = np.asarray(Image.open(tmp_path / "turned.jpg").transpose(Image.Transpose.ROTATE_270)).astype(int)
-    changed = np.abs(pixels(save_photo(page, tmp_path)) - upright).max(axis=2)
-    assert np.median(changed[~hole]) <= 1
+    stored, saved = Image.open(tmp_path / "turned.jpg"), Image.open(save_photo(page, tmp_path))
+    assert saved.getexif()[0x0112] == 6
+    before, after = (np.asarray(ImageOps.exif_transpose(each)).astype(int) for each in (stored, saved))
+    changed = np.abs(after - before).max(axis=2)
+    assert np.median(changed[~hole]) == 0
     assert np.median(changed[hole]) > 5
 
 
