@@ -12,12 +12,13 @@ from onar.data.damage.ageing import Photo, age, scan
 from onar.data.damage.kinds import CHANNELS, DUST, SCRATCHES, TRAINED, Kind
 from onar.data.damage.marks import Mark, Plane, between, paint
 
-VISIBLE = 10
+VISIBLE = 16
 """Levels of 255 by which damage changes some channel of a pixel that is marked: less is as faint as noise."""
 
 CROP = 192  # `Kind.most` is for crops of that side
 MAX_FACTOR = 6.0
-MIN_CONTRAST = 40.0  # levels between a mark and what it lies on, in most cases
+MIN_CONTRAST = 60.0  # levels between a mark and what it lies on, in most cases
+MIN_OPACITY = 0.4
 KINDS_AT_MOST = 4
 ONE_CHANNEL = 0.35  # share of photos with scratches alone or dust alone
 
@@ -54,7 +55,8 @@ def draw_damage(photo: Photo, rng: np.random.Generator, kinds: Mapping[str, Kind
     for kind in _draw_kinds(kinds, rng):
         for _ in range(_count(kind, height, width, rng)):
             mark = kind.draw(height, width, rng)
-            colour, opacity = _draw_colour(damaged, mark, prefers_bright, rng), 0.3 + 0.7 * rng.random() ** 0.7
+            colour = _draw_colour(damaged, mark, prefers_bright, rng)
+            opacity = MIN_OPACITY + (1 - MIN_OPACITY) * rng.random() ** 0.7
             paint(damaged, mark, colour, opacity)
             changed = np.abs(damaged[mark.place] - original[mark.place]).max(-1) >= VISIBLE - 0.5
             touched = mark.coverage > 0 if mark.shade is None else (mark.coverage > 0) | (mark.shade != 0)
