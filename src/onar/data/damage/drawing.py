@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +58,18 @@ def draw_damage(photo: Photo, rng: np.random.Generator, kinds: Mapping[str, Kind
             colour = _draw_colour(damaged, mark, prefers_bright, rng)
             opacity = MIN_OPACITY + (1 - MIN_OPACITY) * rng.random() ** 0.7
             paint(damaged, mark, colour, opacity)
-            changed = np.abs(damaged[mark.place] - original[mark.place]).max(-1) >= VISIBLE - 0.5
+            changed = _largest(np.abs(damaged[mark.place] - original[mark.place])) >= VISIBLE - 0.5
             touched = mark.coverage > 0 if mark.shade is None else (mark.coverage > 0) | (mark.shade != 0)
             truth[kind.channel][mark.place] |= changed & touched
     result = np.rint(damaged).astype(np.uint8)
-    difference = np.abs(result.astype(np.int16) - photo).max(-1)
+    difference = _largest(np.abs(result.astype(np.int16) - photo))
     return Damaged(result, truth & (difference >= VISIBLE))
+
+
+def _largest(differences: NDArray[Any]) -> NDArray[Any]:
+    """The maximum over three channels, several times as fast as numpy's own over a short axis."""
+    red, green, blue = (differences[..., channel] for channel in range(3))
+    return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
 def _draw_kinds(kinds: Mapping[str, Kind], rng: np.random.Generator) -> list[Kind]:
