@@ -1,7 +1,6 @@
 """Finding damage of kinds that no training drew: precision, recall and F1, clean photos, repairs.
 
 python -m benchmarks.finding --data FOLDER_OR_LIST [--clean FOLDER_OR_LIST] [--weights finder.onnx] [--count 100]
-                             [--sheets FOLDER]
 
 The photos must be none that the network was trained on, and undamaged.
 """
@@ -14,9 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -26,6 +23,8 @@ from onar.data.damage.ageing import age, scan
 from onar.data.damage.drawing import draw_damage
 from onar.data.damage.kinds import CHANNELS, DUST, RESERVED, SCRATCHES, Kind
 from onar.data.photo_sets import Photos, open_photos
+from onar.finding.config import FindOptions
+from onar.finding.damage import DamageNetwork
 from onar.imaging.images import open_photo
 from onar.metrics.finding import Found, count_found, grown, hat_response
 from onar.metrics.learned_distances import st_lpips
@@ -34,7 +33,6 @@ Photo = NDArray[np.uint8]
 Marks = NDArray[np.bool_]
 Find = Callable[[Photo], Marks]
 """A photo to marks, 2×H×W."""
-MULTIPLE = 16
 LONGEST_SIDE = 1200
 HAT_LEVELS = range(6, 150, 6)
 GROWTH = 2  # pixels by which marks grow before they are filled
@@ -59,34 +57,6 @@ class Sample:
     photo: Photo
     undamaged: Photo
     truth: Marks  # 2×H×W
-
-
-class Finder:
-    """The network in a file, on whole photos."""
-
-    def __init__(self, path: Path, halved: bool = True) -> None:
-        self.session = onnxruntime.InferenceSession(path)
-        metadata = self.session.get_modelmeta().custom_metadata_map
-        self.thresholds = np.array([float(metadata[f"threshold_{name}"]) for name in CHANNELS], np.float32)
-        self.halved = halved
-
-    def probabilities(self, photo: Photo) -> NDArray[np.float32]:
-        """2×H×W at the photo's scale."""
-        height, width = photo.shape[:2]
-        padded = np.pad(photo, ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)), mode="symmetric")
-        given = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
-        (found,) = self.session.run(None, {"photo": given})
-        return np.asarray(found[0, :, :height, :width])
-
-    def __call__(self, photo: Photo) -> Marks:
-        """Marks, 2×H×W."""
-        found = self.probabilities(photo)
-        if self.halved:
-            height, width = photo.shape[:2]
-            small = cv2.resize(photo, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
-            wide = [cv2.resize(one, (width, height)) for one in self.probabilities(small)]
-            found = np.maximum(found, np.stack(wide))
-        return found >= self.thresholds[:, None, None]
 
 
 def read(photos: Photos, count: int) -> list[Photo]:
@@ -237,11 +207,14 @@ def main() -> None:
     parser.add_argument("--clean", type=Path)
     parser.add_argument("--weights", type=Path, default=Path("src/onar/assets/weights/finder.onnx"))
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--whole_scale_only", action="store_true")
     given = parser.parse_args()
-    find = Finder(given.weights, halved=not given.whole_scale_only)
+    network = DamageNetwork(given.weights, CHANNELS)
     photos = read(open_photos(given.data), given.count)
     clean = read(open_photos(given.clean), given.count) if given.clean else photos
+
+    def find(photo: Photo) -> Marks:
+        return network.find(photo, None, FindOptions.sensitivity)
+
     for table in (finding_table(find, photos), clean_table(find, clean), repair_table(find, photos)):
         print(table, flush=True)
 

@@ -247,8 +247,7 @@ def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> 
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
     assert run == {
         "blend", "check", "colours", "complete", "convert", "evaluate", "export", "finder", "init", "masks", "serve",
-        "train",
-        "weights",
+        "train", "weights",
     }  # fmt: skip  # and `make demo`
 
 
