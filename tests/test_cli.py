@@ -75,6 +75,7 @@ def test_help_shows_every_verb_under_a_heading_and_filling_first() -> None:
     [
         ("blend", {"Pairs": "--pair-size", "Losses": "--lambda-thin", "Photos": "--val-data", "Run": "--resume"}),
         ("colours", {"Photos": "--data", "Optimisation": "--steps", "Run": "--resume", "Colour predictor": "--count"}),
+        ("finder", {"Photos": "--val-data", "Run": "--resume", "Damage finder": "--clean-share"}),
         ("complete", {"Fill": "--blend", "Masks": "--dilate", "Files": "--overlay"}),
     ],
 )

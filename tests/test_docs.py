@@ -32,7 +32,7 @@ from onar.evaluation.config import EvaluationConfig
 from onar.settings.recipes import recipe_file
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
-from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, run_onar
+from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, SMALL_FINDER, run_onar
 from tools.pictures.page import IMAGES, MAX_BYTES, PICTURES
 
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
@@ -61,7 +61,7 @@ PYTHON_NOT_RUN = {
 """Contents of Python blocks that are not run, with the reason."""
 
 ONE_STEP = {**SMALL, "batch_size": 2, "epochs": 1, "max_steps": 1}
-BY_STEPS = {"blend": SMALL_BLEND, "colours": SMALL_COLOURS}
+BY_STEPS = {"blend": SMALL_BLEND, "colours": SMALL_COLOURS, "finder": SMALL_FINDER}
 """Few steps for the commands that train small networks."""
 
 
@@ -246,8 +246,8 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
     assert run == {
-        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "init", "masks", "serve", "train",
-        "weights",
+        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "finder", "init", "masks", "serve",
+        "train", "weights",
     }  # fmt: skip  # and `make demo`
 
 

@@ -32,6 +32,10 @@ SMALL_COLOURS = {
     "count": 6, "batch_size": 2, "steps": 5, "channels": 3, "num_workers": 0, "mixed_precision": "no",
     "device": "cpu", "log_every": 2,
 }  # fmt: skip
+SMALL_FINDER = {
+    "count": 6, "batch_size": 2, "steps": 4, "img_size": 32, "num_workers": 0, "mixed_precision": "no",
+    "device": "cpu", "log_every": 2,
+}  # fmt: skip
 
 AVX2_ALONE = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 """Environment in which torch uses AVX2 and nothing newer on an x86 processor."""

@@ -21,7 +21,7 @@ def age(photo: Photo, rng: np.random.Generator) -> Photo:
     if kind < 0.45:
         grey = values @ GREY
         tone = np.float32(1) if kind < 0.27 else 1 + (SEPIA - 1) * np.float32(rng.uniform(0.4, 1.6))
-        values = grey[..., None] * (tone * np.ones(3, np.float32))
+        values = np.asarray(grey[..., None] * (tone * np.ones(3, np.float32)), np.float32)
     if rng.random() < 0.4:
         values = _faded(values, rng)
     if rng.random() < 0.4:

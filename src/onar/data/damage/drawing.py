@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ from onar.data.damage.ageing import Photo, age, scan
 from onar.data.damage.kinds import CHANNELS, DUST, SCRATCHES, TRAINED, Kind
 from onar.data.damage.marks import Mark, Plane, between, paint
 
-VISIBLE = 10
+VISIBLE = 16
 """Levels of 255 by which damage changes some channel of a pixel that is marked: less is as faint as noise."""
 
 CROP = 192  # `Kind.most` is for crops of that side
 MAX_FACTOR = 6.0
-MIN_CONTRAST = 40.0  # levels between a mark and what it lies on, in most cases
+MIN_CONTRAST = 60.0  # levels between a mark and what it lies on, in most cases
+MIN_OPACITY = 0.4
 KINDS_AT_MOST = 4
 ONE_CHANNEL = 0.35  # share of photos with scratches alone or dust alone
 
@@ -54,14 +55,21 @@ def draw_damage(photo: Photo, rng: np.random.Generator, kinds: Mapping[str, Kind
     for kind in _draw_kinds(kinds, rng):
         for _ in range(_count(kind, height, width, rng)):
             mark = kind.draw(height, width, rng)
-            colour, opacity = _draw_colour(damaged, mark, prefers_bright, rng), 0.3 + 0.7 * rng.random() ** 0.7
+            colour = _draw_colour(damaged, mark, prefers_bright, rng)
+            opacity = MIN_OPACITY + (1 - MIN_OPACITY) * rng.random() ** 0.7
             paint(damaged, mark, colour, opacity)
-            changed = np.abs(damaged[mark.place] - original[mark.place]).max(-1) >= VISIBLE - 0.5
+            changed = _largest(np.abs(damaged[mark.place] - original[mark.place])) >= VISIBLE - 0.5
             touched = mark.coverage > 0 if mark.shade is None else (mark.coverage > 0) | (mark.shade != 0)
             truth[kind.channel][mark.place] |= changed & touched
     result = np.rint(damaged).astype(np.uint8)
-    difference = np.abs(result.astype(np.int16) - photo).max(-1)
+    difference = _largest(np.abs(result.astype(np.int16) - photo))
     return Damaged(result, truth & (difference >= VISIBLE))
+
+
+def _largest(differences: NDArray[Any]) -> NDArray[Any]:
+    """The maximum over three channels, several times as fast as numpy's own over a short axis."""
+    red, green, blue = (differences[..., channel] for channel in range(3))
+    return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
 def _draw_kinds(kinds: Mapping[str, Kind], rng: np.random.Generator) -> list[Kind]:

@@ -24,12 +24,8 @@ def draw_arc(height: int, width: int, rng: np.random.Generator) -> Mark:
 def draw_dashes(height: int, width: int, rng: np.random.Generator) -> Mark:
     """A straight scratch of dashes of equal length."""
     length, dash = between(rng, 60, 600), int(rng.integers(2, 6))
-    points = placed(
-        np.stack([np.linspace(0, length, max(8, int(length / 4))), np.zeros(max(8, int(length / 4)))], 1),
-        height,
-        width,
-        rng,
-    )
+    along = np.linspace(0, length, max(8, int(length / 4)))
+    points = placed(np.stack([along, np.zeros_like(along)], 1), height, width, rng)
     kept = np.arange(len(points) - 1) // dash % 2 == 0
     return stroke(points, between(rng, 1, 5), height, width, kept=kept)
 
@@ -63,7 +59,10 @@ def draw_craquelure(height: int, width: int, rng: np.random.Generator) -> Mark:
     for seed in seeds:
         plan.insert((float(seed[0]), float(seed[1])))
     facets, _ = plan.getVoronoiFacetList([])
-    courses = [np.vstack([facet, facet[:1]]).astype(np.float64).clip((left, top), (right, bottom)) for facet in facets]
+    outlines = [np.vstack([facet, facet[:1]]).astype(np.float64) for facet in facets]
+    low, high = (left - size / 2, top - size / 2), (right + size / 2, bottom + size / 2)
+    courses = [outline for outline in outlines if ((outline > low) & (outline < high)).all()]
+    courses = courses or [outlines[0].clip(low, high)]  # the cells at the rim reach far out
     broad = between(rng, 0.8, 3)
     return strokes(courses, [np.full(len(course) - 1, broad) for course in courses], height, width)
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 
 from onar.data.damage.marks import Mark, Points, any_place, between, clouds, visible_box
 from onar.data.damage.strokes import FRACTION_BITS, worn
+
+EdgeShape: TypeAlias = "Callable[[int, np.random.Generator], Points]"  # as text, which imports no np.random
+"""Draws depths along a side of that many pixels."""
 
 SCALE = 1 << FRACTION_BITS
 OUTLINE = np.linspace(0, 2 * np.pi, 14, endpoint=False)
@@ -61,9 +67,6 @@ def rim(height: int, width: int, edge: EdgeShape, rng: np.random.Generator) -> M
     return Mark(0, 0, np.ascontiguousarray(np.rot90(whole, turns)))
 
 
-EdgeShape = "Callable[[int, np.random.Generator], Points]"
-
-
 def rough_edge(count: int, rng: np.random.Generator) -> Points:
     """Depths of a torn edge along a side: coarse and fine noise."""
     depths = np.full(count, rng.uniform(-4, 16))
@@ -79,7 +82,7 @@ def lumpy(centre: Points, size: float, rng: np.random.Generator) -> Points:
     angle = rng.uniform(0, np.pi)
     x, y = radii * np.cos(OUTLINE) * stretch, radii * np.sin(OUTLINE) / stretch**0.5
     cos, sin = np.cos(angle), np.sin(angle)
-    return centre + np.stack([x * cos - y * sin, x * sin + y * cos], 1)
+    return np.asarray(centre + np.stack([x * cos - y * sin, x * sin + y * cos], 1))
 
 
 def filled(outlines: list[Points], height: int, width: int) -> Mark:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ class FinderTask(StepTask):
         """Crops of photos, most of them damaged."""
         config = self.config
         return draw_batch(self._kept, config.batch_size, config.img_size, config.clean_share, rng)
+
+    def batches(self) -> Iterator[tuple[FinderBatch, int]]:
+        """Those of the rest of the epoch, each drawn in a thread while the step before it is taken."""
+        progress = self.run.progress
+        steps = range(progress.step, progress.step + self.steps_left(progress.images))
+        with ThreadPoolExecutor(1) as thread:
+            coming = [thread.submit(self._draw_for, step) for step in steps[:1]]
+            for step in steps:
+                batch = coming.pop().result()
+                coming = [thread.submit(self._draw_for, later) for later in steps[step - steps[0] + 1 :][:1]]
+                yield batch, self.config.batch_size
+
+    def _draw_for(self, step: int) -> FinderBatch:
+        return self.draw_batch(np.random.default_rng((self.config.seed, step)))
 
     def evaluate(self) -> dict[str, Scores]:
         """Scores on crops of `val_data`, beside the F1 of black-hat and top-hat at their best threshold."""
