@@ -8,8 +8,8 @@ import struct
 import zlib
 from base64 import b64encode, encodebytes
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, R
 from tests.support.pictures import a_hole, a_mask, a_photo, encode, written
 from tests.support.runs import has_ended, run_onar, wait_until
 from tests.support.server import Server, running_server, server_in_process
+from tests.support.slow_requests import deep_form, slow_form, slow_requests
 
 pytestmark = pytest.mark.process
 
@@ -386,7 +387,7 @@ def test_a_disconnected_client_frees_its_place(server: Server, path: str, option
 
 
 def test_requests_in_the_queue_are_completed_before_the_server_stops() -> None:
-    with running_server("--no-page") as server, slow_requests(server, 2) as results:
+    with running_server("--no-page", "--stop_seconds", 120) as server, slow_requests(server, 2) as results:
         server.process.terminate()
     assert ([result.result().status_code for result in results], server.process.wait(60)) == ([200, 200], 0)
 
@@ -423,35 +424,6 @@ def test_a_stopped_server_leaves_no_process(stop: signal.Signals) -> None:
     wait_until(lambda: has_ended(child))
 
 
-def deep_form() -> dict[str, Any]:
-    """A photo that takes many seconds to fill."""
-    mask = np.zeros((1400, 1400), np.uint8)
-    mask[100:1300, 100:1300] = 255
-    request = form(encode(a_photo(1400, 1400), "JPEG"), encode(mask), texture="patches")
-    del request["url"]
-    return request
-
-
-def slow_form() -> dict[str, Any]:
-    """A photo that takes a second or more, most of it to compress the answer."""
-    side = 2400
-    mask = Image.new("L", (side, side))
-    mask.putpixel((side // 2, side // 2), 255)
-    request = form(encode(a_photo(side, side), "JPEG", quality=50), encode(mask), format="webp")
-    del request["url"]
-    return request
-
-
-@contextmanager
-def slow_requests(server: Server, count: int) -> Iterator[list[Future[httpx.Response]]]:
-    """The given number of requests under way, the first of them in progress."""
-    request = slow_form()
-    with ThreadPoolExecutor() as executor:
-        yield_to = [executor.submit(httpx.post, server.url + PATH, **request, timeout=120) for _ in range(count)]
-        wait_until(lambda: server.measure("onar_in_progress") == 1 and server.measure("onar_waiting") == count - 1)
-        yield yield_to
-
-
 def head(*headers: str) -> bytes:
     """The start of a request to complete a photo."""
     lines = [f"POST {PATH} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *headers]
@@ -470,10 +442,10 @@ def test_the_server_reports_its_weights_and_limits(server: Server) -> None:
 
 def test_requests_are_counted_and_timed(server: Server) -> None:
     complete(server)  # a status is in the list from its first answer on
-    before = server.measure('onar_requests_total{status="200"}'), server.measure("onar_request_seconds_count")
+    names = 'onar_requests_total{status="200"}', 'onar_request_seconds_count{status="200"}'
+    before = [server.measure(name) for name in names]
     complete(server)
-    assert server.measure('onar_requests_total{status="200"}') == before[0] + 1
-    assert server.measure("onar_request_seconds_count") == before[1] + 1
+    assert [server.measure(name) for name in names] == [number + 1 for number in before]
 
 
 def test_openapi_describes_every_answer(server: Server) -> None:

@@ -214,6 +214,28 @@ async def test_a_closed_worker_finishes_and_takes_nothing_new(worker: Worker, tm
     await closing
 
 
+@in_loop
+async def test_an_aborted_worker_refuses_what_waits_and_what_runs(worker: Worker, tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    async def ask() -> str:
+        with worker.place():
+            return await worker.run(partial(wait_for, tmp_path / "never"), waits.append)
+
+    asked = [asyncio.create_task(ask()) for _ in range(2)]
+    await until(lambda: worker.in_progress and worker.waiting)
+    with worker.place():  # of a client that is still sending
+        worker.abort()
+        for each in asked:
+            with pytest.raises(BusyError, match="being stopped"):
+                await each
+        with pytest.raises(BusyError, match="being stopped"):
+            await worker.run(int)
+    assert len(waits) == 2
+    assert waits[1] > waits[0] >= 0
+    await worker.close()
+
+
 # ---------------------------------------------------------------- what comes back
 @pytest.mark.parametrize("error", [OnarError("failed"), UsageError("used wrongly"), TooMuchWorkError("too much")])
 @in_loop

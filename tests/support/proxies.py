@@ -32,6 +32,20 @@ def documented(language: str, under: str = "/") -> str:
 def running_nginx(lines: str, address: str, folder: Path) -> Iterator[str]:
     """nginx in front of the server at an address; yields what visitors open, without a path."""
     port = unused_port()
+    server = f"""
+        server {{
+            listen 127.0.0.1:{port};
+            server_name {NAME};
+            {lines.replace(DOCUMENTED, address)}
+        }}
+    """
+    with nginx_with(server, port, folder):
+        yield f"http://{NAME}:{port}"
+
+
+@contextmanager
+def nginx_with(servers: str, port: int, folder: Path) -> Iterator[None]:
+    """nginx with such a configuration, which listens at that port."""
     (folder / "nginx.conf").write_text(f"""
         daemon off;
         master_process off;
@@ -41,15 +55,11 @@ def running_nginx(lines: str, address: str, folder: Path) -> Iterator[str]:
         http {{
             access_log off;
             {"".join(f"{kind}_temp_path {folder}/{kind};" for kind in PLACES)}
-            server {{
-                listen 127.0.0.1:{port};
-                server_name {NAME};
-                {lines.replace(DOCUMENTED, address)}
-            }}
+            {servers}
         }}
     """)
     with running([needed("nginx"), "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"], port):
-        yield f"http://{NAME}:{port}"
+        yield
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tools.release import trials
+from tools.release import client, image, trials
 from tools.release.contents import PACKAGE, REPOSITORY, faults_of_sources, faults_of_wheel
 from tools.release.lowest import extras_for_users, write_lowest
 from tools.release.pythons import CommandFailed, Environment, Python, oldest_and_newest, run
@@ -84,10 +84,13 @@ def metadata() -> str:
 # ---------------------------------------------------------------- the installations
 
 
-def check_installation(checks: Checks, environment: Environment, name: str, folder: Path) -> None:
+def check_installation(checks: Checks, environment: Environment, python: Python) -> None:
     """Trials in the tested versions: first without PyTorch, then with it."""
+    name, folder = str(python), environment.folder.parent
     if not check_base(checks, environment, name, folder, REPOSITORY / "constraints.txt"):
         return
+    checks.run(f"{name}: a generated client", lambda: client.fills_a_hole(environment, python, folder))
+    checks.run(f"{name}: the steps of deploy/Dockerfile", lambda: image.builds_and_serves(python, folder))
     if not checks.run(f"{name}: install the extra train", lambda: installs(environment, "[train]")):
         return
     checks.run(f"{name}: onar export --format web", lambda: trials.exports_the_page(environment, folder))
@@ -145,7 +148,7 @@ def main() -> int:
         print(f"There is only one Python here that can be tried: {', '.join(map(str, pythons)) or 'none'}", flush=True)
     for python in pythons:
         with fresh_environment(python) as environment:
-            check_installation(checks, environment, str(python), environment.folder.parent)
+            check_installation(checks, environment, python)
     for python in pythons[:1]:
         with fresh_environment(python) as environment:
             check_lowest(checks, environment, f"{python}, lowest versions", environment.folder.parent)

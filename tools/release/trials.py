@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -64,10 +65,10 @@ def completes(environment: Environment, folder: Path) -> str:
     return f"{filled} of {PHOTO} filled, known pixels bit-identical"
 
 
-def serves(environment: Environment, folder: Path) -> str:
-    """`onar serve` starts, and fills the hole of a photo that is uploaded."""
-    photo = bundled_photos(environment) / PHOTO
-    with environment.started("onar", "serve", "--port", 0) as process:
+@contextmanager
+def serving(environment: Environment, *flags: object) -> Iterator[str]:
+    """The address of `onar serve` on a free port; afterwards it must end without a word."""
+    with environment.started("onar", "serve", "--port", 0, *flags) as process:
         assert process.stdout is not None
         printed = []
         for line in process.stdout:
@@ -76,12 +77,26 @@ def serves(environment: Environment, folder: Path) -> str:
                 break
         else:
             raise CheckFailed(f"the server did not start: {' '.join(printed).strip()[-500:]}")
-        files = {"photo": photo.read_bytes(), "mask": mask_in(folder).read_bytes()}
-        answer = httpx.post(f"{found[1]}/api/complete", files=files, data={"format": "png"}, timeout=600)
+        yield found[1]
         process.terminate()
         said = process.stdout.read()
-    if answer.status_code != 200 or said:
-        raise CheckFailed(f"answer {answer.status_code} {answer.text[:200] if said == '' else said.strip()[-500:]}")
+    if said:
+        raise CheckFailed(f"the server says: {said.strip()[-500:]}")
+
+
+def serves(environment: Environment, folder: Path) -> str:
+    """`onar serve` starts, and fills the hole of a photo that is uploaded."""
+    with serving(environment) as url:
+        return fills(url, environment, folder)
+
+
+def fills(url: str, environment: Environment, folder: Path) -> str:
+    """A server at an address fills the hole of a photo that is uploaded."""
+    photo = bundled_photos(environment) / PHOTO
+    files = {"photo": photo.read_bytes(), "mask": mask_in(folder).read_bytes()}
+    answer = httpx.post(f"{url}/api/complete", files=files, data={"format": "png"}, timeout=600)
+    if answer.status_code != 200:
+        raise CheckFailed(f"answer {answer.status_code} {answer.text[:200]}")
     (folder / "served.png").write_bytes(answer.content)
     filled = check_fill(np.asarray(Image.open(photo).convert("RGB")), folder / "served.png", folder)
     return f"{filled} of {PHOTO} filled over HTTP"

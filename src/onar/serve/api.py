@@ -26,6 +26,7 @@ from onar.serve.completing import complete_upload
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.editor.routes import editing_routes
+from onar.serve.errors import StoppingError
 from onar.serve.http.body_limit import BodyLimit
 from onar.serve.http.guard import Guard
 from onar.serve.http.lingering import Lingering
@@ -62,7 +63,7 @@ class Choice(BaseModel):
 
 
 class Health(BaseModel):
-    """The server answers."""
+    """The server answers, and takes requests."""
 
     status: str
 
@@ -76,7 +77,7 @@ def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: A
     app = BodyLimit(app, max_bytes, config.time_limit)
     app = ServerErrorMiddleware(app, handler=HANDLERS[Exception])
     app = Guard(app, config)
-    app = Monitoring(app, (COMPLETE, FILL), metrics)
+    app = Monitoring(app, (COMPLETE, FILL), metrics, config.access_log)
     app = Lingering(app, max_bytes)
     return UnderPath(app, config.root_path.rstrip("/"))
 
@@ -119,19 +120,26 @@ def _create_api(
     app.include_router(editing_routes(worker, shelf, kept, config))
     app.include_router(training_routes(config.results_dir))
     app.include_router(mask_routes())
-    app.include_router(_state_routes(shelf, config))
+    app.include_router(_state_routes(shelf, worker, config))
     metrics.show(app)
     describe_access_and_errors(app, config)
     return app
 
 
-def _state_routes(shelf: WeightsShelf, config: ServeConfig) -> APIRouter:
+def _state_routes(shelf: WeightsShelf, worker: Worker, config: ServeConfig) -> APIRouter:
     """What the server is, and whether it answers."""
     router = APIRouter(tags=["state"])
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
 
-    @router.get(HEALTH, summary="Whether the server answers")
+    @router.get(
+        HEALTH,
+        summary="Whether the server takes requests",
+        responses={503: {"model": Problem, "description": "stopping"}},
+    )
     async def health() -> Health:
+        """Answers while photos are being completed, too; 503 from when the server is being stopped."""
+        if worker.is_closed:
+            raise StoppingError("the server is being stopped")
         return Health(status="ok")
 
     @router.get("/api/model", summary="The weights, those to choose from, and the limits")

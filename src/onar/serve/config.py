@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 from cyclopts import Parameter
@@ -14,6 +14,8 @@ from onar.errors import FieldError
 from onar.settings.checks import Settings, require
 from onar.settings.networks import NetworkOption
 from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+AccessLogStyle = Literal["none", "text", "json"]
 
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]")
 """A host name or address without scheme, port and path; a leading `*.` matches subdomains."""
@@ -104,7 +106,20 @@ class LimitConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeConfig(LimitConfig, AccessConfig):
+class OperationConfig(Settings):
+    """How the server is run as a service."""
+
+    topic: ClassVar[str] = "Operation"
+
+    access_log: AccessLogStyle = "none"
+    """A line for each request on stdout, as text or json; without addresses, and nothing of photos or their names."""
+    stop_seconds: PositiveFloat = 9.0
+    """Seconds in which the server stops: until a second before, requests in the queue are completed, others then get
+    status 503. Docker kills after 10 s."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(OperationConfig, LimitConfig, AccessConfig):
     """How the server listens, who may use it, and its limits.
 
     >>> ServeConfig(port=8000, max_megapixels=2).pixel_limit

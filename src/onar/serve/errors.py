@@ -41,6 +41,10 @@ class BusyError(OnarError):
         self.retry_after = retry_after
 
 
+class StoppingError(OnarError):
+    """The server is being stopped, and takes no more requests."""
+
+
 class TimeLimitError(OnarError):
     """The work was not done in the time allowed."""
 

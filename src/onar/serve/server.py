@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import socket
 import sys
+import time
 from functools import partial
 
 import uvicorn
@@ -22,7 +24,9 @@ from onar.system.console import say, warn
 from onar.system.devices import limit_opencv, return_large_blocks
 
 _SECONDS_TO_SEND = 5
-"""Timeout for responses in flight at shutdown; otherwise an open page would delay it forever."""
+"""Maximum time for responses in flight at shutdown; otherwise an open page would delay it forever."""
+_SECONDS_TO_REFUSE = 1
+"""The last part of the time for stopping, in which waiting clients are refused."""
 
 
 def serve(weights: str | None, device: str, config: ServeConfig) -> None:
@@ -45,7 +49,7 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
         page = create_site(shelf, config)
     try:
         say(f"filling holes with {_start(worker)}")
-        _run(create_app(shelf, worker, config, page), worker, listener)
+        _run(create_app(shelf, worker, config, page), worker, listener, config.stop_seconds)
     finally:
         worker.end()
 
@@ -65,24 +69,27 @@ def _prepare(shelf: WeightsShelf) -> str:
     return shelf.load()
 
 
-def _run(app: ASGIApp, worker: Worker, listener: socket.socket) -> None:
+def _run(app: ASGIApp, worker: Worker, listener: socket.socket, stop_seconds: float) -> None:
     settings = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # any client could send them, and nothing here needs them
         server_header=False,
-        timeout_graceful_shutdown=_SECONDS_TO_SEND,
     )
-    _Server(settings, worker).run(sockets=[listener])
+    _Server(settings, worker, stop_seconds).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Prints its address; on shutdown, completes the queue and refuses new clients."""
+    """Prints its address; on shutdown, completes the queue and refuses new clients.
 
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+    Shutdown takes at most `stop_seconds`, and what is not completed a second before is refused, too.
+    """
+
+    def __init__(self, config: uvicorn.Config, worker: Worker, stop_seconds: float) -> None:
         super().__init__(config)
         self._worker = worker
+        self._stop_seconds = stop_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -90,10 +97,16 @@ class _Server(uvicorn.Server):
             say(f"serving at {_url(listener)} - Ctrl-C stops")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end = time.monotonic() + self._stop_seconds
         closing = asyncio.create_task(self._worker.close())
         while not (closing.done() or self.force_exit):  # a second Ctrl-C
-            await asyncio.wait({closing}, timeout=0.1)
-        self._worker.end()
+            left = end - _SECONDS_TO_REFUSE - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.wait({closing}, timeout=min(0.1, left))
+        self._worker.abort()
+        seconds = min(_SECONDS_TO_SEND, math.floor(end - time.monotonic()))
+        self.config.timeout_graceful_shutdown = max(_SECONDS_TO_REFUSE, seconds)
         await super().shutdown(sockets)
 
 

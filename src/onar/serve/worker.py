@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from anyio import move_on_after
+from anyio import CancelScope, move_on_after
 
 from onar.errors import OnarError
 from onar.serve.child import Child, Task
@@ -57,8 +58,15 @@ class Worker:
         self._threads = threads
         self._pace = Pace(time_limit, threads)
         self._closed = False
+        self._aborted = False
+        self._waits: set[CancelScope] = set()
         self._all_free = asyncio.Event()
         self._all_free.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether new clients are refused, because the server is being stopped."""
+        return self._closed
 
     @property
     def in_progress(self) -> int:
@@ -93,7 +101,7 @@ class Worker:
     def place(self) -> Iterator[None]:
         """Take a place for the block; raises `BusyError` if all are taken."""
         if self._closed:
-            raise BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
+            raise self._stopping()
         if self.taken >= self.places:
             raise self._busy(f"the server is busy with {self.taken} requests")
         self.taken += 1
@@ -105,19 +113,37 @@ class Worker:
             if self.taken == 0:
                 self._all_free.set()
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], waited: Callable[[float], None] = lambda _: None) -> T:
         """Call `work`, a picklable function, in the child when its turn comes. To be awaited inside `place`.
 
         Cancelling gives up the turn and kills running work. Waiting and running have separate timeouts: under a common
         one, work would start just before its client gives up, and a busy server would finish nothing.
 
+        Args:
+            work: what to call.
+            waited: is called with the seconds until its turn.
+
         Raises:
-            BusyError: the turn does not come in time.
+            BusyError: the turn does not come in time, or the server is stopped.
             TimeLimitError: the work takes too long.
             LostChildError: the child ended by itself.
             OnarError: raised by the work.
         """
-        await self._wait_for_turn()
+        if self._aborted:
+            raise self._stopping()
+        try:
+            return await self._run(work, waited)
+        except OnarError as error:
+            if self._aborted:
+                raise self._stopping() from error
+            raise
+
+    async def _run(self, work: Callable[[], T], waited: Callable[[float], None]) -> T:
+        start = time.monotonic()
+        try:
+            await self._wait_for_turn()
+        finally:
+            waited(time.monotonic() - start)
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._have_child)
@@ -144,13 +170,23 @@ class Worker:
         self._closed = True
         await self._all_free.wait()
 
+    def abort(self) -> None:
+        """Refuse waiting clients, too, and kill running work; all get `BusyError`."""
+        self._closed = self._aborted = True
+        for wait in self._waits:
+            wait.cancel()
+        if self._child:
+            self._child.kill()
+
     async def _wait_for_turn(self) -> None:
         self.waiting += 1
         try:
             with move_on_after(self.time_limit) as limit:
+                self._waits.add(limit)
                 await self._turn.acquire()
         finally:
             self.waiting -= 1
+            self._waits.discard(limit)
         if limit.cancelled_caught:
             raise self._busy(f"waited {self.time_limit:g} s in the queue")
 
@@ -164,6 +200,9 @@ class Worker:
             result.exception()  # retrieved, or asyncio would report errors that are no longer awaited
         if not self._closed:
             self._thread.submit(self._replace)
+
+    def _stopping(self) -> BusyError:
+        return BusyError("the server is being stopped", retry_after=math.ceil(self.time_limit))
 
     def _busy(self, reason: str) -> BusyError:
         seconds = self._pace.seconds_left(self.waiting)

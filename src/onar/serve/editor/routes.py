@@ -16,7 +16,7 @@ from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.editor.requests import FillUpload, MaskUpload, OutlineUpload, PhotoUpload, SaveUpload, ViewUpload
 from onar.serve.editor.tasks import fill_hole, outline, save_photo, show_mask, view_photo
 from onar.serve.http.openapi import answers_file
-from onar.serve.http.paths import FILL
+from onar.serve.http.paths import FILL, PHOTOS
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_form
 from onar.serve.weights import WeightsShelf
@@ -71,7 +71,7 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """The photo with all fills, the same file as of completing; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
 
-    @router.delete("/api/photos/{photo_id}", summary="Drop a kept photo", status_code=204, response_model=None)
+    @router.delete(f"{PHOTOS}{{photo_id}}", summary="Drop a kept photo", status_code=204, response_model=None)
     async def forget(photo_id: str) -> None:
         """The answer does not reveal whether there was one."""
         kept.forget(photo_id)

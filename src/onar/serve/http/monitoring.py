@@ -1,4 +1,4 @@
-"""Metrics for Prometheus at /metrics."""
+"""Metrics for Prometheus at /metrics, and the access log."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onar.serve.config import AccessLogStyle
+from onar.serve.http.access_log import log_request
 from onar.serve.http.paths import METRICS, own_path
+from onar.serve.http.problems import ERROR
+from onar.serve.http.records import Record, record_of
 from onar.serve.worker import Worker
 
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -43,8 +48,9 @@ class Metrics:
             "onar_requests", "Requests to complete a photo or fill a hole.", ["status"], registry=registry
         )
         self.seconds = Histogram(
-            "onar_request_seconds", "Seconds until the answer.", registry=registry, buckets=_SECONDS
+            "onar_request_seconds", "Seconds until their answer.", ["status"], registry=registry, buckets=_SECONDS
         )
+        self.errors = Counter("onar_errors", "Answers with an error, on all paths.", ["error"], registry=registry)
 
     def show(self, app: FastAPI) -> None:
         """Add the endpoint to an application."""
@@ -55,24 +61,41 @@ class Metrics:
 
 
 class Monitoring:
-    """Counts and times the requests for some paths."""
+    """Logs requests, counts their errors, and counts and times those for some paths."""
 
-    def __init__(self, app: ASGIApp, paths: Collection[str], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, paths: Collection[str], metrics: Metrics, log: AccessLogStyle) -> None:
         self._app = app
         self._paths = paths
         self._metrics = metrics
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] != "http" or own_path(scope) not in self._paths:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start = time.monotonic()
+        start, record = time.monotonic(), record_of(scope)
+
+        async def receive_and_count() -> Message:
+            message = await receive()
+            record.received += len(message.get("body", b""))
+            return message
 
         async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._metrics.requests.labels(str(message["status"])).inc()
-                self._metrics.seconds.observe(time.monotonic() - start)
+                record.status, record.error = message["status"], Headers(raw=message["headers"]).get(ERROR, "")
+                self._count(scope, record, time.monotonic() - start)
+            record.sent += len(message.get("body", b""))
             await send(message)
 
-        await self._app(scope, receive, send_and_count)
+        try:
+            await self._app(scope, receive_and_count, send_and_count)
+        finally:  # also where the client has gone
+            log_request(self._log, scope, record, time.monotonic() - start)
+
+    def _count(self, scope: Scope, record: Record, seconds: float) -> None:
+        if record.error:
+            self._metrics.errors.labels(record.error).inc()
+        if own_path(scope) in self._paths:
+            self._metrics.requests.labels(str(record.status)).inc()
+            self._metrics.seconds.labels(str(record.status)).observe(seconds)

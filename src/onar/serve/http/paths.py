@@ -9,6 +9,8 @@ COMPLETE = "/api/complete"
 FILL = "/api/fill"
 HEALTH = "/api/health"
 METRICS = "/metrics"
+PHOTOS = "/api/photos/"
+"""Followed by the id of a kept photo, which gives access to it."""
 
 OPEN_PATHS = frozenset({HEALTH})
 """Paths that need no key: monitoring has none."""

@@ -21,6 +21,7 @@ from onar.serve.errors import (
     MalformedError,
     PhotoGoneError,
     SlowBodyError,
+    StoppingError,
     TimeLimitError,
     TooManyFillsError,
     TooMuchWorkError,
@@ -44,6 +45,7 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     OutOfMemoryError: (500, "out_of_memory"),
     PhotoGoneError: (404, "photo_gone"),
     BusyError: (503, "busy"),
+    StoppingError: (503, "stopping"),
     TimeLimitError: (504, "time_limit"),
 }
 """Status and word of each error; the most derived class applies."""
@@ -55,6 +57,10 @@ _GONE = 499
 """The usual status of a request whose client disconnected."""
 
 
+ERROR = "Onar-Error"
+"""Header with the word of an error."""
+
+
 class Problem(BaseModel):
     """The body of every error response."""
 
@@ -63,9 +69,9 @@ class Problem(BaseModel):
 
 
 def problem_response(status: int, error: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as JSON."""
+    """An error as JSON; its word is in a header, too, for the log and the metrics."""
     content = Problem(error=error, message=" ".join(message.split())).model_dump()
-    return JSONResponse(content, status, headers)
+    return JSONResponse(content, status, {ERROR: error, **(headers or {})})
 
 
 def answer_to(error: OnarError) -> Response:
@@ -105,7 +111,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=_GONE)
+    return Response(status_code=_GONE, headers={ERROR: "gone"})
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
+from onar.serve.http.records import record_of
 from onar.serve.worker import Worker
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 async def run_while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
     """Run work; if the client disconnects first, give up its turn and raise `ClientDisconnect`."""
-    result = asyncio.create_task(worker.run(work))
+    result = asyncio.create_task(worker.run(work, record_of(request.scope).wait))
     gone = asyncio.create_task(_client_gone(request))
     try:
         await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)
