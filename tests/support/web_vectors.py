@@ -107,6 +107,7 @@ class Case:
         network: a name of `NETWORKS`.
         training_size, step: of the network.
         seed: of what is copied; None for "network" as the texture.
+        feather: pixels.
         repeat: see `photo`.
     """
 
@@ -117,6 +118,7 @@ class Case:
     training_size: int = 64
     step: int = 16
     seed: int | None = None
+    feather: int = 0
     repeat: int = 1
 
     def solved(self) -> dict[str, Any]:
@@ -128,11 +130,12 @@ class Case:
         inpainter.blend = mix  # type: ignore[assignment]
         choice = {"texture": "network"} if self.seed is None else {"texture": "patches", "seed": self.seed}
         with patch.object(texture, "fill_with_patches", copy_pixels):
-            completed = inpainter.complete(photo, self.hole, **choice)
+            completed = inpainter.complete(photo, self.hole, feather=self.feather, **choice)
         return {
             "name": self.name, "height": photo.shape[0], "width": photo.shape[1], "photo": pack(self.photo),
             "repeat": self.repeat, "hole": pack(self.hole.astype(np.uint8) * 255), "network": self.network,
-            "training_size": self.training_size, "step": self.step, "seed": self.seed, "passes": backend.passes,
+            "training_size": self.training_size, "step": self.step, "seed": self.seed, "feather": self.feather,
+            "passes": backend.passes,
             "completed": pack(completed[self.hole]), **self._decisions(),
         }  # fmt: skip
 
@@ -241,6 +244,7 @@ def kept_cases() -> list[Case]:
         Case("blobs, by the pyramid", photo_of(120, 150, 1), blobs, "pyramid", step=1),
         Case("blobs, with copied texture", photo_of(120, 150, 2), blobs, seed=1),
         Case("a hole at the border", photo_of(81, 110, 3), box_of(81, 110, 30, 60, 81, 110)),
+        Case("blobs, with a feather", photo_of(120, 150, 2), blobs, feather=9),
         Case("a rim that half the scale does not show", photo_of(41, 43, 8), box_of(41, 43, 1, 1, 41, 43), seed=0),
         Case("a photo that is all hole", photo_of(65, 97, 4), np.ones((65, 97), bool), seed=0),
         Case("a photo of one pixel", photo_of(1, 1), np.ones((1, 1), bool)),
@@ -267,6 +271,7 @@ def random_case(seed: int) -> Case:
         training_size=int(rng.choice([64, 128, 256])),
         step=int(rng.choice([1, 16, 64])),
         seed=seed if seed % 2 else None,
+        feather=seed % 4 * 5,
         repeat=repeat,
     )
 

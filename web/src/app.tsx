@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { Header } from "./components/header";
 import { Actions } from "./editor/components/actions";
+import { open } from "./editor/opening";
 import { createState } from "./editor/state";
 import type { Engine } from "./engine/engine";
 import { theme } from "./preferences";
@@ -18,13 +19,16 @@ interface Properties {
   engine: Engine;
   /** Further views, in order. */
   others: Partial<Record<OtherView, () => JSX.Element>>;
+  /** A photo that another app shares. */
+  shared?: Promise<File | null>;
 }
 
 /** The page: its views. */
-export function App({ site, engine, others }: Properties): JSX.Element {
+export function App({ site, engine, others, shared }: Properties): JSX.Element {
   const view = useSignal<View>("complete");
   const state = useMemo(() => createState(site, engine), []);
   useEffect(() => effect(followPreferences), []);
+  useEffect(() => void shared?.then((photo) => open(state, photo ?? undefined)), []);
   const views: View[] = ["complete", ...(Object.keys(others) as OtherView[])];
   const isCompleting = view.value === "complete";
   const Other = view.value === "complete" ? undefined : others[view.value];

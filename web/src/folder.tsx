@@ -2,7 +2,8 @@
 
 import { App } from "./app";
 import { BrowserEngine } from "./engine/browser/engine";
+import { takeShared } from "./offline/shared";
 import type { BrowserSite } from "./site";
 import { start } from "./start";
 
-start((site) => <App site={site} engine={new BrowserEngine(site as BrowserSite)} others={{}} />);
+start((site) => <App site={site} engine={new BrowserEngine(site as BrowserSite)} others={{}} shared={takeShared()} />);

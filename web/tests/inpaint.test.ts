@@ -30,7 +30,7 @@ async function completed(one: Case) {
     one.hole.data,
     one.photo,
     tools,
-    { texture, seed: one.seed ?? 0 },
+    { texture, seed: one.seed ?? 0, feather: one.feather },
     (share) => shares.push(share),
     new AbortController().signal,
   );

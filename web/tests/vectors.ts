@@ -18,6 +18,7 @@ interface Packed {
   step: number;
   /** Of what is copied; null for none. */
   seed: number | null;
+  feather: number;
   passes: Numbers[];
   /** The pixels of the holes. */
   completed: string;

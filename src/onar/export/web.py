@@ -242,7 +242,16 @@ def _finish_page(folder: Path, site: dict[str, Any]) -> str:
     text = text.replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /></head>', 1)
     index.write_text(text, encoding="utf-8")
     icons = [{"src": icon.name, "sizes": "any", "type": "image/svg+xml"} for icon in folder.glob("favicon.svg")]
-    manifest = {"name": "Onar", "short_name": "Onar", "start_url": "./", "display": "standalone", "icons": icons}
+    shared = {"files": [{"name": "photo", "accept": ["image/*"]}]}
+    share = {"action": "share", "method": "POST", "enctype": "multipart/form-data", "params": shared}
+    manifest = {
+        "name": "Onar",
+        "short_name": "Onar",
+        "start_url": "./",
+        "display": "standalone",
+        "icons": icons,
+        "share_target": share,
+    }
     (folder / "manifest.webmanifest").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return script
 

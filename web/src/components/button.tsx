@@ -1,6 +1,7 @@
 import type { IconNode } from "lucide";
 import type { JSX } from "preact";
 import { Icon } from "./icon";
+import { labelled } from "./keys";
 
 interface Properties {
   icon: IconNode;
@@ -41,7 +42,7 @@ export function IconButton({
       aria-pressed={pressed}
       aria-expanded={expanded}
       aria-disabled={disabled}
-      title={shortcut === undefined ? name : `${name} (${shortcut})`}
+      title={shortcut === undefined ? name : `${name} (${labelled(shortcut)})`}
       onMouseDown={keepFocus}
       onClick={() => disabled || onClick()}
     >

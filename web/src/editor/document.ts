@@ -50,9 +50,20 @@ export function redo(history: History): History {
   return { past: [...history.past, history.now], now: after, future };
 }
 
+/** All states of a history, from the oldest on. */
+export function statesOf({ past, now, future }: History): Work[] {
+  return [...past, now, ...future];
+}
+
+/** Go to a state, by its number from the oldest on. */
+export function jump(history: History, to: number): History {
+  const states = statesOf(history);
+  return { past: states.slice(0, to), now: states[to], future: states.slice(to + 1) };
+}
+
 /** All fills in the history, each once. */
-export function fillsIn({ past, now, future }: History): Set<Fill> {
-  return new Set([...past, now, ...future].flatMap(({ fills }) => fills.map(({ fill }) => fill)));
+export function fillsIn(history: History): Set<Fill> {
+  return new Set(statesOf(history).flatMap(({ fills }) => fills.map(({ fill }) => fill)));
 }
 
 /** Add a step to the mask. */

@@ -16,7 +16,7 @@ const MUCH = 100 * shared.masks.MANY_HOLES;
 export async function fill(state: State): Promise<void> {
   if (!isReady(state)) return;
   const work = state.work.value;
-  const options = optionsOf(state, 0);
+  const options = optionsOf(state, state.seed.value);
   await run(state, fillsOf(work), work.mask, options, (fill) => filled(work, { fill, mask: work.mask, options }));
 }
 
@@ -40,7 +40,8 @@ export async function fillAgain(state: State): Promise<void> {
 function isSame({ site, weights }: State, one: FillOptions, other: FillOptions): boolean {
   const asked = other.texture === "patches" || (other.texture === "auto" && copiesAlone(weights.value));
   const copies = site.copies && asked;
-  return !copies && one.texture === other.texture && one.weights === other.weights;
+  const differs = one.texture !== other.texture || one.weights !== other.weights || one.feather !== other.feather;
+  return !copies && !differs;
 }
 
 /** A warning about large holes, which are often inverted masks. */

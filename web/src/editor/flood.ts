@@ -35,7 +35,7 @@ interface Part {
 export class Likeness {
   readonly #tiles = new Map<number, Promise<Tile>>();
   readonly #columns: number;
-  #colour: Promise<number[]> | null = null;
+  #colour: Float64Array | null = null;
 
   /** @param side - of tiles in pixels */
   constructor(
@@ -85,8 +85,8 @@ export class Likeness {
     const width = Math.min(this.side, this.photo.width - left);
     const rect = { left, top, width, height: Math.min(this.side, this.photo.height - top) };
     const rgba = await this.read(rect);
-    this.#colour ??= Promise.resolve(colourAt(rgba, 4 * ((this.from.y - top) * width + this.from.x - left)));
-    return { rect, levels: await differences(rgba, await this.#colour) };
+    this.#colour ??= colourAt(rgba, 4 * ((this.from.y - top) * width + this.from.x - left));
+    return { rect, levels: await differences(rgba, this.#colour) };
   }
 }
 
@@ -161,34 +161,34 @@ const LINEAR = Float64Array.from({ length: 256 }, (_, level) => {
   return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
 });
 
-/** L, a and b of a pixel, and its alpha. */
-export function colourAt(rgba: ArrayLike<number>, at: number): number[] {
+/** L, a and b of a pixel, and its alpha; written to an array, because there are millions. */
+export function colourAt(rgba: ArrayLike<number>, at: number, colour = new Float64Array(4)): Float64Array {
   const [red, green, blue] = [LINEAR[rgba[at]], LINEAR[rgba[at + 1]], LINEAR[rgba[at + 2]]];
   const long = Math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue);
   const middle = Math.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue);
   const short = Math.cbrt(0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue);
-  return [
-    0.2104542553 * long + 0.793617785 * middle - 0.0040720468 * short,
-    1.9779984951 * long - 2.428592205 * middle + 0.4505937099 * short,
-    0.0259040371 * long + 0.7827717662 * middle - 0.808675766 * short,
-    rgba[at + 3],
-  ];
+  colour[0] = 0.2104542553 * long + 0.793617785 * middle - 0.0040720468 * short;
+  colour[1] = 1.9779984951 * long - 2.428592205 * middle + 0.4505937099 * short;
+  colour[2] = 0.0259040371 * long + 0.7827717662 * middle - 0.808675766 * short;
+  colour[3] = rgba[at + 3];
+  return colour;
 }
 
 /** Levels by which two colours differ; transparent pixels have none, and are like each other alone. */
-export function difference(one: number[], other: number[]): number {
+export function difference(one: Float64Array, other: Float64Array): number {
   if (one[3] === 0 || other[3] === 0) return one[3] === other[3] ? 0 : MAX_LEVEL;
-  const apart = Math.hypot(one[0] - other[0], one[1] - other[1], one[2] - other[2]);
+  const apart = Math.sqrt((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2);
   return Math.min(MAX_LEVEL, Math.round(LEVELS * apart));
 }
 
-async function differences(rgba: Uint8ClampedArray, colour: number[]): Promise<Uint8Array> {
+async function differences(rgba: Uint8ClampedArray, colour: Float64Array): Promise<Uint8Array> {
+  const own = new Float64Array(4);
   const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
   const levels = new Uint8Array(words.length);
   for (let at = 0; at < words.length; at++) {
     // Neighbours are often equal.
     if (at > 0 && words[at] === words[at - 1]) levels[at] = levels[at - 1];
-    else levels[at] = difference(colourAt(rgba, 4 * at), colour);
+    else levels[at] = difference(colourAt(rgba, 4 * at, own), colour);
     if (at % 100_000 === 0) await breathe();
   }
   return levels;

@@ -5,6 +5,7 @@ import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
 import { setTolerance } from "./like_colour";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
+import { pasteMask } from "./mask_actions";
 import {
   addCorner,
   begin,
@@ -12,6 +13,7 @@ import {
   chooseTool,
   extend,
   lift,
+  liftAndCopy,
   liftAndFill,
   liftAndFillAgain,
   liftAndSave,
@@ -60,6 +62,8 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["0"], text: "complete_zoom_fit", run: zoomToFit, letter: true },
   { keys: ["1"], text: "complete_zoom_pixels", run: zoomToPixels, letter: true },
   { keys: ["Ctrl+s"], text: "complete_download", run: liftAndSave, letter: false },
+  { keys: ["Ctrl+c"], text: "complete_copy_label", run: liftAndCopy, letter: false },
+  { keys: ["Ctrl+Shift+v"], text: "complete_paste_mask_label", run: pasteMask, letter: false },
   { keys: ["Escape"], text: "complete_escape", run: stepBack, letter: false },
   { keys: ["?"], text: "complete_help", run: openHelp, letter: true },
 ];
@@ -107,6 +111,7 @@ export function listenToKeys(state: State): () => void {
     if (isElsewhere(state, event)) return;
     if (event.key === " ") state.spaceHeld.value = true;
     const key = keyOf(event);
+    if (key === "Ctrl+c" && document.getSelection()?.isCollapsed === false) return; // text is copied
     const shortcut = SHORTCUTS.find(({ keys, letter }) => keys.includes(key) && (letterKeys.value || !letter));
     if (shortcut === undefined || event.defaultPrevented) return;
     event.preventDefault();

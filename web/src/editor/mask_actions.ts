@@ -29,6 +29,23 @@ export async function loadMask(state: State, file: File | undefined): Promise<vo
   );
 }
 
+/** Replace the mask by the picture in the clipboard. */
+export async function pasteMask(state: State): Promise<void> {
+  if (!isReady(state)) return;
+  const name = say("complete_pasted_mask");
+  let picture: Blob | null = null;
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((each) => each.startsWith("image/"));
+      if (type !== undefined) picture ??= await item.getType(type);
+    }
+  } catch {
+    return complain(state, () => say("complete_no_clipboard"));
+  }
+  if (picture === null) complain(state, () => say("complete_nothing_to_paste"));
+  else await loadMask(state, new File([picture], name, { type: picture.type }));
+}
+
 /** Download the mask in the photo's size. */
 export async function saveMask(state: State): Promise<void> {
   liftMoved(state);

@@ -5,7 +5,7 @@ import { fill, fillAgain } from "./filling";
 import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
 import { shrinkLasso } from "./outlining";
-import { save } from "./saving";
+import { copyPhoto, save } from "./saving";
 import { abandon, type Corners, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
 import type { Point } from "./viewport";
@@ -159,6 +159,12 @@ export async function liftAndFillAgain(state: State): Promise<void> {
 export async function liftAndSave(state: State): Promise<void> {
   liftMoved(state);
   await save(state);
+}
+
+/** Copy the photo; a tool that is still down is lifted first. */
+export async function liftAndCopy(state: State): Promise<void> {
+  liftMoved(state);
+  await copyPhoto(state);
 }
 
 /** Lift the tool, or drop its step if it was not moved: a tap on the space bar paints no dot. */

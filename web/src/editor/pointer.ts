@@ -18,6 +18,9 @@ const NEAR_FINGER = 20;
 /** The current gesture. */
 type Doing = "nothing" | "painting" | "cornering" | "beginning" | "moving" | "sliding" | "pinching";
 
+/** Gestures that draw. */
+const DRAWING = new Set<Doing>(["painting", "cornering", "beginning"]);
+
 /**
  * Handle pointers on an element.
  *
@@ -29,6 +32,11 @@ export function listen(state: State, element: HTMLElement): () => void {
   const down = new Map<number, Point>();
   let doing: Doing = "nothing";
 
+  /** Under a finger, which hides what it paints. */
+  const showLoupe = ({ pointerType }: PointerEvent, at: Point): void => {
+    state.finger.value = pointerType === "touch" && DRAWING.has(doing) ? at : null;
+  };
+
   const onDown = (event: PointerEvent): void => {
     element.setPointerCapture(event.pointerId);
     down.set(event.pointerId, pointOf(event, element));
@@ -36,10 +44,12 @@ export function listen(state: State, element: HTMLElement): () => void {
       if (doing !== "cornering") abandon(state);
       doing = "pinching";
     } else if (down.size === 1) doing = start(state, event, element);
+    showLoupe(event, pointOf(event, element));
   };
   const onMove = (event: PointerEvent): void => {
     const at = pointOf(event, element);
     state.cursor.value = event.pointerType === "touch" && !down.has(event.pointerId) ? null : toPhoto(look(state), at);
+    showLoupe(event, at);
     const isAiming = doing === "cornering" || doing === "beginning" || down.size === 0;
     if (isAiming) aim(state, toPhoto(look(state), at), event.shiftKey);
     const before = down.get(event.pointerId);
@@ -58,6 +68,7 @@ export function listen(state: State, element: HTMLElement): () => void {
       addCorner(state, nearness(state, event), doing === "cornering"); // a drag that begins a line is its first segment
     }
     if (event.pointerType === "touch") state.cursor.value = null;
+    state.finger.value = null;
     // The remaining finger of two must not start to paint.
     if (down.size === 0 || doing !== "pinching") doing = "nothing";
   };

@@ -1,5 +1,6 @@
 /** Saving the photo with its fills. */
 
+import { EngineError } from "../engine/engine";
 import { say } from "../texts/texts";
 import { announce, fillsOf, isReady, type State, waitFor } from "./state";
 
@@ -18,6 +19,33 @@ export async function save(state: State): Promise<void> {
       announce(state, () => say("complete_saved", { name }), ...notes);
     },
   );
+}
+
+/** Copy the photo with its fills to the clipboard, as PNG. */
+export async function copyPhoto(state: State): Promise<void> {
+  const photo = state.photo.value;
+  if (!isReady(state) || photo === null) return;
+  const fills = fillsOf(state.work.value);
+  await waitFor(
+    state,
+    "saving",
+    async (signal, onProgress) => {
+      const saving = state.engine.save(photo, fills, "png", onProgress, signal);
+      // Browsers allow this within the click alone, so the picture follows as a promise.
+      await Promise.all([saving, copied(saving.then(({ content }) => content))]);
+    },
+    () => announce(state, () => say("complete_copied")),
+  );
+}
+
+/** Write a picture to the clipboard; raises `EngineError` where browsers do not allow it. */
+async function copied(picture: Promise<Blob>): Promise<void> {
+  try {
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+  } catch (error) {
+    await picture; // its own error comes first
+    throw new EngineError(() => say("complete_not_copied"), { cause: error });
+  }
 }
 
 /** Download a file. */

@@ -15,7 +15,7 @@ import {
 import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
-import { commit, fillsIn, type History, redo, UNTOUCHED, undo, type Work } from "./document";
+import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
 import type { Step } from "./steps";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
@@ -121,6 +121,8 @@ export function createState(site: Site, engine: Engine) {
     lifted: signal<Touch | null>(null),
     /** Position of the brush, in pixels of the photo; null outside of it. */
     cursor: signal<Point | null>(null),
+    /** Position of the finger that paints, in pixels of the page. */
+    finger: signal<Point | null>(null),
     /** Whether the space bar is down: the pointer then pans. */
     spaceHeld: signal(false),
 
@@ -135,6 +137,9 @@ export function createState(site: Site, engine: Engine) {
     split: signal(0.5),
 
     texture: signal<Texture>("auto"),
+    /** Seed of the next fill. */
+    seed: signal(0),
+    feather: signal(0),
     chosenWeights,
     /** The weights that fill: the default where the chosen ones are gone. */
     weights: computed<WeightsChoice>(
@@ -169,7 +174,7 @@ export function fillsOf(work: Work): Fill[] {
 }
 
 export function optionsOf(state: State, seed: number): FillOptions {
-  return { texture: state.texture.value, weights: state.weights.value.name, seed };
+  return { texture: state.texture.value, feather: state.feather.value, weights: state.weights.value.name, seed };
 }
 
 /** Change the work; undo restores it. */
@@ -198,6 +203,11 @@ export function redoChange(state: State): void {
   state.history.value = redo(state.history.value);
   const steps = state.history.value.future.length;
   state.spoken.value = () => say("complete_redone", { steps });
+}
+
+/** Go to another state of the history, by its number from the oldest on. */
+export function jumpTo(state: State, number: number): void {
+  if (isReady(state) && state.live.value === null) state.history.value = jump(state.history.value, number);
 }
 
 /** Cancel the current step. */

@@ -22,6 +22,8 @@ export type Texture = "auto" | "network" | "patches";
 
 export interface FillOptions {
   texture: Texture;
+  /** Pixels inside the edge of a hole over which the network's fill fades into the colours around it. */
+  feather: number;
   /** Seed of copied texture; another one gives another result. */
   seed: number;
   /** A name of `Site.weights`. */

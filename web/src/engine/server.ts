@@ -87,6 +87,7 @@ export class ServerEngine implements Engine {
     const rects = hole.map(({ rect }) => rect);
     const form = withFills(formOf({ mask: await maskFile(hole), at: written(rects) }), earlier);
     form.append("texture", options.texture);
+    form.append("feather", String(options.feather));
     form.append("seed", String(options.seed));
     form.append("weights", options.weights);
     const answer = await this.#askOf(photo.file, "api/fill", form, signal, onProgress);

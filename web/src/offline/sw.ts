@@ -10,6 +10,7 @@
 
 import { mayUseGpu } from "./gpu";
 import { FILES, load } from "./kept";
+import { keepShared, SHARE } from "./shared";
 
 /** A folder's files. */
 declare const ONAR_FILES: {
@@ -34,6 +35,10 @@ worker.addEventListener("install", (event) => event.waitUntil(keepAll().then(() 
 worker.addEventListener("activate", (event) => event.waitUntil(removeOld().then(() => worker.clients.claim())));
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
+  if (request.method === "POST" && request.url === new URL(SHARE, scope).href) {
+    event.respondWith(keepShared(request, scope));
+    return;
+  }
   if (request.method !== "GET" || !request.url.startsWith(scope)) return;
   event.respondWith(answer(request));
   if (request.mode === "navigate") event.waitUntil(removeUnused());

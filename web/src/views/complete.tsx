@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Canvas } from "../editor/components/canvas";
 import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
+import { Loupe } from "../editor/components/loupe";
 import { Messages, SplitSlider } from "../editor/components/messages";
 import { Panel } from "../editor/components/panel";
 import { Preview } from "../editor/components/preview";
@@ -44,6 +45,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       data-fills={fills.length}
     >
       {photo === null ? <Empty state={state} /> : <Canvas state={state} photo={photo} />}
+      {photo !== null && <Loupe state={state} />}
       {state.preview.value !== null && <Preview file={state.preview.value} />}
       <div class="bottom">
         {state.comparison.value === "slider" && <SplitSlider state={state} />}

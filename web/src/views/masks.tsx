@@ -1,6 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { type ComponentChildren, Fragment, type JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { labelled } from "../components/keys";
 import type { Line } from "../engine/engine";
 import { problemIn, sentence } from "../problems";
 import { say, show } from "../texts/texts";
@@ -171,7 +172,7 @@ function Flags({ flags }: { flags: string }): JSX.Element {
     if (await copied(flags)) status.value = say("masks_copied");
     else {
       getSelection()?.selectAllChildren(text.current as HTMLElement);
-      status.value = say("masks_not_copied");
+      status.value = say("masks_not_copied", { key: labelled("Ctrl+C") });
     }
   };
   return (

@@ -17,7 +17,7 @@ const inversion: Step = { kind: "inversion" };
 const fillOf = (seed: number): Filled => ({
   fill: { rects: [{ left: 0, top: 0, width: 1, height: 1 }], patches: [], content: new Blob(), notes: [] },
   mask: [dot],
-  options: { texture: "auto", weights: "bundled", seed },
+  options: { texture: "auto", feather: 0, weights: "bundled", seed },
 });
 
 test("undo and redo go back and forth over strokes and fills alike", () => {

@@ -2,6 +2,7 @@ import { CircleQuestionMark, Download, FolderOpen, SlidersHorizontal } from "luc
 import type { JSX } from "preact";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
+import { labelled } from "../../components/keys";
 import { say } from "../../texts/texts";
 import { open } from "../opening";
 import { liftAndSave } from "../painting";
@@ -34,7 +35,7 @@ export function Actions({ state }: { state: State }): JSX.Element {
       <button
         type="button"
         class="button plain"
-        title={`${say("complete_download")} (Ctrl+S)`}
+        title={`${say("complete_download")} (${labelled("Ctrl+S")})`}
         aria-label={say("complete_download")}
         aria-disabled={!isReady(state)}
         onMouseDown={keepFocus}

@@ -2,6 +2,7 @@ import { X } from "lucide";
 import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
+import { labelled } from "../../components/keys";
 import { letterKeys } from "../../preferences";
 import type { TextKey } from "../../texts/english";
 import { say } from "../../texts/texts";
@@ -78,7 +79,7 @@ export function Help({ state }: { state: State }): JSX.Element | null {
       <IconButton icon={X} name={say("page_close")} class="dialog-close" onClick={close} />
       <p>{say("complete_intro")}</p>
       <Keys title={say("complete_keys_everywhere")}>
-        {SHORTCUTS.map(({ keys, text }) => [keys.map(written).join(" / "), say(text)])}
+        {SHORTCUTS.map(({ keys, text }) => [keys.map(labelled).join(" / "), say(text)])}
       </Keys>
       <Keys title={say("complete_keys_on_canvas")}>{ON_CANVAS.map(([key, text]) => [say(key), say(text)])}</Keys>
       <Keys title={say("complete_keys_pointer")}>{BY_POINTER.map(([key, text]) => [say(key), say(text)])}</Keys>
@@ -94,13 +95,6 @@ export function Help({ state }: { state: State }): JSX.Element | null {
       </label>
     </Dialog>
   );
-}
-
-/** A key as labelled on keyboards. */
-function written(key: string): string {
-  const [last, ...modifiers] = key.split("+").reverse();
-  if (key === "+") return key;
-  return [...modifiers.reverse(), last === "Escape" ? "Esc" : last.length === 1 ? last.toUpperCase() : last].join("+");
 }
 
 function Keys({ title, children }: { title: string; children: string[][] }): JSX.Element {

@@ -1,17 +1,22 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { IconNode } from "lucide";
-import { Contrast, Download, Expand, ImageUp, Save, Shrink, Trash2, X } from "lucide";
+import { ClipboardPaste, Contrast, Copy, Download, Expand, ImageUp, Save, Shrink, Trash2, X } from "lucide";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button";
 import { Icon } from "../../components/icon";
 import type { Texture } from "../../engine/engine";
 import { say } from "../../texts/texts";
-import { clearMask, growMask, invertMask, loadMask, saveMask } from "../mask_actions";
-import { liftAndSave } from "../painting";
-import type { State } from "../state";
+import { changesOf } from "../changes";
+import { clearMask, growMask, invertMask, loadMask, pasteMask, saveMask } from "../mask_actions";
+import { liftAndCopy, liftAndSave } from "../painting";
+import { isReady, jumpTo, type State } from "../state";
 import { aboutWeights } from "../weights";
 import { FileButton } from "./file_button";
+
+/** As the server takes them. */
+const MAX_FEATHER = 1000;
+const MAX_SEED = 2 ** 32 - 1;
 
 const TEXTURES: Texture[] = ["auto", "network", "patches"];
 
@@ -37,13 +42,14 @@ export function Panel({ state }: { state: State }): JSX.Element {
       </div>
       <Filling state={state} />
       <MaskActions state={state} />
+      <Changes state={state} />
       <Saving state={state} />
     </aside>
   );
 }
 
 function Filling({ state }: { state: State }): JSX.Element {
-  const { site, texture, weights, chosenWeights, fillsOnLift } = state;
+  const { site, texture, feather, seed, weights, chosenWeights, fillsOnLift } = state;
   return (
     <section aria-labelledby="panel-filling">
       <h3 id="panel-filling">{say("complete_filling")}</h3>
@@ -69,6 +75,10 @@ function Filling({ state }: { state: State }): JSX.Element {
       ) : (
         <p class="quiet">{say("complete_no_copies")}</p>
       )}
+      <div class="pairs">
+        <Whole name={say("complete_feather")} of={feather} least={0} most={MAX_FEATHER} />
+        {site.copies && <Whole name={say("complete_seed")} of={seed} least={0} most={MAX_SEED} />}
+      </div>
       {site.weights.length > 1 && (
         <Select
           name={say("complete_weights")}
@@ -101,33 +111,67 @@ function MaskActions({ state }: { state: State }): JSX.Element {
           accept="image/*"
           onFile={(file) => loadMask(state, file)}
         />
+        <Action of="paste_mask" icon={ClipboardPaste} onClick={() => pasteMask(state)} />
         <Action of="save_mask" icon={Save} onClick={() => saveMask(state)} />
         <Action of="invert" icon={Contrast} onClick={() => invertMask(state)} />
         <Action of="clear" icon={Trash2} onClick={() => clearMask(state)} />
         <Action of="grow" icon={Expand} onClick={() => growMask(state, reach.value)} />
         <Action of="shrink" icon={Shrink} onClick={() => growMask(state, -reach.value)} />
       </div>
-      <label class="field">
-        <span>{say("complete_grow_by")}</span>
-        <input
-          type="number"
-          min={1}
-          max={500}
-          value={reach.value}
-          onChange={({ currentTarget }) => {
-            const wanted = Math.round(currentTarget.valueAsNumber) || 1;
-            reach.value = Math.min(500, Math.max(1, wanted));
-            currentTarget.value = String(reach.value);
-          }}
-        />
-      </label>
+      <Whole name={say("complete_grow_by")} of={reach} least={1} most={500} />
       <p class="quiet">{say("complete_mask_help")}</p>
     </section>
   );
 }
 
+/** A field for a whole number. */
+function Whole({ name, of, least, most }: { name: string; of: Signal<number>; least: number; most: number }) {
+  return (
+    <label class="field">
+      <span>{name}</span>
+      <input
+        type="number"
+        min={least}
+        max={most}
+        value={of.value}
+        onChange={({ currentTarget }) => {
+          of.value = Math.min(most, Math.max(least, Math.round(currentTarget.valueAsNumber) || least));
+          currentTarget.value = String(of.value);
+        }}
+      />
+    </label>
+  );
+}
+
+/** All that was done, to go back or forward to. */
+function Changes({ state }: { state: State }): JSX.Element | null {
+  const { past, future } = state.history.value;
+  if (past.length + future.length === 0) return null;
+  return (
+    <section aria-labelledby="panel-changes">
+      <h3 id="panel-changes">{say("complete_changes")}</h3>
+      <ol class="changes">
+        {changesOf(state.history.value).map((change, number) => (
+          <li key={number}>
+            <button
+              type="button"
+              class="change"
+              aria-current={number === past.length ? "step" : undefined}
+              data-undone={number > past.length}
+              aria-disabled={!isReady(state)}
+              onClick={() => jumpTo(state, number)}
+            >
+              {say(change)}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
 interface ActionProperties {
-  of: "save_mask" | "invert" | "clear" | "grow" | "shrink";
+  of: "paste_mask" | "save_mask" | "copy" | "invert" | "clear" | "grow" | "shrink";
   icon: IconNode;
   onClick(): void;
 }
@@ -156,10 +200,13 @@ function Saving({ state }: { state: State }): JSX.Element {
         }}
       />
       {recompressesJpeg(state) && <p class="quiet">{say("complete_jpeg_help")}</p>}
-      <button type="button" class="button small" onClick={() => liftAndSave(state)}>
-        <Icon of={Download} />
-        <span>{say("complete_download")}</span>
-      </button>
+      <div class="pairs">
+        <button type="button" class="button small" onClick={() => liftAndSave(state)}>
+          <Icon of={Download} />
+          <span>{say("complete_download")}</span>
+        </button>
+        <Action of="copy" icon={Copy} onClick={() => liftAndCopy(state)} />
+      </div>
     </section>
   );
 }

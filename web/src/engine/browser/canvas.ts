@@ -8,14 +8,24 @@ import shared from "../../shared.json";
 import { Box } from "./box";
 import { restoreDetail } from "./detail";
 import type { Window } from "./joining";
-import { clampedView, frameOf, HOLE, type Holes, hasHole, knownFromHoles, type Photo, putPixel } from "./pixels";
+import {
+  clampedView,
+  frameOf,
+  HOLE,
+  type Holes,
+  hasHole,
+  knownFromHoles,
+  type Photo,
+  putPixel,
+  type Size,
+} from "./pixels";
 import type { Progress } from "./progress";
 import { fillFrame } from "./pyramid";
 import * as rules from "./rules";
 import { double, halve } from "./scaling";
 import type { Generator } from "./tools";
 import { Planner } from "./window_plan";
-import { blocksWithHoles, coresDeeperThan, deeperThan, splitByDepth } from "./windows";
+import { blocksWithHoles, coresDeeperThan, deeperThan, eachDepth, splitByDepth } from "./windows";
 
 const { TILE, TILE_MARGIN } = shared.canvas;
 
@@ -30,11 +40,13 @@ export class Canvas {
   /**
    * @param photo - filled in place
    * @param unknown - what is still to be filled; changed in place
+   * @param feather - pixels inside the seam over which the network's fill fades to match the known colours
    */
   constructor(
     private readonly generator: Generator,
     readonly photo: Photo,
     private readonly unknown: Holes,
+    private readonly feather = 0,
   ) {
     this.all = Box.of(photo);
     this.planner = new Planner(this.all, generator.trainingSize, generator.step, generator.maxSide);
@@ -164,7 +176,12 @@ export class Canvas {
     }
     const completed = await this.generator.network(frames, known, { count: windows.length, height, width });
     for (const [number, { core, shown }] of windows.entries()) {
-      this.put(completed.subarray(3 * number * area, 3 * (number + 1) * area), core, shown, this.unknown);
+      const own = completed.subarray(3 * number * area, 3 * (number + 1) * area);
+      if (this.feather > 0) {
+        const frame = frames.subarray(3 * number * area, 3 * (number + 1) * area);
+        correctSeam(own, frame, known.subarray(number * area, (number + 1) * area), shown, this.feather);
+      }
+      this.put(own, core, shown, this.unknown);
     }
   }
 
@@ -179,6 +196,24 @@ export class Canvas {
       }
     }
   }
+}
+
+/** Add the network's error on the known side of the seam, extrapolated into the hole and fading over `feather`. */
+function correctSeam(completed: Float32Array, photo: Float32Array, known: Float32Array, size: Size, feather: number) {
+  const error = fillFrame(
+    photo.map((value, at) => value - completed[at] * known[Math.floor(at / 3)]),
+    known,
+    size,
+  );
+  const hole = {
+    height: size.height,
+    width: size.width,
+    data: Uint8Array.from(known, (one) => (one === 0 ? HOLE : 0)),
+  };
+  eachDepth(hole, (pixel, depth) => {
+    const fade = Math.max(0, 1 - depth / (feather + 1));
+    for (let at = 3 * pixel; at < 3 * pixel + 3; at++) completed[at] += error[at] * fade;
+  });
 }
 
 /** The tiles of the whole photo that have holes. */

@@ -21,7 +21,7 @@ const TEXTURE_SHARE = 0.5;
  * @param photo - H·W·3, 8 bits; not changed
  * @param hole - H·W, 255 = hole, 0 = known
  * @param options - texture "patches" gives deep holes the photo's own texture, "network" does not, "auto" does where
- *   `tools` can copy; `seed` of the copying
+ *   `tools` can copy; `seed` of the copying; `feather` as of `Canvas`
  * @param onProgress - called with the progress from 0 to 1, monotonically
  * @param signal - aborts between two windows, raising its reason
  * @returns a new photo; known pixels are bit-identical; when all of them are grey, fills are grey
@@ -33,7 +33,7 @@ export async function complete(
   hole: Uint8Array,
   shape: Size,
   tools: Tools,
-  options: { texture: Texture; seed: number },
+  options: { texture: Texture; seed: number; feather?: number },
   onProgress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
@@ -51,7 +51,7 @@ export async function complete(
   await progress.reach(0);
   const completed = { height, width, data: photo.slice() };
   texturing?.begin(completed, { height, width, data: hole });
-  const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() });
+  const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() }, options.feather);
   await canvas.fill(progress.part(0, 1 - share));
   await texturing?.apply(completed, progress.part(1 - share, 1));
   if (isGrey(photo, 3, (pixel) => hole[pixel] !== HOLE)) makeGrey(completed, { height, width, data: hole });

@@ -118,18 +118,23 @@ export function splitByDepth(holes: Holes, depth: number): { deep: Holes; shallo
 
 /** The hole pixels deeper than `depth`. */
 export function coresDeeperThan(holes: Holes, depth: number): Holes {
+  const cores = noHoles(holes);
+  eachDepth(holes, (pixel, own) => {
+    if (own > depth) cores.data[pixel] = HOLE;
+  });
+  return cores;
+}
+
+/** Visit the hole pixels with their depths. */
+export function eachDepth(holes: Holes, visit: (pixel: number, depth: number) => void): void {
   const runs = new Runs(holes);
   const depths = runs.depths();
-  const cores = noHoles(holes);
   for (let row = 0, at = 0; row < holes.height; row++) {
-    const begin = row * holes.width;
     for (let run = runs.first[row]; run < runs.first[row + 1]; run++) {
-      for (let column = runs.start[run]; column < runs.end[run]; column++) {
-        if (depths[at++] > depth) cores.data[begin + column] = HOLE;
-      }
+      for (let column = runs.start[run]; column < runs.end[run]; column++)
+        visit(row * holes.width + column, depths[at++]);
     }
   }
-  return cores;
 }
 
 /** The largest depth of holes; infinite when nothing is known. */

@@ -1,0 +1,32 @@
+/** What was done to a photo, in words. */
+
+import type { TextKey } from "../texts/english";
+import { type History, statesOf, type Work } from "./document";
+import type { Maker, Step } from "./steps";
+
+const MADE: Record<Maker, TextKey> = {
+  file: "complete_load_mask_label",
+  grow: "complete_grown",
+  outline: "complete_outlined",
+  colour: "complete_taken",
+};
+
+/** The change that led to each state of a history, from the oldest on, which is the photo as it was opened. */
+export function changesOf(history: History): TextKey[] {
+  const states = statesOf(history);
+  return states.map((state, at) => (at === 0 ? "complete_opened_state" : changeOf(states[at - 1], state)));
+}
+
+function changeOf(before: Work, after: Work): TextKey {
+  if (after.fills.length > before.fills.length) return "complete_fill";
+  if (after.fills.at(-1) !== before.fills.at(-1)) return "complete_again";
+  const last = after.mask.at(-1);
+  return last === undefined ? "complete_clear_label" : nameOf(last);
+}
+
+function nameOf(step: Step): TextKey {
+  if (step.kind === "inversion") return "complete_invert_label";
+  if (step.erases) return "complete_eraser";
+  if (step.kind === "bitmap") return MADE[step.made];
+  return step.kind === "stroke" ? "complete_brush" : `complete_${step.kind}`;
+}
