@@ -144,8 +144,9 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         "## What an option gains",
         "",
         f"The change of each score by the option, with {', then with '.join(MASK_SETS[one] for one in scored)}, and in "
-        "brackets in pooled spreads; changes of up to one pooled spread are left out. By chance alone, the change between means of two seeds exceeds one pooled spread about every "
-        "second time, two every sixth, and three every thirtieth.",
+        "brackets in pooled spreads; changes of up to one pooled spread are left out. By chance alone, the change "
+        "between means of two seeds exceeds one pooled spread about every second time, two every sixth, and three "
+        "every thirtieth.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
