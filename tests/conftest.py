@@ -25,6 +25,7 @@ PHOTOS = REPOSITORY / "src" / "onar" / "assets" / "photos"
 def pytest_configure() -> None:
     # Several test processes share the machine: one thread each is faster than many fighting.
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+    os.environ["LANGUAGE"] = "en"  # of messages
     os.environ["ONAR_CACHE"] = "off"  # tests write to their own folders only
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 from benchmarks.ablations.scores import SHOWN_METRICS, ScoredSet, read_scores
 from benchmarks.ablations.study import Study, report_of
@@ -55,7 +54,6 @@ def _introduction(study: Study, scored: Mapping[str, ScoredSet]) -> str:
         f"with the same masks for all, without copied texture. {'; '.join(masks).capitalize() or 'No scores yet'}.\n"
         "- **Spread** is the standard deviation over the seeds; for two, half their difference. The pooled spread is "
         "the root mean square over all rows. A larger change counts.\n"
-        "- **Minutes** are wall-clock time of the training, on a machine that also did other work.\n"
         "- **Short runs** measure the beginning of a training. The gain in a long one, such as less overfitting by "
         "augmentation, may differ.\n\n"
         "`make ablations DATA=FOLDER VAL=FOLDER MASKS=FOLDER` makes the runs and writes this page; it resumes."
@@ -90,17 +88,15 @@ def _scores_table(study: Study, mask_set: str, scored: ScoredSet) -> Table:
     metrics = scored.metrics() or list(SHOWN_METRICS)
     titles = [METRICS[metric].title for metric in metrics]
     rows = [
-        [f"`{one.name}`", one.change, *(_cell(scored, one, metric) for metric in metrics), *_costs(scored, one)]
-        for one in study.chosen()
+        [f"`{one.name}`", one.change, *(_cell(scored, one, metric) for metric in metrics)] for one in study.chosen()
     ]
-    pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics), "", ""]
+    pooled = ["pooled spread", "", *(_shown(scored.pooled_spread(metric), metric) for metric in metrics)]
     better = (f"{METRICS[one].title} {_direction(one)}" for one in metrics)
     note = (
-        "Mean ± spread, and in brackets the change from the base recipe, or from the run in the second column. "
+        "Means, and in brackets the change from the base recipe, or from the run in the second column. "
         f"Better: {', '.join(better)}."
     )
-    header = ["run", "differs in", *titles, "photos seen", "minutes"]
-    return Table(f"Scores with {MASK_SETS[mask_set]}", note, header, [*rows, pooled])
+    return Table(f"Scores with {MASK_SETS[mask_set]}", note, ["run", "differs in", *titles], [*rows, pooled])
 
 
 def _direction(metric: str) -> str:
@@ -116,15 +112,7 @@ def _cell(scored: ScoredSet, variant: Variant, metric: str) -> str:
         return f"{_shown(mean, metric)}{' (a seed is missing)' if incomplete else ''}"
     change = scored.change(variant, metric)
     beside = "" if change is None or variant.name == BASE else f" ({_signed(change, metric)})"
-    return f"{_shown(mean, metric)} ± {_shown(spread, metric)}{beside}"
-
-
-def _costs(scored: ScoredSet, variant: Variant) -> list[str]:
-    """Photos seen and minutes of training, means over the seeds."""
-    runs = scored.runs[variant.name]
-    if not runs:
-        return ["", ""]
-    return [f"{fmean(run.images for run in runs):.0f}", f"{fmean(run.minutes for run in runs):.1f}"]
+    return f"{_shown(mean, metric)}{beside}"
 
 
 # ---------------------------------------------------------------- verdicts
@@ -145,7 +133,7 @@ class Gain:
         return abs(self.spreads) > 1
 
     def __str__(self) -> str:
-        return f"with {self.masks} {self.text} ({abs(self.spreads):.1f})"
+        return f"{self.text} ({abs(self.spreads):.1f})"
 
 
 def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
@@ -155,9 +143,10 @@ def _verdicts(study: Study, scored: Mapping[str, ScoredSet]) -> str:
     lines = [
         "## What an option gains",
         "",
-        "The change of each score by the option, and in brackets in pooled spreads; changes of up to one pooled spread "
-        "are left out. By chance alone, the change between means of two seeds exceeds one pooled spread about every "
-        "second time, two every sixth, and three every thirtieth.",
+        f"The change of each score by the option, with {', then with '.join(MASK_SETS[one] for one in scored)}, and in "
+        "brackets in pooled spreads; changes of up to one pooled spread are left out. By chance alone, the change "
+        "between means of two seeds exceeds one pooled spread about every second time, two every sixth, and three "
+        "every thirtieth.",
         "",
     ]
     for verdict, heading in VERDICTS.items():
@@ -194,13 +183,19 @@ def _verdict(gains: Sequence[Gain]) -> str:
 
 
 def _line(variant: Variant, gains: Sequence[Gain]) -> str:
-    counted: dict[str, list[str]] = {}
-    for gain in gains:
-        if gain.counts:
-            counted.setdefault(gain.metric, []).append(str(gain))
-    scores = "; ".join(f"{metric} {', '.join(changes)}" for metric, changes in counted.items())
+    metrics = dict.fromkeys(gain.metric for gain in gains)
+    changes = {metric: _changes([gain for gain in gains if gain.metric == metric]) for metric in metrics}
+    scores = "; ".join(f"{metric} {text}" for metric, text in changes.items() if text)
     which = f"{'without it: ' if variant.removes else ''}{variant.change}"
     return f"- {variant.option} ({which}){': ' if scores else ''}{scores}"
+
+
+def _changes(gains: Sequence[Gain]) -> str:
+    """The gains in a metric that count; with the masks where not all do."""
+    counted = [gain for gain in gains if gain.counts]
+    if len(counted) == len(gains):
+        return ", ".join(map(str, counted))
+    return ", ".join(f"with {gain.masks} {gain}" for gain in counted)
 
 
 def _shown(value: float | None, metric: str) -> str:

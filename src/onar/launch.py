@@ -32,9 +32,11 @@ from onar.errors import (
     is_out_of_memory,
     printable,
 )
+from onar.help_text import TranslatedHelp, translated_doc
 from onar.settings.checks import out_of_range
 from onar.settings.ranges import describe_range
 from onar.system.devices import let_threads_sleep, limit_openmp
+from onar.system.language import language, translate, translate_message
 from onar.system.streams import lost_output, steady_streams
 
 RENAMED = {"texture_blend": "blend", "blend_share": "average_share"}
@@ -51,7 +53,17 @@ _SAVES_MEMORY = {
 
 
 class Command(App):
-    """A command whose help shows settings by topic, with their ranges."""
+    """A command whose help shows settings by topic, with their ranges, in the user's language."""
+
+    @property
+    def help(self) -> str:
+        """What the command does."""
+        text = super().help
+        return text if language() == "en" else translated_doc(text)
+
+    @help.setter
+    def help(self, text: str) -> None:
+        self._help = text
 
     def assemble_argument_collection(self, **options: Any) -> ArgumentCollection:
         """The arguments; for help, with the range of each in its text, and in the group of the class that has it."""
@@ -64,9 +76,10 @@ class Command(App):
                 if topic := _topic(argument.hint, child.field_info.name):
                     group = groups.setdefault(topic, Group(topic, sort_key=len(groups)))
                     child.parameter = Parameter.combine(child.parameter, Parameter(group=group))
+            text = translate(argument.parameter.help or "")
             if limits := describe_range(argument.field_info.annotation):
-                text = f"{argument.parameter.help or ''} [{limits}]"
-                argument.parameter = Parameter.combine(argument.parameter, Parameter(help=text))
+                text += f" [{translate_message(limits)}]"
+            argument.parameter = Parameter.combine(argument.parameter, Parameter(help=text))
         return arguments
 
 
@@ -94,6 +107,8 @@ def run(command: App, verbs: App, arguments: Sequence[str]) -> None:
     limit_openmp()
     debug = "--debug" in arguments
     verb = next((word for word in arguments if word in verbs), "onar")
+    if language() != "en":
+        command.help_formatter = verbs.help_formatter = TranslatedHelp()
     try:
         with _tidy_when_ended():
             command(arguments, exit_on_error=False, print_error=False)
@@ -108,7 +123,7 @@ def run(command: App, verbs: App, arguments: Sequence[str]) -> None:
     except OnarError as error:
         sys.exit(_report(_out_of_memory(error, verb) or error, 1, debug))
     except KeyboardInterrupt as stop:
-        print(f"\n{stop}" if str(stop) else "\nStopped.", file=sys.stderr)
+        print(f"\n{translate_message(str(stop) or 'Stopped.')}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if reason := _out_of_memory(error, verb) or _external_cause(error, verb):
@@ -188,5 +203,5 @@ def _report(error: Exception, code: int, debug: bool, prefix: str = "") -> int:
     if debug:
         traceback.print_exc()
     line = " ".join(_with_flags(error).split()) or type(error).__name__
-    print(f"onar: {prefix}{line}", file=sys.stderr)
+    print(f"onar: {translate_message(prefix + line)}", file=sys.stderr)
     return code

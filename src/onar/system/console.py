@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from onar.system.language import translate_message
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -21,13 +23,13 @@ _WIDE = 10_000
 
 
 def say(text: str) -> None:
-    """Print a line on stdout above the progress bars, flushed."""
-    _print(text, sys.stdout)
+    """Print a line on stdout above the progress bars, flushed, in the user's language."""
+    _print(translate_message(text), sys.stdout)
 
 
 def warn(text: str) -> None:
-    """Print a line on stderr above the progress bars, flushed."""
-    _print(text, sys.stderr)
+    """Print a line on stderr above the progress bars, flushed, in the user's language."""
+    _print(translate_message(text), sys.stderr)
 
 
 def _print(text: str, stream: TextIO | None) -> None:
