@@ -100,9 +100,9 @@ def _check_targets(jobs: Sequence[MaskJob], output: Path, overwrite: bool, previ
 def find_in_files(
     jobs: Iterable[MaskJob],
     finder: Finder,
-    config: FindConfig = FindConfig(),
+    config: FindConfig = FindConfig(),  # noqa: B008
     *,
-    overwrite: bool = True,  # noqa: B008
+    overwrite: bool = True,
 ) -> Iterator[MaskOutcome]:
     """Write the masks of photo files, each whole or not at all.
 

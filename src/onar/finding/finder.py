@@ -13,7 +13,7 @@ from PIL import Image
 from onar.errors import OnarError, UsageError, map_memory_errors
 from onar.finding.config import FindOptions
 from onar.finding.damage import DamageNetwork
-from onar.finding.kinds import WITHOUT_EXTRA, Kind, kinds_of
+from onar.finding.kinds import WITHOUT_EXTRA, FoundKind, kinds_of
 from onar.finding.regions import region
 from onar.finding.text import TextFinder
 from onar.imaging.levels import Pixels, unused_bits
@@ -94,7 +94,7 @@ class Finder:
             found &= ~hidden
         return found[wanted.within(seen)]
 
-    def _marks(self, pixels: Pixels, hidden: Holes | None, sensitivity: float) -> Iterable[tuple[Kind, Holes]]:
+    def _marks(self, pixels: Pixels, hidden: Holes | None, sensitivity: float) -> Iterable[tuple[FoundKind, Holes]]:
         """Each kind with what was found of it."""
         if any(kind.channel is not None for kind in self.kinds):
             damage = self._damage.find(pixels, hidden, sensitivity)

@@ -10,7 +10,7 @@ from onar.errors import FieldError, OnarError
 
 
 @dataclass(frozen=True)
-class Kind:
+class FoundKind:
     """A kind of what can be found.
 
     Attributes:
@@ -31,9 +31,9 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("scratches", "scratches, hairs, fibres, cracks, creases and folds", grow=1, channel=0),
-        Kind("dust", "specks, dust, blotches and torn rims", grow=1, channel=1),
-        Kind("text", "writing, and date stamps of cameras", grow=2, extra="text"),
+        FoundKind("scratches", "scratches, hairs, fibres, cracks, creases and folds", grow=1, channel=0),
+        FoundKind("dust", "specks, dust, blotches and torn rims", grow=1, channel=1),
+        FoundKind("text", "writing, and date stamps of cameras", grow=2, extra="text"),
     )
 }
 """Kinds by name."""
@@ -50,7 +50,7 @@ class MissingExtraError(OnarError):
     """Something that needs an extra which is not installed."""
 
 
-def missing_extra(kind: Kind) -> str | None:
+def missing_extra(kind: FoundKind) -> str | None:
     """The extra that a kind needs and that is not installed; loads nothing.
 
     >>> missing_extra(KINDS["dust"]) is None
@@ -59,7 +59,7 @@ def missing_extra(kind: Kind) -> str | None:
     return kind.extra if kind.extra and find_spec(PACKAGES[kind.extra]) is None else None
 
 
-def kinds_of(what: str | Iterable[str], field: str = "what") -> tuple[Kind, ...]:
+def kinds_of(what: str | Iterable[str], field: str = "what") -> tuple[FoundKind, ...]:
     """The kinds in a text such as "scratches,dust", or in several, in the order of `KINDS`.
 
     `field` is the name of the setting in messages; raises `FieldError` for no kind, and for unknown ones.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.finding.kinds import Kind
+from onar.finding.kinds import FoundKind
 from onar.inference import rules
 from onar.inference.drawn_pixels import drawn_pixels
 from onar.inference.inpainter import Inpainter
@@ -59,7 +59,7 @@ def cpu_seconds(hole: Holes, copies: bool) -> float:
     return float((costs[1:] * found[1:, cv2.CC_STAT_AREA]).sum() * step**2 / 1_000_000)
 
 
-def finding_seconds(kinds: Iterable[Kind], size: tuple[int, int]) -> float:
+def finding_seconds(kinds: Iterable[FoundKind], size: tuple[int, int]) -> float:
     """Estimated seconds of one core to search a photo of a height and width."""
     searches = {kind.channel is not None for kind in kinds}
     return sum(DAMAGE * size[0] * size[1] if damage else TEXT for damage in searches) / 1_000_000
