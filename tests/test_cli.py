@@ -62,7 +62,7 @@ def test_help_shows_every_verb_under_a_heading_and_filling_first() -> None:
     panels = dict(_PANELS.findall(run_onar("--help").out))
     verbs = {heading: re.findall(r"^│ (\w+)  ", text, re.M) for heading, text in panels.items()}
     assert next(iter(verbs)) == "Fill holes"
-    assert verbs["Fill holes"][:2] == ["complete", "serve"]
+    assert verbs["Fill holes"][:2] == ["complete", "find"]
     assert verbs["Train"][0] == "train"
     assert "Commands" not in verbs
     assert sorted(name for names in verbs.values() for name in names) == sorted(

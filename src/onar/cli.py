@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.config import Dict
 
-from onar.commands.filling import complete, evaluate, serve
+from onar.commands.filling import complete, evaluate, find, serve
 from onar.commands.training import blend, check, colours, demo, finder, init, masks, train
 from onar.commands.weights import convert, export, weights_app
 from onar.launch import Command, convert_tokens, run
@@ -36,7 +36,7 @@ app = Command(
 
 
 VERBS = {
-    "Fill holes": (complete, serve),
+    "Fill holes": (complete, find, serve),
     "Train": (train, init, check, masks, evaluate, demo, blend, colours, finder),
     "Weights": (weights_app, export, convert),
 }

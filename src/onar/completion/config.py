@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from onar.errors import FieldError
+from onar.finding.config import FindOptions
+from onar.finding.kinds import kinds_of
 from onar.settings.checks import Settings
 from onar.settings.fill import BlendOption, FillOptions, MaskFileOptions
 from onar.settings.networks import NetworkOptions
@@ -14,7 +16,7 @@ from onar.settings.ranges import NonNegativeInt, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions):
+class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions, FindOptions):
     """How photo files are completed.
 
     >>> CompletionConfig(strategy="crop", dilate=2).feather
@@ -23,6 +25,8 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
 
     topic: ClassVar[str] = "Files"
 
+    find: str | None = None
+    """Find the holes: scratches, dust, text, or several of them with commas; those of a mask are filled, too."""
     resize_mask: bool = False
     """Resize masks of another size, but of the photo's aspect ratio, to the photo's size; by default they are
     refused."""
@@ -38,6 +42,13 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
     """Threads that read and write photos while others are filled; each holds one photo in memory. 0: no threads."""
     max_megapixels: PositiveFloat = 200
     """Maximum size of photos and masks in megapixels; larger ones are refused before decoding."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.find is not None:
+            kinds_of(self.find, "find")
+        elif changed := next((one for one in fields(FindOptions) if getattr(self, one.name) != one.default), None):
+            raise FieldError(changed.name, "is for `find`: say what is to be found")
 
 
 @dataclass(frozen=True, kw_only=True)

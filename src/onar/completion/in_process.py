@@ -1,24 +1,24 @@
 """Complete photo files in this process: read, fill, write, one photo after the other; a failed photo stops no other.
 
-Threads read the next photos and write the last ones while the network fills one: decoding and encoding release the GIL.
-Each photo in the queue is in memory, so there are few.
+Threads read the next photos and write the last ones while the network fills one.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+
+import numpy as np
 
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
+from onar.finding.finder import Finder
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
@@ -27,12 +27,10 @@ from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
 from onar.system.devices import return_freed_memory
 from onar.system.files import AppearedError
+from onar.system.pipeline import read_work_write
 
 LARGE = 64_000_000
 """Bytes of a photo from which on freed memory is returned to the system at once; it takes milliseconds."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,16 @@ def load_weights(weights: str | None, device: str, threads: int, config: Complet
     return loaded.for_photos()
 
 
+def load_finder(what: str, device: str, threads: int) -> Finder:
+    """Load the networks that find holes; raises `OnarError` when one is missing.
+
+    `device` is that of filling. These networks run in ONNX Runtime alone, which may know no GPU.
+    """
+    finder = Finder(what, "cpu" if device == "cpu" else "auto", threads)
+    finder.load()
+    return finder
+
+
 def complete_files(
     jobs: Iterable[Job],
     inpainter: Inpainter,
@@ -81,6 +89,7 @@ def complete_files(
     """
     limit = int(config.max_megapixels * 1_000_000)
     options = MaskOptions(config.invert_mask, config.dilate, prefix="--")
+    finder = load_finder(config.find, inpainter.device, inpainter.threads) if config.find else None
 
     @lru_cache(maxsize=1)  # one mask may serve all photos
     def read_mask_file(path: Source, size: tuple[int, int] | None) -> MaskHoles:
@@ -89,32 +98,27 @@ def complete_files(
     def read(job: Job) -> Work:
         times = _read_times(job.photo) if config.keep_times else None
         photo = read_photo_file(job.photo, limit)
-        if job.mask == ALPHA:
+        if job.mask is None:
+            masked = MaskedPhoto(photo, np.zeros(photo.size, bool), job.kind)
+        elif job.mask == ALPHA:
             masked = mask_erased_photo(photo, job.kind, options)
         else:
             masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
         _return_memory(photo)
-        return _look_for_result(Work(job, masked, times), config, limit, overwrite)
+        work = Work(job, masked, times)
+        return work if finder else _look_for_result(work, config, limit, overwrite)
+
+    def fill(work: Work) -> Work:
+        if finder:
+            work = _look_for_result(_find(work, finder, config), config, limit, overwrite)
+        return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
         notes = write_result(work, config, overwrite)
         return Outcome(work.job, tuple(notes), was_there=work.was_there)
 
-    with ThreadPoolExecutor(config.workers) if config.workers else _InLine() as executor:
-        writing: deque[tuple[Job, Future[Outcome]]] = deque()
-        for job, reading in _submit_ahead(executor, read, jobs, config.workers):
-            try:
-                work = _fill(reading.result(), inpainter, config)
-                written = executor.submit(write, work)
-            except Exception as error:  # of any kind: the other photos go on
-                written = Future()
-                written.set_exception(error)
-            writing.append((job, written))
-            del reading
-            while len(writing) > config.workers:
-                yield _outcome(*writing.popleft())
-        while writing:
-            yield _outcome(*writing.popleft())
+    for job, written in read_work_write(jobs, read, fill, write, config.workers):
+        yield _outcome(job, written)
 
 
 def _outcome(job: Job, writing: Future[Outcome]) -> Outcome:
@@ -200,6 +204,16 @@ def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite
     return work
 
 
+def _find(work: Work, finder: Finder, config: CompletionConfig) -> Work:
+    """Add what is found to the holes of a photo."""
+    photo, hole = work.masked.photo, work.masked.hole
+    found = finder.find(photo.pixels, photo.alpha, config)
+    doubts = work.masked.doubts if hole.any() else ()
+    if not (hole.any() or found.any()):
+        doubts = (f"no {' or '.join(kind.name for kind in finder.kinds)} found: the photo stays as it is",)
+    return replace(work, masked=replace(work.masked, hole=hole | found, doubts=doubts))
+
+
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
     if work.was_there:
         return work
@@ -214,31 +228,3 @@ def _return_memory(photo: Photo) -> None:
     """Return what decoding or filling a large photo has freed, which glibc would keep beside the next step's memory."""
     if photo.pixels.nbytes > LARGE:
         return_freed_memory()
-
-
-# ---------------------------------------------------------------- threads
-
-
-class _InLine(Executor):
-    """Runs each call at once, in the calling thread."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-def _submit_ahead(
-    executor: Executor, function: Callable[[Job], T], jobs: Iterable[Job], ahead: int
-) -> Iterator[tuple[Job, Future[T]]]:
-    """Yield each job with the future of its result, keeping the next `ahead` jobs submitted."""
-    waiting: deque[tuple[Job, Future[T]]] = deque()
-    for job in jobs:
-        waiting.append((job, executor.submit(function, job)))
-        if len(waiting) > ahead:
-            yield waiting.popleft()
-    while waiting:
-        yield waiting.popleft()

@@ -6,26 +6,17 @@ the folders of masks and results.
 
 from __future__ import annotations
 
-import glob
-import mimetypes
-import os
-import stat
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from unicodedata import normalize
 
 from onar.errors import FieldError, OnarError, UsageError, printable
-from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
-from onar.imaging.images import PhotoBytes
-from onar.imaging.listing import find_photos, some, split_pattern, warn_skipped_files
+from onar.imaging.formats.endings import FORMATS, ending_of
+from onar.imaging.listing import some
 from onar.imaging.matching import Matches, Source, is_same_file, match_folder
+from onar.imaging.named_photos import find_named_photos, is_for_one_file, is_pipe, on_disk, read_pipe, read_piped_photo
 from onar.inference.holes import ALPHA
-
-STDIN = Path("-")
-"""The name of standard input on the command line."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +28,8 @@ class Job:
     """
 
     photo: Source
-    mask: Source | Literal["alpha"]
-    """A mask; or `alpha` for the photo's own transparency."""
+    mask: Source | Literal["alpha"] | None
+    """A mask; or `alpha` for the photo's own transparency; or None if all holes are to be found."""
     output: Path
 
     @property
@@ -67,7 +58,7 @@ class Plan:
 
 def plan_jobs(
     photos: Sequence[str | Path],
-    mask: Path,
+    mask: Path | None,
     output: Path,
     overwrite: bool = False,
     extras: Sequence[str] = (),
@@ -79,7 +70,7 @@ def plan_jobs(
         photos: files, folders (searched recursively), or patterns such as `scans/**/*.jpg`. A single one may be a pipe,
             or `-` for standard input.
         mask: a file for all photos, a pipe or `-`; or a folder with a mask of each photo's name; or `alpha` for each
-            photo's own transparency, unless a file or folder has that name.
+            photo's own transparency, unless a file or folder has that name. None if all holes are to be found.
         output: a file, for one photo; or a folder, if there are several photos, it exists, or it has no extension.
         overwrite: replace existing files, the photos themselves included.
         extras: words for which `Job.beside` is written, too.
@@ -90,12 +81,12 @@ def plan_jobs(
             or `output` can be neither file nor folder.
         OnarError: no photo is found, or none has a mask.
     """
-    if not photos:
-        raise UsageError("name a photo, a folder of photos, or a pattern in quotes, such as 'scans/*.jpg'")
-    mask = _on_disk(mask)
-    places = _piped(photos, mask, output) or _find(photos, leave_out=[mask, output])
-    matches = _match(places, mask)
-    as_file = _is_for_one_file(output, len(places))
+    mask = None if mask is None else on_disk(mask)
+    _check_pipes(photos, mask)
+    masks = [] if mask is None else [mask]
+    places = read_piped_photo(photos, output) or find_named_photos(photos, leave_out=[*masks, output])
+    matches = Matches(dict.fromkeys(places), [], {}) if mask is None else _match(places, mask)
+    as_file = is_for_one_file(output, len(places))
     jobs = []
     for photo, found in matches.masks.items():
         place = places[photo]
@@ -105,118 +96,22 @@ def plan_jobs(
     return Plan(jobs, matches.without, matches.ambiguous)
 
 
-# ---------------------------------------------------------------- pipes
-
-
-def _is_pipe(name: str | Path) -> bool:
-    """Whether a name stands for a stream that is read once: standard input, a FIFO, or the shell's `<(...)`."""
-    if Path(name) == STDIN:
-        return True
-    try:
-        mode = os.stat(name).st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
-
-
-def _read_pipe(name: str | Path) -> PhotoBytes:
-    """Read a pipe to its end; raises `OnarError` when that fails."""
-    is_stdin = Path(name) == STDIN
-    if is_stdin and sys.stdin is None:
-        raise OnarError("- is standard input, and there is none: name a file")
-    shown = "standard input" if is_stdin else printable(name)
-    try:
-        return PhotoBytes(shown, sys.stdin.buffer.read() if is_stdin else Path(name).read_bytes())
-    except OSError as error:  # of a socket: it is connected to, not opened
-        raise OnarError(f"cannot read {shown}: {error.strerror or error}") from error
-
-
-def _piped(photos: Sequence[str | Path], mask: Path, output: Path) -> dict[Source, Path]:
-    """The single photo from a pipe, in the form of `_find`; empty when there is no pipe."""
-    if not any(map(_is_pipe, photos)):
-        return {}
-    if len(photos) > 1:
-        raise UsageError("- and pipes are for a single photo: complete the others in another call, as files")
+def _check_pipes(photos: Sequence[str | Path], mask: Path | None) -> None:
+    """Raise `UsageError` if the mask of a photo from a pipe would be the photo, or is looked for by its name."""
+    if mask is None or not any(map(is_pipe, photos)):
+        return
     if Path(photos[0]) == mask:
         raise UsageError(f"{printable(mask)} cannot be both photo and mask: name one of them as a file")
     if mask.is_dir():
         raise FieldError("mask", f"{printable(mask)} is a folder, and a photo from a pipe has no name: name the mask")
-    if not _is_for_one_file(output, 1):
-        raise FieldError("output", f"{printable(output)} must name a file, such as repaired.png: the photo has no name")
-    return {_read_pipe(photos[0]): Path(output.name)}
-
-
-# ---------------------------------------------------------------- finding photos
-
-
-def _find(photos: Sequence[str | Path], leave_out: Sequence[Path]) -> dict[Source, Path]:
-    """Find photos, each with its path relative to the folder that was searched."""
-    places: dict[Source, Path] = {}
-    for name in photos:
-        if name == "":  # from an unset variable of the shell; it would mean the current folder
-            raise UsageError("a photo's name is empty: name a photo, a folder of photos, or a pattern in quotes")
-        path = _on_disk(Path(name))
-        if path.is_dir():
-            root, found = path, find_photos(path)
-        elif path.exists():  # before patterns: names may contain brackets
-            places[path] = Path(path.name)
-            continue
-        elif glob.has_magic(str(name)):
-            root, found = _expand(str(name))
-        else:
-            raise OnarError(f"{printable(path)}: no such file or folder")
-        # Masks and earlier results may lie among the photos.
-        others = {other.resolve() for other in leave_out if root.resolve() in other.resolve().parents}
-        for photo in found:
-            real = photo.resolve()
-            if others.isdisjoint((real, *real.parents)):
-                places[photo] = photo.relative_to(root)
-    if not places:
-        raise OnarError(f"no photos in {some(photos)}: looked for {' '.join(READABLE)}")
-    return places
-
-
-def _on_disk(path: Path) -> Path:
-    """The path, or the existing one that differs only in its Unicode normalization form.
-
-    macOS decomposes `ş` into s and a cedilla, keyboards type one letter; other file systems keep either.
-    """
-    if path.exists() or path.parent == path:
-        return path
-    parent, wanted = _on_disk(path.parent), normalize("NFC", path.name)
-    names = os.listdir(parent) if parent.is_dir() and os.access(parent, os.R_OK) else []
-    return next((parent / name for name in names if normalize("NFC", name) == wanted), path)
-
-
-def _composed(text: str) -> tuple[str, str]:
-    """A text in Unicode normalization forms C (keyboards) and D (macOS)."""
-    return normalize("NFC", text), normalize("NFD", text)
-
-
-def _expand(pattern: str) -> tuple[Path, list[Path]]:
-    """The folder part of a pattern, and the photos that match the pattern."""
-    folder, rest = split_pattern(pattern)
-    root = _on_disk(Path(folder))
-    # Brackets are more often part of a name than of a pattern.
-    for form in (rest.replace("[", "[[]"), rest):
-        patterns = {os.path.join(glob.escape(str(root)), text) for text in (form, *_composed(form))}
-        fitting = {name for each in patterns for name in glob.glob(each, recursive=True)}
-        files = sorted(name for name in fitting if os.path.isfile(name))
-        found = [Path(name) for name in files if ending_of(name) in READABLE]
-        if found:
-            warn_skipped_files(files, pattern)
-            return root, found
-    there = sorted(os.listdir(root)) if root.is_dir() else []
-    what = f"holds {some(there)}" if there else "is empty" if root.is_dir() else "is not there"
-    raise OnarError(f"no photo matches the pattern {printable(pattern)}; {printable(root)} {what}")
 
 
 def _match(places: dict[Source, Path], mask: Path) -> Matches:
     """The mask of each photo: one for all, or one of its name in a folder."""
     if mask.is_dir():
         return match_folder({photo: place for photo, place in places.items() if isinstance(photo, Path)}, mask)
-    if _is_pipe(mask):
-        return Matches(dict.fromkeys(places, _read_pipe(mask)), [], {})
+    if is_pipe(mask):
+        return Matches(dict.fromkeys(places, read_pipe(mask)), [], {})
     if not mask.exists() and mask == Path(ALPHA):
         return Matches(dict.fromkeys(places, ALPHA), [], {})
     if not mask.is_file():
@@ -228,22 +123,6 @@ def _match(places: dict[Source, Path], mask: Path) -> Matches:
 
 
 # ---------------------------------------------------------------- what is written
-
-
-def _is_for_one_file(output: Path, count: int) -> bool:
-    """Whether `output` is the file for a single photo; False: a folder. Raises `UsageError` when it can be neither."""
-    if output.is_dir():
-        return False
-    if output == STDIN:
-        raise FieldError("output", "- is no file: results are written into files, name one, or a folder")
-    ending = ending_of(output.name)
-    is_picture = (mimetypes.guess_type(output.name)[0] or "").startswith("image/")
-    is_picture = is_picture or ending in READABLE or ending in NOT_READABLE_HERE or ending in RAW
-    if count > 1 and (output.is_file() or is_picture):
-        raise FieldError("output", f"{printable(output)} must be a folder: there are {count} photos")
-    if ending not in FORMATS and (output.is_file() or is_picture):
-        raise FieldError("output", f"{printable(output)} must end in one of {' '.join(FORMATS)}, or be a folder")
-    return ending in FORMATS
 
 
 def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], resume: bool) -> None:

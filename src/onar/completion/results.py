@@ -21,13 +21,12 @@ from onar.imaging.levels import as_8_bits
 from onar.imaging.losses import Loss
 from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, write_photo_file
-from onar.imaging.sheets import picture_grid
+from onar.imaging.sheets import as_rgb, picture_grid, tint
 from onar.imaging.writing import write_image
 from onar.inference.photos import MaskedPhoto, all_losses, compressed_again
 from onar.masks.holes import Holes
 from onar.system.files import replacing
 
-TINT = (255, 0, 0)
 COMPARED_SIZE = 1024
 _MAX_JPEG_DIFFERENCE = 8.0
 """Mean difference of known pixels, in levels of 255, that JPEG compression explains; other photos differ far more."""
@@ -62,7 +61,7 @@ def read_result(work: Work, pixel_limit: int) -> Photo:
         raise OnarError(f"it is {result.pixels.shape[1]} x {result.pixels.shape[0]} pixels")
     if result.kind != work.masked.kind:
         raise OnarError(f"it is a file of {result.kind}")
-    one, other = (_as_rgb(as_8_bits(each.pixels)) for each in (photo, result))
+    one, other = (as_rgb(as_8_bits(each.pixels)) for each in (photo, result))
     changed = cv2.absdiff(one, other)[~hole]
     if changed.size and changed.mean() > (_MAX_JPEG_DIFFERENCE if result.kind == "JPEG" else 0):
         raise OnarError("its known pixels are not the photo's")
@@ -135,7 +134,7 @@ def _write_beside(work: Work, config: CompletionConfig, overwrite: bool) -> None
         if config.resume and target.exists() and (work.was_there or not overwrite):
             continue
         if target == work.job.beside("overlay"):
-            picture = _tint(photo.in_8_bits, hole)
+            picture = tint(photo.in_8_bits, hole)
         else:
             picture = _side_by_side(photo.in_8_bits, hole, (work.filled or photo).in_8_bits)
         write_image(target, picture, overwrite=overwrite)
@@ -152,22 +151,11 @@ def _set_times(work: Work) -> list[str]:
     return []
 
 
-def _tint(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:
-    """RGB uint8 H×W×3 of the photo, its holes half red."""
-    tinted = _as_rgb(photo)
-    tinted[hole] = tinted[hole] // 2 + np.array(TINT, np.uint8) // 2
-    return tinted
-
-
 def _side_by_side(photo: NDArray[np.uint8], hole: Holes, completed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A sheet of the photo with white holes and the completed photo, reduced to at most `COMPARED_SIZE` each."""
-    masked = _as_rgb(photo)
+    masked = as_rgb(photo)
     masked[hole] = 255
-    return picture_grid([[_reduce(masked), _reduce(_as_rgb(completed))]])
-
-
-def _as_rgb(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo.copy()
+    return picture_grid([[_reduce(masked), _reduce(as_rgb(completed))]])
 
 
 def _reduce(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

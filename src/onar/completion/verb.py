@@ -7,16 +7,16 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.completion.in_process import Outcome, complete_files, load_weights
+from onar.completion.in_process import Outcome, complete_files, load_finder, load_weights
 from onar.completion.plan import Plan, plan_jobs
-from onar.errors import OnarError, printable
+from onar.errors import FieldError, OnarError, printable
 from onar.imaging.listing import some
 from onar.system.console import progress_bar, say, warn
 
 
 def complete(
     photos: Sequence[str | Path],
-    mask: Path,
+    mask: Path | None,
     output: Path,
     *,
     weights: str | None = None,
@@ -30,6 +30,7 @@ def complete(
     Weights and device are as for `Inpainter.load`. Raises `OnarError` if no photo, or not every photo, could be
     completed; all others are.
     """
+    _check_mask(mask, config)
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
     jobs, outcomes = plan.jobs, list[Outcome]()
@@ -37,8 +38,10 @@ def complete(
     if where.engine == "ray":
         from onar.completion.on_ray import complete_on_ray
 
-        # Bad weights are reported once here, not by each worker.
+        # Bad weights and missing packages are reported once here, not by each worker.
         description = load_weights(weights, "cpu", 0, config).description
+        if config.find:
+            load_finder(config.find, "cpu", 0)
         results = complete_on_ray(jobs, weights, device, config, where, overwrite=overwrite)
     else:
         inpainter = load_weights(weights, device, where.threads, config)
@@ -56,6 +59,17 @@ def complete(
                 progress.update()
     _summarise(outcomes, plan)
     return outcomes
+
+
+def _check_mask(mask: Path | None, config: CompletionConfig) -> None:
+    """Raise `UsageError` when there is nothing to fill, or an option of masks without a mask."""
+    if mask is not None:
+        return
+    if config.find is None:
+        raise FieldError("mask", "is missing: name a mask or a folder of masks, or let `find` look for damage or text")
+    for name in ("invert_mask", "dilate", "resize_mask"):
+        if getattr(config, name):
+            raise FieldError(name, "is for `mask`; what is found is widened with `grow`")
 
 
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:

@@ -23,7 +23,7 @@ from onar.inference.windows import Box
 
 MULTIPLE = 16
 """Height and width of the network's input are multiples of it."""
-SIDE, MARGIN = 640, 32
+SIDE, MARGIN = 1024, 96
 """Side of a window, and the part of it on each side that is seen for context alone; pixels."""
 MIN_HALVED = 64
 """Photos with a shorter side than this are not searched at half the scale."""
@@ -46,6 +46,9 @@ class DamageNetwork:
 
     Raises:
         OnarError: the file cannot be read, or is none of these.
+
+    Attributes:
+        thresholds: probability from which each kind is marked at a sensitivity of 0.5, by its name.
     """
 
     def __init__(self, path: Path, names: tuple[str, ...], device: str = "auto", threads: int = 0) -> None:
@@ -53,7 +56,7 @@ class DamageNetwork:
         self._run = session.running
         self._input = self._run.get_inputs()[0].name
         try:
-            self._thresholds = [float(session.metadata[f"threshold_{name}"]) for name in names]
+            self.thresholds = {name: float(session.metadata[f"threshold_{name}"]) for name in names}
         except (KeyError, ValueError) as error:
             raise OnarError(f"{path} finds no damage: its metadata name no threshold for {', '.join(names)}") from error
 
@@ -66,14 +69,14 @@ class DamageNetwork:
             sensitivity: from 0 to 1; 0.5 for the thresholds of the file.
         """
         height, width = pixels.shape[:2]
-        limits = np.array([threshold_at(sensitivity, one) for one in self._thresholds], np.float32)[:, None, None]
+        limits = np.reshape([threshold_at(sensitivity, one) for one in self.thresholds.values()], (-1, 1, 1))
         found = np.zeros((len(limits), height, width), bool)
         halved = self._at_half_scale(pixels, hidden)
         for core, shown in windows(height, width):
             probabilities = self._probabilities(*_seen(pixels, hidden, shown))[:, *core.within(shown)]
             if halved is not None:
                 probabilities = np.maximum(probabilities, _enlarged(halved, core))
-            found[:, *core.slices] = probabilities > limits
+            found[:, *core.slices] = probabilities >= limits
         return found
 
     def _at_half_scale(self, pixels: Pixels, hidden: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
@@ -81,10 +84,9 @@ class DamageNetwork:
         height, width = pixels.shape[:2]
         if min(height, width) < MIN_HALVED:
             return None
-        size = (width + 1) // 2, (height + 1) // 2
-        halved = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        hidden = None if hidden is None else cv2.resize(hidden.view(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
-        found = np.empty((len(self._thresholds), *halved.shape[:2]), np.uint8)
+        halved = halve(pixels)
+        hidden = None if hidden is None else halve(np.multiply(hidden, 255, dtype=np.uint8)) > 0
+        found = np.empty((len(self.thresholds), *halved.shape[:2]), np.uint8)
         for core, shown in windows(*halved.shape[:2]):
             probabilities = self._probabilities(*_seen(halved, hidden, shown))[:, *core.within(shown)]
             found[:, *core.slices] = np.rint(255 * probabilities)
@@ -98,8 +100,19 @@ class DamageNetwork:
         padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
         padded = np.pad(photo, padding, mode="symmetric").transpose(2, 0, 1)[None]
         (output,) = self._run.run(None, {self._input: np.ascontiguousarray(padded)})
-        probabilities: Probabilities = output[0, : len(self._thresholds), :height, :width]
+        probabilities: Probabilities = output[0, : len(self.thresholds), :height, :width]
         return probabilities
+
+
+def halve(pixels: Pixels) -> Pixels:
+    """Means of the 2×2 blocks of H×W or H×W×3; the last row or column of an odd side counts twice.
+
+    >>> halve(np.array([[0, 100, 50]], np.uint8))
+    array([[50, 50]], dtype=uint8)
+    """
+    bottom, right = (side % 2 for side in pixels.shape[:2])
+    even = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA))
 
 
 def threshold_at(sensitivity: float, threshold: float) -> float:

@@ -13,7 +13,7 @@ from PIL import Image
 from onar.errors import OnarError, UsageError, map_memory_errors
 from onar.finding.config import FindOptions
 from onar.finding.damage import DamageNetwork
-from onar.finding.kinds import WITHOUT_EXTRA, Kind, kinds_of
+from onar.finding.kinds import WITHOUT_EXTRA, FoundKind, kinds_of
 from onar.finding.regions import region
 from onar.finding.text import TextFinder
 from onar.imaging.levels import Pixels, unused_bits
@@ -74,8 +74,8 @@ class Finder:
         share = np.count_nonzero(found) / found.size
         if share > options.max_share:
             raise TooMuchFoundError(
-                f"{share:.1%} of the photo would be marked, and max_share allows {options.max_share:.1%}: this may be "
-                "no damage; if it is, allow more, or lower the sensitivity"
+                f"{share:.1%} of the photo would be marked, and `max_share` allows {options.max_share:.1%}: this may "
+                "be no damage; if it is, allow more, or lower `sensitivity`"
             )
         return found
 
@@ -94,7 +94,7 @@ class Finder:
             found &= ~hidden
         return found[wanted.within(seen)]
 
-    def _marks(self, pixels: Pixels, hidden: Holes | None, sensitivity: float) -> Iterable[tuple[Kind, Holes]]:
+    def _marks(self, pixels: Pixels, hidden: Holes | None, sensitivity: float) -> Iterable[tuple[FoundKind, Holes]]:
         """Each kind with what was found of it."""
         if any(kind.channel is not None for kind in self.kinds):
             damage = self._damage.find(pixels, hidden, sensitivity)
@@ -151,13 +151,17 @@ def find(
     (64, 96)
     """
     options = FindOptions(sensitivity=sensitivity, grow=grow, within=within, max_share=max_share)
-    kinds = tuple(kind.name for kind in kinds_of(what))
     pixels, alpha = _pixels_of(photo)
-    return mask_from_holes(_finder(kinds, device, threads).find(pixels, alpha, options))
+    return mask_from_holes(finder_of(what, device, threads).find(pixels, alpha, options))
+
+
+def finder_of(what: str | Iterable[str], device: str = "auto", threads: int = 0) -> Finder:
+    """A `Finder`, which this process keeps for the next photo."""
+    return _kept_finder(tuple(kind.name for kind in kinds_of(what)), device, threads)
 
 
 @lru_cache(maxsize=4)
-def _finder(what: tuple[str, ...], device: str, threads: int) -> Finder:
+def _kept_finder(what: tuple[str, ...], device: str, threads: int) -> Finder:
     return Finder(what, device, threads)
 
 

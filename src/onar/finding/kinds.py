@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from onar.errors import FieldError
+from onar.errors import FieldError, OnarError
 
 
 @dataclass(frozen=True)
-class Kind:
+class FoundKind:
     """A kind of what can be found.
 
     Attributes:
@@ -17,20 +18,22 @@ class Kind:
         about: what belongs to it, in a few words.
         grow: pixels by which its marks are widened by default.
         channel: of the damage network's output; None for what is no damage.
+        extra: of the installation, where it needs one.
     """
 
     name: str
     about: str
     grow: int
     channel: int | None = None
+    extra: str | None = None
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("scratches", "scratches, hairs, fibres, cracks, creases and folds", grow=1, channel=0),
-        Kind("dust", "specks, dust, blotches and torn rims", grow=1, channel=1),
-        Kind("text", "writing and date stamps of cameras; needs the extra `text`", grow=2),
+        FoundKind("scratches", "scratches, hairs, fibres, cracks, creases and folds", grow=1, channel=0),
+        FoundKind("dust", "specks, dust, blotches and torn rims", grow=1, channel=1),
+        FoundKind("text", "writing, and date stamps of cameras", grow=2, extra="text"),
     )
 }
 """Kinds by name."""
@@ -39,7 +42,24 @@ WITHOUT_EXTRA = tuple(name for name, kind in KINDS.items() if kind.channel is no
 """Kinds that every installation finds."""
 
 
-def kinds_of(what: str | Iterable[str], field: str = "what") -> tuple[Kind, ...]:
+PACKAGES = {"text": "rapidocr"}
+"""The package that each extra adds."""
+
+
+class MissingExtraError(OnarError):
+    """Something that needs an extra which is not installed."""
+
+
+def missing_extra(kind: FoundKind) -> str | None:
+    """The extra that a kind needs and that is not installed; loads nothing.
+
+    >>> missing_extra(KINDS["dust"]) is None
+    True
+    """
+    return kind.extra if kind.extra and find_spec(PACKAGES[kind.extra]) is None else None
+
+
+def kinds_of(what: str | Iterable[str], field: str = "what") -> tuple[FoundKind, ...]:
     """The kinds in a text such as "scratches,dust", or in several, in the order of `KINDS`.
 
     `field` is the name of the setting in messages; raises `FieldError` for no kind, and for unknown ones.

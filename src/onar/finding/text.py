@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from onar.errors import OnarError
+from onar.finding.kinds import PACKAGES, MissingExtraError
 from onar.imaging.levels import Pixels
 from onar.inference.sessions import OnnxSession
 from onar.masks.holes import Holes
 
-PACKAGE, DETECTOR = "rapidocr", "PP-OCRv6_det_small.onnx"
-"""The package that holds the networks, and the file of the one that finds lines of text."""
+DETECTOR = "PP-OCRv6_det_small.onnx"
+"""File of the network that finds lines of text."""
 
 
 class TextFinder:
-    """Finds text with networks of PP-OCR; raises `OnarError` when they are not installed."""
+    """Finds text with networks of PP-OCR; raises `MissingExtraError` when they are not installed."""
 
     def __init__(self, threads: int = 0) -> None:
         self._detector = OnnxSession(model_file(DETECTOR), "cpu", threads)
@@ -29,10 +29,11 @@ class TextFinder:
 
 def model_file(name: str) -> Path:
     """A network's file in the package of the extra `text`, whose code is never imported."""
-    found = find_spec(PACKAGE)
+    package = PACKAGES["text"]
+    found = find_spec(package)
     places = [Path(place) / "models" / name for place in (found.submodule_search_locations or () if found else ())]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        reason = f"{PACKAGE} has no {name}" if found else f"{PACKAGE} is missing"
-        raise OnarError(f'finding text needs pip install "onar[text]" ({reason})')
+        reason = f"{package} has no {name}" if found else f"{package} is missing"
+        raise MissingExtraError(f'finding text needs pip install "onar[text]" ({reason})')
     return path

@@ -27,9 +27,12 @@ _CALLED_MASK = re.compile(r"(.+)[_\-. ]masks?[_\-]?\d*|masks?[_\-. ](.+)", re.DO
 
 @dataclass(frozen=True)
 class Matches:
-    """The mask of each photo that has one; photos without one; and for photos with several, a message."""
+    """The mask of each photo that has one; photos without one; and for photos with several, a message.
 
-    masks: dict[Source, Source | Literal["alpha"]]
+    None instead of a mask is for photos whose holes are to be found.
+    """
+
+    masks: dict[Source, Source | Literal["alpha"] | None]
     without: list[Path]
     ambiguous: dict[Path, str]
 

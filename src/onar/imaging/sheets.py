@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 GAP = 4
 """Pixels between the pictures of a sheet."""
 
+TINT = (255, 0, 0)
+"""Colour of holes."""
+
 Picture = NDArray[np.uint8]
 
 
@@ -35,3 +38,15 @@ def mask_sheet(masks: Sequence[Picture], columns: int) -> Picture:
     # A grey frame, because white holes on a white sheet have no edge.
     framed = [np.pad(np.stack([mask] * 3, axis=-1), ((1, 1), (1, 1), (0, 0)), constant_values=128) for mask in masks]
     return picture_grid([framed[start : start + columns] for start in range(0, len(framed), columns)])
+
+
+def tint(photo: Picture, hole: NDArray[np.bool_]) -> Picture:
+    """RGB uint8 H×W×3 of a photo, H×W or H×W×3, its holes half red."""
+    tinted = as_rgb(photo)
+    tinted[hole] = tinted[hole] // 2 + np.array(TINT, np.uint8) // 2
+    return tinted
+
+
+def as_rgb(photo: Picture) -> Picture:
+    """A copy of a photo, H×W or H×W×3, as H×W×3."""
+    return np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo.copy()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from onar.finding.kinds import FoundKind
 from onar.inference import rules
 from onar.inference.drawn_pixels import drawn_pixels
 from onar.inference.inpainter import Inpainter
@@ -23,6 +25,9 @@ COPIES = 30.0
 DETAIL, COARSER = 3.0, 60.0
 """Microseconds per pixel for texture copied at a reduced scale: for the detail; and for the copies, divided by the
 square of the scale."""
+
+DAMAGE, TEXT = 0.4, 2_000_000.0
+"""Microseconds of one core to search for damage, per pixel, and for text, in any photo."""
 
 _HALVINGS = 7
 """Maximum number of halvings that reduce the cost."""
@@ -52,6 +57,12 @@ def cpu_seconds(hole: Holes, copies: bool) -> float:
     copying = [0.0, 0.0, COPIES, *(DETAIL + COARSER / 4**number for number in range(1, _HALVINGS + 1))]
     costs = np.where(levels > 0, NETWORK, 0.0) + (np.asarray(copying)[levels] if copies else 0.0)
     return float((costs[1:] * found[1:, cv2.CC_STAT_AREA]).sum() * step**2 / 1_000_000)
+
+
+def finding_seconds(kinds: Iterable[FoundKind], size: tuple[int, int]) -> float:
+    """Estimated seconds of one core to search a photo of a height and width."""
+    searches = {kind.channel is not None for kind in kinds}
+    return sum(DAMAGE * size[0] * size[1] if damage else TEXT for damage in searches) / 1_000_000
 
 
 def drawing_seconds(inpainter: Inpainter, hole: Holes, strategy: str = "auto") -> float:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from onar.finding.config import FindOptions, GrowOption, SensitivityOption, WithinOption
+from onar.finding.kinds import KINDS, WITHOUT_EXTRA, describe_kinds
 from onar.serve.editor.rectangles import Rectangles, SheetCorners
-from onar.serve.http.uploads import Filling, Format, WeightsName
+from onar.serve.http.uploads import Filling, Format, WeightsName, option
+from onar.settings.ranges import Share
 
 
 class PhotoUpload(BaseModel):
@@ -76,6 +81,34 @@ class OutlineUpload(FilledUpload):
 
     mask: bytes = Field(description="A mask file of a rectangle round the lasso: white is in it.")
     at: SheetCorners = Field(description="Position of that rectangle on the upright photo, as LEFT,TOP.")
+
+
+def _numbers(text: object) -> object:
+    """The numbers of a form's text, with spaces or commas between them."""
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+class FindUpload(FilledUpload):
+    """A photo in which damage or text is to be found."""
+
+    what: str = Field(
+        ",".join(WITHOUT_EXTRA),
+        description=f"Kinds, with commas: {describe_kinds()}.",
+        examples=[",".join(KINDS)],
+    )
+    sensitivity: SensitivityOption = option(FindOptions, "sensitivity")
+    grow: GrowOption | None = option(FindOptions, "grow")
+    within: Annotated[
+        WithinOption | None,
+        BeforeValidator(_numbers),
+        WithJsonSchema({"type": "string", "examples": ["0.5,0.8,0.5,0.2"]}),
+    ] = option(FindOptions, "within")
+    max_share: Share = option(FindOptions, "max_share")
+
+    @property
+    def options(self) -> FindOptions:
+        """The options as the dataclass; raises `FieldError` for a rectangle that is none."""
+        return FindOptions(sensitivity=self.sensitivity, grow=self.grow, within=self.within, max_share=self.max_share)
 
 
 class SaveUpload(FilledUpload):

@@ -13,10 +13,18 @@ from starlette.responses import Response
 from onar.serve.completing import Answer
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
-from onar.serve.editor.requests import FillUpload, MaskUpload, OutlineUpload, PhotoUpload, SaveUpload, ViewUpload
-from onar.serve.editor.tasks import fill_hole, outline, save_photo, show_mask, view_photo
+from onar.serve.editor.requests import (
+    FillUpload,
+    FindUpload,
+    MaskUpload,
+    OutlineUpload,
+    PhotoUpload,
+    SaveUpload,
+    ViewUpload,
+)
+from onar.serve.editor.tasks import fill_hole, find_damage, outline, save_photo, show_mask, view_photo
 from onar.serve.http.openapi import answers_file
-from onar.serve.http.paths import FILL, PHOTOS
+from onar.serve.http.paths import FILL, FIND, PHOTOS
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_form
 from onar.serve.weights import WeightsShelf
@@ -63,6 +71,14 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         was filled. It is an `earlier` of the next request. `Onar-Filled` is the number of filled pixels.
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
+
+    @router.post(FIND, summary="Find damage and text", **answers_file(FindUpload, "The mask, a grey PNG."))
+    async def find(request: Request) -> Response:
+        """A mask of the upright photo's size: white is what was found; earlier fills may cover the photo.
+
+        `Onar-Share` is the share of the photo that was found.
+        """
+        return await answer(request, FindUpload, partial(find_damage, shelf=shelf, config=config))
 
     @router.post(
         "/api/save", summary="Save a photo with its fills", **answers_file(SaveUpload, "The photo.", "image/*")

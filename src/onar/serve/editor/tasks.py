@@ -1,4 +1,4 @@
-"""The editor's tasks in the child process: view a photo, read a mask, fill a hole, save the photo with all fills.
+"""The editor's tasks in the child process: view a photo, read a mask, find or fill holes, save the photo with fills.
 
 The page keeps fills as PNG files of rectangles of the photo, in the photo's bit depth and colour profile, opaque where
 pixels were filled. Where the photo uses fewer than 16 bits, values are shifted up to the full range: a fill then looks
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from onar.errors import UsageError
+from onar.finding.finder import finder_of
 from onar.imaging.decoding import Decoded
 from onar.imaging.formats.metadata import Metadata
 from onar.imaging.formats.png import write_png
@@ -28,18 +29,21 @@ from onar.inference.holes import find_holes
 from onar.inference.photos import MaskedPhoto, all_losses, is_own_kind
 from onar.masks.holes import Holes, mask_from_holes, why_no_hole
 from onar.masks.outline import outline_object
+from onar.serve.child import expecting
 from onar.serve.completing import Answer, encode, limited_inpaint, photo_answer, result_kind
 from onar.serve.config import ServeConfig
 from onar.serve.editor.rectangles import Slices, on_photo, placed
 from onar.serve.editor.requests import (
     FilledUpload,
     FillUpload,
+    FindUpload,
     MaskUpload,
     OutlineUpload,
     PhotoUpload,
     SaveUpload,
     ViewUpload,
 )
+from onar.serve.effort import finding_seconds
 from onar.serve.errors import TooManyFillsError
 from onar.serve.weights import WeightsShelf
 
@@ -87,7 +91,10 @@ def _stacked(parts: list[Image.Image]) -> Image.Image:
 
 def show_mask(upload: MaskUpload, config: ServeConfig) -> Answer:
     """A mask file as black and white."""
-    hole = find_holes(read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit))
+    return _mask_answer(find_holes(read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)))
+
+
+def _mask_answer(hole: Holes) -> Answer:
     height, width = hole.shape
     file = io.BytesIO()
     write_png(file, mask_from_holes(hole))
@@ -105,9 +112,26 @@ def outline(upload: OutlineUpload, config: ServeConfig) -> Answer:
     if others:
         raise UsageError("a lasso is one rectangle: give its mask at one LEFT,TOP")
     found = outline_object(photo.in_8_bits, lasso, rows.start, columns.start)
-    file = io.BytesIO()
-    write_png(file, mask_from_holes(found))
-    return Answer(file.getvalue(), "image/png", {})
+    return _mask_answer(found)
+
+
+def find_damage(upload: FindUpload, shelf: WeightsShelf, config: ServeConfig) -> Answer:
+    """The mask of damage and text in a photo; `Onar-Share` is their share of it.
+
+    Raises:
+        PhotoError: a file cannot be read, or has too many pixels.
+        UsageError: there is no such kind, or the rectangle lies outside the photo.
+        TooMuchFoundError: it is more than `max_share` of the photo.
+        MissingExtraError: a kind needs an extra that is not installed.
+        TooMuchWorkError: it would take more than the time allowed.
+    """
+    finder = finder_of(upload.what, shelf.device, shelf.threads)
+    finder.load()
+    photo = _with_fills(_read_photo(upload, config), upload, config)
+    with expecting(finding_seconds(finder.kinds, photo.size)):
+        hole = finder.find(photo.pixels, photo.alpha, upload.options)
+    answer = _mask_answer(hole)
+    return replace(answer, headers={**answer.headers, "Onar-Share": f"{np.count_nonzero(hole) / hole.size:.6f}"})
 
 
 def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> Answer:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 COMPLETE = "/api/complete"
 FILL = "/api/fill"
+FIND = "/api/find"
 HEALTH = "/api/health"
 METRICS = "/metrics"
 PHOTOS = "/api/photos/"

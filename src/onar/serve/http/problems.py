@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
+from onar.finding.finder import TooMuchFoundError
+from onar.finding.kinds import MissingExtraError
 from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
 from onar.serve.errors import (
@@ -39,11 +41,13 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     NotAPhotoError: (415, "not_a_picture"),
     SizesDifferError: (422, "sizes_differ"),
     UsageError: (422, "bad_request"),
+    TooMuchFoundError: (422, "too_much_found"),
     TooMuchWorkError: (422, "time_limit"),
     UnknownWeightsError: (422, "unknown_weights"),
     OnarError: (500, "internal"),
     OutOfMemoryError: (500, "out_of_memory"),
     PhotoGoneError: (404, "photo_gone"),
+    MissingExtraError: (501, "missing_extra"),
     BusyError: (503, "busy"),
     StoppingError: (503, "stopping"),
     TimeLimitError: (504, "time_limit"),

@@ -59,7 +59,7 @@ Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], Before
 WeightsName = Annotated[str, Field(description="A name among the choices of /api/model; by default the server's own.")]
 
 
-def _option(settings: type[Settings], name: str) -> Any:
+def option(settings: type[Settings], name: str) -> Any:
     """A field with the default and the help of a setting; its type says the range."""
     return Field(getattr(settings, name), description=field_help(settings)[name])
 
@@ -69,10 +69,10 @@ class Filling(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strategy: StrategyOption = _option(FillOptions, "strategy")
-    texture: TextureOption = _option(FillOptions, "texture")
-    feather: FeatherOption = _option(FillOptions, "feather")
-    seed: FillSeedOption = _option(FillOptions, "seed")
+    strategy: StrategyOption = option(FillOptions, "strategy")
+    texture: TextureOption = option(FillOptions, "texture")
+    feather: FeatherOption = option(FillOptions, "feather")
+    seed: FillSeedOption = option(FillOptions, "seed")
 
     @property
     def fill(self) -> FillOptions:
@@ -84,8 +84,8 @@ class Options(Filling):
     """Options of completing a photo: the weights, those of filling, of the mask, and the format."""
 
     weights: WeightsName = ""
-    invert_mask: bool = _option(MaskFileOptions, "invert_mask")
-    dilate: DilateOption = _option(MaskFileOptions, "dilate")
+    invert_mask: bool = option(MaskFileOptions, "invert_mask")
+    dilate: DilateOption = option(MaskFileOptions, "dilate")
     format: Format = Field(
         "same",
         description="Format of the answer; jpg and tif are accepted, too. JPEG is lossy; the others keep known pixels "
