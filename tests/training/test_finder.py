@@ -63,7 +63,7 @@ def test_a_run_has_curves_and_sheets(trained: Path) -> None:
 # ---------------------------------------------------------------- stopping and going on
 def test_a_stopped_training_ends_as_a_whole_one(photos: Path, trained: Path, tmp_path: Path) -> None:
     settings = config(photos, tmp_path, val_data=photos)
-    with stopped_in(FinderTask, "draw_batch"), pytest.raises(KeyboardInterrupt, match="after step 1"):
+    with stopped_in(FinderTask, "step"), pytest.raises(KeyboardInterrupt, match="after step 1"):
         train_finder(settings)
     assert not settings.output.exists()
     with pytest.raises(UsageError, match="clean_share was"):

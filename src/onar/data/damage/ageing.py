@@ -37,7 +37,7 @@ def scan(photo: Photo, rng: np.random.Generator) -> Photo:
     if rng.random() < 0.35:
         values = blurred(values, rng.uniform(0.3, 0.8))
     if rng.random() < 0.2:
-        values = (values / 255) ** np.float32(rng.uniform(0.75, 1.3)) * 255
+        values = np.asarray((values / 255) ** np.float32(rng.uniform(0.75, 1.3)) * 255, np.float32)
     if rng.random() < 0.35:
         values = grainy(values, rng.uniform(0.5, 5), is_grey=bool(rng.random() < 0.5), rng=rng)
     scanned = _rounded(values)

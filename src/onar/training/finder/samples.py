@@ -7,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -97,8 +96,9 @@ def draw_crop(photo: EightBits, side: int, rng: np.random.Generator) -> EightBit
     missing = [(0, max(0, taken - length)) for length in photo.shape[:2]]
     photo = np.pad(photo, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else photo
     top, left = (int(rng.integers(length - taken + 1)) for length in photo.shape[:2])
-    crop: NDArray[np.uint8] = photo[top : top + taken, left : left + taken]
+    crop = photo[top : top + taken, left : left + taken]
     if taken != side:
-        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA if taken > side else cv2.INTER_CUBIC)
+        kernel = cv2.INTER_AREA if taken > side else cv2.INTER_CUBIC
+        crop = np.asarray(cv2.resize(crop, (side, side), interpolation=kernel), np.uint8)
     crop = np.rot90(crop, int(rng.integers(4)))
     return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)

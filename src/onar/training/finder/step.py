@@ -68,7 +68,7 @@ class FinderTraining(StepNetworks):
     def _logits(self, network: DamageFinder, photo: Tensor) -> Tensor:
         values = (photo.float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = network(values)
+            logits: Tensor = network(values)
         return logits.float()
 
 

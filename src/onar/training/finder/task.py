@@ -88,12 +88,14 @@ class FinderTask(StepTask):
     def _hats_f1(self) -> float:
         photo, truth = self._held_out
         hats = np.stack([hat_response(one.permute(1, 2, 0).numpy()) for one in photo])
-        return choose_threshold(hats / np.float32(255), truth.any(1).numpy(), HAT_CANDIDATES)[1].f1
+        return choose_threshold(np.asarray(hats / 255, np.float32), truth.any(1).numpy(), HAT_CANDIDATES)[1].f1
 
     def _score(self) -> Scores:
         """F1 of all damage, and F1 and best threshold of each channel."""
         photo, truth = self._held_out
-        probabilities = torch.cat([self.networks.predict(part) for part in photo.split(self.config.batch_size)]).numpy()
+        probabilities = torch.cat(
+            [self.networks.predict(part) for part in torch.split(photo, self.config.batch_size)]
+        ).numpy()
         scores: Scores = {"f1": 0.0}
         marked = np.zeros(probabilities[:, 0].shape, bool)
         for index, channel in enumerate(CHANNELS):
