@@ -63,6 +63,15 @@ def test_the_architecture_of_a_bare_file_is_inferred(tmp_path: Path, options: di
     assert torch.equal(again(photo, known), network(photo, known))
 
 
+@pytest.mark.parametrize("options", OPTIONS)
+def test_weights_of_a_network_in_data_parallel_load(tmp_path: Path, options: dict) -> None:
+    network = PConvUNet(**options).eval()
+    torch.save(torch.nn.DataParallel(network).state_dict(), tmp_path / "generator.pth")
+    again = load_generator(tmp_path / "generator.pth")
+    assert again.architecture == network.architecture
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+
+
 def test_safetensors_in_half_precision_load_into_float32(tmp_path: Path) -> None:
     network = PConvUNet(8, 3)
     state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}

@@ -40,6 +40,7 @@ StateDict = dict[str, Tensor]
 
 RECIPE, LOG = "config.toml", "log.jsonl"  # files in the folder of a run that say how its weights were trained
 FEATURES = "features."  # prefix of the pretrained features in a state dict
+WRAPPER = "module."  # prefix of the names in a wrapped network's state dict
 MAX_LINE = 1 << 16  # bytes of the last line of a log, at most
 READERS = {".safetensors": read_safetensors, ".onnx": read_onnx}  # readers of exported files by ending
 
@@ -96,7 +97,7 @@ def load_weights(path: Path) -> LoadedWeights:
     if ending in READERS:
         return _load_exported(*READERS[ending](path), path)
     content = load_state(path)
-    state = _weights_of_run(content, path) if "gan" in content else content
+    state = _weights_of_run(content, path) if "gan" in content else _unwrapped(content)
     run = _run_folder(path)
     recipe: dict[str, Any] = {}
     with suppress(OnarError):
@@ -173,9 +174,16 @@ def copy_into(generator: nn.Module, loaded: nn.Module, path: Path) -> None:
 def kept_weights(checkpoint: dict[str, Any]) -> StateDict:
     """The generator in the checkpoint of a run that is its result: the moving average where there is one."""
     gan = checkpoint["gan"]
-    average = {key.removeprefix("module."): value for key, value in gan.get("average", {}).items()}
+    average = {key.removeprefix(WRAPPER): value for key, value in gan.get("average", {}).items()}
     average.pop("n_averaged", None)
     return average or dict(gan["generator"])
+
+
+def _unwrapped(state: StateDict) -> StateDict:
+    """A state dict without the prefix that `torch.nn.DataParallel` puts before every name."""
+    if all(str(key).startswith(WRAPPER) for key in state):
+        return {key.removeprefix(WRAPPER): value for key, value in state.items()}
+    return state
 
 
 def _weights_of_run(checkpoint: dict[str, Any], path: Path) -> StateDict:

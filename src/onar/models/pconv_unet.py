@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onar.models.inputs import check_inputs
 from onar.models.joined_features import JoinedFeatures
 from onar.models.levels import DecoderLevel, EncoderLevel
 from onar.models.partial_conv import hide_holes
@@ -123,7 +124,12 @@ class PConvUNet(Wrapping):
 
         Returns:
             The network's full frame, B×C×H×W in [0, 1]; `masks.composite` puts the known pixels back.
+
+        Raises:
+            ValueError: a shape or range is another; see `models.inputs`.
         """
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            check_inputs(photo, known, self.channels)
         height, width = photo.shape[-2:]
         padding = [0, -width % self.step, 0, -height % self.step]
         known = functional.pad(known.to(photo.dtype), padding)  # B×1×H'×W'
