@@ -19,7 +19,7 @@ from onar.training.gan.launch import start_accelerator, start_processes
 from onar.training.gan.networks import build_gan
 from onar.training.gan.step import GAN
 from onar.training.learning import NotFiniteError
-from onar.training.precision import choose_precision
+from onar.training.precision import announce_device, choose_precision
 from tests.conftest import PHOTOS
 from tests.support.runs import SMALL, flags, records, state
 from tests.training.test_step import spoil_gradients, values_of
@@ -122,6 +122,8 @@ def test_auto_takes_bf16_from_compute_capability_8_on(capsys: pytest.CaptureFixt
     assert taken == ("bf16" if multiplies else "no")
     said = "bf16: this GPU multiplies it" if multiplies else "fp32: this GPU does not multiply"
     assert capsys.readouterr().out.startswith(f"Computing in {said}")
+    announce_device(torch.device(DEVICE), "auto", "fp16")
+    assert capsys.readouterr().out == f"Training on {torch.cuda.get_device_name()} (fp16)\n"
 
 
 @pytest.mark.parametrize("precision", ["no", "fp16", "bf16", "auto"])

@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,39 @@ def test_the_command_lets_threads_sleep_soon_unless_the_person_has_chosen(chosen
     if "True" not in done.stdout:
         pytest.skip("with many processors threads wait as they always did")
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+
+
+DRIVER = """
+int cuInit(unsigned flags) { return 0; }
+int cuDeviceGetCount(int *count) { *count = 1; return 0; }
+"""
+TRAIN = """
+import sys, torch
+from onar import TrainConfig, train
+torch.version.cuda = {"none": None, "own": torch.version.cuda}[sys.argv[1]]
+train(TrainConfig(**{"device": sys.argv[2]}, mixed_precision="no", data="nowhere"))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="puts a library where Linux looks for NVIDIA's driver")
+@pytest.mark.skipif(torch.cuda.is_available() or not shutil.which("cc"), reason="a GPU, or no compiler")
+def test_a_training_says_first_where_it_computes_and_why_not_on_the_gpu(tmp_path: Path) -> None:
+    (tmp_path / "driver.c").write_text(DRIVER)
+    subprocess.run(["cc", "-shared", "-fPIC", "driver.c", "-o", "libcuda.so.1"], cwd=tmp_path, check=True)
+
+    def first_line(version: str, device: str, folder: Path | None) -> str:
+        environment = {**os.environ, **({"LD_LIBRARY_PATH": str(folder)} if folder else {})}
+        command = [sys.executable, "-c", TRAIN, version, device]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return done.stdout.splitlines()[0]
+
+    assert first_line("own", "cpu", tmp_path) == "Training on the CPU (fp32)"
+    slow = "Training on the CPU (fp32), tens of times slower than on a GPU"
+    assert first_line("own", "auto", None) == slow
+    without_cuda = first_line("none", "auto", tmp_path)
+    assert without_cuda.startswith(f"{slow}. But this computer has an NVIDIA GPU")
+    assert "built without CUDA" in without_cuda
 
 
 @pytest.mark.process

@@ -189,7 +189,9 @@ def test_fine_tuning_starts_from_weights_and_freezes_encoder_norm(finished: Path
     assert not torch.equal(before["decoder.0.norm.running_mean"], after["decoder.0.norm.running_mean"])
 
 
-def test_fine_tuning_starts_from_the_bundled_weights(photos: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_the_bundled_weights(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     theirs = {"img_size": 64, "base_channels": 32, "depth": 6, "base_fill": "pyramid"}
     settings = {**theirs, "max_steps": 1, "learning_rate_g": 1e-9, "init_weights": Path("bundled")}
     before, after = load_generator(bundled_weights()).state_dict(), state(train_small(photos, tmp_path, **settings))
@@ -197,6 +199,25 @@ def test_fine_tuning_starts_from_the_bundled_weights(photos: Path, tmp_path: Pat
     assert weights
     for name in weights:
         torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
+    said = capsys.readouterr().out
+    assert "correction window of 17 pixels" in said
+    assert "`onar export --correction_window 17`" in said
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_weights_that_a_run_starts_from_are_validated_before_the_first_step(
+    photos: Path, tmp_path: Path, share: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = train_small(photos, tmp_path / "first", max_steps=2, val_share=0.2)
+    assert "Before the first step" not in capsys.readouterr().out
+    train_small(photos, tmp_path / "second", max_steps=1, val_share=share, init_weights=start)
+    found, said = records(tmp_path / "second", "validation"), capsys.readouterr().out
+    assert said.count("Before the first step. Validation: PSNR") == len(found) == (share > 0)
+    for record in found:
+        assert record["step"] == 0
+        assert record["validation"].keys() > {"onar", "Telea"}
+        last = records(tmp_path / "first", "epoch")[-1]["validation"]["onar"]
+        assert record["validation"]["onar"] == pytest.approx(last, rel=1e-6)
 
 
 def test_every_option_of_the_networks_and_losses_trains(photos: Path, tmp_path: Path) -> None:

@@ -74,11 +74,51 @@ def _may_have_gpu() -> bool:
     """Whether this machine may have a GPU for torch: an Apple processor, NVIDIA's driver or AMD's."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
+    return _nvidia_driver() is not None or Path("/dev/kfd").exists()
+
+
+def _nvidia_driver() -> ctypes.CDLL | None:
     try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return Path("/dev/kfd").exists()
-    return True
+        return None
+
+
+def _has_nvidia_gpu() -> bool:
+    """Whether the driver finds a GPU; it may be installed without one."""
+    driver, count = _nvidia_driver(), ctypes.c_int(0)
+    try:
+        return (
+            driver is not None
+            and not driver.cuInit(0)
+            and not driver.cuDeviceGetCount(ctypes.byref(count))
+            and (count.value > 0)
+        )
+    except AttributeError:  # another library of this name
+        return False
+
+
+def describe_device(device: torch.device) -> str:
+    """The name of a device, such as "NVIDIA RTX A2000" or "the CPU"."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return {"cpu": "the CPU", "mps": "the GPU of this Mac"}.get(device.type, device.type)
+
+
+def unused_gpu() -> str:
+    """The reason why PyTorch does not use this computer's NVIDIA GPU, and the remedy; empty where there is none."""
+    import torch
+
+    if not _has_nvidia_gpu() or torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None:
+        return (
+            "this computer has an NVIDIA GPU, but this PyTorch was built without CUDA: install one that has it, "
+            "https://pytorch.org/get-started/locally"
+        )
+    return f"PyTorch cannot use this computer's NVIDIA GPU: update its driver for CUDA {torch.version.cuda}"
 
 
 def cpu_share() -> float:

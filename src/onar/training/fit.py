@@ -36,6 +36,7 @@ from onar.training.reporting import (
     log,
     progress_record,
     report_epoch,
+    report_start,
     save_checkpoint,
     say,
     start_record,
@@ -62,6 +63,8 @@ def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
         at_end.callback(end_readers)
         run = prepare(task, config, results)
         log(run, start_record(run))
+        if task.starts_trained and run.progress.step == 0:
+            report_start(run)
 
         # train epoch by epoch; each ends with a report and a checkpoint.
         with interruption("the last checkpoint is the newest one in checkpoints/") as interrupted:

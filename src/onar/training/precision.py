@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d
 from onar.errors import UsageError
 from onar.settings.options import Precision
 from onar.system.console import say, warn
+from onar.system.devices import describe_device, unused_gpu
 from onar.system.state import cpu_threads
 
 REPEATS = 3
@@ -44,6 +45,24 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
         advice = "the run began in bf16 and keeps to it" if kept else "mixed_precision auto takes fp32 here"
         warn(f"onar: {here} emulates bf16: a convolution took {factor:.1f} times as long as in fp32 just now; {advice}")
     return precision
+
+
+def announce_device(device: torch.device, setting: str, precision: str, processes: int = 1) -> None:
+    """Say where a training computes, and in which number format; on the CPU also that GPUs are faster.
+
+    Args:
+        device: where it computes.
+        setting: `device` of the user: who names the CPU needs no advice.
+        precision: `mixed_precision` of the user; `choose_precision` says what auto chooses.
+        processes: that train together.
+    """
+    count = f"{processes} × " if processes > 1 else ""
+    kind = "" if precision == "auto" else f" ({'fp32' if precision == 'no' else precision})"
+    advice = ""
+    if device.type == "cpu" and setting == "auto":
+        reason = unused_gpu()
+        advice = f", tens of times slower than on a GPU{f'. But {reason}' if reason else ''}"
+    say(f"Training on {count}{describe_device(device)}{kind}{advice}")
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -52,6 +52,13 @@ def report_epoch(run: Run) -> None:
         save_validation_curves(run.results.validation_curves(run.progress.epoch + 1), run.results.records())
 
 
+def report_start(run: Run) -> None:
+    """Validate the weights that a run starts from: what it has gained or lost since shows beside them."""
+    if validation := run.task.evaluate():
+        say(f"Before the first step. {_validation_line(validation)}")
+        log(run, {"kind": "validation", "epoch": 1, "step": 0, "validation": validation})
+
+
 def _draws_epoch(run: Run) -> bool:
     """Whether an epoch gets pictures: each `sample_every`, and the last one."""
     epoch, progress = run.progress.epoch + 1, run.progress

@@ -31,6 +31,7 @@ class TrainingTask(ABC):
     patience: int | None = None  # end when `best_by` has not improved for this many epochs; None: do not stop early
     best_by: str = ""  # the score of "onar" by which the best checkpoint is kept; empty: none is
     images_per_epoch: int  # samples in one epoch of all processes
+    starts_trained: bool = False  # from weights that have been trained: validated before the first step
     is_whole: bool = True  # the weights are those after a step: not during an update, nor after one that failed
     memory_advice: str  # settings that need less memory; completes "out of memory at "
     nan_advice: str  # completes "Start again with ", when a loss is not finite

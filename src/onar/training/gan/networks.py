@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from onar.models import GENERATORS, Discriminator
 from onar.settings.training import TrainConfig, loss_weights
 from onar.training.gan.step import GAN
 from onar.training.learning import MovingAverage, RateFactor, learning_rate_factor
+from onar.training.reporting import say
 from onar.weights.bundled import weights_file
 
 
@@ -73,11 +75,21 @@ def _build_networks(config: TrainConfig) -> tuple[nn.Module, Discriminator]:
         )
     if path is not None and start is not None:
         copy_into(generator, start, path)
+        _say_lost_window(start, path)
     if config.freeze_batch_norm:
         generator.freeze_encoder_norm()
     if colours := getattr(generator, "colours", None):  # trained by `onar colours`, on far more holes than a run sees
         colours.requires_grad_(False)
     return generator, discriminator
+
+
+def _say_lost_window(start: nn.Module, path: Path) -> None:
+    """Say how the result gets the correction window of the weights that a run starts from, which has none itself."""
+    if window := getattr(start, "correction_window", 0):
+        say(
+            f"{path.name} has a correction window of {window} pixels, with which no run trains: "
+            f"`onar export --correction_window {window}` gives it to the result"
+        )
 
 
 OPTIONAL = {

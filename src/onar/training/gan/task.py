@@ -49,6 +49,7 @@ class GeneratorTask(TrainingTask):
         self.config, self.device = config, device
         self.epochs, self.max_steps = config.epochs, config.max_steps
         self.patience, self.best_by = config.patience, config.best_by
+        self.starts_trained = config.init_weights is not None
         uses_features = _uses_features(config)
         self._data: TrainingData = from_main(lambda: find_training_data(config))
         self._features = _load_features(config, device) if uses_features else None
