@@ -45,6 +45,7 @@ class Outcome:
         error: why it was not completed, in one line; None on success.
         cause: the exception, without the local variables of its traceback.
         was_there: with `resume`, its result existed before and is unchanged.
+        has_hole: its mask has a hole; without one, its pixels are those of the photo.
     """
 
     job: Job
@@ -52,6 +53,7 @@ class Outcome:
     error: str | None = None
     cause: Exception | None = None
     was_there: bool = False
+    has_hole: bool = True
 
 
 def load_weights(weights: str | None, device: str, threads: int, config: CompletionConfig) -> Inpainter:
@@ -98,7 +100,7 @@ def complete_files(
 
     def write(work: Work) -> Outcome:
         notes = write_result(work, config, overwrite)
-        return Outcome(work.job, tuple(notes), was_there=work.was_there)
+        return Outcome(work.job, tuple(notes), was_there=work.was_there, has_hole=bool(work.masked.hole.any()))
 
     with ThreadPoolExecutor(config.workers) if config.workers else _InLine() as executor:
         writing: deque[tuple[Job, Future[Outcome]]] = deque()
