@@ -120,12 +120,48 @@ def test_photos_are_checked(python: Path, tmp_path: Path) -> None:
     assert "broken.jpg" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["train", "--data", "."], ["demo"]])
-def test_a_verb_that_needs_torch_says_so_in_one_line(python: Path, arguments: list[str], tmp_path: Path) -> None:
-    done = onar(python, *arguments, folder=tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "extras"),
+    [
+        ("train --data .", "train"),
+        ("train --data . --config laptop", "train,offline"),
+        ("train --data . --config laptop --lambda_content 0", "train"),
+        ("demo", "train,offline"),
+        ("blend --data .", "train,offline"),
+        ("colours --data .", "train,offline"),
+        ("export --output model.onnx", "train"),
+        ("convert photo.jpg --output model.safetensors", "train"),
+    ],
+)
+def test_a_verb_names_all_extras_that_it_needs_in_one_line(
+    python: Path, arguments: str, extras: str, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(COFFEE.read_bytes())
+    done = onar(python, *arguments.split(), folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f'onar: {arguments[0]} needs pip install "onar[train]" (')
+    assert done.stderr.startswith(f'onar: {arguments.split()[0]} needs pip install "onar[{extras}]" (torch')
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --data nowhere",
+        "train --data . --init_weights nowhere",
+        "blend --data . --weights nowhere",
+        "colours --data . nowhere --weights bundled",
+        "export --output model.onnx --weights nowhere",
+        "convert nowhere --output model.safetensors",
+        "complete photo.jpg --mask mask.png --output out.png --weights nowhere",
+        "complete photo.jpg --mask mask.png --output out.png --blend nowhere",
+    ],
+)
+@pytest.mark.usefixtures("mask")
+def test_a_file_that_is_not_there_is_named_before_extras(python: Path, arguments: str, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(COFFEE.read_bytes())
+    done = onar(python, *arguments.replace("nowhere", "nowhere.pth").split(), folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "onar: cannot read nowhere.pth: No such file or directory\n"
 
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])

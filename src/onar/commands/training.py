@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from onar.commands.needs import require_extras
 from onar.errors import OnarError
 from onar.settings.options import PhotosOption, SizeOption, photo_data
 from onar.settings.ranges import PositiveInt, Seed
@@ -19,6 +20,9 @@ from onar.training.finder.config import FinderConfig
 
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; writes weights, sample sheets and loss curves to the results folder."""
+    uses_package = config.content_network == "efficientnet_lite0" and (config.lambda_content or config.lambda_style)
+    offline = ("offline",) if uses_package or config.pretrained_features else ()
+    require_extras("train", ("train", *offline), config)
     from onar.training.gan.launch import trains_on_cpu
     from onar.training.gan.verb import train
 
@@ -105,6 +109,7 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     checkpoints are in a results folder, as for `train`, and the same command resumes an interrupted training. This verb
     needs pip install "onar[train,offline]".
     """
+    require_extras("blend", ("train", "offline"), config)
     from onar.training.blend.verb import train_blend
 
     if choose_device(config.device).type == "cpu":
@@ -119,6 +124,7 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
     results folder, as for `train`, and the same command resumes an interrupted training. This verb needs pip install
     "onar[train,offline]".
     """
+    require_extras("colours", ("train", "offline"), config)
     from onar.training.colours.verb import train_colours
 
     if choose_device(config.device).type == "cpu":
@@ -145,6 +151,7 @@ def demo(output: Path = Path("./onar_demo")) -> None:
     Args:
         output: Folder for the demo's photos, weights and pictures; replaced each time.
     """
+    require_extras("demo", ("train", "offline"))
     from onar.demo import demo
     from onar.training.gan.launch import trains_on_cpu
 

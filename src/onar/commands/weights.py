@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from onar.commands.needs import require_extras
+from onar.errors import OnarError, printable
 from onar.export.config import ExportConfig
 from onar.launch import Command
 
@@ -56,6 +58,7 @@ def export(config: Annotated[ExportConfig, Parameter(name="*")]) -> None:
     The export is compared with the original on photos of three sizes before it is kept. An .onnx file completes photos
     without PyTorch, the page in the browser. This verb needs pip install "onar[train]".
     """
+    require_extras("export", ("train",), config)
     from onar.export.verb import export_generator
 
     print(export_generator(config))
@@ -76,6 +79,9 @@ def convert(file: Path, *, output: Path, colours: Literal["imagenet", "symmetric
         colours: Value range of the network's input: normalised by ImageNet's means and standard deviations, from -1 to
             1 (symmetric), or from 0 to 1 (unit). Required where the layout does not imply it.
     """
+    if not file.exists():
+        raise OnarError(f"cannot read {printable(file)}: No such file or directory")
+    require_extras("convert", ("train",))
     from onar.conversion.verb import convert
 
     print(convert(file, output, colours))

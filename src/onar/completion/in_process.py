@@ -43,6 +43,7 @@ class Outcome:
         error: why it was not completed, in one line; None on success.
         cause: the exception, without the local variables of its traceback.
         was_there: with `resume`, its result existed before and is unchanged.
+        has_hole: its mask has a hole; without one, its pixels are those of the photo.
     """
 
     job: Job
@@ -50,6 +51,7 @@ class Outcome:
     error: str | None = None
     cause: Exception | None = None
     was_there: bool = False
+    has_hole: bool = True
 
 
 def load_weights(weights: str | None, device: str, threads: int, config: CompletionConfig) -> Inpainter:
@@ -115,7 +117,7 @@ def complete_files(
 
     def write(work: Work) -> Outcome:
         notes = write_result(work, config, overwrite)
-        return Outcome(work.job, tuple(notes), was_there=work.was_there)
+        return Outcome(work.job, tuple(notes), was_there=work.was_there, has_hole=bool(work.masked.hole.any()))
 
     for job, written in read_work_write(jobs, read, fill, write, config.workers):
         yield _outcome(job, written)

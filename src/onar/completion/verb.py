@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_finder, load_weights
-from onar.completion.plan import Plan, plan_jobs
+from onar.completion.plan import Job, Plan, plan_jobs
 from onar.errors import FieldError, OnarError, printable
 from onar.imaging.listing import some
-from onar.system.console import progress_bar, say, warn
+from onar.system.console import elapsed_time, progress_bar, say, warn
 
 
 def complete(
@@ -49,14 +48,11 @@ def complete(
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
-    with progress_bar(total=len(jobs), unit="photo") if len(jobs) > 1 else nullcontext() as progress:
-        for outcome in results:
-            outcomes.append(outcome)
-            notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
-            for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
-                warn(f"onar: {line}")
-            if progress is not None:
-                progress.update()
+    for outcome in _with_progress(results, jobs):
+        outcomes.append(outcome)
+        notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
+        for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
+            warn(f"onar: {line}")
     _summarise(outcomes, plan)
     return outcomes
 
@@ -72,15 +68,29 @@ def _check_mask(mask: Path | None, config: CompletionConfig) -> None:
             raise FieldError(name, "is for `mask`; what is found is widened with `grow`")
 
 
+def _with_progress(results: Iterator[Outcome], jobs: Sequence[Job]) -> Iterator[Outcome]:
+    """The outcomes with a progress bar; for one photo, with the time that it has taken."""
+    if len(jobs) == 1:
+        with elapsed_time(f"Filling {printable(jobs[0].photo)}"):
+            outcomes = list(results)
+        yield from outcomes
+    elif jobs:
+        yield from progress_bar(results, total=len(jobs), unit="photo")
+
+
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
     """Print a summary; raises `OnarError` when not every photo was completed."""
-    done = [outcome.job for outcome in outcomes if outcome.error is None and not outcome.was_there]
+    written = [outcome for outcome in outcomes if outcome.error is None and not outcome.was_there]
+    done = [outcome.job for outcome in written if outcome.has_hole]
+    as_before = [outcome.job.output for outcome in written if not outcome.has_hole]
     there = sum(outcome.was_there for outcome in outcomes)
     failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if done:
         folders = {job.output.parent for job in done}
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
         say(f"completed {printable(Path(place))}")
+    if as_before:
+        say(f"not filled, because the mask has no hole: {some(as_before)}")
     if there:
         say(f"{there} {'results' if there > 1 else 'result'} existed already")
     if plan.count == 1 and outcomes[0].error is not None:

@@ -20,6 +20,7 @@ from onar.settings.checks import validated
 from onar.settings.options import ImageSize
 from onar.settings.ranges import PositiveInt, Seed
 from onar.settings.training import MaskConfig
+from onar.system.console import progress_bar
 
 MIN_COLUMNS = 8
 MAX_WIDTH = 4096
@@ -51,7 +52,7 @@ def write_masks(
     earlier = _earlier_masks(output, config, overwrite)
     columns = max(MIN_COLUMNS, ceil(sqrt(count)))
     shares, shown = [], []
-    for index in range(count):
+    for index in progress_bar(range(count), desc="Writing masks", unit="mask", delay=1):
         mask = mask_from_holes(source(height, width, np.random.default_rng((seed, index))))
         write_image(output / MASK_NAME.format(index), mask, overwrite=overwrite)
         shares.append(hole_share(mask))

@@ -23,6 +23,7 @@ from onar.export.web import export_web, own_network, public_network
 from onar.inference.inpainter import PYRAMID_SIZE
 from onar.metrics.held_out import Completer, complete_with, load_held_out, score_completer
 from onar.models import PConvUNet, PyramidFill
+from onar.system.console import progress_bar
 from onar.system.files import refuse_to_replace, replacing
 from onar.weights.bundled import PYRAMID, bundled_photos, texture_weights, weights_file
 from onar.weights.metadata import FORMAT, is_public_onnx
@@ -194,7 +195,10 @@ def _quantise(path: Path, float32: Completer, photos: Photos, size: int, channel
 
     parts = hold_out(photos, 0.25, SEED)
     calibrated, scored = (load_held_out(part, size, size, HOLES, SEED, channels) for part in parts)
-    quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in calibrated.batches(1)))
+    batches = progress_bar(
+        calibrated.batches(1), desc="Calibrating", total=len(calibrated.photo), unit="photo", delay=1
+    )
+    quantise(path, ({"photo": photo.numpy(), "known": known.numpy()} for photo, known in batches))
     before, after = (score_completer(complete, scored, 1)["psnr"] for complete in (float32, run_onnx(path)))
     cost = Int8Cost(before, after, len(calibrated.photo), len(scored.photo))
     if not before - after <= MAX_INT8_COST:

@@ -257,6 +257,8 @@ def naming_export(path: Path) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        if not path.exists():  # said first: PyTorch takes gigabytes
+            raise OnarError(f"cannot read {path}: No such file or directory") from error
         raise OnarError(
             f"{path} needs {extra_for_training(error)}; without it only .onnx files can be used, which "
             f"onar export --weights {path.name} --output {path.stem}.onnx writes where it is installed"

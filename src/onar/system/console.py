@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from onar.system.language import translate_message
@@ -45,30 +47,74 @@ def _print(text: str, stream: TextIO | None) -> None:
 
 
 def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
-    """A tqdm progress bar on stderr, with tqdm's arguments; by default only if that is a terminal.
+    """A tqdm progress bar on stderr, with tqdm's arguments.
+
+    Without a terminal, as in a log or a notebook, a line every half minute, and none for what takes less.
 
     >>> list(progress_bar([1, 2], disable=True))
     [1, 2]
     """
-    from tqdm import TqdmMonitorWarning, tqdm
-
-    if sys.stderr is None:
-        options["disable"] = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TqdmMonitorWarning)  # where no thread can be started it draws less often
-        return tqdm(items, **{"disable": None, "dynamic_ncols": True, **options})
+    if not _is_watched():
+        options["delay"] = max(options.get("delay", 0), SECONDS_BETWEEN_LINES)
+    return training_bar(items, **options)
 
 
 SECONDS_BETWEEN_LINES = 30
 """Interval of progress lines where no bar can be drawn."""
 
 
-def training_bar(**options: Any) -> Any:
-    """A tqdm progress bar on stderr; without a terminal, as in a log or a notebook, a line every half minute."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        return progress_bar(**{"disable": False, **options})
-    lines = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES, "ncols": 0, "ascii": True}
-    return progress_bar(None, **{"disable": False, **lines, **options})
+def training_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
+    """As `progress_bar`, but without a terminal also with a first and a last line, which has the losses."""
+    from tqdm import TqdmMonitorWarning, tqdm
+
+    if sys.stderr is None:
+        options["disable"] = True
+    if not _is_watched():
+        lines = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES, "maxinterval": SECONDS_BETWEEN_LINES}
+        options = {**lines, "ncols": 0, "ascii": True, **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmMonitorWarning)  # where no thread can be started it draws less often
+        return tqdm(items, **{"dynamic_ncols": True, **options})
+
+
+def _is_watched() -> bool:
+    """Whether stderr is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def elapsed_time(text: str, delay: float = 2.0) -> Iterator[None]:
+    """While work without steps goes on, show on stderr the seconds that it has taken, as `progress_bar` does.
+
+    Args:
+        text: what is done.
+        delay: seconds after which something is shown on a terminal.
+    """
+    stream, done = sys.stderr, threading.Event()
+    watched = _is_watched()
+
+    def show() -> None:
+        started, shown = time.monotonic(), ""
+        pause = delay if watched else SECONDS_BETWEEN_LINES
+        with suppress(OSError, ValueError):  # the reader has exited, or the stream is closed
+            while not done.wait(pause):
+                shown, pause = f"{text}: {time.monotonic() - started:.0f} s", 1.0 if watched else pause
+                stream.write(f"\r{shown}" if watched else f"{shown}\n")
+                stream.flush()
+            if shown and watched:
+                stream.write(f"\r{' ' * len(shown)}\r")
+                stream.flush()
+
+    thread = threading.Thread(target=show, daemon=True)
+    if stream is not None:
+        with suppress(RuntimeError):  # no thread can be started
+            thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.ident is not None:
+            thread.join()
 
 
 class _Lines:
