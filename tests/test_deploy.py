@@ -7,8 +7,9 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,8 @@ def test_the_image_gets_what_it_copies_and_nothing_else() -> None:
     lines = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     kept = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines
-    copied = [
-        source for step in STEPS if step.word == "COPY" and "--from" not in step.text for source in step.words[:-1]
-    ]
+    copies = [step.words[:-1] for step in STEPS if step.word == "COPY" and "--from" not in step.text]
+    copied = list(chain.from_iterable(copies))
     assert set(copied) == kept
     assert all((REPOSITORY / source).exists() for source in copied)
     assert any(fnmatchcase("src/onar/__pycache__", pattern) for pattern in lines if pattern.startswith("**"))
@@ -147,12 +147,9 @@ def behind_nginx(stack: ExitStack, server: Server, folder: Path, **changes: str)
     port, (host, own) = unused_port(), server.address
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subject = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-keyout", str(key), "-out", str(certificate), *subject],
-        check=True,
-        capture_output=True,
-    )
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command = ["openssl", "req", "-x509", *kind, "-keyout", key, "-out", certificate, *subject]
+    subprocess.run(command, check=True, capture_output=True)
     replaced = {
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
         f"/etc/ssl/{NAME}.pem": str(certificate),
@@ -165,17 +162,12 @@ def behind_nginx(stack: ExitStack, server: Server, folder: Path, **changes: str)
         assert old in lines
         lines = lines.replace(old, new)
     stack.enter_context(nginx_with(lines, port, folder))
-    return stack.enter_context(closing(client_of(port, ssl.create_default_context(cafile=certificate))))
+    return stack.enter_context(client_of(port, NAME, ssl.create_default_context(cafile=certificate)))
 
 
-def client_of(port: int, verify: Any) -> httpx.Client:
+def client_of(port: int, host: str, verify: ssl.SSLContext | bool) -> httpx.Client:
     """A client that finds the name at a port of this computer."""
-    return httpx.Client(
-        base_url=f"https://127.0.0.1:{port}",
-        verify=verify,
-        timeout=60,
-        headers={"Host": NAME},
-    )
+    return httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=verify, timeout=60, headers={"Host": host})
 
 
 def ask(client: httpx.Client, path: str, **options: Any) -> httpx.Response:
@@ -214,8 +206,6 @@ def test_nginx_answers_too_many_requests_with_429(server: Server, tmp_path: Path
 def test_caddy_passes_photos_and_keeps_metrics_to_itself(server: Server, tmp_path: Path) -> None:
     host, port = server.address
     lines = (FOLDER / "Caddyfile").read_text(encoding="utf-8")
-    with (
-        running_caddy(lines, f"{host}:{port}", tmp_path) as url,
-        client_of(int(url.rpartition(":")[2]), False) as client,
-    ):
-        check_proxy(client)
+    with ExitStack() as stack:
+        url = stack.enter_context(running_caddy(lines, f"{host}:{port}", tmp_path))
+        check_proxy(stack.enter_context(client_of(int(url.rpartition(":")[2]), url.removeprefix("https://"), False)))

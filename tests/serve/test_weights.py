@@ -60,6 +60,22 @@ def test_weights_stay_loaded_until_their_file_changes(tmp_path: Path) -> None:
     assert shelf.choose() is shelf.choose("pyramid")
 
 
+def test_weights_chosen_in_turn_stay_loaded_as_long_as_their_files_are_small_enough(tmp_path: Path) -> None:
+    names = [f"generator_{number}.pth" for number in range(3)]
+    for name in names:
+        save_small(tmp_path / name)
+    size = (tmp_path / names[0]).stat().st_size
+    shelf = replace(a_shelf(tmp_path), loaded_bytes=2.5 * size)
+    first, second = (shelf.choose(name) for name in names[:2])
+    for _ in range(2):
+        assert (shelf.choose(names[0]), shelf.choose(names[1])) == (first, second)
+    shelf.choose(names[2])  # in place of the one that was used before the others
+    assert shelf.choose(names[1]) is second
+    assert shelf.choose(names[0]) is not first
+    none = replace(shelf, loaded_bytes=0)
+    assert none.choose(names[2]) is none.choose(names[2])
+
+
 def test_a_pickled_shelf_offers_the_same_and_loads_in_its_process(tmp_path: Path) -> None:
     save_small(tmp_path / "generator_final.pth")
     sent = pickle.loads(pickle.dumps(a_shelf(tmp_path)))

@@ -96,6 +96,8 @@ class LimitConfig(Settings):
     cache."""
     kept_minutes: PositiveFloat = 10.0
     """Minutes after its last use until a photo is removed from the cache."""
+    loaded_megabytes: NonNegativeFloat = 512.0
+    """Size of chosen weights files that stay loaded beside the server's own, in megabytes; the last one stays."""
     threads: NonNegativeInt = 0
     """CPU threads for filling. 0: one per available core, within the CPU quota of a container."""
 

@@ -40,7 +40,15 @@ def serve(weights: str | None, device: str, config: ServeConfig) -> None:
     # After shutdown uvicorn raises the signal that stopped it once more; stopping on request is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     return_large_blocks()
-    shelf = WeightsShelf(weights, device, config.weights_dir, config.threads, config.network, config.allow_weights)
+    shelf = WeightsShelf(
+        weights,
+        device,
+        config.weights_dir,
+        config.threads,
+        config.network,
+        config.allow_weights,
+        config.loaded_megabytes * 1e6,
+    )
     worker = Worker(config.queue, config.time_limit, partial(_prepare, shelf), config.threads)
     page = None
     if config.page and not page_is_built():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from onar.errors import FieldError, OnarError, printable
 from onar.inference.inpainter import Inpainter
 from onar.inference.public_networks import is_torchscript
 from onar.serve.errors import UnknownWeightsError
+from onar.serve.loaded import Loaded
 from onar.settings.networks import NetworkOption
 from onar.weights.bundled import BUNDLED, PYRAMID, weights_file
 from onar.weights.catalogue import CATALOGUE
@@ -26,9 +27,9 @@ PATTERNS = ("generator_*.pth", "*.safetensors", "*.onnx")
 class WeightsShelf:
     """Weights by name: the server's own, those in a folder, downloaded ones, the bundled ones, and "pyramid" for none.
 
-    Loaded weights are cached per process: the server's own, and the most recently used others. So a shelf can be
-    pickled and sent to the process that loads them. `weights`, `device`, `threads` and `network` are arguments of
-    `Inpainter.load`; files of TorchScript, which are programs, are not loaded.
+    Loaded weights are cached per process: the server's own, and the most recently used others, up to `loaded_bytes` of
+    files. So a shelf can be pickled and sent to the process that loads them. `weights`, `device`, `threads` and
+    `network` are arguments of `Inpainter.load`; files of TorchScript, which are programs, are not loaded.
 
     Attributes:
         folder: of further weights.
@@ -41,6 +42,7 @@ class WeightsShelf:
     threads: int = 0
     network: NetworkOption = "auto"
     allowed: tuple[str, ...] = ()
+    loaded_bytes: float = 512e6
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
@@ -77,19 +79,25 @@ class WeightsShelf:
         if name in ("", self.name):
             return self._own()
         if name in (BUNDLED, PYRAMID) and self._allows(name):
-            return _load_other(name, self.device, self.threads, 0.0)
+            return self._other(name, 0, 0)
         files = self._files()
         if name not in files:
             raise UnknownWeightsError(f"there are no weights named {printable(name)}")
         path = Path(files[name])
         try:
-            return _load_other(str(path), self.device, self.threads, path.stat().st_mtime)
+            file = path.stat()
+            return self._other(str(path), file.st_mtime_ns, file.st_size)
         except (OnarError, OSError) as error:
             logging.getLogger(__name__).error("weights that were chosen on the page: %s", error)
             raise OnarError(f"the weights {printable(name)} cannot be loaded; the server's log says more") from error
 
     def _own(self) -> Inpainter:
         return _load_own(self.weights, self.device, self.threads, self.network)
+
+    def _other(self, weights: str, changed: int, size: int) -> Inpainter:
+        version = (self.device, self.threads, changed, size)
+        load = partial(_load, weights, self.device, self.threads)
+        return _others.get(weights, version, size, self.loaded_bytes, load)
 
     def _files(self) -> dict[str, str]:
         """The argument `weights` of `Inpainter.load`, by name."""
@@ -121,6 +129,4 @@ def _load_own(weights: str | None, device: str, threads: int, network: NetworkOp
     return _load(weights, device, threads, network)
 
 
-@lru_cache(maxsize=1)
-def _load_other(weights: str, device: str, threads: int, _changed: float) -> Inpainter:
-    return _load(weights, device, threads)
+_others: Loaded[Inpainter] = Loaded()
