@@ -139,7 +139,7 @@ def page(browser: Browser, site: Path) -> Iterator[Page]:
     [
         ("index.html", "feather", "Complete photos"),
         ("index.html", "--dilate", "Complete photos"),
-        ("tr/index.html", "Doldurma", "Fotoğraf tamamlamak"),
+        ("tr/index.html", "Parça", "Fotoğraf tamamlamak"),
         ("tr/index.html", "İşlemcide", "Eğitim rehberi"),
         ("tr/index.html", "boşluğu", "Fotoğraf tamamlamak"),
     ],

@@ -31,7 +31,7 @@ class TranslatedHelp:
         console.print(Text(f"{translate('Usage')}: {words}", style="bold"))
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
-        """Print what the command does."""
+        """Print the text of the command."""
         console.print(description)
 
 

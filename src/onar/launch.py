@@ -57,7 +57,7 @@ class Command(App):
 
     @property
     def help(self) -> str:
-        """What the command does."""
+        """The text of the command."""
         text = super().help
         return text if language() == "en" else translated_doc(text)
 

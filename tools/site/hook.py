@@ -49,6 +49,8 @@ TRANSLATIONS = {
 
 MAX_NAME = 36
 """In letters: as many as a phone shows on a line."""
+MAX_PAIR = 24
+"""In letters, of a name with a value."""
 
 LANGUAGES = {"en": "English", "tr": "Türkçe"}
 
@@ -199,7 +201,8 @@ class _FenceDoctests(Preprocessor):
 
 def on_page_content(html: str, **_: Any) -> str:
     """Mark names in code, which the theme would break anywhere: options, settings, files."""
-    return re.sub(rf"<code>(?=[^<\s]{{1,{MAX_NAME}}}</code>)", '<code class="name">', html)
+    names = rf"[^<\s]{{1,{MAX_NAME}}}|[^<]{{1,{MAX_PAIR}}}"
+    return re.sub(rf"<code>(?=({names})</code>)", '<code class="name">', html)
 
 
 def _formula(source: str, *_: Any, **__: Any) -> str:
