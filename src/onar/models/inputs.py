@@ -30,7 +30,7 @@ def check_inputs(photo: Tensor, known: Tensor, channels: int) -> None:
     Raises:
         ValueError: a shape, type or range is another.
     """
-    if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return
     _check_shapes(photo, known, channels)
     if not torch.compiler.is_compiling() and (_is_whole(known) or not torch.is_grad_enabled()):
