@@ -25,6 +25,8 @@ MIN_SCORE = 0.6
 """Detector's score of a stamp, at a sensitivity of 0.5."""
 MIN_ASPECT, MAX_HEIGHT = 1.7, 0.27
 """Least width of a stamp by its height, and largest height by the photo's shorter side."""
+MAX_GAP = 3.0
+"""Between day, month and year, by the height of the digits' boxes."""
 MAX_ALONG, MAX_ACROSS = 0.37, 0.17
 """Largest distances of a stamp's centre from the nearest edges, along its line and across, as shares of the photo."""
 
@@ -48,7 +50,7 @@ class _Place:
         lower, higher = sorted((self.height, other.height))
         overlap = min(self.bottom, other.bottom) - max(self.top, other.top)
         gap = max(self.left, other.left) - min(self.right, other.right)
-        return overlap > lower / 2 and higher < 1.8 * lower and gap < 1.5 * higher
+        return overlap > lower / 2 and higher < 1.8 * lower and gap < MAX_GAP * higher
 
     def joined(self, other: _Place) -> _Place:
         """The bounding rectangle of both."""

@@ -6,6 +6,8 @@ them, the colours of letters and of ground are estimated at each pixel, and what
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,20 @@ from onar.masks.holes import Holes
 
 MARGIN = 0.3
 """Of a line on each side, as a share of its height, in which the ground is seen."""
+LENGTHENED = 1.2
+"""Of a date stamp at each end, by its height: the detector overlooks single digits."""
 THICKEST = 0.3
 """Thickness of strokes, as a share of the line's height."""
 MIN_CONTRAST = 12
 """Contrast of strokes, in levels of 255."""
 STROKE = 0.35
 """Share of the letters' colour in a pixel from which it is stroke."""
+GLOW = 0.2
+"""The same for light, whose edges are softer."""
+DIMMER = 0.75
+"""Share of Otsu's threshold for light: dots and colons are dimmer than digits."""
+OTHER = 0.6
+"""Largest difference of a stroke from all mixtures of both colours, as a share of their difference."""
 ROUNDS = 2
 
 Plane = NDArray[np.float32]
@@ -38,6 +48,8 @@ def find_strokes(picture: Rgb, line: TextLine, warm: bool = False) -> tuple[Box,
     Returns:
         A rectangle of the photo, and the strokes in it, bool of its size.
     """
+    if warm:
+        line = replace(line, width=line.width + 2 * LENGTHENED * line.height)
     place = _place(line, *picture.shape[:2])
     part = picture[place.slices].astype(np.float32)
     inside = np.zeros(part.shape[:2], np.uint8)
@@ -46,12 +58,15 @@ def find_strokes(picture: Rgb, line: TextLine, warm: bool = False) -> tuple[Box,
     kernel = 2 * max(1, round(THICKEST * line.height / 2)) + 1
     values = part[..., :1] - part[..., 2:] if warm else part
     lighter, darker = _thin(values, kernel, cv2.MORPH_TOPHAT), _thin(values, kernel, cv2.MORPH_BLACKHAT)
-    seeds = _seeds(lighter, inside) if warm else _clearer(lighter, darker, inside)
+    if warm:
+        seeds = _seeds(lighter, inside, DIMMER)
+        return place, _with_soft_edges(lighter, seeds, inside > 0, line.height)
+    seeds = _clearer(lighter, darker, inside)
+    strokes = seeds
     for _ in range(ROUNDS):
-        if not seeds.any() or seeds.all():
-            break
-        seeds = _nearer_to_letters(part, seeds, inside > 0, line.height)
-    return place, seeds
+        if strokes.any() and not strokes.all():
+            strokes = _nearer_to_letters(part, strokes, inside > 0, line.height) & _near(seeds, kernel // 4)
+    return place, strokes
 
 
 def _place(line: TextLine, height: int, width: int) -> Box:
@@ -70,11 +85,11 @@ def _thin(values: Plane, kernel: int, how: int) -> Plane:
     return np.asarray(np.max(planes, axis=0), np.float32)
 
 
-def _seeds(contrast: Plane, inside: NDArray[np.uint8]) -> Holes:
-    """The clear half of the contrast in a line, by the threshold of Otsu."""
+def _seeds(contrast: Plane, inside: NDArray[np.uint8], share: float = 1.0) -> Holes:
+    """The clear half of the contrast in a line, by a share of the threshold of Otsu."""
     levels = np.clip(contrast, 0, 255).astype(np.uint8)
     limit, _ = cv2.threshold(levels[inside > 0].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
-    return (levels > max(limit, MIN_CONTRAST)) & (inside > 0)
+    return (levels > max(share * limit, MIN_CONTRAST)) & (inside > 0)
 
 
 def _clearer(lighter: Plane, darker: Plane, inside: NDArray[np.uint8]) -> Holes:
@@ -89,17 +104,32 @@ def _ratio(seeds: Holes, where: Holes) -> float:
     return float(seeds[where].mean()) if where.any() else 0.0
 
 
+def _with_soft_edges(contrast: Plane, seeds: Holes, inside: Holes, height: float) -> Holes:
+    """The pixels of a line whose contrast is a share of that of the seeds around."""
+    reach = max(2, round(0.1 * height))
+    clear = _spread(contrast[..., None], seeds, 0.5 * height)[..., 0]
+    return np.asarray((contrast > np.maximum(GLOW * clear, MIN_CONTRAST)) & inside & _near(seeds, reach))
+
+
+def _near(seeds: Holes, reach: int) -> Holes:
+    """The pixels within `reach` of some."""
+    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return cv2.dilate(seeds.astype(np.uint8), shape) > 0
+
+
 def _nearer_to_letters(part: Plane, seeds: Holes, inside: Holes, height: float) -> Holes:
     """The pixels of a line whose colour is nearer to that of letters around than to that of the ground around."""
     letters = _spread(part, seeds, 0.5 * height)
     ground = _spread(part, ~cv2.dilate(seeds.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool), 0.25 * height)
     apart = letters - ground
-    share = ((part - ground) * apart).sum(axis=2) / np.maximum((apart**2).sum(axis=2), MIN_CONTRAST**2)
-    return np.asarray((share > STROKE) & inside)
+    squared = np.maximum((apart**2).sum(axis=2), MIN_CONTRAST**2)
+    share = ((part - ground) * apart).sum(axis=2) / squared
+    other = ((part - ground - share[..., None] * apart) ** 2).sum(axis=2)
+    return np.asarray((share > STROKE) & (other < OTHER**2 * squared) & inside)
 
 
 def _spread(part: Plane, where: Holes, sigma: float) -> Plane:
-    """Mean colour of the near pixels of some, H×W×3."""
+    """Mean of the near pixels of some, H×W×C."""
     weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), max(1.0, sigma)) + 1e-6
-    sums = cv2.GaussianBlur(part * where[..., None], (0, 0), max(1.0, sigma))
+    sums = cv2.GaussianBlur(part * where[..., None], (0, 0), max(1.0, sigma)).reshape(part.shape)
     return np.asarray(sums / weight[..., None], np.float32)

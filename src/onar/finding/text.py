@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from onar.finding.stamps import MIN_SCORE, find_stamps
 from onar.finding.strokes import find_strokes
-from onar.finding.text_networks import Rgb, TextNetworks
+from onar.finding.text_networks import Rgb, TextLine, TextNetworks
 from onar.imaging.levels import Pixels, as_8_bits
 from onar.masks.holes import Holes
 
 SIDES = 736, 1472
 """Sides in pixels at which a photo is searched: enlarged up to the first, reduced to the second."""
-MIN_LETTERS, SURE = 2, 0.65
+MIN_LETTERS, SURE = 2, 0.7
 """Least letters of a line, and how surely they are read, at a sensitivity of 0.5: leaves and windows are not read."""
+MAX_HEIGHT = 0.3
+"""Height of a line, as a share of the photo's shorter side."""
+MAX_STAMPED = 0.5
+"""Share of a line from which it is part of a stamp, whose strokes are found by their light."""
 RANGE = 0.5
 """Change of both limits from one end of `sensitivity` to the other."""
 
@@ -29,16 +35,25 @@ class TextFinder:
         picture = _picture(pixels, hidden)
         found = np.zeros(pixels.shape[:2], bool)
         looser = RANGE * (0.5 - sensitivity)
+        stamped = np.zeros(pixels.shape[:2], bool)
+        for stamp in find_stamps(picture, self._networks.find_lines, MIN_SCORE + looser / 2):
+            place, strokes = find_strokes(picture, stamp, warm=True)
+            found[place.slices] |= strokes
+            stamped[place.slices] = True
+        for line in self._lines(picture, SURE + looser):
+            place, strokes = find_strokes(picture, line)
+            if stamped[place.slices].mean() < MAX_STAMPED:
+                found[place.slices] |= strokes
+        return found
+
+    def _lines(self, picture: Rgb, sure: float) -> Iterator[TextLine]:
+        """The lines that can be read as surely as that."""
         longest = int(np.clip(max(picture.shape[:2]), *SIDES))
         for line in self._networks.find_lines(picture, longest):
-            letters, sure = self._networks.read(picture, line)
-            if letters >= MIN_LETTERS and sure >= SURE + looser:
-                place, strokes = find_strokes(picture, line)
-                found[place.slices] |= strokes
-        for line in find_stamps(picture, self._networks.find_lines, MIN_SCORE + looser / 2):
-            place, strokes = find_strokes(picture, line, warm=True)
-            found[place.slices] |= strokes
-        return found
+            if line.height <= MAX_HEIGHT * min(picture.shape[:2]):
+                letters, surely = self._networks.read(picture, line)
+                if letters >= MIN_LETTERS and surely >= sure:
+                    yield line
 
 
 def _picture(pixels: Pixels, hidden: Holes | None) -> Rgb:
