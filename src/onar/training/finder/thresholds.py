@@ -11,7 +11,7 @@ from onar.metrics.finding import Found, count_found
 
 CANDIDATES = (*(round(0.05 * number, 2) for number in range(2, 20)), 0.98)
 NEARLY = 0.01
-"""By so much less in F1 a threshold is nearly as good: the highest of those is taken, which marks the least."""
+"""A threshold is nearly as good with an F1 lower by this: the highest of those is taken, which marks the least."""
 
 
 HAT_CANDIDATES = tuple(level / 255 for level in range(8, 136, 8))
@@ -28,7 +28,7 @@ def choose_threshold(
 
 
 def count_at(probabilities: NDArray[np.float32], truth: NDArray[np.bool_], threshold: float) -> Found:
-    """What a threshold finds in all photos together."""
+    """Counts of a threshold over all photos."""
     counts: Sequence[Found] = [
         count_found(one >= threshold, true) for one, true in zip(probabilities, truth, strict=True)
     ]
