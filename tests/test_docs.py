@@ -38,7 +38,7 @@ from tools.pictures.page import IMAGES, MAX_BYTES, PICTURES
 READMES = (REPOSITORY / "README.md", REPOSITORY / "README.tr.md")
 TURKISH = (READMES[1], *sorted((REPOSITORY / "docs" / "tr").glob("*.md")))
 DOCUMENTS = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md")))
-MODEL_CARD = PHOTOS.parent / "weights" / "MODEL_CARD.md"
+MODEL_CARDS = [PHOTOS.parent / "weights" / name for name in ("MODEL_CARD.md", "FINDER_CARD.md")]
 
 NOT_RUN = {
     r"pip install |python3 -m venv |source ": "would change the environment that the tests run in",
@@ -338,7 +338,7 @@ def test_the_readmes_show_the_same() -> None:
         assert len(re.findall(pattern, english, re.M)) == len(re.findall(pattern, turkish, re.M)), pattern
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, MODEL_CARD], ids=lambda path: str(path.relative_to(REPOSITORY)))
+@pytest.mark.parametrize("document", [*DOCUMENTS, *MODEL_CARDS], ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_every_link_leads_somewhere(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.S)
     for address in re.findall(r"\]\(([^)\s]+)\)", text):

@@ -119,9 +119,9 @@ def test_the_chosen_threshold_is_the_one_that_separates() -> None:
         assert (threshold, found.f1) == (level, 1)
 
 
-def test_without_damage_any_threshold_is_as_good() -> None:
+def test_of_thresholds_that_are_as_good_the_one_that_marks_least_is_chosen() -> None:
     nothing = np.zeros((1, 8, 8))
-    assert choose_threshold(nothing.astype(np.float32), nothing > 0) == (0.5, Found())
+    assert choose_threshold(nothing.astype(np.float32), nothing > 0) == (CANDIDATES[-1], Found())
 
 
 # ---------------------------------------------------------------- wrong use

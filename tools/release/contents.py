@@ -18,7 +18,7 @@ PAGE = (
     *("index.html", "page.js", "page.css", "folder.html", "folder.js", "folder.css", "sw.js", "worker.js"),
     *("patchmatch.wasm", "ort.wasm.gz", "ort-gpu.wasm.gz"),
 )
-WEIGHTS = ("onar.onnx", "texture.onnx", "MODEL_CARD.md", "credits.tsv")
+WEIGHTS = ("onar.onnx", "texture.onnx", "finder.onnx", "MODEL_CARD.md", "FINDER_CARD.md", "credits.tsv")
 
 _FOREIGN = re.compile(
     r"(^|/)(tests|benchmarks|node_modules|__pycache__|shared|\.git|\.venv|site|build|dist)/|\.(py[co]|map|pth|pt|tsx?)$"

@@ -35,6 +35,7 @@ PLACES = {
     "src/onar/assets/model_script.py": "script.md",
     "src/onar/assets/photos_attribution.md": "photos.md",
     "src/onar/assets/weights/MODEL_CARD.md": "model_card.md",
+    "src/onar/assets/weights/FINDER_CARD.md": "finder_card.md",
     "web/public/favicon.svg": "favicon.svg",
 }
 """Files of the repository outside `docs` -> pages of the site."""

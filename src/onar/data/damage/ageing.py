@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from onar.data.damage.marks import Plane, blurred
 
-Photo = NDArray[np.uint8]
+RgbPhoto = NDArray[np.uint8]
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 SEPIA = np.array([1.07, 0.98, 0.82], np.float32)
 
 
-def age(photo: Photo, rng: np.random.Generator) -> Photo:
+def age(photo: RgbPhoto, rng: np.random.Generator) -> RgbPhoto:
     """An old photo: of colour, grey or sepia, perhaps faded, blurred, with grain, and saved as JPEG."""
     values = photo.astype(np.float32)
     kind = rng.random()
@@ -31,7 +31,7 @@ def age(photo: Photo, rng: np.random.Generator) -> Photo:
     return _jpeg(_rounded(values), rng, 50, 96) if rng.random() < 0.5 else _rounded(values)
 
 
-def scan(photo: Photo, rng: np.random.Generator) -> Photo:
+def scan(photo: RgbPhoto, rng: np.random.Generator) -> RgbPhoto:
     """The photo, damaged or not, as a scan: perhaps blurred, with noise, and saved as JPEG once or twice."""
     values = photo.astype(np.float32)
     if rng.random() < 0.35:
@@ -61,10 +61,10 @@ def _faded(values: Plane, rng: np.random.Generator) -> Plane:
     return (values * ((high - low) / 255).astype(np.float32) + low.astype(np.float32)).astype(np.float32)
 
 
-def _rounded(values: Plane) -> Photo:
+def _rounded(values: Plane) -> RgbPhoto:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def _jpeg(photo: Photo, rng: np.random.Generator, low: int, high: int) -> Photo:
+def _jpeg(photo: RgbPhoto, rng: np.random.Generator, low: int, high: int) -> RgbPhoto:
     _, content = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(low, high))])
     return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)

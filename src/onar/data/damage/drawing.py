@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.data.damage.ageing import Photo, age, scan
-from onar.data.damage.kinds import CHANNELS, DUST, SCRATCHES, TRAINED, Kind
+from onar.data.damage.ageing import RgbPhoto, age, scan
+from onar.data.damage.kinds import CHANNELS, DUST, SCRATCHES, TRAINED, DamageKind
 from onar.data.damage.marks import Mark, Plane, between, paint
 
 VISIBLE = 16
 """Levels of 255 by which damage changes some channel of a pixel that is marked: less is as faint as noise."""
 
-CROP = 192  # `Kind.most` is for crops of that side
+CROP = 192  # `DamageKind.most` is for crops of that side
 MAX_FACTOR = 6.0
 MIN_CONTRAST = 60.0  # levels between a mark and what it lies on, in most cases
 MIN_OPACITY = 0.4
@@ -26,14 +26,14 @@ ONE_CHANNEL = 0.35  # share of photos with scratches alone or dust alone
 class Damaged(NamedTuple):
     """A photo and where it is damaged."""
 
-    photo: Photo
+    photo: RgbPhoto
     """uint8 H×W×3."""
     truth: NDArray[np.bool_]
     """2×H×W in the order of `CHANNELS`; a pixel may be in both."""
 
 
 def damage_photo(
-    photo: Photo, rng: np.random.Generator, kinds: Mapping[str, Kind] = TRAINED, clean_share: float = 0.0
+    photo: RgbPhoto, rng: np.random.Generator, kinds: Mapping[str, DamageKind] = TRAINED, clean_share: float = 0.0
 ) -> Damaged:
     """Make an old, damaged photo's scan of any photo; with the chance `clean_share` it is an undamaged one's."""
     aged = age(photo, rng)
@@ -43,7 +43,7 @@ def damage_photo(
     return Damaged(scan(damaged, rng), truth)
 
 
-def draw_damage(photo: Photo, rng: np.random.Generator, kinds: Mapping[str, Kind] = TRAINED) -> Damaged:
+def draw_damage(photo: RgbPhoto, rng: np.random.Generator, kinds: Mapping[str, DamageKind] = TRAINED) -> Damaged:
     """Draw marks of some kinds onto a photo, uint8 H×W×3, of any size.
 
     The truth is all pixels that differ by `VISIBLE` or more.
@@ -72,7 +72,7 @@ def _largest(differences: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
-def _draw_kinds(kinds: Mapping[str, Kind], rng: np.random.Generator) -> list[Kind]:
+def _draw_kinds(kinds: Mapping[str, DamageKind], rng: np.random.Generator) -> list[DamageKind]:
     """One to `KINDS_AT_MOST` kinds, in some photos of one channel only."""
     offered = list(kinds.values())
     if rng.random() < ONE_CHANNEL:
@@ -82,7 +82,7 @@ def _draw_kinds(kinds: Mapping[str, Kind], rng: np.random.Generator) -> list[Kin
     return [offered[index] for index in rng.permutation(len(offered))[:count]]
 
 
-def _count(kind: Kind, height: int, width: int, rng: np.random.Generator) -> int:
+def _count(kind: DamageKind, height: int, width: int, rng: np.random.Generator) -> int:
     """How many marks of a kind: more of them on larger photos, where there can be more than one."""
     factor = 1.0 if kind.most == 1 else min(MAX_FACTOR, max(1.0, (height * width) ** 0.5 / CROP))
     return int(between(rng, 1, 1 + kind.most * factor))

@@ -1,4 +1,4 @@
-"""The probabilities from which on pixels are marked, chosen by F1 on validation."""
+"""The probabilities above which pixels are marked, chosen by F1 on validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from onar.metrics.finding import Found, count_found
 
-CANDIDATES = tuple(round(0.05 * number, 2) for number in range(2, 20))
+CANDIDATES = (*(round(0.05 * number, 2) for number in range(2, 20)), 0.98)
+NEARLY = 0.01
+"""A threshold is nearly as good with an F1 lower by this: the highest of those is taken, which marks the least."""
 
 
 HAT_CANDIDATES = tuple(level / 255 for level in range(8, 136, 8))
@@ -19,14 +21,14 @@ HAT_CANDIDATES = tuple(level / 255 for level in range(8, 136, 8))
 def choose_threshold(
     probabilities: NDArray[np.float32], truth: NDArray[np.bool_], candidates: Sequence[float] = CANDIDATES
 ) -> tuple[float, Found]:
-    """The best of the candidates by F1, and what it finds; N×H×W each."""
-    scored = [(count_at(probabilities, truth, threshold), threshold) for threshold in candidates]
-    found, threshold = max(scored, key=lambda one: (one[0].f1, -abs(one[1] - 0.5)))
-    return threshold, found
+    """The highest of the candidates whose F1 is within `NEARLY` of the best, and what it finds; N×H×W each."""
+    scored = [(threshold, count_at(probabilities, truth, threshold)) for threshold in candidates]
+    best = max(found.f1 for _, found in scored)
+    return max(one for one in scored if one[1].f1 >= best - NEARLY)
 
 
 def count_at(probabilities: NDArray[np.float32], truth: NDArray[np.bool_], threshold: float) -> Found:
-    """What a threshold finds in all photos together."""
+    """Counts of a threshold over all photos."""
     counts: Sequence[Found] = [
         count_found(one >= threshold, true) for one, true in zip(probabilities, truth, strict=True)
     ]
