@@ -33,7 +33,7 @@ print([name for name in ("torch", "cv2", "matplotlib", "PIL", "pydantic") if nam
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout.splitlines()[-1] == "[]"
-    assert "--max-thickness" in run.stdout
+    assert "--max_thickness" in run.stdout
 
 
 @pytest.mark.process
@@ -73,15 +73,28 @@ def test_help_shows_every_verb_under_a_heading_and_filling_first() -> None:
 @pytest.mark.parametrize(
     ("command", "topics"),
     [
-        ("blend", {"Pairs": "--pair-size", "Losses": "--lambda-thin", "Photos": "--val-data", "Run": "--resume"}),
+        ("blend", {"Pairs": "--pair_size", "Losses": "--lambda_thin", "Photos": "--val_data", "Run": "--resume"}),
         ("colours", {"Photos": "--data", "Optimisation": "--steps", "Run": "--resume", "Colour predictor": "--count"}),
-        ("finder", {"Photos": "--val-data", "Run": "--resume", "Damage finder": "--clean-share"}),
+        ("finder", {"Photos": "--val_data", "Run": "--resume", "Damage finder": "--clean_share"}),
         ("complete", {"Fill": "--blend", "Masks": "--dilate", "Files": "--overlay"}),
     ],
 )
 def test_help_lists_settings_by_topic(command: str, topics: dict[str, str]) -> None:
     panels = dict(_PANELS.findall(run_onar(command, "--help").out))
     assert {topic: f"{flag} " in panels[topic] for topic, flag in topics.items()} == dict.fromkeys(topics, True)
+
+
+@pytest.mark.parametrize("verb", [name for name in app if not name.startswith("-")])
+def test_flags_are_named_as_settings_in_help(verb: str) -> None:
+    flags = re.findall(r"(?<![\w-])--(?!no-)[\w-]+", run_onar(verb, "--help").out)
+    assert flags
+    assert [flag for flag in flags if "-" in flag[2:]] == []
+
+
+@pytest.mark.parametrize("flag", ["--img_size", "--img-size"])
+def test_a_flag_may_be_written_with_hyphens(flag: str, tmp_path: Path) -> None:
+    run_onar("masks", tmp_path, "--count", 1, flag, 64)
+    assert read_mask(tmp_path / "mask_0000.png").shape == (64, 64)
 
 
 @pytest.mark.parametrize(

@@ -198,9 +198,9 @@ def test_help_shows_ranges_and_topics(verb: str) -> None:
         "train": (["--epochs INT at least 1", "--seed INT at least 0 and below 2^63"], ["Photos", "Losses", "Run"]),
         "complete": (["--feather INT from 0 to 1000"], ["Fill", "Masks", "Files", "Engine"]),
         "evaluate": (["--count INT at least 1"], ["Photos and holes", "Methods and scores"]),
-        "export": (["--average-share FLOAT from 0 to 1"], ["Export"]),
+        "export": (["--average_share FLOAT from 0 to 1"], ["Export"]),
         "serve": (["--port INT from 0 to 65535", "--queue INT at least 1"], ["Access", "Limits", "Page"]),
-        "masks": (["--count INT at least 1", "--img-size INT|(INT INT) at least 8"], ["Holes"]),
+        "masks": (["--count INT at least 1", "--img_size INT|(INT INT) at least 8"], ["Holes"]),
     }[verb]
     lines = run_onar(verb, "--help").out.splitlines()
     titles = [line.split()[1:-1] for line in lines if line.startswith("╭")]

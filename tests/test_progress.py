@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 @contextmanager
 def printing_to(stream: io.StringIO, seconds: float = 0.05) -> Iterator[io.StringIO]:
-    """Print progress there, in a log with so many seconds between lines."""
+    """Print progress there, in a log with these seconds between lines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
         patch.setattr(console, "SECONDS_BETWEEN_LINES", seconds)
@@ -105,7 +105,7 @@ def test_completed_is_not_said_of_a_photo_without_a_hole(tmp_path: Path) -> None
     Image.new("L", size).save(tmp_path / "m.png")
     said = run_onar("complete", photo, "--mask", tmp_path / "m.png", "--output", tmp_path / "b.jpg")
     assert "completed " not in said.out
-    assert f"not filled, because the mask has no hole: {tmp_path / 'b.jpg'}" in said.out
+    assert f"not filled, because there is no hole: {tmp_path / 'b.jpg'}" in said.out
     assert (tmp_path / "b.jpg").read_bytes() == photo.read_bytes()
     Image.new("L", size, 255).save(tmp_path / "n.png")
     (tmp_path / "photos").mkdir()

@@ -1,9 +1,12 @@
 """Onar without extras: only with the packages that it declares."""
 
+import io
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
@@ -62,6 +65,20 @@ def onar(python: Path, *arguments: object, folder: Path) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@contextmanager
+def serving(python: Path, *arguments: str, folder: Path) -> Iterator[str]:
+    """The address of a server, which prints no errors."""
+    command = [str(python), "-m", "onar", "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        try:
+            yield lines[1].split()[2]
+        finally:
+            process.terminate()
+            _, said = process.communicate()
+    assert said == ""
+
+
 @pytest.fixture
 def mask(tmp_path: Path) -> Path:
     holes = random_mask(320, 480, rng=np.random.default_rng(0), hole_ratio=(0.1, 0.2))
@@ -102,6 +119,27 @@ def test_holes_are_scored_and_learned_distances_say_what_they_need(python: Path,
     assert 'onar: report.html needs pip install "onar[evaluate]" (jinja2 is missing)' in done.stderr
     assert "The report: report.json\n" in done.stdout
     assert not (tmp_path / "report.html").exists()
+
+
+def heic_bytes() -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(file, format="HEIF")
+    return file.getvalue()
+
+
+def test_a_heic_photo_is_known_by_its_bytes_and_the_extra_named(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(heic_bytes())  # as phones and browsers rename it
+    Image.new("L", (64, 48), 255).save(tmp_path / "mask.png")
+    words = "complete", "photo.jpg", "--mask", "mask.png", "--output", "out.png"
+    done = onar(python, *words, folder=tmp_path)
+    said = 'the file is HEIC, which needs pip install "onar[heic]"'
+    assert (done.returncode, done.stderr) == (1, f"onar: photo.jpg: {said}\n")
+    with serving(python, "--weights", "pyramid", "--no-page", folder=tmp_path) as address:
+        files = {"photo": heic_bytes(), "mask": (tmp_path / "mask.png").read_bytes()}
+        answer = httpx.post(f"{address}/api/complete", files=files)
+    assert answer.status_code == 415
+    assert answer.json() == {"error": "missing_decoder", "message": f"the photo: {said}"}
 
 
 def test_masks_are_written(python: Path, tmp_path: Path) -> None:
@@ -184,13 +222,9 @@ def test_from_python_a_name_that_needs_torch_says_so(python: Path, tmp_path: Pat
 
 @needs_page
 def test_serving_needs_nothing_more_for_its_page(python: Path, tmp_path: Path) -> None:
-    command = [str(python), "-m", "onar", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        site = httpx.get(lines[1].split()[2] + "/onar.json", timeout=60)
-        process.terminate()
-        _, said = process.communicate()
-    assert (site.status_code, said) == (200, "")
+    with serving(python, folder=tmp_path) as address:
+        site = httpx.get(f"{address}/onar.json", timeout=60)
+    assert site.status_code == 200
 
 
 def test_a_cpu_is_for_onnx_runtime_whatever_is_installed() -> None:

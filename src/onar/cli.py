@@ -29,7 +29,8 @@ app = Command(
     name="onar",
     help="Train a partial-convolution inpainting network on your photos, and fill holes in photos with it.\n\n"
     "In mask files white is the hole, black is kept.",
-    default_parameter=Parameter(negative_iterable=(), converter=convert_tokens),
+    # name_transform: flags are written as the settings, with _
+    default_parameter=Parameter(negative_iterable=(), converter=convert_tokens, name_transform=str),
     version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # `run` reports what an interrupted training saved
 )

@@ -31,6 +31,7 @@ from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file
 from onar.serve.config import ServeConfig
 from onar.serve.http.guard import check_exposure
+from onar.system.memory import available_memory
 from onar.weights.catalogue import CATALOGUE
 from tests.support import bad_requests
 from tests.support.bad_requests import HOSTILE_NAMES, JPEG, MASK, PATH, PHOTO, REQUESTS, form
@@ -45,6 +46,8 @@ LIMITS = (
     *("--max_body_megabytes", bad_requests.MAX_MEGABYTES, "--max_megapixels", bad_requests.MAX_MEGAPIXELS),
     *("--max_whole_megapixels", bad_requests.MAX_WHOLE_MEGAPIXELS),
 )
+
+HOSTS = ("127.0.0.1", "::1", "localhost", "0.0.0.0")
 
 
 @pytest.fixture(scope="module")
@@ -354,6 +357,31 @@ def test_this_computer_needs_no_key(host: str) -> None:
 def test_invalid_settings_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         ServeConfig(**settings)
+
+
+def test_this_computer_alone_may_send_photos_of_100_megapixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onar.serve.config.available_memory", lambda: 16e9)
+    limits = {host: (ServeConfig(host=host).megapixel_limit, ServeConfig(host=host).body_limit) for host in HOSTS}
+    assert limits == {"127.0.0.1": (100, 200), "::1": (100, 200), "localhost": (100, 200), "0.0.0.0": (24, 32)}
+    chosen = ServeConfig(max_megapixels=3, max_body_megabytes=5)
+    assert (chosen.pixel_limit, chosen.body_limit) == (3_000_000, 5)
+
+
+@pytest.mark.parametrize(("free", "megapixels"), [(0.1e9, 24), (1.6e9, 40), (64e9, 100)])
+def test_little_memory_takes_smaller_photos(free: float, megapixels: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onar.serve.config.available_memory", lambda: free)
+    assert ServeConfig().megapixel_limit == megapixels
+
+
+def test_free_memory_is_the_least_of_the_computer_and_its_container(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable:    5000000 kB\n")
+    assert available_memory(tmp_path, tmp_path) == 5_000_000 * 1024
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert available_memory(tmp_path, tmp_path) == 5_000_000 * 1024
+    (tmp_path / "memory.max").write_text("3000000\n")
+    assert available_memory(tmp_path, tmp_path) == 2_000_000
+    assert available_memory() > 1e6
 
 
 def test_a_port_in_use_is_one_line(server: Server) -> None:

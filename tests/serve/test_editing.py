@@ -308,7 +308,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "text to look at": ("view", {"photo": b"text"}, 415, "not_a_picture", "the photo: not a picture"),
     "zip to look at": ("view", {"photo": a_zip()}, 415, "not_a_picture", "the photo: not a picture"),
     "half a JPEG": ("view", {"photo": JPEG[:700]}, 400, "bad_picture", "the photo: damaged"),
-    "3600 megapixels": ("view", {"photo": png_of_size(60_000, 60_000)}, 413, "too_many_pixels", "larger than"),
+    "3600 megapixels": ("view", {"photo": png_of_size(60_000, 60_000)}, 413, "too_many_pixels", "max_megapixels"),
     "too many bytes": ("view", {"photo": bytes(21_000_000)}, 413, "body_too_large", "larger than 20 MB"),
     "nothing to look at": ("view", {"at": "1,1"}, *REFUSED, "at: Extra inputs"),
     "no photo": ("view", {"keep": "true"}, *REFUSED, "give either photo or photo_id"),

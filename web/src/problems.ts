@@ -6,6 +6,7 @@ import { say } from "./texts/texts";
 const TEXTS: Record<string, TextKey> = {
   bad_picture: "server_unreadable",
   not_a_picture: "server_unreadable",
+  missing_decoder: "server_missing_decoder",
   too_many_pixels: "server_too_many_pixels",
   body_too_large: "server_too_many_bytes",
   too_many_fills: "server_too_many_fills",

@@ -1,4 +1,4 @@
-"""What commands need before they start: extras, all named at once, after the files that they are given."""
+"""Checks before a command starts: missing files, then missing extras, all named at once."""
 
 from __future__ import annotations
 

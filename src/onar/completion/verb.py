@@ -90,7 +90,7 @@ def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
         say(f"completed {printable(Path(place))}")
     if as_before:
-        say(f"not filled, because the mask has no hole: {some(as_before)}")
+        say(f"not filled, because there is no hole: {some(as_before)}")
     if there:
         say(f"{there} {'results' if there > 1 else 'result'} existed already")
     if plan.count == 1 and outcomes[0].error is not None:

@@ -25,7 +25,7 @@ from PIL.Image import Resampling, Transpose
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory, printable
 from onar.imaging.crops import Corners
 from onar.imaging.decoding import Decoded, decode, decode_picture, decode_rgb
-from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of
+from onar.imaging.formats.endings import NOT_READABLE_HERE, RAW, RAW_ADVICE, READABLE, ending_of, missing_decoder
 from onar.imaging.formats.exif import check_values
 from onar.imaging.formats.raw import START as RAW_START
 from onar.imaging.formats.raw import RawFileError, refuse_raw
@@ -59,6 +59,10 @@ class PhotoTooLargeError(PhotoError):
 
 class NotAPhotoError(PhotoError):
     """A file that is not a picture in a supported format."""
+
+
+class MissingDecoderError(NotAPhotoError):
+    """A picture in a format whose decoder is not installed."""
 
 
 class PhotoSource(Protocol):
@@ -205,6 +209,8 @@ def open_picture(
                 opened = _open_tiff(path, file, start, pixel_limit)
             else:
                 refuse_raw(str(path), start, None)
+                if missing := missing_decoder(start):
+                    raise MissingDecoderError(f"{printable(path)}: the file is {missing}")
                 # Only these formats: Pillow would also run old, rarely tested decoders, and Ghostscript.
                 known = _in_loading_order(set(formats) - _unknown_to_pillow(start))
                 opened = _open_other(path, inspect(file, start), pixel_limit, known)

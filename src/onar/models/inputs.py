@@ -17,15 +17,15 @@ PHOTO_RANGE = (-0.5, 2.0)
 
 
 def check_inputs(photo: Tensor, known: Tensor, channels: int) -> None:
-    """Check the inputs of a generator for photos of so many channels.
+    """Check the inputs of a generator.
 
-    Warns where all known pixels are 0 and holes are not, as with an inverted mask. With holes that are 0, too, an
-    inverted mask cannot be told from a photo.
+    Warns where all known pixels are 0 and holes are not, as with an inverted mask. Where the holes are 0, too, an
+    inverted mask cannot be distinguished from a right one.
 
     Args:
         photo: B×C×H×W in [0, 1].
         known: B×1×H×W, or 1×1×H×W for the whole batch; 1 = known, 0 = hole.
-        channels: C.
+        channels: C, the channels of the network.
 
     Raises:
         ValueError: a shape, type or range is another.

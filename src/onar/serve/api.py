@@ -70,7 +70,7 @@ class Health(BaseModel):
 
 def create_app(shelf: WeightsShelf, worker: Worker, config: ServeConfig, page: ASGIApp | None = None) -> ASGIApp:
     """The whole server as an ASGI application, with access control and limits; `page` answers paths outside the API."""
-    max_bytes = int(config.max_body_megabytes * 1_000_000)
+    max_bytes = int(config.body_limit * 1_000_000)
     kept = KeptPhotos(config.kept_megabytes * 1_000_000, 60 * config.kept_minutes)
     metrics = Metrics(worker, lambda: kept.total_bytes)
     app: ASGIApp = ApiAndPage(_create_api(shelf, worker, kept, config, metrics), page)
@@ -130,6 +130,7 @@ def _state_routes(shelf: WeightsShelf, worker: Worker, config: ServeConfig) -> A
     """What the server is, and whether it answers."""
     router = APIRouter(tags=["state"])
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
+    limits |= {"max_body_megabytes": config.body_limit, "max_megapixels": config.megapixel_limit}
 
     @router.get(
         HEALTH,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +16,16 @@ from onar.errors import FieldError
 from onar.settings.checks import Settings, require
 from onar.settings.networks import NetworkOption
 from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from onar.system.memory import available_memory
+
+MEGAPIXELS, MEGABYTES = (24.0, 100.0), (32.0, 200.0)
+"""Default limits of photos and requests: from other computers, and from this one alone."""
+BYTES_PER_PIXEL = 20.0
+"""Memory for a pixel of a photo that is read, filled and written: 0.9 GB at 24 megapixels (docs/performance.md)."""
+BODIES = 4.0
+"""Large requests that are in memory at once when one user works on the page."""
+MEMORY_SHARE = 0.5
+"""Share of the free memory that either may take."""
 
 AccessLogStyle = Literal["none", "text", "json"]
 
@@ -83,10 +95,12 @@ class LimitConfig(Settings):
     """Maximum number of requests at a time, waiting ones included; others get status 503."""
     time_limit: PositiveFloat = 60.0
     """Timeout in seconds, each, for a request to arrive, to wait in the queue, and to be completed."""
-    max_body_megabytes: PositiveFloat = 32.0
-    """Maximum size of a request in megabytes; those in the queue are kept in memory."""
-    max_megapixels: PositiveFloat = 24.0
-    """Maximum size of photos and masks in megapixels; larger ones are refused before decoding."""
+    max_body_megabytes: PositiveFloat | None = None
+    """Maximum size of a request in megabytes; those in the queue are kept in memory. By default 200 for this computer
+    only, as far as the memory allows, and 32 for others."""
+    max_megapixels: PositiveFloat | None = None
+    """Maximum size of photos and masks in megapixels; larger ones are refused before decoding. By default 100 for this
+    computer only, as far as the memory allows, and 24 for others."""
     max_earlier_megapixels: PositiveFloat = 240.0
     """Maximum total size, in megapixels, of the earlier fills that are pasted on a photo."""
     max_whole_megapixels: PositiveFloat = 2.0
@@ -100,11 +114,6 @@ class LimitConfig(Settings):
     """Size of chosen weights files that stay loaded beside the server's own, in megabytes; the last one stays."""
     threads: NonNegativeInt = 0
     """CPU threads for filling. 0: one per available core, within the CPU quota of a container."""
-
-    @property
-    def pixel_limit(self) -> int:
-        """`max_megapixels` in pixels."""
-        return int(self.max_megapixels * 1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +150,40 @@ class ServeConfig(OperationConfig, LimitConfig, AccessConfig):
     default all that are there: those in `weights_dir`, downloaded ones, bundled and pyramid."""
     results_dir: tuple[Path, ...] = ()
     """Results folders, or folders of them, whose trainings the page shows; may be repeated."""
+
+    @cached_property
+    def megapixel_limit(self) -> float:
+        """`max_megapixels`, or its default here."""
+        return self.max_megapixels or self._default_limit(MEGAPIXELS, BYTES_PER_PIXEL * 1e6)
+
+    @cached_property
+    def body_limit(self) -> float:
+        """`max_body_megabytes`, or its default here."""
+        return self.max_body_megabytes or self._default_limit(MEGABYTES, BODIES * 1e6)
+
+    @property
+    def pixel_limit(self) -> int:
+        """`megapixel_limit` in pixels."""
+        return int(self.megapixel_limit * 1_000_000)
+
+    def _default_limit(self, limits: tuple[float, float], needed: float) -> float:
+        """The first limit for other computers, up to the second for this one alone; `needed` is the bytes of a unit."""
+        low, high = limits
+        if not is_loopback(self.host):
+            return low
+        return max(low, min(high, MEMORY_SHARE * available_memory() // needed))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this computer only.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_host(host: str) -> bool:

@@ -61,8 +61,8 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
         ],
         "copies": no_patchmatch() is None,
         "readable": list(READABLE),
-        "max_body_megabytes": config.max_body_megabytes,
-        "max_megapixels": config.max_megapixels,
+        "max_body_megabytes": config.body_limit,
+        "max_megapixels": config.megapixel_limit,
     }
 
 

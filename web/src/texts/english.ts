@@ -175,8 +175,12 @@ export const english = {
   complete_letter_keys: "Single-character shortcuts",
   // The server's engine
   server_unreadable: "This file is damaged, or not a picture: choose a PNG, JPEG, WebP, TIFF, BMP or GIF file.",
-  server_too_many_pixels: "This picture has more than {megapixels} megapixels: choose a smaller one.",
-  server_too_many_bytes: "This exceeds the server's limit of {megabytes} MB: choose a smaller photo.",
+  server_missing_decoder:
+    'The server cannot read HEIC photos yet: run pip install "onar[heic]" there, or save the photo as JPEG.',
+  server_too_many_pixels:
+    "This picture has more than {megapixels} megapixels: choose a smaller one, or start the server with --max_megapixels.",
+  server_too_many_bytes:
+    "This exceeds the server's limit of {megabytes} MB: choose a smaller photo, or start the server with --max_body_megabytes.",
   server_too_many_fills:
     "The photo and its fills exceed the server's limit: undo the last fill, download the photo, and continue with that.",
   server_mask_size: "The mask is {mask}, the photo {photo} pixels: choose a mask of the photo's size.",

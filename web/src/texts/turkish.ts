@@ -178,8 +178,12 @@ export const turkish: Translation = {
   complete_letter_keys: "Tek karakterlik kısayollar",
   // The server's engine
   server_unreadable: "Bu dosya bozuk ya da resim değil: PNG, JPEG, WebP, TIFF, BMP ya da GIF dosyası seçin.",
-  server_too_many_pixels: "Bu resim {megapixels} megapikselden büyük: daha küçüğünü seçin.",
-  server_too_many_bytes: "Bu, sunucunun {megabytes} MB sınırını aşıyor: daha küçük bir fotoğraf seçin.",
+  server_missing_decoder:
+    'Sunucu HEIC fotoğrafları henüz okuyamıyor: orada pip install "onar[heic]" çalıştırın ya da fotoğrafı JPEG olarak kaydedin.',
+  server_too_many_pixels:
+    "Bu resim {megapixels} megapikselden büyük: daha küçüğünü seçin ya da sunucuyu --max_megapixels ile başlatın.",
+  server_too_many_bytes:
+    "Bu, sunucunun {megabytes} MB sınırını aşıyor: daha küçük bir fotoğraf seçin ya da sunucuyu --max_body_megabytes ile başlatın.",
   server_too_many_fills:
     "Fotoğraf ve dolgular sunucunun sınırını aşıyor: son dolguyu geri alın, fotoğrafı indirin ve onunla sürdürün.",
   server_mask_size: "Maske {mask}, fotoğraf {photo} piksel: fotoğrafın boyutunda bir maske seçin.",

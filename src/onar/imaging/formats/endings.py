@@ -44,6 +44,27 @@ NOT_READABLE_HERE = {ending: _DECODER_ADVICE[kind] for ending, kind in _READ_ONL
 """Installation command for endings whose decoder is missing."""
 
 
+_BRANDS = {
+    "AVIF": (b"avif", b"avis"),
+    "HEIF": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+}
+"""Brands of files in the ISO base media format (ISO/IEC 23008-12, annex B; AVIF, section 8)."""
+
+
+def missing_decoder(start: bytes) -> str:
+    r"""The kind of a file that only another decoder reads, by its first bytes, and how to install it; else empty.
+
+    >>> missing_decoder(b"\xff\xd8\xff\xe0")
+    ''
+    """
+    length = min(int.from_bytes(start[:4], "big"), len(start)) if start[4:8] == b"ftyp" else 0
+    brands = {start[at : at + 4] for at in (8, *range(16, length, 4))} if length else set()
+    kind = next((kind for kind, known in _BRANDS.items() if brands.intersection(known)), "")
+    if not kind or kind in READABLE.values():
+        return ""
+    return f"{'HEIC' if kind == 'HEIF' else kind}, which needs {_DECODER_ADVICE[kind]}"
+
+
 def ending_of(file: str) -> str:
     """The lower-case ending of a file name with its dot; empty if there is none.
 

@@ -63,7 +63,7 @@ def view_photo(upload: ViewUpload, config: ServeConfig) -> Answer:
         places = [on_photo(part, (height, width)) for part in upload.parts]
         sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
         if sum(tall for tall, _ in sizes) * max(wide for _, wide in sizes) > config.pixel_limit:
-            raise UsageError(f"the parts have more than {config.max_megapixels:g} megapixels together: ask for fewer")
+            raise UsageError(f"the parts have more than {config.megapixel_limit:g} megapixels together: ask for fewer")
         picture = _stacked([_picture_of(photo, place).reduce(upload.reduction) for place in places])
     losses = _losses_header(all_losses(photo, result_kind(photo)))
     return _picture_answer(picture, photo, {"Onar-Size": f"{width}x{height}", **losses})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onar.errors import FieldError
-from onar.serve.config import ServeConfig
+from onar.serve.config import ServeConfig, is_loopback
 from onar.serve.http.paths import OPEN_PATHS, own_path
 from onar.serve.http.problems import problem_response
 
@@ -23,18 +22,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address accepts connections from this computer alone.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
-    (True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_exposure(config: ServeConfig) -> None:

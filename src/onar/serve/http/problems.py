@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.finding.finder import TooMuchFoundError
 from onar.finding.kinds import MissingExtraError
-from onar.imaging.images import NotAPhotoError, PhotoError, PhotoTooLargeError
+from onar.imaging.images import MissingDecoderError, NotAPhotoError, PhotoError, PhotoTooLargeError
 from onar.inference.holes import SizesDifferError
 from onar.serve.errors import (
     BodyTooLargeError,
@@ -38,6 +38,7 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     PhotoTooLargeError: (413, "too_many_pixels"),
     TooManyFillsError: (413, "too_many_fills"),
     ContentTypeError: (415, "bad_content_type"),
+    MissingDecoderError: (415, "missing_decoder"),
     NotAPhotoError: (415, "not_a_picture"),
     SizesDifferError: (422, "sizes_differ"),
     UsageError: (422, "bad_request"),
@@ -53,6 +54,13 @@ PROBLEMS: dict[type[OnarError], tuple[int, str]] = {
     TimeLimitError: (504, "time_limit"),
 }
 """Status and word of each error; the most derived class applies."""
+
+FLAGS: dict[type[OnarError], str] = {
+    BodyTooLargeError: "max_body_megabytes",
+    PhotoTooLargeError: "max_megapixels",
+    TooManyFillsError: "max_earlier_megapixels",
+}
+"""The settings with limits. Without dashes, as in all messages of the API; the page says how they are set."""
 
 _WORDS = {403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 """Words of errors that are only a status."""
@@ -82,7 +90,9 @@ def answer_to(error: OnarError) -> Response:
     """The response to an error."""
     status, word = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
-    return problem_response(status, word, str(error), headers)
+    flag = next((flag for kind, flag in FLAGS.items() if isinstance(error, kind)), "")
+    advice = f"; the server's {flag} sets this limit" if flag else ""
+    return problem_response(status, word, f"{error}{advice}", headers)
 
 
 def documented() -> dict[int | str, dict[str, object]]:
