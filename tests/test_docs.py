@@ -45,7 +45,7 @@ NOT_RUN = {
     r"make (demo|test|check|page|pictures|bench|ablations|soak|docs|release)\b": "installs things, and takes minutes",
     r"\.venv/bin/python -m benchmarks ": "takes minutes; tests/test_benchmarks.py runs the topics small",
     r"python model_script\.py": "tests/training/test_training.py runs the script with smaller constants",
-    r"(docker|sudo|ONAR_API_KEY=\S+ docker) ": "needs Docker, or root; tests/test_deploy.py tests the files",
+    r"(docker|sudo|ONAR_API_KEY=.* docker) ": "needs Docker, or root; tests/test_deploy.py tests the files",
     r"curl ": "needs a server at that address; tests/serve/test_documents.py runs it against one",
     r"onar (weights get |complete .*--weights migan)": "downloads; tests/test_weights_store.py does it from here",
     r"ray start ": "joins this machine to a cluster that outlives the test",
@@ -115,7 +115,8 @@ def name_of(block: Block) -> str:
 def onar_lines(documents: Iterable[Path]) -> list[list[str]]:
     """The arguments of every line with `onar`, those that are not run included."""
     lines = (shlex.split(line) for block in printed("bash", documents) for line in block.lines)
-    return [line[line.index("onar") + 1 :] for line in lines if "onar" in line and line[0] not in ("pip", "#SBATCH")]
+    others = ("pip", "#SBATCH", "docker", "sudo")
+    return [line[line.index("onar") + 1 :] for line in lines if "onar" in line and line[0] not in others]
 
 
 # ---------------------------------------------------------------- fixtures

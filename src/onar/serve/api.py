@@ -127,7 +127,7 @@ def _create_api(
 
 
 def _state_routes(shelf: WeightsShelf, worker: Worker, config: ServeConfig) -> APIRouter:
-    """What the server is, and whether it answers."""
+    """The endpoints that describe the server, and say whether it takes requests."""
     router = APIRouter(tags=["state"])
     limits = {name: getattr(config, name) for name in Model.model_fields if hasattr(config, name)}
     limits |= {"max_body_megabytes": config.body_limit, "max_megapixels": config.megapixel_limit}

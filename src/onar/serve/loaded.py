@@ -28,11 +28,11 @@ class Loaded(Generic[T]):
         self._entries: dict[str, _Entry[T]] = {}  # the most recently used is the last
 
     def get(self, name: str, version: Hashable, size: int, max_bytes: float, load: Callable[[], T]) -> T:
-        """What is loaded under a name, or is loaded now, after what must go for it has gone.
+        """The value loaded under a name, or loaded now, after the values that must go for it have gone.
 
         Args:
             name: of the file.
-            version: of the file; another one is loaded anew.
+            version: of the file; another one is loaded again.
             size: of the file, in bytes.
             max_bytes: of all files.
             load: loads it.

@@ -14,14 +14,14 @@ from starlette.types import Scope
 
 from onar.serve.config import AccessLogStyle
 from onar.serve.http.paths import PHOTOS, own_path
-from onar.serve.http.records import Record
+from onar.serve.http.records import RequestRecord
 from onar.system.console import say
 
 _MAX_PATH = 200
 """Characters of a path; longer ones are cut off."""
 
 
-def log_request(style: AccessLogStyle, scope: Scope, record: Record, seconds: float) -> None:
+def log_request(style: AccessLogStyle, scope: Scope, record: RequestRecord, seconds: float) -> None:
     """Print the line of a request as text or JSON, or with style none nothing; `seconds` is its whole time."""
     if style == "none":
         return

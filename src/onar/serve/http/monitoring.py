@@ -23,7 +23,7 @@ from onar.serve.config import AccessLogStyle
 from onar.serve.http.access_log import log_request
 from onar.serve.http.paths import METRICS, own_path
 from onar.serve.http.problems import ERROR
-from onar.serve.http.records import Record, record_of
+from onar.serve.http.records import RequestRecord, record_of
 from onar.serve.worker import Worker
 
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -93,7 +93,7 @@ class Monitoring:
         finally:  # also where the client has gone
             log_request(self._log, scope, record, time.monotonic() - start)
 
-    def _count(self, scope: Scope, record: Record, seconds: float) -> None:
+    def _count(self, scope: Scope, record: RequestRecord, seconds: float) -> None:
         if record.error:
             self._metrics.errors.labels(record.error).inc()
         if own_path(scope) in self._paths:

@@ -1,4 +1,4 @@
-"""What is recorded of a request while it is handled, for metrics and the access log."""
+"""Facts of a request, recorded while it is handled, for metrics and the access log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KEY = "onar.record"
 
 
 @dataclass
-class Record:
+class RequestRecord:
     """Facts of a request; bytes are those of bodies.
 
     Attributes:
@@ -32,7 +32,7 @@ class Record:
         self.waited = seconds
 
 
-def record_of(scope: Scope) -> Record:
+def record_of(scope: Scope) -> RequestRecord:
     """The record of a request; copies of a scope share it, once it is there."""
-    record: Record = scope.setdefault(_KEY, Record())
+    record: RequestRecord = scope.setdefault(_KEY, RequestRecord())
     return record
