@@ -115,7 +115,11 @@ def name_of(block: Block) -> str:
 def onar_lines(documents: Iterable[Path]) -> list[list[str]]:
     """The arguments of every line with `onar`, those that are not run included."""
     lines = (shlex.split(line) for block in printed("bash", documents) for line in block.lines)
-    return [line[line.index("onar") + 1 :] for line in lines if "onar" in line and line[0] not in ("pip", "docker", "#SBATCH")]
+    return [
+        line[line.index("onar") + 1 :]
+        for line in lines
+        if "onar" in line and line[0] not in ("pip", "docker", "#SBATCH")
+    ]
 
 
 # ---------------------------------------------------------------- fixtures

@@ -16,7 +16,7 @@ SOURCE = REPOSITORY / "src" / "onar"
 TEXTS = tomllib.loads((SOURCE / "assets" / "texts" / "tr.toml").read_text(encoding="utf-8"))
 PUT_TOGETHER = ("Kind of generated holes", "Kinds, with commas")
 """Beginnings of texts that are put together from those of a registry."""
-MAIN_VERBS = ("complete", "serve", "train", "evaluate", "export")
+MAIN_VERBS = ("complete", "find", "serve", "train", "evaluate", "export")
 LOCALES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
