@@ -411,7 +411,11 @@ def test_keys_do_nothing_to_the_photo_while_somebody_writes_or_chooses(page: Pag
     paint(page)
     open_options(page)
     size, scale = brush_size(page), scale_of(page)
-    for field in (page.get_by_role("spinbutton"), page.get_by_label("Texture"), page.get_by_label("File format")):
+    for field in (
+        *page.get_by_role("spinbutton").all(),
+        page.get_by_label("Texture"),
+        page.get_by_label("File format"),
+    ):
         field.focus()
         for key in ("e", "]", "+", "c", "s", "Control+z", "Enter"):
             page.keyboard.press(key)
