@@ -224,7 +224,8 @@ export const turkish: Translation = {
   server_loss_no_colour: "{kind} gAMA, cHRM ya da cICP tutmaz: renkler başka görünebilir",
   watch_trainings: "Eğitimler",
   watch_none: "İzlenecek eğitim yok",
-  watch_none_help: "Sunucuyu eğitim sonuçlarının yazılacağı klasörle başlatın, sonra sonuçlarını o klasöre yazan bir eğitim başlatın:",
+  watch_none_help:
+    "Sunucuyu eğitim sonuçlarının yazılacağı klasörle başlatın, sonra sonuçlarını o klasöre yazan bir eğitim başlatın:",
   watch_folder: "KLASÖR",
   watch_photos: "FOTOĞRAFLAR",
   watch_choose: "Bir eğitim seçin; karşılaştırmak için birkaçını.",
