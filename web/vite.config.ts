@@ -1,14 +1,14 @@
 import preact from "@preact/preset-vite";
 import { defineConfig, type Plugin } from "vite";
 
-/** A classic script is run whatever content type a host gives it; a module is not. */
-function classicScript(): Plugin {
+/** The script of a folder: a classic one is run whatever content type a host gives it; a module is not. */
+function plainScript(isModule: boolean): Plugin {
+  const start = `<script ${isModule ? 'type="module"' : "defer"}`;
   return {
-    name: "classic-script",
+    name: "plain-script",
     transformIndexHtml: {
       order: "post",
-      handler: (html) =>
-        html.replace(/<script type="module" crossorigin/g, "<script defer").replace(/ crossorigin/g, ""),
+      handler: (html) => html.replace(/<script type="module" crossorigin/g, start).replace(/ crossorigin/g, ""),
     },
   };
 }
@@ -17,7 +17,7 @@ function classicScript(): Plugin {
 export default defineConfig(({ mode }) => ({
   base: "./",
   publicDir: mode === "folder" ? false : "public",
-  plugins: [preact(), classicScript()],
+  plugins: [preact(), plainScript(mode !== "folder")],
   build: {
     outDir: "../src/onar/assets/page",
     emptyOutDir: mode !== "folder",
@@ -28,7 +28,9 @@ export default defineConfig(({ mode }) => ({
     rollupOptions: {
       input: mode === "folder" ? "folder.html" : "index.html",
       output: {
-        format: "iife",
+        format: mode === "folder" ? "iife" : "es",
+        chunkFileNames: ({ name }) => `${name.split(".")[0].toLowerCase()}.js`, // uplot.js
+        codeSplitting: mode !== "folder",
         entryFileNames: mode === "folder" ? "folder.js" : "page.js",
         assetFileNames: mode === "folder" ? "folder[extname]" : "page[extname]",
       },

@@ -157,6 +157,45 @@ def downloads(page: Page) -> None:
     assert started.value.suggested_filename == "coffee_completed.png"
 
 
+def copies_the_photo(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    fills(page)
+    page.keyboard.press("Control+c")
+    expect(page.get_by_role("status").first).to_have_text("The photo was copied.")
+    size = page.evaluate(
+        """async () => {
+            const [item] = await navigator.clipboard.read();
+            const { width, height } = await createImageBitmap(await item.getType("image/png"));
+            return [width, height];
+        }"""
+    )
+    assert size == [360, 240]
+
+
+def pastes_a_mask(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copy = """([width, height]) => {
+        const canvas = new OffscreenCanvas(width, height);
+        const context = canvas.getContext("2d");
+        context.fillRect(0, 0, width, height);
+        context.fillStyle = "white";
+        context.fillRect(100, 80, 40, 30);
+        return navigator.clipboard.write([new ClipboardItem({ "image/png": canvas.convertToBlob() })]);
+    }"""
+    page.evaluate(copy, [90, 90])
+    page.keyboard.press("Control+Shift+v")
+    expect(page.get_by_role("alert")).to_contain_text("The mask is 90 × 90, the photo 360 × 240 pixels")
+    expect_work(page, steps=0)
+    page.evaluate(copy, [360, 240])
+    page.keyboard.press("Control+Shift+v")
+    expect_work(page, steps=1)
+    assert is_marked(page, 120, 95)
+    assert not is_marked(page, 90, 95)
+    page.evaluate("navigator.clipboard.writeText('text')")
+    page.keyboard.press("Control+Shift+v")
+    expect(page.get_by_role("alert")).to_contain_text("There is no picture in the clipboard")
+
+
 def cancels_and_closes(page: Page) -> None:
     page.mouse.move(*on_page(page, 100, 80))
     page.mouse.down()
@@ -337,6 +376,8 @@ SAID: dict[str, Callable[[Page], None]] = {
     "0": shows_the_whole_photo,
     "1": shows_pixels_as_they_are,
     "Ctrl+S": downloads,
+    "Ctrl+C": copies_the_photo,
+    "Ctrl+Shift+V": pastes_a_mask,
     "Esc": cancels_and_closes,
     "?": opens_the_help,
     "Arrow keys": paints_and_moves_the_brush,
@@ -370,7 +411,11 @@ def test_keys_do_nothing_to_the_photo_while_somebody_writes_or_chooses(page: Pag
     paint(page)
     open_options(page)
     size, scale = brush_size(page), scale_of(page)
-    for field in (page.get_by_role("spinbutton"), page.get_by_label("Texture"), page.get_by_label("File format")):
+    for field in (
+        *page.get_by_role("spinbutton").all(),
+        page.get_by_label("Texture"),
+        page.get_by_label("File format"),
+    ):
         field.focus()
         for key in ("e", "]", "+", "c", "s", "Control+z", "Enter"):
             page.keyboard.press(key)

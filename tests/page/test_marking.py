@@ -203,6 +203,7 @@ def test_lines_are_drawn_by_keys_alone(page: Page, tmp_path: Path) -> None:
 def test_fingers_mark_by_the_tools_in_the_menu_of_a_narrow_screen(visit: Visit, served: str, scene: Path) -> None:
     page = visit(served, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     choose_photo(page, scene)
+    fingers = Fingers(page)
     for number, (tool, places) in enumerate(
         {LIKE: [(250, 20)], LINE: [(40, 40), (120, 60), (120, 60)]}.items(), start=1
     ):
@@ -210,13 +211,14 @@ def test_fingers_mark_by_the_tools_in_the_menu_of_a_narrow_screen(visit: Visit, 
         keep_picture(page, "phone_tools")
         button(page, tool).click()
         expect(button(page, "More tools")).to_have_attribute("aria-expanded", "false")
+        way = (on_page(page, 100, 100), on_page(page, 200, 100))
+        fingers.lead_two(way, way)  # which only look
         for place in places:
             x, y = on_page(page, *place)
             page.touchscreen.tap(x, y)
         expect_work(page, steps=number)
     button(page, "More tools").click()
     button(page, OBJECT).click()
-    fingers = Fingers(page)
     way = [on_page(page, *point) for point in ring(60)]
     fingers.send("touchStart", way[0])
     for place in way[1:]:

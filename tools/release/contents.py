@@ -16,6 +16,7 @@ MAX_MEGABYTES = 40
 
 PAGE = (
     *("index.html", "page.js", "page.css", "folder.html", "folder.js", "folder.css", "sw.js", "worker.js"),
+    "uplot.js",
     *("patchmatch.wasm", "ort.wasm.gz", "ort-gpu.wasm.gz"),
 )
 WEIGHTS = ("onar.onnx", "texture.onnx", "finder.onnx", "MODEL_CARD.md", "FINDER_CARD.md", "credits.tsv")

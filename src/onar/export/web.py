@@ -38,7 +38,7 @@ INDEX = "index.html"
 _FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
 _PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
 """Names of files for folders in the built page, and in the folder."""
-_OF_SERVERS = (*_PAGE.values(), "uplot.txt")  # files of a server's page alone
+_OF_SERVERS = (*_PAGE.values(), "uplot.js", "uplot.txt")  # files of a server's page alone
 _LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
 """Files that the page loads when they are needed."""
 _POLICY = (

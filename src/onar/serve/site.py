@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -75,5 +76,7 @@ class _PageFiles(StaticFiles):
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
+        if Path(args[0]).suffix == ".js":  # the system's own list may have another type, with which modules do not run
+            response.headers["Content-Type"] = "text/javascript; charset=utf-8"
         response.headers.update({"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY})
         return response

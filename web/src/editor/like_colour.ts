@@ -57,6 +57,8 @@ export async function setTolerance(state: State, percent: number): Promise<void>
       state.history.value = amend(state.history.value, after);
       taken.value = { ...patch, after };
     }
+  } catch {
+    // A part of the photo could not be read: the patch stays as it is.
   } finally {
     isWorking.delete(state);
   }

@@ -16,7 +16,7 @@ const NEAR = 6;
 const NEAR_FINGER = 20;
 
 /** The current gesture. */
-type Doing = "nothing" | "painting" | "cornering" | "beginning" | "moving" | "sliding" | "pinching";
+type Doing = "nothing" | "painting" | "cornering" | "beginning" | "taking" | "moving" | "sliding" | "pinching";
 
 /** Gestures that draw. */
 const DRAWING = new Set<Doing>(["painting", "cornering", "beginning"]);
@@ -31,6 +31,8 @@ const DRAWING = new Set<Doing>(["painting", "cornering", "beginning"]);
 export function listen(state: State, element: HTMLElement): () => void {
   const down = new Map<number, Point>();
   let doing: Doing = "nothing";
+  /** Takes the colour where the pointer was put down: once it is known not to be the first of two fingers. */
+  let take = (): void => {};
 
   /** Under a finger, which hides what it paints. */
   const showLoupe = ({ pointerType }: PointerEvent, at: Point): void => {
@@ -43,7 +45,11 @@ export function listen(state: State, element: HTMLElement): () => void {
     if (down.size === 2) {
       if (doing !== "cornering") abandon(state);
       doing = "pinching";
-    } else if (down.size === 1) doing = start(state, event, element);
+    } else if (down.size === 1) {
+      state.shapes.value = false;
+      doing = start(state, event, element);
+      take = taking(state, event, element);
+    }
     showLoupe(event, pointOf(event, element));
   };
   const onMove = (event: PointerEvent): void => {
@@ -63,6 +69,7 @@ export function listen(state: State, element: HTMLElement): () => void {
   const onUp = (event: PointerEvent): void => {
     if (!down.delete(event.pointerId)) return;
     const isWhole = event.type === "pointerup";
+    if (doing === "taking" && isWhole) take();
     if (doing === "painting") isWhole ? lift(state) : abandon(state);
     if ((doing === "cornering" || doing === "beginning") && isWhole) {
       addCorner(state, nearness(state, event), doing === "cornering"); // a drag that begins a line is its first segment
@@ -100,6 +107,7 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
     slideTo(state, pointOf(event, element));
     return "sliding";
   }
+  if (state.tool.value === "colour") return "taking";
   const [touch] = touchesOf(state, event, element).slice(-1);
   if (state.live.value?.corners) {
     aim(state, touch, event.shiftKey);
@@ -108,6 +116,13 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
   (event.shiftKey ? beginLine : begin)(state, touch, (event.buttons & ERASING_BUTTONS) !== 0);
   if (state.live.value?.corners) return "beginning";
   return state.live.value === null ? "nothing" : "painting";
+}
+
+/** What a click with the tool for like colours does when it ends. */
+function taking(state: State, event: PointerEvent, element: HTMLElement): () => void {
+  const [touch] = touchesOf(state, event, element).slice(-1);
+  const erases = (event.buttons & ERASING_BUTTONS) !== 0;
+  return () => begin(state, touch, erases);
 }
 
 /** How near to a corner is on it, in pixels of the photo. */

@@ -108,7 +108,7 @@ export const english = {
   complete_shrink_label: "Shrink the mask",
   complete_grow_by: "Pixels to grow or shrink by",
   complete_feather: "Feather, in pixels",
-  complete_seed: "Seed of the texture",
+  complete_seed: "Seed",
   complete_changes: "Changes",
   complete_opened_state: "The photo as it was",
   complete_grown: "Grow or shrink the mask",

@@ -110,7 +110,7 @@ export const turkish: Translation = {
   complete_shrink_label: "Maskeyi küçült",
   complete_grow_by: "Büyütülecek ya da küçültülecek piksel",
   complete_feather: "Geçiş, piksel",
-  complete_seed: "Dokunun tohumu",
+  complete_seed: "Tohum",
   complete_changes: "Değişiklikler",
   complete_opened_state: "Fotoğrafın ilk hâli",
   complete_grown: "Maskeyi büyüt ya da küçült",

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { language, say } from "../../texts/texts";
 import { COLOURS, DASHES, joined, type Line, lastEpoch, rowsOf, valueAt } from "./curves";
@@ -114,13 +114,19 @@ function usePlot(
   useEffect(() => {
     noticeLooks();
     const element = host.current as HTMLDivElement;
-    const made = new uPlot(optionsOf(element, data.current, onCursor), joined(data.current), element);
-    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
-    resized.observe(element);
-    plot.current = made;
+    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    let isShown = true;
+    // Loaded with the first curve: who fills photos never needs it.
+    import("uplot").then(({ default: Plot }) => {
+      if (!isShown) return;
+      plot.current = new Plot(optionsOf(element, data.current, onCursor), joined(data.current), element);
+      resized.observe(element);
+    }, console.error); // the table has the numbers
     return () => {
+      isShown = false;
       resized.disconnect();
-      made.destroy();
+      plot.current?.destroy();
+      plot.current = null;
     };
   }, [shape, look]);
   useEffect(() => plot.current?.setData(joined(data.current)), [lines]);
