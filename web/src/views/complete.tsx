@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Canvas } from "../editor/components/canvas";
 import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
+import { FindMenu } from "../editor/components/find_menu";
 import { Loupe } from "../editor/components/loupe";
 import { Messages, SplitSlider } from "../editor/components/messages";
 import { Panel } from "../editor/components/panel";
@@ -50,6 +51,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       <div class="bottom">
         {state.comparison.value === "slider" && <SplitSlider state={state} />}
         <Messages state={state} />
+        {photo !== null && state.finder.value && <FindMenu state={state} />}
         {photo !== null && <Toolbar state={state} />}
       </div>
       {photo !== null && (
