@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from onar.fills.patchmatch import no_patchmatch
+from onar.finding.kinds import KINDS, missing_extra
 from onar.imaging.formats.endings import READABLE
 from onar.serve.config import ServeConfig
 from onar.serve.http.problems import HANDLERS
@@ -60,6 +61,7 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
             for one in choices
         ],
         "copies": no_patchmatch() is None,
+        "finds": [{"name": kind.name, "missing": missing_extra(kind)} for kind in KINDS.values()],
         "readable": list(READABLE),
         "max_body_megabytes": config.max_body_megabytes,
         "max_megapixels": config.max_megapixels,
