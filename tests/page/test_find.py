@@ -72,8 +72,7 @@ def test_both_engines_mark_what_python_finds_and_it_is_corrected_undone_and_fill
     assert expected[drawn_scratch()].mean() > 0.8
     for mask in masks:
         assert mask[20, 20:60].all(), "what was painted before stays"
-        mask[:40, :90] = expected[:40, :90]
-        assert (mask != expected).mean() < 0.001
+        assert (mask != expected)[40:].mean() < 0.001
     page = pages[1]
     choose_tool(page, "Eraser")
     drag(page, (40, 200), (180, 130))

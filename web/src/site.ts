@@ -52,7 +52,7 @@ interface Common {
   weights: WeightsChoice[];
   /** Whether texture can be copied. */
   copies: boolean;
-  /** What can be found; empty for nothing. */
+  /** Kinds of damage and text that can be found; empty for none. */
   finds: FindChoice[];
 }
 
@@ -80,7 +80,7 @@ export interface BrowserSite extends Common {
   step: number;
   /** How the generator is used, if another program wrote it. */
   network: PublicNetwork | null;
-  /** What finds damage; null where nothing is found. */
+  /** The network that finds damage; null where nothing is found. */
   finder: DamageFinder | null;
 }
 

@@ -22,7 +22,7 @@ interface Vectors {
   cases: Case[];
 }
 
-/** What `tests/support/find_vectors.py` writes, if Python runs these tests. */
+/** Written by `tests/support/find_vectors.py`, if Python runs these tests. */
 const file = import.meta.env.VITE_FIND_VECTORS;
 const vectors: Vectors | null = file === undefined ? null : (await import(/* @vite-ignore */ file)).default;
 

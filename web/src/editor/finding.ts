@@ -1,4 +1,4 @@
-/** Finding what should go, which is added to the mask. */
+/** Finding damage and text, which is added to the mask. */
 
 import type { Photo } from "../engine/engine";
 import type { TextKey } from "../texts/english";
@@ -9,15 +9,15 @@ import { liftMoved } from "./painting";
 import { bitmapOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, type State, waitFor } from "./state";
 
-/** The names of what can be found. */
+/** The names of kinds. */
 const NAMES: Record<string, TextKey> = { scratches: "find_scratches", dust: "find_dust", text: "find_text" };
 
-/** What can be found, in words. */
+/** The name of a kind in the language of the page. */
 export function nameOfKind(name: string): string {
   return name in NAMES ? say(NAMES[name]) : name;
 }
 
-/** Open or close the menu of what to find. */
+/** Open or close the menu of finding. */
 export function toggleFinder(state: State): void {
   if (state.photo.value === null || state.site.finds.length === 0) return;
   if (state.busy.value === null) state.message.value = null; // the menu takes its place
@@ -25,20 +25,20 @@ export function toggleFinder(state: State): void {
   state.finder.value = !state.finder.value;
 }
 
-/** What is looked for: the chosen ones of those that can be found. */
+/** The names of the chosen kinds, of those that can be found. */
 export function wantedOf({ site, wanted }: State): string[] {
   return site.finds
     .filter(({ name, missing }) => missing === null && wanted.value.includes(name))
     .map(({ name }) => name);
 }
 
-/** Choose something to look for, or no longer. */
+/** Choose a kind, or no longer. */
 export function want(state: State, name: string, yes: boolean): void {
   const others = state.wanted.value.filter((one) => one !== name);
   state.wanted.value = yes ? [...others, name] : others;
 }
 
-/** Find what is wanted, and add it to the mask as one step. */
+/** Find the chosen kinds, and add the marks to the mask as one step. */
 export async function find(state: State): Promise<void> {
   liftMoved(state);
   const photo = state.photo.value;
@@ -58,7 +58,7 @@ export async function find(state: State): Promise<void> {
     ({ mask, share }) => {
       const step = bitmapOf({ rect: { left: 0, top: 0, width: photo.width, height: photo.height }, mask }, "found");
       if (step === null) return announce(state, () => say("find_nothing"));
-      change(state, painted(work, step));
+      change(state, painted(state.work.value, step));
       const percent = Math.max(0.1, 100 * share);
       announce(state, () => say("find_found", { percent }));
     },

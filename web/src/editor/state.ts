@@ -158,7 +158,7 @@ export function createState(site: Site, engine: Engine) {
     panel: signal(false),
     /** Whether the menu of further tools is open, on narrow screens. */
     shapes: signal(false),
-    /** Whether the menu of what to find is open. */
+    /** Whether the menu of finding is open. */
     finder: signal(false),
     help: signal(false),
   };
@@ -169,6 +169,12 @@ export type State = ReturnType<typeof createState>;
 /** Whether there is a photo and no pending work. */
 export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
+}
+
+/** Whether marks can be painted: also while other ones are filled, or damage is found. */
+export function isPaintable(state: State): boolean {
+  const what = state.busy.value?.what;
+  return isReady(state) || (state.photo.value !== null && (what === "filling" || what === "finding"));
 }
 
 /** Whether there is unsaved work. */

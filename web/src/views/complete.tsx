@@ -14,7 +14,7 @@ import { receiveFiles } from "../editor/files";
 import { measure } from "../editor/frame";
 import { listenToKeys } from "../editor/keyboard";
 import { guardUnsaved } from "../editor/opening";
-import type { State } from "../editor/state";
+import { isPaintable, type State } from "../editor/state";
 import { say } from "../texts/texts";
 
 /** Painting holes and filling them. */
@@ -42,6 +42,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       class="complete"
       hidden={hidden}
       data-state={state.busy.value !== null ? "busy" : photo === null ? "empty" : "ready"}
+      data-paintable={isPaintable(state)}
       data-steps={mask.length}
       data-fills={fills.length}
     >

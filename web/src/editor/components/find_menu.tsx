@@ -1,6 +1,6 @@
 import { ScanSearch, X } from "lucide";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import type { FindChoice } from "../../site";
@@ -8,7 +8,7 @@ import { say } from "../../texts/texts";
 import { find, nameOfKind, toggleFinder, want, wantedOf } from "../finding";
 import type { State } from "../state";
 
-/** Opens the menu of what to find. */
+/** Opens the menu of finding. */
 export function FindButton({ state }: { state: State }): JSX.Element | null {
   if (state.site.finds.length === 0) return null;
   return (
@@ -27,10 +27,10 @@ export function FindButton({ state }: { state: State }): JSX.Element | null {
   );
 }
 
-/** What to find, how much of it, and the start. */
+/** The kinds to find, the sensitivity, and the start. */
 export function FindMenu({ state }: { state: State }): JSX.Element {
   const element = useRef<HTMLElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.focus();
     return () => before?.focus();

@@ -23,7 +23,7 @@ const HALF_SHARE = 0.2;
 /** Finds damage in a window: photo 3·H·W in [0, 1] → probabilities, a plane H·W for each kind; sides of `MULTIPLE`. */
 export type DamageNetwork = (photo: Float32Array, size: Size) => Promise<Float32Array>;
 
-/** What finds damage. */
+/** A network that finds damage. */
 export interface Finder {
   network: DamageNetwork;
   /** Of its probabilities at a sensitivity of 0.5, by the names of the kinds. */
@@ -92,7 +92,7 @@ function mark(mask: Uint8Array, marks: Uint8Array, { height, width }: Size, reac
   }
 }
 
-/** Where damage is: for each channel H·W, 255 = damage, 0 = none. */
+/** The places of damage: for each channel H·W, 255 = damage, 0 = none. */
 async function findDamage(
   photo: Decoded,
   network: DamageNetwork,

@@ -180,7 +180,7 @@ async function startTools(): Promise<Loaded> {
   return { network, trainingSize, step, maxSide, draws: place.network !== null, blend, copyTexture, networks };
 }
 
-/** Load what finds damage once, when it is first needed, and again after a failure. */
+/** Load the network that finds damage once, when it is first needed, and again after a failure. */
 function loadFinder(onProgress: OnProgress): Promise<Finder> {
   finder ??= startFinder(onProgress).catch((error: Error) => {
     finder = null;
