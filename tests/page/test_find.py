@@ -65,7 +65,7 @@ def test_both_engines_mark_what_python_finds_and_it_is_corrected_undone_and_fill
         choose_photo(page, scan)
         drag(page, (20, 20), (60, 20))
         find(page)
-        expect_status(page, "Found and marked")
+        expect_status(page, "Marked")
         expect_work(page, steps=2)
     masks = [save_mask(page, tmp_path) for page in pages]
     expected = onar.find(Image.open(scan), "scratches") > 0
@@ -127,5 +127,5 @@ def test_finding_is_cancelled_and_works_afterwards(visit: Visit, served: str, sc
     page.unroute("**/api/find")
     page.keyboard.press("d")
     page.keyboard.press("Enter")  # on the menu: finds, and fills nothing
-    expect_status(page, "Found and marked")
+    expect_status(page, "Marked")
     expect_work(page, steps=1, fills=0)

@@ -66,7 +66,7 @@ export const english = {
   find_no_extra: "The server lacks a package for this: choose something else to find.",
   find_nothing_chosen: "Nothing is chosen: say what to find first.",
   find_nothing: "Nothing was found: raise the sensitivity, or paint it by hand.",
-  find_found: "Found and marked: {percent} % of the photo. Correct it with brush and eraser, then fill.",
+  find_found: "Marked {percent} % of the photo: correct it with brush and eraser, then fill.",
   find_much:
     "More than {share} % of the photo would be marked, which is hardly damage: lower the sensitivity, or choose less to find.",
   complete_again: "Fill again",

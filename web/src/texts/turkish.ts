@@ -68,7 +68,7 @@ export const turkish: Translation = {
   find_no_extra: "Sunucuda bunun için gereken paket yok: başka bir şey arayın.",
   find_nothing_chosen: "Hiçbir şey seçilmedi: önce neyin bulunacağını seçin.",
   find_nothing: "Hiçbir şey bulunamadı: duyarlılığı artırın ya da elle boyayın.",
-  find_found: "Bulundu ve işaretlendi: fotoğrafın %{percent} kadarı. Fırça ve silgiyle düzeltin, sonra doldurun.",
+  find_found: "Fotoğrafın %{percent} kadarı işaretlendi: fırça ve silgiyle düzeltin, sonra doldurun.",
   find_much:
     "Fotoğrafın %{share} kadarından çoğu işaretlenecekti, bu da hasara benzemiyor: duyarlılığı azaltın ya da daha az şey seçin.",
   complete_again: "Yeniden doldur",

@@ -67,7 +67,7 @@ function networksOf(generator: Model, asNetwork: (model: Model) => Network): Net
   return {
     network: asNetwork(generator),
     blend: async (content) => blendOf(await generator.another(content)),
-    damage: async (content) => damageOf(await generator.another(content)),
+    damage: async (content) => damageOf(await generator.another(content, "wasm")), // thresholds need its precision
     description: generator.device === "wasm" ? `the processor, ${threads()} threads` : "the GPU",
   };
 }
@@ -80,9 +80,9 @@ class Model {
     readonly device: string,
   ) {}
 
-  /** Another graph, run in the same way. */
-  async another(content: Uint8Array): Promise<Model> {
-    return new Model(this.ort, await openSession(this.ort, content, this.device), this.device);
+  /** Another graph in the same runtime. */
+  async another(content: Uint8Array, device = this.device): Promise<Model> {
+    return new Model(this.ort, await openSession(this.ort, content, device), device);
   }
 
   /** The network's first output. */
