@@ -125,6 +125,7 @@ function Shape({ state }: { state: State }): JSX.Element {
         name={say("complete_more_tools")}
         expanded={state.shapes.value}
         onClick={() => {
+          state.finder.value = false;
           state.shapes.value = !state.shapes.value;
         }}
       />
