@@ -12,6 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from onar.fills import patchmatch, pyramid
+from onar.finding import damage
+from onar.finding.config import FindOptions
+from onar.finding.kinds import KINDS
 from onar.imaging import decoding, grey
 from onar.imaging.formats import jpeg
 from onar.inference import backends, canvas, detail, holes, rules, window_plan
@@ -37,6 +40,7 @@ CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "masks": (masks, "THRESHOLD MANY_HOLES"),
     "outline": (outline, "MAX_CELLS MARGIN MIN_MARGIN ROUNDS SPECK MIN_SHARE"),
     "mask_files": (decoding, "GREY_SPREAD COLOURED_SHARE"),
+    "finding": (damage, "MULTIPLE SIDE MARGIN MIN_HALVED STEEPNESS"),
     "mask_settings": (defaults, "MASK_TYPES MAX_MASKS MAX_SIZE_RATIO MAX_THICKNESS"),
     "mask_samples": (routes, "MIN_SIZE_RATIO MAX_HOLE_RATIO"),
 }
@@ -51,7 +55,9 @@ def shared() -> dict[str, Any]:
         section: {name: getattr(module, name) for name in names.split()}
         for section, (module, names) in sections.items()
     }
-    return {**constants, "titles": {name: title_of(name) for name in (*METRICS, *OTHER_TITLES)}}
+    constants["finding"] = {**constants["finding"], "MAX_SHARE": FindOptions.max_share}
+    kinds = {name: {"channel": kind.channel, "grow": kind.grow} for name, kind in KINDS.items()}
+    return {**constants, "kinds": kinds, "titles": {name: title_of(name) for name in (*METRICS, *OTHER_TITLES)}}
 
 
 def as_text() -> str:

@@ -22,8 +22,8 @@ window.startWorker = async () => {
     else if (data.kind === "done") call.resolve({ result: data.result, shares: call.shares });
     else call.reject(new Error(data.kind === "failed" ? JSON.stringify(data.note) : data.kind));
   };
-  const { model, blend, copies, training_size: trainingSize, step, network } = site;
-  const place = { base: document.baseURI, files, model, blend, copies, trainingSize, step, network };
+  const { model, blend, copies, training_size: trainingSize, step, network, finder } = site;
+  const place = { base: document.baseURI, files, model, blend, copies, trainingSize, step, network, finder };
   worker.postMessage({ kind: "start", place });
   window.ask = (name, argument) =>
     new Promise((resolve, reject) => {

@@ -329,6 +329,10 @@ def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> N
     said = json.loads((site / "onar.json").read_bytes())
     assert set(said["examples"]) <= names
     assert len(said["examples"]) == 12
+    finder = said["files"][said["finder"]["model"]]
+    assert finder["bytes"] <= 2_000_000
+    assert finder["name"] in (site / "sw.js").read_text(), "kept for use without a network"
+    assert {one["name"] for one in said["finds"]} == said["finder"]["thresholds"].keys()
     readme = (site / "README.md").read_text()
     assert "Cross-Origin-Opener-Policy: same-origin" in readme
     assert "Cross-Origin-Embedder-Policy: require-corp" in readme

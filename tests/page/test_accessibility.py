@@ -89,9 +89,9 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     page.evaluate("document.activeElement.blur()")
     page.get_by_role("heading", name="Onar").click()
     actions = ["Another photo", "Download", "Options", "Help and keys"]
-    others = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
-    others += ["Line: click from point to point"]
-    tools = ["Brush", "Eraser", "Rectangle", "Lasso", *others, "Hand: move the photo", "Brush size"]
+    like = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
+    shapes = ["Rectangle", "Lasso", *like, "Line: click from point to point"]
+    tools = ["Brush", "Eraser", *shapes, "Hand: move the photo", "Find what should go", "Brush size"]
     work = ["Undo", "Redo", "Fill again", "Fill"]
     look = ["Zoom in", "zoom to 100 %", "Zoom out", "Whole photo", "Show the original", "Compare with a slider"]
     names = [name.split(" %, ")[-1] for name in tab_through(page)]

@@ -1,5 +1,6 @@
 """Both engines fill the same strokes alike; the browser's engine needs no server."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_the_server_s_policy_stops_scripts_and_styles_that_are_no_files_of_the_p
     page.close()
 
 
-def test_after_the_first_visit_the_folder_fills_and_saves_without_its_host(
+def test_after_the_first_visit_the_folder_fills_finds_and_saves_without_its_host(
     visit: Visit, folder: Path, tmp_path: Path
 ) -> None:
     with hosting(folder, "scripts") as (address, _):
@@ -108,4 +109,7 @@ def test_after_the_first_visit_the_folder_fills_and_saves_without_its_host(
     expect(canvas(page)).to_have_accessible_name("Photo skimage_chelsea.jpg, 451 by 300 pixels")
     drag(page, (200, 150), (260, 170))
     fill(page)
+    button(page, "Find what should go").click()
+    button(page, "Find").click()
+    expect(page.get_by_role("status").first).to_contain_text(re.compile("Marked|Nothing was found"))
     assert save_photo(page, tmp_path).name == "skimage_chelsea_completed.jpg"

@@ -214,6 +214,18 @@ def cancels_and_closes(page: Page) -> None:
     expect(page.get_by_role("complementary")).to_have_count(0)
 
 
+def opens_what_to_find(page: Page) -> None:
+    menu = page.get_by_role("region", name="Find what should go")
+    page.keyboard.press("d")
+    expect(menu).to_be_focused()
+    page.keyboard.press("d")
+    expect(menu).to_have_count(0)
+    page.keyboard.press("d")
+    page.keyboard.press("Escape")
+    expect(menu).to_have_count(0)
+    expect(canvas(page)).to_be_focused()
+
+
 def opens_the_help(page: Page) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help and keys")).to_be_visible()
@@ -365,6 +377,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "H": partial(chooses, key="h", tool="Hand: move the photo"),
     "[": partial(resizes, key="[", larger=False),
     "]": partial(resizes, key="]", larger=True),
+    "D": opens_what_to_find,
     "Enter": fills,
     "F": fills_again,
     "Ctrl+Z": undoes,

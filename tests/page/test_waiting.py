@@ -210,3 +210,23 @@ def test_of_two_photos_that_are_dropped_one_is_opened_and_the_other_named_as_not
         data = {"items": [], "files": files, "dragOperationsMask": 1}
         session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
     expect(page.get_by_role("status").first).to_contain_text(f"Only {photo.name} of these 2 files was opened")
+
+
+def test_painting_goes_on_while_a_hole_is_filled_and_is_kept(visit: Visit, served: str, photo: Path) -> None:
+    page, held = visit(served), []
+    choose_photo(page, photo)
+    paint(page, height=0.3)
+    page.route("**/api/fill", lambda route: held.append(route))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_have_text("Filling…")
+    paint(page, height=0.7)
+    expect(page.get_by_role("main")).to_have_attribute("data-steps", "2")
+    page.wait_for_function("document.querySelector('main').dataset.state === 'busy'")
+    held[0].continue_()
+    expect_work(page, steps=1, fills=1)
+    page.keyboard.press("Control+z")
+    expect_work(page, steps=2, fills=0)
+    page.keyboard.press("Control+y")
+    page.unroute("**/api/fill")
+    page.keyboard.press("Enter")
+    expect_work(page, steps=0, fills=2)

@@ -17,6 +17,10 @@ def walk(page: Page, photo: Path) -> Iterator[str]:
     drag(page, (100, 80), (180, 120))
     expect_work(page, steps=1)
     yield "painting"
+    page.keyboard.press("d")
+    expect(page.locator(".find-menu")).to_be_focused()
+    yield "finding"
+    page.keyboard.press("Escape")
     yield from _filled(page)
     yield from _dialogs(page, photo)
     yield from _other_views(page)

@@ -11,6 +11,8 @@ const TEXTS: Record<string, TextKey> = {
   body_too_large: "server_too_many_bytes",
   too_many_fills: "server_too_many_fills",
   unknown_weights: "server_no_weights",
+  too_much_found: "find_much",
+  missing_extra: "find_no_extra",
   busy: "server_busy",
   time_limit: "server_too_slow",
   slow_body: "server_slow_body",

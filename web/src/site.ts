@@ -36,6 +36,14 @@ export interface PublicNetwork {
   max_side: number | null;
 }
 
+/** Something that can be found in photos. */
+export interface FindChoice {
+  /** The name for the engine. */
+  name: string;
+  /** The extra that the server lacks for it, such as "text"; null where it can be found. */
+  missing: string | null;
+}
+
 interface Common {
   /** Version of Onar. */
   version: string;
@@ -44,6 +52,8 @@ interface Common {
   weights: WeightsChoice[];
   /** Whether texture can be copied. */
   copies: boolean;
+  /** Kinds of damage and text that can be found; empty for none. */
+  finds: FindChoice[];
 }
 
 /** Served by `onar serve`: photos are filled by its HTTP API. */
@@ -70,6 +80,16 @@ export interface BrowserSite extends Common {
   step: number;
   /** How the generator is used, if another program wrote it. */
   network: PublicNetwork | null;
+  /** The network that finds damage; null where nothing is found. */
+  finder: DamageFinder | null;
+}
+
+/** A network that finds damage. */
+export interface DamageFinder {
+  /** An ONNX file compressed by gzip; of `files`. */
+  model: string;
+  /** Thresholds of its probabilities, by names of `finds`. */
+  thresholds: Record<string, number>;
 }
 
 export type Site = ServerSite | BrowserSite;

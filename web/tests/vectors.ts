@@ -63,7 +63,7 @@ async function unpackCase(packed: Packed): Promise<Case> {
 }
 
 /** Bytes that were stored as their differences to the third before each. */
-async function unpack(text: string): Promise<Uint8Array> {
+export async function unpack(text: string): Promise<Uint8Array> {
   const compressed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());

@@ -27,19 +27,21 @@ from onar.errors import OnarError
 from onar.export.blends import compared_blend
 from onar.export.comparison import HALF_TOLERANCE, Exported, compare
 from onar.export.onnx_files import onnx_of, run_onnx
+from onar.finding.damage import DamageNetwork
+from onar.finding.kinds import WITHOUT_EXTRA
 from onar.inference.public_networks import NETWORKS, PublicBackend, load_onnx
 from onar.models import PyramidFill
 from onar.system.files import replacing_folder
-from onar.weights.bundled import bundled_page, bundled_weights, example_photos, photo_sources
+from onar.weights.bundled import bundled_page, bundled_weights, example_photos, finder_weights, photo_sources
 from onar.weights.choices import WeightsChoice, describe
 
-SITE, GENERATOR, BLEND, README, WORKER = "onar.json", "generator.onnx.gz", "blend.onnx.gz", "README.md", "sw.js"
-INDEX = "index.html"
+SITE, INDEX, README, WORKER = "onar.json", "index.html", "README.md", "sw.js"
+GENERATOR, BLEND, FINDER = "generator.onnx.gz", "blend.onnx.gz", "finder.onnx.gz"
 _FOR_PROCESSORS, _FOR_GPUS = "ort.wasm.gz", "ort-gpu.wasm.gz"
 _PAGE = {"folder.html": INDEX, "folder.js": "page.js", "folder.css": "page.css"}
 """Names of files for folders in the built page, and in the folder."""
 _OF_SERVERS = (*_PAGE.values(), "uplot.js", "uplot.txt")  # files of a server's page alone
-_LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND)
+_LOADED = ("worker.js", _FOR_PROCESSORS, _FOR_GPUS, "patchmatch.wasm", GENERATOR, BLEND, FINDER)
 """Files that the page loads when they are needed."""
 _POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' blob: data:; manifest-src 'self'; "
@@ -146,6 +148,7 @@ def export_web(network: WebNetwork, output: Path, blend: Path) -> Exported:
         site = _site(network)
         if site["copies"]:
             _compress(compared_blend(load_blend(blend), half=True)[0], folder / BLEND)
+        site.update(_add_finder(folder))
         site["examples"] = _copy_examples(folder)
         site["files"] = {name: _named_by_content(folder / name) for name in _LOADED if (folder / name).exists()}
         (folder / SITE).write_text(json.dumps(site, indent=2), encoding="utf-8")
@@ -197,6 +200,17 @@ def _copy(source: Path, path: Path) -> float:
 
 def _compress(content: bytes, path: Path) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
+
+
+def _add_finder(folder: Path) -> dict[str, Any]:
+    """Add the network that finds scratches and dust, and return the page's settings for it."""
+    file = finder_weights()
+    if not file.is_file():
+        return {"finds": [], "finder": None}
+    _compress(file.read_bytes(), folder / FINDER)
+    thresholds = DamageNetwork(file, WITHOUT_EXTRA, "cpu").thresholds
+    finds = [{"name": name, "missing": None} for name in WITHOUT_EXTRA]
+    return {"finds": finds, "finder": {"model": FINDER, "thresholds": thresholds}}
 
 
 def _copy_examples(folder: Path) -> list[str]:

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from onar.fills.patchmatch import no_patchmatch
+from onar.finding.kinds import KINDS, missing_extra
 from onar.imaging.formats.endings import READABLE
 from onar.serve.config import ServeConfig
 from onar.serve.http.problems import HANDLERS
@@ -61,6 +62,7 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
             for one in choices
         ],
         "copies": no_patchmatch() is None,
+        "finds": [{"name": kind.name, "missing": missing_extra(kind)} for kind in KINDS.values()],
         "readable": list(READABLE),
         "max_body_megabytes": config.body_limit,
         "max_megapixels": config.megapixel_limit,

@@ -9,6 +9,7 @@ const MADE: Record<Maker, TextKey> = {
   grow: "complete_grown",
   outline: "complete_outlined",
   colour: "complete_taken",
+  found: "find",
 };
 
 /** The change that led to each state of a history, from the oldest on, which is the photo as it was opened. */

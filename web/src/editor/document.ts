@@ -76,9 +76,9 @@ export function masked(work: Work, step: Step | null): Work {
   return { ...work, mask: step === null ? [] : [step] };
 }
 
-/** Add a fill and clear the mask. */
+/** Add a fill and clear its mask; steps painted since it began stay. */
 export function filled(work: Work, fill: Filled): Work {
-  return { mask: [], fills: [...work.fills, fill] };
+  return { mask: work.mask.slice(fill.mask.length), fills: [...work.fills, fill] };
 }
 
 /** Replace the last fill by another try; the mask stays. */

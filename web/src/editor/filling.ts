@@ -17,7 +17,7 @@ export async function fill(state: State): Promise<void> {
   if (!isReady(state)) return;
   const work = state.work.value;
   const options = optionsOf(state, state.seed.value);
-  await run(state, fillsOf(work), work.mask, options, (fill) => filled(work, { fill, mask: work.mask, options }));
+  await run(state, fillsOf(work), work.mask, options, (now, fill) => filled(now, { fill, mask: work.mask, options }));
 }
 
 /** Whether there is a fill to try again. */
@@ -33,7 +33,7 @@ export async function fillAgain(state: State): Promise<void> {
   const { mask } = last;
   const options = optionsOf(state, last.options.seed + 1);
   if (isSame(state, last.options, options)) return complain(state, () => say("complete_always_same"));
-  await run(state, fillsOf(work).slice(0, -1), mask, options, (fill) => refilled(work, { fill, mask, options }));
+  await run(state, fillsOf(work).slice(0, -1), mask, options, (now, fill) => refilled(now, { fill, mask, options }));
 }
 
 /** Whether another try would give the same result: only copied texture is random. */
@@ -57,12 +57,13 @@ async function run(
   earlier: Fill[],
   mask: readonly Step[],
   options: FillOptions,
-  after: (fill: Fill) => Work,
+  after: (now: Work, fill: Fill) => Work,
 ): Promise<void> {
   const photo = state.photo.value;
   if (photo === null) return;
   if (extentOf(mask, photo) === null) return complain(state, () => say("complete_no_hole"));
   const started = performance.now();
+  const steps = state.work.value.mask.length;
   await waitFor(
     state,
     "filling",
@@ -72,10 +73,12 @@ async function run(
       const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);
       return { fill, doubted: doubts(hole, photo) };
     },
-    ({ fill, doubted }) => {
-      change(state, after(fill));
+    ({ fill: done, doubted }) => {
+      const isPainted = state.work.value.mask.length > steps; // since it began
+      change(state, after(state.work.value, done));
       const seconds = (performance.now() - started) / 1000;
-      announce(state, () => say("complete_filled", { seconds }), ...fill.notes, ...doubted);
+      announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...doubted);
+      if (isPainted && state.fillsOnLift.value) void fill(state);
     },
   );
 }

@@ -3,6 +3,7 @@
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
+import { toggleFinder } from "./finding";
 import { setTolerance } from "./like_colour";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
 import { pasteMask } from "./mask_actions";
@@ -51,6 +52,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
   { keys: ["["], text: "complete_smaller_brush", run: (state) => step(state, -1), letter: true },
   { keys: ["]"], text: "complete_larger_brush", run: (state) => step(state, 1), letter: true },
+  { keys: ["d"], text: "find_title", run: toggleFinder, letter: true },
   { keys: ["Enter"], text: "complete_fill_key", run: endLineOrFill, letter: false },
   { keys: ["f"], text: "complete_again", run: liftAndFillAgain, letter: true },
   { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
@@ -89,6 +91,7 @@ function stepBack(state: State): void {
   else if (state.busy.value !== null) cancel(state);
   else if (state.shapes.value) state.shapes.value = false;
   else if (state.comparison.value !== "none") state.comparison.value = "none";
+  else if (state.finder.value) state.finder.value = false;
   else state.panel.value = false;
 }
 

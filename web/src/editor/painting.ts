@@ -6,7 +6,17 @@ import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
 import { shrinkLasso } from "./outlining";
 import { copyPhoto, save } from "./saving";
-import { abandon, type Corners, change, isReady, type Live, type State, type ToolName, type Touch } from "./state";
+import {
+  abandon,
+  type Corners,
+  change,
+  isPaintable,
+  isReady,
+  type Live,
+  type State,
+  type ToolName,
+  type Touch,
+} from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
 import type { Point } from "./viewport";
 
@@ -82,7 +92,8 @@ export function chooseTool(state: State, tool: ToolName): void {
 /** Put the tool down. */
 export function begin(state: State, touch: Touch, erases = false): void {
   const tool = state.tool.value;
-  if (!isReady(state) || state.comparison.value !== "none" || tool === "hand") return;
+  const can = tool === "colour" || tool === "outline" ? isReady(state) : isPaintable(state);
+  if (!can || state.comparison.value !== "none" || tool === "hand") return;
   state.message.value = null;
   if (tool === "colour") void takeColour(state, touch, erases);
   else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
@@ -136,7 +147,7 @@ export function lift(state: State): void {
     return;
   }
   if (step?.kind === "stroke") state.lifted.value = endOf(step);
-  if (step === undefined || state.photo.value === null || !isReady(state)) return;
+  if (step === undefined || state.photo.value === null || !isPaintable(state)) return;
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
   change(state, painted(state.work.value, step));

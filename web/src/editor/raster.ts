@@ -84,7 +84,7 @@ function invert(context: OffscreenCanvasRenderingContext2D, size: Size): void {
   context.putImageData(new ImageData(coloured(mask), size.width), 0, 0);
 }
 
-/** A bitmap at its own size, which its image may be smaller than. */
+/** Add a bitmap at its own size, which its image may be smaller than. */
 function putBitmap(context: OffscreenCanvasRenderingContext2D, bitmap: Bitmap, tile: Rect): void {
   const rect = intersection(bitmap.rect, tile);
   if (rect === null) return;
@@ -125,18 +125,20 @@ export function bitmapOf(piece: Piece, made: Maker, erases = false): Bitmap | nu
   const every = Math.ceil(Math.sqrt((rect.width * rect.height) / SHOWN_PIXELS));
   const size = { width: Math.ceil(rect.width / every), height: Math.ceil(rect.height / every) };
   const image = contextOf(size.width, size.height);
-  image.putImageData(new ImageData(coloured(thinned(mask, rect, size, every)), size.width), 0, 0);
+  image.putImageData(new ImageData(coloured(blocksOf(mask, rect, size, every)), size.width), 0, 0);
   return { kind: "bitmap", made, erases, rect, mask, image: image.canvas };
 }
 
-/** Every n-th pixel of every n-th row. */
-function thinned(mask: Uint8Array<ArrayBuffer>, rect: Size, size: Size, every: number): Uint8Array {
-  if (every === 1) return mask;
-  const thin = new Uint8Array(size.width * size.height);
-  for (let y = 0; y < size.height; y++) {
-    for (let x = 0; x < size.width; x++) thin[y * size.width + x] = mask[y * every * rect.width + x * every];
+/** Which blocks of `side` × `side` pixels have a marked one, so that thin lines stay whole. */
+function blocksOf(mask: Uint8Array<ArrayBuffer>, rect: Size, size: Size, side: number): Uint8Array {
+  if (side === 1) return mask;
+  const blocks = new Uint8Array(size.width * size.height);
+  for (let y = 0; y < rect.height; y++) {
+    const row = mask.subarray(y * rect.width, (y + 1) * rect.width);
+    const first = Math.floor(y / side) * size.width;
+    for (let x = row.indexOf(255); x >= 0; x = row.indexOf(255, x + 1)) blocks[first + Math.floor(x / side)] = 255;
   }
-  return thin;
+  return blocks;
 }
 
 /** The bounding piece of the marked pixels in a part of a piece; none when nothing is marked. */

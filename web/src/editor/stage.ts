@@ -5,7 +5,7 @@ import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
-import type { State, ToolName } from "./state";
+import { isPaintable, type State, type ToolName } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
 
 /** Opacity of the mask over the photo. */
@@ -230,14 +230,14 @@ function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void)
 }
 
 function drawAids(context: Context, state: State): void {
-  const { photo, comparison, cursor, split, tool, busy, size, viewport } = state;
+  const { photo, comparison, cursor, split, tool, size, viewport } = state;
   if (photo.value === null) return;
   const { scale } = viewport.value;
   context.beginPath();
   if (comparison.value === "slider") {
     context.moveTo(split.value * photo.value.width, 0);
     context.lineTo(split.value * photo.value.width, photo.value.height);
-  } else if (comparison.value === "none" && busy.value === null && cursor.value !== null) {
+  } else if (comparison.value === "none" && isPaintable(state) && cursor.value !== null) {
     const { x, y } = cursor.value;
     if (SIZED.has(tool.value)) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
     else if (tool.value !== "hand") cross(context, x, y, 9 / scale);

@@ -24,7 +24,7 @@ export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | 
 
 /** The pending work. */
 export interface Busy {
-  what: "opening" | "filling" | "saving" | "masking";
+  what: "opening" | "finding" | "filling" | "saving" | "masking";
   progress: Progress;
   /** Ends it. */
   controller: AbortController;
@@ -136,6 +136,11 @@ export function createState(site: Site, engine: Engine) {
     /** Position of the comparison slider, as a share of the photo's width. */
     split: signal(0.5),
 
+    /** Names of `Site.finds`; text is often meant to stay. */
+    wanted: signal<readonly string[]>(site.finds.map(({ name }) => name).filter((name) => name !== "text")),
+    /** Of finding, from 0 to 1. */
+    sensitivity: signal(0.5),
+
     texture: signal<Texture>("auto"),
     /** Seed of the next fill. */
     seed: signal(0),
@@ -153,6 +158,8 @@ export function createState(site: Site, engine: Engine) {
     panel: signal(false),
     /** Whether the menu of further tools is open, on narrow screens. */
     shapes: signal(false),
+    /** Whether the menu of finding is open. */
+    finder: signal(false),
     help: signal(false),
   };
 }
@@ -162,6 +169,12 @@ export type State = ReturnType<typeof createState>;
 /** Whether there is a photo and no pending work. */
 export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
+}
+
+/** Whether marks can be painted: also while other ones are filled, or damage is found. */
+export function isPaintable(state: State): boolean {
+  const what = state.busy.value?.what;
+  return isReady(state) || (state.photo.value !== null && (what === "filling" || what === "finding"));
 }
 
 /** Whether there is unsaved work. */

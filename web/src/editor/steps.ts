@@ -29,7 +29,7 @@ export interface Lasso {
 }
 
 /** How a bitmap was made. */
-export type Maker = "file" | "grow" | "outline" | "colour";
+export type Maker = "file" | "grow" | "outline" | "colour" | "found";
 
 /** A mask of pixels. */
 export interface Bitmap {
@@ -86,7 +86,8 @@ function fillRect(context: Context, { left, top, width, height }: Rect): void {
 }
 
 function drawBitmap(context: Context, { image, rect }: Bitmap): void {
-  context.imageSmoothingEnabled = false;
+  // Enlarged pixels are squares; reduced ones are mixed, so that thin lines do not get lost between them.
+  context.imageSmoothingEnabled = context.getTransform().a * rect.width < image.width;
   context.drawImage(image, rect.left, rect.top, rect.width, rect.height);
 }
 

@@ -30,6 +30,13 @@ export interface FillOptions {
   weights: string;
 }
 
+export interface FindOptions {
+  /** Names of `Site.finds`. */
+  what: readonly string[];
+  /** From 0 to 1; higher marks more. */
+  sensitivity: number;
+}
+
 /** A message, rendered in the current language. */
 export type Line = () => string;
 
@@ -125,6 +132,20 @@ export interface Engine {
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill>;
+
+  /**
+   * Find what should go, such as scratches.
+   *
+   * @param earlier - earlier fills, from bottom to top
+   * @returns a mask as 255 and 0, width × height of the photo
+   */
+  find(
+    photo: Photo,
+    earlier: Fill[],
+    options: FindOptions,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
    * The photo with its fills as a file.

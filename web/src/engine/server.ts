@@ -1,6 +1,7 @@
 /** The engine of `onar serve`: its HTTP API. */
 
 import { type Problem, problemIn, sentence } from "../problems";
+import shared from "../shared.json";
 import type { ServerSite } from "../site";
 import type { TextKey } from "../texts/english";
 import { language, say } from "../texts/texts";
@@ -10,6 +11,7 @@ import {
   EngineError,
   type Fill,
   type FillOptions,
+  type FindOptions,
   type Hole,
   type Line,
   type OnProgress,
@@ -105,6 +107,19 @@ export class ServerEngine implements Engine {
     return picture && { rects, picture };
   }
 
+  async find(
+    photo: Photo,
+    earlier: Fill[],
+    { what, sensitivity }: FindOptions,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    onProgress({ doing: "working", share: null });
+    const form = withFills(formOf({ what: what.join(","), sensitivity: String(sensitivity) }), earlier);
+    const answer = await this.#askOf(photo.file, "api/find", form, signal, onProgress);
+    return firstChannel(await bitmapOf(await answer.blob()), photo.width, photo.height);
+  }
+
   async save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved> {
     const form = withFills(formOf({ format }), fills);
     const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
@@ -174,7 +189,8 @@ export class ServerEngine implements Engine {
     }
     if (answer.ok) return answer;
     const problem = await problemIn(answer);
-    throw new ServerError(problem, { megabytes, megapixels: this.#site.max_megapixels });
+    const share = 100 * shared.finding.MAX_SHARE;
+    throw new ServerError(problem, { megabytes, megapixels: this.#site.max_megapixels, share });
   }
 }
 

@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Canvas } from "../editor/components/canvas";
 import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
+import { FindMenu } from "../editor/components/find_menu";
 import { Loupe } from "../editor/components/loupe";
 import { Messages, SplitSlider } from "../editor/components/messages";
 import { Panel } from "../editor/components/panel";
@@ -13,7 +14,7 @@ import { receiveFiles } from "../editor/files";
 import { measure } from "../editor/frame";
 import { listenToKeys } from "../editor/keyboard";
 import { guardUnsaved } from "../editor/opening";
-import type { State } from "../editor/state";
+import { isPaintable, type State } from "../editor/state";
 import { say } from "../texts/texts";
 
 /** Painting holes and filling them. */
@@ -41,6 +42,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       class="complete"
       hidden={hidden}
       data-state={state.busy.value !== null ? "busy" : photo === null ? "empty" : "ready"}
+      data-paintable={isPaintable(state)}
       data-steps={mask.length}
       data-fills={fills.length}
     >
@@ -50,6 +52,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       <div class="bottom">
         {state.comparison.value === "slider" && <SplitSlider state={state} />}
         <Messages state={state} />
+        {photo !== null && state.finder.value && <FindMenu state={state} />}
         {photo !== null && <Toolbar state={state} />}
       </div>
       {photo !== null && (

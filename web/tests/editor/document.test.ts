@@ -29,6 +29,15 @@ test("undo and redo go back and forth over strokes and fills alike", () => {
   expect(redo(redo(undo(undo(done))))).toEqual(done);
 });
 
+test("what is painted while a hole is filled stays marked, and undone with the fill all is marked again", () => {
+  const [begun, meanwhile] = [dot, { ...dot, points: [9, 9, 2] }];
+  const stroked = commit(UNTOUCHED, painted(UNTOUCHED.now, begun));
+  const more = commit(stroked, painted(stroked.now, meanwhile));
+  const done = commit(more, filled(more.now, fillOf(0)));
+  expect(done.now.mask).toEqual([meanwhile]);
+  expect(undo(done).now).toEqual({ mask: [begun, meanwhile], fills: [] });
+});
+
 test("at either end undo and redo change nothing", () => {
   expect(undo(UNTOUCHED)).toBe(UNTOUCHED);
   expect(redo(UNTOUCHED)).toBe(UNTOUCHED);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import "../views/browser";
 import { fill } from "../../src/editor/filling";
+import { find, want } from "../../src/editor/finding";
 import { open, openFirst } from "../../src/editor/opening";
 import { begin, extend, lift, liftAndFill } from "../../src/editor/painting";
 import { save } from "../../src/editor/saving";
@@ -14,18 +15,24 @@ const site: BrowserSite = {
   examples: [],
   weights: [{ name: "bundled", default: true, kind: "bundled", licence: "MIT" }],
   copies: true,
+  finds: [
+    { name: "scratches", missing: null },
+    { name: "text", missing: "text" },
+  ],
   files: {},
   model: "",
   blend: null,
   training_size: 64,
   step: 8,
   network: null,
+  finder: null,
 };
 const never = (): Promise<never> => new Promise(() => {});
 const engine: Engine = {
   open: never,
   part: never,
   fill: never,
+  find: never,
   save: never,
   outline: never,
   readMask: never,
@@ -92,6 +99,7 @@ test("what is painted is kept when somebody fills before the tool is lifted", as
 test.each<[string, (state: State) => Promise<void>]>([
   ["opening", (state) => open(state, new File(["b"], "b.png"))],
   ["filling", fill],
+  ["finding", find],
   ["saving", save],
 ])("%s ends when it is cancelled, whatever the engine does", async (what, start) => {
   const state = await withPhoto();
@@ -149,4 +157,27 @@ test("a tool that is down is lifted from a photo that is replaced", async () => 
   putDown(state);
   await open(state, new File(["b"], "b.png"));
   expect(state.live.value).toBeNull();
+});
+
+test("only what is wanted and can be found is looked for, and what nothing is found of changes nothing", async () => {
+  const asked: unknown[] = [];
+  const state = await withPhoto({
+    find: async (_photo, _earlier, options) => {
+      asked.push(options);
+      return new Uint8Array(100 * 80);
+    },
+  });
+  stroke(state);
+  const before = state.history.value;
+  state.finder.value = true;
+  want(state, "text", true); // which needs more than there is
+  await find(state);
+  expect(asked).toEqual([{ what: ["scratches"], sensitivity: 0.5 }]);
+  expect(state.history.value).toBe(before);
+  expect(state.finder.value).toBe(false);
+  expect(state.message.value?.text()).toContain("Nothing was found");
+  want(state, "scratches", false);
+  await find(state);
+  expect(asked.length).toBe(1);
+  expect(state.message.value?.text()).toContain("Nothing is chosen");
 });

@@ -61,7 +61,7 @@ function loadedOf({ received, total }: { received: number; total: number }): str
 
 /** Whether the progress is known. */
 function hasBar({ what, progress: { doing } }: Busy): boolean {
-  return what === "filling" || doing !== "working";
+  return what === "filling" || what === "finding" || doing !== "working";
 }
 
 function reached({ progress: { share } }: Busy): { value?: number } {

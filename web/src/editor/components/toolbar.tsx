@@ -29,6 +29,7 @@ import { MAX_TOLERANCE, setTolerance } from "../like_colour";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
 import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
+import { FindButton } from "./find_menu";
 
 interface Tool {
   tool: ToolName;
@@ -59,6 +60,7 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
         <Tools state={state} of={BRUSHES} />
         <Shape state={state} />
         <Tools state={state} of={HAND} />
+        <FindButton state={state} />
       </fieldset>
       {state.tool.value === "colour" ? <ToleranceSlider state={state} /> : <SizeSlider state={state} />}
       <div class="group">
@@ -123,6 +125,7 @@ function Shape({ state }: { state: State }): JSX.Element {
         name={say("complete_more_tools")}
         expanded={state.shapes.value}
         onClick={() => {
+          state.finder.value = false;
           state.shapes.value = !state.shapes.value;
         }}
       />

@@ -7,6 +7,7 @@ import {
   EngineError,
   type Fill,
   type FillOptions,
+  type FindOptions,
   type Hole,
   type Line,
   type OnProgress,
@@ -27,7 +28,7 @@ export class BrowserEngine implements Engine {
   private opened = 0;
 
   constructor(site: BrowserSite) {
-    const { files, model, blend, copies, training_size: trainingSize, step, network } = site;
+    const { files, model, blend, copies, training_size: trainingSize, step, network, finder } = site;
     this.connection = new Connection({
       base: document.baseURI,
       files,
@@ -37,6 +38,7 @@ export class BrowserEngine implements Engine {
       trainingSize,
       step,
       network,
+      finder,
     });
     workOffline();
   }
@@ -62,6 +64,17 @@ export class BrowserEngine implements Engine {
     const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
     const { notes, ...filled } = await translated(this.connection.call("fill", argument, signal, onProgress));
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
+  }
+
+  find(
+    photo: Photo,
+    earlier: Fill[],
+    options: FindOptions,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const argument = { source: this.source(photo.file), earlier: lying(earlier), options };
+    return translated(this.connection.call("find", argument, signal, onProgress));
   }
 
   async save(

@@ -7,6 +7,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import * as onProcessor from "onnxruntime-web/wasm";
 import shared from "../../shared.json";
 import type { PublicNetwork } from "../../site";
+import type { DamageNetwork } from "./finding";
 import type { Blend, Network } from "./inpaint";
 import { publicNetwork } from "./public_network";
 
@@ -30,6 +31,8 @@ export interface Networks {
   network: Network;
   /** Open a blend, an ONNX file (network, patches, coarse_patches, known) -> completed. */
   blend(content: Uint8Array): Promise<Blend>;
+  /** Open a network that finds damage, an ONNX file (photo) -> probabilities. */
+  damage(content: Uint8Array): Promise<DamageNetwork>;
   /** The device, for the console. */
   description: string;
 }
@@ -64,6 +67,7 @@ function networksOf(generator: Model, asNetwork: (model: Model) => Network): Net
   return {
     network: asNetwork(generator),
     blend: async (content) => blendOf(await generator.another(content)),
+    damage: async (content) => damageOf(await generator.another(content, "wasm")), // thresholds need its precision
     description: generator.device === "wasm" ? `the processor, ${threads()} threads` : "the GPU",
   };
 }
@@ -76,9 +80,9 @@ class Model {
     readonly device: string,
   ) {}
 
-  /** Another graph, run in the same way. */
-  async another(content: Uint8Array): Promise<Model> {
-    return new Model(this.ort, await openSession(this.ort, content, this.device), this.device);
+  /** Another graph in the same runtime. */
+  async another(content: Uint8Array, device = this.device): Promise<Model> {
+    return new Model(this.ort, await openSession(this.ort, content, device), device);
   }
 
   /** The network's first output. */
@@ -128,6 +132,13 @@ function blendOf(model: Model): Blend {
       known: { data: pad(known, 1, size), channels: 1 },
     };
     return cut(pixels(await model.run(inputs, 1, size.tall, size.wide), 3, 1), 3, size);
+  };
+}
+
+function damageOf(model: Model): DamageNetwork {
+  return async (photo, { height, width }) => {
+    const found = await model.run({ photo: { data: photo, channels: 3 } }, 1, height, width);
+    return found as Float32Array;
   };
 }
 

@@ -6,16 +6,23 @@ import { type Beginning, beginCopying, Copiers } from "./copiers";
 import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
 import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
+import { type Finder, find } from "./finding";
 import { complete, type Tools } from "./inpaint";
 import { outlineOf } from "./outline";
+import { Progress as Reached } from "./progress";
 import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
 import { NotedError, noteOf } from "./protocol";
 import { loadFiles } from "./resources";
-import { startNetworks } from "./runtime";
+import { type Networks, startNetworks } from "./runtime";
 import { encode, lossesOf } from "./saving";
 import type { CopyTexture } from "./tools";
 
 const PATCHMATCH = "patchmatch.wasm";
+
+/** The tools of filling, with the runtime that they run in. */
+interface Loaded extends Tools {
+  networks: Networks;
+}
 
 /** Further arguments of a call. */
 interface Circumstances {
@@ -26,7 +33,8 @@ interface Circumstances {
 const decoded = new LastDecoded();
 const wanted = new Map<number, AbortController>();
 let place: Place;
-let tools: Promise<Tools> | null = null;
+let tools: Promise<Loaded> | null = null;
+let finder: Promise<Finder> | null = null;
 let loading: Progress = { doing: "working", share: null };
 let onLoading: OnProgress = () => {};
 let last: Promise<void> = Promise.resolve();
@@ -57,6 +65,13 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       }));
       const notes: Note[] = isEmpty(filled) ? [{ key: "server_transparent" }] : [];
       return { patches: await Promise.all(shown), content: new Blob([filled]), notes };
+    },
+
+    async find({ source, earlier, options }, { onProgress, signal }) {
+      onProgress({ doing: "working", share: null });
+      const [loaded, original] = [await loadFinder(onProgress), await decoded.of(source)];
+      const progress = new Reached((share) => onProgress({ doing: "working", share }), signal);
+      return find(await withFills(original, earlier), loaded, options, progress);
     },
 
     async part({ source, rect, reduction }) {
@@ -123,7 +138,7 @@ function viewsIn(result: unknown): ImageBitmap[] {
 }
 
 /** Load networks and PatchMatch once, and again after a failure; one call at a time gets the progress. */
-function loadTools(onProgress: OnProgress = () => {}): Promise<Tools> {
+function loadTools(onProgress: OnProgress = () => {}): Promise<Loaded> {
   onLoading = onProgress;
   if (loading.doing !== "working") onProgress(loading);
   tools ??= startTools().catch((error: Error) => {
@@ -133,7 +148,7 @@ function loadTools(onProgress: OnProgress = () => {}): Promise<Tools> {
   return tools;
 }
 
-async function startTools(): Promise<Tools> {
+async function startTools(): Promise<Loaded> {
   const { trainingSize, step } = place;
   const forGpu = await mayUseGpu();
   const runtime = forGpu ? "ort-gpu.wasm.gz" : "ort.wasm.gz";
@@ -161,7 +176,29 @@ async function startTools(): Promise<Tools> {
   const copyTexture: CopyTexture | null = copiers && ((task, signal) => copiers.copy(task, signal));
   report({ doing: "working", share: null });
   const { max_side: maxSide = null } = place.network ?? {};
-  return { network: networks.network, trainingSize, step, maxSide, draws: place.network !== null, blend, copyTexture };
+  const { network } = networks;
+  return { network, trainingSize, step, maxSide, draws: place.network !== null, blend, copyTexture, networks };
+}
+
+/** Load the network that finds damage once, when it is first needed, and again after a failure. */
+function loadFinder(onProgress: OnProgress): Promise<Finder> {
+  finder ??= startFinder(onProgress).catch((error: Error) => {
+    finder = null;
+    throw error;
+  });
+  return finder;
+}
+
+async function startFinder(onProgress: OnProgress): Promise<Finder> {
+  const { networks } = await loadTools(onProgress);
+  if (place.finder === null) throw new Error("this folder has nothing that finds damage");
+  const { model, thresholds } = place.finder;
+  const files = await loadFiles(place, [model], (received, total) =>
+    onProgress({ doing: "loading", share: received / total, bytes: { received, total } }),
+  );
+  const network = await networks.damage(files[model]);
+  onProgress({ doing: "working", share: null });
+  return { network, thresholds };
 }
 
 /** Rethrow an error, in words where the network did not fit into memory. */
