@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from onar.errors import FieldError
@@ -38,6 +39,11 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
     """Copy the access and modification times of the photo files to the results."""
     resume: bool = False
     """Skip photos whose result exists, is complete, and was made from the same photo and mask."""
+    report: Path | None = None
+    """File, .json or .csv, of what was done to each photo: files, state, share of holes, seconds, notes, errors."""
+    contact_sheet: Path | None = None
+    """Picture of all photos, small, with their holes in red beside the results; of many photos, further files with a
+    number."""
     workers: NonNegativeInt = 2
     """Threads that read and write photos while others are filled; each holds one photo in memory. 0: no threads."""
     max_megapixels: PositiveFloat = 200

@@ -11,17 +11,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
-from onar.completion.results import Work, read_result, refuse_to_lose, write_result
+from onar.completion.results import Work, read_result, refuse_to_lose, small_picture, write_result
 from onar.errors import OnarError, is_out_of_memory, printable
 from onar.finding.finder import Finder
 from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
 from onar.imaging.matching import Source
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
+from onar.imaging.sheets import Picture
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
@@ -43,7 +45,9 @@ class Outcome:
         error: why it was not completed, in one line; None on success.
         cause: the exception, without the local variables of its traceback.
         was_there: with `resume`, its result existed before and is unchanged.
-        has_hole: its mask has a hole; without one, its pixels are those of the photo.
+        hole_share: hole pixels / all pixels; without a hole, the result's pixels are those of the photo.
+        seconds: time that its fill took.
+        pictures: small pictures of the photo, holes in red, and of the result, uint8 H×W×3; with `contact_sheet`.
     """
 
     job: Job
@@ -51,7 +55,18 @@ class Outcome:
     error: str | None = None
     cause: Exception | None = None
     was_there: bool = False
-    has_hole: bool = True
+    hole_share: float = 0.0
+    seconds: float = 0.0
+    pictures: tuple[Picture, Picture] | None = None
+
+    @property
+    def state(self) -> str:
+        """What became of the photo, in a word: completed, unchanged, existed or failed."""
+        if self.error is not None:
+            return "failed"
+        if self.was_there:
+            return "existed"
+        return "completed" if self.hole_share else "unchanged"
 
 
 def load_weights(weights: str | None, device: str, threads: int, config: CompletionConfig) -> Inpainter:
@@ -116,8 +131,17 @@ def complete_files(
         return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
-        notes = write_result(work, config, overwrite)
-        return Outcome(work.job, tuple(notes), was_there=work.was_there, has_hole=bool(work.masked.hole.any()))
+        notes, after = write_result(work, config, overwrite), None
+        if work.before is not None:
+            after = small_picture((work.filled or work.masked.photo).in_8_bits)
+        return Outcome(
+            work.job,
+            tuple(notes),
+            was_there=work.was_there,
+            hole_share=float(work.masked.hole.mean()),
+            seconds=work.seconds,
+            pictures=None if work.before is None or after is None else (work.before, after),
+        )
 
     for job, written in read_work_write(jobs, read, fill, write, config.workers):
         yield _outcome(job, written)
@@ -217,13 +241,16 @@ def _find(work: Work, finder: Finder, config: CompletionConfig) -> Work:
 
 
 def _fill(work: Work, inpainter: Inpainter, config: CompletionConfig) -> Work:
+    if config.contact_sheet is not None:
+        work = replace(work, before=small_picture(work.masked.photo.in_8_bits, work.masked.hole))
     if work.was_there:
         return work
+    start = perf_counter()
     inpaint = partial(inpainter.fill, **config.keywords())
     # The overlay shows what was in the holes.
     filled = work.masked.fill(inpaint, in_place=not config.overlay)
     _return_memory(filled)
-    return replace(work, filled=filled)
+    return replace(work, filled=filled, seconds=perf_counter() - start)
 
 
 def _return_memory(photo: Photo) -> None:

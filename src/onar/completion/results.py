@@ -21,13 +21,13 @@ from onar.imaging.levels import as_8_bits
 from onar.imaging.losses import Loss
 from onar.imaging.matching import is_same_file
 from onar.imaging.photo_file import Photo, count_pictures, read_photo_file, write_photo_file
-from onar.imaging.sheets import as_rgb, picture_grid, tint
+from onar.imaging.sheets import TINT, as_rgb, picture_grid, tint
 from onar.imaging.writing import write_image
 from onar.inference.photos import MaskedPhoto, all_losses, compressed_again
 from onar.masks.holes import Holes
 from onar.system.files import replacing
 
-COMPARED_SIZE = 1024
+COMPARED_SIZE, SMALL_SIZE = 1024, 240
 _MAX_JPEG_DIFFERENCE = 8.0
 """Mean difference of known pixels, in levels of 255, that JPEG compression explains; other photos differ far more."""
 
@@ -36,7 +36,8 @@ _MAX_JPEG_DIFFERENCE = 8.0
 class Work:
     """A photo between reading and writing; `filled` is the result, `was_there` if it had been written before.
 
-    `times` are access and modification times of the photo's file in nanoseconds, where they are to be kept.
+    `times` are access and modification times of the photo's file in nanoseconds, where they are to be kept; `before` is
+    a small picture of the photo with its holes in red, where one is asked for; `seconds` is the time that filling took.
     """
 
     job: Job
@@ -44,6 +45,8 @@ class Work:
     times: tuple[int, int] | None = None
     filled: Photo | None = None
     was_there: bool = False
+    before: NDArray[np.uint8] | None = None
+    seconds: float = 0.0
 
 
 # ---------------------------------------------------------------- existing files
@@ -158,7 +161,16 @@ def _side_by_side(photo: NDArray[np.uint8], hole: Holes, completed: NDArray[np.u
     return picture_grid([[_reduce(masked), _reduce(as_rgb(completed))]])
 
 
-def _reduce(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def small_picture(photo: NDArray[np.uint8], hole: Holes | None = None) -> NDArray[np.uint8]:
+    """RGB uint8 H×W×3 of a photo, H×W or H×W×3, at most `SMALL_SIZE` a side; holes of any size are red in it."""
+    small = as_rgb(_reduce(photo, SMALL_SIZE))
+    if hole is not None and hole.any():
+        shares = Image.fromarray(hole).convert("L").resize(small.shape[1::-1], Image.Resampling.BOX)
+        small[np.asarray(shares) > 0] = TINT
+    return small
+
+
+def _reduce(picture: NDArray[np.uint8], size: int = COMPARED_SIZE) -> NDArray[np.uint8]:
     image = Image.fromarray(picture)
-    image.thumbnail((COMPARED_SIZE, COMPARED_SIZE), Image.Resampling.LANCZOS)
+    image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.asarray(image)

@@ -8,6 +8,7 @@ from pathlib import Path
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_finder, load_weights
 from onar.completion.plan import Job, Plan, plan_jobs
+from onar.completion.report import check_targets, write_reports
 from onar.errors import FieldError, OnarError, printable
 from onar.imaging.listing import some
 from onar.system.console import elapsed_time, progress_bar, say, warn
@@ -32,6 +33,7 @@ def complete(
     _check_mask(mask, config)
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
+    check_targets(config, plan, overwrite)
     jobs, outcomes = plan.jobs, list[Outcome]()
     results: Iterator[Outcome]
     if where.engine == "ray":
@@ -48,11 +50,14 @@ def complete(
     say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
-    for outcome in _with_progress(results, jobs):
-        outcomes.append(outcome)
-        notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
-        for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
-            warn(f"onar: {line}")
+    try:
+        for outcome in _with_progress(results, jobs):
+            outcomes.append(outcome)
+            notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
+            for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
+                warn(f"onar: {line}")
+    finally:
+        write_reports(outcomes, plan, config)
     _summarise(outcomes, plan)
     return outcomes
 
@@ -81,8 +86,8 @@ def _with_progress(results: Iterator[Outcome], jobs: Sequence[Job]) -> Iterator[
 def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
     """Print a summary; raises `OnarError` when not every photo was completed."""
     written = [outcome for outcome in outcomes if outcome.error is None and not outcome.was_there]
-    done = [outcome.job for outcome in written if outcome.has_hole]
-    as_before = [outcome.job.output for outcome in written if not outcome.has_hole]
+    done = [outcome.job for outcome in written if outcome.hole_share]
+    as_before = [outcome.job.output for outcome in written if not outcome.hole_share]
     there = sum(outcome.was_there for outcome in outcomes)
     failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if done:
