@@ -37,36 +37,44 @@ ROUNDS = 2
 Plane = NDArray[np.float32]
 
 
-def find_strokes(picture: Rgb, line: TextLine, warm: bool = False) -> tuple[Box, Holes]:
-    """The strokes of a line of text.
+def find_letters(picture: Rgb, line: TextLine) -> tuple[Box, list[Holes]]:
+    """The strokes of a line of text, if its letters are lighter than their ground, and if they are darker.
 
     Args:
         picture: the photo, H×W×3.
         line: in its pixels.
-        warm: of light, as a date stamp: redder than its ground.
 
     Returns:
-        A rectangle of the photo, and the strokes in it, bool of its size.
+        A rectangle of the photo, and both sets of strokes in it, bool of its size.
     """
-    if warm:
-        line = replace(line, width=line.width + 2 * LENGTHENED * line.height)
+    place, part, inside, kernel = _seen(picture, line)
+    both = []
+    for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
+        seeds = _seeds(_thin(part, kernel, how), inside)
+        strokes = seeds
+        for _ in range(ROUNDS):
+            if strokes.any() and not strokes.all():
+                strokes = _nearer_to_letters(part, strokes, inside > 0, line.height) & _near(seeds, kernel // 4)
+        both.append(strokes)
+    return place, both
+
+
+def find_light(picture: Rgb, line: TextLine) -> tuple[Box, Holes]:
+    """The strokes of a date stamp, which are redder than their ground; see `find_letters`."""
+    longer = replace(line, width=line.width + 2 * LENGTHENED * line.height)
+    place, part, inside, kernel = _seen(picture, longer)
+    contrast = _thin(part[..., :1] - part[..., 2:], kernel, cv2.MORPH_TOPHAT)
+    return place, _with_soft_edges(contrast, _seeds(contrast, inside, DIMMER), inside > 0, line.height)
+
+
+def _seen(picture: Rgb, line: TextLine) -> tuple[Box, Plane, NDArray[np.uint8], int]:
+    """The surroundings of a line, their pixels, 1 inside of the line, and the side of what is too thick for strokes."""
     place = _place(line, *picture.shape[:2])
     part = picture[place.slices].astype(np.float32)
     inside = np.zeros(part.shape[:2], np.uint8)
     corners = line.corners(0.1) - (place.left, place.top)
     cv2.fillPoly(inside, [np.rint(corners).astype(np.int32)], 1)
-    kernel = 2 * max(1, round(THICKEST * line.height / 2)) + 1
-    values = part[..., :1] - part[..., 2:] if warm else part
-    lighter, darker = _thin(values, kernel, cv2.MORPH_TOPHAT), _thin(values, kernel, cv2.MORPH_BLACKHAT)
-    if warm:
-        seeds = _seeds(lighter, inside, DIMMER)
-        return place, _with_soft_edges(lighter, seeds, inside > 0, line.height)
-    seeds = _clearer(lighter, darker, inside)
-    strokes = seeds
-    for _ in range(ROUNDS):
-        if strokes.any() and not strokes.all():
-            strokes = _nearer_to_letters(part, strokes, inside > 0, line.height) & _near(seeds, kernel // 4)
-    return place, strokes
+    return place, part, inside, 2 * max(1, round(THICKEST * line.height / 2)) + 1
 
 
 def _place(line: TextLine, height: int, width: int) -> Box:
@@ -90,18 +98,6 @@ def _seeds(contrast: Plane, inside: NDArray[np.uint8], share: float = 1.0) -> Ho
     levels = np.clip(contrast, 0, 255).astype(np.uint8)
     limit, _ = cv2.threshold(levels[inside > 0].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
     return (levels > max(share * limit, MIN_CONTRAST)) & (inside > 0)
-
-
-def _clearer(lighter: Plane, darker: Plane, inside: NDArray[np.uint8]) -> Holes:
-    """The seeds of light or of dark letters: those that the rim of the line has fewer of."""
-    core = cv2.erode(inside, np.ones((3, 3), np.uint8), iterations=max(1, int(min(inside.shape) * 0.12)))
-    rim = (inside > 0) & (core == 0)
-    both = [_seeds(contrast, inside) for contrast in (lighter, darker)]
-    return min(both, key=lambda seeds: _ratio(seeds, rim) / max(1e-3, _ratio(seeds, core > 0)))
-
-
-def _ratio(seeds: Holes, where: Holes) -> float:
-    return float(seeds[where].mean()) if where.any() else 0.0
 
 
 def _with_soft_edges(contrast: Plane, seeds: Holes, inside: Holes, height: float) -> Holes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from onar.finding.stamps import MIN_SCORE, find_stamps
-from onar.finding.strokes import find_strokes
+from onar.finding.strokes import find_letters, find_light
 from onar.finding.text_networks import Rgb, TextLine, TextNetworks
 from onar.imaging.levels import Pixels, as_8_bits
+from onar.inference.windows import Box
 from onar.masks.holes import Holes
 
 SIDES = 736, 1472
@@ -37,13 +39,13 @@ class TextFinder:
         looser = RANGE * (0.5 - sensitivity)
         stamped = np.zeros(pixels.shape[:2], bool)
         for stamp in find_stamps(picture, self._networks.find_lines, MIN_SCORE + looser / 2):
-            place, strokes = find_strokes(picture, stamp, warm=True)
+            place, strokes = find_light(picture, stamp)
             found[place.slices] |= strokes
             stamped[place.slices] = True
         for line in self._lines(picture, SURE + looser):
-            place, strokes = find_strokes(picture, line)
+            place, both = find_letters(picture, line)
             if stamped[place.slices].mean() < MAX_STAMPED:
-                found[place.slices] |= strokes
+                found[place.slices] |= max(both, key=lambda strokes: self._surely(strokes, line, place))
         return found
 
     def _lines(self, picture: Rgb, sure: float) -> Iterator[TextLine]:
@@ -54,6 +56,13 @@ class TextFinder:
                 letters, surely = self._networks.read(picture, line)
                 if letters >= MIN_LETTERS and surely >= sure:
                     yield line
+
+    def _surely(self, strokes: Holes, line: TextLine, place: Box) -> float:
+        """How surely a line can be read in its strokes alone, in a rectangle of the photo."""
+        printed = np.repeat(np.where(strokes, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+        x, y = line.centre
+        letters, surely = self._networks.read(printed, replace(line, centre=(x - place.left, y - place.top)))
+        return min(letters, MIN_LETTERS) + surely
 
 
 def _picture(pixels: Pixels, hidden: Holes | None) -> Rgb:
