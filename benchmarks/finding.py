@@ -42,7 +42,7 @@ Photo = NDArray[np.uint8]
 Marks = NDArray[np.bool_]
 Find = Callable[[Photo], Marks]
 """A photo to marks, 2×H×W."""
-LONGEST_SIDE = 1200
+MAX_SIDE = 1200
 HAT_LEVELS = range(6, 150, 6)
 GROWTH = 2  # pixels by which marks grow before they are filled
 CLEAN_LIMIT = 0.002
@@ -69,11 +69,11 @@ class Sample:
 
 
 def read(photos: Photos, count: int) -> list[Photo]:
-    """The first photos, the longest side at most `LONGEST_SIDE`."""
+    """The first photos, the longest side at most `MAX_SIDE`."""
     read = []
     for index in range(min(count, len(photos))):
         with open_photo(photos[index]) as file:
-            scale = min(1.0, LONGEST_SIDE / max(file.height, file.width))
+            scale = min(1.0, MAX_SIDE / max(file.height, file.width))
             size = round(scale * file.height), round(scale * file.width)
             read.append(file.read_crop((0, 0, file.width, file.height), *size))
     return read
@@ -95,13 +95,13 @@ def kinds_of(channels: Sequence[int]) -> dict[str, DamageKind]:
 
 
 def score(find: Find, samples: Sequence[Sample], channels: Sequence[int]) -> Found:
-    """What is found of some channels in all samples."""
+    """Pixels found of some channels in all samples."""
     both = ((find(one.photo)[list(channels)].any(0), one.truth[list(channels)].any(0)) for one in samples)
     return sum((count_found(marked, truth) for marked, truth in both), Found())
 
 
 def hats_over(level: int, photo: Photo) -> Marks:
-    """What the baseline marks, as both channels."""
+    """The baseline's marks, as both channels."""
     return np.stack([hat_response(photo) >= level] * len(CHANNELS))
 
 

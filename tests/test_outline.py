@@ -44,7 +44,7 @@ def test_a_lasso_shrinks_onto_the_object_and_stays_within_itself(height: int, wi
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (3, 3), (40, 2), (60, 60)])
-def test_where_there_is_nothing_to_tell_apart_no_object_is_found(shape: tuple[int, int]) -> None:
+def test_without_two_colours_no_object_is_found(shape: tuple[int, int]) -> None:
     plain = np.full((*shape, 3), 90, np.uint8)
     assert not outline_object(plain, np.ones(shape, bool)).any(), "nothing is round the lasso"
     inner = np.ones([max(1, side - 2) for side in shape], bool)

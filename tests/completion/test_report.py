@@ -1,4 +1,4 @@
-"""What `onar complete` reports of many photos: files, states, shares, and sheets to look at."""
+"""Reports of `onar complete` on many photos: files, states, shares, and sheets to look at."""
 
 import csv
 import json

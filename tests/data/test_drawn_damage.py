@@ -1,4 +1,4 @@
-"""Damage drawn onto photos: its truth is what can be seen, whatever the size, and a seed gives the same again."""
+"""Damage drawn onto photos: its truth is what can be seen, at any size, and a seed gives the same again."""
 
 from __future__ import annotations
 

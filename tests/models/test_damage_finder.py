@@ -68,7 +68,7 @@ def test_it_has_few_weights_and_few_products_per_pixel() -> None:
     assert sum(products) / 128**2 <= 17e3
 
 
-def test_it_sees_far_enough_to_tell_a_wire_from_a_scratch() -> None:
+def test_it_sees_far_enough_to_distinguish_a_wire_from_a_scratch() -> None:
     photo = torch.rand(1, 3, 400, 400, requires_grad=True)
     used_network()(photo)[0, :, 200, 200].sum().backward()
     assert photo.grad is not None

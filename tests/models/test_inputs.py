@@ -1,4 +1,4 @@
-"""What a generator is called with: wrong shapes and ranges are named in one line, right ones are never refused."""
+"""Inputs of a generator: wrong shapes and ranges are named in one line, right ones are never refused."""
 
 import re
 
@@ -14,7 +14,7 @@ PHOTO = torch.full((2, 3, 16, 24), 0.5)
 KNOWN = torch.ones(2, 1, 16, 24)
 
 
-def told(photo: Tensor, known: Tensor, network: PConvUNet = NETWORK) -> str:
+def refusal_of(photo: Tensor, known: Tensor, network: PConvUNet = NETWORK) -> str:
     """The message about wrong inputs, which is one line, the same in training where no values are read."""
     with torch.no_grad(), pytest.raises(ValueError, match=r"^[^\n]+\Z") as error:
         network(photo, known)
@@ -35,7 +35,7 @@ def told(photo: Tensor, known: Tensor, network: PConvUNet = NETWORK) -> str:
 )
 @pytest.mark.parametrize("training", [False, True])
 def test_a_wrong_shape_is_refused_in_training_too(photo: Tensor, known: Tensor, said: str, training: bool) -> None:
-    assert said in told(photo, known, PConvUNet(4, 3).train(training))
+    assert said in refusal_of(photo, known, PConvUNet(4, 3).train(training))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_wrong_shape_is_refused_in_training_too(photo: Tensor, known: Tensor, 
     ],
 )
 def test_a_wrong_range_is_refused(photo: Tensor, known: Tensor, said: str) -> None:
-    assert said in told(photo, known)
+    assert said in refusal_of(photo, known)
 
 
 def test_a_mask_of_bytes_is_refused_in_training_too() -> None:
@@ -85,4 +85,4 @@ def test_values_are_not_read_while_a_graph_is_traced() -> None:
 
 
 def test_the_message_names_the_channels_of_the_network() -> None:
-    assert re.search("B×1×H×W", told(PHOTO, KNOWN, PConvUNet(4, 3, channels=1).eval()))
+    assert re.search("B×1×H×W", refusal_of(PHOTO, KNOWN, PConvUNet(4, 3, channels=1).eval()))

@@ -1,4 +1,4 @@
-"""What marks by the photo's own pixels, and lines from click to click: on a server's page and in a folder alike."""
+"""Tools that mark by the photo's own pixels, and lines from click to click, with a server and in a folder."""
 
 import itertools
 from pathlib import Path

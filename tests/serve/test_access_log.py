@@ -86,7 +86,7 @@ def test_the_line_says_how_long_a_request_waited_for_its_turn() -> None:
 
 
 def completions(server: Server, count: int) -> list[dict[str, Any]]:
-    """The lines of so many photos."""
+    """The lines of this number of photos."""
     found: list[dict[str, Any]] = []
     while len(found) < count:
         line = json.loads(server.process.stdout.readline())

@@ -41,7 +41,7 @@ def can_confine() -> bool:
 
 @contextmanager
 def confined_server(*environment: str) -> Iterator[str]:
-    """The address of a server that cannot write; it must end without a word."""
+    """The address of a server that cannot write; it must end silently."""
     where = ["env", "-i", "PATH=/usr/bin:/bin", f"PYTHONPATH={REPOSITORY / 'src'}", *environment]
     serve = [sys.executable, "-m", "onar", "serve", "--port", "0"]
     command = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", *where, *serve]

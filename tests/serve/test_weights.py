@@ -69,7 +69,7 @@ def test_weights_chosen_in_turn_stay_loaded_as_long_as_their_files_are_small_eno
     first, second = (shelf.choose(name) for name in names[:2])
     for _ in range(2):
         assert (shelf.choose(names[0]), shelf.choose(names[1])) == (first, second)
-    shelf.choose(names[2])  # in place of the one that was used before the others
+    shelf.choose(names[2])  # instead of the one that was used before the others
     assert shelf.choose(names[1]) is second
     assert shelf.choose(names[0]) is not first
     none = replace(shelf, loaded_bytes=0)

@@ -67,7 +67,7 @@ def completes(environment: Environment, folder: Path) -> str:
 
 @contextmanager
 def serving(environment: Environment, *flags: object) -> Iterator[str]:
-    """The address of `onar serve` on a free port; afterwards it must end without a word."""
+    """The address of `onar serve` on a free port; afterwards it must end silently."""
     with environment.started("onar", "serve", "--port", 0, *flags) as process:
         assert process.stdout is not None
         printed = []

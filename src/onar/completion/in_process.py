@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def state(self) -> str:
-        """What became of the photo, in a word: completed, unchanged, existed or failed."""
+        """State of the photo, in a word: completed, unchanged, existed or failed."""
         if self.error is not None:
             return "failed"
         if self.was_there:

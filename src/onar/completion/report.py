@@ -1,4 +1,4 @@
-"""What was done to each photo, as a JSON or CSV file, and sheets of the photos before and after."""
+"""Reports of the work on each photo, as a JSON or CSV file, and sheets of the photos before and after."""
 
 from __future__ import annotations
 

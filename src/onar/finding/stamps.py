@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.finding.text_networks import Rgb, TextLine
+from onar.finding.text_networks import TextLine
+from onar.imaging.sheets import Picture
 
 SEARCHED = 600
 """Side of the photo in which stamps are looked for, in pixels."""
@@ -60,7 +61,9 @@ class _Place:
         )  # fmt: skip
 
 
-def find_stamps(picture: Rgb, find_lines: Callable[[Rgb, int], list[TextLine]], min_score: float) -> list[TextLine]:
+def find_stamps(
+    picture: Picture, find_lines: Callable[[Picture, int], list[TextLine]], min_score: float
+) -> list[TextLine]:
     """The date stamps in a photo, H×W×3.
 
     Args:
@@ -86,7 +89,7 @@ def find_stamps(picture: Rgb, find_lines: Callable[[Rgb, int], list[TextLine]], 
     return stamps
 
 
-def warmth(picture: Rgb, kernel: int) -> NDArray[np.uint8]:
+def warmth(picture: Picture, kernel: int) -> NDArray[np.uint8]:
     """Red minus blue of what is thinner than `kernel` pixels and redder than its surroundings: uint8 H×W."""
     smooth = cv2.GaussianBlur(picture, (0, 0), 0.5)
     warm = cv2.subtract(smooth[..., 0], smooth[..., 2])

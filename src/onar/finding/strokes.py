@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.finding.text_networks import Rgb, TextLine
+from onar.finding.text_networks import TextLine
+from onar.imaging.sheets import Picture
 from onar.inference.windows import Box
 from onar.masks.holes import Holes
 
@@ -34,10 +35,10 @@ OTHER = 0.6
 """Largest difference of a stroke from all mixtures of both colours, as a share of their difference."""
 ROUNDS = 2
 
-Plane = NDArray[np.float32]
+Contrast = NDArray[np.float32]
 
 
-def find_letters(picture: Rgb, line: TextLine) -> tuple[Box, list[Holes]]:
+def find_letters(picture: Picture, line: TextLine) -> tuple[Box, list[Holes]]:
     """The strokes of a line of text, if its letters are lighter than their ground, and if they are darker.
 
     Args:
@@ -59,7 +60,7 @@ def find_letters(picture: Rgb, line: TextLine) -> tuple[Box, list[Holes]]:
     return place, both
 
 
-def find_light(picture: Rgb, line: TextLine) -> tuple[Box, Holes]:
+def find_light(picture: Picture, line: TextLine) -> tuple[Box, Holes]:
     """The strokes of a date stamp, which are redder than their ground; see `find_letters`."""
     longer = replace(line, width=line.width + 2 * LENGTHENED * line.height)
     place, part, inside, kernel = _seen(picture, longer)
@@ -67,7 +68,7 @@ def find_light(picture: Rgb, line: TextLine) -> tuple[Box, Holes]:
     return place, _with_soft_edges(contrast, _seeds(contrast, inside, DIMMER), inside > 0, line.height)
 
 
-def _seen(picture: Rgb, line: TextLine) -> tuple[Box, Plane, NDArray[np.uint8], int]:
+def _seen(picture: Picture, line: TextLine) -> tuple[Box, Contrast, NDArray[np.uint8], int]:
     """The surroundings of a line, their pixels, 1 inside of the line, and the side of what is too thick for strokes."""
     place = _place(line, *picture.shape[:2])
     part = picture[place.slices].astype(np.float32)
@@ -86,21 +87,21 @@ def _place(line: TextLine, height: int, width: int) -> Box:
     return Box(top, left, max(top + 1, min(bottom, height)), max(left + 1, min(right, width)))
 
 
-def _thin(values: Plane, kernel: int, how: int) -> Plane:
+def _thin(values: Contrast, kernel: int, how: int) -> Contrast:
     """Contrast of what is thinner than `kernel`, H×W: the largest of the channels of H×W×C."""
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel, kernel))
     planes = [cv2.morphologyEx(np.ascontiguousarray(plane), how, shape) for plane in np.moveaxis(values, 2, 0)]
     return np.asarray(np.max(planes, axis=0), np.float32)
 
 
-def _seeds(contrast: Plane, inside: NDArray[np.uint8], share: float = 1.0) -> Holes:
+def _seeds(contrast: Contrast, inside: NDArray[np.uint8], share: float = 1.0) -> Holes:
     """The clear half of the contrast in a line, by a share of the threshold of Otsu."""
     levels = np.clip(contrast, 0, 255).astype(np.uint8)
     limit, _ = cv2.threshold(levels[inside > 0].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
     return (levels > max(share * limit, MIN_CONTRAST)) & (inside > 0)
 
 
-def _with_soft_edges(contrast: Plane, seeds: Holes, inside: Holes, height: float) -> Holes:
+def _with_soft_edges(contrast: Contrast, seeds: Holes, inside: Holes, height: float) -> Holes:
     """The pixels of a line whose contrast is a share of that of the seeds around."""
     reach = max(2, round(0.1 * height))
     clear = _spread(contrast[..., None], seeds, 0.5 * height)[..., 0]
@@ -113,7 +114,7 @@ def _near(seeds: Holes, reach: int) -> Holes:
     return cv2.dilate(seeds.astype(np.uint8), shape) > 0
 
 
-def _nearer_to_letters(part: Plane, seeds: Holes, inside: Holes, height: float) -> Holes:
+def _nearer_to_letters(part: Contrast, seeds: Holes, inside: Holes, height: float) -> Holes:
     """The pixels of a line whose colour is nearer to that of letters around than to that of the ground around."""
     letters = _spread(part, seeds, 0.5 * height)
     ground = _spread(part, ~cv2.dilate(seeds.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool), 0.25 * height)
@@ -124,7 +125,7 @@ def _nearer_to_letters(part: Plane, seeds: Holes, inside: Holes, height: float) 
     return np.asarray((share > STROKE) & (other < OTHER**2 * squared) & inside)
 
 
-def _spread(part: Plane, where: Holes, sigma: float) -> Plane:
+def _spread(part: Contrast, where: Holes, sigma: float) -> Contrast:
     """Mean of the near pixels of some, H×W×C."""
     weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), max(1.0, sigma)) + 1e-6
     sums = cv2.GaussianBlur(part * where[..., None], (0, 0), max(1.0, sigma)).reshape(part.shape)

@@ -9,8 +9,9 @@ import numpy as np
 
 from onar.finding.stamps import MIN_SCORE, find_stamps
 from onar.finding.strokes import find_letters, find_light
-from onar.finding.text_networks import Rgb, TextLine, TextNetworks
+from onar.finding.text_networks import TextLine, TextNetworks
 from onar.imaging.levels import Pixels, as_8_bits
+from onar.imaging.sheets import Picture
 from onar.inference.windows import Box
 from onar.masks.holes import Holes
 
@@ -48,7 +49,7 @@ class TextFinder:
                 found[place.slices] |= max(both, key=lambda strokes: self._surely(strokes, line, place))
         return found
 
-    def _lines(self, picture: Rgb, sure: float) -> Iterator[TextLine]:
+    def _lines(self, picture: Picture, sure: float) -> Iterator[TextLine]:
         """The lines that can be read as surely as that."""
         longest = int(np.clip(max(picture.shape[:2]), *SIDES))
         for line in self._networks.find_lines(picture, longest):
@@ -65,7 +66,7 @@ class TextFinder:
         return min(letters, MIN_LETTERS) + surely
 
 
-def _picture(pixels: Pixels, hidden: Holes | None) -> Rgb:
+def _picture(pixels: Pixels, hidden: Holes | None) -> Picture:
     """A photo as uint8 H×W×3, with the mean colour where it is hidden."""
     shown = as_8_bits(pixels)
     picture = shown.copy() if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.finding.kinds import PACKAGES, MissingExtraError
+from onar.imaging.sheets import Picture
 from onar.inference.sessions import OnnxSession
 
 DETECTOR, READER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -29,8 +30,6 @@ UNCLIP = 1.6
 """Growth of the inner part of a line to the whole: this times area / perimeter on each side."""
 READ_HEIGHT, MAX_READ_WIDTH = 48, 2048
 """Height of the reader's input, and its maximum width; pixels."""
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class TextNetworks:
         self._detector = OnnxSession(model_file(DETECTOR), "cpu", threads)
         self._reader = OnnxSession(model_file(READER), "cpu", threads)
 
-    def find_lines(self, picture: Rgb, longest: int) -> list[TextLine]:
+    def find_lines(self, picture: Picture, longest: int) -> list[TextLine]:
         """The lines of text in a picture, H×W×3, searched at a size of about `longest` pixels."""
         height, width = picture.shape[:2]
         scale = longest / max(height, width)
@@ -80,7 +79,7 @@ class TextNetworks:
         probabilities = _run(self._detector, resized)[0, 0]
         return [line.scaled(width / wide, height / tall) for line in _lines(probabilities)]
 
-    def read(self, picture: Rgb, line: TextLine) -> tuple[int, float]:
+    def read(self, picture: Picture, line: TextLine) -> tuple[int, float]:
         """How many letters a line has, and how surely they are read, 0 to 1: upright, or turned either way."""
         straight = _straightened(picture, line)
         views = [straight, np.rot90(straight, 2)]
@@ -88,7 +87,7 @@ class TextNetworks:
             views += [np.rot90(straight, 1), np.rot90(straight, 3)]
         return max((self._read(view) for view in views), key=lambda read: (min(read[0], 2), read[1]))
 
-    def _read(self, picture: Rgb) -> tuple[int, float]:
+    def _read(self, picture: Picture) -> tuple[int, float]:
         height, width = picture.shape[:2]
         wide = int(np.clip(round(width * READ_HEIGHT / height), 16, MAX_READ_WIDTH))
         letters = _run(self._reader, cv2.resize(picture, (wide, READ_HEIGHT)))[0]
@@ -141,7 +140,7 @@ def _place(contour: Any) -> tuple[int, int, int, int]:
     return left, top, left + wide, top + tall
 
 
-def _straightened(picture: Rgb, line: TextLine) -> Rgb:
+def _straightened(picture: Picture, line: TextLine) -> Picture:
     """The line's rectangle as a picture, upright or upside down, at the reader's height."""
     height = READ_HEIGHT
     width = int(np.clip(round(line.width * height / line.height), 16, MAX_READ_WIDTH))

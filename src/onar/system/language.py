@@ -78,7 +78,7 @@ def _translate(text: str, texts: _Texts) -> str:
 
 
 def _value(name: str, value: str, texts: _Texts) -> str:
-    """What stands for a name in a message: names of files stay, messages are translated."""
+    """Placeholders of names in messages: names of files stay, messages are translated."""
     return _translate(value, texts) if name in MESSAGES_IN_MESSAGES else value
 
 

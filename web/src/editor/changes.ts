@@ -1,4 +1,4 @@
-/** What was done to a photo, in words. */
+/** The changes to a photo, in words. */
 
 import type { TextKey } from "../texts/english";
 import { type History, statesOf, type Work } from "./document";

@@ -11,7 +11,7 @@ import { intersection } from "./steps";
 const SIDE = 1024;
 const ASKED_SIDE = 2048;
 
-/** In percent; colours that differ more are alike to nobody. */
+/** In percent; colours that differ more are never alike. */
 export const MAX_TOLERANCE = 60;
 
 /** The patch that was taken last. */

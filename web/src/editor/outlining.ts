@@ -7,7 +7,7 @@ import { bitmapOf, holeOf, whole } from "./raster";
 import { announce, change, fillsOf, isReady, type State, waitFor } from "./state";
 import { extentOf, type Lasso } from "./steps";
 
-/** Mark the object in a lasso, or all of the lasso where none is found, which is told; or unmark it. */
+/** Mark the object in a lasso, or all of the lasso where none is found, with a message; or unmark it. */
 export async function shrinkLasso(state: State, lasso: Lasso): Promise<void> {
   const photo = state.photo.value;
   const drawn: Lasso = { ...lasso, erases: false };

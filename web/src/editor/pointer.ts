@@ -118,7 +118,7 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
   return state.live.value === null ? "nothing" : "painting";
 }
 
-/** What a click with the tool for like colours does when it ends. */
+/** The end of a click with the tool for like colours. */
 function taking(state: State, event: PointerEvent, element: HTMLElement): () => void {
   const [touch] = touchesOf(state, event, element).slice(-1);
   const erases = (event.buttons & ERASING_BUTTONS) !== 0;

@@ -54,7 +54,7 @@ def draw_torn_rim(height: int, width: int, rng: np.random.Generator) -> Mark:
 
 
 def rim(height: int, width: int, edge: EdgeShape, rng: np.random.Generator) -> Mark:
-    """What lies beyond an edge along one side, whose depths `edge` draws."""
+    """Pixels beyond an edge along one side, whose depths `edge` draws."""
     turns = int(rng.integers(4))
     along, across = (height, width) if turns % 2 else (width, height)
     depths = edge(along, rng)

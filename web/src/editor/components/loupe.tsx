@@ -11,7 +11,7 @@ const AWAY = 60;
 /** Opacity of the layers of the canvas: photo, mask, aids. */
 const OPACITY = [1, 0.6, 1];
 
-/** What a finger that paints covers, enlarged beside it. */
+/** The pixels that a painting finger covers, enlarged beside it. */
 export function Loupe({ state }: { state: State }): JSX.Element {
   const element = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
