@@ -248,8 +248,8 @@ def test_a_shell_block_runs(block: Block, folder: Path) -> None:
 def test_a_line_of_every_verb_runs_in_either_language(documents: list[Path]) -> None:
     run = {line.split()[1] for block in printed("bash", documents) for line in block.lines if line.startswith("onar ")}
     assert run == {
-        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "finder", "init", "masks", "serve",
-        "train", "weights",
+        "blend", "check", "colours", "complete", "convert", "evaluate", "export", "find", "finder", "init", "masks",
+        "serve", "train", "weights",
     }  # fmt: skip  # and `make demo`
 
 

@@ -43,6 +43,7 @@ PLACES = {
 TRANSLATIONS = {
     "index.md": "tr/index.md",
     "complete.md": "tr/tamamlama.md",
+    "find.md": "tr/bulma.md",
     "serve.md": "tr/sunucu.md",
     "training.md": "tr/egitim.md",
 }
