@@ -40,7 +40,7 @@ CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "masks": (masks, "THRESHOLD MANY_HOLES"),
     "outline": (outline, "MAX_CELLS MARGIN MIN_MARGIN ROUNDS SPECK MIN_SHARE"),
     "mask_files": (decoding, "GREY_SPREAD COLOURED_SHARE"),
-    "finding": (damage, "MULTIPLE SIDE MARGIN MIN_HALVED STEEPNESS"),
+    "finding": (damage, "MULTIPLE SIDE MARGIN MIN_HALVED HALF_ODDS STEEPNESS"),
     "mask_settings": (defaults, "MASK_TYPES MAX_MASKS MAX_SIZE_RATIO MAX_THICKNESS"),
     "mask_samples": (routes, "MIN_SIZE_RATIO MAX_HOLE_RATIO"),
 }

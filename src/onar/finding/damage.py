@@ -1,7 +1,7 @@
 """The damage network: where a photo has scratches and dust, in windows of bounded memory.
 
-It runs at the photo's own scale, and at half of it for damage that is wider than what it sees at once; the larger
-probability counts.
+It runs at the photo's own scale, and at half of it for damage that is wider than what it sees at once. The larger
+probability counts; that of half the scale is lowered, because it must be surer where both see the damage.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ SIDE, MARGIN = 1024, 96
 """Side of a window, and the part of it on each side that is seen for context alone; pixels."""
 MIN_HALVED = 64
 """Photos with a shorter side than this are not searched at half the scale."""
+HALF_ODDS = 7.389
+"""Division of the odds at half the scale. Measured on drawn damage (F1 of scratches, dust) against 1: sharp photos
+0.650, 0.588 against 0.643, 0.596, enlarged ones 0.647, 0.413 against 0.652, 0.417; of 100 photos without damage 70
+against 55 are marked by at most 0.2 %."""
 STEEPNESS = 8.0
 """Change of the threshold's log-odds from one end of `sensitivity` to the other."""
 
@@ -89,7 +93,7 @@ class DamageNetwork:
         found = np.empty((len(self.thresholds), *halved.shape[:2]), np.uint8)
         for core, shown in windows(*halved.shape[:2]):
             probabilities = self._probabilities(*_seen(halved, hidden, shown))[:, *core.within(shown)]
-            found[:, *core.slices] = np.rint(255 * probabilities)
+            found[:, *core.slices] = np.rint(255 * _lowered(probabilities))
         return found
 
     def _probabilities(self, photo: NDArray[np.float32], hidden: NDArray[np.bool_] | None) -> Probabilities:
@@ -102,6 +106,12 @@ class DamageNetwork:
         (output,) = self._run.run(None, {self._input: np.ascontiguousarray(padded)})
         probabilities: Probabilities = output[0, : len(self.thresholds), :height, :width]
         return probabilities
+
+
+def _lowered(probabilities: Probabilities) -> NDArray[np.float64]:
+    """Probabilities with their odds divided by `HALF_ODDS`."""
+    exact = probabilities.astype(np.float64)
+    return np.asarray(exact / (exact + (1 - exact) * HALF_ODDS))
 
 
 def halve(pixels: Pixels) -> Pixels:

@@ -13,7 +13,7 @@ import type { Progress } from "./progress";
 import { NotedError } from "./protocol";
 import { fillFrame } from "./pyramid";
 
-const { MULTIPLE, SIDE, MARGIN, MIN_HALVED, STEEPNESS } = shared.finding;
+const { MULTIPLE, SIDE, MARGIN, MIN_HALVED, HALF_ODDS, STEEPNESS } = shared.finding;
 const { MAX_SHARE } = shared.finding;
 /** Channels of the network's output, and pixels by which marks are widened. */
 const KINDS: Record<string, { channel: number | null; grow: number }> = shared.kinds;
@@ -132,11 +132,16 @@ async function atHalfScale(
       for (let y = core.top; y < core.bottom; y++) {
         const from = index * plane + (y - shown.top) * stride + core.left - shown.left;
         const to = y * photo.width + core.left;
-        for (let x = 0; x < core.width; x++) rounded[to + x] = Math.fround(255 * probabilities[from + x]);
+        for (let x = 0; x < core.width; x++) rounded[to + x] = 255 * lowered(probabilities[from + x]);
       }
     });
   });
   return { height: photo.height, width: photo.width, planes };
+}
+
+/** A probability with its odds divided by `HALF_ODDS`. */
+function lowered(probability: number): number {
+  return probability / (probability + (1 - probability) * HALF_ODDS);
 }
 
 /**
