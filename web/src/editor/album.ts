@@ -91,7 +91,7 @@ export async function show(state: State, entry: Entry): Promise<Outcome> {
     state,
     "opening",
     async (signal, onProgress) => {
-      const left = album.shown.value && (await parkShown(state, album.shown.value));
+      const left = album.shown.value && (await parkShown(state));
       const file = entry.isCopy ? entry.file : await held(entry.file);
       const photo = await state.engine.open(file, onProgress, signal);
       return { left, photo, work: await workOn(entry, photo) };
@@ -106,10 +106,15 @@ export async function show(state: State, entry: Entry): Promise<Outcome> {
   return outcome;
 }
 
-async function parkShown(state: State, shown: Entry): Promise<Parked | null> {
-  if (state.photo.value !== null && state.work.value.fills.length > 0) {
-    await drawShown(shown, state.photo.value, fillsOf(state.work.value));
+/** Draw the photo that is shown with its fills in the strip. */
+export async function redrawThumbnail({ album, photo, work }: State): Promise<void> {
+  if (album.shown.value !== null && photo.value !== null && work.value.fills.length > 0) {
+    await drawShown(album.shown.value, photo.value, fillsOf(work.value));
   }
+}
+
+async function parkShown(state: State): Promise<Parked | null> {
+  await redrawThumbnail(state);
   return state.history.value === UNTOUCHED ? null : park(state.history.value, state.saved.value);
 }
 

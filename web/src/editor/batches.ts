@@ -1,7 +1,7 @@
 /** Work on all photos of the strip, one after the other: the engine gets one request at a time. */
 
 import { say } from "../texts/texts";
-import { canChange, show, workOf } from "./album";
+import { canChange, redrawThumbnail, show, workOf } from "./album";
 import type { Entry } from "./album_entries";
 import { commit, type History, UNTOUCHED, type Work } from "./document";
 import { fill } from "./filling";
@@ -52,6 +52,7 @@ async function eachOf(
     entry.failure.value = outcome === "failed" ? (state.message.value?.text ?? null) : null;
   }
   album.batch.value = null;
+  await redrawThumbnail(state);
   return report;
 }
 
