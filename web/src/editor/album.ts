@@ -102,7 +102,8 @@ export async function show(state: State, entry: Entry): Promise<Outcome> {
     },
   );
   state.preview.value = null;
-  if (outcome === "failed") entry.failure.value = state.message.value?.text ?? null;
+  entry.opens = outcome !== "failed";
+  if (!entry.opens) entry.failure.value = state.message.value?.text ?? null;
   return outcome;
 }
 
@@ -127,6 +128,7 @@ async function workOn({ parked, size }: Entry, photo: Photo): Promise<Parked> {
 
 function leave(state: State, entry: Entry, parked: Parked | null): void {
   entry.parked.value = parked;
+  if (parked === null) entry.photo = null; // and with it the copy of its file
   if (parked === null || state.photo.value === null) return;
   entry.file = state.photo.value.file;
   entry.isCopy = true;
@@ -160,7 +162,7 @@ function neighbour({ album }: State, entry: Entry | null, direction: 1 | -1): En
   const entries = album.entries.value;
   const at = entry === null ? -1 : entries.indexOf(entry);
   const beside = direction > 0 ? entries.slice(at + 1) : entries.slice(0, Math.max(0, at)).reverse();
-  return beside.find(({ failure, photo }) => failure.value === null || photo !== null);
+  return beside.find(({ opens }) => opens);
 }
 
 /** Leave a photo out; ask first when unsaved work on it would be lost. */

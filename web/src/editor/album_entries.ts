@@ -10,7 +10,9 @@ export interface Entry {
   /** As chosen; a copy in memory once there is work on it, because a file may be changed or removed meanwhile. */
   file: File;
   isCopy: boolean;
-  /** As the engine opened it last; its view is closed unless it is shown. */
+  /** False once it could not be opened. */
+  opens: boolean;
+  /** As the engine opened it last, if there is work on it; its view is closed unless it is shown. */
   photo: Photo | null;
   /** Null until the photo was decoded. */
   size: Size | null;
@@ -57,6 +59,7 @@ export function entryOf(file: File): Entry {
     id: made++,
     file,
     isCopy: false,
+    opens: true,
     photo: null,
     size: null,
     parked: signal<Parked | null>(null),

@@ -17,14 +17,14 @@ export async function fillAll(state: State): Promise<void> {
   liftMoved(state);
   const marked = state.album.entries.value.filter((entry) => workOf(state, entry).now.mask.length > 0);
   if (marked.length === 0) complain(state, () => say("complete_no_hole"));
-  else await tell(state, await eachOf(state, marked, fill));
+  else tell(state, await eachOf(state, marked, fill));
 }
 
 /** Find the chosen kinds on every photo, and add the marks to its mask. */
 export async function findInEach(state: State): Promise<void> {
   if (!canChange(state)) return;
   if (wantedOf(state).length === 0) complain(state, () => say("find_nothing_chosen"));
-  else await tell(state, await eachOf(state, state.album.entries.value, find));
+  else tell(state, await eachOf(state, state.album.entries.value, find));
 }
 
 /** What became of the photos. */
@@ -52,11 +52,11 @@ async function eachOf(
     entry.failure.value = outcome === "failed" ? (state.message.value?.text ?? null) : null;
   }
   album.batch.value = null;
-  await redrawThumbnail(state);
+  void redrawThumbnail(state);
   return report;
 }
 
-async function tell(state: State, { done, failed, isCancelled }: Report): Promise<void> {
+function tell(state: State, { done, failed, isCancelled }: Report): void {
   const ended = () => say(isCancelled ? "strip_cancelled" : "strip_done", { done });
   if (failed.length === 0) announce(state, ended);
   else complain(state, () => `${ended()} ${failuresOf(failed)}`);

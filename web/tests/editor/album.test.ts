@@ -105,7 +105,7 @@ test("the same mask goes to all photos of the same size, and others are named", 
   paint(state);
   await sameMask(state);
   expect(statusesOf(state)).toEqual(["marked", "marked", "untouched", "failed"]);
-  expect(state.message.value?.text()).toBe("Marked on 1 other photos. Of another size: wide.png, bad.png.");
+  expect(state.message.value?.text()).toBe("Other photos marked: 1. Of another size: wide.png, bad.png.");
   expect(shownOf(state)).toBe("a.png");
   await showNext(state, 1);
   expect([state.work.value.mask, state.history.value.past.length]).toEqual([[stroke], 1]);

@@ -52,7 +52,6 @@ export function Strip({ state }: { state: State }): JSX.Element {
         disabled={isWaiting}
         onClick={() => showNext(state, -1)}
       />
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: arrow keys move between its buttons */}
       <ol ref={list} onKeyDown={(event) => moveByKey(state, event)}>
         {entries.map((entry, at) => (
           <Item key={entry.id} state={state} entry={entry} number={at + 1} />
