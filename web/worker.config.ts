@@ -36,9 +36,9 @@ function licences(): Plugin {
     name: "licences",
     generateBundle() {
       for (const name of Object.keys(metadata.dependencies)) {
-        const file = `node_modules/${name}/LICENSE`;
+        const file = ["LICENSE", "LICENSE.txt"].map((last) => `node_modules/${name}/${last}`).find(existsSync);
         const fileName = `licences/${name.replace("@", "").replace("/", "-")}.txt`;
-        if (existsSync(file)) this.emitFile({ type: "asset", fileName, source: readFileSync(file) });
+        if (file !== undefined) this.emitFile({ type: "asset", fileName, source: readFileSync(file) });
       }
     },
   };

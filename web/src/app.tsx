@@ -2,8 +2,8 @@ import { effect, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { Header } from "./components/header";
+import { openFiles } from "./editor/album";
 import { Actions } from "./editor/components/actions";
-import { open } from "./editor/opening";
 import { createState } from "./editor/state";
 import type { Engine } from "./engine/engine";
 import { theme } from "./preferences";
@@ -28,7 +28,7 @@ export function App({ site, engine, others, shared }: Properties): JSX.Element {
   const view = useSignal<View>("complete");
   const state = useMemo(() => createState(site, engine), []);
   useEffect(() => effect(followPreferences), []);
-  useEffect(() => void shared?.then((photo) => open(state, photo ?? undefined)), []);
+  useEffect(() => void shared?.then((photo) => openFiles(state, photo === null ? [] : [photo])), []);
   const views: View[] = ["complete", ...(Object.keys(others) as OtherView[])];
   const isCompleting = view.value === "complete";
   const Other = view.value === "complete" ? undefined : others[view.value];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nameFor, stemOf } from "../src/engine/naming";
+import { nameFor, numbered, stemOf } from "../src/engine/naming";
 
 test("a written photo keeps its name, and its ending where that fits", () => {
   expect(nameFor("Ağaç.JPEG", "image/jpeg", ".jpg")).toBe("Ağaç_completed.JPEG");
@@ -19,4 +19,14 @@ test("who completes a photo once more gets a number, and not the same word again
   expect(again(again("a_completed.png"))).toBe("a_completed_3.png");
   expect(again("a_completed (1).png")).toBe("a_completed_2.png");
   expect(again("completed.png")).toBe("completed_completed.png");
+});
+
+test("a name that is taken gets the next free number", async () => {
+  const taken = new Set(["a_completed.png", "a_completed_2.png", "b.tif"]);
+  const free = (name: string): Promise<string> => numbered(name, async (one) => taken.has(one));
+  expect(await Promise.all(["a_completed.png", "b.tif", "c.png"].map(free))).toEqual([
+    "a_completed_3.png",
+    "b_completed.tif",
+    "c.png",
+  ]);
 });

@@ -1,8 +1,9 @@
 /** Files that are dropped on the page or pasted. */
 
 import type { Signal } from "@preact/signals";
-import { openFirst } from "./opening";
-import type { State } from "./state";
+import { openFiles } from "./album";
+import { filesIn } from "./dropped";
+import { complain, lineOf, type State } from "./state";
 
 /**
  * Open dropped and pasted files.
@@ -36,10 +37,20 @@ export function receiveFiles(state: State, dragging: Signal<boolean>): () => voi
       if (!holdsFiles(event)) return;
       event.preventDefault();
       dragging.value = false;
-      void openFirst(state, event.dataTransfer?.files);
+      void openDropped(state, event.dataTransfer);
     },
     { signal },
   );
-  window.addEventListener("paste", (event) => void openFirst(state, event.clipboardData?.files), { signal });
+  window.addEventListener("paste", (event) => void openFiles(state, [...(event.clipboardData?.files ?? [])]), {
+    signal,
+  });
   return () => ends.abort();
+}
+
+async function openDropped(state: State, dropped: DataTransfer | null): Promise<void> {
+  try {
+    await openFiles(state, dropped === null ? [] : await filesIn(dropped, state.site));
+  } catch (error) {
+    complain(state, lineOf(error));
+  }
 }

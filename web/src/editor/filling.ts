@@ -5,7 +5,7 @@ import shared from "../shared.json";
 import { say } from "../texts/texts";
 import { filled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
-import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
+import { announce, change, complain, fillsOf, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
 import { copiesAlone } from "./weights";
 
@@ -13,11 +13,11 @@ import { copiesAlone } from "./weights";
 const MUCH = 100 * shared.masks.MANY_HOLES;
 
 /** Fill the marked pixels. */
-export async function fill(state: State): Promise<void> {
-  if (!isReady(state)) return;
+export async function fill(state: State): Promise<Outcome> {
+  if (!isReady(state)) return "failed";
   const work = state.work.value;
   const options = optionsOf(state, state.seed.value);
-  await run(state, fillsOf(work), work.mask, options, (now, fill) => filled(now, { fill, mask: work.mask, options }));
+  return run(state, fillsOf(work), work.mask, options, (now, fill) => filled(now, { fill, mask: work.mask, options }));
 }
 
 /** Whether there is a fill to try again. */
@@ -32,8 +32,9 @@ export async function fillAgain(state: State): Promise<void> {
   if (!isReady(state) || last === undefined) return;
   const { mask } = last;
   const options = optionsOf(state, last.options.seed + 1);
-  if (isSame(state, last.options, options)) return complain(state, () => say("complete_always_same"));
-  await run(state, fillsOf(work).slice(0, -1), mask, options, (now, fill) => refilled(now, { fill, mask, options }));
+  if (isSame(state, last.options, options)) complain(state, () => say("complete_always_same"));
+  else
+    await run(state, fillsOf(work).slice(0, -1), mask, options, (now, fill) => refilled(now, { fill, mask, options }));
 }
 
 /** Whether another try would give the same result: only copied texture is random. */
@@ -58,13 +59,16 @@ async function run(
   mask: readonly Step[],
   options: FillOptions,
   after: (now: Work, fill: Fill) => Work,
-): Promise<void> {
+): Promise<Outcome> {
   const photo = state.photo.value;
-  if (photo === null) return;
-  if (extentOf(mask, photo) === null) return complain(state, () => say("complete_no_hole"));
+  if (photo === null) return "failed";
+  if (extentOf(mask, photo) === null) {
+    complain(state, () => say("complete_no_hole"));
+    return "failed";
+  }
   const started = performance.now();
   const steps = state.work.value.mask.length;
-  await waitFor(
+  return waitFor(
     state,
     "filling",
     async (signal, onProgress) => {

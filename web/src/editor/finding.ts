@@ -7,7 +7,7 @@ import { painted } from "./document";
 import { inBands } from "./pace";
 import { liftMoved } from "./painting";
 import { bitmapOf } from "./raster";
-import { announce, change, complain, fillsOf, isReady, type State, waitFor } from "./state";
+import { announce, change, complain, fillsOf, isReady, type Outcome, type State, waitFor } from "./state";
 
 /** The names of kinds. */
 const NAMES: Record<string, TextKey> = { scratches: "find_scratches", dust: "find_dust", text: "find_text" };
@@ -39,16 +39,19 @@ export function want(state: State, name: string, yes: boolean): void {
 }
 
 /** Find the chosen kinds, and add the marks to the mask as one step. */
-export async function find(state: State): Promise<void> {
+export async function find(state: State): Promise<Outcome> {
   liftMoved(state);
   const photo = state.photo.value;
-  if (!isReady(state) || photo === null) return;
+  if (!isReady(state) || photo === null) return "failed";
   const what = wantedOf(state);
-  if (what.length === 0) return complain(state, () => say("find_nothing_chosen"));
+  if (what.length === 0) {
+    complain(state, () => say("find_nothing_chosen"));
+    return "failed";
+  }
   state.finder.value = false;
   const work = state.work.value;
   const options = { what, sensitivity: state.sensitivity.value };
-  await waitFor(
+  return waitFor(
     state,
     "finding",
     async (signal, onProgress) => {

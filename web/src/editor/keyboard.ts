@@ -3,6 +3,7 @@
 import { letterKeys } from "../preferences";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
+import { showNext } from "./album";
 import { toggleFinder } from "./finding";
 import { setTolerance } from "./like_colour";
 import { follow, holdOriginal, move, stepSize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "./looking";
@@ -66,6 +67,8 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["Ctrl+s"], text: "complete_download", run: liftAndSave, letter: false },
   { keys: ["Ctrl+c"], text: "complete_copy_label", run: liftAndCopy, letter: false },
   { keys: ["Ctrl+Shift+v"], text: "complete_paste_mask_label", run: pasteMask, letter: false },
+  { keys: ["PageDown"], text: "strip_next", run: (state) => showNext(state, 1), letter: false },
+  { keys: ["PageUp"], text: "strip_previous", run: (state) => showNext(state, -1), letter: false },
   { keys: ["Escape"], text: "complete_escape", run: stepBack, letter: false },
   { keys: ["?"], text: "complete_help", run: openHelp, letter: true },
 ];

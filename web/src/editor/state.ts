@@ -15,6 +15,7 @@ import {
 import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
+import { createAlbum } from "./album_entries";
 import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
 import type { Step } from "./steps";
@@ -34,12 +35,6 @@ export interface Busy {
 export interface Message {
   tone: "note" | "error";
   text: Line;
-}
-
-/** A photo's file, and the number of other files. */
-export interface Received {
-  file: File;
-  others: number;
 }
 
 /** Another state of the photo that is shown instead of the current one. */
@@ -107,7 +102,9 @@ export function createState(site: Site, engine: Engine) {
     /** Aborts the loading of an example. */
     example: signal<AbortController | null>(null),
     /** The photo that waits for the answer about unsaved work. */
-    waiting: signal<Received | null>(null),
+    waiting: signal<File | null>(null),
+    /** The photos of the strip. */
+    album: createAlbum(),
 
     tool: signal<ToolName>("brush"),
     /** Diameter of the brush in pixels of the photo. */
@@ -174,6 +171,7 @@ export function isReady(state: State): boolean {
 /** Whether marks can be painted: also while other ones are filled, or damage is found. */
 export function isPaintable(state: State): boolean {
   const what = state.busy.value?.what;
+  if (state.album.batch.value !== null) return false; // the photo is about to be left
   return isReady(state) || (state.photo.value !== null && (what === "filling" || what === "finding"));
 }
 
@@ -259,6 +257,9 @@ export function complain(state: State, text: Line): void {
   state.message.value = { tone: "error", text };
 }
 
+/** How work ended. */
+export type Outcome = "done" | "failed" | "cancelled";
+
 /**
  * Run work that blocks the editor, and apply its result before anything else can happen.
  *
@@ -270,7 +271,7 @@ export async function waitFor<T>(
   what: Busy["what"],
   work: (signal: AbortSignal, onProgress: OnProgress) => Promise<T>,
   keep: (result: T) => void,
-): Promise<void> {
+): Promise<Outcome> {
   const controller = new AbortController();
   const onProgress = (progress: Progress): void => {
     if (state.busy.value?.controller === controller) state.busy.value = { what, progress, controller };
@@ -286,10 +287,12 @@ export async function waitFor<T>(
       state.busy.value = null;
       keep(result);
     });
+    return "done";
   } catch (error) {
     state.busy.value = null;
     if (controller.signal.aborted) announce(state, () => say("complete_cancelled"));
     else complain(state, lineOf(error));
+    return controller.signal.aborted ? "cancelled" : "failed";
   }
 }
 
@@ -301,7 +304,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /** The message of an error; unexpected ones are logged to the console. */
-function lineOf(error: unknown): Line {
+export function lineOf(error: unknown): Line {
   if (error instanceof EngineError) return error.line;
   console.error("Onar:", error);
   return () => say("browser_failed");

@@ -30,3 +30,10 @@ export function nameFor(name: string, type: string, usual: string): string {
   const ending = endingOf(name);
   return `${completedStem(stemOf(name))}${ENDINGS[type]?.test(ending) || ending.toLowerCase() === usual ? ending : usual}`;
 }
+
+/** A name that is free: with a number where it is taken, `photo_completed_2.jpg`. */
+export async function numbered(name: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+  let free = name;
+  while (await isTaken(free)) free = `${completedStem(stemOf(free))}${endingOf(free)}`;
+  return free;
+}

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { isAnyUnsaved } from "../editor/album";
 import { Canvas } from "../editor/components/canvas";
 import { Help, Question } from "../editor/components/dialogs";
 import { Empty } from "../editor/components/empty";
@@ -9,6 +10,7 @@ import { Loupe } from "../editor/components/loupe";
 import { Messages, SplitSlider } from "../editor/components/messages";
 import { Panel } from "../editor/components/panel";
 import { Preview } from "../editor/components/preview";
+import { LeaveQuestion, Strip } from "../editor/components/strip";
 import { LookBar, Toolbar } from "../editor/components/toolbar";
 import { receiveFiles } from "../editor/files";
 import { measure } from "../editor/frame";
@@ -21,7 +23,7 @@ import { say } from "../texts/texts";
 export function CompleteView({ state, hidden }: { state: State; hidden: boolean }): JSX.Element {
   const element = useRef<HTMLElement>(null);
   const dragging = useSignal(false);
-  useEffect(() => guardUnsaved(state), []);
+  useEffect(() => guardUnsaved(() => isAnyUnsaved(state)), []);
   useEffect(() => (hidden ? undefined : listenToKeys(state)), [hidden]);
   useEffect(() => (hidden ? undefined : receiveFiles(state, dragging)), [hidden]);
   const photo = state.photo.value;
@@ -34,7 +36,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
     observer.observe(main);
     for (const over of main.querySelectorAll("[data-over]")) observer.observe(over);
     return () => observer.disconnect();
-  }, [photo === null, state.panel.value]);
+  }, [photo === null, state.panel.value, state.album.isOpen.value]);
   const { mask, fills } = state.work.value;
   return (
     <main
@@ -54,6 +56,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
         <Messages state={state} />
         {photo !== null && state.finder.value && <FindMenu state={state} />}
         {photo !== null && <Toolbar state={state} />}
+        {state.album.isOpen.value && <Strip state={state} />}
       </div>
       {photo !== null && (
         <div class="side">
@@ -63,6 +66,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       )}
       {dragging.value && <div class="dropping">{say("complete_drop_now")}</div>}
       <Question state={state} />
+      <LeaveQuestion state={state} />
       <Help state={state} />
     </main>
   );

@@ -2,43 +2,13 @@ import { expect, test } from "vitest";
 import "../views/browser";
 import { fill } from "../../src/editor/filling";
 import { find, want } from "../../src/editor/finding";
-import { open, openFirst } from "../../src/editor/opening";
+import { open } from "../../src/editor/opening";
 import { begin, extend, lift, liftAndFill } from "../../src/editor/painting";
 import { save } from "../../src/editor/saving";
 import { cancel, createState, redoChange, type State, undoChange } from "../../src/editor/state";
 import type { Engine, Photo } from "../../src/engine/engine";
-import type { BrowserSite } from "../../src/site";
+import { engine, never, site } from "./stand_ins";
 
-const site: BrowserSite = {
-  engine: "browser",
-  version: "1",
-  examples: [],
-  weights: [{ name: "bundled", default: true, kind: "bundled", licence: "MIT" }],
-  copies: true,
-  finds: [
-    { name: "scratches", missing: null },
-    { name: "text", missing: "text" },
-  ],
-  files: {},
-  model: "",
-  blend: null,
-  training_size: 64,
-  step: 8,
-  network: null,
-  finder: null,
-};
-const never = (): Promise<never> => new Promise(() => {});
-const engine: Engine = {
-  open: never,
-  part: never,
-  fill: never,
-  find: never,
-  save: never,
-  outline: never,
-  readMask: never,
-  formats: [],
-  keepsJpegBlocks: false,
-};
 const view = { width: 100, height: 80, close: () => {} } as ImageBitmap;
 
 function photoOf(file: File): Photo {
@@ -96,7 +66,7 @@ test("what is painted is kept when somebody fills before the tool is lifted", as
   expect(state.work.value.mask.length).toBe(1);
 });
 
-test.each<[string, (state: State) => Promise<void>]>([
+test.each<[string, (state: State) => Promise<unknown>]>([
   ["opening", (state) => open(state, new File(["b"], "b.png"))],
   ["filling", fill],
   ["finding", find],
@@ -129,14 +99,6 @@ test("engines hear that opening and saving are cancelled", async () => {
     await done;
   }
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
-});
-
-test("of several files the first is opened, and that the others are not is told", async () => {
-  const state = await withPhoto();
-  const files = [new File(["b"], "b.png"), new File(["c"], "c.png")] as unknown as FileList;
-  await openFirst(state, files);
-  expect(state.photo.value?.file.name).toBe("b.png");
-  expect(state.message.value?.text()).toContain("Only b.png of these 2 files was opened");
 });
 
 test("what was read out is not said of a work that has changed, or of another photo", async () => {

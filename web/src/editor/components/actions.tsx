@@ -4,7 +4,7 @@ import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { labelled } from "../../components/keys";
 import { say } from "../../texts/texts";
-import { open } from "../opening";
+import { openFiles } from "../album";
 import { liftAndSave } from "../painting";
 import { isReady, type State } from "../state";
 import { readable } from "./empty";
@@ -30,7 +30,8 @@ export function Actions({ state }: { state: State }): JSX.Element {
         icon={FolderOpen}
         name={say("complete_other_photo")}
         accept={readable(state)}
-        onFile={(file) => open(state, file)}
+        multiple
+        onFiles={(files) => openFiles(state, files)}
       />
       <button
         type="button"

@@ -18,7 +18,7 @@ interface Properties {
 }
 
 /** A dialog that is open while it is rendered; Escape closes it and restores the focus. */
-function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element {
+export function Dialog({ title, onClose, children, ...rest }: Properties): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = element.current;
@@ -39,7 +39,7 @@ export function Question({ state }: { state: State }): JSX.Element | null {
   if (received === null) return null;
   return (
     <Dialog title={say("complete_unsaved")} class="question" onClose={() => answer(state, false)}>
-      <p>{say("complete_unsaved_help", { name: received.file.name })}</p>
+      <p>{say("complete_unsaved_help", { name: received.name })}</p>
       <div class="dialog-buttons">
         <button type="button" class="button primary" onClick={() => answer(state, false)}>
           {say("complete_keep")}

@@ -2,7 +2,9 @@ import { Camera, FolderOpen } from "lucide";
 import type { JSX } from "preact";
 import { Mark } from "../../components/mark";
 import { say } from "../../texts/texts";
-import { nameOf, open, openExample } from "../opening";
+import { openFiles } from "../album";
+import { openExample } from "../examples";
+import { nameOf } from "../opening";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
 
@@ -25,7 +27,8 @@ export function Empty({ state }: { state: State }): JSX.Element {
           icon={FolderOpen}
           name={say("complete_open")}
           accept={readable(state)}
-          onFile={(file) => open(state, file)}
+          multiple
+          onFiles={(files) => openFiles(state, files)}
         />
         <FileButton
           class="button camera"
@@ -33,7 +36,7 @@ export function Empty({ state }: { state: State }): JSX.Element {
           name={say("complete_camera")}
           accept="image/*"
           camera
-          onFile={(file) => open(state, file)}
+          onFiles={(files) => openFiles(state, files)}
         />
       </div>
       <p class="quiet">

@@ -10,12 +10,14 @@ interface Properties {
   accept: string;
   /** Whether to use the camera, if there is one. */
   camera?: boolean;
+  /** Whether several files can be chosen at once. */
+  multiple?: boolean;
   class: string;
-  onFile(file: File): void;
+  onFiles(files: File[]): void;
 }
 
 /** A button that opens a file dialog. */
-export function FileButton({ name, text, icon, accept, camera, onFile, ...rest }: Properties): JSX.Element {
+export function FileButton({ name, text, icon, accept, camera, multiple, onFiles, ...rest }: Properties): JSX.Element {
   return (
     <label class={rest.class} title={name}>
       <Icon of={icon} />
@@ -25,11 +27,12 @@ export function FileButton({ name, text, icon, accept, camera, onFile, ...rest }
         class="unseen"
         aria-label={name}
         accept={accept}
+        multiple={multiple}
         capture={camera ? "environment" : undefined}
         onChange={({ currentTarget }) => {
-          const [file] = currentTarget.files ?? [];
+          const files = [...(currentTarget.files ?? [])];
           currentTarget.value = ""; // the same file can be chosen again
-          if (file !== undefined) onFile(file);
+          onFiles(files);
         }}
       />
     </label>

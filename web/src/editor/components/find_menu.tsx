@@ -5,6 +5,8 @@ import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import type { FindChoice } from "../../site";
 import { say } from "../../texts/texts";
+import { canChange } from "../album";
+import { findInEach } from "../batches";
 import { find, nameOfKind, toggleFinder, want, wantedOf } from "../finding";
 import type { State } from "../state";
 
@@ -59,6 +61,16 @@ export function FindMenu({ state }: { state: State }): JSX.Element {
           <Icon of={ScanSearch} />
           <span>{say("find")}</span>
         </button>
+        {state.album.isOpen.value && (
+          <button
+            type="button"
+            class="button"
+            aria-disabled={!canChange(state) || wantedOf(state).length === 0}
+            onClick={() => findInEach(state)}
+          >
+            {say("strip_find_in_each")}
+          </button>
+        )}
         <IconButton icon={X} name={say("page_close")} onClick={() => toggleFinder(state)} />
       </div>
       {state.site.finds.map(

@@ -13,7 +13,7 @@ export function Messages({ state }: { state: State }): JSX.Element {
   const error = message?.tone === "error" ? message.text() : "";
   return (
     <div class={`messages floating ${busy !== null || message !== null ? "" : "silent"}`}>
-      <p role="status">{busy === null ? note : <Waiting busy={busy} />}</p>
+      <p role="status">{busy === null ? note : <Waiting state={state} busy={busy} />}</p>
       <p role="alert" class="error">
         {error}
       </p>
@@ -39,10 +39,11 @@ export function Messages({ state }: { state: State }): JSX.Element {
 }
 
 /** The pending work, announced again at every quarter. */
-function Waiting({ busy }: { busy: Busy }): JSX.Element {
+function Waiting({ state, busy }: { state: State; busy: Busy }): JSX.Element {
   const quarter = Math.floor((busy.progress.share ?? 0) * 4) * 25;
   return (
     <>
+      {state.album.batch.value !== null && `${say("strip_batch", { ...state.album.batch.value })} `}
       {wordsOf(busy)}
       {busy.progress.bytes && <span aria-hidden="true"> {loadedOf(busy.progress.bytes)}</span>}
       {quarter > 0 && <span class="unseen"> {say("complete_share", { percent: quarter })}</span>}

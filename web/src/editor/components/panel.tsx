@@ -109,7 +109,7 @@ function MaskActions({ state }: { state: State }): JSX.Element {
           name={say("complete_load_mask_label")}
           text={say("complete_load_mask")}
           accept="image/*"
-          onFile={(file) => loadMask(state, file)}
+          onFiles={([file]) => loadMask(state, file)}
         />
         <Action of="paste_mask" icon={ClipboardPaste} onClick={() => pasteMask(state)} />
         <Action of="save_mask" icon={Save} onClick={() => saveMask(state)} />

@@ -1,0 +1,153 @@
+/** Saving all photos of the strip that were filled: as one zip file, or into a folder. */
+
+import { makeZip } from "client-zip";
+import { EngineError, type Line, type OnProgress, type Saved } from "../engine/engine";
+import { numbered } from "../engine/naming";
+import { say } from "../texts/texts";
+import { canChange, workOf } from "./album";
+import type { Entry } from "./album_entries";
+import { failuresOf } from "./batches";
+import type { Work } from "./document";
+import { liftMoved } from "./painting";
+import { offer } from "./saving";
+import { announce, complain, fillsOf, lineOf, type State, waitFor } from "./state";
+
+/** Losses that are told; more would hide that the photos were saved. */
+const MAX_NOTES = 3;
+
+type Picker = (options: { mode: "readwrite"; id: string }) => Promise<FileSystemDirectoryHandle>;
+
+/** Whether this browser writes into folders. */
+export function writesFolders(): boolean {
+  return "showDirectoryPicker" in window;
+}
+
+/** Download the filled photos as one zip file. */
+export async function saveZip(state: State): Promise<void> {
+  await saveAll(state, async (results) => {
+    const names = new Set<string>();
+    async function* files() {
+      for await (const { name, content } of results) {
+        const free = await numbered(name, async (taken) => names.has(taken));
+        names.add(free);
+        yield { name: free, input: content, lastModified: new Date() };
+      }
+    }
+    const content = await new Response(makeZip(files())).blob();
+    return { place: say("strip_zip_name"), end: () => offer(content, say("strip_zip_name")) };
+  });
+}
+
+/** Write the filled photos into a folder that is chosen; files that exist stay. */
+export async function saveIntoFolder(state: State): Promise<void> {
+  if (!canChange(state)) return;
+  const pick = (window as unknown as { showDirectoryPicker: Picker }).showDirectoryPicker;
+  const folder = await pick({ mode: "readwrite", id: "onar" }).catch(() => null); // nothing was chosen
+  if (folder === null) return;
+  await saveAll(state, async (results) => {
+    for await (const { name, content } of results) await write(folder, name, content);
+    return { place: folder.name, end: () => {} };
+  });
+}
+
+async function write(folder: FileSystemDirectoryHandle, name: string, content: Blob): Promise<void> {
+  try {
+    const free = await numbered(name, (taken) => exists(folder, taken));
+    const stream = await (await folder.getFileHandle(free, { create: true })).createWritable();
+    await stream.write(content);
+    await stream.close();
+  } catch (error) {
+    throw new EngineError(() => say("strip_not_written", { name, folder: folder.name }), { cause: error });
+  }
+}
+
+async function exists(folder: FileSystemDirectoryHandle, name: string): Promise<boolean> {
+  return folder.getFileHandle(name).then(
+    () => true,
+    (error: DOMException) => error.name !== "NotFoundError",
+  );
+}
+
+/** Where results went, and what is left to do. */
+interface Kept {
+  place: string;
+  end(): void;
+}
+
+async function saveAll(state: State, keep: (results: AsyncIterable<Saved>) => Promise<Kept>): Promise<void> {
+  if (!canChange(state)) return;
+  liftMoved(state);
+  const filled = state.album.entries.value.filter((entry) => workOf(state, entry).now.fills.length > 0);
+  if (filled.length === 0) {
+    complain(state, () => say("strip_nothing_filled"));
+    return;
+  }
+  const saving = new Saving(state, filled);
+  await waitFor(
+    state,
+    "saving",
+    async (signal, onProgress) => {
+      const kept = await keep(saving.results(signal, onProgress));
+      if (saving.done.size === 0) throw new EngineError(() => failuresOf(saving.failed));
+      signal.throwIfAborted(); // before anything is downloaded
+      return kept;
+    },
+    (kept) => {
+      kept.end();
+      saving.finish(kept.place);
+    },
+  );
+}
+
+/** One run over the photos. */
+class Saving {
+  readonly done = new Map<Entry, Work>();
+  readonly failed: Entry[] = [];
+  private readonly notes = new Map<string, Line>();
+
+  constructor(
+    private readonly state: State,
+    private readonly entries: readonly Entry[],
+  ) {}
+
+  /** The files, encoded one after the other as they are asked for; failures are passed over. */
+  async *results(signal: AbortSignal, onProgress: OnProgress): AsyncGenerator<Saved> {
+    for (const [at, entry] of this.entries.entries()) {
+      signal.throwIfAborted();
+      onProgress({ doing: "working", share: at / this.entries.length });
+      const result = await this.encoded(entry, signal);
+      if (result !== null) yield result;
+    }
+  }
+
+  private async encoded(entry: Entry, signal: AbortSignal): Promise<Saved | null> {
+    const { engine, format } = this.state;
+    const work = workOf(this.state, entry).now;
+    if (entry.photo === null) return null;
+    try {
+      const saved = await engine.save(entry.photo, fillsOf(work), format.value, () => {}, signal);
+      for (const note of saved.notes) this.notes.set(note(), note);
+      entry.failure.value = null;
+      this.done.set(entry, work);
+      return saved;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      entry.failure.value = lineOf(error);
+      this.failed.push(entry);
+      return null;
+    }
+  }
+
+  /** Remember what was saved, and tell it. */
+  finish(place: string): void {
+    const { album, saved } = this.state;
+    for (const [entry, work] of this.done) {
+      const parked = entry.parked.value;
+      if (entry === album.shown.value) saved.value = work;
+      else if (parked !== null) entry.parked.value = { ...parked, saved: work };
+    }
+    const told = () => say("strip_all_saved", { count: this.done.size, place });
+    if (this.failed.length > 0) complain(this.state, () => `${told()} ${failuresOf(this.failed)}`);
+    else announce(this.state, told, ...[...this.notes.values()].slice(0, MAX_NOTES));
+  }
+}

@@ -1,0 +1,109 @@
+/** Work on all photos of the strip, one after the other: the engine gets one request at a time. */
+
+import { say } from "../texts/texts";
+import { canChange, redrawThumbnail, show, workOf } from "./album";
+import type { Entry } from "./album_entries";
+import { commit, type History, UNTOUCHED, type Work } from "./document";
+import { fill } from "./filling";
+import { find, wantedOf } from "./finding";
+import { liftMoved } from "./painting";
+import { park } from "./parking";
+import { announce, complain, type Outcome, type State, waitFor } from "./state";
+import { extentOf, type Size } from "./steps";
+
+/** Fill what is marked on every photo. */
+export async function fillAll(state: State): Promise<void> {
+  if (!canChange(state)) return;
+  liftMoved(state);
+  const marked = state.album.entries.value.filter((entry) => workOf(state, entry).now.mask.length > 0);
+  if (marked.length === 0) complain(state, () => say("complete_no_hole"));
+  else tell(state, await eachOf(state, marked, fill));
+}
+
+/** Find the chosen kinds on every photo, and add the marks to its mask. */
+export async function findInEach(state: State): Promise<void> {
+  if (!canChange(state)) return;
+  if (wantedOf(state).length === 0) complain(state, () => say("find_nothing_chosen"));
+  else tell(state, await eachOf(state, state.album.entries.value, find));
+}
+
+/** What became of the photos. */
+interface Report {
+  done: number;
+  failed: Entry[];
+  isCancelled: boolean;
+}
+
+async function eachOf(
+  state: State,
+  entries: readonly Entry[],
+  work: (state: State) => Promise<Outcome>,
+): Promise<Report> {
+  const { album } = state;
+  const report: Report = { done: 0, failed: [], isCancelled: false };
+  for (const [at, entry] of entries.entries()) {
+    album.batch.value = { number: at + 1, count: entries.length };
+    let outcome = await show(state, entry);
+    if (outcome === "done") outcome = await work(state);
+    report.isCancelled = outcome === "cancelled";
+    if (report.isCancelled) break;
+    if (outcome === "failed") report.failed.push(entry);
+    else report.done++;
+    entry.failure.value = outcome === "failed" ? (state.message.value?.text ?? null) : null;
+  }
+  album.batch.value = null;
+  void redrawThumbnail(state);
+  return report;
+}
+
+function tell(state: State, { done, failed, isCancelled }: Report): void {
+  const ended = () => say(isCancelled ? "strip_cancelled" : "strip_done", { done });
+  if (failed.length === 0) announce(state, ended);
+  else complain(state, () => `${ended()} ${failuresOf(failed)}`);
+}
+
+/** Names of failed photos, and why the first failed. */
+export function failuresOf(failed: readonly Entry[]): string {
+  const names = failed.map(({ file }) => file.name).join(", ");
+  return say("strip_failures", { names, why: failed[0].failure.value?.() ?? "" });
+}
+
+/** Mark on all photos of this size what is marked on the one that is shown; the others are named. */
+export async function sameMask(state: State): Promise<void> {
+  const { album } = state;
+  liftMoved(state);
+  const [photo, shown] = [state.photo.value, album.shown.value];
+  if (!canChange(state) || photo === null || shown === null) return;
+  const { mask } = state.work.value;
+  if (extentOf(mask, photo) === null) {
+    complain(state, () => say("complete_no_hole"));
+    return;
+  }
+  const unknown = album.entries.value.filter(({ size }) => size === null);
+  if ((await eachOf(state, unknown, async () => "done")).isCancelled) return;
+  if ((await show(state, shown)) === "done") await copyMask(state, { mask, fills: [] }, photo);
+}
+
+async function copyMask(state: State, work: Work, photo: Size): Promise<void> {
+  const others = state.album.entries.value.filter((entry) => entry !== state.album.shown.value);
+  const fitting = others.filter(({ size }) => size?.width === photo.width && size.height === photo.height);
+  const rest = others.filter((entry) => !fitting.includes(entry));
+  await waitFor(
+    state,
+    "masking",
+    () => park(commit(UNTOUCHED, work), UNTOUCHED.now),
+    ({ history: { now } }) => {
+      for (const { parked } of fitting) {
+        const { history, saved } = parked.value ?? { history: UNTOUCHED, saved: UNTOUCHED.now };
+        parked.value = { history: marked(history, now), saved };
+      }
+      const names = rest.map(({ file }) => file.name).join(", ");
+      const lines = rest.length === 0 ? [] : [() => say("strip_other_size", { names })];
+      announce(state, () => say("strip_same_mask_done", { count: fitting.length }), ...lines);
+    },
+  );
+}
+
+function marked(history: History, { mask }: Work): History {
+  return commit(history, { ...history.now, mask });
+}

@@ -1,0 +1,119 @@
+/** The work on a photo that is not shown: pictures of fills as PNG, masks compressed. */
+
+import type { Fill, Rect } from "../engine/engine";
+import { type Filled, type History, statesOf, type Work } from "./document";
+import { bitmapOf } from "./raster";
+import type { Bitmap, Step } from "./steps";
+
+/** Work without its pictures and pixels, which lie compressed in memory. */
+export interface Parked {
+  /** Its fills have no patches, and its bitmaps no pixels. */
+  history: History;
+  saved: Work;
+}
+
+interface Picture {
+  rect: Rect;
+  content: Blob;
+}
+
+/** Of live and parked fills and bitmaps alike: none is compressed twice. */
+const pictures = new WeakMap<Fill, readonly Picture[]>();
+const masks = new WeakMap<Bitmap, Blob>();
+
+const ENCODING = "deflate-raw";
+
+/** Compress the work on a photo; the live one stays as it is. */
+export async function park(history: History, saved: Work): Promise<Parked> {
+  const fills = new Map<Fill, Fill>();
+  const bitmaps = new Map<Bitmap, Bitmap>();
+  for (const fill of fillsOf([...statesOf(history), saved])) fills.set(fill, await light(fill));
+  for (const bitmap of bitmapsOf([...statesOf(history), saved])) bitmaps.set(bitmap, await empty(bitmap));
+  return rebuilt({ history, saved }, fills, bitmaps);
+}
+
+/** The work again, with pictures and pixels. */
+export async function unpark(parked: Parked): Promise<Parked> {
+  const states = [...statesOf(parked.history), parked.saved];
+  const fills = new Map<Fill, Fill>();
+  const bitmaps = new Map<Bitmap, Bitmap>();
+  for (const fill of fillsOf(states)) fills.set(fill, await lit(fill));
+  for (const bitmap of bitmapsOf(states)) bitmaps.set(bitmap, await full(bitmap));
+  return rebuilt(parked, fills, bitmaps);
+}
+
+function fillsOf(states: Work[]): Set<Fill> {
+  return new Set(states.flatMap(({ fills }) => fills.map(({ fill }) => fill)));
+}
+
+function bitmapsOf(states: Work[]): Set<Bitmap> {
+  const steps = states.flatMap(({ mask, fills }) => [...mask, ...fills.flatMap((filled) => filled.mask)]);
+  return new Set(steps.filter((step): step is Bitmap => step.kind === "bitmap"));
+}
+
+/** A history with other fills and bitmaps; what was the same object stays one. */
+function rebuilt({ history, saved }: Parked, fills: Map<Fill, Fill>, bitmaps: Map<Bitmap, Bitmap>): Parked {
+  const steps = remembered((step: Step) => (step.kind === "bitmap" ? (bitmaps.get(step) ?? step) : step));
+  const filleds = remembered(
+    (filled: Filled): Filled => ({
+      ...filled,
+      fill: fills.get(filled.fill) ?? filled.fill,
+      mask: filled.mask.map(steps),
+    }),
+  );
+  const works = remembered((work: Work): Work => ({ mask: work.mask.map(steps), fills: work.fills.map(filleds) }));
+  const { past, now, future } = history;
+  return { history: { past: past.map(works), now: works(now), future: future.map(works) }, saved: works(saved) };
+}
+
+function remembered<T extends object>(change: (one: T) => T): (one: T) => T {
+  const known = new Map<T, T>();
+  return (one) => {
+    const changed = known.get(one) ?? change(one);
+    known.set(one, changed);
+    return changed;
+  };
+}
+
+async function light(fill: Fill): Promise<Fill> {
+  const content = pictures.get(fill) ?? (await Promise.all(fill.patches.map(encoded)));
+  const parked = { ...fill, patches: [] };
+  pictures.set(fill, content);
+  pictures.set(parked, content);
+  return parked;
+}
+
+async function encoded({ rect, view }: Fill["patches"][number]): Promise<Picture> {
+  const canvas = new OffscreenCanvas(view.width, view.height);
+  canvas.getContext("2d")?.drawImage(view, 0, 0);
+  return { rect, content: await canvas.convertToBlob({ type: "image/png" }) };
+}
+
+async function lit(fill: Fill): Promise<Fill> {
+  const content = pictures.get(fill) ?? [];
+  const views = await Promise.all(content.map((picture) => createImageBitmap(picture.content)));
+  const live = { ...fill, patches: content.map(({ rect }, at) => ({ rect, view: views[at] })) };
+  pictures.set(live, content);
+  return live;
+}
+
+async function empty(bitmap: Bitmap): Promise<Bitmap> {
+  const content = masks.get(bitmap) ?? (await through(bitmap.mask, new CompressionStream(ENCODING)));
+  const parked = { ...bitmap, mask: new Uint8Array(0), image: new OffscreenCanvas(1, 1) };
+  masks.set(bitmap, content);
+  masks.set(parked, content);
+  return parked;
+}
+
+async function full(bitmap: Bitmap): Promise<Bitmap> {
+  const content = masks.get(bitmap);
+  if (content === undefined) return bitmap;
+  const mask = await (await through(content, new DecompressionStream(ENCODING))).arrayBuffer();
+  const live = bitmapOf({ rect: bitmap.rect, mask: new Uint8Array(mask) }, bitmap.made, bitmap.erases) ?? bitmap;
+  masks.set(live, content);
+  return live;
+}
+
+function through(content: BlobPart, stream: GenericTransformStream): Promise<Blob> {
+  return new Response(new Blob([content]).stream().pipeThrough(stream as ReadableWritablePair)).blob();
+}

@@ -1,0 +1,150 @@
+import { expect, test } from "vitest";
+import "../views/browser";
+import { answerLeaving, isAnyUnsaved, leaveOut, openFiles, show, showNext, statusOf } from "../../src/editor/album";
+import { fillAll, findInEach, sameMask } from "../../src/editor/batches";
+import { commit, painted } from "../../src/editor/document";
+import { cancel, createState, type State } from "../../src/editor/state";
+import type { Step } from "../../src/editor/steps";
+import { type Engine, EngineError, type Fill, type Photo } from "../../src/engine/engine";
+import { engine, site } from "./stand_ins";
+
+/** Photos by their names; "bad" ones cannot be opened, "wide" ones have another size. */
+function photoOf(file: File): Photo {
+  if (file.name.startsWith("bad")) throw new EngineError(() => `${file.name} is damaged`);
+  const width = file.name.startsWith("wide") ? 200 : 100;
+  return { file, width, height: 80, view: { width, height: 80, close: () => {} } as ImageBitmap, notes: [] };
+}
+
+const stroke: Step = { kind: "stroke", erases: false, points: [5, 5, 4] };
+
+async function withPhotos(names: string[], changes: Partial<Engine> = {}): Promise<State> {
+  const state = createState(site, { ...engine, open: async (file) => photoOf(file), ...changes });
+  await openFiles(state, filesOf(names));
+  return state;
+}
+
+function filesOf(names: string[]): File[] {
+  return names.map((name) => new File([name], name));
+}
+
+function paint(state: State): void {
+  state.history.value = commit(state.history.value, painted(state.work.value, stroke));
+}
+
+function shownOf(state: State): string | undefined {
+  return state.photo.value?.file.name;
+}
+
+function statusesOf(state: State): string[] {
+  return state.album.entries.value.map((entry) => statusOf(state, entry));
+}
+
+test("one photo alone has no strip; of several the first that can be opened is shown", async () => {
+  const alone = await withPhotos(["a.png"]);
+  expect(alone.album.isOpen.value).toBe(false);
+  expect(shownOf(alone)).toBe("a.png");
+  const state = await withPhotos(["bad.png", "b.png", "c.png"]);
+  expect(shownOf(state)).toBe("b.png");
+  expect(statusesOf(state)).toEqual(["failed", "untouched", "untouched"]);
+});
+
+test("each photo keeps its strokes and their history while others are shown", async () => {
+  const state = await withPhotos(["a.png", "b.png"]);
+  paint(state);
+  paint(state);
+  await showNext(state, 1);
+  expect([shownOf(state), state.work.value.mask.length]).toEqual(["b.png", 0]);
+  paint(state);
+  await showNext(state, -1);
+  expect([shownOf(state), state.work.value.mask, state.history.value.past.length]).toEqual([
+    "a.png",
+    [stroke, stroke],
+    2,
+  ]);
+  expect(statusesOf(state)).toEqual(["marked", "marked"]);
+  expect(isAnyUnsaved(state)).toBe(true);
+});
+
+test("a photo with unsaved work stays, as the first, when more are opened", async () => {
+  const state = await withPhotos(["a.png"]);
+  paint(state);
+  await openFiles(state, filesOf(["b.png", "c.png"]));
+  expect(state.album.entries.value.map(({ file }) => file.name)).toEqual(["a.png", "b.png", "c.png"]);
+  expect(statusesOf(state)).toEqual(["marked", "untouched", "untouched"]);
+  expect(shownOf(state)).toBe("b.png");
+});
+
+test("going on passes over a photo that could not be opened, and a click tries it again", async () => {
+  const state = await withPhotos(["a.png", "bad.png", "c.png"]);
+  await showNext(state, 1);
+  expect([shownOf(state), state.message.value?.text()]).toEqual(["a.png", "bad.png is damaged"]);
+  await showNext(state, 1);
+  expect(shownOf(state)).toBe("c.png");
+  state.engine.open = async (file) => ({ ...photoOf(new File([], "x.png")), file });
+  await show(state, state.album.entries.value[1]);
+  expect([shownOf(state), statusesOf(state)]).toEqual(["bad.png", ["untouched", "untouched", "untouched"]]);
+});
+
+test("leaving out asks only for unsaved work, and the last photo alone has no strip", async () => {
+  const state = await withPhotos(["a.png", "b.png", "c.png"]);
+  await leaveOut(state, state.album.entries.value[2]);
+  expect(statusesOf(state).length).toBe(2);
+  paint(state);
+  const [entry] = state.album.entries.value;
+  await leaveOut(state, entry);
+  expect(state.album.leaving.value).toBe(entry);
+  await answerLeaving(state, false);
+  expect(statusesOf(state)).toEqual(["marked", "untouched"]);
+  await leaveOut(state, entry);
+  await answerLeaving(state, true);
+  expect([shownOf(state), state.album.isOpen.value, state.work.value.mask.length]).toEqual(["b.png", false, 0]);
+});
+
+test("the same mask goes to all photos of the same size, and others are named", async () => {
+  const state = await withPhotos(["a.png", "b.png", "wide.png", "bad.png"]);
+  paint(state);
+  await sameMask(state);
+  expect(statusesOf(state)).toEqual(["marked", "marked", "untouched", "failed"]);
+  expect(state.message.value?.text()).toBe("Other photos marked: 1. Of another size: wide.png, bad.png.");
+  expect(shownOf(state)).toBe("a.png");
+  await showNext(state, 1);
+  expect([state.work.value.mask, state.history.value.past.length]).toEqual([[stroke], 1]);
+});
+
+test("what is found in each photo is asked for one after the other, and failures are passed over", async () => {
+  let running = 0;
+  const asked: string[] = [];
+  const state = await withPhotos(["a.png", "bad.png", "b.png"], {
+    find: async (photo) => {
+      expect(++running).toBe(1);
+      asked.push(photo.file.name);
+      await new Promise((resolve) => setTimeout(resolve));
+      running--;
+      return new Uint8Array(100 * 80);
+    },
+  });
+  await findInEach(state);
+  expect(asked).toEqual(["a.png", "b.png"]);
+  expect(state.message.value).toMatchObject({ tone: "error" });
+  expect(state.message.value?.text()).toBe("Photos done: 2. Failed: bad.png. bad.png is damaged");
+  expect(statusesOf(state)).toEqual(["untouched", "failed", "untouched"]);
+});
+
+test("cancelling ends the work on all photos", async () => {
+  const state = await withPhotos(["a.png", "b.png"], { find: () => new Promise<never>(() => {}) });
+  const done = findInEach(state);
+  while (state.busy.value?.what !== "finding") await new Promise((resolve) => setTimeout(resolve));
+  expect(state.album.batch.value).toEqual({ number: 1, count: 2 });
+  cancel(state);
+  await done;
+  expect([state.album.batch.value, shownOf(state)]).toEqual([null, "a.png"]);
+  expect(state.message.value?.text()).toBe("Cancelled; photos done: 0.");
+});
+
+test("nothing is filled where nothing is marked", async () => {
+  const filled: Fill[] = [];
+  const state = await withPhotos(["a.png", "b.png"]);
+  await fillAll(state);
+  expect(filled).toEqual([]);
+  expect(state.message.value?.text()).toContain("Nothing is marked");
+});
