@@ -366,6 +366,19 @@ def is_marked(page: Page, x: float, y: float) -> bool:
     return alpha > 0
 
 
+def shows_the_other_photo(page: Page, key: str, name: str) -> None:
+    """Of two, the first of which is shown."""
+    picture = BytesIO()
+    Image.new("RGB", (90, 60)).save(picture, "PNG")
+    files = [{"name": each, "mimeType": "image/png", "buffer": picture.getvalue()} for each in ("a.png", "b.png")]
+    page.get_by_label("Another photo").set_input_files(files)
+    expect(canvas(page)).to_have_accessible_name(re.compile("a.png"))
+    for pressed, shown_then in (("PageDown", "b.png"), (key, name)):
+        page.keyboard.press(pressed)
+        expect(canvas(page)).to_have_accessible_name(re.compile(shown_then))
+        expect_work(page)
+
+
 SAID: dict[str, Callable[[Page], None]] = {
     "B": partial(chooses, key="b", tool="Brush"),
     "E": partial(chooses, key="e", tool="Eraser"),
@@ -391,6 +404,8 @@ SAID: dict[str, Callable[[Page], None]] = {
     "Ctrl+S": downloads,
     "Ctrl+C": copies_the_photo,
     "Ctrl+Shift+V": pastes_a_mask,
+    "Page Down": partial(shows_the_other_photo, key="PageDown", name="b.png"),
+    "Page Up": partial(shows_the_other_photo, key="PageUp", name="a.png"),
     "Esc": cancels_and_closes,
     "?": opens_the_help,
     "Arrow keys": paints_and_moves_the_brush,

@@ -200,18 +200,6 @@ def test_what_lies_far_apart_costs_what_it_covers(visit: Visit, served: str, tmp
     assert 2000 < rows.size < 4000
 
 
-def test_of_two_photos_that_are_dropped_one_is_opened_and_the_other_named_as_not(
-    visit: Visit, served: str, photo: Path
-) -> None:
-    page = visit(served, viewport=DESKTOP)
-    session = page.context.new_cdp_session(page)
-    files = [str(photo), str(PHOTOS / "skimage_coffee.jpg")]
-    for kind in ("dragEnter", "dragOver", "drop"):
-        data = {"items": [], "files": files, "dragOperationsMask": 1}
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
-    expect(page.get_by_role("status").first).to_contain_text(f"Only {photo.name} of these 2 files was opened")
-
-
 def test_painting_goes_on_while_a_hole_is_filled_and_is_kept(visit: Visit, served: str, photo: Path) -> None:
     page, held = visit(served), []
     choose_photo(page, photo)

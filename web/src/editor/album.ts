@@ -150,7 +150,7 @@ function arrive(state: State, entry: Entry, photo: Photo, { history, saved }: Pa
   present(state, photo);
 }
 
-/** Show the next (1) or previous (-1) photo; one that could not be opened is passed over. */
+/** Show the next (1) or previous (-1) photo; one that could not be opened is skipped. */
 export async function showNext(state: State, direction: 1 | -1): Promise<void> {
   const { album } = state;
   if (!album.isOpen.value || !canChange(state)) return;

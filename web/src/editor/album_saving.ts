@@ -110,7 +110,7 @@ class Saving {
     private readonly entries: readonly Entry[],
   ) {}
 
-  /** The files, encoded one after the other as they are asked for; failures are passed over. */
+  /** The files, encoded one after the other as they are asked for; failures are skipped. */
   async *results(signal: AbortSignal, onProgress: OnProgress): AsyncGenerator<Saved> {
     for (const [at, entry] of this.entries.entries()) {
       signal.throwIfAborted();

@@ -17,17 +17,17 @@ export async function fillAll(state: State): Promise<void> {
   liftMoved(state);
   const marked = state.album.entries.value.filter((entry) => workOf(state, entry).now.mask.length > 0);
   if (marked.length === 0) complain(state, () => say("complete_no_hole"));
-  else tell(state, await eachOf(state, marked, fill));
+  else report(state, await eachOf(state, marked, fill));
 }
 
 /** Find the chosen kinds on every photo, and add the marks to its mask. */
 export async function findInEach(state: State): Promise<void> {
   if (!canChange(state)) return;
   if (wantedOf(state).length === 0) complain(state, () => say("find_nothing_chosen"));
-  else tell(state, await eachOf(state, state.album.entries.value, find));
+  else report(state, await eachOf(state, state.album.entries.value, find));
 }
 
-/** What became of the photos. */
+/** The outcome for all photos. */
 interface Report {
   done: number;
   failed: Entry[];
@@ -40,23 +40,23 @@ async function eachOf(
   work: (state: State) => Promise<Outcome>,
 ): Promise<Report> {
   const { album } = state;
-  const report: Report = { done: 0, failed: [], isCancelled: false };
+  const result: Report = { done: 0, failed: [], isCancelled: false };
   for (const [at, entry] of entries.entries()) {
     album.batch.value = { number: at + 1, count: entries.length };
     let outcome = await show(state, entry);
     if (outcome === "done") outcome = await work(state);
-    report.isCancelled = outcome === "cancelled";
-    if (report.isCancelled) break;
-    if (outcome === "failed") report.failed.push(entry);
-    else report.done++;
+    result.isCancelled = outcome === "cancelled";
+    if (result.isCancelled) break;
+    if (outcome === "failed") result.failed.push(entry);
+    else result.done++;
     entry.failure.value = outcome === "failed" ? (state.message.value?.text ?? null) : null;
   }
   album.batch.value = null;
   void redrawThumbnail(state);
-  return report;
+  return result;
 }
 
-function tell(state: State, { done, failed, isCancelled }: Report): void {
+function report(state: State, { done, failed, isCancelled }: Report): void {
   const ended = () => say(isCancelled ? "strip_cancelled" : "strip_done", { done });
   if (failed.length === 0) announce(state, ended);
   else complain(state, () => `${ended()} ${failuresOf(failed)}`);

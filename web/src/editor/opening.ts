@@ -28,7 +28,7 @@ async function openAnyway(state: State, file: File): Promise<void> {
   state.preview.value = null;
 }
 
-/** Tell a photo's size, and what its file will lose. */
+/** Report a photo's size, and the losses when it is saved. */
 export function present(state: State, { file, width, height, notes }: Photo): void {
   const losses = notes.length === 0 ? [] : [() => say("complete_when_saved"), ...notes];
   announce(state, () => say("complete_opened", { name: file.name, width, height }), ...losses);

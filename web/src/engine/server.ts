@@ -58,6 +58,7 @@ export class ServerEngine implements Engine {
     const [width, height] = sizeIn(answer);
     const seen = await bitmapOf(await answer.blob());
     const view = (await decodedHere(file, width, height, seen)) ?? seen;
+    if (view !== seen) seen.close();
     return { file, width, height, view, notes: lossesIn(answer) };
   }
 
