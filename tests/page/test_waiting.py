@@ -13,7 +13,6 @@ from onar.imaging.writing import write_image
 from tests.conftest import PHOTOS
 from tests.page.conftest import Visit
 from tests.support.browser import (
-    DESKTOP,
     button,
     canvas,
     choose_brush,

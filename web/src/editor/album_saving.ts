@@ -12,7 +12,7 @@ import { liftMoved } from "./painting";
 import { offer } from "./saving";
 import { announce, complain, fillsOf, lineOf, type State, waitFor } from "./state";
 
-/** Losses that are told; more would hide that the photos were saved. */
+/** Losses that are listed; more would hide that the photos were saved. */
 const MAX_NOTES = 3;
 
 type Picker = (options: { mode: "readwrite"; id: string }) => Promise<FileSystemDirectoryHandle>;
@@ -138,7 +138,7 @@ class Saving {
     }
   }
 
-  /** Remember what was saved, and tell it. */
+  /** Record what was saved, and report it. */
   finish(place: string): void {
     const { album, saved } = this.state;
     for (const [entry, work] of this.done) {
@@ -146,8 +146,8 @@ class Saving {
       if (entry === album.shown.value) saved.value = work;
       else if (parked !== null) entry.parked.value = { ...parked, saved: work };
     }
-    const told = () => say("strip_all_saved", { count: this.done.size, place });
-    if (this.failed.length > 0) complain(this.state, () => `${told()} ${failuresOf(this.failed)}`);
-    else announce(this.state, told, ...[...this.notes.values()].slice(0, MAX_NOTES));
+    const line = () => say("strip_all_saved", { count: this.done.size, place });
+    if (this.failed.length > 0) complain(this.state, () => `${line()} ${failuresOf(this.failed)}`);
+    else announce(this.state, line, ...[...this.notes.values()].slice(0, MAX_NOTES));
   }
 }

@@ -32,7 +32,7 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   const files: File[] = [];
   for (;;) {
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (entries.length === 0) return files; // only so many are read at once
+    if (entries.length === 0) return files; // each call reads a part
     for (const entry of entries) {
       if (entry.isDirectory) files.push(...(await filesBelow(entry as FileSystemDirectoryEntry)));
       else files.push(await fileOf(entry as FileSystemFileEntry));
