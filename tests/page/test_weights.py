@@ -13,6 +13,7 @@ from onar.weights.catalogue import CATALOGUE
 from tests.page.conftest import Visit
 from tests.page.test_accessibility import AXE, RUN_AXE, needs_axe
 from tests.support.browser import (
+    button,
     choose_photo,
     draw,
     fill,
@@ -76,7 +77,7 @@ def test_weights_say_what_they_are_and_the_choice_outlives_the_page_and_ends_wit
     assert len(colours) <= 8, "the network fills a window with one colour, and nothing is copied over it"
     (shelf.store / CATALOGUE["lama"].file).unlink()
     page.get_by_role("button", name="Undo").click()
-    page.get_by_role("button", name="Fill", exact=True).click()
+    button(page, "Fill").click()
     expect(page.get_by_role("alert")).to_contain_text("These weights no longer exist")
     reload_without_work(page)
     choose_photo(page, photo)

@@ -20,6 +20,7 @@ import { createAlbum } from "./album_entries";
 import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
 import type { Step } from "./steps";
+import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
 export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand";
@@ -106,6 +107,8 @@ export function createState(site: Site, engine: Engine) {
     example: signal<AbortController | null>(null),
     /** Unsaved work of other visits. */
     offers: signal<readonly Offer[]>([]),
+    /** Fills to choose from. */
+    tries: signal<Tries | null>(null),
     /** The photo that waits for the answer about unsaved work. */
     waiting: signal<File | null>(null),
     /** The photos of the strip. */
@@ -262,6 +265,7 @@ function replace(state: State, photo: Photo | null): void {
     state.look.value = null;
     state.cursor.value = null;
     abandon(state);
+    state.tries.value = null;
     state.lifted.value = null;
     state.taken.value = null;
     state.comparison.value = "none";
