@@ -141,10 +141,13 @@ def test_work_of_a_tab_that_crashed_is_offered_and_of_one_that_is_open_not(
     expect_work(third, steps=1)
     drag(third, (200, 30), (220, 70))
     expect_kept(third, 2, 6)
+    for steps in (1, 0):
+        button(third, "Undo").click()
+        expect_work(third, steps=steps)
     third.close()
     fourth = page.context.new_page()
     open_page(fourth, served)
-    expect(offers_on(fourth)).to_have_count(1)
+    expect(offers_on(fourth)).to_have_count(1)  # what was undone can be redone
     button(fourth, f"Throw away {photo.name}").click()
     expect(offers_on(fourth)).to_have_count(0)
     expect_kept(fourth, 1, 3)

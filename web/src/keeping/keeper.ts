@@ -32,10 +32,10 @@ export interface Offer {
   throwAway(): Promise<void>;
 }
 
-/** The document of the photo that is open. */
-interface Current {
+/** The document of a photo, by its file. */
+interface Tracked {
   id: string;
-  photo: Photo;
+  file: File;
   /** Of the parts that are written. */
   numbers: Numbers;
   /** Whether nothing of it is written. */
@@ -61,7 +61,8 @@ export async function keepWork(state: State, isFree: boolean): Promise<void> {
 class Keeper {
   readonly #state: State;
   readonly #database: Database;
-  #current: Current | null = null;
+  /** The documents of this load: of one photo, and where several are open, of each. */
+  readonly #documents = new Map<File, Tracked>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWriting = false;
   /** Whether something changed since the last writing began. */
@@ -125,39 +126,39 @@ class Keeper {
 
   async #writeOnce(): Promise<void> {
     const state = this.#state;
-    const photo = state.photo.peek();
     if (!keepsWork.peek()) return this.#forgetAll();
-    if (photo === null || isSaved(state) || this.#current?.photo !== photo) await this.#remove();
-    if (photo === null || isSaved(state)) return;
-    this.#current ??= { id: randomName(), photo, numbers: new Map(), isNew: true };
-    await this.#update(this.#current);
+    const kept = keptFiles(state);
+    for (const { file } of this.#documents.values()) if (!kept.has(file)) await this.#remove(file);
+    const file = state.photo.peek()?.file;
+    if (file === undefined || !kept.has(file)) return;
+    await this.#update(this.#documents.get(file) ?? { id: randomName(), file, numbers: new Map(), isNew: true });
   }
 
-  async #update(current: Current): Promise<void> {
+  async #update(tracked: Tracked): Promise<void> {
     const { history, saved } = this.#state;
     const [now, savedWork] = [history.peek(), saved.peek()];
-    const numbers = numbered(now, current.numbers);
-    const added: [number, KeptPart][] = current.isNew ? [[0, current.photo.file]] : [];
+    const numbers = numbered(now, tracked.numbers);
+    const added: [number, KeptPart][] = tracked.isNew ? [[0, tracked.file]] : [];
     for (const [part, number] of numbers) {
-      if (!current.numbers.has(part)) added.push([number, await packed(part, numbers)]);
+      if (!tracked.numbers.has(part)) added.push([number, await packed(part, numbers)]);
     }
-    const removed = [...current.numbers].filter(([part]) => !numbers.has(part)).map(([, number]) => number);
+    const removed = [...tracked.numbers].filter(([part]) => !numbers.has(part)).map(([, number]) => number);
     await askForRoom(added);
     const document: KeptDocument = {
-      id: current.id,
+      id: tracked.id,
       owner: THIS_LOAD,
-      name: current.photo.file.name,
+      name: tracked.file.name,
       changed: Date.now(),
       states: packedStates(now, numbers),
       now: now.past.length,
-      saved: statesOf(now).indexOf(savedWork),
+      saved: savedWork === UNTOUCHED.now ? -1 : statesOf(now).indexOf(savedWork),
     };
-    if (await this.#database.write(document, added, removed, current.isNew)) {
-      this.#current = { ...current, numbers, isNew: false };
+    if (await this.#database.write(document, added, removed, tracked.isNew)) {
+      this.#documents.set(tracked.file, { ...tracked, numbers, isNew: false });
       this.#isTold = null;
       if (document.states.length > 1) this.#askToStay();
     } else {
-      this.#current = null; // another tab has it now: this one begins its own
+      this.#documents.delete(tracked.file); // another tab has it now: this one begins its own
       this.#hasChanged = true;
     }
   }
@@ -169,15 +170,15 @@ class Keeper {
     navigator.storage?.persist?.().catch(() => {});
   }
 
-  async #remove(): Promise<void> {
-    if (this.#current === null) return;
-    await this.#database.remove({ id: this.#current.id, owner: THIS_LOAD });
-    this.#current = null;
+  async #remove(file: File): Promise<void> {
+    const id = this.#documents.get(file)?.id;
+    if (id !== undefined) await this.#database.remove({ id, owner: THIS_LOAD });
+    this.#documents.delete(file);
   }
 
   async #forgetAll(): Promise<void> {
     await this.#database.clear();
-    this.#current = null;
+    this.#documents.clear();
     this.#state.offers.value = [];
   }
 
@@ -241,7 +242,7 @@ class Keeper {
     state.history.value = history;
     state.saved.value = statesOf(history)[document.saved] ?? UNTOUCHED.now;
     const numbers = new Map([...parts].map(([number, part]) => [part, number]));
-    this.#current = { id: document.id, photo, numbers, isNew: false };
+    this.#documents.set(photo.file, { id: document.id, file: photo.file, numbers, isNew: false });
     const text = (): string => say("keep_restored", { name: document.name });
     state.message.value = {
       tone: "note",
@@ -249,6 +250,12 @@ class Keeper {
       action: { name: () => say("keep_throw_away"), run: () => putAway(state) },
     };
   }
+}
+
+/** The files of photos whose work is kept: of the one that is open, until it is saved. */
+function keptFiles(state: State): Set<File> {
+  const photo = state.photo.peek();
+  return new Set(photo === null || isSaved(state) ? [] : [photo.file]);
 }
 
 function photoAndParts(kept: Map<number, KeptPart>): { file: File | undefined; parts: Map<number, PackedPart> } {
