@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { Header } from "./components/header";
 import { openFiles } from "./editor/album";
 import { Actions } from "./editor/components/actions";
-import { createState } from "./editor/state";
+import { createState, type State } from "./editor/state";
 import type { Engine } from "./engine/engine";
 import { keepWork } from "./keeping/keeper";
 import { theme } from "./preferences";

@@ -1,6 +1,7 @@
 /** Keeping unsaved work in the browser, so that it outlives a reload, a crash, or a phone that ends the tab. */
 
 import { effect } from "@preact/signals";
+import { isEntryUnsaved } from "../editor/album";
 import { statesOf, UNTOUCHED } from "../editor/document";
 import { held } from "../editor/opening";
 import { complain, isSaved, putAway, type State, takeUp, waitFor } from "../editor/state";
@@ -99,10 +100,10 @@ class Keeper {
   }
 
   #follow(): void {
-    const { photo, history, saved } = this.#state;
+    const { photo, history, saved, album } = this.#state;
     followOtherTabs();
     effect(() => {
-      void [photo.value, history.value, saved.value, keepsWork.value];
+      void [photo.value, history.value, saved.value, album.entries.value, keepsWork.value];
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.#write(), STILL);
     });
@@ -252,10 +253,12 @@ class Keeper {
   }
 }
 
-/** The files of photos whose work is kept: of the one that is open, until it is saved. */
+/** The files of photos whose work is kept: of the one that is shown until it is saved, of others with unsaved work. */
 function keptFiles(state: State): Set<File> {
-  const photo = state.photo.peek();
-  return new Set(photo === null || isSaved(state) ? [] : [photo.file]);
+  const [photo, { entries, shown }] = [state.photo.peek(), state.album];
+  const others = entries.peek().filter((entry) => entry !== shown.peek() && isEntryUnsaved(state, entry));
+  const own = photo === null || isSaved(state) ? [] : [photo.file];
+  return new Set([...own, ...others.map(({ file }) => file)]);
 }
 
 function photoAndParts(kept: Map<number, KeptPart>): { file: File | undefined; parts: Map<number, PackedPart> } {
