@@ -56,7 +56,9 @@ FOCUSED = """() => {
     const { outlineStyle, outlineWidth } = getComputedStyle(shown);
     const { left, top, right, bottom } = shown.getBoundingClientRect();
     return {
-        name: element.ariaLabel ?? element.querySelector("img")?.alt ?? element.textContent.trim(),
+        name: element.ariaLabel
+            ?? element.querySelector("img")?.alt
+            ?? (element.textContent || (element.labels?.[0]?.textContent ?? "")).trim(),
         isSeen: left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && left < right && top < bottom,
         isMarked: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
         isInDialog: element.closest("dialog") !== null,
