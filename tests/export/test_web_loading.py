@@ -13,7 +13,7 @@ from onar import PConvUNet
 from onar.checkpoint import save_weights
 from onar.export.verb import export
 from onar.weights.bundled import bundled_page
-from tests.support.browser import PATIENCE, button, canvas, drag, let_draw
+from tests.support.browser import PATIENCE, button, canvas, drag, let_draw, reload_without_work
 from tests.support.server import needs_page
 from tests.support.static_host import Watched, watching
 
@@ -74,7 +74,7 @@ def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(brows
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
         page.evaluate(WORKER_READY)
         times = Counter(name for name in host.asked if "-" in name)
-        page.reload()
+        reload_without_work(page)
         fill(page)
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
         assert Counter(name for name in host.asked if "-" in name) == times
@@ -171,7 +171,7 @@ def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_an
         page.evaluate(UPDATED, before)
         fill(page)
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
-        page.reload()
+        reload_without_work(page)
         button(page, "Example: skimage chelsea").click()
         expect(page.get_by_role("alert")).to_contain_text("That failed")
         page.context.close()

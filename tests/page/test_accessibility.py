@@ -56,7 +56,9 @@ FOCUSED = """() => {
     const { outlineStyle, outlineWidth } = getComputedStyle(shown);
     const { left, top, right, bottom } = shown.getBoundingClientRect();
     return {
-        name: element.ariaLabel ?? element.querySelector("img")?.alt ?? element.textContent.trim(),
+        name: element.ariaLabel
+            ?? element.querySelector("img")?.alt
+            ?? (element.textContent || (element.labels?.[0]?.textContent ?? "")).trim(),
         isSeen: left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && left < right && top < bottom,
         isMarked: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
         isInDialog: element.closest("dialog") !== null,
@@ -83,8 +85,9 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     views, choices = ["Fill holes", "Watch a training", "Masks"], ["Language", "Theme"]
     names = tab_through(page)
     assert names[:7] == [*views, "Help and keys", *choices, "Open a photo"]
-    assert all(name.startswith("Example: ") for name in names[7:])
-    assert len(names[7:]) == page.get_by_role("img").count()
+    assert names[7] == "Keep my work in this browser until I save it"
+    assert all(name.startswith("Example: ") for name in names[8:])
+    assert len(names[8:]) == page.get_by_role("img").count()
     choose_photo(page, photo)
     page.evaluate("document.activeElement.blur()")
     page.get_by_role("heading", name="Onar").click()
@@ -92,7 +95,7 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     like = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
     shapes = ["Rectangle", "Lasso", *like, "Line: click from point to point"]
     tools = ["Brush", "Eraser", *shapes, "Hand: move the photo", "Find what should go", "Brush size"]
-    work = ["Undo", "Redo", "Fill again", "Fill"]
+    work = ["Undo", "Redo", "Fill again", "Fill in three ways, and choose", "Fill"]
     look = ["Zoom in", "zoom to 100 %", "Zoom out", "Whole photo", "Show the original", "Compare with a slider"]
     names = [name.split(" %, ")[-1] for name in tab_through(page)]
     photo_and_message = ["Photo coffee.png, 360 by 240 pixels", "Close"]

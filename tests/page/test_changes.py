@@ -20,6 +20,7 @@ from tests.support.browser import (
     keep_picture,
     on_page,
     open_options,
+    reload_without_work,
     save_mask,
     save_photo,
     shown,
@@ -149,6 +150,6 @@ def test_an_installed_folder_opens_the_photo_that_is_shared_with_it(visit: Visit
         page.evaluate("document.querySelector('form').submit()")
         expect(canvas(page)).to_have_accessible_name(f"Photo {photo.name}, 360 by 240 pixels")
         assert page.url == address
-        page.reload()
+        reload_without_work(page)
         expect(page.get_by_role("heading", level=2)).to_be_visible()
         expect(canvas(page)).to_have_count(0)

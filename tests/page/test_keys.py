@@ -97,6 +97,15 @@ def fills(page: Page) -> None:
     expect_work(page, steps=0, fills=1)
 
 
+def fills_in_three_ways(page: Page) -> None:
+    drag(page, (100, 80), (180, 120))
+    page.keyboard.press("t")
+    tries = page.get_by_role("dialog").get_by_role("listitem").get_by_role("button")
+    expect(tries).to_have_count(3)
+    page.keyboard.press("Enter")
+    expect_work(page, steps=0, fills=1)
+
+
 def fills_again(page: Page) -> None:
     open_options(page)
     page.get_by_label("Texture").select_option("patches")
@@ -393,6 +402,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "D": opens_what_to_find,
     "Enter": fills,
     "F": fills_again,
+    "T": fills_in_three_ways,
     "Ctrl+Z": undoes,
     "Ctrl+Shift+Z / Ctrl+Y": redoes,
     "C": shows_the_original_while_held,

@@ -12,7 +12,16 @@ from playwright.sync_api import Page, expect
 from onar.weights.catalogue import CATALOGUE
 from tests.page.conftest import Visit
 from tests.page.test_accessibility import AXE, RUN_AXE, needs_axe
-from tests.support.browser import choose_photo, draw, fill, keep_picture, open_options, save_photo
+from tests.support.browser import (
+    button,
+    choose_photo,
+    draw,
+    fill,
+    keep_picture,
+    open_options,
+    reload_without_work,
+    save_photo,
+)
 from tests.support.public_networks import write_network
 from tests.support.server import needs_page, running_server
 
@@ -57,7 +66,7 @@ def test_weights_say_what_they_are_and_the_choice_outlives_the_page_and_ends_wit
     keep_picture(page, "weights")
     about = "LaMa: for objects, large holes and repeating structures; slow. Licence: Apache-2.0."
     assert weights(page)[:2] == ("lama", about)
-    page.reload()
+    reload_without_work(page)
     choose_photo(page, photo)
     assert weights(page)[0] == "lama"
     draw(page, (150, 100), (220, 130))
@@ -68,9 +77,9 @@ def test_weights_say_what_they_are_and_the_choice_outlives_the_page_and_ends_wit
     assert len(colours) <= 8, "the network fills a window with one colour, and nothing is copied over it"
     (shelf.store / CATALOGUE["lama"].file).unlink()
     page.get_by_role("button", name="Undo").click()
-    page.get_by_role("button", name="Fill", exact=True).click()
+    button(page, "Fill").click()
     expect(page.get_by_role("alert")).to_contain_text("These weights no longer exist")
-    page.reload()
+    reload_without_work(page)
     choose_photo(page, photo)
     assert weights(page) == (*own[:2], ["bundled", "pyramid"])
 

@@ -64,6 +64,12 @@ def open_page(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", name="Onar")).to_be_visible()
 
 
+def reload_without_work(page: Page) -> None:
+    """Load the page again, and have it keep no work from now on."""
+    page.evaluate("localStorage.setItem('onar.keeps_work', 'false')")
+    page.reload()
+
+
 def choose_photo(page: Page, photo: Path, size: tuple[int, int] | None = None) -> None:
     """Open a photo, which may have another size when it is upright."""
     page.get_by_label(re.compile("^(Open a photo|Another photo|Fotoğraf aç|Başka fotoğraf)$")).set_input_files(photo)

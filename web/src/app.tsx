@@ -4,8 +4,9 @@ import { useEffect, useMemo } from "preact/hooks";
 import { Header } from "./components/header";
 import { openFiles } from "./editor/album";
 import { Actions } from "./editor/components/actions";
-import { createState } from "./editor/state";
+import { createState, type State } from "./editor/state";
 import type { Engine } from "./engine/engine";
+import { keepWork } from "./keeping/keeper";
 import { theme } from "./preferences";
 import type { Site } from "./site";
 import { language, say } from "./texts/texts";
@@ -28,7 +29,7 @@ export function App({ site, engine, others, shared }: Properties): JSX.Element {
   const view = useSignal<View>("complete");
   const state = useMemo(() => createState(site, engine), []);
   useEffect(() => effect(followPreferences), []);
-  useEffect(() => void shared?.then((photo) => openFiles(state, photo === null ? [] : [photo])), []);
+  useEffect(() => void begin(state, shared), []);
   const views: View[] = ["complete", ...(Object.keys(others) as OtherView[])];
   const isCompleting = view.value === "complete";
   const Other = view.value === "complete" ? undefined : others[view.value];
@@ -48,6 +49,12 @@ export function App({ site, engine, others, shared }: Properties): JSX.Element {
       {Other && <Other />}
     </>
   );
+}
+
+/** Take up what another app shares, or the unsaved work of the last visit. */
+async function begin(state: State, shared?: Promise<File | null>): Promise<void> {
+  const photo = (await shared) ?? undefined;
+  await Promise.all([openFiles(state, photo === undefined ? [] : [photo]), keepWork(state, photo === undefined)]);
 }
 
 /** Reflect language and theme in the document. */

@@ -33,3 +33,15 @@ export const theme = stored<Theme>("onar.theme", "system");
 
 /** Whether single-character shortcuts are on; they disturb speech input. */
 export const letterKeys = stored<boolean>("onar.letter_keys", true);
+
+const KEEPS_WORK = "onar.keeps_work";
+
+/** Whether unsaved work is kept in the browser. */
+export const keepsWork = stored<boolean>(KEEPS_WORK, true);
+
+/** Follow another tab that switches it. */
+export function followOtherTabs(): void {
+  window.addEventListener("storage", ({ key }) => {
+    if (key === KEEPS_WORK) keepsWork.value = read<boolean>(KEEPS_WORK) ?? true;
+  });
+}

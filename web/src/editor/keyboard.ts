@@ -21,6 +21,7 @@ import {
   liftAndSave,
 } from "./painting";
 import { abandon, cancel, redoChange, type State, type ToolName, undoChange } from "./state";
+import { tryWays } from "./trying";
 import { middle, type Point, toPhoto } from "./viewport";
 
 /** A key, with modifiers before it: "Ctrl+z". */
@@ -56,6 +57,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["d"], text: "find_title", run: toggleFinder, letter: true },
   { keys: ["Enter"], text: "complete_fill_key", run: endLineOrFill, letter: false },
   { keys: ["f"], text: "complete_again", run: liftAndFillAgain, letter: true },
+  { keys: ["t"], text: "tries", run: tryWays, letter: true },
   { keys: ["Ctrl+z"], text: "complete_undo", run: undoChange, letter: false },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], text: "complete_redo", run: redoChange, letter: false },
   { keys: ["c"], text: "complete_original_key", run: (state) => holdOriginal(state, true), letter: true },

@@ -12,6 +12,7 @@ import {
   type Progress,
   type Texture,
 } from "../engine/engine";
+import type { Offer } from "../keeping/keeper";
 import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
@@ -19,6 +20,7 @@ import { createAlbum } from "./album_entries";
 import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
 import type { Step } from "./steps";
+import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
 export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand";
@@ -35,6 +37,8 @@ export interface Busy {
 export interface Message {
   tone: "note" | "error";
   text: Line;
+  /** What can be done about it. */
+  action?: { name: Line; run(): void };
 }
 
 /** Another state of the photo that is shown instead of the current one. */
@@ -101,6 +105,10 @@ export function createState(site: Site, engine: Engine) {
     preview: signal<File | null>(null),
     /** Aborts the loading of an example. */
     example: signal<AbortController | null>(null),
+    /** Unsaved work of other visits. */
+    offers: signal<readonly Offer[]>([]),
+    /** Fills to choose from. */
+    tries: signal<Tries | null>(null),
     /** The photo that waits for the answer about unsaved work. */
     waiting: signal<File | null>(null),
     /** The photos of the strip. */
@@ -180,6 +188,11 @@ export function isUnsaved({ work, saved }: State): boolean {
   return work.value !== saved.value && (work.value.fills.length > 0 || work.value.mask.length > 0);
 }
 
+/** Whether all was saved. */
+export function isSaved({ work, saved }: State): boolean {
+  return work.value === saved.value && saved.value !== UNTOUCHED.now;
+}
+
 export function fillsOf(work: Work): Fill[] {
   return work.fills.map(({ fill }) => fill);
 }
@@ -229,6 +242,20 @@ export function abandon(state: State): void {
 
 /** Start with a new photo. */
 export function takeUp(state: State, photo: Photo): void {
+  replace(state, photo);
+  state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
+}
+
+/** Close the photo; all work on it is lost. */
+export function putAway(state: State): void {
+  batch(() => {
+    replace(state, null);
+    state.message.value = null;
+    for (const menu of [state.panel, state.shapes, state.finder]) menu.value = false;
+  });
+}
+
+function replace(state: State, photo: Photo | null): void {
   const shown = [...fillsIn(state.history.value)].flatMap(({ patches }) => patches);
   const before = state.photo.value === null ? shown : [...shown, state.photo.value];
   batch(() => {
@@ -238,11 +265,11 @@ export function takeUp(state: State, photo: Photo): void {
     state.look.value = null;
     state.cursor.value = null;
     abandon(state);
+    state.tries.value = null;
     state.lifted.value = null;
     state.taken.value = null;
     state.comparison.value = "none";
     state.format.value = "same";
-    state.size.value = Math.max(8, Math.round(Math.max(photo.width, photo.height) / 20));
   });
   for (const { view } of before) view.close(); // they are large: do not wait for garbage collection
 }

@@ -12,6 +12,7 @@ import { Panel } from "../editor/components/panel";
 import { Preview } from "../editor/components/preview";
 import { LeaveQuestion, Strip } from "../editor/components/strip";
 import { LookBar, Toolbar } from "../editor/components/toolbar";
+import { TriesDialog } from "../editor/components/tries";
 import { receiveFiles } from "../editor/files";
 import { measure } from "../editor/frame";
 import { listenToKeys } from "../editor/keyboard";
@@ -67,6 +68,7 @@ export function CompleteView({ state, hidden }: { state: State; hidden: boolean 
       {dragging.value && <div class="dropping">{say("complete_drop_now")}</div>}
       <Question state={state} />
       <LeaveQuestion state={state} />
+      <TriesDialog state={state} />
       <Help state={state} />
     </main>
   );

@@ -7,6 +7,7 @@ import { openExample } from "../examples";
 import { nameOf } from "../opening";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
+import { KeepSwitch, Offers } from "./kept";
 
 /** File types for the file dialog. */
 export function readable({ site }: State): string {
@@ -42,6 +43,8 @@ export function Empty({ state }: { state: State }): JSX.Element {
       <p class="quiet">
         {say("complete_drop")} {say(`complete_private_${site.engine}`)}
       </p>
+      <KeepSwitch />
+      <Offers state={state} />
       {site.examples.length > 0 && (
         <section class="examples" aria-labelledby="examples">
           <h3 id="examples">{say("complete_examples")}</h3>

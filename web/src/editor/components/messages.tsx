@@ -1,6 +1,6 @@
 import { X } from "lucide";
 import type { JSX } from "preact";
-import { IconButton } from "../../components/button";
+import { IconButton, keepFocus } from "../../components/button";
 import { say } from "../../texts/texts";
 import { slide } from "../looking";
 import { type Busy, cancel, type State } from "../state";
@@ -23,6 +23,11 @@ export function Messages({ state }: { state: State }): JSX.Element {
       {busy !== null && hasBar(busy) && <progress aria-label={wordsOf(busy)} {...reached(busy)} />}
       {busy !== null && busy.what !== "filling" && (
         <IconButton icon={X} name={say("complete_cancel")} shortcut="Esc" onClick={() => cancel(state)} />
+      )}
+      {busy === null && message?.action && (
+        <button type="button" class="button small" onMouseDown={keepFocus} onClick={() => message.action?.run()}>
+          {message.action.name()}
+        </button>
       )}
       {busy === null && message !== null && (
         <IconButton

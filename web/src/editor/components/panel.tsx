@@ -13,6 +13,7 @@ import { liftAndCopy, liftAndSave } from "../painting";
 import { isReady, jumpTo, type State } from "../state";
 import { aboutWeights } from "../weights";
 import { FileButton } from "./file_button";
+import { KeepSwitch } from "./kept";
 
 /** As the server takes them. */
 const MAX_FEATHER = 1000;
@@ -207,6 +208,8 @@ function Saving({ state }: { state: State }): JSX.Element {
         </button>
         <Action of="copy" icon={Copy} onClick={() => liftAndCopy(state)} />
       </div>
+      <KeepSwitch />
+      <p class="quiet">{say("keep_help")}</p>
     </section>
   );
 }

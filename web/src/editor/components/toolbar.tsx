@@ -1,6 +1,7 @@
 import {
   Brush,
   Columns2,
+  Columns3,
   Eraser,
   Eye,
   Hand,
@@ -29,6 +30,7 @@ import { MAX_TOLERANCE, setTolerance } from "../like_colour";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
 import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
+import { canTry, tryWays } from "../trying";
 import { FindButton } from "./find_menu";
 
 interface Tool {
@@ -84,6 +86,13 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
           shortcut="F"
           disabled={!canFillAgain(state)}
           onClick={() => liftAndFillAgain(state)}
+        />
+        <IconButton
+          icon={Columns3}
+          name={say("tries")}
+          shortcut="T"
+          disabled={!canTry(state)}
+          onClick={() => tryWays(state)}
         />
       </div>
       <FillButton state={state} />

@@ -1,0 +1,118 @@
+/** Work as plain values that a database keeps: every step and every fill is a part, which is written once. */
+
+import { type Filled, type History, statesOf, type Work } from "../editor/document";
+import { bitmapOf } from "../editor/raster";
+import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
+import type { FillOptions, Rect } from "../engine/engine";
+
+export type Part = Step | Filled;
+
+/** The number of each part; 0 is the photo's own. */
+export type Numbers = ReadonlyMap<Part, number>;
+
+/** Parts of a state of the history. */
+export interface PackedWork {
+  mask: number[];
+  fills: number[];
+}
+
+/** A step of points; doubles take less room than a list of numbers. */
+type PackedLine = (Omit<Stroke, "points"> | Omit<Lasso, "points">) & { points: Float64Array };
+/** A mask of pixels, compressed. */
+type PackedBitmap = Omit<Bitmap, "mask" | "image"> & { mask: Blob };
+
+interface PackedFill {
+  kind: "filled";
+  mask: number[];
+  options: FillOptions;
+  rects: Rect[];
+  content: Blob;
+  /** The pictures as PNG: databases take no bitmaps. */
+  patches: { rect: Rect; picture: Blob }[];
+}
+
+export type PackedPart = PackedLine | PackedBitmap | Rectangle | Inversion | PackedFill;
+
+/** The numbers of all parts of a history, steps before the fills of them; known ones keep theirs. */
+export function numbered(history: History, known: Numbers): Map<Part, number> {
+  const states = statesOf(history);
+  const fills = new Set(states.flatMap((state) => state.fills));
+  const steps = new Set([...states, ...fills].flatMap(({ mask }) => mask));
+  let last = Math.max(0, ...known.values());
+  return new Map([...steps, ...fills].map((part: Part) => [part, known.get(part) ?? ++last]));
+}
+
+/** The states of a history as numbers of parts. */
+export function packedStates(history: History, numbers: Numbers): PackedWork[] {
+  const each = (parts: readonly Part[]): number[] => parts.map((part) => numbers.get(part) as number);
+  return statesOf(history).map(({ mask, fills }) => ({ mask: each(mask), fills: each(fills) }));
+}
+
+export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> {
+  if (!("kind" in part)) return packedFill(part, numbers);
+  if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Float64Array.from(part.points) };
+  if (part.kind !== "bitmap") return part;
+  const { image: _, ...rest } = part;
+  return { ...rest, mask: await through(new Blob([part.mask]), new CompressionStream("gzip")) };
+}
+
+async function packedFill({ fill, mask, options }: Filled, numbers: Numbers): Promise<PackedFill> {
+  const { rects, content } = fill;
+  const patches: PackedFill["patches"] = [];
+  for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureOf(view) });
+  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), options, rects, content, patches };
+}
+
+async function pictureOf(view: ImageBitmap): Promise<Blob> {
+  const canvas = new OffscreenCanvas(view.width, view.height);
+  canvas.getContext("2d")?.drawImage(view, 0, 0);
+  return canvas.convertToBlob({ type: "image/png" });
+}
+
+/** Parts by their numbers. */
+export async function unpacked(parts: ReadonlyMap<number, PackedPart>): Promise<Map<number, Part>> {
+  const steps = new Map<number, Step>();
+  for (const [number, part] of parts) if (part.kind !== "filled") steps.set(number, await unpackedStep(part));
+  const all = new Map<number, Part>(steps);
+  for (const [number, part] of parts) if (part.kind === "filled") all.set(number, await unpackedFill(part, steps));
+  return all;
+}
+
+/** The history of which these are the states. */
+export function unpackedHistory(states: PackedWork[], now: number, parts: ReadonlyMap<number, Part>): History {
+  const works = states.map(
+    ({ mask, fills }): Work => ({
+      mask: mask.map((number) => parts.get(number) as Step),
+      fills: fills.map((number) => parts.get(number) as Filled),
+    }),
+  );
+  return { past: works.slice(0, now), now: works[now], future: works.slice(now + 1) };
+}
+
+async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step> {
+  if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Array.from(part.points) };
+  if (part.kind !== "bitmap") return part;
+  const mask = new Uint8Array(await (await through(part.mask, new DecompressionStream("gzip"))).arrayBuffer());
+  return bitmapOf({ rect: part.rect, mask }, part.made, part.erases) as Bitmap;
+}
+
+async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>): Promise<Filled> {
+  const { rects, options } = part;
+  const patches = [];
+  for (const { rect, picture } of part.patches) patches.push({ rect, view: await createImageBitmap(picture) });
+  const content = new Blob([await part.content.arrayBuffer()], { type: part.content.type }); // outlives the record
+  const mask = part.mask.map((number) => steps.get(number) as Step);
+  return { fill: { rects, patches, content, notes: [] }, mask, options };
+}
+
+function through(content: Blob, stream: CompressionStream | DecompressionStream): Promise<Blob> {
+  return new Response(content.stream().pipeThrough(stream)).blob();
+}
+
+/** Bytes that a part takes in about. */
+export function sizeOf(part: PackedPart | File): number {
+  if (part instanceof File) return part.size;
+  if (part.kind === "bitmap") return part.mask.size;
+  if (part.kind === "filled") return part.patches.reduce((sum, { picture }) => sum + picture.size, part.content.size);
+  return "points" in part ? part.points.byteLength : 0;
+}
