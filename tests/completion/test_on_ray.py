@@ -1,6 +1,7 @@
 """`onar complete --engine ray` on real Ray clusters of two CPUs."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -133,7 +134,7 @@ def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_
     out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 1
     said = run_onar(*arguments("local", "--threads", 2), code=1)
-    assert out == said.out.replace("in local", "in ray")
+    assert out == re.sub(r"\blocal\b", "ray", said.out)
     assert [line for line in err.splitlines() if line.startswith("onar")] == said.err.splitlines()
     assert len(said.err.splitlines()) == 3
     assert files_in("ray") == files_in("local")

@@ -144,4 +144,4 @@ def test_an_amount_out_of_range_is_refused_with_its_name(setting: str, value: fl
 
 def test_help_names_the_settings() -> None:
     text = run_onar("train", "--help").out
-    assert all(name.replace("_", "-") in text for name in SETTINGS)
+    assert all(f"--{name}" in text for name in SETTINGS)

@@ -49,7 +49,7 @@ KEPT = """async ([expected, patience]) => {
 
 
 def expect_kept(page: Page, documents: int, parts: int) -> None:
-    """Wait until there are so many documents, and parts of them, the photos included."""
+    """Wait until there is this number of documents, and parts of them, the photos included."""
     expected = f"{documents},{parts}"
     assert page.evaluate(KEPT, [expected, PATIENCE]) == expected
 

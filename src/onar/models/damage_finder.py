@@ -40,6 +40,7 @@ class DamageFinder(nn.Module):
     Args:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
 
+    >>> import torch
     >>> DamageFinder().eval()(torch.rand(1, 3, 32, 48)).shape
     torch.Size([1, 2, 32, 48])
     """

@@ -37,7 +37,7 @@ export interface Busy {
 export interface Message {
   tone: "note" | "error";
   text: Line;
-  /** What can be done about it. */
+  /** A remedy. */
   action?: { name: Line; run(): void };
 }
 

@@ -35,7 +35,7 @@ export interface Tries {
   taken(now: Work, chosen: Filled): Work;
 }
 
-/** What is filled: the marked pixels, or the last fill once more where nothing is marked. */
+/** The hole that is filled: the marked pixels, or the last fill once more where nothing is marked. */
 interface Task {
   mask: Filled["mask"];
   earlier: Fill[];

@@ -120,7 +120,7 @@ class Keeper {
     while (this.#hasChanged) {
       this.#hasChanged = false;
       const photo = this.#state.photo.peek();
-      await this.#writeOnce().catch((error) => this.#tell(error, photo));
+      await this.#writeOnce().catch((error) => this.#report(error, photo));
     }
     this.#isWriting = false;
   }
@@ -184,7 +184,7 @@ class Keeper {
   }
 
   /** Say once for each photo that there is no room; all else changes nothing for the user. */
-  #tell(error: unknown, photo: Photo | null): void {
+  #report(error: unknown, photo: Photo | null): void {
     if (this.#state.photo.peek() !== photo) return; // its pictures were closed
     if (!(error instanceof DOMException && error.name === "QuotaExceededError")) {
       console.info("Onar: work is not kept:", error);

@@ -60,7 +60,7 @@ function lockOf(load: string): string {
 }
 
 /**
- * Run what restores work; a load that ended in the midst of it is told of the next time.
+ * Run what restores work; a load that ended in the midst of it is known the next time.
  *
  * What the browser has no memory for must not end the page again and again.
  */
