@@ -123,7 +123,7 @@ def test_auto_takes_bf16_from_compute_capability_8_on(capsys: pytest.CaptureFixt
     said = "bf16: this GPU multiplies it" if multiplies else "fp32: this GPU does not multiply"
     assert capsys.readouterr().out.startswith(f"Computing in {said}")
     announce_device(torch.device(DEVICE), "auto", "fp16")
-    assert capsys.readouterr().out == f"Training on {torch.cuda.get_device_name()} (fp16)\n"
+    assert capsys.readouterr().err == f"Training on {torch.cuda.get_device_name()} (fp16)\n"
 
 
 @pytest.mark.parametrize("precision", ["no", "fp16", "bf16", "auto"])

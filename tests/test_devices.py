@@ -99,9 +99,10 @@ int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 """
 TRAIN = """
 import sys, torch
-from onar import TrainConfig, train
+from onar.system.devices import choose_device
+from onar.training.precision import announce_device
 torch.version.cuda = {"none": None, "own": torch.version.cuda}[sys.argv[1]]
-train(TrainConfig(**{"device": sys.argv[2]}, mixed_precision="no", data="nowhere"))
+announce_device(choose_device(sys.argv[2]), sys.argv[2], "no")
 """
 
 
@@ -116,7 +117,7 @@ def test_a_training_says_first_where_it_computes_and_why_not_on_the_gpu(tmp_path
         environment = {**os.environ, **({"LD_LIBRARY_PATH": str(folder)} if folder else {})}
         command = [sys.executable, "-c", TRAIN, version, device]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        return done.stdout.splitlines()[0]
+        return done.stderr.splitlines()[0]
 
     assert first_line("own", "cpu", tmp_path) == "Training on the CPU (fp32)"
     slow = "Training on the CPU (fp32), tens of times slower than on a GPU"

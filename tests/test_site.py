@@ -20,7 +20,12 @@ pytest.importorskip("material", reason="needs MkDocs Material: pip install -e '.
 pytest.importorskip("mkdocstrings", reason="needs mkdocstrings: pip install -e '.[docs]'")
 
 DOCS = REPOSITORY / "docs"
-TURKISH = {"complete.html": "tr/tamamlama.html", "serve.html": "tr/sunucu.html", "training.html": "tr/egitim.html"}
+TURKISH = {
+    "complete.html": "tr/tamamlama.html",
+    "find.html": "tr/bulma.html",
+    "serve.html": "tr/sunucu.html",
+    "training.html": "tr/egitim.html",
+}
 
 
 @dataclass

@@ -80,7 +80,7 @@ def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(brows
         assert Counter(name for name in host.asked if "-" in name) == times
         page.context.close()
     kinds = {name.rpartition("-")[0]: count for name, count in times.items()}
-    assert kinds.keys() == {"generator", "blend", "ort", "patchmatch", "worker", "page"}
+    assert kinds.keys() == {"generator", "blend", "finder", "ort", "patchmatch", "worker", "page"}
     # The browser loads the page's own script before any worker of the page runs.
     assert {kind: count for kind, count in kinds.items() if count > 1 and kind != "page"} == {}
 

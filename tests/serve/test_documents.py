@@ -40,12 +40,12 @@ def was_filled(folder: Path, name: str) -> bool:
 
 
 def test_the_document_has_clients() -> None:
-    assert (len(blocks("bash")), len(blocks("python"))) == (1, 2)
+    assert (len(blocks("bash")), len(blocks("python"))) == (2, 2)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_curl_client_works(server: Server, folder: Path) -> None:
-    for line in blocks("bash")[0].splitlines():
+    for line in "".join(blocks("bash")).splitlines():
         run(["sh", "-c", line.replace(ADDRESS, server.url)], folder)
     assert was_filled(folder, "repaired.jpg")
     assert was_filled(folder, "repaired.png")

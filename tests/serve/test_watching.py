@@ -107,8 +107,11 @@ def test_several_trainings_share_a_chart_and_lie_side_by_side(page: Page, root: 
         a_sheet(a_run(root / name, steps=steps), 2)
     for name in ("first", "second"):  # after both are there: the page stops polling when all have ended
         end(root / name)
-    for name in ("runs/first", "runs/second"):
-        page.get_by_role("checkbox", name=name).check()
+    boxes = [page.get_by_role("checkbox", name=name) for name in ("runs/first", "runs/second")]
+    for box in boxes:
+        expect(box).to_be_visible()  # the page chooses by itself when another one appears
+    for box in boxes:
+        box.check()
     chart = page.get_by_role("figure", name=re.compile("^D_loss"))
     expect(chart.get_by_role("listitem")).to_have_text([re.compile("runs/.*0.7")] * 2)
     expect(page.get_by_role("img", name=re.compile("^Samples of runs"))).to_have_count(2)

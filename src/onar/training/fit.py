@@ -30,7 +30,7 @@ from onar.training.budget import Budget, epoch_ends, steps_that_fit
 from onar.training.curve_names import loss_names
 from onar.training.interruption import interruption
 from onar.training.learning import NotFiniteError
-from onar.training.precision import choose_precision
+from onar.training.precision import announce_device, choose_precision
 from onar.training.progress import Progress
 from onar.training.reporting import (
     log,
@@ -62,6 +62,8 @@ def fit(task: TrainingTask, config: FitConfig, results: Results) -> None:
     with _reporting_memory(task), closing(results), timed_convolutions(task.device), ExitStack() as at_end:
         at_end.callback(end_readers)
         run = prepare(task, config, results)
+        if is_main_process():
+            announce_device(task.device, config.device, config.mixed_precision, process_count())
         log(run, start_record(run))
         if task.starts_trained and run.progress.step == 0:
             report_start(run)

@@ -48,7 +48,7 @@ def choose_precision(setting: Literal["auto"] | Precision, kept: Precision | Non
 
 
 def announce_device(device: torch.device, setting: str, precision: str, processes: int = 1) -> None:
-    """Say where a training computes, and in which number format; on the CPU also that GPUs are faster.
+    """Report on stderr where a training computes, and in which number format; on the CPU also that GPUs are faster.
 
     Args:
         device: where it computes.
@@ -62,7 +62,7 @@ def announce_device(device: torch.device, setting: str, precision: str, processe
     if device.type == "cpu" and setting == "auto":
         reason = unused_gpu()
         advice = f", tens of times slower than on a GPU{f'. But {reason}' if reason else ''}"
-    say(f"Training on {count}{describe_device(device)}{kind}{advice}")
+    warn(f"Training on {count}{describe_device(device)}{kind}{advice}")
 
 
 def multiplies_bf16(device: torch.device) -> bool:

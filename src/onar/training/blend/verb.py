@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onar.system.devices import choose_device
 from onar.training.blend.config import BlendConfig
 from onar.training.blend.task import BlendTask
 from onar.training.fit import fit
-from onar.training.precision import announce_device
 from onar.training.results_folder import Results
 
 
@@ -26,6 +24,5 @@ def train_blend(config: BlendConfig) -> Path:
             memory ran out, or a file cannot be written.
         KeyboardInterrupt: Ctrl-C; the state is saved, and the same call goes on with it.
     """
-    announce_device(choose_device(config.device), config.device, config.mixed_precision)
     fit(BlendTask(config), config, Results(config.results))
     return config.output

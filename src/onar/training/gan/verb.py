@@ -14,7 +14,6 @@ from onar.system.processes import naming_lost_processes
 from onar.training.fit import fit
 from onar.training.gan.launch import start_processes
 from onar.training.gan.task import GeneratorTask
-from onar.training.precision import announce_device
 from onar.training.results_folder import Results
 
 _RUNNING = Lock()
@@ -39,8 +38,6 @@ def train(config: TrainConfig) -> Path:
     results = Results(config.results_dir)
     with _alone():
         processes = start_processes(config)
-        if processes.is_main_process:
-            announce_device(processes.device, config.device, config.mixed_precision, processes.num_processes)
         with _naming_compile_errors(), naming_lost_processes():
             task = GeneratorTask(config, processes.device)
             fit(task, config, results)
