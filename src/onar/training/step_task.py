@@ -190,8 +190,11 @@ class StepTask(TrainingTask):
         """The batches of the rest of the epoch, each drawn when it is asked for."""
         progress = self.run.progress
         for step in range(progress.step, progress.step + self.steps_left(progress.images)):
-            rng = np.random.default_rng((self.step_config.seed, step))
-            yield self.draw_batch(rng), self.step_config.batch_size
+            yield self.draw_for(step), self.step_config.batch_size
+
+    def draw_for(self, step: int) -> Any:
+        """The batch of a step, which is always the same."""
+        return self.draw_batch(np.random.default_rng((self.step_config.seed, step)))
 
     @abstractmethod
     def draw_batch(self, rng: np.random.Generator) -> Any:

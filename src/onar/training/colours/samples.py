@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
-from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.photo_sets import Photos
-from onar.errors import OnarError
-from onar.imaging.crops import centre_box
-from onar.imaging.images import EightBits, PhotoError, open_photo
+from onar.data.reduced_photos import read_reduced_photos
+from onar.imaging.images import EightBits
 from onar.masks.generation import random_mask
 from onar.models.colour_unet import CELL
-from onar.system.console import progress_bar, warn
 from onar.training.holes import IRREGULAR, OBJECT
 
 SEEN_CELL = CELL // 2
@@ -82,29 +77,8 @@ class ReducedPhotos:
 
 
 def read_reduced(photos: Photos, count: int, num_workers: int, seed: int) -> ReducedPhotos:
-    """Read at most `count` photos, drawn by the seed, with a progress bar on stderr; unreadable ones are reported.
-
-    Raises:
-        OnarError: none can be read.
-    """
-    chosen = np.random.default_rng((seed, len(photos))).permutation(len(photos))[:count]
-    loader = PhotoLoader(
-        ErrorsAsItems(_Reduced(photos)),
-        batch_size=None,
-        sampler=chosen.tolist(),
-        num_workers=min(num_workers, len(chosen)),
-        worker_init_fn=start_worker,
-        collate_fn=_as_array,
-    )
-    kept, unreadable = [], []
-    for photo in progress_bar(loader, desc="Reading photos", total=len(chosen), unit="photo"):
-        if isinstance(photo, str):
-            unreadable.append(photo)
-            warn(f"Skipped {photo}")
-        else:
-            kept.append(photo)
-    if not kept:
-        raise OnarError(f"none of the {len(chosen)} photos could be read; the first: {unreadable[0]}")
+    """The photos at low resolution, and masks; see `read_reduced_photos`."""
+    kept = read_reduced_photos(photos, count, side=KEPT_SIDE, max_aspect=MAX_ASPECT, num_workers=num_workers, seed=seed)
     return ReducedPhotos(kept, [_halve(photo) for photo in kept], draw_masks(seed))
 
 
@@ -119,29 +93,6 @@ def draw_masks(seed: int) -> NDArray[np.uint8]:
         shape = SEEN_OBJECT if number % 2 else IRREGULAR
         masks.append(random_mask(CROP, CROP, rng=np.random.default_rng((seed, number)), **shape) > 0)
     return np.packbits(np.stack(masks), axis=-1)
-
-
-class _Reduced(Dataset[Any]):
-    """Photos by index as they are kept, or a line about one that cannot be read."""
-
-    def __init__(self, photos: Photos) -> None:
-        self._photos = photos
-
-    def __getitem__(self, index: int) -> EightBits | str:
-        try:
-            with open_photo(self._photos[index]) as file:
-                shorter = min(file.height, file.width)
-                height, width = min(file.height, MAX_ASPECT * shorter), min(file.width, MAX_ASPECT * shorter)
-                scale = min(1.0, KEPT_SIDE / shorter)
-                box = centre_box(file.height, file.width, height, width)
-                return file.read_crop(box, max(1, round(scale * height)), max(1, round(scale * width)))
-        except PhotoError as error:
-            return str(error)
-
-
-def _as_array(photo: Any) -> Any:
-    """Leave the photo as it is; the loader would make a tensor of it."""
-    return photo
 
 
 def _halve(photo: EightBits) -> EightBits:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from onar.data.batches import ErrorsAsItems, PhotoLoader, start_worker
 from onar.data.damage.drawing import damage_photo
 from onar.data.photo_sets import Photos
-from onar.errors import OnarError
-from onar.imaging.crops import centre_box
-from onar.imaging.images import EightBits, PhotoError, open_photo
-from onar.system.console import progress_bar, warn
+from onar.data.reduced_photos import read_reduced_photos
+from onar.imaging.images import EightBits
 
 KEPT_SIDE = 512  # maximum of the shorter side of a photo in memory
 MAX_ASPECT = 1.5  # maximum of the longer side over the shorter one: of a panorama the middle is kept
@@ -28,53 +22,8 @@ FinderBatch = tuple[Tensor, Tensor]
 
 
 def read_kept(photos: Photos, count: int, num_workers: int, seed: int) -> list[EightBits]:
-    """Read at most `count` photos, drawn by the seed, with a progress bar on stderr; unreadable ones are reported.
-
-    Raises:
-        OnarError: none can be read.
-    """
-    chosen = np.random.default_rng((seed, len(photos))).permutation(len(photos))[:count]
-    loader = PhotoLoader(
-        ErrorsAsItems(_Kept(photos)),
-        batch_size=None,
-        sampler=chosen.tolist(),
-        num_workers=min(num_workers, len(chosen)),
-        worker_init_fn=start_worker,
-        collate_fn=_as_array,
-    )
-    kept, unreadable = [], []
-    for photo in progress_bar(loader, desc="Reading photos", total=len(chosen), unit="photo"):
-        if isinstance(photo, str):
-            unreadable.append(photo)
-            warn(f"Skipped {photo}")
-        else:
-            kept.append(photo)
-    if not kept:
-        raise OnarError(f"none of the {len(chosen)} photos could be read; the first: {unreadable[0]}")
-    return kept
-
-
-class _Kept(Dataset[Any]):
-    """Photos by index as they are kept, or a line about one that cannot be read."""
-
-    def __init__(self, photos: Photos) -> None:
-        self._photos = photos
-
-    def __getitem__(self, index: int) -> EightBits | str:
-        try:
-            with open_photo(self._photos[index]) as file:
-                shorter = min(file.height, file.width)
-                height, width = (min(side, int(MAX_ASPECT * shorter)) for side in (file.height, file.width))
-                scale = min(1.0, KEPT_SIDE / shorter)
-                box = centre_box(file.height, file.width, height, width)
-                return file.read_crop(box, max(1, round(scale * height)), max(1, round(scale * width)))
-        except PhotoError as error:
-            return str(error)
-
-
-def _as_array(photo: Any) -> Any:
-    """Leave the photo as it is; the loader would make a tensor of it."""
-    return photo
+    """The photos to cut crops from; see `read_reduced_photos`."""
+    return read_reduced_photos(photos, count, side=KEPT_SIDE, max_aspect=MAX_ASPECT, num_workers=num_workers, seed=seed)
 
 
 def draw_batch(

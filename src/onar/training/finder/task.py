@@ -69,14 +69,11 @@ class FinderTask(StepTask):
         progress = self.run.progress
         steps = range(progress.step, progress.step + self.steps_left(progress.images))
         with ThreadPoolExecutor(1) as thread:
-            coming = [thread.submit(self._draw_for, step) for step in steps[:1]]
+            coming = [thread.submit(self.draw_for, step) for step in steps[:1]]
             for step in steps:
                 batch = coming.pop().result()
-                coming = [thread.submit(self._draw_for, later) for later in steps[step - steps[0] + 1 :][:1]]
+                coming = [thread.submit(self.draw_for, later) for later in steps[step - steps[0] + 1 :][:1]]
                 yield batch, self.config.batch_size
-
-    def _draw_for(self, step: int) -> FinderBatch:
-        return self.draw_batch(np.random.default_rng((self.config.seed, step)))
 
     def evaluate(self) -> dict[str, Scores]:
         """Scores on crops of `val_data`, beside the F1 of black-hat and top-hat at their best threshold."""
