@@ -13,7 +13,7 @@ from typing import Literal
 
 from onar.errors import FieldError, OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS, ending_of
-from onar.imaging.listing import some
+from onar.imaging.listing import exist_already
 from onar.imaging.matching import Matches, Source, is_same_file, match_folder
 from onar.imaging.named_photos import find_named_photos, is_for_one_file, is_pipe, on_disk, read_pipe, read_piped_photo
 from onar.inference.holes import ALPHA
@@ -147,6 +147,6 @@ def _check_targets(jobs: Sequence[Job], overwrite: bool, extras: Sequence[str], 
     if own := [target for target in there if target.resolve() in photos]:
         raise FieldError("output", f"{printable(own[0])} is the photo itself: choose another, or set `overwrite`")
     if there:
-        exist = f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already"
         advice = "replace with `overwrite`, or go on with `resume` where an earlier call was stopped"
+        exist = exist_already(there)
         raise FieldError("output", f"is in use: {exist}; choose another one, {advice}")

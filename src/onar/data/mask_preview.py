@@ -6,14 +6,12 @@ import re
 from math import ceil, sqrt
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from onar.data.mask_sources import mask_source
 from onar.errors import FieldError, printable
-from onar.imaging.listing import MASK_NAME, MASK_SHEET, some
-from onar.imaging.sheets import mask_sheet
+from onar.imaging.listing import MASK_NAME, MASK_SHEET, exist_already
+from onar.imaging.sheets import mask_sheet, reduced
 from onar.imaging.writing import write_image
 from onar.masks.holes import hole_share, mask_from_holes
 from onar.settings.checks import validated
@@ -56,7 +54,7 @@ def write_masks(
         mask = mask_from_holes(source(height, width, np.random.default_rng((seed, index))))
         write_image(output / MASK_NAME.format(index), mask, overwrite=overwrite)
         shares.append(hole_share(mask))
-        shown.append(_reduced(mask, MAX_WIDTH // columns))
+        shown.append(reduced(mask, MAX_WIDTH // columns))
     left = [path for number, path in earlier.items() if number >= count]
     for path in left:
         path.unlink(missing_ok=True)
@@ -77,15 +75,9 @@ def _earlier_masks(output: Path, config: MaskConfig, overwrite: bool) -> dict[in
     earlier = {int(found[1]): path for path in output.iterdir() if (found := _A_MASK.fullmatch(path.name))}
     there = [*(earlier[number] for number in sorted(earlier)), *output.glob(MASK_SHEET)]
     if there and not overwrite:
-        exist = f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already"
-        raise FieldError("output", f"is in use: {exist}; choose another one, or replace the whole set with `overwrite`")
+        exist = exist_already(there)
+        raise FieldError(
+            "output",
+            f"is in use: {exist}; choose another one, or replace the whole set with `overwrite`",
+        )
     return earlier
-
-
-def _reduced(mask: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Reduce a mask to a maximum side length in pixels."""
-    scale = max(longest, 1) / max(mask.shape)
-    if scale >= 1:
-        return mask
-    height, width = (max(1, round(side * scale)) for side in mask.shape)
-    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

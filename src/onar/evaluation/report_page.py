@@ -13,8 +13,6 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
-import cv2
-import numpy as np
 from PIL import Image
 
 from onar.evaluation.report import (
@@ -28,6 +26,7 @@ from onar.evaluation.report import (
     shown,
 )
 from onar.imaging.images import EightBits
+from onar.imaging.sheets import reduced
 from onar.system.console import warn
 from onar.system.files import write_text
 
@@ -114,11 +113,8 @@ def _example(report: Report, example: Example) -> tuple[str, list[tuple[str, str
 
 def _jpeg(picture: EightBits) -> str:
     """A picture as a data: URL, at most `PICTURE_SIDE` pixels a side."""
-    scale = min(1.0, PICTURE_SIDE / max(picture.shape[:2]))
-    width, height = (max(1, round(scale * side)) for side in (picture.shape[1], picture.shape[0]))
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else picture
     buffer = BytesIO()
-    Image.fromarray(np.asarray(small, np.uint8)).save(buffer, "JPEG", quality=92, subsampling=0)
+    Image.fromarray(reduced(picture, PICTURE_SIDE)).save(buffer, "JPEG", quality=92, subsampling=0)
     return _address(buffer, "jpeg")
 
 

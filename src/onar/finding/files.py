@@ -7,20 +7,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from onar.errors import FieldError, OnarError, UsageError, is_out_of_memory, printable
 from onar.finding.config import FindConfig
 from onar.finding.finder import Finder
 from onar.imaging.formats.endings import FORMATS, ending_of
 from onar.imaging.images import PhotoTooLargeError
-from onar.imaging.listing import some
+from onar.imaging.listing import exist_already
 from onar.imaging.matching import Source
 from onar.imaging.named_photos import find_named_photos, is_for_one_file, read_piped_photo
 from onar.imaging.photo_file import Photo, read_photo_file
-from onar.imaging.sheets import tint
+from onar.imaging.sheets import reduced, tint
 from onar.imaging.writing import write_image
 from onar.masks.holes import Holes, hole_share, mask_from_holes
 from onar.system.pipeline import read_work_write
@@ -93,7 +89,7 @@ def _check_targets(jobs: Sequence[MaskJob], output: Path, overwrite: bool, previ
         raise UsageError("a mask would be written twice: the photos' names are too similar")
     there = [target for target in targets if target.exists()]
     if there and not overwrite:
-        exist = f"{some(there)} {'exist' if len(there) > 1 else 'exists'} already"
+        exist = exist_already(there)
         raise FieldError("output", f"is in use: {exist}; choose another one, or replace with `overwrite`")
 
 
@@ -123,7 +119,7 @@ def find_in_files(
         job, photo, hole = work
         write_image(job.output, mask_from_holes(hole), overwrite=overwrite)
         if config.preview:
-            write_image(job.preview, _preview(photo.in_8_bits, hole), overwrite=overwrite)
+            write_image(job.preview, reduced(tint(photo.in_8_bits, hole), PREVIEW_SIDE), overwrite=overwrite)
         return hole_share(hole)
 
     for job, written in read_work_write(jobs, read, search, write, config.workers):
@@ -147,13 +143,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OnarError):
         return error.as_flags()
     return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
-
-
-def _preview(photo: NDArray[np.uint8], hole: Holes) -> NDArray[np.uint8]:
-    """The photo with its holes in red, reduced to at most `PREVIEW_SIDE` pixels a side."""
-    tinted = tint(photo, hole)
-    scale = PREVIEW_SIDE / max(hole.shape)
-    if scale >= 1:
-        return tinted
-    height, width = (max(1, round(side * scale)) for side in hole.shape)
-    return np.asarray(cv2.resize(tinted, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

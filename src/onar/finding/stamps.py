@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.finding.text_networks import TextLine
-from onar.imaging.sheets import Picture
+from onar.imaging.sheets import Picture, as_rgb, reduced
 
 SEARCHED = 600
 """Side of the photo in which stamps are looked for, in pixels."""
@@ -72,13 +72,9 @@ def find_stamps(
         min_score: least score of a stamp.
     """
     height, width = picture.shape[:2]
-    scale = SEARCHED / max(height, width)
-    small = picture
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = reduced(picture, SEARCHED)
     light = np.minimum(255, warmth(small, KERNEL).astype(np.int32) * 255 // FULL).astype(np.uint8)
-    print_of_light = np.repeat(255 - light[..., None], 3, axis=2)
+    print_of_light = as_rgb(255 - light)
     stamps = []
     for turned in (False, True):
         seen = np.ascontiguousarray(np.rot90(print_of_light)) if turned else print_of_light

@@ -11,7 +11,7 @@ from onar.finding.stamps import MIN_SCORE, find_stamps
 from onar.finding.strokes import find_letters, find_light
 from onar.finding.text_networks import TextLine, TextNetworks
 from onar.imaging.levels import Pixels, as_8_bits
-from onar.imaging.sheets import Picture
+from onar.imaging.sheets import Picture, as_rgb
 from onar.inference.windows import Box
 from onar.masks.holes import Holes
 
@@ -60,7 +60,7 @@ class TextFinder:
 
     def _surely(self, strokes: Holes, line: TextLine, place: Box) -> float:
         """How surely a line can be read in its strokes alone, in a rectangle of the photo."""
-        printed = np.repeat(np.where(strokes, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+        printed = as_rgb(np.where(strokes, 0, 255).astype(np.uint8))
         x, y = line.centre
         letters, surely = self._networks.read(printed, replace(line, centre=(x - place.left, y - place.top)))
         return min(letters, MIN_LETTERS) + surely
@@ -68,8 +68,7 @@ class TextFinder:
 
 def _picture(pixels: Pixels, hidden: Holes | None) -> Picture:
     """A photo as uint8 H×W×3, with the mean colour where it is hidden."""
-    shown = as_8_bits(pixels)
-    picture = shown.copy() if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)
+    picture = as_rgb(as_8_bits(pixels))
     if hidden is not None and hidden.any() and not hidden.all():
         picture[hidden] = picture[~hidden].mean(axis=0)
     return picture

@@ -6,7 +6,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from onar.errors import OnarError, printable
@@ -78,6 +78,15 @@ def some(names: Iterable[object]) -> str:
     """
     shown = [printable(Path(str(name))) for name in names]
     return ", ".join(shown[:MAX_NAMES]) + (f" and {len(shown) - MAX_NAMES} more" if len(shown) > MAX_NAMES else "")
+
+
+def exist_already(files: Sequence[Path]) -> str:
+    """The statement that files are there.
+
+    >>> exist_already([Path("a.png")]), exist_already([Path("a.png"), Path("b.png")])
+    ('a.png exists already', 'a.png, b.png exist already')
+    """
+    return f"{some(files)} {'exist' if len(files) > 1 else 'exists'} already"
 
 
 def _count_kinds(files: Iterable[str]) -> str:

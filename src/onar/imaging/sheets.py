@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,3 +51,16 @@ def tint(photo: Picture, hole: NDArray[np.bool_]) -> Picture:
 def as_rgb(photo: Picture) -> Picture:
     """A copy of a photo, H×W or H×W×3, as H×W×3."""
     return np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo.copy()
+
+
+def reduced(picture: Picture, longest: int) -> Picture:
+    """A picture, H×W or H×W×3, reduced to a maximum side length in pixels; a smaller one as it is.
+
+    >>> reduced(np.zeros((10, 40, 3), np.uint8), 20).shape
+    (5, 20, 3)
+    """
+    scale = max(longest, 1) / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
