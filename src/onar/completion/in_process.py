@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onar.completion.config import CompletionConfig
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, small_picture, write_result
-from onar.errors import OnarError, is_out_of_memory, printable
-from onar.finding.finder import Finder
-from onar.imaging.images import PhotoTooLargeError, map_photo_errors, read_mask
+from onar.errors import OnarError, printable
+from onar.imaging.images import map_photo_errors, read_mask
 from onar.imaging.matching import Source
+from onar.imaging.named_photos import failure_line
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.imaging.sheets import Picture
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
@@ -31,8 +32,12 @@ from onar.system.devices import return_freed_memory
 from onar.system.files import AppearedError
 from onar.system.pipeline import read_work_write
 
+if TYPE_CHECKING:
+    from onar.finding.finder import Finder
+
 LARGE = 64_000_000
 """Bytes of a photo from which on freed memory is returned to the system at once; it takes milliseconds."""
+MEMORY_ADVICE = "--strategy crop and --workers 0 need the least"
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def load_finder(what: str, device: str, threads: int) -> Finder:
 
     `device` is that of filling. These networks run in ONNX Runtime alone, which may know no GPU.
     """
+    from onar.finding.finder import Finder  # here, because most calls find nothing
+
     finder = Finder(what, "cpu" if device == "cpu" else "auto", threads)
     finder.load()
     return finder
@@ -131,16 +138,14 @@ def complete_files(
         return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
-        notes, after = write_result(work, config, overwrite), None
-        if work.before is not None:
-            after = small_picture((work.filled or work.masked.photo).in_8_bits)
+        notes, result = write_result(work, config, overwrite), work.filled or work.masked.photo
         return Outcome(
             work.job,
             tuple(notes),
             was_there=work.was_there,
             hole_share=float(work.masked.hole.mean()),
             seconds=work.seconds,
-            pictures=None if work.before is None or after is None else (work.before, after),
+            pictures=None if work.before is None else (work.before, small_picture(result.in_8_bits)),
         )
 
     for job, written in read_work_write(jobs, read, fill, write, config.workers):
@@ -148,14 +153,12 @@ def complete_files(
 
 
 def _outcome(job: Job, writing: Future[Outcome]) -> Outcome:
-    name = printable(job.photo)
     try:
         outcome = writing.result()
-        return replace(outcome, notes=tuple(f"{name}: {note}" for note in outcome.notes))
+        return replace(outcome, notes=tuple(f"{printable(job.photo)}: {note}" for note in outcome.notes))
     except Exception as error:
-        reason = _reason(error)
         _clear_locals(error)
-        return Outcome(job, error=reason if name in reason else f"{name}: {reason}", cause=error)
+        return Outcome(job, error=failure_line(job.photo, error, MEMORY_ADVICE), cause=error)
 
 
 def _clear_locals(error: BaseException | None) -> None:
@@ -163,17 +166,6 @@ def _clear_locals(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _reason(error: Exception) -> str:
-    """Why a photo was not completed, in one line."""
-    if isinstance(error, PhotoTooLargeError):
-        return f"{error}: --max_megapixels allows larger photos"
-    if is_out_of_memory(error):
-        return "not enough memory; --strategy crop and --workers 0 need the least"
-    if isinstance(error, OnarError):
-        return str(error)
-    return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 # ---------------------------------------------------------------- one photo

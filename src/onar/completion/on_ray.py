@@ -22,7 +22,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.completion.in_process import Outcome, complete_files, load_weights
+from onar.completion.in_process import MEMORY_ADVICE, Outcome, complete_files, load_weights
 from onar.completion.plan import Job
 from onar.errors import FieldError, OnarError, printable
 from onar.system.devices import available_cpus, limit_opencv
@@ -104,9 +104,7 @@ def complete_on_ray(
                 yield replace(outcome, was_there=outcome.was_there and config.resume)
         for job in left:
             reason = "its Ray worker died each time, probably out of memory"
-            yield Outcome(
-                job, error=f"{printable(job.photo)}: {reason}; --strategy crop and --workers 0 need the least"
-            )
+            yield Outcome(job, error=f"{printable(job.photo)}: {reason}; {MEMORY_ADVICE}")
 
 
 def plan_pool(machines: Sequence[Mapping[str, float]], device: str, where: EngineConfig) -> Pool:

@@ -7,14 +7,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from onar.errors import FieldError, OnarError, UsageError, is_out_of_memory, printable
+from onar.errors import FieldError, UsageError, printable
 from onar.finding.config import FindConfig
 from onar.finding.finder import Finder
 from onar.imaging.formats.endings import FORMATS, ending_of
-from onar.imaging.images import PhotoTooLargeError
 from onar.imaging.listing import exist_already
 from onar.imaging.matching import Source
-from onar.imaging.named_photos import find_named_photos, is_for_one_file, read_piped_photo
+from onar.imaging.named_photos import failure_line, find_named_photos, is_for_one_file, read_piped_photo
 from onar.imaging.photo_file import Photo, read_photo_file
 from onar.imaging.sheets import reduced, tint
 from onar.imaging.writing import write_image
@@ -23,6 +22,7 @@ from onar.system.pipeline import read_work_write
 
 PREVIEW_SIDE = 1600
 """Maximum side of a preview in pixels."""
+MEMORY_ADVICE = "--workers 0 needs the least"
 
 
 @dataclass(frozen=True)
@@ -130,16 +130,4 @@ def _outcome(job: MaskJob, written: Future[float]) -> MaskOutcome:
     try:
         return MaskOutcome(job, written.result())
     except Exception as error:  # of any kind: the other photos go on
-        name, reason = printable(job.photo), _reason(error)
-        return MaskOutcome(job, error=reason if name in reason else f"{name}: {reason}", cause=error)
-
-
-def _reason(error: Exception) -> str:
-    """Why a photo has no mask, in one line."""
-    if isinstance(error, PhotoTooLargeError):
-        return f"{error}: --max_megapixels allows larger photos"
-    if is_out_of_memory(error):
-        return "not enough memory; --workers 0 needs the least"
-    if isinstance(error, OnarError):
-        return error.as_flags()
-    return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
+        return MaskOutcome(job, error=failure_line(job.photo, error, MEMORY_ADVICE), cause=error)

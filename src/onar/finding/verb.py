@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from onar.errors import OnarError, printable
@@ -32,13 +31,11 @@ def find_masks(
     finder.load()
     say(f"looking for {' and '.join(kind.name for kind in finder.kinds)}")
     outcomes = []
-    with progress_bar(total=len(jobs), unit="photo") if len(jobs) > 1 else nullcontext() as progress:
-        for outcome in find_in_files(jobs, finder, config, overwrite=overwrite):
-            outcomes.append(outcome)
-            if outcome.error and len(jobs) > 1:
-                warn(f"onar: {outcome.error}")
-            if progress is not None:
-                progress.update()
+    found = find_in_files(jobs, finder, config, overwrite=overwrite)
+    for outcome in progress_bar(found, total=len(jobs), unit="photo") if len(jobs) > 1 else found:
+        outcomes.append(outcome)
+        if outcome.error and len(jobs) > 1:
+            warn(f"onar: {outcome.error}")
     _summarise(outcomes)
     return outcomes
 

@@ -1,4 +1,4 @@
-"""Photos as users name them on the command line: files, folders, patterns, pipes; and whether they go to a file."""
+"""Photos as users name them on the command line: files, folders, patterns, pipes; where they go, and why one fails."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from unicodedata import normalize
 
-from onar.errors import FieldError, OnarError, UsageError, printable
+from onar.errors import FieldError, OnarError, UsageError, is_out_of_memory, printable
 from onar.imaging.formats.endings import FORMATS, NOT_READABLE_HERE, RAW, READABLE, ending_of
-from onar.imaging.images import PhotoBytes
+from onar.imaging.images import PhotoBytes, PhotoTooLargeError
 from onar.imaging.listing import find_photos, some, split_pattern, warn_skipped_files
 from onar.imaging.matching import Source
 
@@ -151,3 +151,25 @@ def is_for_one_file(output: Path, count: int) -> bool:
     if ending not in FORMATS and (output.is_file() or is_picture):
         raise FieldError("output", f"{printable(output)} must end in one of {' '.join(FORMATS)}, or be a folder")
     return ending in FORMATS
+
+
+# ---------------------------------------------------------------- failures
+
+
+def failure_line(photo: Source, error: Exception, memory_advice: str) -> str:
+    """The reason why the work on a photo failed, in one line with its name.
+
+    `memory_advice` names the options that need the least memory, such as "--workers 0 needs the least".
+    """
+    name, reason = printable(photo), _reason(error, memory_advice)
+    return reason if name in reason else f"{name}: {reason}"
+
+
+def _reason(error: Exception, memory_advice: str) -> str:
+    if isinstance(error, PhotoTooLargeError):
+        return f"{error}: --max_megapixels allows larger photos"
+    if is_out_of_memory(error):
+        return f"not enough memory; {memory_advice}"
+    if isinstance(error, OnarError):
+        return error.as_flags()
+    return f"an error in Onar itself; --debug shows where: {' '.join(str(error).split()) or type(error).__name__}"
