@@ -112,8 +112,7 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     require_extras("blend", ("train", "offline"), config)
     from onar.training.blend.verb import train_blend
 
-    if choose_device(config.device).type == "cpu":
-        keep_freed_memory()
+    _keep_memory_on_cpu(config.device)
     train_blend(config)
 
 
@@ -127,8 +126,7 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
     require_extras("colours", ("train", "offline"), config)
     from onar.training.colours.verb import train_colours
 
-    if choose_device(config.device).type == "cpu":
-        keep_freed_memory()
+    _keep_memory_on_cpu(config.device)
     train_colours(config)
 
 
@@ -140,9 +138,13 @@ def finder(config: Annotated[FinderConfig, Parameter(name="*")] = FinderConfig()
     """
     from onar.training.finder.verb import train_finder
 
-    if choose_device(config.device).type == "cpu":
-        keep_freed_memory()
+    _keep_memory_on_cpu(config.device)
     train_finder(config)
+
+
+def _keep_memory_on_cpu(device: str) -> None:
+    if choose_device(device).type == "cpu":
+        keep_freed_memory()
 
 
 def demo(output: Path = Path("./onar_demo")) -> None:

@@ -49,7 +49,7 @@ class FindConfig(FindOptions):
     topic: ClassVar[str] = "Files"
 
     preview: bool = False
-    """Also write NAME_preview.png: the photo with what was found in red."""
+    """Also write NAME_preview.jpg: the photo with what was found in red."""
     workers: NonNegativeInt = 2
     """Threads that read and write photos while others are searched; each holds one photo in memory. 0: no threads."""
     threads: NonNegativeInt = 0

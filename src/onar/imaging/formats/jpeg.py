@@ -27,7 +27,7 @@ _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
+_END, SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _PADDING = b"\0\xff\r\n"
 _DENSITY_AT, _MAX_DENSITY = 13, 65_535
 _COEFFICIENTS = 64
@@ -70,13 +70,13 @@ def is_jpeg(start: bytes) -> bool:
 def read_markers(content: bytes) -> Markers:
     """Read the markers of a file; raises `JpegError` if it has too many scans or segments."""
     frame, scans, exif, last_scan = None, list[bytes](), bytearray(), 0
-    for number, (marker, start, end) in enumerate(_segments(content)):
+    for number, (marker, start, end) in enumerate(segments(content)):
         if marker == _END:
             return Markers(frame, tuple(scans), bytes(exif), last_scan, start)
         body = content[start + 2 : end]
         if marker in _FRAMES and frame is None:
             frame = marker, body
-        elif marker == _SCAN:
+        elif marker == SCAN:
             scans.append(body)
             last_scan = end
         elif marker == _APP1 and body.startswith(exif_block.PREFIX):
@@ -88,7 +88,7 @@ def read_markers(content: bytes) -> Markers:
     return Markers(frame, tuple(scans), bytes(exif), last_scan, None)
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(content: bytes) -> Iterator[tuple[int, int, int]]:
     """Each marker with the offset after it and the end of its segment."""
     at = 2
     while found := _MARKER.search(content, at):

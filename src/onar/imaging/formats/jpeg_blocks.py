@@ -7,7 +7,6 @@ progressive scans, restart intervals.
 from __future__ import annotations
 
 import os
-import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.imaging.formats.jpeg import read_markers
+from onar.imaging.formats.jpeg import SCAN, read_markers, segments
 
 _BLOCK = 8
 _GREY, _RGB, _YCBCR = 1, 2, 3
@@ -32,7 +31,7 @@ _COMPONENTS = {
 _MAX_COEFFICIENT = 1023
 """Of 8-bit baseline JPEG, for all frequencies but the mean, which may be -1024."""
 _BLOCKS_AT_ONCE = 4096
-_SCAN, _COMMENT = 0xDA, 0xFE
+_COMMENT = 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 
 
@@ -158,15 +157,11 @@ _DCT = _dct()
 
 def _header(content: bytes) -> Iterator[tuple[int, bytes]]:
     """Each marker before the first scan with its whole segment, and at last that of the scan with all that follows."""
-    at = 2
-    while True:
-        marker = content[at + 1]
-        if marker == _SCAN:
-            yield marker, content[at:]
+    for marker, start, end in segments(content):
+        if marker == SCAN:
+            yield marker, content[start - 2 :]
             return
-        (size,) = struct.unpack_from(">H", content, at + 2)
-        yield marker, content[at : at + 2 + size]
-        at += 2 + size
+        yield marker, content[start - 2 : end]
 
 
 def _other_segments(content: bytes) -> Iterator[bytes]:
