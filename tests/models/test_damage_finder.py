@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from onar.finding import damage
 from onar.models.damage_finder import CHANNELS, FINDER_MULTIPLE, DamageFinder
 from onar.models.graphs.damage_finder import finder_onnx, folded
 from onar.models.graphs.graph import Weights
+from onar.training.finder import config
 
 
 def used_network(seed: int = 0) -> DamageFinder:
@@ -98,3 +100,8 @@ def test_every_weight_learns() -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RuntimeError):
         DamageFinder()(torch.rand(1, 3, FINDER_MULTIPLE + 2, 32))
+
+
+def test_settings_and_windows_know_the_multiple_of_the_network() -> None:
+    """Their modules must not import torch, so each has the number itself."""
+    assert damage.MULTIPLE == config.MULTIPLE == FINDER_MULTIPLE

@@ -1,6 +1,7 @@
 /** The work on a photo that is not shown: pictures of fills as PNG, masks compressed. */
 
-import type { Fill, Rect } from "../engine/engine";
+import type { Fill, Patch, Rect } from "../engine/engine";
+import { maskBlob, maskOf, pictureBlob } from "./compressed";
 import { type Filled, type History, statesOf, type Work } from "./document";
 import { bitmapOf } from "./raster";
 import type { Bitmap, Step } from "./steps";
@@ -20,8 +21,6 @@ interface Picture {
 /** Of live and parked fills and bitmaps alike: none is compressed twice. */
 const pictures = new WeakMap<Fill, readonly Picture[]>();
 const masks = new WeakMap<Bitmap, Blob>();
-
-const ENCODING = "deflate-raw";
 
 /** Compress the work on a photo; the live one stays as it is. */
 export async function park(history: History, saved: Work): Promise<Parked> {
@@ -83,10 +82,8 @@ async function light(fill: Fill): Promise<Fill> {
   return parked;
 }
 
-async function encoded({ rect, view }: Fill["patches"][number]): Promise<Picture> {
-  const canvas = new OffscreenCanvas(view.width, view.height);
-  canvas.getContext("2d")?.drawImage(view, 0, 0);
-  return { rect, content: await canvas.convertToBlob({ type: "image/png" }) };
+async function encoded({ rect, view }: Patch): Promise<Picture> {
+  return { rect, content: await pictureBlob(view) };
 }
 
 async function lit(fill: Fill): Promise<Fill> {
@@ -98,7 +95,7 @@ async function lit(fill: Fill): Promise<Fill> {
 }
 
 async function empty(bitmap: Bitmap): Promise<Bitmap> {
-  const content = masks.get(bitmap) ?? (await through(bitmap.mask, new CompressionStream(ENCODING)));
+  const content = masks.get(bitmap) ?? (await maskBlob(bitmap.mask));
   const parked = { ...bitmap, mask: new Uint8Array(0), image: new OffscreenCanvas(1, 1) };
   masks.set(bitmap, content);
   masks.set(parked, content);
@@ -108,12 +105,8 @@ async function empty(bitmap: Bitmap): Promise<Bitmap> {
 async function full(bitmap: Bitmap): Promise<Bitmap> {
   const content = masks.get(bitmap);
   if (content === undefined) return bitmap;
-  const mask = await (await through(content, new DecompressionStream(ENCODING))).arrayBuffer();
-  const live = bitmapOf({ rect: bitmap.rect, mask: new Uint8Array(mask) }, bitmap.made, bitmap.erases) ?? bitmap;
+  const mask = await maskOf(content);
+  const live = bitmapOf({ rect: bitmap.rect, mask }, bitmap.made, bitmap.erases) ?? bitmap;
   masks.set(live, content);
   return live;
-}
-
-function through(content: BlobPart, stream: GenericTransformStream): Promise<Blob> {
-  return new Response(new Blob([content]).stream().pipeThrough(stream as ReadableWritablePair)).blob();
 }

@@ -16,8 +16,8 @@ import { holeOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
 import { extentOf, within } from "./steps";
 
-/** Most tries at once, which bounds the memory they take. */
-const MOST = 3;
+/** Tries at once, which bounds the memory they take. */
+const MAX_TRIES = 3;
 /** Photo round the hole that is shown, as a share of the hole's sides. */
 const ROUND = 0.4;
 const MIN_ROUND = 16;
@@ -60,7 +60,7 @@ export function waysOf(state: State, seed: number): FillOptions[] {
   const alone: FillOptions = { ...options, texture: "network" };
   const elsewhere = others.map(({ name }): FillOptions => ({ ...options, texture: "auto", weights: name }));
   const ways = site.copies ? [alone, copied[0], ...elsewhere, ...copied.slice(1)] : [options, ...elsewhere];
-  return ways.slice(0, MOST);
+  return ways.slice(0, MAX_TRIES);
 }
 
 /** Whether there is something to try. */

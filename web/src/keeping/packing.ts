@@ -1,5 +1,6 @@
 /** Work as plain values that a database keeps: every step and every fill is a part, which is written once. */
 
+import { maskBlob, maskOf, pictureBlob } from "../editor/compressed";
 import { type Filled, type History, statesOf, type Work } from "../editor/document";
 import { bitmapOf } from "../editor/raster";
 import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
@@ -53,20 +54,14 @@ export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> 
   if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Float64Array.from(part.points) };
   if (part.kind !== "bitmap") return part;
   const { image: _, ...rest } = part;
-  return { ...rest, mask: await through(new Blob([part.mask]), new CompressionStream("gzip")) };
+  return { ...rest, mask: await maskBlob(part.mask) };
 }
 
 async function packedFill({ fill, mask, options }: Filled, numbers: Numbers): Promise<PackedFill> {
   const { rects, content } = fill;
   const patches: PackedFill["patches"] = [];
-  for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureOf(view) });
+  for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureBlob(view) });
   return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), options, rects, content, patches };
-}
-
-async function pictureOf(view: ImageBitmap): Promise<Blob> {
-  const canvas = new OffscreenCanvas(view.width, view.height);
-  canvas.getContext("2d")?.drawImage(view, 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
 }
 
 /** Parts by their numbers. */
@@ -92,7 +87,7 @@ export function unpackedHistory(states: PackedWork[], now: number, parts: Readon
 async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step> {
   if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Array.from(part.points) };
   if (part.kind !== "bitmap") return part;
-  const mask = new Uint8Array(await (await through(part.mask, new DecompressionStream("gzip"))).arrayBuffer());
+  const mask = await maskOf(part.mask);
   return bitmapOf({ rect: part.rect, mask }, part.made, part.erases) as Bitmap;
 }
 
@@ -103,10 +98,6 @@ async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>):
   const content = new Blob([await part.content.arrayBuffer()], { type: part.content.type }); // outlives the record
   const mask = part.mask.map((number) => steps.get(number) as Step);
   return { fill: { rects, patches, content, notes: [] }, mask, options };
-}
-
-function through(content: Blob, stream: CompressionStream | DecompressionStream): Promise<Blob> {
-  return new Response(content.stream().pipeThrough(stream)).blob();
 }
 
 /** Bytes that a part takes in about. */

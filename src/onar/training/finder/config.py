@@ -10,7 +10,7 @@ from onar.settings.checks import require
 from onar.settings.ranges import PositiveFloat, PositiveInt, ShareBelowOne
 from onar.training.step_config import StepConfig
 
-_MULTIPLE = 16
+MULTIPLE = 16
 """`FINDER_MULTIPLE` of the network, whose module imports torch; the settings are read by every command."""
 
 
@@ -39,5 +39,5 @@ class FinderConfig(StepConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fits = self.img_size >= 32 and self.img_size % _MULTIPLE == 0
-        require(fits, "img_size", f"is a multiple of {_MULTIPLE} from 32", self.img_size)
+        fits = self.img_size >= 32 and self.img_size % MULTIPLE == 0
+        require(fits, "img_size", f"is a multiple of {MULTIPLE} from 32", self.img_size)

@@ -217,7 +217,8 @@ function Saving({ state }: { state: State }): JSX.Element {
 /** Estimated here; the engine reports the end. */
 function recompressesJpeg({ engine, format, photo }: State): boolean {
   const isJpeg = photo.value?.file.type === "image/jpeg";
-  return isJpeg && engine.keepsJpegBlocks ? false : format.value === "same" ? isJpeg : format.value === "jpeg";
+  const becomesJpeg = format.value === "same" ? isJpeg : format.value === "jpeg";
+  return becomesJpeg && !(isJpeg && engine.keepsJpegBlocks);
 }
 
 interface SelectProperties {
