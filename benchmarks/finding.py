@@ -35,7 +35,8 @@ from onar.data.photo_sets import Photos, open_photos
 from onar.finding.config import FindOptions
 from onar.finding.damage import DamageNetwork
 from onar.imaging.images import open_photo
-from onar.metrics.finding import Found, count_found, grown, hat_response
+from onar.masks.holes import near
+from onar.metrics.finding import Found, count_found, hat_response
 from onar.metrics.learned_distances import st_lpips
 
 Photo = NDArray[np.uint8]
@@ -184,7 +185,7 @@ def repair_table(find: Find, photos: Sequence[Photo]) -> Table:
 
 def repair(find: Find, inpainter: Inpainter, photo: Photo) -> tuple[Photo, Marks]:
     """A photo with its marks filled, and them, H×W."""
-    marks = grown(find(photo).any(0), GROWTH)
+    marks = near(find(photo).any(0), GROWTH)
     return inpainter(photo, marks), marks
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onar.metrics.finding import HAT_SIDE, TOLERANCE, Found, count_found, grown, hat_response
+from onar.masks.holes import near
+from onar.metrics.finding import HAT_SIDE, TOLERANCE, Found, count_found, hat_response
 
 
 def random_mask(seed: int, share: float = 0.05) -> np.ndarray:
@@ -34,7 +35,7 @@ def test_marking_everything_finds_all_with_the_precision_of_the_share() -> None:
     truth = random_mask(2, 0.002)
     found = count_found(np.ones_like(truth), truth)
     assert found.recall == 1
-    assert found.precision == grown(truth, TOLERANCE).mean()
+    assert found.precision == near(truth, TOLERANCE).mean()
 
 
 def test_a_photo_without_damage_counts_its_marks_as_false() -> None:

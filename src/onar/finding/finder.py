@@ -18,7 +18,7 @@ from onar.finding.regions import region
 from onar.finding.text import TextFinder
 from onar.imaging.levels import Pixels, unused_bits
 from onar.imaging.pictures import set_upright, split_alpha
-from onar.inference.holes import find_holes
+from onar.inference.holes import widened
 from onar.inference.windows import Box
 from onar.masks.holes import Holes, mask_from_holes
 from onar.weights.bundled import finder_weights
@@ -89,7 +89,7 @@ class Finder:
         found = np.zeros(part.shape[:2], bool)
         for kind, marks in self._marks(part, hidden, options.sensitivity):
             grow = kind.grow if options.grow is None else options.grow
-            found |= find_holes(mask_from_holes(marks), dilate=grow)
+            found |= widened(marks, grow)
         if hidden is not None:
             found &= ~hidden
         return found[wanted.within(seen)]

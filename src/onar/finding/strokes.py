@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onar.finding.text_networks import TextLine
 from onar.imaging.sheets import Picture
 from onar.inference.windows import Box
-from onar.masks.holes import Holes
+from onar.masks.holes import Holes, near
 
 MARGIN = 0.3
 """Of a line on each side, as a share of its height, in which the ground is seen."""
@@ -55,7 +55,7 @@ def find_letters(picture: Picture, line: TextLine) -> tuple[Box, list[Holes]]:
         strokes = seeds
         for _ in range(ROUNDS):
             if strokes.any() and not strokes.all():
-                strokes = _nearer_to_letters(part, strokes, inside > 0, line.height) & _near(seeds, kernel // 4)
+                strokes = _nearer_to_letters(part, strokes, inside > 0, line.height) & near(seeds, kernel // 4)
         both.append(strokes)
     return place, both
 
@@ -105,13 +105,7 @@ def _with_soft_edges(contrast: Contrast, seeds: Holes, inside: Holes, height: fl
     """The pixels of a line whose contrast is a share of that of the seeds around."""
     reach = max(2, round(0.1 * height))
     clear = _spread(contrast[..., None], seeds, 0.5 * height)[..., 0]
-    return np.asarray((contrast > np.maximum(GLOW * clear, MIN_CONTRAST)) & inside & _near(seeds, reach))
-
-
-def _near(seeds: Holes, reach: int) -> Holes:
-    """The pixels within `reach` of some."""
-    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    return cv2.dilate(seeds.astype(np.uint8), shape) > 0
+    return np.asarray((contrast > np.maximum(GLOW * clear, MIN_CONTRAST)) & inside & near(seeds, reach))
 
 
 def _nearer_to_letters(part: Contrast, seeds: Holes, inside: Holes, height: float) -> Holes:

@@ -63,7 +63,12 @@ def find_holes(
     """
     hole = ~holes_from_mask(mask) if invert else holes_from_mask(mask)
     hole = hole if size is None else _resize_holes(hole, *size)
-    return _grown(hole, dilate, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) if dilate else hole
+    return widened(hole, dilate)
+
+
+def widened(hole: Holes, pixels: int) -> Holes:
+    """Holes, bool H×W, with all pixels within a Euclidean distance of them."""
+    return _grown(hole, pixels, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) if pixels else hole
 
 
 def _grown(hole: Holes, reach: int, metric: int, kernel: int) -> Holes:

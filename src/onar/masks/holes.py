@@ -93,6 +93,12 @@ def resize_holes(hole: Holes, height: int, width: int) -> Holes:
     return np.asarray(share > 1e-6)
 
 
+def near(mask: Holes, reach: int) -> Holes:
+    """The pixels in the ellipses of OpenCV, `reach` pixels to all sides, round those of a mask; bool H×W."""
+    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), shape)) > 0
+
+
 def known_from_mask(mask: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a uint8 or bool H×W mask (white or True = hole) into known, float32 1×H×W (0 = hole).
 

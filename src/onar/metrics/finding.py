@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from onar.masks.holes import near
+
 TOLERANCE = 2
 """Pixels by which found and true damage may lie apart."""
 
@@ -51,16 +53,10 @@ def count_found(marked: NDArray[np.bool_], truth: NDArray[np.bool_], tolerance: 
     >>> count_found(np.roll(truth, 2, 0), truth).f1, count_found(np.roll(truth, 3, 0), truth).f1
     (1.0, 0.0)
     """
-    near_truth, near_marked = grown(truth, tolerance), grown(marked, tolerance)
+    near_truth, near_marked = near(truth, tolerance), near(marked, tolerance)
     return Found(
         int(marked.sum()), int((marked & near_truth).sum()), int(truth.sum()), int((truth & near_marked).sum())
     )
-
-
-def grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
-    """The mask grown in all directions by some pixels."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc)) > 0
 
 
 HAT_SIDE = 9

@@ -146,35 +146,52 @@ function Shape({ state }: { state: State }): JSX.Element {
 function ToleranceSlider({ state }: { state: State }): JSX.Element {
   const percent = state.tolerance.value;
   return (
-    <label class="size" title={`${say("complete_tolerance")} ([ ])`}>
-      <input
-        type="range"
-        min={0}
-        max={MAX_TOLERANCE}
-        value={percent}
-        aria-label={say("complete_tolerance")}
-        aria-valuetext={say("complete_share", { percent })}
-        onInput={(event) => setTolerance(state, event.currentTarget.valueAsNumber)}
-      />
-      <span aria-hidden="true">{percent}</span>
-    </label>
+    <Slider
+      name={say("complete_tolerance")}
+      value={percent}
+      text={say("complete_share", { percent })}
+      range={[0, MAX_TOLERANCE]}
+      onMove={(value) => setTolerance(state, value)}
+    />
   );
 }
 
 function SizeSlider({ state }: { state: State }): JSX.Element {
   const size = state.size.value;
   return (
-    <label class="size" title={`${say("complete_size")} ([ ])`}>
+    <Slider
+      name={say("complete_size")}
+      value={size}
+      text={say("complete_size_pixels", { size })}
+      range={[1, largestSize(state)]}
+      onMove={(value) => resize(state, value)}
+    />
+  );
+}
+
+interface SliderProperties {
+  name: string;
+  value: number;
+  /** The value for screen readers. */
+  text: string;
+  range: [number, number];
+  onMove(value: number): void;
+}
+
+/** A slider that the keys [ and ] move, too. */
+function Slider({ name, value, text, range: [min, max], onMove }: SliderProperties): JSX.Element {
+  return (
+    <label class="size" title={`${name} ([ ])`}>
       <input
         type="range"
-        min={1}
-        max={largestSize(state)}
-        value={size}
-        aria-label={say("complete_size")}
-        aria-valuetext={say("complete_size_pixels", { size })}
-        onInput={(event) => resize(state, event.currentTarget.valueAsNumber)}
+        min={min}
+        max={max}
+        value={value}
+        aria-label={name}
+        aria-valuetext={text}
+        onInput={(event) => onMove(event.currentTarget.valueAsNumber)}
       />
-      <span aria-hidden="true">{size}</span>
+      <span aria-hidden="true">{value}</span>
     </label>
   );
 }
