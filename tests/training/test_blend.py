@@ -200,6 +200,15 @@ def test_a_photo_that_cannot_be_read_is_named_and_another_taken(
     assert (missing_pairs(tmp_path / "pairs", 4), capfd.readouterr().err.count("broken.jpg: ")) == ([], 1)
 
 
+def test_a_blend_starts_from_another(photos: Path, pairs: Path, trained: Path, tmp_path: Path) -> None:
+    settings = config(photos, tmp_path, pairs=pairs, init_weights=trained / "trained.safetensors", learning_rate=1e-12)
+    train_blend(settings)
+    started, other = load_blend(settings.output), load_blend(trained / "trained.safetensors")
+    for name, value in other.state_dict().items():
+        torch.testing.assert_close(started.state_dict()[name], value, rtol=0, atol=1e-6)
+    assert "init_weights" not in metadata(settings.output)["recipe"]
+
+
 # ---------------------------------------------------------------- wrong use
 @pytest.mark.parametrize(
     ("wrong", "line"),
@@ -225,6 +234,9 @@ def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, object], l
         ({"weights": "nowhere.pth"}, "cannot read nowhere.pth"),
         ({"weights": str(texture_weights())}, "texture.onnx"),
         ({"content_weights": Path("nowhere.pth")}, "cannot read nowhere.pth"),
+        ({"init_weights": Path("nowhere.onnx")}, "cannot read nowhere.onnx"),
+        ({"init_weights": bundled_weights()}, "onar.onnx"),
+        ({"init_weights": texture_weights()}, "holds a blend of base_channels 32, not 4"),
     ],
 )
 def test_what_is_not_there_is_reported_and_no_file_left(

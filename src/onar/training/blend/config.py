@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from onar.settings.checks import Settings, require
 from onar.settings.options import ContentNetwork
 from onar.settings.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from onar.training.step_config import StepConfig
+from onar.weights.bundled import BUNDLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,8 @@ class BlendConfig(StepConfig, BlendLossConfig, FillPairConfig):
     """Processes that make pairs on CPUs; by default one for each CPU, and 0 makes them in the training process."""
     base_channels: PositiveInt = 32
     """Channels of the blend's first level."""
+    init_weights: Path | None = None
+    """Initial weights, for fine-tuning: the file of a blend, or "bundled" for the bundled one."""
     learning_rate_d: PositiveFloat = 4e-4
     """Adam's learning rate for the discriminator; it falls as the other."""
 
@@ -79,6 +82,13 @@ class BlendConfig(StepConfig, BlendLossConfig, FillPairConfig):
             self.img_size >= 32 and self.img_size % 16 == 0, "img_size", "is a multiple of 16 from 32", self.img_size
         )
         require(self.pair_size >= self.img_size, "pair_size", f"must be at least {self.img_size}", self.pair_size)
+
+    def recipe(self) -> dict[str, Any]:
+        """As `StepConfig.recipe`, without a file of this machine."""
+        found = super().recipe()
+        if found.get("init_weights") != BUNDLED:
+            found.pop("init_weights", None)
+        return found
 
     @property
     def pair_folder(self) -> Path:

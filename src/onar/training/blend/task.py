@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onar.checkpoint import load_blend
 from onar.data.photo_sets import Photos, open_photos
+from onar.errors import FieldError
 from onar.fills.patchmatch import require_patchmatch
 from onar.imaging.sheets import Picture
 from onar.metrics.feature_networks import load_features
@@ -28,7 +30,7 @@ from onar.training.blend.pairs import PairMaker, claim_folder, make_pairs, missi
 from onar.training.blend.step import DISCRIMINATOR_CHANNELS, BlendGAN
 from onar.training.learning import RateFactor
 from onar.training.step_task import StepTask
-from onar.weights.bundled import PYRAMID, weights_file
+from onar.weights.bundled import BUNDLED, PYRAMID, texture_weights, weights_file
 
 VALIDATION_PAIRS = 24
 SAMPLE_ROWS = 6
@@ -43,6 +45,7 @@ class BlendTask(StepTask):
         super().__init__(config)
         self.config = config
         self._digest = digest(config.weights)
+        self._start = load_start(config)
         features = load_features(config.content_network, config.content_weights).to(self.device)
         self._features = features.to(memory_format=torch.channels_last)
         self._photos = self._photos_for(config.data, config.pair_folder, config.count)
@@ -81,7 +84,7 @@ class BlendTask(StepTask):
         """Build the blend and its discriminator."""
         config = self.config
         return BlendGAN(
-            TextureBlend(config.base_channels),
+            self._start or TextureBlend(config.base_channels),
             Discriminator(config.img_size, DISCRIMINATOR_CHANNELS, "local"),
             self._features,
             weights=loss_weights(config),
@@ -125,6 +128,19 @@ class BlendTask(StepTask):
         metadata = {"recipe": tomli_w.dumps(self.recipe()), "trained_for": self._digest}
         said = f"The blend: {self.config.output}; the pairs in {self.config.pair_folder} are no longer needed"
         return self.networks.learners["blend"].kept, metadata, said
+
+
+def load_start(config: BlendConfig) -> TextureBlend | None:
+    """The blend that a run starts from; raises `OnarError` when `init_weights` holds none of `base_channels`."""
+    if config.init_weights is None:
+        return None
+    path = texture_weights() if str(config.init_weights) == BUNDLED else config.init_weights
+    blend = load_blend(path)
+    if blend.base_channels != config.base_channels:
+        raise FieldError(
+            "init_weights", f"{path} holds a blend of `base_channels` {blend.base_channels}, not {config.base_channels}"
+        )
+    return blend.train()
 
 
 def to_tensor(crops: NDArray[np.uint8]) -> Tensor:
