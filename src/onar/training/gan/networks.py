@@ -105,10 +105,12 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     if config.generator not in GENERATORS:
         raise FieldError("generator", f"is one of {', '.join(GENERATORS)}, not {config.generator}")
     build = GENERATORS[config.generator]
+    has_features = getattr(start, "pretrained_features", False)
     settings = {
         **vars(config),
         "normalised": config.base_fill == "none" and getattr(start, "normalised", False),
         "colour_channels": getattr(start, "colour_channels", 0),
+        "pretrained_features": config.pretrained_features or (has_features and config.base_fill == "pyramid"),
     }
     names = build.arguments.keys() & settings.keys()
     generator: Any = build(**{name: settings[name] for name in names})
@@ -119,8 +121,10 @@ def _build_generator(config: TrainConfig, start: nn.Module | None) -> Any:
     for setting, attribute in OPTIONAL.items():
         if getattr(config, setting) and not hasattr(generator, attribute):
             raise FieldError(setting, f"is not for `generator` {config.generator}")
-    if config.pretrained_features:
-        load_lite_encoder(generator.features.encoder.requires_grad_(False))
+    if getattr(generator, "pretrained_features", False):
+        generator.features.encoder.requires_grad_(False)
+        if not has_features:
+            load_lite_encoder(generator.features.encoder)
     if config.gradient_checkpointing:
         generator.gradient_checkpointing = True
     return generator
