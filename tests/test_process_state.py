@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar import CompletionConfig, Inpainter, Job, PConvUNet, UsageError, complete_files
+from onar.fills.patches import copy_patches
 from onar.fills.patchmatch import fill_with_patches
 from onar.imaging.images import open_photo
 from onar.system.state import (
@@ -56,12 +57,13 @@ def photo_with_hole() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
 
 
 # ---------------------------------------------------------------- seeds
-def test_threads_with_different_seeds_get_the_fills_of_their_seeds() -> None:
+@pytest.mark.parametrize("fill", [fill_with_patches, copy_patches])
+def test_threads_with_different_seeds_get_the_fills_of_their_seeds(fill: Callable[..., NDArray[np.uint8]]) -> None:
     photo, hole = photo_with_hole()
-    alone = [fill_with_patches(photo, hole, 3, seed) for seed in range(4)]
-    assert len({fill.tobytes() for fill in alone}) == 4
-    filled = in_threads(lambda number: fill_with_patches(photo, hole, 3, number % 4), 48)
-    assert all(np.array_equal(fill, alone[number % 4]) for number, fill in enumerate(filled))
+    alone = [fill(photo, hole, 3, seed) for seed in range(4)]
+    assert len({one.tobytes() for one in alone}) == 4
+    filled = in_threads(lambda number: fill(photo, hole, 3, number % 4), 48)
+    assert all(np.array_equal(one, alone[number % 4]) for number, one in enumerate(filled))
 
 
 def test_an_inpainter_in_threads_with_different_seeds_completes_as_alone() -> None:

@@ -41,6 +41,7 @@ _PACKAGES = (
     "scikit-image",
     "stlpips_pytorch",
     "torch-fidelity",
+    "wasmtime",
 )
 
 
