@@ -1,14 +1,15 @@
 // PatchMatch for Python and the page: gives a filled hole the patches of its photo.
 //
 // Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing". It starts from
-// a fill, at an eighth of the scale at most, so that no coarser scale has to lay out the hole. What a distance compares, and
-// how patches vote for a pixel, follows pypatchmatch (MIT; Jiayuan Mao, Kyle Schouviller, Matthias Wild).
+// a fill, at a quarter of the scale, so that no coarser scale has to lay out the hole. What a distance compares, and how
+// patches vote for a pixel, follows pypatchmatch (MIT; Jiayuan Mao, Kyle Schouviller, Matthias Wild).
 #include <emmintrin.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <vector>
 
 namespace
@@ -20,9 +21,9 @@ namespace
     constexpr int FEATURES = 8, DOWN = 3, RIGHT = 4, TEXTURE = 5;
     // Of the sums of three differences over two pixels, so that a gradient counts as three of one channel.
     constexpr float GRADIENT = 0.2887F;
-    // A source whose texture is less than three quarters of what is expected costs twice its square: smooth fills would match
+    // A source whose texture is less than six tenths of what is expected costs twice its square: smooth fills would match
     // smooth sources best, and stay smooth.
-    constexpr float OFFERED = 1.4142F, EXPECTED = 0.75F * OFFERED;
+    constexpr float OFFERED = 1.4142F, EXPECTED = 0.6F * OFFERED;
     constexpr int TEXTURE_REACH = 2;
 
     // Patches whose mean squared difference is this share of the largest one hardly vote.
@@ -36,8 +37,8 @@ namespace
     {
         int rounds, passes;
     };
-    constexpr Effort EFFORTS[] = {{1, 2}, {3, 2}, {5, 3}, {7, 4}};
-    constexpr int LEVELS = 4;
+    constexpr Effort EFFORTS[] = {{1, 2}, {3, 2}, {5, 3}};
+    constexpr std::size_t LEVELS = std::size(EFFORTS);
 
     // The source of a patch; the cost is negative where there is none.
     struct Link
@@ -639,19 +640,6 @@ namespace
             Ballot(level, radius, Votes::BEST).fill(false);
     }
 
-    // Take the fill from half the scale, whose colours the copies then keep.
-    void enlarge(const Level &half, Level &level)
-    {
-        for (int at = 0; at < static_cast<int>(level.hole.size()); ++at)
-        {
-            if (!level.hole[at])
-                continue;
-            const int row = std::min(at / level.width / 2, half.height - 1);
-            const int column = std::min(at % level.width / 2, half.width - 1);
-            std::copy_n(&half.pixels[3 * (row * half.width + column)], 3, &level.pixels[3 * at]);
-        }
-    }
-
     void clip_to_known(Level &level)
     {
         std::uint8_t low[] = {255, 255, 255}, high[] = {0, 0, 0};
@@ -695,8 +683,6 @@ extern "C" void fill(unsigned char *photo, const unsigned char *hole, int height
             half = nullptr;
             continue;
         }
-        if (half)
-            enlarge(*half, level);
         fill_level(level, number, half, radius, search);
         half = &level;
     }

@@ -37,7 +37,6 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "pillow",
-    "pypatchmatch",
     "scikit-image",
     "stlpips_pytorch",
     "torch-fidelity",
