@@ -29,6 +29,8 @@ namespace
     // Patches whose mean squared difference is this share of the largest one hardly vote.
     constexpr float ALIKE = 0.041F, LARGEST = 9 * 255 * 255, LEAST_WEIGHT = 1e-6F;
 
+    constexpr float SHIFT = 64; // the largest shift of colours
+
     constexpr int NEVER = INT32_MAX;
     constexpr int TRIES = 4, FIRST_PASSES = 4;
 
@@ -496,6 +498,7 @@ namespace
     }
 
     // The mean difference in colour of each node's patch to its source, which copies add: the photo may be lighter there.
+    // Of large ones they add a part, less with each vote: there a smooth fill has lost a shape.
     Floats measure_shifts(const Level &level, int radius)
     {
         Floats shifts(level.pixels.size());
@@ -509,7 +512,10 @@ namespace
             });
             const float count = (2.0F * radius + 1) * (2.0F * radius + 1);
             for (int c = 0; c < 3; ++c)
-                shifts[3 * node + c] = sums[c] / count;
+            {
+                const float shift = sums[c] / count;
+                shifts[3 * node + c] = shift * SHIFT / (SHIFT + std::abs(shift));
+            }
         }
         return shifts;
     }
