@@ -29,7 +29,8 @@ namespace
     // Patches whose mean squared difference is this share of the largest one hardly vote.
     constexpr float ALIKE = 0.041F, LARGEST = 9 * 255 * 255, LEAST_WEIGHT = 1e-6F;
 
-    constexpr float SHIFT = 64; // the largest shift of colours
+    // The largest shift of the colours of the final copies: where they differ more, the fill has lost a shape.
+    constexpr float MOST_SHIFT = 12;
 
     constexpr int NEVER = INT32_MAX;
     constexpr int TRIES = 4, FIRST_PASSES = 4;
@@ -498,8 +499,7 @@ namespace
     }
 
     // The mean difference in colour of each node's patch to its source, which copies add: the photo may be lighter there.
-    // Of large ones they add a part, less with each vote: there a smooth fill has lost a shape.
-    Floats measure_shifts(const Level &level, int radius)
+    Floats measure_shifts(const Level &level, int radius, float most)
     {
         Floats shifts(level.pixels.size());
         for (int node : level.nodes)
@@ -512,10 +512,7 @@ namespace
             });
             const float count = (2.0F * radius + 1) * (2.0F * radius + 1);
             for (int c = 0; c < 3; ++c)
-            {
-                const float shift = sums[c] / count;
-                shifts[3 * node + c] = shift * SHIFT / (SHIFT + std::abs(shift));
-            }
+                shifts[3 * node + c] = std::clamp(sums[c] / count, -most, most);
         }
         return shifts;
     }
@@ -526,7 +523,9 @@ namespace
         Ballot(Level &level, int radius, Votes votes)
             : m_level(level), m_radius(radius), m_votes(votes),
               m_low(votes == Votes::SPLIT ? blur_known(level) : Bytes()),
-              m_shifts(votes == Votes::MEAN ? Floats(level.pixels.size()) : measure_shifts(level, radius))
+              m_shifts(
+                  votes == Votes::MEAN ? Floats(level.pixels.size())
+                                       : measure_shifts(level, radius, votes == Votes::BEST ? MOST_SHIFT : 255))
         {
         }
 
