@@ -102,7 +102,7 @@ def _program(reserves: bool = True) -> tuple[Linker, Module]:
     config = Config()
     config.parallel_compilation = False  # threads would cost more than they save
     if not reserves:
-        config.memory_reservation = config.memory_guard_size = 0
+        config.memory_reservation = config.memory_reservation_for_growth = config.memory_guard_size = 0
     engine = Engine(config)
     linker, takes_number = Linker(engine), FuncType([ValType.i32()], [])
     for names in (("env", "emscripten_notify_memory_growth"), ("wasi_snapshot_preview1", "proc_exit")):
