@@ -79,9 +79,9 @@ pictures: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.pictures.fills
 	$(BIN)/python -m tools.pictures.page
 
-# PatchMatch for browsers; needs Emscripten.
-patchmatch: $(VENV)/.installed-dev
-	PYTHON=$(CURDIR)/$(BIN)/python web/native/build.sh
+# PatchMatch for Python and browsers; needs Emscripten. `make page` puts it into the package.
+patchmatch:
+	web/native/build.sh
 
 # The documents as a site, in build/site.
 docs: $(VENV)/.installed-docs

@@ -85,7 +85,7 @@ except MemoryError as error:
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to"),
         RuntimeError("could not create a primitive"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("patchmatch failed: std::bad_alloc"),
+        RuntimeError("std::bad_alloc"),
         RuntimeError("can't start new thread"),
         Exception("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 432000000 bytes"),
         Exception("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"),

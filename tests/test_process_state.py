@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar import CompletionConfig, Inpainter, Job, PConvUNet, UsageError, complete_files
-from onar.fills.patchmatch import fill_with_patches
+from onar.fills.patches import copy_patches
 from onar.imaging.images import open_photo
 from onar.system.state import (
     cpu_threads,
     environment,
     evaluating,
-    only_seed,
     opencv_alone,
     pillow_opens,
     quiet_pillow,
@@ -58,9 +57,9 @@ def photo_with_hole() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
 # ---------------------------------------------------------------- seeds
 def test_threads_with_different_seeds_get_the_fills_of_their_seeds() -> None:
     photo, hole = photo_with_hole()
-    alone = [fill_with_patches(photo, hole, 3, seed) for seed in range(4)]
+    alone = [copy_patches(photo, hole, 3, seed) for seed in range(4)]
     assert len({fill.tobytes() for fill in alone}) == 4
-    filled = in_threads(lambda number: fill_with_patches(photo, hole, 3, number % 4), 48)
+    filled = in_threads(lambda number: copy_patches(photo, hole, 3, number % 4), 48)
     assert all(np.array_equal(fill, alone[number % 4]) for number, fill in enumerate(filled))
 
 
@@ -70,40 +69,6 @@ def test_an_inpainter_in_threads_with_different_seeds_completes_as_alone() -> No
     alone = [inpainter(photo, hole, texture="patches", seed=seed) for seed in range(3)]
     completed = in_threads(lambda number: inpainter(photo, hole, texture="patches", seed=number % 3), 12)
     assert all(np.array_equal(one, alone[number % 3]) for number, one in enumerate(completed))
-
-
-def test_fills_of_one_seed_run_beside_each_other_and_those_of_others_wait_their_turn() -> None:
-    beside, seeds, order = threading.Barrier(2), list[int](), list[int]()
-    first_two_in, waiting = threading.Semaphore(0), threading.Event()
-
-    def compute(seed: int) -> None:
-        with only_seed(seed, seeds.append):
-            order.append(seed)
-            if seed == 1:
-                beside.wait(timeout=30)  # both are inside, or this raises
-                first_two_in.release()
-                assert waiting.wait(timeout=30)
-
-    with ThreadPoolExecutor(3) as executor:
-        ones = [executor.submit(compute, 1) for _ in range(2)]
-        for _ in ones:
-            first_two_in.acquire()
-        other = executor.submit(compute, 2)
-        assert order == [1, 1]
-        waiting.set()
-        for future in (*ones, other):
-            future.result(timeout=30)
-    assert (seeds, order) == ([1, 2], [1, 1, 2])
-
-
-def test_a_seed_that_fails_to_be_set_blocks_nobody() -> None:
-    def refuse(_seed: int) -> None:
-        raise RuntimeError("no such seed")
-
-    with pytest.raises(RuntimeError, match="no such seed"), only_seed(1, refuse):
-        pass
-    with only_seed(2, lambda _: None):
-        pass
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**63])

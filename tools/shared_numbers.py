@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from onar.fills import patchmatch, pyramid
+from onar.fills import pyramid
 from onar.finding import damage
 from onar.finding.config import FindOptions
 from onar.finding.kinds import KINDS
@@ -30,7 +30,6 @@ CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "plan": (window_plan, "MAX_GROUPS BLOCK"),
     "canvas": (canvas, "TILE TILE_MARGIN"),
     "detail": (detail, "RADIUS SPACING MAX_SOURCES COHERENCE DESCRIPTOR_LENGTH"),
-    "patchmatch": (patchmatch, "MID_GREY NOTICEABLE BORDER"),
     "pyramid": (pyramid, "SMOOTHING_STEPS"),
     "visible": (holes, "MAX_CONTEXT"),
     "grey": (grey, "GREY_LEVELS"),

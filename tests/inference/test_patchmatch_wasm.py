@@ -1,4 +1,4 @@
-"""PatchMatch in the browser is that of the Python package: the same C++, the same pictures."""
+"""PatchMatch in the browser is that of Python: the same program, the same pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onar.fills.patchmatch import fill_with_patches
+from onar.fills.patches import copy_patches
 from tests.conftest import PHOTOS
 from tests.support.front_end import needs_vitest, run_vitest
 from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, random_size
@@ -19,7 +19,7 @@ from tests.support.random_fills import Bytes, Holes, random_hole, random_photo, 
 
 def filled(photo: Bytes, hole: Holes, radius: int, seed: int) -> dict[str, Any]:
     """The fill of Python, for JSON."""
-    filled = fill_with_patches(photo, hole, radius, seed)
+    filled = copy_patches(photo, hole, radius, seed)
     arrays = {"photo": photo, "hole": (255 * hole).astype(np.uint8), "filled": filled}
     texts = {key: base64.b64encode(array.tobytes()).decode() for key, array in arrays.items()}
     return {"height": hole.shape[0], "width": hole.shape[1], "radius": radius, "seed": seed, **texts}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onar import Inpainter
-from onar.fills.patchmatch import fill_with_patches
+from onar.fills.patches import copy_patches
 from onar.inference import rules
 from onar.inference.backends import Frame
 from onar.inference.texture import copy_texture, depth_of, plan_texture
@@ -73,7 +73,9 @@ def networks_of_any_training_size_fill_every_hole(rng: Rng) -> None:
 def copies_stay_in_the_range_of_what_is_known(rng: Rng) -> None:
     height, width = random_size(rng, 300)
     photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
-    filled = fill_with_patches(emptied(photo, hole, 0), hole, int(rng.integers(1, 6)), int(rng.integers(9)))
+    start = np.where(hole[..., None], random_photo(height, width, rng), photo)
+    radius, seed = int(rng.integers(1, 6)), int(rng.integers(9))
+    filled = copy_patches(start, hole, radius, seed)
     assert (filled == photo)[~hole].all()
     if not hole.all():
         known = photo[~hole]
@@ -86,8 +88,8 @@ def copies_of_very_deep_holes_get_detail_at_every_scale(rng: Rng) -> None:
     photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
     deep = {"TEXTURE_DEPTHS": (float(rng.integers(3, 20)), float(rng.integers(3, 20))), "TEXTURE_MIN_SIDE": 1}
     with patch.multiple(rules, **deep):
-        copies = copy_texture(emptied(photo, hole, 0), hole, 0)
-        others = copy_texture(emptied(photo, hole, 255), hole, 0)
+        copies = copy_texture(photo, hole, 0)
+        others = copy_texture(photo, hole, 0, parallel=False)
     for copy, other in zip(copies, others, strict=True):
         assert copy.shape == photo.shape
         assert (copy == other)[hole].all()

@@ -30,7 +30,7 @@ LONGEST = 300
 TRAINING = (
     *("onar.cli", "onar.training.gan.verb", "onar.data.doctor", "onar.completion.verb", "onar.inference.inpainter"),
     # What a training imports when it has begun.
-    *("efficientnet_lite_pytorch", "matplotlib.figure", "patchmatch", "pydantic.dataclasses", "torch._dynamo"),
+    *("efficientnet_lite_pytorch", "matplotlib.figure", "wasmtime", "pydantic.dataclasses", "torch._dynamo"),
     "torchmetrics",
 )
 SERVING = ("onar.cli", "onar.serve.server", "onar.inference.inpainter", "uvicorn.protocols.http.h11_impl")

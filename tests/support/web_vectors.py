@@ -78,11 +78,12 @@ class Recorded(Backend):
 
 
 def copy_pixels(photo: Bytes, hole: NDArray[np.bool_], radius: int = 5, seed: int = 0) -> Bytes:
-    """In the place of PatchMatch: hole pixels get known ones, one after the other."""
+    """In the place of PatchMatch: hole pixels get the mean of their fill and of known ones, one after the other."""
     copied = photo.copy()
     known = photo[~hole]
-    numbers = np.arange(np.count_nonzero(hole))
-    copied[hole] = known[(numbers + 31 * seed + radius) % len(known)] if len(known) else 128
+    if len(known):
+        numbers = (np.arange(np.count_nonzero(hole)) + 31 * seed + radius) % len(known)
+        copied[hole] = (photo[hole].astype(np.uint16) + known[numbers]) // 2
     return copied
 
 
@@ -129,7 +130,7 @@ class Case:
         inpainter = Inpainter(backend, self.training_size)
         inpainter.blend = mix  # type: ignore[assignment]
         choice = {"texture": "network"} if self.seed is None else {"texture": "patches", "seed": self.seed}
-        with patch.object(texture, "fill_with_patches", copy_pixels):
+        with patch.object(texture, "copy_patches", copy_pixels):
             completed = inpainter.complete(photo, self.hole, feather=self.feather, **choice)
         return {
             "name": self.name, "height": photo.shape[0], "width": photo.shape[1], "photo": pack(self.photo),

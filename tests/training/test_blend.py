@@ -248,9 +248,9 @@ def test_what_is_not_there_is_reported_and_no_file_left(
     assert not list(tmp_path.rglob("*.npy"))
 
 
-def test_without_patchmatch_no_pairs_are_made(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "patchmatch.patch_match", None)
-    with pytest.raises(OnarError, match="pip install pypatchmatch"):
+def test_without_wasmtime_no_pairs_are_made(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    with pytest.raises(OnarError, match="pip install wasmtime"):
         train_blend(config(photos, tmp_path))
 
 

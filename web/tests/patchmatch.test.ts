@@ -19,23 +19,25 @@ const { VITE_PATCHMATCH } = import.meta.env;
 
 const SHAPE = { height: 40, width: 60 };
 
-/** Stripes with a hole of 20 × 12 pixels. */
+/** Stripes with a hole of 20 × 12 pixels, filled with grey. */
 function stripes(): { photo: Uint8Array; hole: Uint8Array } {
   const hole = new Uint8Array(SHAPE.height * SHAPE.width);
   const photo = new Uint8Array(3 * hole.length);
   for (let pixel = 0; pixel < hole.length; pixel++) {
     const [x, y] = [pixel % SHAPE.width, Math.floor(pixel / SHAPE.width)];
     photo.fill((x + y) % 8 < 4 ? 30 + y : 200 - y, 3 * pixel, 3 * pixel + 3);
-    if (x >= 20 && x < 40 && y >= 14 && y < 26) hole[pixel] = 255;
+    if (x < 20 || x >= 40 || y < 14 || y >= 26) continue;
+    hole[pixel] = 255;
+    photo.fill(115, 3 * pixel, 3 * pixel + 3);
   }
   return { photo, hole };
 }
 
-test("known pixels stay, and what a photo holds in its holes makes no difference", async () => {
+test("known pixels stay, and stripes take the place of grey", async () => {
   const { photo, hole } = stripes();
   const filled = await copyPatches(photo, hole, SHAPE, 4, 0);
-  const other = photo.map((value, at) => (hole[Math.floor(at / 3)] ? 77 : value));
-  expect(await copyPatches(other, hole, SHAPE, 4, 0)).toEqual(filled);
+  const inside = filled.filter((_, at) => hole[Math.floor(at / 3)] === 255);
+  expect(inside.filter((value) => Math.abs(value - 115) > 40).length).toBeGreaterThan(0.8 * inside.length);
   expect(filled.map((value, at) => (hole[Math.floor(at / 3)] ? 0 : value))).toEqual(
     photo.map((value, at) => (hole[Math.floor(at / 3)] ? 0 : value)),
   );
@@ -49,10 +51,9 @@ test("a seed gives the same fill each time, another one another", async () => {
   expect(await copyPatches(photo, hole, SHAPE, 4, 2)).not.toEqual(first);
 });
 
-test("a photo that is all hole becomes grey", async () => {
+test("a photo that is all hole keeps its fill", async () => {
   const { photo, hole } = stripes();
-  const filled = await copyPatches(photo, hole.fill(255), SHAPE, 4, 0);
-  expect(filled).toEqual(new Uint8Array(photo.length).fill(128));
+  expect(await copyPatches(photo, hole.fill(255), SHAPE, 4, 0)).toEqual(photo);
 });
 
 /** The least and greatest value of a photo's channels where a mask has that byte. */
@@ -68,7 +69,7 @@ function rangesOf(photo: Uint8Array, hole: Uint8Array, byte: number): { low: num
   });
 }
 
-test("a light strip with a hole from border to border is not left black", async () => {
+test("a light strip with a hole from border to border stays light", async () => {
   for (const [height, width] of [
     [32, 300],
     [300, 32],
@@ -79,7 +80,9 @@ test("a light strip with a hole from border to border is not left black", async 
       const [x, y] = [pixel % width, Math.floor(pixel / width)];
       const [along, across] = width > height ? [x, y] : [y, x];
       photo.fill(along % 5 === 0 && across % 8 === 0 ? 40 : 230, 3 * pixel, 3 * pixel + 3);
-      if (along >= 60 && along < 240) hole[pixel] = 255;
+      if (along < 60 || along >= 240) continue;
+      hole[pixel] = 255;
+      photo.fill(215, 3 * pixel, 3 * pixel + 3);
     }
     const filled = await copyPatches(photo, hole, { height, width }, 2, 0);
     const inside = filled.filter((_, at) => hole[Math.floor(at / 3)] === 255);
@@ -88,16 +91,13 @@ test("a light strip with a hole from border to border is not left black", async 
 });
 
 test.skipIf(VITE_PATCHMATCH === undefined)(
-  "fills are those of Python, but for the rounding of a few pixels, and in the range of what is known",
+  "fills are those of Python, bit for bit, and in the range of what is known",
   async () => {
     const all: Filled[] = JSON.parse(readFileSync(VITE_PATCHMATCH, "utf8"));
-    let alike = 0;
     for (const { radius, seed, ...one } of all) {
       const [photo, hole, expected] = [one.photo, one.hole, one.filled].map((text) => Buffer.from(text, "base64"));
       const filled = await copyPatches(photo, hole, one, radius, seed);
-      const differences = filled.map((value, at) => Math.abs(value - expected[at]));
-      const sum = differences.reduce((count, one) => count + one, 0);
-      if (differences.every((levels) => levels <= 1) && sum <= 0.001 * differences.length) alike++;
+      expect(Buffer.compare(filled, expected)).toBe(0);
       expect(filled.every((value, at) => hole[Math.floor(at / 3)] === 255 || value === photo[at])).toBe(true);
       if (!hole.includes(0)) continue;
       const known = rangesOf(photo, hole, 0);
@@ -106,8 +106,6 @@ test.skipIf(VITE_PATCHMATCH === undefined)(
         expect(hole.includes(255) ? high : 0).toBeLessThanOrEqual(known[channel].high);
       });
     }
-    // Where two patches fit almost equally, rounding may choose the other one.
-    expect(alike).toBeGreaterThanOrEqual(0.95 * all.length);
   },
   300_000,
 );

@@ -37,10 +37,10 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "pillow",
-    "pypatchmatch",
     "scikit-image",
     "stlpips_pytorch",
     "torch-fidelity",
+    "wasmtime",
 )
 
 

@@ -32,6 +32,13 @@ def fill_frame(photo: Frame, known: Frame) -> Frame:
     return _fill(np.where(known[..., None] > 0, photo, np.float32(0)), known)
 
 
+def fill_pixels(photo: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """As `fill_frame`, of uint8 H×W×3; `hole` is H×W, True = hole."""
+    known = (~hole).astype(np.float32)
+    frame = np.divide(photo, 255, dtype=np.float32) * known[..., None]
+    return np.rint(fill_frame(frame, known) * 255).clip(0, 255).astype(np.uint8)
+
+
 def _fill(photo: Frame, known: Frame) -> Frame:
     """See `fill_frame`; `photo` is 0 in its holes."""
     if known.all():

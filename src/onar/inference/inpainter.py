@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import UsageError, map_memory_errors
-from onar.fills.patchmatch import no_patchmatch
+from onar.fills.patches import no_patches
 from onar.imaging.arrays import in_unit_range
 from onar.imaging.formats.endings import ending_of
 from onar.imaging.grey import is_grey, to_grey
@@ -294,7 +294,7 @@ class Inpainter:
         made MI-GAN's published fills of Places2 worse (ST-LPIPS 0.158 to 0.183 at 256 px, 0.225 to 0.252 at 512).
         """
         if texture == "auto":
-            return not isinstance(self.backend, PyramidBackend) and not self.backend.draws and no_patchmatch() is None
+            return not isinstance(self.backend, PyramidBackend) and not self.backend.draws and no_patches() is None
         return texture == "patches"
 
     @cached_property

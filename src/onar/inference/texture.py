@@ -1,6 +1,6 @@
 """Copied texture: a network's fill blended with patches of the photo.
 
-A network predicts colours, PatchMatch copies the photo's texture. So a filled hole is filled twice more with patches of
+A network predicts colours, PatchMatch copies the photo's texture. So the network's fill is replaced twice by patches of
 the photo, at its own scale and at half of it, and a `TextureBlend` weighs the three per pixel and band. Where both
 copies agree they are more likely right; the coarse one continues shapes more often, takes a third of the other's time,
 and is made in parallel.
@@ -16,12 +16,12 @@ from math import inf
 
 import numpy as np
 
-from onar.fills.patchmatch import fill_with_patches
+from onar.fills.patches import copy_patches
 from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import BLEND_MULTIPLE, Blend
 from onar.inference.detail import Copy, restore_detail
-from onar.inference.scaling import double, halve, to_frame, to_pixels
+from onar.inference.scaling import double, halve_filled, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
 from onar.masks.holes import Holes, known_from_mask
@@ -149,14 +149,14 @@ def depth_of(hole: Holes) -> float:
 def copy_texture(
     photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, parallel: bool = True
 ) -> tuple[Pixels, Pixels]:
-    """Fill holes with patches of the photo, and once more at half the scale.
+    """Replace the fill of holes by patches of the photo, and once more at half the scale.
 
-    Very deep holes are filled at half the scale, or less, first, and their detail is restored afterwards: patches
+    Very deep holes are copied at half the scale, or less, first, and their detail is restored afterwards: patches
     cannot bridge any depth, and the time grows with the area.
 
     Args:
-        photo: uint8 H×W×3; only known pixels are used.
-        hole: bool H×W.
+        photo: uint8 H×W×3 with its holes filled, by which the copies are led.
+        hole: bool H×W, those holes.
         seed: of PatchMatch.
         radius: of the patches of the first copy; by default the rule's.
         parallel: make the second copy in another thread meanwhile.
@@ -166,11 +166,11 @@ def copy_texture(
     """
     levels, depth = _levels_to_copy(photo, hole)
     top, unknown = levels[-1]
-    small = halve(top, unknown)
+    small = halve_filled(top, unknown)
 
     def copy_finely() -> Pixels:
         patch_radius = radius or rules.patch_radius(depth, unknown.mean())
-        return _enlarge(fill_with_patches(top, unknown, patch_radius, seed), levels)
+        return _enlarge(copy_patches(top, unknown, patch_radius, seed), levels)
 
     def copy_coarsely() -> Pixels:
         return _enlarge(_copy_coarsely(top, unknown, *small, seed), levels)
@@ -186,7 +186,7 @@ def _levels_to_copy(photo: Pixels, hole: Holes) -> tuple[list[tuple[Pixels, Hole
     """The photo with its holes at its own scale, at half of it, and so on to the scale to copy at; the depth there."""
     levels, depth = [(photo, hole)], depth_of(hole)
     while rules.TEXTURE_DEPTHS[len(levels) > 1] < depth < inf:
-        small, unknown = halve(*levels[-1])
+        small, unknown = halve_filled(*levels[-1])
         if unknown.all() or min(unknown.shape) < rules.TEXTURE_MIN_SIDE:
             break
         levels.append((small, unknown))
@@ -207,12 +207,12 @@ def _copy_coarsely(photo: Pixels, hole: Holes, small: Pixels, unknown: Holes, se
     """Fill holes with patches of the photo at half the scale, which follow shapes twice as large.
 
     Args:
-        photo: uint8 H×W×3.
+        photo: uint8 H×W×3 with its holes filled.
         hole: bool H×W.
-        small: the photo at half the scale, as `halve` makes it.
+        small: the photo at half the scale, as `halve_filled` makes it.
         unknown: its holes.
         seed: of PatchMatch.
     """
     if unknown.all():  # nothing is left to copy from
-        return fill_with_patches(photo, hole, rules.COARSE_RADIUS, seed)
-    return double(fill_with_patches(small, unknown, rules.COARSE_RADIUS, seed), hole)
+        return copy_patches(photo, hole, rules.COARSE_RADIUS, seed)
+    return double(copy_patches(small, unknown, rules.COARSE_RADIUS, seed), hole)

@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from onar.fills.patchmatch import no_patchmatch
+from onar.fills.patches import no_patches
 from onar.finding.kinds import KINDS, missing_extra
 from onar.imaging.formats.endings import READABLE
 from onar.serve.config import ServeConfig
@@ -61,7 +61,7 @@ def _description(shelf: WeightsShelf, config: ServeConfig) -> dict[str, Any]:
             {"name": one.name, "default": one is choices[0], "kind": one.kind, "licence": one.licence}
             for one in choices
         ],
-        "copies": no_patchmatch() is None,
+        "copies": no_patches() is None,
         "finds": [{"name": kind.name, "missing": missing_extra(kind)} for kind in KINDS.values()],
         "readable": list(READABLE),
         "max_body_megabytes": config.body_limit,

@@ -11,10 +11,10 @@ import os
 import sys
 import threading
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
@@ -65,48 +65,6 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
-
-
-# ---------------------------------------------------------------- PatchMatch's seed
-
-
-@dataclass
-class _Turns:
-    """The queue for the process-wide seed: its current value, and how many threads compute with it."""
-
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    waiting: deque[object] = field(default_factory=deque)
-    seed: int = 0
-    computing: int = 0
-
-
-_turns = _Turns()
-
-
-@contextmanager
-def only_seed(seed: int, set_seed: Callable[[int], None]) -> Iterator[None]:
-    """Hold the process-wide seed: shared by threads with the same seed, exclusive between different ones.
-
-    First come, first served, so no thread starves. Hold it while computing only. `set_seed` sets it in the library.
-    """
-    turns, ticket = _turns, object()
-    with turns.changed:
-        turns.waiting.append(ticket)
-        try:
-            turns.changed.wait_for(lambda: turns.waiting[0] is ticket and (turns.computing == 0 or turns.seed == seed))
-            if turns.computing == 0:
-                set_seed(seed)
-                turns.seed = seed
-            turns.computing += 1
-        finally:
-            turns.waiting.remove(ticket)
-            turns.changed.notify_all()
-    try:
-        yield
-    finally:
-        with turns.changed:
-            turns.computing -= 1
-            turns.changed.notify_all()
 
 
 # ---------------------------------------------------------------- Pillow
@@ -313,9 +271,9 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _forget_other_threads() -> None:
-    """Reset the locks in a forked process: the threads that held them do not exist there."""
-    global _lock, _turns
-    _lock, _turns = threading.RLock(), _Turns()
+    """Reset the lock in a forked process: the threads that held them do not exist there."""
+    global _lock
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

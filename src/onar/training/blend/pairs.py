@@ -113,8 +113,8 @@ class PairMaker(Dataset[list[str]]):
         mask = random_mask(*photo.shape[:2], rng=rng, **(IRREGULAR if irregular else OBJECT))
         hole = mask > 0
         radius = int(rng.choice(RADII)) if rng.random() < OTHER_RADIUS_SHARE else None
-        patches = [np.where(hole[..., None], copy, photo) for copy in copy_texture(photo, hole, number, radius)]
         network = self._inpainter(photo, mask, texture="network")
+        patches = [np.where(hole[..., None], copy, photo) for copy in copy_texture(network, hole, number, radius)]
         pair = crop_near_hole(np.concatenate([photo, network, *patches, mask[..., None]], axis=2), self.side, rng)
         with replacing(pair_file(self.folder, number)) as temporary:
             np.save(temporary, pair)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from onar.checkpoint import load_blend
 from onar.data.photo_sets import Photos, open_photos
 from onar.errors import FieldError
-from onar.fills.patchmatch import require_patchmatch
+from onar.fills.patches import require_patches
 from onar.imaging.sheets import Picture
 from onar.metrics.feature_networks import load_features
 from onar.metrics.held_out import Scores, picture_rows
@@ -55,7 +55,7 @@ class BlendTask(StepTask):
         """The photos for the pairs that are missing in a folder; None where none are."""
         if data is None or not missing_pairs(folder, count):
             return None
-        require_patchmatch()
+        require_patches()
         return open_photos(data, self.config.photo_column)
 
     def read_photos(self) -> None:

@@ -1,5 +1,5 @@
 /**
- * Holes filled with patches of the photo, at its own scale or at half of it.
+ * The fill of holes replaced by patches of the photo, at its own scale or at half of it.
  *
  * As `copy_texture` in `onar/inference/texture.py`.
  */
@@ -7,11 +7,11 @@
 import { type Copy, restoreDetail } from "./detail";
 import { allHole, HOLE, type Holes, holeShare, type Photo } from "./pixels";
 import * as rules from "./rules";
-import { double, halve } from "./scaling";
+import { double, halveFilled } from "./scaling";
 import type { CopyPatches } from "./tools";
 import { depthOf } from "./windows";
 
-/** A copy to make: a window of the photo, its holes, and whether the patches are those at half the scale. */
+/** A copy to make: a window of the filled photo, its holes, and whether the patches are those at half the scale. */
 export interface Task {
   photo: Photo;
   hole: Holes;
@@ -20,7 +20,7 @@ export interface Task {
   seed: number;
 }
 
-/** Fill holes with patches of the photo; only the pixels in holes are of use. */
+/** Replace the fill of holes by patches of the photo; only the pixels in holes are of use. */
 export async function copyTexture(task: Task, copyPatches: CopyPatches): Promise<Photo> {
   const [once, again] = rules.TEXTURE_DEPTHS;
   return (await copied(task, copyPatches, once, again)).photo;
@@ -33,7 +33,7 @@ export async function copyTexture(task: Task, copyPatches: CopyPatches): Promise
 async function copied(task: Task, copyPatches: CopyPatches, limit: number, next: number): Promise<Copy> {
   const { photo, hole, coarse, seed } = task;
   const depth = depthOf(hole);
-  const small = halve(photo, hole);
+  const small = halveFilled(photo, hole);
   const nothingLeft = allHole(small.unknown);
   const tooSmall = Math.min(small.photo.height, small.photo.width) < rules.TEXTURE_MIN_SIDE;
   if (limit < depth && depth < Infinity && !nothingLeft && !tooSmall) {

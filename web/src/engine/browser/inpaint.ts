@@ -50,7 +50,6 @@ export async function complete(
   const progress = new Progress(onProgress, signal);
   await progress.reach(0);
   const completed = { height, width, data: photo.slice() };
-  texturing?.begin(completed, { height, width, data: hole });
   const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() }, options.feather);
   await canvas.fill(progress.part(0, 1 - share));
   await texturing?.apply(completed, progress.part(1 - share, 1));

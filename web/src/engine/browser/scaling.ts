@@ -44,6 +44,29 @@ export function halve(photo: Photo, unknown: Holes): { photo: Photo; unknown: Ho
   return { photo: means, unknown: blocks };
 }
 
+/**
+ * As `halve`, with the means of the fill in the holes that are left.
+ *
+ * @param photo - with its holes filled
+ */
+export function halveFilled(photo: Photo, unknown: Holes): { photo: Photo; unknown: Holes } {
+  const half = halve(photo, unknown);
+  const { height, width, data } = half.photo;
+  for (let row = 0, block = 0; row < height; row++) {
+    const rows = [2 * row, Math.min(2 * row + 1, photo.height - 1)];
+    for (let column = 0; column < width; column++, block++) {
+      if (half.unknown.data[block] !== HOLE) continue;
+      const columns = [2 * column, Math.min(2 * column + 1, photo.width - 1)];
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 2;
+        for (const y of rows) for (const x of columns) sum += photo.data[3 * (y * photo.width + x) + channel];
+        data[3 * block + channel] = sum >> 2;
+      }
+    }
+  }
+  return half;
+}
+
 /** The result of `halve`, enlarged to the original size; bicubic. */
 export function double(photo: Photo, size: Size): Photo {
   const doubled: Photo = { ...size, data: new Uint8Array(3 * size.height * size.width) };

@@ -39,19 +39,6 @@ export class Texturing {
     this.turns = planTexture(bare);
   }
 
-  /**
-   * Copy for the first windows while the network still fills, where the copies do not depend on its fill.
-   *
-   * @param unknown - all holes of the photo
-   */
-  begin(photo: Photo, unknown: Holes): void {
-    for (const window of this.turns[0].slice(0, AHEAD)) {
-      const others = window.shown.cropHoles(unknown);
-      const own = window.shown.cropHoles(this.bare);
-      if (others.data.every((value, at) => value === own.data[at])) this.copy(photo, window);
-    }
-  }
-
   /** @param photo - with its holes filled; changed in place */
   async apply(photo: Photo, progress: Progress): Promise<void> {
     const total = this.turns.flat().length;
@@ -106,7 +93,7 @@ interface Fill {
   frame: Float32Array;
 }
 
-/** A window whose holes are filled with the photo's patches, at its own scale and at half of it. */
+/** The fill of a window replaced by the photo's patches, at its own scale and at half of it. */
 interface Copies {
   patches: Photo;
   coarsePatches: Photo;

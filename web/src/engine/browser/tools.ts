@@ -20,9 +20,10 @@ export type Blend = (
 ) => Promise<Float32Array>;
 
 /**
- * PatchMatch, as `fill_with_patches` in `onar/fills/patchmatch.py`: photo H·W·3, hole H·W (255 = hole) → H·W·3.
+ * PatchMatch, as `copy_patches` in `onar/fills/patches.py`: photo H·W·3 with its holes filled, hole H·W (255 = hole) →
+ * H·W·3.
  *
- * Values inside holes are ignored. There may be no known pixels.
+ * There may be no known pixels.
  */
 export type CopyPatches = (
   photo: Uint8Array,
