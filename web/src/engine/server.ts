@@ -46,7 +46,6 @@ interface Loss {
 
 export class ServerEngine implements Engine {
   readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
-  readonly keepsJpegBlocks = true;
   readonly #site: ServerSite;
   /** The photo that the server keeps for this page. */
   #kept: { file: File; id: string } | null = null;

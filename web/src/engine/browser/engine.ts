@@ -22,7 +22,6 @@ import type { Lying, Note, Source } from "./protocol";
 
 export class BrowserEngine implements Engine {
   readonly formats = encodedFormats();
-  readonly keepsJpegBlocks = false;
   private readonly connection: Connection;
   private readonly numbers = new WeakMap<File, number>();
   private opened = 0;

@@ -87,7 +87,8 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
     },
 
     async save({ source, fills, format }) {
-      return encode(await withFills(await decoded.of(source), fills), source.file, format);
+      const original = await decoded.of(source);
+      return encode(await withFills(original, fills), original.rgba, source.file, format);
     },
 
     async outline({ source, earlier, lasso }) {
