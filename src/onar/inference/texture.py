@@ -64,7 +64,7 @@ class Texturing:
     @property
     def cost(self) -> float:
         """Total cost, in pixels of the network's input."""
-        return sum(map(sum, self.costs.values()))
+        return sum(sum(costs) for costs in self.costs.values())
 
 
 def plan_texturing(unknown: Holes) -> Texturing:
@@ -222,7 +222,7 @@ def copy_texture(
     radius: int | None = None,
     *,
     parallel: bool = True,
-    copied: Callable[[bool], None] = bool,
+    copied: Callable[[bool], None] = lambda _: None,
 ) -> tuple[Pixels, Pixels]:
     """Fill holes with patches of the photo, and once more at half the scale.
 
