@@ -17,7 +17,7 @@ from onar.finding.config import FindOptions
 from onar.finding.kinds import KINDS
 from onar.imaging import decoding, grey
 from onar.imaging.formats import jpeg
-from onar.inference import backends, canvas, detail, holes, rules, window_plan
+from onar.inference import backends, detail, holes, rules, steps, texture, window_plan
 from onar.masks import defaults, outline
 from onar.masks import holes as masks
 from onar.metrics.table import METRICS, OTHER_TITLES, title_of
@@ -28,7 +28,8 @@ SHARED = Path(__file__).parents[1] / "web" / "src" / "shared.json"
 
 CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "plan": (window_plan, "MAX_GROUPS BLOCK"),
-    "canvas": (canvas, "TILE TILE_MARGIN"),
+    "canvas": (steps, "TILE TILE_MARGIN TILE_COST"),
+    "texture": (texture, "FINE_COST COARSE_COST DETAIL_COST BLEND_COST"),
     "detail": (detail, "RADIUS SPACING MAX_SOURCES COHERENCE DESCRIPTOR_LENGTH"),
     "pyramid": (pyramid, "SMOOTHING_STEPS"),
     "visible": (holes, "MAX_CONTEXT"),

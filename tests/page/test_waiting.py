@@ -59,6 +59,18 @@ def test_opening_is_cancelled_before_there_is_a_photo_and_with_one(
     expect(canvas(page)).to_have_accessible_name(re.compile(photo.name))
 
 
+def test_the_server_s_progress_is_shown(visit: Visit, served: str, photo: Path) -> None:
+    page = visit(served)
+    choose_photo(page, photo)
+    paint(page)
+    page.route("**/api/fill", unanswered)
+    page.route(re.compile("/api/progress/[0-9a-f]{32}$"), lambda route: route.fulfill(json={"share": 0.3}))
+    button(page, "Fill").click()
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "0.3")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status").first).to_have_text(NOTHING_CHANGED)
+
+
 def test_saving_is_cancelled_and_meanwhile_nothing_can_be_filled(visit: Visit, served: str, photo: Path) -> None:
     page = visit(served)
     choose_photo(page, photo)

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -438,6 +439,28 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
 
 
 # ---------------------------------------------------------------- photos that are kept
+def test_the_share_of_a_fill_that_is_done_is_told_and_forgotten(server: Server) -> None:
+    photo, hole = np.zeros((1200, 1600, 3), np.uint8), np.zeros((1200, 1600), np.uint8)
+    hole[::12, 40:-40] = 255  # many thin holes, which are done one after the other
+    files, shares = [("photo", encode(photo)), ("mask", encode(hole))], list[float | None]()
+
+    def share_of(work_id: str) -> float | None:
+        share: float | None = httpx.get(f"{server.url}/api/progress/{work_id}").json()["share"]
+        return share
+
+    with ThreadPoolExecutor(1) as executor:
+        answer = executor.submit(asked, server, "fill", files, at="0,0", work_id="a1")
+        while not answer.done():
+            shares.append(share_of("a1"))
+        assert answer.result().status_code == 200
+    known = [share for share in shares if share is not None]
+    assert len(known) > 1
+    assert known == sorted(known)
+    assert 0 < known[0] < known[-1] <= 1
+    assert (share_of("a1"), share_of("none")) == (None, None)
+    assert ask(server, "fill", files, at="0,0", work_id="../a").status_code == 422
+
+
 @pytest.fixture
 def keeping() -> Iterator[Callable[..., httpx.Client]]:
     """Servers in this process, with settings."""

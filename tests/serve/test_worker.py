@@ -14,7 +14,7 @@ import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
 from onar.serve import child
-from onar.serve.child import Child, Task, expecting
+from onar.serve.child import Child, Task, expecting, reached
 from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace, seconds_alone
 from onar.serve.worker import GRACE, Worker
@@ -57,6 +57,18 @@ def wait_for(path: Path) -> str:
 def begin_and_wait_for(begun: Path, path: Path) -> str:
     begun.touch()
     return wait_for(path)
+
+
+def report_for_ever() -> None:
+    reached(0.1)
+    while True:
+        reached(0.5)
+
+
+def report_and_return(shares: list[float]) -> str:
+    for share in shares:
+        reached(share)
+    return "done"
 
 
 def alone(folder: Path, number: int) -> None:
@@ -180,6 +192,24 @@ async def test_work_abandoned_just_before_its_end_costs_no_process(worker: Worke
     assert await worker.run(os.getpid) == pid
     await asyncio.sleep(GRACE + 0.1)  # and nothing is ended late
     assert await worker.run(os.getpid) == pid
+
+
+@in_loop
+async def test_cancelled_work_that_reports_its_progress_ends_by_itself_and_costs_no_process(worker: Worker) -> None:
+    pid, shares = await worker.run(os.getpid), list[float]()
+    for _ in range(2):
+        given_up = asyncio.create_task(worker.run(report_for_ever, reached=shares.append))
+        await until(lambda: shares)
+        given_up.cancel()
+        await until(lambda: not worker.in_progress)
+        shares.clear()
+    assert await worker.run(partial(report_and_return, [0.2, 0.205, 0.5, 1.0]), reached=shares.append) == "done"
+    assert shares == [0.2, 0.5, 1]  # what is hardly more is not sent
+    process = psutil.Process(await worker.run(os.getpid))
+    assert process.pid == pid
+    used = process.cpu_times().user
+    await asyncio.sleep(0.2)
+    assert process.cpu_times().user == used
 
 
 @in_loop

@@ -38,12 +38,15 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
     keep_times: bool = False
     """Copy the access and modification times of the photo files to the results."""
     resume: bool = False
-    """Skip photos whose result exists, is complete, and was made from the same photo and mask."""
+    """Skip photos whose result exists, is complete, and has the photo's known pixels; with the `report` of the earlier
+    call, only if photo, mask, weights and settings are the same, too."""
     report: Path | None = None
     """File, .json or .csv, of what was done to each photo: files, state, share of holes, seconds, notes, errors."""
     contact_sheet: Path | None = None
     """Picture of all photos, small, with their holes in red beside the results; of many photos, further files with a
     number."""
+    quiet: bool = False
+    """Print errors only, no progress and no notes."""
     workers: NonNegativeInt = 2
     """Threads that read and write photos while others are filled; each holds one photo in memory. 0: no threads."""
     max_megapixels: PositiveFloat = 200

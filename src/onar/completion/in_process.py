@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onar.completion.config import CompletionConfig
+from onar.completion.made_of import made_of
 from onar.completion.plan import Job
 from onar.completion.results import Work, read_result, refuse_to_lose, small_picture, write_result
 from onar.errors import OnarError, printable
@@ -52,6 +53,7 @@ class Outcome:
         was_there: with `resume`, its result existed before and is unchanged.
         hole_share: hole pixels / all pixels; without a hole, the result's pixels are those of the photo.
         seconds: time that its fill took.
+        made_of: what its result was made of, as of a job; with `report`.
         pictures: small pictures of the photo, holes in red, and of the result, uint8 H×W×3; with `contact_sheet`.
     """
 
@@ -62,6 +64,7 @@ class Outcome:
     was_there: bool = False
     hole_share: float = 0.0
     seconds: float = 0.0
+    made_of: str = ""
     pictures: tuple[Picture, Picture] | None = None
 
     @property
@@ -111,7 +114,7 @@ def complete_files(
         The outcome for each photo, in the order of the jobs. A photo that cannot be read, filled or written does not
         stop the others.
     """
-    limit = int(config.max_megapixels * 1_000_000)
+    limit = _pixel_limit(config)
     options = MaskOptions(config.invert_mask, config.dilate, prefix="--")
     finder = load_finder(config.find, inpainter.device, inpainter.threads) if config.find else None
 
@@ -130,11 +133,11 @@ def complete_files(
             masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
         _return_memory(photo)
         work = Work(job, masked, times)
-        return work if finder else _look_for_result(work, config, limit, overwrite)
+        return work if finder else _look_for_result(work, inpainter, config, overwrite)
 
     def fill(work: Work) -> Work:
         if finder:
-            work = _look_for_result(_find(work, finder, config), config, limit, overwrite)
+            work = _look_for_result(_find(work, finder, config), inpainter, config, overwrite)
         return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
@@ -145,11 +148,16 @@ def complete_files(
             was_there=work.was_there,
             hole_share=float(work.masked.hole.mean()),
             seconds=work.seconds,
+            made_of=work.made_of,
             pictures=None if work.before is None else (work.before, small_picture(result.in_8_bits)),
         )
 
     for job, written in read_work_write(jobs, read, fill, write, config.workers):
         yield _outcome(job, written)
+
+
+def _pixel_limit(config: CompletionConfig) -> int:
+    return int(config.max_megapixels * 1_000_000)
 
 
 def _outcome(job: Job, writing: Future[Outcome]) -> Outcome:
@@ -199,15 +207,17 @@ def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
         raise SizesDifferError(f"{printable(job.photo)}: {error}{advice}") from None
 
 
-def _look_for_result(work: Work, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
-    """The work, with the result of an earlier call if there is one to resume from.
+def _look_for_result(work: Work, inpainter: Inpainter, config: CompletionConfig, overwrite: bool) -> Work:
+    """The work, with the result of an earlier call if there is one to resume from, and what a result is made of.
 
     Raises `OnarError` if a file exists that must not be replaced, or the photo is too large for the format.
     """
     output = work.job.output
+    if config.report:
+        work = replace(work, made_of=made_of(work, inpainter, config))
     if config.resume and output.exists():
         try:
-            return replace(work, filled=read_result(work, limit), was_there=True)
+            return replace(work, filled=read_result(work, _pixel_limit(config)), was_there=True)
         except OnarError as error:
             if not overwrite:
                 raise OnarError(

@@ -31,6 +31,8 @@ class Job:
     mask: Source | Literal["alpha"] | None
     """A mask; or `alpha` for the photo's own transparency; or None if all holes are to be found."""
     output: Path
+    made_of: str = ""
+    """What the result was made of, as an earlier call's report has it; empty where that is not known."""
 
     @property
     def kind(self) -> str:

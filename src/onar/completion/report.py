@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from onar.imaging.writing import write_image
 from onar.system.files import replacing
 
 PAIRS_IN_ROW, PAIRS_IN_SHEET = 4, 40
+_ERRORS = "backslashreplace"
+"""Names of files may have bytes that are no text."""
 _NAME_HEIGHT = 16
 """Pixels below a pair for the photo's name."""
 
@@ -36,6 +38,7 @@ class Row:
         seconds: time that its fill took.
         notes: losses and doubts.
         error: why it failed.
+        made_of: a hash of what the result was made of, by which `resume` knows it again.
     """
 
     photo: str
@@ -46,6 +49,7 @@ class Row:
     seconds: float
     notes: tuple[str, ...]
     error: str
+    made_of: str = ""
 
 
 def check_targets(config: CompletionConfig, plan: Plan, overwrite: bool) -> None:
@@ -64,17 +68,47 @@ def check_targets(config: CompletionConfig, plan: Plan, overwrite: bool) -> None
             raise FieldError(name, f"{printable(path)} exists: choose another name, or `overwrite`")
 
 
-def write_reports(outcomes: Sequence[Outcome], plan: Plan, config: CompletionConfig) -> None:
-    """Write the report and the sheets that are asked for; raises `OnarError` if one cannot be written."""
-    if config.report is not None:
-        write_report(config.report, list(report_rows(outcomes, plan)))
-    pairs = [(outcome.job.output.name, *outcome.pictures) for outcome in outcomes if outcome.pictures]
-    if config.contact_sheet is not None and pairs:
-        path = config.contact_sheet
-        for start in range(0, len(pairs), PAIRS_IN_SHEET):
-            number = start // PAIRS_IN_SHEET + 1
-            name = path if number == 1 else path.with_stem(f"{path.stem}_{number}")
-            write_image(name, _sheet(pairs[start : start + PAIRS_IN_SHEET]))
+def with_earlier_report(plan: Plan, config: CompletionConfig) -> Plan:
+    """With `resume`, the plan whose jobs know what the report of an earlier call says that their results were made of.
+
+    Raises `FieldError` when the file is no report.
+    """
+    path = config.report
+    if path is None or not config.resume or not path.exists():
+        return plan
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = json.load(file) if ending_of(path.name) == ".json" else list(csv.DictReader(file))
+        known = {row["output"]: row.get("made_of") or "" for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise FieldError("report", f"{printable(path)} is not the report of an earlier call: choose another") from error
+    jobs = [replace(job, made_of=known.get(_storable(str(job.output)), "")) for job in plan.jobs]
+    return replace(plan, jobs=jobs)
+
+
+class Sheets:
+    """Writes the sheets that are asked for, each when its photos are there; raises `OnarError` if one cannot be."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._pairs: list[tuple[str, Picture, Picture]] = []
+        self._count = 0
+
+    def add(self, outcome: Outcome) -> Outcome:
+        """Add the pictures of a photo; returns the outcome without them, for there may be many."""
+        if outcome.pictures:
+            self._pairs.append((outcome.job.output.name, *outcome.pictures))
+            if len(self._pairs) == PAIRS_IN_SHEET:
+                self.write()
+        return replace(outcome, pictures=None)
+
+    def write(self) -> None:
+        """Write what was added since the last sheet."""
+        if self._path and self._pairs:
+            self._count += 1
+            path = self._path
+            write_image(path if self._count == 1 else path.with_stem(f"{path.stem}_{self._count}"), _sheet(self._pairs))
+            self._pairs = []
 
 
 def report_rows(outcomes: Sequence[Outcome], plan: Plan) -> Iterator[Row]:
@@ -86,7 +120,8 @@ def report_rows(outcomes: Sequence[Outcome], plan: Plan) -> Iterator[Row]:
         mask = "" if job.mask is None else str(job.mask)
         error = outcome.error or ""
         share, seconds = round(outcome.hole_share, 6), round(outcome.seconds, 3)
-        yield Row(str(job.photo), mask, str(job.output), state, share, seconds, outcome.notes, error)
+        files = str(job.photo), mask, str(job.output)
+        yield Row(*files, state, share, seconds, outcome.notes, error, outcome.made_of or job.made_of)
     for photo in plan.without_mask:
         yield Row(str(photo), "", "", "failed", 0, 0, (), "no mask has its name")
     for photo, line in plan.ambiguous.items():
@@ -95,7 +130,7 @@ def report_rows(outcomes: Sequence[Outcome], plan: Plan) -> Iterator[Row]:
 
 def write_report(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as a .json file (a list of objects) or a .csv file (UTF-8, notes joined by line breaks)."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors=_ERRORS, newline="") as file:
         if ending_of(path.name) == ".json":
             json.dump([asdict(row) for row in rows], file, ensure_ascii=False, indent=1)
             file.write("\n")
@@ -103,6 +138,11 @@ def write_report(path: Path, rows: Sequence[Row]) -> None:
             writer = csv.DictWriter(file, [field.name for field in fields(Row)])
             writer.writeheader()
             writer.writerows({**asdict(row), "notes": "\n".join(row.notes)} for row in rows)
+
+
+def _storable(text: str) -> str:
+    """A text as it is read from a report."""
+    return text.encode("utf-8", _ERRORS).decode()
 
 
 # ---------------------------------------------------------------- sheets

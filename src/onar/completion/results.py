@@ -37,7 +37,8 @@ class Work:
     """A photo between reading and writing; `filled` is the result, `was_there` if it had been written before.
 
     `times` are access and modification times of the photo's file in nanoseconds, where they are to be kept; `before` is
-    a small picture of the photo with its holes in red, where one is asked for; `seconds` is the time that filling took.
+    a small picture of the photo with its holes in red, where one is asked for; `seconds` is the time that filling took;
+    `made_of` is as of a job, where a report is asked for.
     """
 
     job: Job
@@ -45,6 +46,7 @@ class Work:
     times: tuple[int, int] | None = None
     filled: Photo | None = None
     was_there: bool = False
+    made_of: str = ""
     before: NDArray[np.uint8] | None = None
     seconds: float = 0.0
 
@@ -59,6 +61,8 @@ def read_result(work: Work, pixel_limit: int) -> Photo:
     `OnarError` with the reason if the file is something else.
     """
     photo, hole, output = work.masked.photo, work.masked.hole, work.job.output
+    if work.job.made_of and work.made_of != work.job.made_of:
+        raise OnarError("by the report, it was made of another photo or mask, or with other settings")
     result = read_photo_file(output, pixel_limit)
     if result.size != hole.shape:
         raise OnarError(f"it is {result.pixels.shape[1]} x {result.pixels.shape[0]} pixels")

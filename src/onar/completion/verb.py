@@ -8,10 +8,11 @@ from pathlib import Path
 from onar.completion.config import CompletionConfig, EngineConfig
 from onar.completion.in_process import Outcome, complete_files, load_finder, load_weights
 from onar.completion.plan import Job, Plan, plan_jobs
-from onar.completion.report import check_targets, write_reports
+from onar.completion.report import Sheets, check_targets, report_rows, with_earlier_report, write_report
+from onar.completion.watching import watched
 from onar.errors import FieldError, OnarError, printable
 from onar.imaging.listing import some
-from onar.system.console import elapsed_time, progress_bar, say, warn
+from onar.system.console import elapsed_time, say, warn
 
 
 def complete(
@@ -34,6 +35,7 @@ def complete(
     extras = [word for word, wanted in (("overlay", config.overlay), ("compare", config.compare)) if wanted]
     plan = plan_jobs(photos, mask, output, overwrite, extras, config.resume)
     check_targets(config, plan, overwrite)
+    plan = with_earlier_report(plan, config)
     jobs, outcomes = plan.jobs, list[Outcome]()
     results: Iterator[Outcome]
     if where.engine == "ray":
@@ -47,18 +49,24 @@ def complete(
     else:
         inpainter = load_weights(weights, device, where.threads, config)
         description, results = inpainter.description, complete_files(jobs, inpainter, config, overwrite=overwrite)
-    say(f"filling holes with {description}")
+    if not config.quiet:
+        say(f"filling holes with {description}")
     for line in plan.ambiguous.values():
         warn(f"onar: {line}")
+    sheets = Sheets(config.contact_sheet)
     try:
-        for outcome in _with_progress(results, jobs):
-            outcomes.append(outcome)
-            notes = () if outcome.was_there else outcome.notes  # the earlier call showed them
+        for outcome in results if config.quiet else _with_progress(results, jobs):
+            outcomes.append(sheets.add(outcome))
+            notes = () if outcome.was_there or config.quiet else outcome.notes  # the earlier call showed them
             for line in (*notes, *([outcome.error] if outcome.error and plan.count > 1 else [])):
                 warn(f"onar: {line}")
     finally:
-        write_reports(outcomes, plan, config)
-    _summarise(outcomes, plan)
+        if config.report is not None:
+            write_report(config.report, list(report_rows(outcomes, plan)))
+        sheets.write()
+    if not config.quiet:
+        _say_what_was_done(outcomes)
+    _raise_if_failed(outcomes, plan)
     return outcomes
 
 
@@ -74,22 +82,20 @@ def _check_mask(mask: Path | None, config: CompletionConfig) -> None:
 
 
 def _with_progress(results: Iterator[Outcome], jobs: Sequence[Job]) -> Iterator[Outcome]:
-    """The outcomes with a progress bar; for one photo, with the time that it has taken."""
+    """The outcomes with a table or lines of their states; for one photo, with the time that it has taken."""
     if len(jobs) == 1:
         with elapsed_time(f"Filling {printable(jobs[0].photo)}"):
             outcomes = list(results)
         yield from outcomes
     elif jobs:
-        yield from progress_bar(results, total=len(jobs), unit="photo")
+        yield from watched(results, len(jobs))
 
 
-def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
-    """Print a summary; raises `OnarError` when not every photo was completed."""
+def _say_what_was_done(outcomes: Sequence[Outcome]) -> None:
     written = [outcome for outcome in outcomes if outcome.error is None and not outcome.was_there]
     done = [outcome.job for outcome in written if outcome.hole_share]
     as_before = [outcome.job.output for outcome in written if not outcome.hole_share]
     there = sum(outcome.was_there for outcome in outcomes)
-    failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if done:
         folders = {job.output.parent for job in done}
         place = done[0].output if len(done) == 1 else f"{len(done)} photos in {some(sorted(folders))}"
@@ -98,6 +104,11 @@ def _summarise(outcomes: Sequence[Outcome], plan: Plan) -> None:
         say(f"not filled, because there is no hole: {some(as_before)}")
     if there:
         say(f"{there} {'results' if there > 1 else 'result'} existed already")
+
+
+def _raise_if_failed(outcomes: Sequence[Outcome], plan: Plan) -> None:
+    """Raise `OnarError` when not every photo was completed."""
+    failed = [*plan.ambiguous, *(outcome.job.photo for outcome in outcomes if outcome.error is not None)]
     if plan.count == 1 and outcomes[0].error is not None:
         raise OnarError(outcomes[0].error) from outcomes[0].cause
     problems = []

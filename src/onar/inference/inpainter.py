@@ -21,9 +21,10 @@ from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, PyramidBackend, TorchBackend, naming_export
 from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, check_size, fill_visible, mask_of_alpha
+from onar.inference.progress import OnProgress, Progress, ignore
 from onar.inference.public_networks import PublicBackend, is_torchscript, load_onnx, load_torchscript
 from onar.inference.scaling import to_frame, to_pixels
-from onar.inference.texture import Texture
+from onar.inference.texture import Texture, plan_texturing
 from onar.masks.holes import Holes, holes_from_mask
 from onar.settings.checks import require
 from onar.settings.fill import FillKeywords, FillOptions
@@ -254,12 +255,16 @@ class Inpainter:
         check_size(hole, photo.shape[:2])
         return self.fill(photo.copy(), hole, **options)
 
-    def fill(self, photo: Pixels, hole: Holes, **options: Unpack[FillKeywords]) -> Pixels:
+    def fill(
+        self, photo: Pixels, hole: Holes, *, on_progress: OnProgress = ignore, **options: Unpack[FillKeywords]
+    ) -> Pixels:
         """Fill the holes of an array in place, and return it.
 
         Args:
             photo: uint8 or uint16, H×W, H×W×3, or H×W×C of the network's own channels.
             hole: bool H×W.
+            on_progress: is called with the share that is done, from 0 to 1; what it raises ends the work, and leaves
+                the photo partly filled.
             **options: those of the call.
 
         Raises:
@@ -271,21 +276,25 @@ class Inpainter:
         with map_memory_errors(f'not enough memory to fill the holes of {size}; strategy="crop" needs the least'):
             rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
             self._check_channels(rgb, settings.texture)
-            self._fill_colours(rgb, hole, settings)
+            self._fill_colours(rgb, hole, settings, on_progress)
             if photo.ndim == 2 and hole.any():
                 # A grey photo stays grey: its known pixels have three equal channels, the fill is brought to one.
                 photo[hole] = to_grey(rgb[hole][:, None])[:, 0]
         return photo
 
-    def _fill_colours(self, photo: Pixels, hole: Holes, options: FillOptions) -> None:
+    def _fill_colours(self, photo: Pixels, hole: Holes, options: FillOptions, on_progress: OnProgress) -> None:
         """See `fill`, for H×W×C."""
-        Canvas(self.backend, self.training_size, photo, hole.copy(), options.feather).fill(options.strategy)
-        if photo.shape[2] != 3 or not hole.any():
-            return
-        if self.copies(options.texture):
-            Texture(self.blend, options.seed, self.threads).apply(photo, hole)
-        if is_grey(photo, ~hole):
+        canvas = Canvas(self.backend, self.training_size, photo, hole.copy(), options.feather)
+        steps, texturing = canvas.plan(options.strategy), None
+        if photo.shape[2] == 3 and hole.any() and self.copies(options.texture):
+            texturing = plan_texturing(hole)
+        progress = Progress(on_progress, steps.cost + (texturing.cost if texturing else 0))
+        canvas.fill(steps, progress)
+        if texturing:
+            Texture(self.blend, options.seed, self.threads).apply(photo, texturing, progress)
+        if photo.shape[2] == 3 and hole.any() and is_grey(photo, ~hole):
             photo[hole] = to_grey(photo[hole][:, None])
+        progress.finish()
 
     def copies(self, texture: str) -> bool:
         """Whether deep holes get copied texture with that `texture`.

@@ -8,11 +8,12 @@ and is made in parallel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import BLEND_MULTIPLE, Blend
 from onar.inference.detail import Copy, restore_detail
+from onar.inference.progress import Progress
 from onar.inference.scaling import double, halve_filled, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
@@ -30,6 +32,60 @@ from onar.system.devices import available_cpus
 BLEND_TILE, BLEND_SIGHT = 512, 11 * BLEND_MULTIPLE
 """Longest side in pixels of a tile, and the receptive field of a blend to each side: 92 pixels of its U-Net, and 80
 over which the share of holes is averaged. A multiple of `BLEND_MULTIPLE`."""
+
+
+FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST = 6.0, 1.5, 0.7, 0.8
+"""Costs in pixels of the network's input: of a hole pixel at the scale of the copy, for each copy; of one that gets
+detail; and of a pixel of the blend's input."""
+
+
+class Costs(NamedTuple):
+    """Costs of a window, in pixels of the network's input."""
+
+    fine: float
+    coarse: float
+    blend: float
+
+
+@dataclass(frozen=True)
+class Texturing:
+    """A plan.
+
+    Attributes:
+        bare: bool H×W, the holes that get texture.
+        turns: windows around them; those of a turn do not touch.
+        costs: of each window.
+    """
+
+    bare: Holes
+    turns: Sequence[Sequence[Window]]
+    costs: Mapping[Window, Costs]
+
+    @property
+    def cost(self) -> float:
+        """Total cost, in pixels of the network's input."""
+        return sum(sum(costs) for costs in self.costs.values())
+
+
+def plan_texturing(unknown: Holes) -> Texturing:
+    """What is to be done for holes, bool H×W: all but small ones, which show no texture."""
+    bare = deeper_than(unknown, rules.SMALL)
+    turns = plan_texture(bare)
+    return Texturing(bare, turns, {window: _costs_of(bare, window) for window in chain(*turns)})
+
+
+def _costs_of(bare: Holes, window: Window) -> Costs:
+    """Estimated costs of a window; bool H×W of the whole photo."""
+    hole = bare[window.shown.slices]
+    if hole.all():
+        return Costs(0, 0, 0)
+    pixels, depth, detail = float(np.count_nonzero(hole)), depth_of(hole), 0.0
+    for limit in chain(rules.TEXTURE_DEPTHS, repeat(rules.TEXTURE_DEPTHS[1])):
+        if not limit < depth < inf:
+            break
+        detail, pixels, depth = detail + DETAIL_COST * pixels, pixels / 4, depth / 2
+    near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
+    return Costs(FINE_COST * pixels + detail, COARSE_COST * pixels + detail, BLEND_COST * near.area)
 
 
 @dataclass(frozen=True)
@@ -50,34 +106,47 @@ class Texture:
     def _parallel(self) -> int:
         return self.threads or available_cpus()
 
-    def apply(self, photo: Pixels, unknown: Holes) -> None:
-        """Give texture to all holes but small ones, which show none.
+    def apply(self, photo: Pixels, plan: Texturing, progress: Progress) -> None:
+        """Give texture to holes.
 
         Args:
             photo: uint8 or uint16 H×W×3 with its holes filled; changed in place.
-            unknown: bool H×W, those holes.
+            plan: for its holes.
+            progress: of the plan's cost.
         """
-        bare = deeper_than(unknown, rules.SMALL)
+        bare = plan.bare.copy()
+
+        def fill(window: Window) -> Pixels:
+            progress.advance(0)
+            return self._fill(photo, bare, window, plan.costs[window], progress)
+
         with ThreadPoolExecutor(self._parallel) as executor:
-            for windows in plan_texture(bare):
+            for windows in plan.turns:
                 # Before any of a turn changes the photo, all of them have seen it.
-                fills = list(executor.map(lambda window: self._fill(photo, bare, window), windows))
+                fills = list(executor.map(fill, windows))
                 for window, fill in zip(windows, fills, strict=True):
                     hole = bare[window.core.slices]
                     photo[window.core.slices][hole] = fill[hole]
                 for window in windows:
                     bare[window.core.slices] = False
 
-    def _fill(self, photo: Pixels, bare: Holes, window: Window) -> Pixels:
+    def _fill(self, photo: Pixels, bare: Holes, window: Window, costs: Costs, progress: Progress) -> Pixels:
         """Fill for the bare holes of a window's core; H×W×3 of the core."""
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from
+            progress.advance(sum(costs))
             return photo[window.core.slices]
-        copies = copy_texture(as_8_bits(photo[window.shown.slices]), hole, self.seed, parallel=self._parallel > 1)
+        eight_bits, is_parallel = as_8_bits(photo[window.shown.slices]), self._parallel > 1
+
+        def copied(coarse: bool) -> None:
+            progress.advance(costs.coarse if coarse else costs.fine)
+
+        copies = copy_texture(eight_bits, hole, self.seed, parallel=is_parallel, copied=copied)
         # Copying needs much context, blending little.
         near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
         patches, coarse_patches = (copy[near.within(window.shown)] for copy in copies)
         fill = blend_in_tiles(self.blend, photo[near.slices], patches, coarse_patches, bare[near.slices])
+        progress.advance(costs.blend)
         return fill[window.core.within(near)]
 
 
@@ -147,7 +216,13 @@ def depth_of(hole: Holes) -> float:
 
 
 def copy_texture(
-    photo: Pixels, hole: Holes, seed: int, radius: int | None = None, *, parallel: bool = True
+    photo: Pixels,
+    hole: Holes,
+    seed: int,
+    radius: int | None = None,
+    *,
+    parallel: bool = True,
+    copied: Callable[[bool], None] = lambda _: None,
 ) -> tuple[Pixels, Pixels]:
     """Replace the fill of holes by patches of the photo, and once more at half the scale.
 
@@ -160,6 +235,7 @@ def copy_texture(
         seed: of PatchMatch.
         radius: of the patches of the first copy; by default the rule's.
         parallel: make the second copy in another thread meanwhile.
+        copied: called after each copy, with whether it is the second one, in its thread.
 
     Returns:
         Both copies, H×W×3; only the pixels in holes are of use.
@@ -170,10 +246,14 @@ def copy_texture(
 
     def copy_finely() -> Pixels:
         patch_radius = radius or rules.patch_radius(depth, unknown.mean())
-        return _enlarge(copy_patches(top, unknown, patch_radius, seed), levels)
+        copy = _enlarge(copy_patches(top, unknown, patch_radius, seed), levels)
+        copied(False)
+        return copy
 
     def copy_coarsely() -> Pixels:
-        return _enlarge(_copy_coarsely(top, unknown, *small, seed), levels)
+        copy = _enlarge(_copy_coarsely(top, unknown, *small, seed), levels)
+        copied(True)
+        return copy
 
     with ThreadPoolExecutor(1) as other:  # one hole alone would leave the other processors idle
         coarse = other.submit(copy_coarsely)

@@ -22,13 +22,16 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from onar.errors import OnarError, OutOfMemoryError, is_out_of_memory
-from onar.serve.errors import BusyError, LostChildError, TooMuchWorkError
+from onar.serve.errors import BusyError, CancelledError, LostChildError, TooMuchWorkError
 from onar.serve.pace import seconds_alone
 from onar.system.devices import return_freed_memory
 
 _KILLED = -9
 """Exit code of a killed process. When memory runs out, the system kills the largest process; when the server kills the
 child, it has answered already."""
+
+_STEP = 0.01
+"""Share of the work after which its progress is reported again."""
 
 _NO_MEMORY = "there is not enough memory for this: mark less, or send a smaller photo"
 
@@ -41,6 +44,20 @@ class Task:
     time_limit: float
     speed: float = 1.0
     threads: int = 0
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Ends a task, by its number, when it next reports its progress."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The share of a task's main part that is done, from 0 to 1."""
+
+    share: float
 
 
 @dataclass(frozen=True)
@@ -82,11 +99,18 @@ class Child:
         assert self._process.stdin
         assert self._process.stdout
         self._tasks, self._answers = self._process.stdin, self._process.stdout
+        self._sending = threading.Lock()
+        self._sent = 0
         self.pid = self._process.pid
         self.ended = False
 
-    def do(self, task: Task, expects: Callable[[float], None] = lambda _: None) -> Done:
-        """Run a task; `expects` is called with its estimate.
+    def do(
+        self,
+        task: Task,
+        expects: Callable[[float], None] = lambda _: None,
+        reaches: Callable[[float], None] = lambda _: None,
+    ) -> Done:
+        """Run a task; `expects` is called with its estimate, `reaches` with the share that is done.
 
         Raises:
             LostChildError: the child ended first.
@@ -94,16 +118,34 @@ class Child:
         """
         message = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
         try:
-            self._tasks.write(message)
-            self._tasks.flush()
-            while isinstance(answer := pickle.load(self._answers), Expected):
-                expects(answer.cpu_seconds)
+            with self._sending:
+                self._sent += 1
+                self._send(message)
+            while isinstance(answer := pickle.load(self._answers), Expected | Reached):
+                if isinstance(answer, Expected):
+                    expects(answer.cpu_seconds)
+                else:
+                    reaches(answer.share)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise self._loss() from error
         if isinstance(answer, Failed):
             raise answer.error or RuntimeError(f"in the child process:\n{answer.traceback}")
         assert isinstance(answer, Done)
         return answer
+
+    def cancel(self) -> None:
+        """Ask it to end its task by itself; has no effect while that is still being sent."""
+        if self._sending.acquire(blocking=False):
+            try:
+                self._send(pickle.dumps(Cancel(self._sent), pickle.HIGHEST_PROTOCOL))
+            except (OSError, ValueError):  # it has ended
+                pass
+            finally:
+                self._sending.release()
+
+    def _send(self, message: bytes) -> None:
+        self._tasks.write(message)
+        self._tasks.flush()
 
     def kill(self) -> None:
         """Kill it; a call that waits for it raises `LostChildError`."""
@@ -136,10 +178,26 @@ class _Runner:
         self._task: Task | None = None
         self._cpu_seconds: float | None = None
         self._started = 0.0
+        self._number = 0
+        self._cancelled = 0
+        self._reported = 0.0
+
+    def cancel(self, number: int) -> None:
+        """End the task of that number, the first being 1, when it next reports its progress."""
+        self._cancelled = number
+
+    def reach(self, share: float) -> None:
+        """See the function `reached`."""
+        if self._cancelled == self._number:
+            raise CancelledError("cancelled")
+        if share >= self._reported + _STEP:
+            self._reported = share
+            self._send(Reached(share))
 
     def do(self, task: Task) -> None:
         """Run a task and send the answer."""
         self._task, self._cpu_seconds, self._started = task, None, time.monotonic()
+        self._number, self._reported = self._number + 1, 0.0
         answer: Done | Failed
         try:
             answer = Done(task.work(), self._cpu_seconds)
@@ -174,7 +232,7 @@ class _Runner:
         yield
         self._cpu_seconds = time.process_time() - start
 
-    def _send(self, message: Expected | Done | Failed) -> None:
+    def _send(self, message: Expected | Reached | Done | Failed) -> None:
         pickle.dump(message, self._answers, pickle.HIGHEST_PROTOCOL)
         self._answers.flush()
 
@@ -189,6 +247,15 @@ def expecting(cpu_seconds: float) -> AbstractContextManager[None]:
     Raises `TooMuchWorkError` if, on an idle machine, too, it would take more than the time allowed.
     """
     return nullcontext() if _runner is None else _runner.expecting(cpu_seconds)
+
+
+def reached(share: float) -> None:
+    """Report the share of the work that is done, from 0 to 1; no effect outside a child.
+
+    Raises `CancelledError` when nobody waits for the work any more.
+    """
+    if _runner is not None:
+        _runner.reach(share)
 
 
 def main() -> None:
@@ -218,7 +285,12 @@ def _receive(tasks: BinaryIO, todo: queue.SimpleQueue[Task]) -> None:
     """Queue tasks; at the end of stdin, end the process, even in the middle of a task."""
     while True:
         try:
-            todo.put(pickle.load(tasks))
+            message = pickle.load(tasks)
+            if isinstance(message, Cancel):
+                assert _runner is not None
+                _runner.cancel(message.number)
+            else:
+                todo.put(message)
         except EOFError:
             os._exit(0)
         except BaseException:

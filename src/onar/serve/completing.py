@@ -25,7 +25,7 @@ from onar.inference.photos import (
     read_holes,
 )
 from onar.masks.holes import Holes
-from onar.serve.child import expecting
+from onar.serve.child import expecting, reached
 from onar.serve.config import ServeConfig
 from onar.serve.effort import cpu_seconds, drawing_seconds
 from onar.serve.http.uploads import Filling, Upload
@@ -88,7 +88,7 @@ def limited_inpaint(
     def inpaint(pixels: Pixels, unknown: Holes) -> Pixels:
         seconds = cpu_seconds(unknown, inpainter.copies(options.texture))
         with expecting(seconds + drawing_seconds(inpainter, unknown, options.strategy)):
-            return inpainter(pixels, unknown, **settings)
+            return inpainter.fill(pixels, unknown, on_progress=reached, **settings)
 
     return inpaint
 

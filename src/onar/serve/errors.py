@@ -53,5 +53,9 @@ class TooMuchWorkError(OnarError):
     """The work would take more than the time allowed."""
 
 
+class CancelledError(OnarError):
+    """Nobody waits for the work any more."""
+
+
 class LostChildError(OnarError):
     """The child process ended in the middle of its work."""

@@ -113,15 +113,22 @@ class Worker:
             if self.taken == 0:
                 self._all_free.set()
 
-    async def run(self, work: Callable[[], T], waited: Callable[[float], None] = lambda _: None) -> T:
+    async def run(
+        self,
+        work: Callable[[], T],
+        waited: Callable[[float], None] = lambda _: None,
+        reached: Callable[[float], None] = lambda _: None,
+    ) -> T:
         """Call `work`, a picklable function, in the child when its turn comes. To be awaited inside `place`.
 
-        Cancelling gives up the turn and kills running work. Waiting and running have separate timeouts: under a common
-        one, work would start just before its client gives up, and a busy server would finish nothing.
+        Cancelling gives up the turn; running work ends by itself within `GRACE`, or is killed. Waiting and running have
+        separate timeouts: under a common one, work would start just before its client gives up, and a busy server would
+        finish nothing.
 
         Args:
             work: what to call.
             waited: is called with the seconds until its turn.
+            reached: is called, in another thread, with the share of the work that is done, where it reports that.
 
         Raises:
             BusyError: the turn does not come in time, or the server is stopped.
@@ -132,13 +139,13 @@ class Worker:
         if self._aborted:
             raise self._stopping()
         try:
-            return await self._run(work, waited)
+            return await self._run(work, waited, reached)
         except OnarError as error:
             if self._aborted:
                 raise self._stopping() from error
             raise
 
-    async def _run(self, work: Callable[[], T], waited: Callable[[float], None]) -> T:
+    async def _run(self, work: Callable[[], T], waited: Callable[[float], None], reached: Callable[[float], None]) -> T:
         start = time.monotonic()
         try:
             await self._wait_for_turn()
@@ -150,11 +157,13 @@ class Worker:
         except BaseException:
             self._turn.release()
             raise
-        result = loop.run_in_executor(self._thread, self._do, work)
+        result = loop.run_in_executor(self._thread, self._do, work, reached)
         result.add_done_callback(self._end_turn)
         try:
             done, _ = await asyncio.wait({result}, timeout=self.time_limit)
         except asyncio.CancelledError:
+            if self._child and not result.done():
+                self._child.cancel()
             loop.call_later(GRACE, self._give_up, result)
             raise
         if not done:
@@ -210,11 +219,11 @@ class Worker:
 
     # ---------------------------------------------------------------- in the worker's one thread
 
-    def _do(self, work: Callable[[], T]) -> T:
+    def _do(self, work: Callable[[], T], reached: Callable[[float], None]) -> T:
         assert self._child is not None
         with self._pace.working():
             task = Task(work, self.time_limit, self._pace.speed, self._threads)
-            done = self._child.do(task, self._pace.expect)
+            done = self._child.do(task, self._pace.expect, reached)
         self._pace.learn(done.cpu_seconds)
         result: T = done.result
         return result

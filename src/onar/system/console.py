@@ -54,7 +54,7 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
     >>> list(progress_bar([1, 2], disable=True))
     [1, 2]
     """
-    if not _is_watched():
+    if not is_watched():
         options["delay"] = max(options.get("delay", 0), SECONDS_BETWEEN_LINES)
     return training_bar(items, **options)
 
@@ -69,7 +69,7 @@ def training_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
 
     if sys.stderr is None:
         options["disable"] = True
-    if not _is_watched():
+    if not is_watched():
         lines = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES, "maxinterval": SECONDS_BETWEEN_LINES}
         options = {**lines, "ncols": 0, "ascii": True, **options}
     with warnings.catch_warnings():
@@ -77,7 +77,7 @@ def training_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
         return tqdm(items, **{"dynamic_ncols": True, **options})
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
     """Whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
@@ -91,7 +91,7 @@ def elapsed_time(text: str, delay: float = 2.0) -> Iterator[None]:
         delay: seconds after which something is shown on a terminal.
     """
     stream, done = sys.stderr, threading.Event()
-    watched = _is_watched()
+    watched = is_watched()
 
     def show() -> None:
         started, shown = time.monotonic(), ""

@@ -1,6 +1,7 @@
 /** The state of the editor as signals, without rendering or elements. */
 
 import { batch, computed, signal } from "@preact/signals";
+import { unlessAborted } from "../engine/aborting";
 import {
   type Engine,
   EngineError,
@@ -321,13 +322,6 @@ export async function waitFor<T>(
     else complain(state, lineOf(error));
     return controller.signal.aborted ? "cancelled" : "failed";
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
 }
 
 /** The message of an error; unexpected ones are logged to the console. */

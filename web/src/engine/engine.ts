@@ -166,9 +166,6 @@ export interface Engine {
    */
   outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 
-  /** Whether a JPEG photo saved as JPEG keeps all blocks without filled pixels; otherwise all are compressed again. */
-  readonly keepsJpegBlocks: boolean;
-
   /** A mask file as 255 and 0, width × height of the photo; raises `EngineError` when it has another size. */
   readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -27,6 +27,9 @@ import { send } from "./sending";
 /** The server's error code for a photo that it no longer keeps. */
 const PHOTO_GONE = "photo_gone";
 
+/** Milliseconds between two questions for the progress of a fill. */
+const PULSE = 400;
+
 /** Side of the thumbnails by which two bitmaps are compared. */
 const COMPARED = 128;
 /** Maximum mean and single difference of levels of equal bitmaps. */
@@ -43,7 +46,6 @@ interface Loss {
 
 export class ServerEngine implements Engine {
   readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
-  readonly keepsJpegBlocks = true;
   readonly #site: ServerSite;
   /** The photo that the server keeps for this page. */
   #kept: { file: File; id: string } | null = null;
@@ -93,7 +95,9 @@ export class ServerEngine implements Engine {
     form.append("feather", String(options.feather));
     form.append("seed", String(options.seed));
     form.append("weights", options.weights);
-    const answer = await this.#askOf(photo.file, "api/fill", form, signal, onProgress);
+    const answer = await watching(form, onProgress, () =>
+      this.#askOf(photo.file, "api/fill", form, signal, onProgress),
+    );
     const content = await answer.blob();
     const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say("server_transparent")] : [];
     const filled = { rects, picture: await bitmapOf(content) };
@@ -192,6 +196,39 @@ export class ServerEngine implements Engine {
     const problem = await problemIn(answer);
     const share = 100 * shared.finding.MAX_SHARE;
     throw new ServerError(problem, { megabytes, megapixels: this.#site.max_megapixels, share });
+  }
+}
+
+/** Await work, and report the server's progress meanwhile; its id is added to the form. */
+async function watching<T>(form: FormData, onProgress: OnProgress, work: () => Promise<T>): Promise<T> {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  form.append("work_id", id);
+  const result = work();
+  const end = result.then(
+    () => true,
+    () => true,
+  );
+  while (!(await Promise.race([end, pause(PULSE)]))) {
+    const share = await Promise.race([end, shareOf(id)]);
+    if (typeof share === "number") onProgress({ doing: "working", share });
+  }
+  return result;
+}
+
+async function pause(milliseconds: number): Promise<false> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return false;
+}
+
+/** The share of a fill that is done; null before it begins, or when the server does not say. */
+async function shareOf(id: string): Promise<number | null> {
+  try {
+    const answer = await fetch(`api/progress/${id}`);
+    const { share } = await answer.json();
+    return typeof share === "number" ? share : null;
+  } catch {
+    return null;
   }
 }
 

@@ -31,5 +31,4 @@ export const engine: Engine = {
   outline: never,
   readMask: never,
   formats: [],
-  keepsJpegBlocks: false,
 };

@@ -74,6 +74,13 @@ class FillUpload(FilledUpload, Filling):
         "separated by ;."
     )
     weights: WeightsName = ""
+    work_id: str = Field("", pattern="^[A-Za-z0-9]{0,64}$", description="A new id to ask for the progress with.")
+
+
+class FillProgress(BaseModel):
+    """How far a fill is."""
+
+    share: float | None = Field(description="From 0 to 1.", examples=[0.25])
 
 
 class OutlineUpload(FilledUpload):

@@ -14,6 +14,7 @@ from onar.serve.completing import Answer
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.editor.requests import (
+    FillProgress,
     FillUpload,
     FindUpload,
     MaskUpload,
@@ -22,9 +23,10 @@ from onar.serve.editor.requests import (
     SaveUpload,
     ViewUpload,
 )
+from onar.serve.editor.shares import Shares
 from onar.serve.editor.tasks import fill_hole, find_damage, outline, save_photo, show_mask, view_photo
 from onar.serve.http.openapi import answers_file
-from onar.serve.http.paths import FILL, FIND, PHOTOS
+from onar.serve.http.paths import FILL, FIND, PHOTOS, PROGRESS
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_form
 from onar.serve.weights import WeightsShelf
@@ -33,14 +35,15 @@ from onar.serve.worker import Worker
 
 def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config: ServeConfig) -> APIRouter:
     """The endpoints of the page's editor."""
-    router = APIRouter(tags=["page"])
+    router, shares = APIRouter(tags=["page"]), Shares()
 
     async def answer(request: Request, model: type[Any], work: Callable[[Any], Answer]) -> Response:
         with worker.place():
             upload = await read_form(request, model)
             if getattr(upload, "photo_id", ""):
                 upload = upload.model_copy(update={"photo": kept.read(upload.photo_id)})
-            done = await run_while_there(request, worker, partial(work, upload))
+            with shares.showing(getattr(upload, "work_id", "")) as reached:
+                done = await run_while_there(request, worker, partial(work, upload), reached)
         headers = {**done.headers, **_kept_header(upload, kept)}
         return Response(done.content, media_type=done.media_type, headers=headers)
 
@@ -92,7 +95,15 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """The answer does not reveal whether there was one."""
         kept.forget(photo_id)
 
+    _add_progress(router, shares)
     return router
+
+
+def _add_progress(router: APIRouter, shares: Shares) -> None:
+    @router.get(f"{PROGRESS}{{work_id}}", summary="Progress of a fill")
+    async def progress(work_id: str) -> FillProgress:
+        """The share that is done of the fill with that `work_id`; null before its turn, and when there is none."""
+        return FillProgress(share=shares.of(work_id))
 
 
 def _kept_header(upload: BaseModel, kept: KeptPhotos) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A line for each request on stdout: when, what, with which result, how large and how long.
 
 There is nothing of photos in it, no name of an uploaded file, no query, no id of a kept photo and no address: behind a
-proxy, that is the proxy's, which has its own log.
+proxy, that is the proxy's, which has its own log. Requests for the progress of others are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.types import Scope
 
 from onar.serve.config import AccessLogStyle
-from onar.serve.http.paths import PHOTOS, own_path
+from onar.serve.http.paths import PHOTOS, PROGRESS, own_path
 from onar.serve.http.records import RequestRecord
 from onar.system.console import say
 
@@ -23,7 +23,7 @@ _MAX_PATH = 200
 
 def log_request(style: AccessLogStyle, scope: Scope, record: RequestRecord, seconds: float) -> None:
     """Print the line of a request as text or JSON, or with style none nothing; `seconds` is its whole time."""
-    if style == "none":
+    if style == "none" or own_path(scope).startswith(PROGRESS):
         return
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

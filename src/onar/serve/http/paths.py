@@ -10,6 +10,8 @@ FILL = "/api/fill"
 FIND = "/api/find"
 HEALTH = "/api/health"
 METRICS = "/metrics"
+PROGRESS = "/api/progress/"
+"""Followed by the id of work, which the client chose."""
 PHOTOS = "/api/photos/"
 """Followed by the id of a kept photo, which gives access to it."""
 

@@ -14,9 +14,14 @@ from onar.serve.worker import Worker
 T = TypeVar("T")
 
 
-async def run_while_there(request: Request, worker: Worker, work: Callable[[], T]) -> T:
-    """Run work; if the client disconnects first, give up its turn and raise `ClientDisconnect`."""
-    result = asyncio.create_task(worker.run(work, record_of(request.scope).wait))
+async def run_while_there(
+    request: Request, worker: Worker, work: Callable[[], T], reached: Callable[[float], None] = lambda _: None
+) -> T:
+    """Run work; if the client disconnects first, give up its turn and raise `ClientDisconnect`.
+
+    `reached` is called as by `Worker.run`.
+    """
+    result = asyncio.create_task(worker.run(work, record_of(request.scope).wait, reached))
     gone = asyncio.create_task(_client_gone(request))
     try:
         await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)

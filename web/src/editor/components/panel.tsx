@@ -215,10 +215,8 @@ function Saving({ state }: { state: State }): JSX.Element {
 }
 
 /** Estimated here; the engine reports the end. */
-function recompressesJpeg({ engine, format, photo }: State): boolean {
-  const isJpeg = photo.value?.file.type === "image/jpeg";
-  const becomesJpeg = format.value === "same" ? isJpeg : format.value === "jpeg";
-  return becomesJpeg && !(isJpeg && engine.keepsJpegBlocks);
+function recompressesJpeg({ format, photo }: State): boolean {
+  return format.value === "jpeg" && photo.value?.file.type !== "image/jpeg";
 }
 
 interface SelectProperties {

@@ -21,17 +21,13 @@ import {
 } from "./pixels";
 import type { Progress } from "./progress";
 import { fillFrame } from "./pyramid";
-import * as rules from "./rules";
 import { double, halve } from "./scaling";
+import { clear, costOf, planSteps, type Sketch, type Steps } from "./steps";
 import type { Generator } from "./tools";
 import { Planner } from "./window_plan";
-import { blocksWithHoles, coresDeeperThan, deeperThan, eachDepth, splitByDepth } from "./windows";
+import { eachDepth } from "./windows";
 
-const { TILE, TILE_MARGIN } = shared.canvas;
-
-/** Shares of the progress for thin holes, and for deep ones at half the scale, where there are other holes, too. */
-const THIN_SHARE = 0.05;
-const DEEP_SHARE = 0.25;
+const { TILE_MARGIN, TILE_COST } = shared.canvas;
 
 export class Canvas {
   private readonly all: Box;
@@ -52,42 +48,39 @@ export class Canvas {
     this.planner = new Planner(this.all, generator.trainingSize, generator.step, generator.maxSide);
   }
 
+  /** The steps to fill all holes. */
+  plan(): Steps {
+    return planSteps(this.unknown, this.planner, this.generator);
+  }
+
   /**
    * Fill all holes.
    *
    * @throws Error when the plan left holes out
    */
-  async fill(progress: Progress): Promise<void> {
-    const whole = this.all.longerSide <= this.planner.limit ? { core: this.all, shown: this.all } : null;
-    const done = await this.fillThin(progress);
-    const deep = deeperThan(this.unknown, rules.maxDepth(this.generator.trainingSize));
-    const sketched = hasHole(deep) ? done + DEEP_SHARE : done;
-    if (hasHole(deep)) await this.fillDeep(deep, whole, progress.part(done, sketched));
-    const turns = whole ? [[whole]] : this.planner.plan(this.unknown);
-    await this.completeInTurns(turns, progress.part(sketched, 1));
+  async fill({ thin, tiles, sketches, turns, cost }: Steps, progress: Progress): Promise<void> {
+    let done = 0;
+    const advance = (further: number): Promise<void> => {
+      done += further;
+      return progress.reach(done / cost);
+    };
+    for (const tile of tiles) {
+      this.fillTile(tile, thin);
+      await advance(TILE_COST);
+    }
+    for (let pixel = thin.data.indexOf(HOLE); pixel >= 0; pixel = thin.data.indexOf(HOLE, pixel + 1)) {
+      this.unknown.data[pixel] = 0;
+    }
+    for (const sketch of sketches) {
+      await this.sketch(sketch, progress.part(done / cost, (done + costOf(sketch)) / cost));
+      await advance(costOf(sketch));
+    }
+    for (const turn of turns) await this.completeTurn(turn, advance);
+    await progress.reach(1);
     if (hasHole(this.unknown)) throw new Error("no window was planned for some of the holes");
   }
 
-  // -------------------------------------------------------------- thin holes
-
-  /**
-   * Fill thin holes as the pyramid would in the whole photo, in the tiles that have some.
-   *
-   * @returns the progress afterwards
-   */
-  private async fillThin(progress: Progress): Promise<number> {
-    const { deep: thick, shallow: thin } = splitByDepth(this.unknown, rules.THIN);
-    const tiles = tilesOf(thin);
-    if (tiles.length === 0) return 0;
-    const done = hasHole(thick) ? THIN_SHARE : 1;
-    for (const [number, tile] of tiles.entries()) {
-      this.fillTile(tile, thin);
-      await progress.reach((done * (number + 1)) / tiles.length);
-    }
-    this.unknown.data.set(thick.data);
-    return done;
-  }
-
+  /** Fill the thin holes of a tile as the pyramid would in the whole photo. */
   private fillTile(tile: Box, thin: Holes): void {
     const shown = tile.grown(TILE_MARGIN, this.all);
     const known = knownFromHoles(shown.cropHoles(this.unknown));
@@ -95,58 +88,41 @@ export class Canvas {
     this.put(filled, tile.grown(0, this.all), shown, thin);
   }
 
-  // -------------------------------------------------------------- deep holes
-
-  /** Fill deep holes at half the scale, except a band along their seams; in one window if one is given. */
-  private async fillDeep(deep: Holes, whole: Window | null, progress: Progress): Promise<void> {
-    const planned = whole ? [whole] : this.planner.planDeep(deep);
-    const windows = planned.filter((window) => window.shown.longerSide > this.generator.trainingSize);
-    for (const [number, window] of windows.entries()) {
-      await this.sketch(window, deep, progress.part(number / windows.length, (number + 1) / windows.length));
-    }
-  }
-
   /** Complete a window at half the scale, and copy the deep holes of its core from there. */
-  private async sketch({ core, shown }: Window, deep: Holes, progress: Progress): Promise<void> {
+  private async sketch(sketch: Sketch, progress: Progress): Promise<void> {
+    const { core, shown } = sketch.window;
     const unknown = shown.cropHoles(this.unknown);
     const photo = shown.cropPhoto(this.photo);
     const small = halve(photo, unknown);
     const holes = { ...small.unknown, data: small.unknown.data.slice() };
-    await new Canvas(this.generator, small.photo, small.unknown).fill(progress);
-    // A network that draws texture has drawn it for half the scale: it gets the photo's detail, and no band.
-    const { draws } = this.generator;
-    const sketch = draws
+    const canvas = new Canvas(this.generator, small.photo, small.unknown);
+    await canvas.fill(canvas.plan(), progress);
+    // A network that draws texture has drawn it for half the scale: it gets the photo's detail.
+    const filled = this.generator.draws
       ? restoreDetail(photo, unknown, { photo: small.photo }, holes).photo
       : double(small.photo, shown);
-    const inside = draws ? unknown : coresDeeperThan(unknown, rules.band(this.generator.trainingSize));
     for (let row = core.top; row < core.bottom; row++) {
       let from = (row - shown.top) * shown.width + core.left - shown.left;
       let pixel = row * this.photo.width + core.left;
       for (let column = core.left; column < core.right; column++, from++, pixel++) {
-        if (deep.data[pixel] !== HOLE) continue;
-        this.photo.data[3 * pixel] = sketch.data[3 * from];
-        this.photo.data[3 * pixel + 1] = sketch.data[3 * from + 1];
-        this.photo.data[3 * pixel + 2] = sketch.data[3 * from + 2];
-        if (inside.data[from] === HOLE) this.unknown.data[pixel] = 0;
+        if (sketch.deep.data[pixel] !== HOLE) continue;
+        this.photo.data[3 * pixel] = filled.data[3 * from];
+        this.photo.data[3 * pixel + 1] = filled.data[3 * from + 1];
+        this.photo.data[3 * pixel + 2] = filled.data[3 * from + 2];
       }
     }
+    clear(this.unknown, sketch);
   }
 
   // -------------------------------------------------------------- windows
 
-  /** Fill the cores of windows, batch by batch; each window sees the photo as it was before its batch. */
-  private async completeInTurns(turns: Window[][], progress: Progress): Promise<void> {
-    const total = sumOf(turns.flat().map((window) => window.shown.area));
-    let done = 0;
-    for (const turn of turns) {
-      for (const batch of this.batchesOf(turn.filter((window) => window.core.touches(this.unknown)))) {
-        await this.complete(batch);
-        done += sumOf(batch.map((window) => window.shown.area));
-        await progress.reach(done / total);
-      }
-      for (const window of turn) window.core.clear(this.unknown);
+  /** Fill the cores of windows, batch by batch; each window sees the photo as it was before all of them. */
+  private async completeTurn(turn: Window[], advance: (cost: number) => Promise<void>): Promise<void> {
+    for (const batch of this.batchesOf(turn.filter((window) => window.core.touches(this.unknown)))) {
+      await this.complete(batch);
+      await advance(batch.length * batch[0].shown.area);
     }
-    await progress.reach(1);
+    for (const window of turn) window.core.clear(this.unknown);
   }
 
   /** Batches of windows of one shape, each of at most the memory of one large window. */
@@ -214,20 +190,4 @@ function correctSeam(completed: Float32Array, photo: Float32Array, known: Float3
     const fade = Math.max(0, 1 - depth / (feather + 1));
     for (let at = 3 * pixel; at < 3 * pixel + 3; at++) completed[at] += error[at] * fade;
   });
-}
-
-/** The tiles of the whole photo that have holes. */
-function tilesOf(holes: Holes): Box[] {
-  const blocks = blocksWithHoles(holes, TILE);
-  const tiles: Box[] = [];
-  for (let block = blocks.data.indexOf(HOLE); block >= 0; block = blocks.data.indexOf(HOLE, block + 1)) {
-    const top = TILE * Math.floor(block / blocks.width);
-    const left = TILE * (block % blocks.width);
-    tiles.push(new Box(top, left, top + TILE, left + TILE));
-  }
-  return tiles;
-}
-
-function sumOf(numbers: number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
 }

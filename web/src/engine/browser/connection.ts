@@ -13,8 +13,8 @@ import {
   type ToWorker,
 } from "./protocol";
 
-/** Timeout in milliseconds for a cancelled call: a running network receives no messages, and a new worker starts no sooner. */
-const GRACE = 3000;
+/** Milliseconds in which a cancelled call may end by itself: a running network receives no messages. */
+const GRACE = 400;
 /** Timeout in milliseconds for the start of a worker. */
 const BIRTH = 30_000;
 
@@ -39,7 +39,11 @@ export class Connection {
   private script: Promise<string> | null = null;
   private calls = 0;
 
-  constructor(private readonly place: Place) {}
+  /** @param onReplaced - called after a worker was replaced, to prepare the next one */
+  constructor(
+    private readonly place: Place,
+    private readonly onReplaced: () => void = () => {},
+  ) {}
 
   call<Name extends Call>(
     name: Name,
@@ -117,6 +121,7 @@ export class Connection {
   private startAnew(): void {
     this.end();
     for (const { message } of this.pending.values()) this.post(message);
+    this.onReplaced();
   }
 
   private end(): void {

@@ -22,24 +22,16 @@ import type { Lying, Note, Source } from "./protocol";
 
 export class BrowserEngine implements Engine {
   readonly formats = encodedFormats();
-  readonly keepsJpegBlocks = false;
   private readonly connection: Connection;
   private readonly numbers = new WeakMap<File, number>();
   private opened = 0;
+  /** Of the last call. */
+  private last: Source | null = null;
 
   constructor(site: BrowserSite) {
     const { files, model, blend, copies, training_size: trainingSize, step, network, finder } = site;
-    this.connection = new Connection({
-      base: document.baseURI,
-      files,
-      model,
-      blend,
-      copies,
-      trainingSize,
-      step,
-      network,
-      finder,
-    });
+    const place = { base: document.baseURI, files, model, blend, copies, trainingSize, step, network, finder };
+    this.connection = new Connection(place, () => this.prepare());
     workOffline();
   }
 
@@ -104,7 +96,15 @@ export class BrowserEngine implements Engine {
   private source(file: File): Source {
     const id = this.numbers.get(file) ?? this.opened++;
     this.numbers.set(file, id);
-    return { id, file };
+    this.last = { id, file };
+    return this.last;
+  }
+
+  /** Have a new worker ready for the next call. */
+  private prepare(): void {
+    if (this.last === null) return;
+    const never = new AbortController().signal;
+    this.connection.call("prepare", { source: this.last }, never).catch(() => {}); // the next call reports it
   }
 }
 

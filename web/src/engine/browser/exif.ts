@@ -1,5 +1,5 @@
 /**
- * Rewriting the EXIF of a photo that was rotated upright; unknown bytes stay as they are.
+ * Reading and rewriting the EXIF of a photo; unknown bytes stay as they are.
  *
  * As `upright` in `onar/imaging/formats/exif.py`. EXIF is a small TIFF file: directories of tags, some of which
  * point to another directory.
@@ -23,15 +23,25 @@ const LONG = 4;
 /** Offset of each tag's entry: tag, type, count and a value of 4 bytes. */
 type Directory = Map<number, number>;
 
+/** The orientation of a photo, from 1 to 8; 1 where none is named. */
+export function orientationOf(block: Uint8Array): number {
+  try {
+    return new Block(block).orientation();
+  } catch (error) {
+    if (error instanceof RangeError) return 1;
+    throw error;
+  }
+}
+
 /**
- * The block with orientation 1, a new size, and without the thumbnail, which shows the original.
+ * The block with another orientation, a new size, and without the thumbnail, which shows the original.
  *
  * @param block - from its byte order on
  * @returns null when it is damaged
  */
-export function upright(block: Uint8Array, width: number, height: number): Uint8Array | null {
+export function described(block: Uint8Array, width: number, height: number, orientation: number): Uint8Array | null {
   try {
-    return new Block(block.slice()).upright(width, height);
+    return new Block(block.slice()).described(width, height, orientation);
   } catch (error) {
     if (error instanceof RangeError) return null; // an offset points outside
     throw error;
@@ -48,10 +58,14 @@ class Block {
     if (!this.little && !startsWith(bytes, "MM\0*")) throw new RangeError("neither byte order");
   }
 
-  upright(width: number, height: number): Uint8Array {
+  orientation(): number {
+    return this.number(this.directory(this.long(4)).tags, ORIENTATION) ?? 1;
+  }
+
+  described(width: number, height: number, orientation: number): Uint8Array {
     const first = this.long(4);
     const { tags, following } = this.directory(first);
-    this.put(tags, ORIENTATION, 1);
+    this.put(tags, ORIENTATION, orientation);
     this.putSize(tags, SIZES, width, height);
     const details = tags.get(DETAILS);
     if (details !== undefined) this.putSize(this.directory(this.long(details + 8)).tags, DETAILED_SIZES, width, height);

@@ -12,9 +12,6 @@ import { deeperThan } from "./windows";
 
 export type { Blend, CopyPatches, Network, Tools } from "./tools";
 
-/** Share of the progress for copying. */
-const TEXTURE_SHARE = 0.5;
-
 /**
  * Fill the holes of a photo.
  *
@@ -46,13 +43,15 @@ export async function complete(
   const copying = copyingOf(tools, options, signal);
   const bare = copying && deeperThan({ height, width, data: hole }, rules.SMALL);
   const texturing = bare && hasHole(bare) ? new Texturing(bare, copying) : null;
-  const share = texturing ? TEXTURE_SHARE : 0;
   const progress = new Progress(onProgress, signal);
   await progress.reach(0);
   const completed = { height, width, data: photo.slice() };
   const canvas = new Canvas(tools, completed, { height, width, data: hole.slice() }, options.feather);
-  await canvas.fill(progress.part(0, 1 - share));
-  await texturing?.apply(completed, progress.part(1 - share, 1));
+  const steps = canvas.plan();
+  const share = steps.cost / (steps.cost + (texturing?.cost ?? 0)) || 0;
+  await canvas.fill(steps, progress.part(0, share));
+  await texturing?.apply(completed, progress.part(share, 1));
+  await progress.reach(1);
   if (isGrey(photo, 3, (pixel) => hole[pixel] !== HOLE)) makeGrey(completed, { height, width, data: hole });
   return completed.data;
 }

@@ -2,7 +2,7 @@
 
 import shared from "../../shared.json";
 import { joined, startsWith, viewOf } from "./bytes";
-import { upright } from "./exif";
+import { described, orientationOf } from "./exif";
 
 export const EXIF_OR_XMP = 0xe1;
 const PROFILE = 0xe2;
@@ -114,7 +114,7 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
   let lost = holdsMore(original);
   for (const { marker, content } of readSegments(original).segments) {
     if (marker !== EXIF_OR_XMP) continue;
-    const changed = forUpright(content, width, height);
+    const changed = withoutPictures(content, width, height, 1);
     if (changed === null) lost = true;
     else kept.push(segment(marker, changed));
   }
@@ -122,6 +122,37 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
   const start = file.slice(0, first);
   if (first > 2) setDensity(start, original);
   return { file: joined([start, ...kept, file.subarray(first)]), lost };
+}
+
+/** What stands in a JPEG file before its tables. */
+export interface Header {
+  /** Whole segments. */
+  segments: Uint8Array[];
+  /** From 1 to 8. */
+  orientation: number;
+  /** Whether other metadata are lost. */
+  lost: boolean;
+}
+
+/** The header for a file of the same stored pixels; null when the file is damaged. */
+export function headerOf(original: Uint8Array): Header | null {
+  const { segments, frame } = readSegments(original);
+  if (frame === null) return null;
+  const [height, width] = [viewOf(frame).getUint16(1), viewOf(frame).getUint16(3)];
+  const kept: Uint8Array[] = [];
+  let orientation = 1;
+  for (const one of segments) {
+    if (one.marker === EXIF_OR_XMP) {
+      const isExif = startsWith(one.content, EXIF);
+      if (isExif) orientation = orientationOf(one.content.subarray(EXIF.length));
+      const changed = withoutPictures(one.content, width, height, isExif ? orientation : null);
+      if (changed !== null) kept.push(segment(one.marker, changed));
+      else if (isExif) return null;
+    } else if (one.marker === JFIF || one.marker === ADOBE || isProfile(one)) {
+      kept.push(segment(one.marker, one.content));
+    }
+  }
+  return { segments: kept, orientation, lost: holdsMore(original) };
 }
 
 /** Copy the resolution of another file's JFIF segment. */
@@ -134,18 +165,26 @@ function isJfif(content: Uint8Array): boolean {
   return content.length >= DENSITY[1] && startsWith(content, "JFIF\0");
 }
 
-/** An EXIF or XMP segment for the upright photo; null when it is damaged or neither. */
-function forUpright(content: Uint8Array, width: number, height: number): Uint8Array | null {
+/**
+ * An EXIF or XMP segment without pictures; null when it is damaged or neither.
+ *
+ * @param orientation - the new one, or null for that of the segment
+ */
+function withoutPictures(
+  content: Uint8Array,
+  width: number,
+  height: number,
+  orientation: number | null,
+): Uint8Array | null {
   if (startsWith(content, EXIF)) {
-    const block = upright(content.subarray(EXIF.length), width, height);
+    const block = described(content.subarray(EXIF.length), width, height, orientation ?? 1);
     return block && joined([content.subarray(0, EXIF.length), block]);
   }
   if (!startsWith(content, XMP)) return null;
   const head = content.subarray(0, XMP.length);
-  const packet = new TextDecoder()
-    .decode(content.subarray(XMP.length))
-    .replace(XMP_ORIENTATION, (_, name: string) => `${name}1`);
-  return joined([head, new TextEncoder().encode(withoutThumbnails(packet))]);
+  const packet = new TextDecoder().decode(content.subarray(XMP.length));
+  const turned = orientation === null ? packet : packet.replace(XMP_ORIENTATION, (_, name: string) => `${name}1`);
+  return joined([head, new TextEncoder().encode(withoutThumbnails(turned))]);
 }
 
 /** An XMP packet without thumbnails, which show the original; linear time, also for malformed packets. */
@@ -167,7 +206,7 @@ function withoutThumbnails(packet: string): string {
   return kept + packet.slice(at);
 }
 
-function segment(marker: number, content: Uint8Array): Uint8Array {
+export function segment(marker: number, content: Uint8Array): Uint8Array {
   const head = new Uint8Array([0xff, marker, 0, 0]);
   viewOf(head).setUint16(2, content.length + 2);
   return joined([head, content]);

@@ -19,6 +19,11 @@ export class Progress {
     return new Progress((share) => this.report(from + share * (to - from)), this.signal, this.breath);
   }
 
+  /** Report progress of work that goes on beside this. */
+  note(share: number): void {
+    this.report(share);
+  }
+
   /** Report progress; raises the signal's reason when the work was aborted. */
   async reach(share: number): Promise<void> {
     this.report(share);

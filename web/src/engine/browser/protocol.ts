@@ -55,6 +55,8 @@ export interface Encoded {
 /** Calls: arguments and results. */
 export interface Calls {
   open: [{ source: Source }, Opened];
+  /** Loads what filling needs, and decodes the photo. */
+  prepare: [{ source: Source }, null];
   part: [{ source: Source; rect: Rect; reduction: number }, ImageBitmap];
   fill: [{ source: Source; earlier: Lying[]; hole: Hole; options: FillOptions }, Filled];
   find: [{ source: Source; earlier: Lying[]; options: FindOptions }, Uint8Array<ArrayBuffer>];

@@ -1,9 +1,10 @@
 /** Encoding a photo with its fills by the browser. */
 
 import { encodePng } from "../png";
-import { contextOf, type Decoded } from "./decoding";
+import { contextOf, type Decoded, type Pixels } from "./decoding";
 import { type Kind, readFacts } from "./facts";
-import { withMetadata } from "./jpeg";
+import { headerOf, withMetadata } from "./jpeg";
+import { withChangedPixels } from "./jpeg_blocks";
 import type { Encoded, Note } from "./protocol";
 
 /** "same" is the photo's own format, or PNG where browsers cannot encode it. */
@@ -11,12 +12,19 @@ const OF_KINDS: Record<Kind, string> = { jpeg: "jpeg", png: "png", webp: "webp",
 const ENDINGS: Record<string, string> = { jpeg: ".jpg", png: ".png", webp: ".webp" };
 const QUALITY = 0.95;
 
-/** Encode the photo of a file. */
-export async function encode(photo: Decoded, file: File, format: string): Promise<Encoded> {
+/**
+ * Encode the photo of a file.
+ *
+ * @param before - its pixels as they are in the file
+ */
+export async function encode(photo: Decoded, before: Pixels, file: File, format: string): Promise<Encoded> {
   const original = new Uint8Array(await file.arrayBuffer());
   const facts = readFacts(original);
   const chosen = format === "same" ? OF_KINDS[facts.kind] : format;
   const notes: Note[] = lossesOf(original);
+  const kept =
+    chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile ? keepBlocks(original, photo, before) : null;
+  if (kept) return { ...kept, notes: [...notes, ...kept.notes] };
   if (format === "same" && chosen !== facts.kind) notes.push({ key: "browser_saved_as_png" });
   const written = await write(photo, chosen);
   const name = written.type.slice("image/".length);
@@ -28,6 +36,15 @@ export async function encode(photo: Decoded, file: File, format: string): Promis
   if (name === "jpeg" && isTransparent(photo)) notes.push({ key: "browser_loses_transparency" });
   if (name !== "png") notes.push({ key: "browser_compresses" });
   return { content: new Blob([content], { type: written.type }), ending: ENDINGS[name], notes };
+}
+
+/** A JPEG file in which only blocks with changed pixels are compressed again; null when that is not possible. */
+function keepBlocks(original: Uint8Array, photo: Decoded, before: Pixels): Encoded | null {
+  const header = headerOf(original);
+  const written = header && withChangedPixels(original, photo, before, header.orientation, header.segments);
+  if (!written) return null;
+  const notes: Note[] = header.lost ? [{ key: "browser_loses_metadata" }] : [];
+  return { content: new Blob([written], { type: "image/jpeg" }), ending: ENDINGS.jpeg, notes };
 }
 
 /** Losses of decoding in the browser. */

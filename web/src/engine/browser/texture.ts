@@ -4,6 +4,7 @@
  * As `onar/inference/texture.py`, which explains it.
  */
 
+import shared from "../../shared.json";
 import { Box } from "./box";
 import { joinWindows, type Window } from "./joining";
 import { allHole, clampedView, HOLE, type Holes, knownFromHoles, type Photo, putPixel, wholeFrameOf } from "./pixels";
@@ -12,6 +13,8 @@ import * as rules from "./rules";
 import type { Blend, CopyTexture } from "./tools";
 import { inTurns } from "./window_plan";
 import { depthOf, findGroups } from "./windows";
+
+const { FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST } = shared.texture;
 
 /** How texture is copied. */
 export interface Copying {
@@ -30,6 +33,9 @@ const AHEAD = 2;
 export class Texturing {
   private readonly turns: Window[][];
   private readonly copies = new Map<Window, Promise<Copies | null>>();
+  private readonly costs: Map<Window, Costs>;
+  private done = 0;
+  private progress: Progress | null = null;
 
   /** @param bare - the holes that get texture; empty afterwards */
   constructor(
@@ -37,12 +43,17 @@ export class Texturing {
     private readonly copying: Copying,
   ) {
     this.turns = planTexture(bare);
+    this.costs = new Map(this.turns.flat().map((window) => [window, costsOf(bare, window)]));
+  }
+
+  /** Total cost, in pixels of the network's input. */
+  get cost(): number {
+    return [...this.costs.values()].reduce((total, { copies, blend }) => total + copies[0] + copies[1] + blend, 0);
   }
 
   /** @param photo - with its holes filled; changed in place */
   async apply(photo: Photo, progress: Progress): Promise<void> {
-    const total = this.turns.flat().length;
-    let done = 0;
+    this.progress = progress;
     for (const windows of this.turns) {
       // All windows of a batch see the photo before any of them changes it.
       const fills: Fill[] = [];
@@ -51,7 +62,9 @@ export class Texturing {
         const copies = await this.copies.get(window);
         this.copies.delete(window);
         if (copies) fills.push(await blendCopies(photo, this.bare, window, copies, this.copying.blend));
-        await progress.reach(++done / total);
+        const costs = this.costsOf(window);
+        this.done += copies ? costs.blend : costs.copies[0] + costs.copies[1] + costs.blend;
+        await progress.reach(this.cost > 0 ? this.done / this.cost : 1);
       }
       for (const fill of fills) put(photo, this.bare, fill);
       for (const { core } of windows) core.clear(this.bare);
@@ -61,9 +74,16 @@ export class Texturing {
   /** Begin to copy for a window, once. */
   private copy(photo: Photo, window: Window): void {
     if (this.copies.has(window)) return;
-    const copies = copy(photo, this.bare, window, this.copying);
+    const copies = copy(photo, this.bare, window, this.copying, (coarse) => {
+      this.done += this.costsOf(window).copies[coarse ? 1 : 0];
+      this.progress?.note(this.done / this.cost);
+    });
     copies.catch(() => {}); // it is awaited later, or never when something else fails
     this.copies.set(window, copies);
+  }
+
+  private costsOf(window: Window): Costs {
+    return this.costs.get(window) as Costs;
   }
 }
 
@@ -84,6 +104,28 @@ export function planTexture(bare: Holes): Window[][] {
   return inTurns(joinWindows(windows, photo, 1, 3 * rules.TEXTURE_SIDE));
 }
 
+/** Costs of a window, in pixels of the network's input: of the copies at its scale and at half of it, and of the blend. */
+interface Costs {
+  copies: [number, number];
+  blend: number;
+}
+
+function costsOf(bare: Holes, { core, shown }: Window): Costs {
+  const hole = shown.cropHoles(bare);
+  if (allHole(hole)) return { copies: [0, 0], blend: 0 };
+  let pixels = hole.data.reduce((count, value) => count + (value === HOLE ? 1 : 0), 0);
+  let depth = depthOf(hole);
+  let detail = 0;
+  const [once, again] = rules.TEXTURE_DEPTHS;
+  for (let limit = once; limit < depth && depth < Infinity; limit = again) {
+    detail += DETAIL_COST * pixels;
+    pixels /= 4;
+    depth /= 2;
+  }
+  const blend = BLEND_COST * core.grown(rules.TEXTURE_MARGIN, Box.of(bare)).area;
+  return { copies: [FINE_COST * pixels + detail, COARSE_COST * pixels + detail], blend };
+}
+
 /** The fill of the holes of a core. */
 interface Fill {
   core: Box;
@@ -100,11 +142,21 @@ interface Copies {
 }
 
 /** The copies for a window; null when there is nothing to copy from. */
-async function copy(photo: Photo, bare: Holes, { shown }: Window, copying: Copying): Promise<Copies | null> {
+async function copy(
+  photo: Photo,
+  bare: Holes,
+  { shown }: Window,
+  copying: Copying,
+  onCopied: (coarse: boolean) => void,
+): Promise<Copies | null> {
   const hole = shown.cropHoles(bare);
   if (allHole(hole)) return null;
   const task = { photo: shown.cropPhoto(photo), hole, seed: copying.seed };
-  const both = [false, true].map((coarse) => copying.copyTexture({ ...task, coarse }, copying.signal));
+  const both = [false, true].map(async (coarse) => {
+    const copied = await copying.copyTexture({ ...task, coarse }, copying.signal);
+    onCopied(coarse);
+    return copied;
+  });
   const [patches, coarsePatches] = await Promise.all(both);
   return { patches, coarsePatches };
 }

@@ -1,6 +1,7 @@
 /** The worker of the browser's engine: decodes, fills and encodes photos, one request after the other. */
 
 import { mayUseGpu } from "../../offline/gpu";
+import { unlessAborted } from "../aborting";
 import type { OnProgress, Patch, Progress } from "../engine";
 import { type Beginning, beginCopying, Copiers } from "./copiers";
 import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
@@ -50,9 +51,15 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       return { width, height, view: shown, notes: lossesOf(await bytesOf(source.file)) };
     },
 
+    async prepare({ source }) {
+      await Promise.all([loadTools(onLoading), decoded.of(source)]);
+      return null;
+    },
+
     async fill({ source, earlier, hole, options }, { onProgress, signal }) {
       onProgress({ doing: "working", share: null });
-      const [loaded, original] = [await loadTools(onProgress), await decoded.of(source)];
+      const loaded = await unlessAborted(loadTools(onProgress), signal);
+      const original = await decoded.of(source);
       const photo = await withFills(original, earlier);
       const { grey } = readFacts(await bytesOf(source.file));
       const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
@@ -69,7 +76,8 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
 
     async find({ source, earlier, options }, { onProgress, signal }) {
       onProgress({ doing: "working", share: null });
-      const [loaded, original] = [await loadFinder(onProgress), await decoded.of(source)];
+      const loaded = await unlessAborted(loadFinder(onProgress), signal);
+      const original = await decoded.of(source);
       const progress = new Reached((share) => onProgress({ doing: "working", share }), signal);
       return find(await withFills(original, earlier), loaded, options, progress);
     },
@@ -79,7 +87,8 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
     },
 
     async save({ source, fills, format }) {
-      return encode(await withFills(await decoded.of(source), fills), source.file, format);
+      const original = await decoded.of(source);
+      return encode(await withFills(original, fills), original.rgba, source.file, format);
     },
 
     async outline({ source, earlier, lasso }) {
@@ -96,8 +105,8 @@ self.onmessage = ({ data }: MessageEvent<ToWorker | Beginning>) => {
   else {
     wanted.set(data.number, new AbortController());
     const work = () => answer(data.number, data.name, data.argument);
-    // Close-ups do not wait for a fill.
-    if (data.name === "part") void work();
+    // Close-ups do not wait for a fill, and nothing waits for what is prepared.
+    if (data.name === "part" || data.name === "prepare") void work();
     else last = last.then(work);
   }
 };
@@ -119,7 +128,7 @@ async function answer<Name extends Call>(number: number, name: Name, argument: C
     post({ kind: "done", number, result: await ANSWERS[name](argument, { onProgress, signal }) });
   } catch (error) {
     // Out of memory, or a lost GPU. A failed close-up only looks blurred, so the worker is kept.
-    const broken = !(error instanceof NotedError) && name !== "part";
+    const broken = !(error instanceof NotedError) && name !== "part" && name !== "prepare";
     post(signal.aborted ? { kind: "cancelled", number } : { kind: "failed", number, note: noteOf(error), broken });
   } finally {
     wanted.delete(number);
