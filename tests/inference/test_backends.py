@@ -98,7 +98,7 @@ def test_a_session_takes_the_cpus_that_the_process_may_use(weights: Path) -> Non
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        threads = OnnxBackend(weights)._session.get_session_options().intra_op_num_threads
+        threads = OnnxBackend(weights)._session.running.get_session_options().intra_op_num_threads
     finally:
         os.sched_setaffinity(0, allowed)
     # 0 would have ONNX Runtime tie a thread to each core of the machine, which a container refuses.
@@ -106,4 +106,4 @@ def test_a_session_takes_the_cpus_that_the_process_may_use(weights: Path) -> Non
 
 
 def test_a_session_takes_the_threads_it_is_given(weights: Path) -> None:
-    assert OnnxBackend(weights, threads=3)._session.get_session_options().intra_op_num_threads == 3
+    assert OnnxBackend(weights, threads=3)._session.running.get_session_options().intra_op_num_threads == 3
