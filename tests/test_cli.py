@@ -48,7 +48,9 @@ sys.argv = "onar complete photo.jpg --mask mask.png --output out.jpg --texture n
 from onar.cli import main
 main()
 unneeded = ("torch", "rich", "tqdm", "pydantic", "fastapi", "onnx", "matplotlib", "tifffile", "urllib.request")
-print([name for name in (*unneeded, "numpy.random", "PIL.ImageCms", "PIL.WebPImagePlugin") if name in sys.modules])
+unneeded += ("numpy.random", "PIL.ImageCms", "PIL.ImageDraw", "PIL.WebPImagePlugin", "onar.settings.training")
+unneeded += ("onar.commands.training", "onar.commands.weights", "onar.serve", "onar.evaluation", "onar.export")
+print([name for name in unneeded if name in sys.modules])
 """
     code = code.replace("main()\n", "try:\n    main()\nexcept SystemExit:\n    pass\n", 1)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)

@@ -7,23 +7,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
-from cyclopts.config import Dict
 
-from onar.commands.filling import complete, evaluate, find, serve
-from onar.commands.training import blend, check, colours, demo, finder, init, masks, train
-from onar.commands.weights import convert, export, weights_app
 from onar.launch import Command, convert_tokens, run
-from onar.settings.checks import read_toml
-from onar.settings.recipes import recipe_file
-from onar.settings.training import MaskConfig, TrainConfig
 from onar.system.devices import collect_less
-
-_TRAINING_ONLY = (
-    {field.name for field in fields(TrainConfig)} - {field.name for field in fields(MaskConfig)} - {"img_size", "seed"}
-)
 
 app = Command(
     name="onar",
@@ -37,18 +26,20 @@ app = Command(
 
 
 VERBS = {
-    "Fill holes": (complete, find, serve),
-    "Train": (train, init, check, masks, evaluate, demo, blend, colours, finder),
-    "Weights": (weights_app, export, convert),
+    "Fill holes": ("filling:complete", "filling:find", "serving:serve"),
+    "Train": (
+        *("training:train", "training:init", "training:check", "training:masks", "scoring:evaluate"),
+        *("training:demo", "training:blend", "training:colours", "training:finder"),
+    ),
+    "Weights": ("weights:weights", "weights:export", "weights:convert"),
 }
-"""The verbs by their heading in `--help`, in its order."""
+"""The verbs by their heading in `--help`, in its order: module of `commands` and function. Only the one that runs is
+imported: the settings of all take as long as the network of a small photo."""
 
 for _number, (_heading, _verbs) in enumerate(VERBS.items()):
     _group = Group(_heading, sort_key=_number)
     for _place, _verb in enumerate(_verbs):
-        app.command(_verb)
-        _command = _verb if isinstance(_verb, Command) else app[_verb.__name__]
-        _command.group, _command.sort_key = _group, _place
+        app.command(f"onar.commands.{_verb}", group=_group, sort_key=_place)
 
 app.meta.suppress_keyboard_interrupt = False
 
@@ -73,14 +64,28 @@ def _launch(
     """
     app.config = ()  # reset the earlier call
     if config is not None:
-        config = recipe_file(config)
-        values = read_toml(config)
-        if tokens[:1] == ("masks",):  # a training recipe includes the settings of masks
-            values = {key: value for key, value in values.items() if key not in _TRAINING_ONLY}
+        config, values = _read_config(config, tokens[:1])
+        from cyclopts.config import Dict
+
         app.config = (Dict(values, use_commands_as_keys=False, source=str(config)),)
     # A single hyphen, which means standard input, would be parsed as an option.
     tokens = tuple(os.path.join(".", token) if token == "-" else token for token in tokens)
     app(tokens, exit_on_error=False, print_error=False)
+
+
+def _read_config(config: Path, verb: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+    """The file of a recipe or a path, and its settings; for `masks`, without those that only a training has."""
+    from onar.settings.checks import read_toml
+    from onar.settings.recipes import recipe_file
+
+    file = recipe_file(config)
+    values = read_toml(file)
+    if verb == ("masks",):
+        from onar.settings.training import MaskConfig, TrainConfig
+
+        masks, training = ({field.name for field in fields(settings)} for settings in (MaskConfig, TrainConfig))
+        values = {name: value for name, value in values.items() if name not in training - masks - {"img_size", "seed"}}
+    return file, values
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

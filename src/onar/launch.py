@@ -6,7 +6,7 @@ import inspect
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,13 @@ class Command(App):
         return arguments
 
 
+def as_command(verb: Callable[..., None]) -> Command:
+    """The command of a verb; decorates its function."""
+    command = Command(name=verb.__name__)
+    command.default(verb)
+    return command
+
+
 def _topic(settings: Any, field: str) -> str | None:
     """The topic of the class that first declares a field."""
     owner = next((part for part in reversed(settings.__mro__) if field in inspect.get_annotations(part)), None)
@@ -106,7 +113,7 @@ def run(command: App, verbs: App, arguments: Sequence[str]) -> None:
     let_threads_sleep()
     limit_openmp()
     debug = "--debug" in arguments
-    verb = next((word for word in arguments if word in verbs), "onar")
+    verb = _import_verb(arguments, verbs)
     if language() != "en":
         command.help_formatter = verbs.help_formatter = TranslatedHelp()
     try:
@@ -129,6 +136,14 @@ def run(command: App, verbs: App, arguments: Sequence[str]) -> None:
         if reason := _out_of_memory(error, verb) or _external_cause(error, verb):
             sys.exit(_report(OnarError(str(reason)), 1, debug))
         sys.exit(_report(error, 1, debug, "an error in Onar itself; --debug shows where: "))
+
+
+def _import_verb(arguments: Sequence[str], verbs: App) -> str:
+    """The verb; or "onar", for the help of all verbs, which are imported for it."""
+    verb = next((word for word in arguments if word in verbs and not word.startswith("-")), "onar")
+    if verb == "onar":
+        verbs.resolved_commands()
+    return verb
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from onar.imaging.formats.jpeg import segments
 from onar.imaging.formats.jpeg_blocks import with_changed_pixels
 from onar.imaging.images import PhotoBytes
 from onar.imaging.photo_file import read_photo_file, write_photo
@@ -94,6 +95,24 @@ def test_blocks_without_a_changed_pixel_keep_their_coefficients(kind: str, tmp_p
         whole = np.asarray(Image.open(io.BytesIO(encode(pixels, "JPEG", **tables, **options)))).astype(int)
         here = np.asarray(Image.open(io.BytesIO(after))).astype(int)
         assert np.abs(here - pixels)[changed].mean() <= np.abs(whole - pixels)[changed].mean() * 1.2 + 1
+
+
+def huffman_tables(content: bytes) -> list[bytes]:
+    return [content[start:end] for marker, start, end in segments(content) if marker == 0xC4]
+
+
+@pytest.mark.parametrize(("kind", "are_kept"), [("4:2:0", True), ("grey", True), ("best tables", False)])
+def test_tables_with_all_codes_are_kept_and_others_are_made_for_the_new_coefficients(kind: str, are_kept: bool) -> None:
+    content = a_jpeg(96, 96, **KINDS[kind] | {"quality": 30})
+    pixels = np.asarray(Image.open(io.BytesIO(content))).copy()
+    changed = np.zeros((96, 96), bool)
+    changed[40:60, 40:60] = True
+    pixels[changed] = RNG.integers(0, 2, pixels[changed].shape) * 255  # coefficients that no photo has
+    after = with_changed_pixels(content, pixels, changed)
+    assert after is not None
+    assert (b"".join(huffman_tables(after)) == b"".join(huffman_tables(content))) == are_kept
+    here = np.asarray(Image.open(io.BytesIO(after))).astype(int)
+    assert np.abs(here - pixels)[~changed].mean() < np.abs(here - pixels)[changed].mean() < 128
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

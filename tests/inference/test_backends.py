@@ -10,8 +10,10 @@ from PIL import Image
 from onar import Inpainter, PConvUNet, UsageError
 from onar.export.verb import export_onnx
 from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
+from onar.inference.sessions import OnnxSession
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
+from onar.weights.bundled import texture_weights
 from onar.weights.metadata import read_step
 from tests.conftest import PHOTOS
 
@@ -98,7 +100,7 @@ def test_a_session_takes_the_cpus_that_the_process_may_use(weights: Path) -> Non
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        threads = OnnxBackend(weights)._session.get_session_options().intra_op_num_threads
+        threads = OnnxBackend(weights)._session.running.get_session_options().intra_op_num_threads
     finally:
         os.sched_setaffinity(0, allowed)
     # 0 would have ONNX Runtime tie a thread to each core of the machine, which a container refuses.
@@ -106,4 +108,22 @@ def test_a_session_takes_the_cpus_that_the_process_may_use(weights: Path) -> Non
 
 
 def test_a_session_takes_the_threads_it_is_given(weights: Path) -> None:
-    assert OnnxBackend(weights, threads=3)._session.get_session_options().intra_op_num_threads == 3
+    assert OnnxBackend(weights, threads=3)._session.running.get_session_options().intra_op_num_threads == 3
+
+
+def resident_megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory as Linux tells it")
+def test_a_session_keeps_no_memory_of_a_large_run() -> None:
+    session = OnnxSession(texture_weights(), "cpu", threads=1)
+
+    def run(side: int) -> None:
+        shapes = [(port.name, (1, port.shape[1], side, side)) for port in session.running.get_inputs()]
+        assert np.isfinite(session.run({name: np.ones(shape, np.float32) for name, shape in shapes})).all()
+
+    run(64)
+    before = resident_megabytes()
+    run(768)  # takes 240 MB
+    assert resident_megabytes() - before < 80

@@ -1,4 +1,4 @@
-"""Commands that fill holes, and the one that scores fills. Heavy imports are inside them, so that --help is fast."""
+"""Commands that fill and find holes. Heavy imports are inside them, so that --help is fast."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from onar.completion.config import CompletionConfig, EngineConfig
-from onar.errors import FieldError
-from onar.evaluation.config import EvaluationConfig
 from onar.finding.config import FindConfig
 from onar.finding.kinds import WITHOUT_EXTRA, describe_kinds
-from onar.serve.config import ServeConfig
+from onar.launch import as_command
 from onar.settings.options import DeviceOption
 from onar.system.devices import limit_opencv
 
 
+@as_command
 def complete(
     *photos: Annotated[
         str, Parameter(help="Files, folders with all their subfolders, or patterns in quotes: 'scans/**/*.jpg'.")
@@ -50,6 +49,7 @@ def complete(
     complete(photos, mask, output, weights=weights, device=device, overwrite=overwrite, config=config, where=where)
 
 
+@as_command
 def find(
     *photos: Annotated[
         str, Parameter(help="Files, folders with all their subfolders, or patterns in quotes: 'scans/**/*.jpg'.")
@@ -74,46 +74,3 @@ def find(
 
     limit_opencv(config.threads)
     find_masks(photos, what, output, device=device, overwrite=overwrite, config=config)
-
-
-def serve(
-    *,
-    weights: str | None = None,
-    device: DeviceOption = "auto",
-    config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008
-) -> None:
-    """Serve a page to paint and fill holes, and an HTTP API, until Ctrl-C.
-
-    Args:
-        weights: A file as for `complete`; by default the bundled weights. "pyramid" is the pyramid fill, without
-            weights.
-        device: Device: auto, cpu, cuda, cuda:1, ... or mps; auto takes a GPU when there is one.
-        config: Settings.
-    """
-    from onar.serve.server import serve
-
-    serve(weights, device, config)
-
-
-def evaluate(config: Annotated[EvaluationConfig, Parameter(name="*")], *, write_pairs: Path | None = None) -> None:
-    """Score how well holes in photos are filled, by hole share, and write a report.
-
-    Args:
-        config: Settings.
-        write_pairs: New folder for the photos with their holes and for the masks, for other programs to complete. Score
-            the results with `fills` and the same other options. Without `output` nothing is scored.
-    """
-    from onar.evaluation import verb
-    from onar.evaluation.report_page import missing_for_page
-
-    if config.output is None and write_pairs is None:
-        raise FieldError("output", "is missing: name the report, such as `output` report.json")
-    if write_pairs is not None:
-        if config.output is None:
-            config.refuse_scoring()
-        print(f"{verb.write_pairs_of(config, write_pairs)} photos with holes, and their masks: {write_pairs}")
-    if config.output is None:
-        return
-    print(verb.score(config))
-    page = "" if missing_for_page() else f" and {config.output.with_suffix('.html')}"
-    print(f"\nThe report: {config.output}{page}")

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from onar.commands.needs import require_extras
 from onar.errors import OnarError
+from onar.launch import as_command
 from onar.settings.options import PhotosOption, SizeOption, photo_data
 from onar.settings.ranges import PositiveInt, Seed
 from onar.settings.training import MaskConfig, TrainConfig
@@ -18,6 +19,7 @@ from onar.training.colours.config import ColourConfig
 from onar.training.finder.config import FinderConfig
 
 
+@as_command
 def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -> None:  # noqa: B008
     """Train on a folder of photos; writes weights, sample sheets and loss curves to the results folder."""
     uses_package = config.content_network == "efficientnet_lite0" and (config.lambda_content or config.lambda_style)
@@ -31,6 +33,7 @@ def train(config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()) -
     train(config)
 
 
+@as_command
 def init(folder: Path = Path("."), *, recipe: str | None = None, overwrite: bool = False) -> None:
     """Write model_script.py, a script that trains with its settings as constants, and a recipe to change.
 
@@ -45,6 +48,7 @@ def init(folder: Path = Path("."), *, recipe: str | None = None, overwrite: bool
         print(f"{path}: change it, then {'python' if path.suffix == '.py' else 'onar train --config'} {path}")
 
 
+@as_command
 def check(
     data: str,
     *more: str,
@@ -78,6 +82,7 @@ def check(
         raise OnarError(f"none of the {len(report.unreadable)} photos in {data_text(config.data)} could be read")
 
 
+@as_command
 def masks(
     output: Path,
     *,
@@ -102,6 +107,7 @@ def masks(
     print(write_masks(output, count, img_size, seed, config, overwrite=overwrite))
 
 
+@as_command
 def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -> None:  # noqa: B008
     """Train the texture blend, which mixes a network's fill of deep holes with copied texture: a file for --blend.
 
@@ -116,6 +122,7 @@ def blend(config: Annotated[BlendConfig, Parameter(name="*")] = BlendConfig()) -
     train_blend(config)
 
 
+@as_command
 def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig()) -> None:  # noqa: B008
     """Train the low-resolution colour predictor, and add it to a network's weights: a file for --weights.
 
@@ -130,6 +137,7 @@ def colours(config: Annotated[ColourConfig, Parameter(name="*")] = ColourConfig(
     train_colours(config)
 
 
+@as_command
 def finder(config: Annotated[FinderConfig, Parameter(name="*")] = FinderConfig()) -> None:  # noqa: B008
     """Train the network that finds scratches and dust, on photos onto which damage is drawn.
 
@@ -147,6 +155,7 @@ def _keep_memory_on_cpu(device: str) -> None:
         keep_freed_memory()
 
 
+@as_command
 def demo(output: Path = Path("./onar_demo")) -> None:
     """Fill holes with the bundled weights, then train for 3 minutes and fill the same holes again; scores both.
 

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from onar.commands.needs import require_extras
 from onar.errors import OnarError, printable
 from onar.export.config import ExportConfig
-from onar.launch import Command
+from onar.launch import Command, as_command
 
-weights_app = Command(
+weights = Command(
     name="weights",
     help="Download public inpainting networks, such as LaMa and MI-GAN, for --weights. Nothing is downloaded unless "
     "you ask for it; licences are those of their authors.",
@@ -20,7 +20,7 @@ weights_app = Command(
 _ListedName = Annotated[str, Parameter(help="Name in the list.")]
 
 
-@weights_app.command(name="list")
+@weights.command(name="list")
 def list_weights() -> None:
     """List the networks: what they are good for, sizes, licences, addresses and SHA-256."""
     from onar.weights.listing import describe_all
@@ -28,7 +28,7 @@ def list_weights() -> None:
     print(describe_all())
 
 
-@weights_app.command(name="get")
+@weights.command(name="get")
 def get_weights(name: _ListedName) -> None:
     """Download a network, or go on with a download that was interrupted."""
     from onar.weights.listing import download_with_bar
@@ -36,7 +36,7 @@ def get_weights(name: _ListedName) -> None:
     print(download_with_bar(name))
 
 
-@weights_app.command(name="path")
+@weights.command(name="path")
 def path_of_weights(name: _ListedName) -> None:
     """Print the path of a downloaded network."""
     from onar.weights.store import downloaded
@@ -44,7 +44,7 @@ def path_of_weights(name: _ListedName) -> None:
     print(downloaded(name))
 
 
-@weights_app.command(name="remove")
+@weights.command(name="remove")
 def remove_weights(name: _ListedName) -> None:
     """Remove a downloaded network."""
     from onar.weights.store import remove
@@ -52,6 +52,7 @@ def remove_weights(name: _ListedName) -> None:
     print(f"{name} is removed" if remove(name) else f"{name} is not here")
 
 
+@as_command
 def export(config: Annotated[ExportConfig, Parameter(name="*")]) -> None:
     """Export a generator: as ONNX, as safetensors in half precision, or as a page for any static host.
 
@@ -64,6 +65,7 @@ def export(config: Annotated[ExportConfig, Parameter(name="*")]) -> None:
     print(export_generator(config))
 
 
+@as_command
 def convert(file: Path, *, output: Path, colours: Literal["imagenet", "symmetric", "unit"] | None = None) -> None:
     """Convert weights that were trained by another program.
 

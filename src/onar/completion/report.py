@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from onar.completion.config import CompletionConfig
 from onar.completion.in_process import Outcome
@@ -155,6 +155,8 @@ def _sheet(pairs: Sequence[tuple[str, Picture, Picture]]) -> Picture:
 
 
 def _named(name: str, pair: Picture) -> Picture:
+    from PIL import ImageDraw, ImageFont  # here, because most calls write no sheet
+
     line = Image.new("RGB", (pair.shape[1], _NAME_HEIGHT), "white")
     ImageDraw.Draw(line).text((4, 0), printable(Path(name)), "black", ImageFont.load_default(12))
     return np.vstack([pair, np.asarray(line)])

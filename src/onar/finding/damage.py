@@ -57,8 +57,8 @@ class DamageNetwork:
 
     def __init__(self, path: Path, names: tuple[str, ...], device: str = "auto", threads: int = 0) -> None:
         session = OnnxSession(path, device, threads)
-        self._run = session.running
-        self._input = self._run.get_inputs()[0].name
+        self._session = session
+        self._input = session.running.get_inputs()[0].name
         try:
             self.thresholds = {name: float(session.metadata[f"threshold_{name}"]) for name in names}
         except (KeyError, ValueError) as error:
@@ -103,7 +103,7 @@ class DamageNetwork:
             photo = fill_frame(photo, np.asarray(~hidden, np.float32))
         padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
         padded = np.pad(photo, padding, mode="symmetric").transpose(2, 0, 1)[None]
-        (output,) = self._run.run(None, {self._input: np.ascontiguousarray(padded)})
+        output = self._session.run({self._input: np.ascontiguousarray(padded)})
         probabilities: Probabilities = output[0, : len(self.thresholds), :height, :width]
         return probabilities
 

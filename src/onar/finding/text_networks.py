@@ -112,8 +112,7 @@ def model_file(name: str) -> Path:
 def _run(session: OnnxSession, picture: NDArray[Any]) -> NDArray[np.float32]:
     """Run a network on a picture, H×W×3."""
     values = np.subtract(picture[..., ::-1] / np.float32(127.5), 1, dtype=np.float32)  # trained on BGR
-    (output,) = session.running.run(None, {"x": np.ascontiguousarray(values.transpose(2, 0, 1)[None])})
-    return np.asarray(output, np.float32)
+    return np.asarray(session.run({"x": np.ascontiguousarray(values.transpose(2, 0, 1)[None])}), np.float32)
 
 
 def _lines(probabilities: NDArray[np.float32]) -> Iterator[TextLine]:

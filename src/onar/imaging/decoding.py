@@ -24,8 +24,9 @@ from onar.masks.holes import THRESHOLD
 
 GREY_SPREAD, COLOURED_SHARE = 48, 0.05
 """Maximum difference between the channels of a grey pixel, and the share of other pixels of a coloured picture."""
-_STRIP = 256
-"""Rows."""
+_STRIP_BYTES = 1 << 18
+"""Of a strip of a picture as Pillow holds it: larger ones get new memory from the system each time, and cost 7 times as
+much."""
 _COLOUR_MODELS = ("CMYK", "LAB", "YCbCr", "HSV")
 
 
@@ -165,8 +166,9 @@ def _decode_plain(image: Image.Image, profile: bytes, turn: Transpose | None) ->
 def _as_array(image: Image.Image) -> NDArray[np.uint8]:
     """A picture in L, LA, RGB or RGBA as H×W×C, strip by strip: of a whole one, Pillow holds two more copies."""
     pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
-    for top in range(0, image.height, _STRIP):
-        bottom = min(top + _STRIP, image.height)
+    rows = max(1, _STRIP_BYTES // (4 * image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
         pixels[top:bottom] = np.atleast_3d(np.asarray(image.crop((0, top, image.width, bottom))))
     return pixels
 

@@ -169,10 +169,10 @@ class OnnxBackend(Backend):
         if not session.is_own:
             raise OnarError(f"{path} was not written by onar export: its metadata do not say training_size")
         refuse_newer(session.metadata.get("format", FORMAT), path)
-        self.device, self._session = session.device, session.running
+        self.device, self._session = session.device, session
         self.training_size = read_training_size(session.metadata, path, 0)
         self.step = read_step(session.metadata, path)
-        self.channels = self._session.get_inputs()[0].shape[1]
+        self.channels = session.running.get_inputs()[0].shape[1]
 
     def __call__(self, photo: Frame, known: Frame, /) -> Frame:
         """See `Backend`."""
@@ -185,8 +185,7 @@ class OnnxBackend(Backend):
 
     def run(self, photo: Frame, known: Frame) -> Frame:
         """Complete a batch: B×C×H×W in [0, 1] and B×1×H×W in, B×C×H×W out, as a generator does."""
-        completed: Frame = self._session.run(None, {"photo": photo, "known": known})[0]
-        return completed
+        return self._session.run({"photo": photo, "known": known})
 
 
 class Blend:
@@ -205,7 +204,7 @@ class Blend:
         if ending_of(path.name) == ".onnx" and device == "cpu":
             session = OnnxSession(path, "cpu", threads)
             read_blend_channels(session.metadata, path)
-            self._run: Callable[[dict[str, Frame]], Frame] = lambda inputs: session.running.run(None, inputs)[0]
+            self._run: Callable[[dict[str, Frame]], Frame] = session.run
         else:
             self._run = _run_torch_blend(path, threads, device)
 

@@ -232,17 +232,25 @@ def _mix(photo: Pixels, enlarged: Pixels, inside: tuple[Places, ...], rows: Plac
         rows: offset of each node to its source, at half the scale.
         columns: the same for columns.
     """
-    nodes, weights = zip(*(_between_nodes(places) for places in inside), strict=True)
-    total = np.zeros((len(inside[0]), 3))
+    height, width = photo.shape[:2]
+    nodes, weights = zip(*map(_nodes_of, inside, (height, width)), strict=True)
+    first = nodes[0] * rows.shape[1] + nodes[1]
+    further = 2 * rows.ravel(), 2 * columns.ravel()
+    pixels, low = photo.reshape(-1, 3), enlarged.reshape(-1, 3)
+    total = np.zeros((len(first), 3))
     for down, right in product((0, 1), repeat=2):
-        node = nodes[0] + down, nodes[1] + right
-        source = (
-            (inside[0] + 2 * rows[node]).clip(0, photo.shape[0] - 1),
-            (inside[1] + 2 * columns[node]).clip(0, photo.shape[1] - 1),
-        )
+        node = first + (down * rows.shape[1] + right)
+        row = (inside[0] + further[0].take(node)).clip(0, height - 1)
+        source = row * width + (inside[1] + further[1].take(node)).clip(0, width - 1)
         weight = weights[0][down] * weights[1][right]
-        total += weight[:, None] * (photo[source].astype(np.int16) - enlarged[source])
+        total += weight[:, None] * (pixels.take(source, axis=0).astype(np.int16) - low.take(source, axis=0))
     return total
+
+
+def _nodes_of(places: Places, side: int) -> tuple[Places, tuple[Numbers, Numbers]]:
+    """`_between_nodes` of N rows or columns among the `side` ones of the photo, each of which is computed once."""
+    before, weights = _between_nodes(np.arange(side))
+    return before[places], (weights[0][places], weights[1][places])
 
 
 def _between_nodes(places: Places) -> tuple[Places, tuple[Numbers, Numbers]]:

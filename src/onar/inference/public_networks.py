@@ -207,8 +207,7 @@ def load_onnx(path: Path, device: str, threads: int, network: str) -> tuple[Back
 
     def run(inputs: list[Tensors]) -> Tensors:
         feeds = {port.name: part.astype(port.type) for port, part in zip(ports, inputs, strict=True)}
-        output: Tensors = session.running.run(None, feeds)[0]
-        return output
+        return session.run(feeds)
 
     fitting = {name: one for name, one in NETWORKS.items() if _takes(one, ports)}
     size = next((port.size for port in ports if port.size), None)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,10 @@ _COMPONENTS = {
 _MAX_COEFFICIENT = 1023
 """Of 8-bit baseline JPEG, for all frequencies but the mean, which may be -1024."""
 _BLOCKS_AT_ONCE = 4096
+_DC_CODES = frozenset(range(12))
+"""Of 8-bit JPEG (T.81, F.1.2.1.2): the bits of a difference of means."""
+_AC_CODES = frozenset({0x00, 0xF0, *(run << 4 | bits for run in range(16) for bits in range(1, 11))})
+"""The same for the other coefficients (F.1.2.2): zeros before one, and its bits; end of block, and 16 zeros."""
 _COMMENT = 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 
@@ -70,7 +75,8 @@ def with_changed_pixels(content: bytes, pixels: NDArray[np.uint8], changed: NDAr
     for number, row in enumerate(_COMPONENTS[picture.jpeg_color_space]):
         _change_blocks(picture, number, row, pixels, changed)
     picture.markers = []
-    picture.optimize_coding = 1  # the file's own Huffman tables may lack codes that new coefficients need
+    # Tables of its own take a second pass, half of the time of writing, and may lack codes that new coefficients need.
+    picture.optimize_coding = int(not _has_all_codes(picture))
     with _named_file(b"") as name:
         jpegio.write(picture, name)
         with open(name, "rb") as file:
@@ -80,6 +86,15 @@ def with_changed_pixels(content: bytes, pixels: NDArray[np.uint8], changed: NDAr
 def header_segments(content: bytes) -> bytes:
     """The application segments and comments of a JPEG file."""
     return b"".join(segment for marker, segment in _header(content) if _is_described(marker))
+
+
+def _has_all_codes(picture: Any) -> bool:
+    """Whether the file's Huffman tables code all coefficients of a sequential JPEG, as those of annex K do."""
+    dc, ac = picture.dc_huff_tables, picture.ac_huff_tables
+    used = all(info.dc_tbl_no < len(dc) and info.ac_tbl_no < len(ac) for info in picture.comp_info)
+    tables = [*((table, _DC_CODES) for table in dc), *((table, _AC_CODES) for table in ac)]
+    has_codes = (codes <= {*table["symbols"][: table["counts"].sum()].tolist()} for table, codes in tables)
+    return used and not picture.progressive_mode and all(has_codes)
 
 
 # ---------------------------------------------------------------- blocks
@@ -117,8 +132,14 @@ def _changed_blocks(
     changed: NDArray[np.bool_], tall: int, wide: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Rows and columns of the blocks of tall×wide pixels with a changed pixel, some thousands at a time."""
-    in_rows = np.logical_or.reduceat(changed, range(0, changed.shape[0], tall), axis=0)
-    rows, columns = np.nonzero(np.logical_or.reduceat(in_rows, range(0, changed.shape[1], wide), axis=1))
+    left, top, width, height = cv2.boundingRect(changed.view(np.uint8))
+    first_row, first_column = top // tall, left // wide
+    part = changed[first_row * tall : top + height, first_column * wide : left + width]
+    if not part.size:
+        return
+    in_rows = np.logical_or.reduceat(part, range(0, part.shape[0], tall), axis=0)
+    rows, columns = np.nonzero(np.logical_or.reduceat(in_rows, range(0, part.shape[1], wide), axis=1))
+    rows, columns = rows + first_row, columns + first_column
     for start in range(0, len(rows), _BLOCKS_AT_ONCE):
         yield rows[start : start + _BLOCKS_AT_ONCE], columns[start : start + _BLOCKS_AT_ONCE]
 
