@@ -27,10 +27,10 @@ namespace
     constexpr int TEXTURE_REACH = 2;
 
     // Patches whose mean squared difference is this share of the largest one hardly vote.
-    constexpr float ALIKE = 0.041F, LARGEST = 9 * 255 * 255, LEAST_WEIGHT = 1e-6F;
+    constexpr float ALIKE = 0.041F, LARGEST = 9 * 255 * 255, MIN_WEIGHT = 1e-6F;
 
     // The largest shift of the colours of the final copies: where they differ more, the fill has lost a shape.
-    constexpr float MOST_SHIFT = 12;
+    constexpr float MAX_SHIFT = 12;
 
     constexpr int NEVER = INT32_MAX;
     constexpr int TRIES = 4, FIRST_PASSES = 4;
@@ -315,7 +315,7 @@ namespace
             for (int node : m_level.nodes)
             {
                 Link &link = m_level.links[node] = {0, 0, NEVER};
-                m_level.weights[node] = LEAST_WEIGHT;
+                m_level.weights[node] = MIN_WEIGHT;
                 const int row = node / m_level.width, column = node % m_level.width;
                 if (const int from = nearest_node(half, row / 2, column / 2); from >= 0)
                 {
@@ -350,7 +350,7 @@ namespace
             for (int node : m_level.nodes)
             {
                 const float ratio = m_level.links[node].cost / (side * side * LARGEST * ALIKE);
-                m_level.weights[node] = std::exp(-ratio * ratio * ratio * ratio * ratio) + LEAST_WEIGHT;
+                m_level.weights[node] = std::exp(-ratio * ratio * ratio * ratio * ratio) + MIN_WEIGHT;
             }
         }
 
@@ -525,7 +525,7 @@ namespace
               m_low(votes == Votes::SPLIT ? blur_known(level) : Bytes()),
               m_shifts(
                   votes == Votes::MEAN ? Floats(level.pixels.size())
-                                       : measure_shifts(level, radius, votes == Votes::BEST ? MOST_SHIFT : 255))
+                                       : measure_shifts(level, radius, votes == Votes::BEST ? MAX_SHIFT : 255))
         {
         }
 

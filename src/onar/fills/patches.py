@@ -1,4 +1,4 @@
-"""Patches of the photo itself in place of a smooth fill: PatchMatch (Barnes et al. 2009) that starts from the fill.
+"""Patches of the photo itself instead of a smooth fill: PatchMatch (Barnes et al. 2009) that starts from the fill.
 
 The program is `web/native/patchmatch.cpp`, as WebAssembly: the page runs the same file, and fills are the same, bit for
 bit, on all machines.

@@ -1,4 +1,4 @@
-/** PatchMatch by WebAssembly (web/native): patches of the photo itself in place of a smooth fill. */
+/** PatchMatch by WebAssembly (web/native): patches of the photo itself instead of a smooth fill. */
 
 import type { CopyPatches } from "./tools";
 
