@@ -124,9 +124,9 @@ class Texture:
             for windows in plan.turns:
                 # Before any of a turn changes the photo, all of them have seen it.
                 fills = list(executor.map(fill, windows))
-                for window, fill in zip(windows, fills, strict=True):
+                for window, filled in zip(windows, fills, strict=True):
                     hole = bare[window.core.slices]
-                    photo[window.core.slices][hole] = fill[hole]
+                    photo[window.core.slices][hole] = filled[hole]
                 for window in windows:
                     bare[window.core.slices] = False
 
