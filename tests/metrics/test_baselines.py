@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import OnarError, UsageError
-from onar.fills.patches import no_patches
 from onar.masks.generation import random_mask
 from onar.metrics.baselines import BASELINES, RADIUS
+from onar.metrics.patchmatch import no_patchmatch
 
 PHOTOS = Path(__file__).parents[2] / "src/onar/assets/photos"
 
@@ -118,8 +118,8 @@ def test_without_scikit_image_the_error_says_what_to_install(photo, mask, monkey
         BASELINES["biharmonic"].fill(photo, mask)
 
 
-def test_without_wasmtime_the_error_says_what_to_install(photo, mask, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "wasmtime", None)
-    assert no_patches() is not None
-    with pytest.raises(OnarError, match="pip install wasmtime"):
+def test_without_patchmatch_the_error_says_what_to_install(photo, mask, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "patchmatch.patch_match", None)
+    assert no_patchmatch() is not None
+    with pytest.raises(OnarError, match="pip install pypatchmatch"):
         BASELINES["patchmatch_5"].fill(photo, mask)

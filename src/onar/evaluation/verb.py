@@ -37,6 +37,7 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "pillow",
+    "pypatchmatch",
     "scikit-image",
     "stlpips_pytorch",
     "torch-fidelity",

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onar.errors import OnarError, UsageError
-from onar.fills.patches import copy_patches, no_patches
-from onar.fills.pyramid import fill_pixels
 from onar.imaging.images import EightBits
 from onar.masks.holes import holes_from_mask
+from onar.metrics.patchmatch import MID_GREY, fill_with_patches, no_patchmatch
 
 Fill = Callable[[EightBits, NDArray[Any]], EightBits]  # (photo, mask) -> completed, as above
 
@@ -29,9 +28,6 @@ Algorithm = Callable[[EightBits, NDArray[np.bool_]], NDArray[Any]]
 """(photo with the mean colour in its holes, hole) -> a picture of which only hole pixels are used."""
 
 RADIUS = 3  # neighbourhood of OpenCV's fills, in pixels
-
-MID_GREY = 128
-"""Fill of a photo without known pixels."""
 
 
 def telea(photo: EightBits, mask: NDArray[Any]) -> EightBits:
@@ -66,13 +62,13 @@ def biharmonic(photo: EightBits, mask: NDArray[Any]) -> EightBits:
 def patchmatch(photo: EightBits, mask: NDArray[Any], radius: int = 5) -> EightBits:
     """Patches of the photo itself (Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm...").
 
-    From the pyramid fill; deterministic. Patches are 2 · radius + 1 pixels a side: 5 is better for holes the size of
-    objects, 2 for strokes in small photos.
+    By pypatchmatch, coarse to fine; deterministic. Patches are 2 · radius + 1 pixels a side: 5 is better for holes the
+    size of objects, 2 for strokes in small photos.
 
     Raises:
-        OnarError: wasmtime is not installed, or not for this machine.
+        OnarError: pypatchmatch is not installed, or not for this machine.
     """
-    return _fill(photo, mask, lambda start, hole: copy_patches(fill_pixels(start, hole), hole, radius))
+    return _fill(photo, mask, lambda start, hole: fill_with_patches(start, hole, radius))
 
 
 def _no_scikit_image() -> str | None:
@@ -96,7 +92,7 @@ class Baseline:
         return self.missing() if self.missing else None
 
 
-_PATCHMATCH = "PatchMatch (Barnes et al. 2009), patches of {0} x {0} pixels, from the pyramid fill"
+_PATCHMATCH = "PatchMatch (Barnes et al. 2009), patches of {0} x {0} pixels, pypatchmatch"
 
 BASELINES: dict[str, Baseline] = {
     "telea": Baseline(telea, "fast marching (Telea 2004), OpenCV", title="Telea"),
@@ -107,9 +103,9 @@ BASELINES: dict[str, Baseline] = {
     ),
     # small patches are better for strokes in small photos, such as validation crops.
     "patchmatch_2": Baseline(
-        partial(patchmatch, radius=2), _PATCHMATCH.format(5), title="PatchMatch", missing=no_patches
+        partial(patchmatch, radius=2), _PATCHMATCH.format(5), title="PatchMatch", missing=no_patchmatch
     ),
-    "patchmatch_5": Baseline(patchmatch, _PATCHMATCH.format(11), missing=no_patches),
+    "patchmatch_5": Baseline(patchmatch, _PATCHMATCH.format(11), missing=no_patchmatch),
 }
 """All baselines by name."""
 
