@@ -107,6 +107,18 @@ def test_work_ends_with_what_a_report_raises_and_the_next_is_as_ever() -> None:
     assert (inpainter.fill(photo.copy(), hole, texture="patches") == whole).all()
 
 
+def test_a_long_hole_is_copied_in_turns() -> None:
+    photo, hole = random_photo(40, 2600, np.random.default_rng(0)), np.zeros((40, 2600), bool)
+    hole[13:27, 50:2550] = True
+    assert len(texture.plan_texture(hole)) > 1
+    shares = list[float]()
+    filled = Inpainter(PyramidBackend(), 32, threads=1).fill(photo, hole, texture="patches", on_progress=shares.append)
+    assert filled.shape == photo.shape
+    assert shares == sorted(shares)
+    assert len(shares) > 6
+    assert shares[-1] == 1
+
+
 def test_holes_far_apart_are_filled_as_one_after_the_other() -> None:
     photo = random_photo(300, 2600, np.random.default_rng(1))
     first, second = np.zeros((2, 300, 2600), bool)
