@@ -116,7 +116,7 @@ class Texture:
         """
         bare = plan.bare.copy()
 
-        def filled(window: Window) -> Pixels:
+        def fill(window: Window) -> Pixels:
             progress.advance(0)
             return self._fill(photo, bare, window, plan.costs[window], progress)
 
