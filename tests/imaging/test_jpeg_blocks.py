@@ -164,7 +164,7 @@ def test_ten_saves_lose_nothing_outside_of_the_changes(kind: str, tmp_path: Path
 
 
 def wiped(content: bytes, changed: NDArray[np.bool_], folder: Path) -> bytes:
-    """A JPEG file as jpegtran codes its coefficients anew, with those of touched blocks of 16 pixels made grey."""
+    """A JPEG file as jpegtran encodes its coefficients again, with those of touched blocks of 16 pixels made grey."""
     file = folder / "wiped.jpg"
     file.write_bytes(content)
     height, width = changed.shape

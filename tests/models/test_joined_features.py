@@ -79,7 +79,7 @@ def test_training_leaves_the_classifier_alone_and_learns_to_use_it(
     assert frozen
     assert all(torch.equal(kept[name], pretrained[name]) for name in frozen)
     assert all(kept[f"features.joins.{level}.weight"].any() for level in range(3))
-    # a run from these weights has their features without being told.
+    # a run from these weights has their features without the setting.
     again = {**settings, "init_weights": tmp_path / "generator_final.pth", "learning_rate_g": 1e-12}
     train(TrainConfig(data=photos, results_dir=tmp_path / "again", **again))
     other = state(tmp_path / "again" / "generator_final.pth")

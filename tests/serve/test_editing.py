@@ -439,7 +439,7 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
 
 
 # ---------------------------------------------------------------- photos that are kept
-def test_the_share_of_a_fill_that_is_done_is_told_and_forgotten(server: Server) -> None:
+def test_the_share_of_a_fill_that_is_done_is_reported_and_forgotten(server: Server) -> None:
     photo, hole = np.zeros((1200, 1600, 3), np.uint8), np.zeros((1200, 1600), np.uint8)
     hole[::12, 40:-40] = 255  # many thin holes, which are done one after the other
     files, shares = [("photo", encode(photo)), ("mask", encode(hole))], list[float | None]()

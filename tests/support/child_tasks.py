@@ -1,4 +1,4 @@
-"""What tests give a server's child to do.
+"""Tasks for the child of a server.
 
 A child imports the module of its task: this one imports neither PyTorch nor the tests, which would take seconds.
 """

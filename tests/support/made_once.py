@@ -1,4 +1,4 @@
-"""What takes seconds to make is made by the first test process that needs it, for all of them."""
+"""Files that take seconds to make: the first test process that needs them makes them for all."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path],
     Args:
         folders: where the test process has its folders; those of pytest-xdist's processes are in one of the run.
         name: of the folder, which no other has.
-        make: makes the folder at a path; when it fails, the next process that needs the folder makes it anew.
+        make: makes the folder at a path; when it fails, the next process that needs the folder makes it again.
     """
     base = folders.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once" / name

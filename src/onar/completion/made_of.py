@@ -1,4 +1,4 @@
-"""What a result was made of, in a short text: another photo, mask, network or setting gives another one."""
+"""A fingerprint of the inputs of a result: another photo, mask, network or setting gives another one."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Job:
     """A mask; or `alpha` for the photo's own transparency; or None if all holes are to be found."""
     output: Path
     made_of: str = ""
-    """What the result was made of, as an earlier call's report has it; empty where that is not known."""
+    """Fingerprint of the inputs of the result in the report of an earlier call; empty where it is unknown."""
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""What is seen while photo files are completed: a table of their states on a terminal, else a line now and then."""
+"""The display while photo files are completed: a table of their states on a terminal, else a line now and then."""
 
 from __future__ import annotations
 

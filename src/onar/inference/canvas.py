@@ -19,7 +19,7 @@ from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import Backend
 from onar.inference.detail import Copy, restore_detail
-from onar.inference.progress import Progress
+from onar.inference.progress import WorkProgress
 from onar.inference.scaling import double, halve, to_frame, to_pixels, visible_frame
 from onar.inference.steps import TILE_COST, TILE_MARGIN, Sketch, Steps, plan_steps
 from onar.inference.window_plan import Window
@@ -49,7 +49,7 @@ class Canvas:
         """The steps to fill all holes; the strategies are those of `Inpainter`."""
         return plan_steps(self.unknown, self.backend, self.training_size, strategy)
 
-    def fill(self, steps: Steps, progress: Progress) -> None:
+    def fill(self, steps: Steps, progress: WorkProgress) -> None:
         """Fill all holes.
 
         Args:
@@ -89,7 +89,7 @@ class Canvas:
             filled[rows, columns][: hole.shape[0], : hole.shape[1]][hole], self.photo.dtype
         )
 
-    def _sketch(self, sketch: Sketch, progress: Progress) -> None:
+    def _sketch(self, sketch: Sketch, progress: WorkProgress) -> None:
         """Complete a window at half the scale, and copy its deep holes from there."""
         photo, unknown = (array[sketch.window.shown.slices] for array in (self.photo, self.unknown))
         small_photo, small_unknown = halve(photo, unknown)
@@ -107,7 +107,7 @@ class Canvas:
 
     # ---------------------------------------------------------------- windows
 
-    def _complete(self, windows: Sequence[Window], progress: Progress) -> None:
+    def _complete(self, windows: Sequence[Window], progress: WorkProgress) -> None:
         """Fill the cores of windows; each sees the photo as it was before all of them."""
         by_shape: dict[tuple[int, int], list[Window]] = defaultdict(list)
         for window in windows:

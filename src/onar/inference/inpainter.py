@@ -21,7 +21,7 @@ from onar.imaging.pictures import carry, join_alpha, set_upright, split_alpha
 from onar.inference.backends import Backend, Blend, PyramidBackend, TorchBackend, naming_export
 from onar.inference.canvas import Canvas
 from onar.inference.holes import ALPHA, as_holes, check_size, fill_visible, mask_of_alpha
-from onar.inference.progress import OnProgress, Progress, ignore
+from onar.inference.progress import OnProgress, WorkProgress, ignore
 from onar.inference.public_networks import PublicBackend, is_torchscript, load_onnx, load_torchscript
 from onar.inference.scaling import to_frame, to_pixels
 from onar.inference.texture import Texture, plan_texturing
@@ -288,7 +288,7 @@ class Inpainter:
         steps, texturing = canvas.plan(options.strategy), None
         if photo.shape[2] == 3 and hole.any() and self.copies(options.texture):
             texturing = plan_texturing(hole)
-        progress = Progress(on_progress, steps.cost + (texturing.cost if texturing else 0))
+        progress = WorkProgress(on_progress, steps.cost + (texturing.cost if texturing else 0))
         canvas.fill(steps, progress)
         if texturing:
             Texture(self.blend, options.seed, self.threads).apply(photo, texturing, progress)

@@ -12,13 +12,13 @@ The work ends with what it raises."""
 
 
 def ignore(share: float, /) -> None:
-    """Nobody wants to know."""
+    """Report to no one."""
 
 
-class Progress:
+class WorkProgress:
     """Progress of work of a total cost, in any unit.
 
-    >>> progress = Progress(print, total=4)
+    >>> progress = WorkProgress(print, total=4)
     >>> progress.advance(1)
     0.25
     >>> part = progress.part(cost=2, total=10)
@@ -44,7 +44,7 @@ class Progress:
         with self._lock:
             self._reach(self._total)
 
-    def part(self, cost: float, total: float) -> Progress:
+    def part(self, cost: float, total: float) -> WorkProgress:
         """Progress of a part of the work: its cost here, and the total of the costs that it counts itself."""
         reached = 0.0
 
@@ -53,7 +53,7 @@ class Progress:
             further, reached = share - reached, share
             self.advance(cost * further)
 
-        return Progress(report, total)
+        return WorkProgress(report, total)
 
     def _reach(self, done: float) -> None:
         self._done = min(done, self._total)

@@ -22,7 +22,7 @@ from onar.imaging.levels import Pixels, as_8_bits
 from onar.inference import rules
 from onar.inference.backends import BLEND_MULTIPLE, Blend
 from onar.inference.detail import Copy, restore_detail
-from onar.inference.progress import Progress
+from onar.inference.progress import WorkProgress
 from onar.inference.scaling import double, halve_filled, to_frame, to_pixels
 from onar.inference.window_plan import Window, in_turns, join_windows
 from onar.inference.windows import Box, deeper_than, find_groups, hole_depth
@@ -68,7 +68,7 @@ class Texturing:
 
 
 def plan_texturing(unknown: Holes) -> Texturing:
-    """What is to be done for holes, bool H×W: all but small ones, which show no texture."""
+    """Plan the texture of holes, bool H×W: of all but small ones, which show none."""
     bare = deeper_than(unknown, rules.SMALL)
     turns = plan_texture(bare)
     return Texturing(bare, turns, {window: _costs_of(bare, window) for window in chain(*turns)})
@@ -106,7 +106,7 @@ class Texture:
     def _parallel(self) -> int:
         return self.threads or available_cpus()
 
-    def apply(self, photo: Pixels, plan: Texturing, progress: Progress) -> None:
+    def apply(self, photo: Pixels, plan: Texturing, progress: WorkProgress) -> None:
         """Give texture to holes.
 
         Args:
@@ -130,7 +130,7 @@ class Texture:
                 for window in windows:
                     bare[window.core.slices] = False
 
-    def _fill(self, photo: Pixels, bare: Holes, window: Window, costs: Costs, progress: Progress) -> Pixels:
+    def _fill(self, photo: Pixels, bare: Holes, window: Window, costs: Costs, progress: WorkProgress) -> Pixels:
         """Fill for the bare holes of a window's core; H×W×3 of the core."""
         hole = bare[window.shown.slices]
         if hole.all():  # nothing to copy from

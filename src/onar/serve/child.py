@@ -252,7 +252,7 @@ def expecting(cpu_seconds: float) -> AbstractContextManager[None]:
 def reached(share: float) -> None:
     """Report the share of the work that is done, from 0 to 1; no effect outside a child.
 
-    Raises `CancelledError` when nobody waits for the work any more.
+    Raises `CancelledError` when the work was cancelled.
     """
     if _runner is not None:
         _runner.reach(share)

@@ -54,7 +54,7 @@ class TooMuchWorkError(OnarError):
 
 
 class CancelledError(OnarError):
-    """Nobody waits for the work any more."""
+    """The work was cancelled."""
 
 
 class LostChildError(OnarError):

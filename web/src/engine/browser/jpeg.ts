@@ -124,7 +124,7 @@ export function withMetadata(file: Uint8Array, original: Uint8Array): { file: Ui
   return { file: joined([start, ...kept, file.subarray(first)]), lost };
 }
 
-/** What stands in a JPEG file before its tables. */
+/** The markers of a JPEG file before its tables. */
 export interface Header {
   /** Whole segments. */
   segments: Uint8Array[];

@@ -14,9 +14,9 @@ const { TILE } = shared.canvas;
 /** A window that is completed at half the scale first. */
 export interface Sketch {
   window: Window;
-  /** What is taken from half the scale, of the whole photo, in the core. */
+  /** Holes of the core, in the whole photo, that are taken from half the scale. */
   deep: Holes;
-  /** What of `window.shown` is not completed again at its own scale. */
+  /** Pixels of `window.shown` that are not completed again at its own scale. */
   inside: Holes;
 }
 
