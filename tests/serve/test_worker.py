@@ -1,5 +1,4 @@
 import asyncio
-import ctypes
 import os
 import signal
 import time
@@ -13,12 +12,12 @@ import psutil
 import pytest
 
 from onar.errors import OnarError, OutOfMemoryError, UsageError
-from onar.serve import child
-from onar.serve.child import Child, Task, expecting
+from onar.serve.child import Child, Task
 from onar.serve.errors import BusyError, LostChildError, TimeLimitError, TooMuchWorkError
 from onar.serve.pace import Pace, seconds_alone
 from onar.serve.worker import GRACE, Worker
-from tests.support.processes import Process
+from tests.support import child_tasks as tasks
+from tests.support.processes import SERVING, Process
 from tests.support.runs import has_ended, wait_until
 from tests.support.server import run_async
 
@@ -47,54 +46,12 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-# ---------------------------------------------------------------- what children are given to do
-def wait_for(path: Path) -> str:
-    while not path.exists():
-        time.sleep(0.01)
-    return "done"
-
-
-def begin_and_wait_for(begun: Path, path: Path) -> str:
-    begun.touch()
-    return wait_for(path)
-
-
-def alone(folder: Path, number: int) -> None:
-    (folder / "running").mkdir()  # fails when another has
-    with (folder / "order").open("a") as file:
-        file.write(f"{number}\n")
-    (folder / "running").rmdir()
-
-
-def fail(error: Exception) -> None:
-    raise error
-
-
-def print_and_return(text: str) -> str:
-    print(text, flush=True)
-    os.write(1, text.encode())
-    return text
-
-
-def take_gigabytes() -> int:
-    return len(bytearray(10**15))
-
-
-def crash() -> None:
-    ctypes.string_at(0)
-
-
-def expect_and_return(cpu_seconds: float) -> str:
-    with expecting(cpu_seconds):
-        return "done"
-
-
 # ---------------------------------------------------------------- turns
 @in_loop
 async def test_work_runs_one_at_a_time_in_order_of_arrival(worker: Worker, tmp_path: Path) -> None:
     async def ask(number: int) -> None:
         with worker.place():
-            await worker.run(partial(alone, tmp_path, number))
+            await worker.run(partial(tasks.alone, tmp_path, number))
 
     await asyncio.gather(*(ask(number) for number in range(8)))
     assert (tmp_path / "order").read_text().split() == [str(number) for number in range(8)]
@@ -110,7 +67,7 @@ def test_without_a_free_place_a_client_is_refused_at_once() -> None:
 
 @in_loop
 async def test_work_abandoned_before_its_turn_never_starts(worker: Worker, tmp_path: Path) -> None:
-    first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+    first = asyncio.create_task(worker.run(partial(tasks.wait_for, tmp_path / "go on")))
     second = asyncio.create_task(worker.run(partial(Path.touch, tmp_path / "begun")))
     await until(lambda: worker.waiting)
     second.cancel()
@@ -120,19 +77,12 @@ async def test_work_abandoned_before_its_turn_never_starts(worker: Worker, tmp_p
     assert await worker.run(partial(Path.exists, tmp_path / "begun")) is False
 
 
-def fill_after_loading_for_long() -> None:
-    assert child._runner is not None
-    child._runner._started -= 25
-    with expecting(cpu_seconds=10):
-        raise AssertionError("the work begins")
-
-
 @in_loop
 async def test_work_whose_weights_took_long_to_load_is_asked_again_and_not_killed(worker: Worker) -> None:
     worker.time_limit = 30
     pid = await worker.run(os.getpid)
     with pytest.raises(BusyError, match=r"loading the weights took 25 of 30 s, .* try again") as raised:
-        await worker.run(fill_after_loading_for_long)
+        await worker.run(tasks.fill_after_loading_for_long)
     assert raised.value.retry_after == 1
     assert await worker.run(os.getpid) == pid
 
@@ -144,7 +94,7 @@ async def test_weights_that_do_not_load_in_time_are_named_in_the_log(
     await worker.run(os.getpid)
     worker.time_limit = 0.05
     with pytest.raises(TimeLimitError):
-        await worker.run(partial(wait_for, tmp_path / "never"))
+        await worker.run(partial(tasks.wait_for, tmp_path / "never"))
     assert "weights were not loaded: a larger --time_limit would help" in caplog.text
 
 
@@ -153,7 +103,7 @@ async def test_work_beyond_the_time_limit_is_killed_and_the_next_does_not_wait(w
     await worker.run(os.getpid)
     worker.time_limit = 0.05
     with pytest.raises(TimeLimitError, match=r"not done within 0.05 s"):
-        await worker.run(partial(wait_for, tmp_path / "never"))
+        await worker.run(partial(tasks.wait_for, tmp_path / "never"))
     worker.time_limit = 30
     assert await worker.run(partial(str, "next")) == "next"
     assert worker.replaced == 1
@@ -162,7 +112,9 @@ async def test_work_beyond_the_time_limit_is_killed_and_the_next_does_not_wait(w
 @in_loop
 async def test_abandoned_work_is_killed(worker: Worker, tmp_path: Path) -> None:
     pid = await worker.run(os.getpid)
-    given_up = asyncio.create_task(worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "never")))
+    given_up = asyncio.create_task(
+        worker.run(partial(tasks.begin_and_wait_for, tmp_path / "begun", tmp_path / "never"))
+    )
     await until((tmp_path / "begun").exists)
     given_up.cancel()
     assert await worker.run(os.getpid) != pid
@@ -173,7 +125,9 @@ async def test_abandoned_work_is_killed(worker: Worker, tmp_path: Path) -> None:
 @in_loop
 async def test_work_abandoned_just_before_its_end_costs_no_process(worker: Worker, tmp_path: Path) -> None:
     pid = await worker.run(os.getpid)
-    given_up = asyncio.create_task(worker.run(partial(begin_and_wait_for, tmp_path / "begun", tmp_path / "go on")))
+    given_up = asyncio.create_task(
+        worker.run(partial(tasks.begin_and_wait_for, tmp_path / "begun", tmp_path / "go on"))
+    )
     await until((tmp_path / "begun").exists)
     given_up.cancel()
     (tmp_path / "go on").touch()
@@ -184,7 +138,7 @@ async def test_work_abandoned_just_before_its_end_costs_no_process(worker: Worke
 
 @in_loop
 async def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(worker: Worker, tmp_path: Path) -> None:
-    first = asyncio.create_task(worker.run(partial(wait_for, tmp_path / "go on")))
+    first = asyncio.create_task(worker.run(partial(tasks.wait_for, tmp_path / "go on")))
     await until(lambda: worker.in_progress)
     worker.time_limit = 0.05
     with pytest.raises(BusyError, match=r"waited 0.05 s in the queue: try again in \d+ s"):
@@ -200,7 +154,7 @@ async def test_a_timeout_in_the_queue_is_busy_and_starts_nothing(worker: Worker,
 async def test_a_closed_worker_finishes_and_takes_nothing_new(worker: Worker, tmp_path: Path) -> None:
     async def ask() -> str:
         with worker.place():
-            return await worker.run(partial(wait_for, tmp_path / "go on"))
+            return await worker.run(partial(tasks.wait_for, tmp_path / "go on"))
 
     asked = asyncio.create_task(ask())
     await until(lambda: worker.in_progress)
@@ -220,7 +174,7 @@ async def test_an_aborted_worker_refuses_what_waits_and_what_runs(worker: Worker
 
     async def ask() -> str:
         with worker.place():
-            return await worker.run(partial(wait_for, tmp_path / "never"), waits.append)
+            return await worker.run(partial(tasks.wait_for, tmp_path / "never"), waits.append)
 
     asked = [asyncio.create_task(ask()) for _ in range(2)]
     await until(lambda: worker.in_progress and worker.waiting)
@@ -242,7 +196,7 @@ async def test_an_aborted_worker_refuses_what_waits_and_what_runs(worker: Worker
 async def test_errors_of_the_work_reach_its_client_and_free_the_turn(worker: Worker, error: Exception) -> None:
     pid = await worker.run(os.getpid)
     with pytest.raises(type(error)) as raised:
-        await worker.run(partial(fail, error))
+        await worker.run(partial(tasks.fail, error))
     assert (type(raised.value), str(raised.value)) == (type(error), str(error))
     assert await worker.run(os.getpid) == pid
     assert worker.in_progress == 0
@@ -251,13 +205,13 @@ async def test_errors_of_the_work_reach_its_client_and_free_the_turn(worker: Wor
 @in_loop
 async def test_an_unexpected_error_comes_with_its_traceback(worker: Worker) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)in fail\n.*ZeroDivisionError: oh"):
-        await worker.run(partial(fail, ZeroDivisionError("oh")))
+        await worker.run(partial(tasks.fail, ZeroDivisionError("oh")))
     assert await worker.run(partial(str, "next")) == "next"
 
 
 @in_loop
 async def test_output_of_the_child_is_no_answer(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
-    assert await worker.run(partial(print_and_return, "hello")) == "hello"
+    assert await worker.run(partial(tasks.print_and_return, "hello")) == "hello"
     assert capfd.readouterr() == ("", "hello\nhello")
 
 
@@ -270,14 +224,14 @@ async def test_large_results_and_tasks_pass(worker: Worker) -> None:
 @in_loop
 async def test_a_crash_is_reported_and_the_next_work_gets_another_child(worker: Worker) -> None:
     with pytest.raises(LostChildError, match="ended with exit code -11"):
-        await worker.run(crash)
+        await worker.run(tasks.crash)
     assert await worker.run(partial(str, "next")) == "next"
 
 
 @in_loop
 async def test_out_of_memory_is_reported_from_python_and_from_the_system(worker: Worker) -> None:
     with pytest.raises(OutOfMemoryError, match="not enough memory for this: mark less"):
-        await worker.run(take_gigabytes)
+        await worker.run(tasks.take_gigabytes)
     pid = await worker.run(os.getpid)
     asked = asyncio.create_task(worker.run(partial(time.sleep, 60)))
     await until(lambda: worker.in_progress)
@@ -293,12 +247,12 @@ async def test_a_failed_restart_is_reported_and_logged(
 ) -> None:
     weights = tmp_path / "weights"
     weights.touch()
-    worker = Worker(8, 30, partial(load, weights))
+    worker = Worker(8, 30, partial(tasks.load, weights))
     request.addfinalizer(worker.end)
     await worker.run(os.getpid)
     weights.unlink()
     with pytest.raises(LostChildError):
-        await worker.run(crash)
+        await worker.run(tasks.crash)
     with pytest.raises(OnarError, match=r"^the worker process cannot be restarted; the server's log says more\Z"):
         await worker.run(os.getpid)
     weights.touch()
@@ -306,14 +260,8 @@ async def test_a_failed_restart_is_reported_and_logged(
     assert str(weights) in caplog.text
 
 
-def load(path: Path) -> str:
-    if not path.exists():
-        raise OnarError(f"cannot read {path}")
-    return "loaded"
-
-
 def test_an_error_of_the_first_warm_up_is_raised_at_start(tmp_path: Path) -> None:
-    worker = Worker(1, 30, partial(load, tmp_path / "nowhere"))
+    worker = Worker(1, 30, partial(tasks.load, tmp_path / "nowhere"))
     with pytest.raises(OnarError, match=r"cannot read .*nowhere"):
         worker.start()
     worker.end()
@@ -324,7 +272,7 @@ def test_a_child_does_not_outlive_a_killed_server(tmp_path: Path, busy: bool) ->
     lines = ["from onar.serve.child import Child, Task", "import os, time", "child = Child()"]
     lines += ["print(child.do(Task(os.getpid, 9)).result, flush=True)"]
     lines += ["child.do(Task(__import__('functools').partial(time.sleep, 600), 9))" if busy else "time.sleep(600)"]
-    with Process("-c", "\n".join(lines)) as server:
+    with Process("-c", "\n".join(lines), preloaded=SERVING) as server:
         child = psutil.Process(int(server.stdout.readline()))
         server.kill()
     wait_until(lambda: has_ended(child))
@@ -343,9 +291,9 @@ def test_a_child_ignores_signals_to_all_processes_of_a_server(stop: signal.Signa
 # ---------------------------------------------------------------- how long it takes
 @in_loop
 async def test_too_much_work_is_refused_before_it_begins(worker: Worker) -> None:
-    assert await worker.run(partial(expect_and_return, 10)) == "done"
+    assert await worker.run(partial(tasks.expect_and_return, 10)) == "done"
     with pytest.raises(TooMuchWorkError, match=r"would take \d+ s here, and 30 s are allowed: mark less"):
-        await worker.run(partial(expect_and_return, 1000))
+        await worker.run(partial(tasks.expect_and_return, 1000))
 
 
 def test_the_speed_of_the_machine_is_learned_from_past_work() -> None:
