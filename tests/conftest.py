@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from onar.data.batches import end_readers
+from tests.support.made_once import made_once
 from tests.support.runs import SMALL
 
 pytest_plugins = ["tests.support.browser"]
@@ -50,12 +51,14 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten real photos in two folders, small enough to be read quickly."""
-    folder = tmp_path_factory.mktemp("photos")
-    for number, path in enumerate(sorted(PHOTOS.glob("*.jpg"))[:10]):
-        place = folder / "album" if number % 2 else folder
-        place.mkdir(exist_ok=True)
-        Image.open(path).resize((96, 64)).save(place / path.name)
-    return folder
+
+    def make(folder: Path) -> None:
+        for number, path in enumerate(sorted(PHOTOS.glob("*.jpg"))[:10]):
+            place = folder / "album" if number % 2 else folder
+            place.mkdir(parents=True, exist_ok=True)
+            Image.open(path).resize((96, 64)).save(place / path.name)
+
+    return made_once(tmp_path_factory, "photos", make)
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +66,41 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of a run of two epochs, with the pictures of both; to be copied, not changed."""
     from onar import TrainConfig, train  # here, because most tests need no training
 
-    results = tmp_path_factory.mktemp("runs") / "results"
-    train(TrainConfig(data=photos, results_dir=results, **{**SMALL, "sample_every": 1}))
-    return results
+    def make(results: Path) -> None:
+        train(TrainConfig(data=photos, results_dir=results, **{**SMALL, "sample_every": 1}))
+
+    return made_once(tmp_path_factory, "results", make)
+
+
+@pytest.fixture(scope="session")
+def bundled_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page as a folder, with the bundled weights; to be copied, not changed."""
+    from onar.export.verb import export
+
+    return made_once(tmp_path_factory, "bundled_site", lambda folder: export("bundled", folder, format="web"))
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network, whose fill is near the one that it begins as."""
+    from onar import PConvUNet
+    from onar.checkpoint import save_weights
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = PConvUNet(4, 3, "pyramid")
+        torch.nn.init.normal_(network.head[-1].weight, std=0.003)  # what starts at zero hides what the others compute
+    path = tmp_path_factory.mktemp("weights") / "small.pth"
+    save_weights(path, network)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_site(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page as a folder with one's own weights, which start faster; to be copied, not changed."""
+    from onar.export.verb import export
+
+    return made_once(tmp_path_factory, "small_site", lambda folder: export(str(small_weights), folder, format="web"))
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect
 
-from onar import Inpainter, OnarError, PConvUNet, UsageError
-from onar.checkpoint import save_weights
+from onar import Inpainter, OnarError, UsageError
 from onar.export.verb import export
 from onar.export.web import GENERATOR
 from onar.weights.bundled import bundled_page
@@ -37,27 +36,9 @@ EXIF_ORIENTATION, EXIF_DESCRIPTION, EXIF_WIDTH = 274, 270, 40962
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export("bundled", tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run") / "small.pth"
-    save_weights(path, PConvUNet(4, 3, "pyramid"))
-    return path
-
-
-@pytest.fixture(scope="module")
-def small_site(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of one's own weights."""
-    return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, site: Path) -> Iterator[Page]:
+def page(browser: Browser, bundled_site: Path) -> Iterator[Page]:
     """The exported page, with a worker, on a host that calls nearly everything just bytes."""
-    with hosting(site) as (address, _):
+    with hosting(bundled_site) as (address, _):
         yield open_site(browser, address)
 
 
@@ -192,9 +173,9 @@ def test_browsers_keep_the_page_from_asking_another_host(page: Page) -> None:
     assert blocked.startswith("https://example.org")
 
 
-def test_threads_come_with_the_headers(browser: Browser, site: Path, page: Page) -> None:
+def test_threads_come_with_the_headers(browser: Browser, small_site: Path, page: Page) -> None:
     assert not page.evaluate("crossOriginIsolated")
-    with hosting(site, "isolated") as (address, _):
+    with hosting(small_site, "isolated") as (address, _):
         isolated = open_site(browser, address)
         assert isolated.evaluate("crossOriginIsolated")
         said: list[str] = []
@@ -205,12 +186,14 @@ def test_threads_come_with_the_headers(browser: Browser, site: Path, page: Page)
     assert f"Onar: networks run on the processor, {min(cores, 8)} threads" in said
 
 
-def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(browser: Browser, site: Path) -> None:
+def test_after_the_first_visit_the_page_needs_no_network_and_never_another_host(
+    browser: Browser, small_site: Path
+) -> None:
     context, asked = browser.new_context(), []
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    with hosting(site, "scripts") as (address, _):
+    with hosting(small_site, "scripts") as (address, _):
         page.goto(address)
         page.evaluate("navigator.serviceWorker.ready")
     page.goto(address)  # the host is gone
@@ -243,11 +226,11 @@ FILLED_IN_FIREFOX = """<!doctype html><meta charset="utf-8"><script>
 @pytest.mark.process
 @pytest.mark.browser
 @pytest.mark.skipif(FIREFOX is None, reason="needs Firefox: apt-get install firefox-esr")
-def test_firefox_fills_as_python_does(site: Path, tmp_path: Path) -> None:
+def test_firefox_fills_as_python_does(bundled_site: Path, tmp_path: Path) -> None:
     photo = Image.open(COFFEE).convert("RGB").crop((0, 0, 320, 240))
     hole = holes_of(photo)
     parts = {"photo": as_text(encode(photo)), "mask": as_text((255 * hole).astype(np.uint8).tobytes())}
-    folder = shutil.copytree(site, tmp_path / "site")
+    folder = shutil.copytree(bundled_site, tmp_path / "site")
     (folder / "fill.html").write_text(FILLED_IN_FIREFOX.format(script=ASK_WORKER.read_text(), **parts))
     with hosting(folder, "isolated") as (address, sent):
         command = [FIREFOX, "--headless", "--no-remote", "--profile", str(tmp_path), f"{address}fill.html"]
@@ -277,12 +260,14 @@ def paint(page: Page, left: float, top: float, right: float, bottom: float) -> N
     page.mouse.up()
 
 
-def test_a_person_fills_and_keeps_a_photo_and_asks_no_other_host(browser: Browser, site: Path, tmp_path: Path) -> None:
+def test_a_person_fills_and_keeps_a_photo_and_asks_no_other_host(
+    browser: Browser, small_site: Path, tmp_path: Path
+) -> None:
     context, asked = browser.new_context(), []
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    with hosting(site) as (address, _):
+    with hosting(small_site) as (address, _):
         page.goto(address)
         page.get_by_role("button", name="Example").last.click()
         paint(page, 0.45, 0.45, 0.55, 0.55)
@@ -293,19 +278,21 @@ def test_a_person_fills_and_keeps_a_photo_and_asks_no_other_host(browser: Browse
         started.value.save_as(tmp_path / started.value.suggested_filename)
     assert {url for url in asked if not url.startswith((address, "blob:", "data:"))} == set()
     result = Image.open(tmp_path / "skimage_chelsea_completed.jpg")
-    original = Image.open(site / "examples/skimage_chelsea.jpg")
+    original = Image.open(small_site / "examples/skimage_chelsea.jpg")
     assert result.size == original.size
     difference = np.abs(np.asarray(result).astype(int) - np.asarray(original)).max(axis=2)
     assert (difference > 40).any()
     assert np.median(difference) < 4
 
 
-def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, site: Path, tmp_path: Path) -> None:
-    Image.open(COFFEE).resize((2400, 1600)).save(tmp_path / "large.jpg")
+def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(
+    browser: Browser, bundled_site: Path, tmp_path: Path
+) -> None:
+    Image.open(COFFEE).resize((1500, 1000)).save(tmp_path / "large.jpg")
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE)
     status = page.locator("p[role=status]")
-    with hosting(site) as (address, _):
+    with hosting(bundled_site) as (address, _):
         page.goto(address)
         page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
         paint(page, 0.2, 0.2, 0.8, 0.8)
@@ -320,28 +307,28 @@ def test_a_fill_that_is_cancelled_ends_and_the_next_one_works(browser: Browser, 
 
 
 # ---------------------------------------------------------------- the folder
-def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(site: Path) -> None:
-    files = [file for file in site.rglob("*") if file.is_file()]
+def test_the_folder_is_small_and_has_the_terms_of_what_is_in_it(bundled_site: Path) -> None:
+    files = [file for file in bundled_site.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MAX_BYTES
-    names = {file.relative_to(site).as_posix() for file in files}
+    names = {file.relative_to(bundled_site).as_posix() for file in files}
     terms = {"pypatchmatch", "onnxruntime-web", "onnxruntime-notices", "preact"}
     assert {"examples/ATTRIBUTION.md", *(f"licences/{name}.txt" for name in terms)} <= names
-    said = json.loads((site / "onar.json").read_bytes())
+    said = json.loads((bundled_site / "onar.json").read_bytes())
     assert set(said["examples"]) <= names
     assert len(said["examples"]) == 12
     finder = said["files"][said["finder"]["model"]]
     assert finder["bytes"] <= 2_000_000
-    assert finder["name"] in (site / "sw.js").read_text(), "kept for use without a network"
+    assert finder["name"] in (bundled_site / "sw.js").read_text(), "kept for use without a network"
     assert {one["name"] for one in said["finds"]} == said["finder"]["thresholds"].keys()
-    readme = (site / "README.md").read_text()
+    readme = (bundled_site / "README.md").read_text()
     assert "Cross-Origin-Opener-Policy: same-origin" in readme
     assert "Cross-Origin-Embedder-Policy: require-corp" in readme
 
 
-def test_ones_own_weights_go_into_the_folder(small_site: Path, weights: Path) -> None:
+def test_ones_own_weights_go_into_the_folder(small_site: Path, small_weights: Path) -> None:
     said = json.loads((small_site / "onar.json").read_bytes())
     assert said["weights"] == [{"name": "small", "default": True, "kind": "trained", "licence": None}]
-    assert (said["training_size"], said["step"]) == (Inpainter.load(weights).training_size, 8)
+    assert (said["training_size"], said["step"]) == (Inpainter.load(small_weights).training_size, 8)
     generator = small_site / said["files"][GENERATOR]["name"]
     onnx.checker.check_model(onnx.load_from_string(gzip.decompress(generator.read_bytes())))
 
@@ -386,16 +373,18 @@ def test_an_export_that_computes_something_else_leaves_the_earlier_one(
     ],
 )
 def test_wrong_use_is_one_line(
-    flags: list[str], said: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flags: list[str], said: str, small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert said in refusal("export", "--weights", weights, *flags)
+    assert said in refusal("export", "--weights", small_weights, *flags)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_page_that_is_not_built_is_an_error(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_is_not_built_is_an_error(
+    small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("onar.export.web.bundled_page", lambda: tmp_path / "nothing")
     with pytest.raises(OnarError, match="build it with npm"):
-        export(str(weights), tmp_path / "site", format="web")
+        export(str(small_weights), tmp_path / "site", format="web")
     with pytest.raises(UsageError, match="must end in"):
-        export(str(weights), tmp_path / "site")
+        export(str(small_weights), tmp_path / "site")

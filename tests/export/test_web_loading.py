@@ -28,18 +28,6 @@ UPDATED = """async (before) => {
 VERSION = "caches.keys().then((names) => names.find((name) => name.startsWith('onar http')))"
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    weights = tmp_path_factory.mktemp("run") / "small.pth"
-    save_weights(weights, PConvUNet(4, 3, "pyramid"))
-    return export(str(weights), tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
-@pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export("bundled", tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
 def another_version(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with other weights, and a worker that does nothing but fail."""
     page = shutil.copytree(bundled_page(), tmp_path / "page")
@@ -67,8 +55,8 @@ def fill(page: Page) -> None:
     button(page, "Fill").click()
 
 
-def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(browser: Browser, small: Path) -> None:
-    with watching(small) as host:
+def test_all_that_is_loaded_is_loaded_once_and_what_is_for_gpus_not_at_all(browser: Browser, small_site: Path) -> None:
+    with watching(small_site) as host:
         page = visit(browser, host)
         fill(page)
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
@@ -104,9 +92,9 @@ REACHED = """async (share) => {
     ],
 )
 def test_the_first_fill_says_what_it_loads_and_how_much_and_then_that_it_compiles(
-    browser: Browser, small: Path, locale: str, loading: str, loaded: str, compiling: str, filling: str
+    browser: Browser, small_site: Path, locale: str, loading: str, loaded: str, compiling: str, filling: str
 ) -> None:
-    with watching(small) as host:
+    with watching(small_site) as host:
         host.held = "generator-"
         page = visit(browser, host, locale)
         open_example(page)
@@ -126,8 +114,8 @@ def test_the_first_fill_says_what_it_loads_and_how_much_and_then_that_it_compile
         page.context.close()
 
 
-def test_later_fills_load_and_compile_nothing(browser: Browser, bundled: Path) -> None:
-    with watching(bundled) as host:
+def test_later_fills_load_and_compile_nothing(browser: Browser, small_site: Path) -> None:
+    with watching(small_site) as host:
         page = visit(browser, host)
         started = list[str]()
         page.on("console", lambda message: started.append(message.text) if "networks run on" in message.text else None)
@@ -146,8 +134,8 @@ def test_later_fills_load_and_compile_nothing(browser: Browser, bundled: Path) -
         page.context.close()
 
 
-def test_a_fill_that_is_cancelled_while_texture_is_copied_can_be_repeated(browser: Browser, bundled: Path) -> None:
-    with watching(bundled) as host:
+def test_a_fill_that_is_cancelled_while_texture_is_copied_can_be_repeated(browser: Browser, small_site: Path) -> None:
+    with watching(small_site) as host:
         page = visit(browser, host)
         fill(page)
         page.evaluate(REACHED, 0.49)  # the network has filled it, and the copies are awaited
@@ -159,15 +147,15 @@ def test_a_fill_that_is_cancelled_while_texture_is_copied_can_be_repeated(browse
 
 
 def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_and_the_next_is_of_the_new_one(
-    browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = shutil.copytree(small, tmp_path / "live")
+    live = shutil.copytree(small_site, tmp_path / "live")
     with watching(live) as host:
         page = visit(browser, host)
         page.evaluate(WORKER_READY)
         before = page.evaluate(VERSION)
         shutil.rmtree(live)
-        shutil.copytree(another_version(small, tmp_path, monkeypatch), live)
+        shutil.copytree(another_version(small_site, tmp_path, monkeypatch), live)
         page.evaluate(UPDATED, before)
         fill(page)
         expect(page.get_by_role("status").first).to_contain_text("Filled in")
@@ -177,8 +165,10 @@ def test_a_page_that_is_open_while_its_folder_is_renewed_stays_of_its_version_an
         page.context.close()
 
 
-def test_a_lost_part_is_named(browser: Browser, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = shutil.copytree(small, tmp_path / "live")
+def test_a_lost_part_is_named(
+    browser: Browser, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = shutil.copytree(small_site, tmp_path / "live")
     (live / "sw.js").unlink()
     with watching(live) as host:
         page = visit(browser, host, "tr-TR")
@@ -190,11 +180,11 @@ def test_a_lost_part_is_named(browser: Browser, small: Path, tmp_path: Path, mon
         page.context.close()
 
 
-def test_the_folder_has_nothing_of_the_server_s_page(small: Path) -> None:
-    texts = [file.read_text() for pattern in ("*.js", "*.html") for file in small.glob(pattern)]
+def test_the_folder_has_nothing_of_the_server_s_page(small_site: Path) -> None:
+    texts = [file.read_text() for pattern in ("*.js", "*.html") for file in small_site.glob(pattern)]
     assert len(texts) == 4
     assert not any("uplot" in text.lower() or "api/trainings" in text or "api/fill" in text for text in texts)
-    names = {file.name for file in small.rglob("*")}
+    names = {file.name for file in small_site.rglob("*")}
     assert not names & {"uplot.txt", "folder.html", "folder.js", "folder.css", "page.js", "page.css"}
 
 

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from onar.export.verb import export
 from onar.imaging.writing import write_image
 from onar.training.results_folder import Results
 from tests.conftest import PHOTOS
@@ -33,15 +32,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page as a folder, with the bundled weights."""
-    return export("bundled", tmp_path_factory.mktemp("hosts") / "site", format="web").path
-
-
-@pytest.fixture(scope="session")
-def hosted(folder: Path) -> Iterator[str]:
+def hosted(small_site: Path) -> Iterator[str]:
     """The address of a host for the folder; it gives scripts a type by which no service worker starts."""
-    with hosting(folder) as (address, _):
+    with hosting(small_site) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def hosted_bundled(bundled_site: Path) -> Iterator[str]:
+    """As `hosted`, with the weights that `served` has."""
+    with hosting(bundled_site) as (address, _):
         yield address
 
 

@@ -133,8 +133,10 @@ def test_macs_see_their_own_keys(visit: Visit, served: str, photo: Path) -> None
     assert not any("Ctrl" in key for key in keys)
 
 
-def test_an_installed_folder_opens_the_photo_that_is_shared_with_it(visit: Visit, folder: Path, photo: Path) -> None:
-    with hosting(folder, "scripts") as (address, _):
+def test_an_installed_folder_opens_the_photo_that_is_shared_with_it(
+    visit: Visit, small_site: Path, photo: Path
+) -> None:
+    with hosting(small_site, "scripts") as (address, _):
         page = visit(address)
         page.evaluate("navigator.serviceWorker.ready")
         page.wait_for_function("navigator.serviceWorker.controller !== null")

@@ -55,9 +55,9 @@ def fill_with(page: Page, texture: str, folder: Path) -> NDArray[np.uint8]:
 
 
 def test_both_engines_give_the_same_picture_for_the_same_strokes(
-    visit: Visit, served: str, hosted: str, photo: Path, tmp_path: Path
+    visit: Visit, served: str, hosted_bundled: str, photo: Path, tmp_path: Path
 ) -> None:
-    pages = [visit(served), visit(hosted)]
+    pages = [visit(served), visit(hosted_bundled)]
     for page in pages:
         choose_photo(page, photo)
         paint_with_every_tool(page)
@@ -99,9 +99,9 @@ def test_the_server_s_policy_stops_scripts_and_styles_that_are_no_files_of_the_p
 
 
 def test_after_the_first_visit_the_folder_fills_finds_and_saves_without_its_host(
-    visit: Visit, folder: Path, tmp_path: Path
+    visit: Visit, small_site: Path, tmp_path: Path
 ) -> None:
-    with hosting(folder, "scripts") as (address, _):
+    with hosting(small_site, "scripts") as (address, _):
         page = visit(address)
         page.evaluate("navigator.serviceWorker.ready")
     page.reload()  # the host is gone

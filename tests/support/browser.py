@@ -20,6 +20,8 @@ from tests.conftest import REPOSITORY
 
 # The headless shell has no windows of its own to draw, which takes most of the time of a short test.
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))), None)
+OPTIMISE_LATE = "--js-flags=--wasm-tiering-budget=400000000"
+"""V8 optimises functions of WebAssembly when they have run for long; tests end before that pays."""
 Point = tuple[float, float]
 ARTIFACTS = REPOSITORY / "tests" / "artifacts"
 DESKTOP = {"width": 1280, "height": 900}
@@ -32,7 +34,7 @@ def running_browser(playwright: Playwright, *flags: str) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     expect.set_options(timeout=PATIENCE)
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", OPTIMISE_LATE, *flags])
     yield browser
     browser.close()
 
