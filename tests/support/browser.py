@@ -125,11 +125,12 @@ def draw(page: Page, *points: Point) -> None:
 
 def drag(page: Page, *points: Point, button: str = "left") -> None:
     """Lead the pointer over points of the photo with a button down."""
-    first, *others = (on_page(page, x, y) for x, y in points)
+    box, scale = _place(page)
+    first, *others = ((box["x"] + x * scale, box["y"] + y * scale) for x, y in points)
     page.mouse.move(*first)
     page.mouse.down(button=button)
     for place in others:
-        page.mouse.move(*place, steps=5)
+        page.mouse.move(*place, steps=2)
     page.mouse.up(button=button)
 
 
@@ -168,27 +169,43 @@ def _between(start: Point, end: Point, share: float) -> Point:
 
 def on_page(page: Page, x: float, y: float) -> Point:
     """Where a point of the photo is on the page."""
-    box, scale = photo_box(page), scale_of(page)
+    box, scale = _place(page)
     return box["x"] + x * scale, box["y"] + y * scale
 
 
 def scale_of(page: Page) -> float:
     """Pixels of the page for one of the photo."""
-    return float(canvas(page).get_attribute("data-scale"))
+    return _place(page)[1]
 
 
 def photo_box(page: Page) -> dict[str, float]:
     """Where the photo is on the page."""
-    found, scale = canvas(page), scale_of(page)
-    width, height = photo_size(page)
-    left, top = (float(found.get_attribute(f"data-{name}")) for name in ("left", "top"))
-    box = found.bounding_box()
-    return {"x": box["x"] + left, "y": box["y"] + top, "width": width * scale, "height": height * scale}
+    return _place(page)[0]
+
+
+WHERE = """() => {
+    const canvas = document.querySelector("[role=application]");
+    const { x, y } = canvas.getBoundingClientRect();
+    const [left, top, scale] = ["left", "top", "scale"].map((name) => Number(canvas.dataset[name]));
+    return [x + left, y + top, scale, canvas.getAttribute("aria-label")];
+}"""
+"""In one question: to find an element by its role costs as much as to move the pointer."""
+
+
+def _place(page: Page) -> tuple[dict[str, float], float]:
+    """Where the photo is on the page, and pixels of the page for one of the photo."""
+    left, top, scale, label = page.evaluate(WHERE)
+    width, height = _size_in(label)
+    return {"x": left, "y": top, "width": width * scale, "height": height * scale}, scale
 
 
 def photo_size(page: Page) -> tuple[int, int]:
     """Width and height of the photo that is open."""
-    numbers = re.findall(r"\d[\d.,]*", canvas(page).get_attribute("aria-label"))
+    return _size_in(page.evaluate(WHERE)[-1])
+
+
+def _size_in(label: str) -> tuple[int, int]:
+    numbers = re.findall(r"\d[\d.,]*", label)
     width, height = (int(re.sub(r"\D", "", number)) for number in numbers[-2:])
     return width, height
 
