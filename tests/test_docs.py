@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from onar.evaluation.config import EvaluationConfig
 from onar.settings.recipes import recipe_file
 from tests.conftest import PHOTOS, REPOSITORY
 from tests.support.convert_references import FlatUNet, RatioOfKnownValues
+from tests.support.processes import SERVING, Process
 from tests.support.runs import SMALL, SMALL_BLEND, SMALL_COLOURS, SMALL_FINDER, run_onar
 from tools.pictures.page import IMAGES, MAX_BYTES, PICTURES
 
@@ -219,10 +219,18 @@ def shortened(line: list[str], number: int) -> list[str]:
     return [*line, *chain.from_iterable(missing)]
 
 
+SAY_WHAT_IS_STARTED = """
+onar() { for word in "$@"; do printf '%s\\0' "$word"; done; printf '\\0'; env -0; }
+"""
+
+
 def assert_it_serves(script: str) -> None:
     """Run a shell script that ends in `onar serve` until it listens."""
-    script = script.replace("onar serve", f"exec {shlex.quote(sys.executable)} -m onar serve") + " --port 0"
-    with subprocess.Popen(["sh", "-ec", script], stdout=subprocess.PIPE, text=True) as process:
+    said = subprocess.run(["sh", "-ec", f"{SAY_WHAT_IS_STARTED}{script}"], capture_output=True, text=True, check=True)
+    words, _, variables = said.stdout.partition("\0\0")
+    environment = dict(variable.split("=", 1) for variable in variables.split("\0") if variable)
+    command = ["-m", "onar", *words.split("\0"), "--port", "0"]
+    with Process(*command, preloaded=SERVING, env=environment) as process:
         serving = any(line.startswith("serving at ") for line in iter(process.stdout.readline, ""))
         process.terminate()
     assert serving

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -118,25 +119,32 @@ def wait_for_files(folder: str, process: "subprocess.Popen[str]") -> None:
     assert process.poll() is None, process.communicate()
 
 
+def kill_worker(head: psutil.Process, after_files_in: str) -> None:
+    wait_until(lambda: Path(after_files_in).is_dir() and bool(files_in(after_files_in)), LONGEST)
+    (worker,) = [child for child in head.children(recursive=True) if "MapWorker" in child.name()]
+    worker.kill()
+
+
 # ---------------------------------------------------------------- at work
 @needs_ray
 def test_ray_does_and_prints_the_same_as_the_local_engine_even_when_a_worker_is_killed(
-    album: Path, cluster: tuple[str, psutil.Process], start: Callable[..., "subprocess.Popen[str]"]
+    album: Path, cluster: tuple[str, psutil.Process]
 ) -> None:
     Path("photos/00.png").write_bytes(b"no picture")
     Path("masks/06.png").unlink()
     Image.new("L", (250, 170)).save("masks/07.png")
     # Two threads: a worker left to itself would take one, as the environment of tests says, and differ by a level.
-    process = start(*arguments("ray", "--threads", 2, "--engine", "ray", "--address", cluster[0]))
-    wait_for_files("ray", process)
-    (worker,) = [child for child in cluster[1].children(recursive=True) if "MapWorker" in child.name()]
-    worker.kill()
-    out, err = process.communicate(timeout=LONGEST)
-    assert process.returncode == 1
+    with ThreadPoolExecutor() as other:
+        killed = other.submit(kill_worker, cluster[1], after_files_in="ray")
+        by_ray = run_onar(*arguments("ray", "--threads", 2, "--engine", "ray", "--address", cluster[0]), code=1)
+        killed.result()
     said = run_onar(*arguments("local", "--threads", 2), code=1)
-    assert out == re.sub(r"\blocal\b", "ray", said.out)
-    assert [line for line in err.splitlines() if line.startswith("onar")] == said.err.splitlines()
-    assert len(said.err.splitlines()) == 3
+    assert by_ray.out == re.sub(r"\blocal\b", "ray", said.out)
+    by_workers, locally = (
+        [line for line in one.err.splitlines() if line.startswith("onar")] for one in (by_ray, said)
+    )  # and no bar of progress
+    assert by_workers == locally
+    assert len(locally) == 3
     assert files_in("ray") == files_in("local")
     assert len(files_in("ray")) == COUNT - 2
 

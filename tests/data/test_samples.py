@@ -2,8 +2,6 @@ import os
 import pickle
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -306,11 +304,10 @@ if multiprocessing.get_start_method(allow_none=True) is None:
     multiprocessing.set_start_method({method!r})
 train(TrainConfig(data={str(PHOTOS)!r}, results_dir={str(tmp_path / "results")!r}, **{dict(SMALL, num_workers=1)}))
 """)
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 1
-    assert 'under `if __name__ == "__main__":`' in run.stderr.splitlines()[-1]
-    assert "bootstrapping" not in run.stderr  # the reading process goes without a page of its own
-    assert "memory" not in run.stderr.splitlines()[-1]
+    ended = run(script, code=1)
+    assert 'under `if __name__ == "__main__":`' in ended.stderr.splitlines()[-1]
+    assert "bootstrapping" not in ended.stderr  # the reading process goes without a page of its own
+    assert "memory" not in ended.stderr.splitlines()[-1]
 
 
 # ---------------------------------------------------------------- batches

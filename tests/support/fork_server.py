@@ -92,6 +92,10 @@ def run(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.path[0] = request.folder
+    if request.arguments[0] not in ("-c", "-m"):
+        sys.argv = list(request.arguments)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
     kind, program, *arguments = request.arguments
     sys.argv = ["-c" if kind == "-c" else program, *arguments]
     if kind == "-m":

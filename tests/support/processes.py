@@ -63,7 +63,7 @@ class Process:
     """A forked process, with the interface of `subprocess.Popen`.
 
     Args:
-        arguments: what follows `python`: "-m", a module and its arguments, or "-c", code and its arguments.
+        arguments: what follows `python`: "-m", a module and its arguments; "-c", code and its arguments; or a script.
         stdout, stderr: descriptors that it writes to; by default stdout is a pipe, and stderr a file.
         preloaded, on_import: modules that are imported already, and variables that these read; each pair has a fork
             server of its own.

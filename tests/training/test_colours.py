@@ -82,7 +82,7 @@ def test_the_file_is_the_network_that_was_given_with_its_colours(trained: Path, 
 def test_a_network_of_any_width_trains_with_avx2_alone(photos: Path, start: Path, tmp_path: Path) -> None:
     file = tmp_path / "colours.safetensors"
     settings = flags(data=photos, weights=start, output=file, **SMALL_COLOURS)
-    run_process("-m", "onar", "colours", *settings, on_import=AVX2_ALONE, code=0)
+    run_process("-m", "onar", "colours", *settings, preloaded=("onar.cli",), on_import=AVX2_ALONE, code=0)
     assert file.exists()
 
 

@@ -6,8 +6,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +25,8 @@ from onar.training.fit import prepare
 from onar.training.gan.launch import check_launch, start_processes
 from onar.training.gan.task import GeneratorTask
 from onar.training.results_folder import Results
-from tests.support.runs import SMALL, assert_same_weights, flags, has_ended, records, state, wait_until
+from tests.support.processes import Process, run
+from tests.support.runs import SMALL, assert_same_weights, has_ended, records, state, train_command, wait_until
 from tests.training.test_step import batch, small_gan
 
 pytestmark = pytest.mark.process
@@ -35,6 +34,8 @@ pytestmark = pytest.mark.process
 # The processes are forked from one that has imported all they need: importing it in each would take most of the time.
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["tests.training.test_processes", "torch._dynamo", "torchmetrics"])
+
+LAUNCHER = ("-m", "accelerate.commands.launch")
 
 # In two processes an epoch is 24 steps, the last of them with four photos.
 SETTINGS = {**SMALL, "epochs": 1, "photos_per_epoch": 188, "val_share": 0.2, "lambda_content": 0.0}
@@ -173,10 +174,9 @@ def test_a_wrong_setting_is_reported_once(tmp_path: Path) -> None:
 def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--no_python"]
-    run = subprocess.run([*launcher, "env"], capture_output=True, text=True, timeout=60, check=True)
-    assert "WORLD_SIZE" not in run.stdout
-    for line in run.stdout.splitlines():
+    launched = run(*LAUNCHER, "--cpu", "--num_processes", "2", "--no_python", "env", code=0)
+    assert "WORLD_SIZE" not in launched.stdout
+    for line in launched.stdout.splitlines():
         if line.startswith(("ACCELERATE_", "MASTER_")):
             monkeypatch.setenv(*line.split("=", 1))
     start_processes(TrainConfig(device="cpu"))
@@ -271,9 +271,8 @@ def refuse() -> None:
 
 def test_a_killed_process_ends_the_run_and_any_number_of_processes_goes_on(photos: Path, tmp_path: Path) -> None:
     settings = {**SETTINGS, "data": photos, "val_share": 0, "checkpoint_minutes": 0.0001}
-    launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
-    command = [sys.executable, *launcher, "-m", "onar", "train", *flags(**settings, results_dir=tmp_path / "two")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    two = ["--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    with Process(*LAUNCHER, *two, *train_command(**settings, results_dir=tmp_path / "two")) as process:
         wait_for(tmp_path / "two" / "checkpoints", "step_*.pt")
         ranks = {child.environ().get("RANK"): child for child in psutil.Process(process.pid).children()}
         # The launcher would stop the other as soon as it saw the death; here that notices by itself.
