@@ -336,7 +336,7 @@ def three_fills(rng: np.random.Generator, height: int, width: int, kind: type[np
 @pytest.mark.parametrize("seed", range(6))
 def test_fills_blended_in_tiles_are_bit_for_bit_those_blended_at_once(seed, monkeypatch) -> None:
     rng, blend = np.random.default_rng(seed), Blend(texture_weights())
-    height, width = (int(side) for side in rng.integers(130, 700, 2))
+    height, width = (int(side) for side in rng.integers(250, 480, 2))
     fills = three_fills(rng, height, width, (np.uint8, np.uint16)[seed % 2])
     at_once = blend_in_tiles(blend, *fills)
     monkeypatch.setattr(texture, "BLEND_TILE", (64, 128, 240)[seed % 3])

@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,25 +92,32 @@ def test_time_enough_changes_nothing(
 
 @pytest.mark.process
 def test_on_a_machine_that_becomes_slower_the_run_ends_when_its_time_is_over(photos: Path, tmp_path: Path) -> None:
-    command = train_command(data=photos, results_dir=tmp_path, **ENDLESS, max_minutes=0.2)
+    command = train_command(data=photos, results_dir=tmp_path, **ENDLESS, max_minutes=0.15)
     with Process(*command) as process:
         while not (plan := PLAN.match(process.stdout.readline())):
             assert process.poll() is None
         process.send_signal(signal.SIGSTOP)
-        over = time.monotonic() + 0.2 * 60
+        over = time.monotonic() + 0.15 * 60
         wait_until(lambda: time.monotonic() > over)
         process.send_signal(signal.SIGCONT)
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    ended = re.search(r"^max_minutes 0\.2: the time is over after (\d+) steps of (\d+), which took", said, re.M)
+    ended = re.search(r"^max_minutes 0\.15: the time is over after (\d+) steps of (\d+), which took", said, re.M)
     assert int(ended[1]) < int(ended[2]) == int(plan[1])
     assert records(tmp_path, "epoch")[-1]["step"] == int(ended[1])
     assert (tmp_path / "generator_final.pth").exists()
 
 
+def train_early(settings: dict[str, Any], folder: Path) -> str:
+    """Train for a share of the time, which is enough for a plan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onar.training.budget.AIM", 0.2)
+        return train_in_own_folder(settings, folder)
+
+
 @pytest.mark.process
 def test_the_main_process_decides_for_all(photos: Path, tmp_path: Path) -> None:
-    main, other = in_processes(2, train_in_own_folder, {**ENDLESS, "data": photos, "max_minutes": 0.1}, tmp_path)
+    main, other = in_processes(2, train_early, {**ENDLESS, "data": photos, "max_minutes": 0.1}, tmp_path)
     assert (len(PLAN.findall(main)), other) == (1, "")
     assert records(tmp_path / "0", "epoch")[-1]["step"] == records(tmp_path / "0", "plan")[-1]["steps"]
     assert (tmp_path / "0" / "generator_final.pth").exists()
