@@ -1,4 +1,4 @@
-"""Tasks for the child of a server.
+"""Tasks that tests give to a child of the server.
 
 A child imports the module of its task: this one imports neither PyTorch nor the tests, which would take seconds.
 """

@@ -1,4 +1,4 @@
-"""Files that take seconds to make: the first test process that needs them makes them for all."""
+"""Folders that take seconds to make: the first test process that needs one makes it for all."""
 
 import os
 import shutil
