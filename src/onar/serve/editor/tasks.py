@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from onar.errors import UsageError
+from onar.fills.cloning import Stroke, clone
 from onar.finding.finder import finder_of
 from onar.imaging.decoding import Decoded
 from onar.imaging.formats.metadata import Metadata
@@ -34,6 +35,7 @@ from onar.serve.completing import Answer, encode, limited_inpaint, photo_answer,
 from onar.serve.config import ServeConfig
 from onar.serve.editor.rectangles import Slices, on_photo, placed
 from onar.serve.editor.requests import (
+    CloneUpload,
     FilledUpload,
     FillUpload,
     FindUpload,
@@ -43,7 +45,7 @@ from onar.serve.editor.requests import (
     SaveUpload,
     ViewUpload,
 )
-from onar.serve.effort import finding_seconds
+from onar.serve.effort import cloning_seconds, finding_seconds
 from onar.serve.errors import TooManyFillsError
 from onar.serve.weights import WeightsShelf
 
@@ -163,6 +165,30 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
         if photo.alpha is not None:
             shown[part] &= photo.alpha[place] > 0
     return Answer(_encode_fill(filled, shown, photo), "image/png", {"Onar-Filled": str(int(np.count_nonzero(shown)))})
+
+
+def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
+    """Clone or heal along a stroke.
+
+    Returns a PNG like that of `fill_hole`. Raises as that does; `UsageError` if the stroke is empty, too.
+    """
+    photo = _read_photo(upload, config)
+    sheet = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
+    if not sheet.any():
+        raise UsageError("the mask is black: there is nothing to paint")
+    strength = np.zeros(photo.pixels.shape[:2], np.uint8)
+    places = list(placed(upload.at, sheet.shape, strength.shape))
+    for place, part in places:
+        strength[place] = np.maximum(strength[place], sheet[part])
+    covered, stroke = _with_fills(photo, upload, config).pixels, Stroke(strength, upload.offset, upload.heal)
+    white = np.iinfo(covered.dtype).max >> unused_bits(photo.pixels)
+    with expecting(cloning_seconds(np.count_nonzero(strength), upload.heal)):
+        pixels, painted = clone(covered, stroke, white, None if photo.alpha is None else photo.alpha > 0)
+    cloned = np.zeros((*sheet.shape, *pixels.shape[2:]), pixels.dtype)
+    changed = np.zeros(sheet.shape, bool)
+    for place, part in places:
+        cloned[part], changed[part] = pixels[place], painted[place]
+    return Answer(_encode_fill(cloned, changed, photo), "image/png", {"Onar-Filled": str(np.count_nonzero(changed))})
 
 
 def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
