@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ from PIL import Image
 
 from onar.fills.cloning import Offset, Stroke, clone
 from tests.conftest import PHOTOS
+from tests.support.front_end import needs_vitest, run_vitest
+from tests.support.web_vectors import pack
 
 PHOTO_FILES = sorted(PHOTOS.glob("*.jpg"))[:6]
 SIZE = 160, 120
@@ -140,3 +146,25 @@ def test_healing_takes_the_light_of_its_place() -> None:
     assert abs(healed[painted].mean() - slope[painted].mean()) < 3
     assert copied[painted].mean() - slope[painted].mean() > 50
     assert 1.5 < (healed[painted] - slope[painted]).std() < 4.5
+
+
+def a_case(seed: int) -> dict[str, Any]:
+    """A stroke on a photo, a third of them partly transparent, and what becomes of it."""
+    rng = np.random.default_rng(seed)
+    photo, strength = photo_of(PHOTO_FILES[seed % len(PHOTO_FILES)]), a_stroke(rng)
+    alpha = np.where(disc(80, 60, 40) > 0, 0, 255).astype(np.uint8) if seed % 3 == 0 else np.full_like(strength, 255)
+    offset, heals = Offset(*(int(rng.integers(-90, 90)) for _ in SIZE)), seed % 4 > 0
+    result, painted = clone(photo, Stroke(strength, offset, heals), 255, alpha > 0)
+    pixels = {"photo": photo, "alpha": alpha, "strength": strength, "result": result}
+    return {
+        "name": f"stroke {seed}", "height": SIZE[1], "width": SIZE[0], "offset": offset._asdict(), "heals": heals,
+        "painted": pack(painted * np.uint8(255)), **{name: pack(each) for name, each in pixels.items()},
+    }  # fmt: skip
+
+
+@needs_vitest
+def test_typescript_clones_and_heals_as_python_does(tmp_path: Path) -> None:
+    cases = [a_case(seed) for seed in range(24)]
+    (tmp_path / "vectors.json").write_text(json.dumps(cases))
+    printed = run_vitest("cloning.test.ts", "VITE_CLONE_VECTORS", tmp_path / "vectors.json")
+    assert all(case["name"] in printed for case in cases), printed

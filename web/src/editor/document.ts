@@ -1,6 +1,6 @@
 /** The history of a photo, for undo and redo: immutable values without drawing. */
 
-import type { Fill, FillOptions } from "../engine/engine";
+import type { Copying, Fill, FillOptions } from "../engine/engine";
 import type { Step } from "./steps";
 
 /** A filled hole with its options, for filling it again. */
@@ -9,6 +9,8 @@ export interface Filled {
   /** The mask that was filled. */
   mask: readonly Step[];
   options: FillOptions;
+  /** Of a stroke that copies, which is not filled again. */
+  copying?: Copying;
 }
 
 /** The current mask, and the fills on the photo. */
@@ -79,6 +81,17 @@ export function masked(work: Work, step: Step | null): Work {
 /** Add a fill and clear its mask; steps painted since it began stay. */
 export function filled(work: Work, fill: Filled): Work {
   return { mask: work.mask.slice(fill.mask.length), fills: [...work.fills, fill] };
+}
+
+/** Add a stroke that copies; the mask stays. */
+export function cloned(work: Work, fill: Filled): Work {
+  return { ...work, fills: [...work.fills, fill] };
+}
+
+/** The last fill, if it can be filled again. */
+export function lastFilled({ fills }: Work): Filled | undefined {
+  const last = fills.at(-1);
+  return last?.copying === undefined ? last : undefined;
 }
 
 /** Replace the last fill by another try; the mask stays. */

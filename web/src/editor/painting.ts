@@ -6,6 +6,8 @@ import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
 import { shrinkLasso } from "./outlining";
 import { copyPhoto, save } from "./saving";
+import { isStamp, type StampName } from "./stamp";
+import { copyingFrom, stampStroke } from "./stamping";
 import {
   abandon,
   type Corners,
@@ -24,7 +26,7 @@ import type { Point } from "./viewport";
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 /** Tools that draw nothing. */
-type OtherTool = "hand" | "colour";
+type OtherTool = "hand" | "colour" | StampName;
 
 const STARTS: Record<Exclude<ToolName, OtherTool>, Start> = {
   brush: startStroke,
@@ -96,13 +98,23 @@ export function begin(state: State, touch: Touch, erases = false): void {
   if (!can || state.comparison.value !== "none" || tool === "hand") return;
   state.message.value = null;
   if (tool === "colour") void takeColour(state, touch, erases);
+  else if (isStamp(tool)) beginStamp(state, touch);
   else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
+}
+
+/** Put a brush down that copies; not while something else is at work, whose result it would have to wait for. */
+function beginStamp(state: State, touch: Touch): void {
+  if (!isReady(state) && state.busy.value?.what !== "cloning") return;
+  const copying = copyingFrom(state, touch);
+  if (copying === null) return;
+  state.live.value = { ...startStroke(touch, false, state.size.value / 2), copying, moved: false };
 }
 
 /** Draw a straight line with brush or eraser from where it was lifted last. */
 export function beginLine(state: State, touch: Touch, erases = false): void {
   const from = state.lifted.value;
-  const draws = state.tool.value === "brush" || state.tool.value === "eraser";
+  const { value: tool } = state.tool;
+  const draws = tool === "brush" || tool === "eraser" || isStamp(tool);
   begin(state, draws && from !== null ? { ...from, pressure: touch.pressure } : touch, erases);
   extend(state, [touch]);
 }
@@ -139,7 +151,7 @@ export function addCorner(state: State, near: number, ends = true): void {
 
 /** Lift the tool, and record its step. */
 export function lift(state: State): void {
-  const { step: drawn, corners, shrinks } = state.live.value ?? {};
+  const { step: drawn, corners, shrinks, copying } = state.live.value ?? {};
   const step = corners ? lineOf(corners) : drawn;
   abandon(state);
   if (step?.kind === "lasso" && shrinks) {
@@ -148,6 +160,10 @@ export function lift(state: State): void {
   }
   if (step?.kind === "stroke") state.lifted.value = endOf(step);
   if (step === undefined || state.photo.value === null || !isPaintable(state)) return;
+  if (step.kind === "stroke" && copying !== undefined) {
+    void stampStroke(state, step, copying);
+    return;
+  }
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
   change(state, painted(state.work.value, step));

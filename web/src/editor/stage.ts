@@ -5,8 +5,11 @@ import Konva from "konva/lib/Core";
 import type { Photo } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
+import { isStamp, sourceFor } from "./stamp";
+import { drawStamps } from "./stamp_preview";
 import { isPaintable, type State, type ToolName } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
+import type { Point } from "./viewport";
 
 /** Opacity of the mask over the photo. */
 const MASK_OPACITY = "0.6";
@@ -67,6 +70,8 @@ export function show(state: State, container: HTMLDivElement): () => void {
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
     redrawn(aids, () => [state.comparison.value, state.busy.value]),
+    redrawn(aids, () => [state.live.value?.copying && state.live.value, state.stamp.waiting.value]),
+    redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value]),
     effect(() => followLive(state, mask, live)),
   ];
   return () => {
@@ -102,7 +107,7 @@ function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
 }
 
 /** Tools whose size is shown. */
-const SIZED = new Set<ToolName>(["brush", "eraser", "line"]);
+const SIZED = new Set<ToolName>(["brush", "eraser", "line", "clone", "heal"]);
 
 /** How much of the current step is on the canvas. */
 interface Drawn {
@@ -115,6 +120,7 @@ interface Drawn {
 
 function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   const { step = null, corners } = state.live.value ?? {};
+  if (state.live.value?.copying) return; // it is drawn as what it copies
   if (step?.kind === "stroke" && step === drawn.step && corners === undefined) {
     drawn.onlyTail = true;
     mask.drawScene();
@@ -138,7 +144,7 @@ function drawMask(context: Context, state: State, drawn: Drawn): void {
     return;
   }
   for (const step of work.value.mask) drawStep(context, step, photo.value, fringe(state));
-  if (live.value !== null) drawStep(context, live.value.step, photo.value, fringe(state));
+  if (live.value !== null && !live.value.copying) drawStep(context, live.value.step, photo.value, fringe(state));
 }
 
 function clip(context: Context, left: number, { width, height }: Size): void {
@@ -233,6 +239,7 @@ function drawAids(context: Context, state: State): void {
   const { photo, comparison, cursor, split, tool, size, viewport } = state;
   if (photo.value === null) return;
   const { scale } = viewport.value;
+  if (comparison.value === "none") drawStamps(context, state, photo.value);
   context.beginPath();
   if (comparison.value === "slider") {
     context.moveTo(split.value * photo.value.width, 0);
@@ -242,7 +249,15 @@ function drawAids(context: Context, state: State): void {
     if (SIZED.has(tool.value)) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
     else if (tool.value !== "hand") cross(context, x, y, 9 / scale);
   }
+  const source = sourceSeen(state);
+  if (source !== null) cross(context, source.x, source.y, 9 / scale);
   outline(context, scale);
+}
+
+/** Where the brush copies from; without a pointer, what was chosen. */
+function sourceSeen({ comparison, cursor, stamp, tool }: State): Point | null {
+  if (!isStamp(tool.value) || comparison.value !== "none") return null;
+  return cursor.value === null ? stamp.source.value : sourceFor(stamp, cursor.value);
 }
 
 function cross(context: Context, x: number, y: number, arm: number): void {

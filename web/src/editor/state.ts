@@ -2,6 +2,7 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import {
+  type Copying,
   type Engine,
   EngineError,
   type Fill,
@@ -19,15 +20,16 @@ import { say } from "../texts/texts";
 import { createAlbum } from "./album_entries";
 import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
+import { createStamp, resetStamp, type StampName } from "./stamp";
 import type { Step } from "./steps";
 import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
-export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand";
+export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand" | StampName;
 
 /** The pending work. */
 export interface Busy {
-  what: "opening" | "finding" | "filling" | "saving" | "masking";
+  what: "opening" | "finding" | "filling" | "saving" | "masking" | "cloning";
   progress: Progress;
   /** Ends it. */
   controller: AbortController;
@@ -51,6 +53,8 @@ export interface Live {
   moved: boolean;
   /** Extend to a point; returns whether that changed anything. */
   extend(touch: Touch): boolean;
+  /** Of a stroke that copies instead of marking. */
+  copying?: Copying;
   /** Of a tool that stays down from click to click. */
   corners?: Corners;
   /** Whether the step is shrunk onto an outline when the tool is lifted. */
@@ -114,6 +118,9 @@ export function createState(site: Site, engine: Engine) {
     /** The photos of the strip. */
     album: createAlbum(),
 
+    /** Of the clone and the heal brush. */
+    stamp: createStamp(),
+
     tool: signal<ToolName>("brush"),
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
@@ -176,11 +183,14 @@ export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
 }
 
+/** Work during which painting goes on. */
+const WHILE_PAINTING = new Set<Busy["what"]>(["filling", "finding", "cloning"]);
+
 /** Whether marks can be painted: also while other ones are filled, or damage is found. */
 export function isPaintable(state: State): boolean {
   const what = state.busy.value?.what;
   if (state.album.batch.value !== null) return false; // the photo is about to be left
-  return isReady(state) || (state.photo.value !== null && (what === "filling" || what === "finding"));
+  return isReady(state) || (state.photo.value !== null && what !== undefined && WHILE_PAINTING.has(what));
 }
 
 /** Whether there is unsaved work. */
@@ -268,6 +278,7 @@ function replace(state: State, photo: Photo | null): void {
     state.tries.value = null;
     state.lifted.value = null;
     state.taken.value = null;
+    resetStamp(state.stamp);
     state.comparison.value = "none";
     state.format.value = "same";
   });

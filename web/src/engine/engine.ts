@@ -30,6 +30,19 @@ export interface FillOptions {
   weights: string;
 }
 
+/** From pixels to their source, in whole pixels. */
+export interface Offset {
+  x: number;
+  y: number;
+}
+
+/** How a stroke copies. */
+export interface Copying {
+  offset: Offset;
+  /** Whether the copied pixels are fitted to the photo around the stroke. */
+  heals: boolean;
+}
+
 export interface FindOptions {
   /** Names of `Site.finds`. */
   what: readonly string[];
@@ -132,6 +145,15 @@ export interface Engine {
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill>;
+
+  /**
+   * Copy pixels of another place along a stroke.
+   *
+   * @param earlier - earlier fills, from bottom to top
+   * @param stroke - strengths from 0 to 255 in its masks
+   * @returns a fill; pixels whose source is not in the photo are not in it
+   */
+  clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill>;
 
   /**
    * Find what should go, such as scratches.

@@ -4,7 +4,7 @@ import { maskBlob, maskOf, pictureBlob } from "../editor/compressed";
 import { type Filled, type History, statesOf, type Work } from "../editor/document";
 import { bitmapOf } from "../editor/raster";
 import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
-import type { FillOptions, Rect } from "../engine/engine";
+import type { Copying, FillOptions, Rect } from "../engine/engine";
 
 export type Part = Step | Filled;
 
@@ -26,6 +26,7 @@ interface PackedFill {
   kind: "filled";
   mask: number[];
   options: FillOptions;
+  copying?: Copying;
   rects: Rect[];
   content: Blob;
   /** The pictures as PNG: databases take no bitmaps. */
@@ -57,11 +58,11 @@ export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> 
   return { ...rest, mask: await maskBlob(part.mask) };
 }
 
-async function packedFill({ fill, mask, options }: Filled, numbers: Numbers): Promise<PackedFill> {
+async function packedFill({ fill, mask, ...rest }: Filled, numbers: Numbers): Promise<PackedFill> {
   const { rects, content } = fill;
   const patches: PackedFill["patches"] = [];
   for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureBlob(view) });
-  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), options, rects, content, patches };
+  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), ...rest, rects, content, patches };
 }
 
 /** Parts by their numbers. */
@@ -92,12 +93,13 @@ async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step
 }
 
 async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>): Promise<Filled> {
-  const { rects, options } = part;
+  const { rects, options, copying } = part;
   const patches = [];
   for (const { rect, picture } of part.patches) patches.push({ rect, view: await createImageBitmap(picture) });
   const content = new Blob([await part.content.arrayBuffer()], { type: part.content.type }); // outlives the record
   const mask = part.mask.map((number) => steps.get(number) as Step);
-  return { fill: { rects, patches, content, notes: [] }, mask, options };
+  const fill = { rects, patches, content, notes: [] };
+  return copying === undefined ? { fill, mask, options } : { fill, mask, options, copying };
 }
 
 /** Bytes that a part takes in about. */

@@ -3,6 +3,7 @@
 import type { BrowserSite } from "../../site";
 import { say } from "../../texts/texts";
 import {
+  type Copying,
   type Engine,
   EngineError,
   type Fill,
@@ -64,6 +65,12 @@ export class BrowserEngine implements Engine {
     const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
     const { notes, ...filled } = await translated(this.connection.call("fill", argument, signal, onProgress));
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
+  }
+
+  async clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill> {
+    const argument = { source: this.source(photo.file), earlier: lying(earlier), stroke, copying };
+    const { notes, ...filled } = await translated(this.connection.call("clone", argument, signal));
+    return { rects: stroke.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
   find(
