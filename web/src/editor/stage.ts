@@ -71,7 +71,7 @@ export function show(state: State, container: HTMLDivElement): () => void {
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
     redrawn(aids, () => [state.comparison.value, state.busy.value]),
     redrawn(aids, () => [state.live.value?.copying && state.live.value, state.stamp.waiting.value]),
-    redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value]),
+    redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value, state.stamp.choosing.value]),
     effect(() => followLive(state, mask, live)),
   ];
   return () => {
@@ -246,7 +246,7 @@ function drawAids(context: Context, state: State): void {
     context.lineTo(split.value * photo.value.width, photo.value.height);
   } else if (comparison.value === "none" && isPaintable(state) && cursor.value !== null) {
     const { x, y } = cursor.value;
-    if (SIZED.has(tool.value)) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
+    if (SIZED.has(tool.value) && !state.stamp.choosing.value) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
     else if (tool.value !== "hand") cross(context, x, y, 9 / scale);
   }
   const source = sourceSeen(state);
