@@ -193,6 +193,33 @@ def test_without_a_fill_the_photo_comes_back_byte_for_byte_and_in_other_formats_
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(as_png.content))), upright(photo).pixels)
 
 
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_crop_is_a_part_of_the_photo_with_its_depth_metadata_and_fills(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    _, _, at = rectangle(photo)
+    sent = [("photo", photo), ("earlier", fill(server, photo).content)]
+    whole = upright(asked(server, "save", sent, earlier_at=at, format="tiff").content)
+    cropped = asked(server, "save", sent, earlier_at=at, format="tiff", crop="33,17,40,50")
+    part = upright(cropped.content)
+    assert part.pixels.dtype == whole.pixels.dtype
+    assert np.array_equal(part.pixels, whole.pixels[17:67, 33:73])
+    assert whole.alpha is None or np.array_equal(part.alpha, whole.alpha[17:67, 33:73])
+    assert part.icc_profile == whole.icc_profile
+
+
+def test_a_cropped_jpeg_says_its_size_and_that_it_is_compressed_again(server: Server) -> None:
+    exif = turned(6)
+    exif.get_ifd(0x8769).update({0xA002: WIDTH, 0xA003: HEIGHT})
+    photo = encode(colours(), "JPEG", exif=exif)
+    answer = asked(server, "save", [("photo", photo)], crop="8,8,40,50")
+    assert [loss["key"] for loss in json.loads(answer.headers["onar-losses"])] == ["compresses"]
+    with Image.open(io.BytesIO(answer.content)) as result:
+        details = result.getexif().get_ifd(0x8769)
+        assert (result.format, result.size, details[0xA002], details[0xA003]) == ("JPEG", (40, 50), 40, 50)
+        assert result.getexif()[ORIENTATION] == 1
+    assert np.abs(upright(answer.content).pixels.astype(int) - upright(photo).pixels[8:58, 8:48]).mean() < 4
+
+
 def test_losses_are_reported_when_a_photo_is_opened_and_when_it_is_saved(server: Server) -> None:
     opened = asked(server, "view", [("photo", pages())])
     assert json.loads(opened.headers["onar-losses"]) == [{"key": "first_picture", "values": {"count": 2}}]
@@ -376,6 +403,8 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "many rectangles": ("fill", NINE | {"at": "0,0,9,5;20,20,9,5"}, *REFUSED, "does not hold all of its rectangles"),
     "few rectangles": ("fill", NINE | {"at": "0,0,9,5"}, *REFUSED, "a picture of 9 rows has rectangles of 5 rows"),
     "lasso outside": ("outline", HOLE | {"at": "1,0"}, *REFUSED, "64 x 48 pixels at 1,0 are not all on the photo"),
+    "crop outside": ("save", {"photo": PHOTO, "crop": "60,0,9,9"}, *REFUSED, "9 x 9 pixels at 60,0 are not all on"),
+    "two crops": ("save", {"photo": PHOTO, "crop": "0,0,9,9;1,1,9,9"}, *REFUSED, "crop: give one rectangle"),
     "offset of words": ("clone", HOLE | {"at": "0,0", "offset": "left"}, *REFUSED, "offset: .*not RIGHT,DOWN"),
     "no offset": ("clone", HOLE | {"at": "0,0"}, *REFUSED, "offset: Field required"),
     "stroke outside": ("clone", HOLE | {"at": "1,0", "offset": "1,1"}, *REFUSED, "64 x 48 pixels at 1,0 are not all"),

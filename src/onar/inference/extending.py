@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onar.errors import FieldError, UsageError
-from onar.imaging.formats import exif as exif_block
 from onar.imaging.levels import Pixels
 from onar.inference.photos import MaskedPhoto
 from onar.masks.holes import mask_from_holes
@@ -64,14 +63,8 @@ def extended(masked: MaskedPhoto, margins: str, pixel_limit: int) -> MaskedPhoto
     wide, tall = _larger((width, height), sides)
     if wide * tall > pixel_limit:
         raise FieldError("extend", f"makes {wide:,} x {tall:,} pixels, more than {pixel_limit / 1e6:g} megapixels")
-    exif = photo.metadata.exif and exif_block.upright(photo.metadata.exif, wide, tall)
     alpha = None if photo.alpha is None else sides.around(photo.alpha, np.iinfo(photo.alpha.dtype).max)
-    larger = replace(
-        photo,
-        pixels=sides.around(photo.pixels, 0),
-        alpha=alpha,
-        metadata=replace(photo.metadata, exif=exif),
-    )
+    larger = photo.framed(sides.around(photo.pixels, 0), alpha)
     share = 1 - width * height / (wide * tall)
     doubts = (f"{share:.0%} of the result is new: far from the photo, a fill is a guess",) if share > MUCH else ()
     hole = sides.around(masked.hole, value=1)

@@ -20,6 +20,7 @@ export function changesOf(history: History): TextKey[] {
 }
 
 function changeOf(before: Work, after: Work): TextKey {
+  if (after.crop !== before.crop) return "crop";
   if (after.fills.length > before.fills.length) return namedFill(after.fills.at(-1)?.copying);
   if (after.fills.at(-1) !== before.fills.at(-1)) return "complete_again";
   const last = after.mask.at(-1);

@@ -1,5 +1,6 @@
 /** Painting: from pointer and key input to steps of the mask. */
 
+import { setCrop, startCrop } from "./cropping";
 import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
 import { takeColour } from "./like_colour";
@@ -26,7 +27,7 @@ import type { Point } from "./viewport";
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 /** Tools that draw nothing. */
-type OtherTool = "hand" | "colour" | StampName;
+type OtherTool = "hand" | "colour" | "crop" | StampName;
 
 const STARTS: Record<Exclude<ToolName, OtherTool>, Start> = {
   brush: startStroke,
@@ -99,7 +100,13 @@ export function begin(state: State, touch: Touch, erases = false): void {
   state.message.value = null;
   if (tool === "colour") void takeColour(state, touch, erases);
   else if (isStamp(tool)) beginStamp(state, touch);
+  else if (tool === "crop") beginCrop(state, touch);
   else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
+}
+
+function beginCrop(state: State, touch: Touch): void {
+  const drawing = startCrop(state, touch);
+  if (drawing !== null) state.live.value = { ...drawing, moved: false };
 }
 
 /** Put a brush down that copies; not while something else is at work, whose result it would have to wait for. */
@@ -151,9 +158,13 @@ export function addCorner(state: State, near: number, ends = true): void {
 
 /** Lift the tool, and record its step. */
 export function lift(state: State): void {
-  const { step: drawn, corners, shrinks, copying } = state.live.value ?? {};
+  const { step: drawn, corners, shrinks, copying, crop } = state.live.value ?? {};
   const step = corners ? lineOf(corners) : drawn;
   abandon(state);
+  if (crop !== undefined) {
+    setCrop(state, crop);
+    return;
+  }
   if (step?.kind === "lasso" && shrinks) {
     void shrinkLasso(state, step);
     return;

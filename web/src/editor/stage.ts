@@ -2,9 +2,10 @@
 
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
-import type { Photo } from "../engine/engine";
+import type { Photo, Rect } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
+import { cropSeen } from "./cropping";
 import { isStamp, sourceFor } from "./stamp";
 import { drawStamps } from "./stamp_preview";
 import { isPaintable, type State, type ToolName } from "./state";
@@ -70,7 +71,7 @@ export function show(state: State, container: HTMLDivElement): () => void {
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
     redrawn(aids, () => [state.comparison.value, state.busy.value]),
-    redrawn(aids, () => [state.live.value?.copying && state.live.value, state.stamp.waiting.value]),
+    redrawn(aids, () => [drawsElsewhere(state) && state.live.value, state.stamp.waiting.value, state.work.value.crop]),
     redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value, state.stamp.choosing.value]),
     effect(() => followLive(state, mask, live)),
   ];
@@ -118,9 +119,14 @@ interface Drawn {
   onlyTail: boolean;
 }
 
+/** Whether the current step is no mark: it is drawn as what it copies, or as a frame. */
+function drawsElsewhere({ live }: State): boolean {
+  return live.value?.copying !== undefined || live.value?.crop !== undefined;
+}
+
 function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   const { step = null, corners } = state.live.value ?? {};
-  if (state.live.value?.copying) return; // it is drawn as what it copies
+  if (drawsElsewhere(state)) return;
   if (step?.kind === "stroke" && step === drawn.step && corners === undefined) {
     drawn.onlyTail = true;
     mask.drawScene();
@@ -144,7 +150,7 @@ function drawMask(context: Context, state: State, drawn: Drawn): void {
     return;
   }
   for (const step of work.value.mask) drawStep(context, step, photo.value, fringe(state));
-  if (live.value !== null && !live.value.copying) drawStep(context, live.value.step, photo.value, fringe(state));
+  if (live.value !== null && !drawsElsewhere(state)) drawStep(context, live.value.step, photo.value, fringe(state));
 }
 
 function clip(context: Context, left: number, { width, height }: Size): void {
@@ -240,6 +246,7 @@ function drawAids(context: Context, state: State): void {
   if (photo.value === null) return;
   const { scale } = viewport.value;
   if (comparison.value === "none") drawStamps(context, state, photo.value);
+  drawCrop(context, photo.value, cropSeen(state), scale);
   context.beginPath();
   if (comparison.value === "slider") {
     context.moveTo(split.value * photo.value.width, 0);
@@ -265,6 +272,26 @@ function cross(context: Context, x: number, y: number, arm: number): void {
   context.lineTo(x + arm, y);
   context.moveTo(x, y - arm);
   context.lineTo(x, y + arm);
+}
+
+/** What is cut off is dark. */
+function drawCrop(context: Context, { width, height }: Size, crop: Rect, scale: number): void {
+  if (crop.width === width && crop.height === height) return;
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.rect(crop.left, crop.top, crop.width, crop.height);
+  context.fillStyle = "rgb(0 0 0 / 0.6)";
+  context.fill("evenodd");
+  context.beginPath();
+  context.rect(crop.left, crop.top, crop.width, crop.height);
+  for (const x of [crop.left, crop.left + crop.width / 2, crop.left + crop.width]) {
+    for (const y of [crop.top, crop.top + crop.height / 2, crop.top + crop.height]) {
+      if (x !== crop.left + crop.width / 2 || y !== crop.top + crop.height / 2) {
+        context.rect(x - 4 / scale, y - 4 / scale, 8 / scale, 8 / scale);
+      }
+    }
+  }
+  outline(context, scale);
 }
 
 /** Visible on every photo: light within dark. */

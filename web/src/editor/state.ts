@@ -11,6 +11,7 @@ import {
   type OnProgress,
   type Photo,
   type Progress,
+  type Rect,
   type Texture,
 } from "../engine/engine";
 import type { Offer } from "../keeping/keeper";
@@ -18,14 +19,24 @@ import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
 import { createAlbum } from "./album_entries";
-import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
+import { commit, fillsIn, type History, isChanged, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
 import { createStamp, resetStamp, type StampName } from "./stamp";
 import type { Step } from "./steps";
 import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
-export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand" | StampName;
+export type ToolName =
+  | "brush"
+  | "eraser"
+  | "rectangle"
+  | "lasso"
+  | "outline"
+  | "colour"
+  | "line"
+  | "hand"
+  | "crop"
+  | StampName;
 
 /** The pending work. */
 export interface Busy {
@@ -55,6 +66,8 @@ export interface Live {
   extend(touch: Touch): boolean;
   /** Of a stroke that copies instead of marking. */
   copying?: Copying;
+  /** The part of the photo that is drawn, instead of marks. */
+  crop?: Rect;
   /** Of a tool that stays down from click to click. */
   corners?: Corners;
   /** Whether the step is shrunk onto an outline when the tool is lifted. */
@@ -118,6 +131,8 @@ export function createState(site: Site, engine: Engine) {
     /** The photos of the strip. */
     album: createAlbum(),
 
+    /** Width / height of crops; null for any, 0 for that of the photo. */
+    ratio: signal<number | null>(null),
     /** Of the clone and the heal brush. */
     stamp: createStamp(),
 
@@ -195,7 +210,7 @@ export function isPaintable(state: State): boolean {
 
 /** Whether there is unsaved work. */
 export function isUnsaved({ work, saved }: State): boolean {
-  return work.value !== saved.value && (work.value.fills.length > 0 || work.value.mask.length > 0);
+  return work.value !== saved.value && (isChanged(work.value) || work.value.mask.length > 0);
 }
 
 /** Whether all was saved. */

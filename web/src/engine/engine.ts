@@ -173,8 +173,16 @@ export interface Engine {
    * The photo with its fills as a file.
    *
    * @param format - "same" for the photo's own, or a name of `formats`
+   * @param crop - the part to keep; null for the whole photo
    */
-  save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
+  save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    crop: Rect | null,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved>;
 
   /** Output formats, besides the photo's own. */
   readonly formats: string[];

@@ -140,8 +140,15 @@ export class ServerEngine implements Engine {
     return firstChannel(await bitmapOf(await answer.blob()), photo.width, photo.height);
   }
 
-  async save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved> {
-    const form = withFills(formOf({ format }), fills);
+  async save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    crop: Rect | null,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved> {
+    const form = withFills(formOf(crop === null ? { format } : { format, crop: written([crop]) }), fills);
     const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";

@@ -15,6 +15,7 @@ export type Numbers = ReadonlyMap<Part, number>;
 export interface PackedWork {
   mask: number[];
   fills: number[];
+  crop?: Rect;
 }
 
 /** A step of points; doubles take less room than a list of numbers. */
@@ -47,7 +48,7 @@ export function numbered(history: History, known: Numbers): Map<Part, number> {
 /** The states of a history as numbers of parts. */
 export function packedStates(history: History, numbers: Numbers): PackedWork[] {
   const each = (parts: readonly Part[]): number[] => parts.map((part) => numbers.get(part) as number);
-  return statesOf(history).map(({ mask, fills }) => ({ mask: each(mask), fills: each(fills) }));
+  return statesOf(history).map((state) => ({ ...state, mask: each(state.mask), fills: each(state.fills) }));
 }
 
 export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> {
@@ -77,7 +78,8 @@ export async function unpacked(parts: ReadonlyMap<number, PackedPart>): Promise<
 /** The history of which these are the states. */
 export function unpackedHistory(states: PackedWork[], now: number, parts: ReadonlyMap<number, Part>): History {
   const works = states.map(
-    ({ mask, fills }): Work => ({
+    ({ mask, fills, ...rest }): Work => ({
+      ...rest,
       mask: mask.map((number) => parts.get(number) as Step),
       fills: fills.map((number) => parts.get(number) as Filled),
     }),

@@ -139,3 +139,10 @@ class SaveUpload(FilledUpload):
     """A photo to save with its fills."""
 
     format: Format = Field("same", description="Format of the answer, as for completing.")
+    crop: Rectangles | None = Field(None, description="Only this part of the upright photo, LEFT,TOP,WIDTH,HEIGHT.")
+
+    @model_validator(mode="after")
+    def _check_crop(self) -> SaveUpload:
+        if self.crop is not None and len(self.crop) > 1:
+            raise ValueError("crop: give one rectangle")
+        return self

@@ -192,16 +192,20 @@ def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
 
 
 def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
-    """A photo with its fills as a file; without fills and in the same format, the uploaded file itself.
+    """A photo with its fills as a file; without fills and crop and in the same format, the uploaded file itself.
 
     Raises `PhotoError` if a file cannot be read, `UsageError` if a fill or the format does not match the photo.
     """
     photo = _read_photo(upload, config)
     kind = result_kind(photo, upload.format)
-    if not upload.earlier and is_own_kind(photo, kind):
+    if not upload.earlier and upload.crop is None and is_own_kind(photo, kind):
         return photo_answer(upload.photo, kind)
     check_fits(photo, kind)
-    answer, losses = encode(_with_fills(photo, upload, config), kind)
+    result = _with_fills(photo, upload, config)
+    if upload.crop is not None:
+        place = on_photo(upload.crop[0], photo.pixels.shape)
+        result = result.framed(result.pixels[place], None if result.alpha is None else result.alpha[place])
+    answer, losses = encode(result, kind)
     if kind == "JPEG" and not is_own_kind(photo, kind):
         losses.append(Loss("compresses"))
     return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})

@@ -3,6 +3,7 @@ import {
   Brush,
   Columns2,
   Columns3,
+  Crop,
   Crosshair,
   Eraser,
   Eye,
@@ -35,6 +36,7 @@ import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
 import { isStamp } from "../stamp";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
 import { canTry, tryWays } from "../trying";
+import { CropOptions } from "./crop_options";
 import { FindButton } from "./find_menu";
 
 interface Tool {
@@ -56,6 +58,7 @@ const SHAPES: Tool[] = [
   { tool: "line", icon: Slash, key: "I" },
   { tool: "clone", icon: Stamp, key: "K" },
   { tool: "heal", icon: Bandage, key: "J" },
+  { tool: "crop", icon: Crop, key: "Q" },
 ];
 const HAND: Tool[] = [{ tool: "hand", icon: Hand, key: "H" }];
 
@@ -70,7 +73,9 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
         <Tools state={state} of={HAND} />
         <FindButton state={state} />
       </fieldset>
-      {state.tool.value === "colour" ? <ToleranceSlider state={state} /> : <SizeSlider state={state} />}
+      {state.tool.value === "colour" && <ToleranceSlider state={state} />}
+      {state.tool.value === "crop" && <CropOptions state={state} />}
+      {state.tool.value !== "colour" && state.tool.value !== "crop" && <SizeSlider state={state} />}
       {isStamp(state.tool.value) && <StampOptions state={state} />}
       <div class="group">
         <IconButton

@@ -88,12 +88,13 @@ export class BrowserEngine implements Engine {
     photo: Photo,
     fills: Fill[],
     format: string,
+    crop: Rect | null,
     _onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Saved> {
     const { file } = photo;
-    if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
-    const argument = { source: this.source(file), fills: lying(fills), format };
+    if (fills.length === 0 && crop === null && format === "same") return { content: file, name: file.name, notes: [] };
+    const argument = { source: this.source(file), fills: lying(fills), format, crop };
     const { content, ending, notes } = await translated(this.connection.call("save", argument, signal));
     return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }

@@ -59,7 +59,7 @@ export interface Calls {
   fill: [{ source: Source; earlier: Lying[]; hole: Hole; options: FillOptions }, Filled];
   clone: [{ source: Source; earlier: Lying[]; stroke: Hole; copying: Copying }, Filled];
   find: [{ source: Source; earlier: Lying[]; options: FindOptions }, Uint8Array<ArrayBuffer>];
-  save: [{ source: Source; fills: Lying[]; format: string }, Encoded];
+  save: [{ source: Source; fills: Lying[]; format: string; crop: Rect | null }, Encoded];
   outline: [{ source: Source; earlier: Lying[]; lasso: Piece }, Uint8Array<ArrayBuffer>];
   readMask: [{ file: File; width: number; height: number }, Uint8Array<ArrayBuffer>];
 }

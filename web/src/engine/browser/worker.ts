@@ -79,8 +79,10 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       return bitmapOf(crop(await decoded.of(source), rect), reduction);
     },
 
-    async save({ source, fills, format }) {
-      return encode(await withFills(await decoded.of(source), fills), source.file, format);
+    async save({ source, fills, format, crop: kept }) {
+      const photo = await withFills(await decoded.of(source), fills);
+      const part = kept === null ? photo : { width: kept.width, height: kept.height, rgba: crop(photo, kept).rgba };
+      return encode(part, source.file, format);
     },
 
     async outline({ source, earlier, lasso }) {
