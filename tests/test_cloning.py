@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.fills.cloning import Offset, Stroke, clone
+from onar.fills import cloning
+from onar.fills.cloning import Offset, Stroke
 from tests.conftest import PHOTOS
 from tests.support.front_end import needs_vitest, run_vitest
 from tests.support.web_vectors import pack
@@ -28,6 +29,14 @@ def photo_of(path: object) -> NDArray[np.uint8]:
 def disc(x: int, y: int, radius: int, soft: float = 0) -> NDArray[np.uint8]:
     away = np.hypot(*np.meshgrid(np.arange(SIZE[0]) - x, np.arange(SIZE[1]) - y))
     return np.clip(255 * (radius - away) / max(soft, 1), 0, 255).astype(np.uint8)
+
+
+def clone(
+    photo: NDArray[Any], stroke: Stroke, white: int, shown: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A painted copy of a photo, and where it was painted."""
+    result = photo.copy()
+    return result, cloning.clone(result, stroke, white, shown)
 
 
 def a_stroke(rng: np.random.Generator) -> NDArray[np.uint8]:

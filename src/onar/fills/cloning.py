@@ -67,8 +67,8 @@ class _Places(NamedTuple):
         return _Places(self.rows.clip(0, size[0] - 1), self.columns.clip(0, size[1] - 1))
 
 
-def clone(photo: Pixels, stroke: Stroke, white: int, shown: Places | None = None) -> tuple[Pixels, Places]:
-    """Paint a stroke.
+def clone(photo: Pixels, stroke: Stroke, white: int, shown: Places | None = None) -> Places:
+    """Paint a stroke, in place.
 
     Args:
         photo: uint8 or uint16, H×W or H×W×C.
@@ -77,25 +77,24 @@ def clone(photo: Pixels, stroke: Stroke, white: int, shown: Places | None = None
         shown: bool H×W, False where the photo is transparent, which is neither source nor painted; None for no such.
 
     Returns:
-        The photo, and which pixels were painted, bool H×W: none whose source lies outside of the photo.
+        Which pixels were painted, bool H×W: none whose source lies outside of the photo.
 
     >>> photo = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    >>> clone(photo, Stroke(np.uint8([[255, 0, 0], [0, 0, 255]]), Offset(1, 0), heals=False), 255)[0].tolist()
-    [[1, 1, 2], [3, 4, 5]]
+    >>> painted = clone(photo, Stroke(np.uint8([[255, 0, 0], [0, 0, 255]]), Offset(1, 0), heals=False), 255)
+    >>> photo.tolist(), int(painted.sum())
+    ([[1, 1, 2], [3, 4, 5]], 1)
     """
-    result, painted = photo.copy(), np.zeros(photo.shape[:2], bool)
-    photo = photo.reshape(*photo.shape[:2], -1)
-    places = _painted(stroke, shown)
+    pixels = photo.reshape(*photo.shape[:2], -1)
+    painted, places = np.zeros(photo.shape[:2], bool), _painted(stroke, shown)
     if len(places.rows) == 0:
-        return result, painted
-    own, source = _values(photo, places), _values(photo, places.moved(*stroke.offset))
+        return painted
+    own, source = _values(pixels, places), _values(pixels, places.moved(*stroke.offset))
     if stroke.heals:
-        source += membrane(*places, *_edge(photo, places, stroke.offset, shown), photo.shape[:2])
+        source += membrane(*places, *_edge(pixels, places, stroke.offset, shown), photo.shape[:2])
     share = stroke.strength[places].astype(np.float32)[:, None] / np.float32(FULL)
-    mixed = np.rint(own + share * (source - own)).clip(0, white)
-    result[places] = mixed.astype(photo.dtype).reshape(-1, *result.shape[2:])
+    pixels[places] = np.rint(own + share * (source - own)).clip(0, white).astype(photo.dtype)
     painted[places] = True
-    return result, painted
+    return painted
 
 
 def _painted(stroke: Stroke, shown: Places | None) -> _Places:

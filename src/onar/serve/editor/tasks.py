@@ -180,10 +180,12 @@ def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
     places = list(placed(upload.at, sheet.shape, strength.shape))
     for place, part in places:
         strength[place] = np.maximum(strength[place], sheet[part])
-    covered, stroke = _with_fills(photo, upload, config).pixels, Stroke(strength, upload.offset, upload.heal)
-    white = np.iinfo(covered.dtype).max >> unused_bits(photo.pixels)
+    white = np.iinfo(photo.pixels.dtype).max >> unused_bits(photo.pixels)
+    pixels = _with_fills(photo, upload, config).pixels
+    pixels = pixels if pixels.flags.writeable else pixels.copy()
     with expecting(cloning_seconds(np.count_nonzero(strength), upload.heal)):
-        pixels, painted = clone(covered, stroke, white, None if photo.alpha is None else photo.alpha > 0)
+        shown = None if photo.alpha is None else photo.alpha > 0
+        painted = clone(pixels, Stroke(strength, upload.offset, upload.heal), white, shown)
     cloned = np.zeros((*sheet.shape, *pixels.shape[2:]), pixels.dtype)
     changed = np.zeros(sheet.shape, bool)
     for place, part in places:
