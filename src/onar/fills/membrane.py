@@ -71,7 +71,8 @@ def membrane(rows: Indices, columns: Indices, sums: Array, degrees: Array, size:
 
 
 def _dot(one: Array, other: Array) -> NDArray[np.float64]:
-    return np.einsum("nc,nc->c", one, other, dtype=np.float64)
+    products: NDArray[np.float64] = np.einsum("nc,nc->c", one, other, dtype=np.float64)
+    return products
 
 
 def _over(one: NDArray[np.float64], other: NDArray[np.float64]) -> Array:
@@ -104,7 +105,7 @@ def _cycle(levels: list[Level], residual: Array) -> Array:
 
 
 def _levels(rows: Indices, columns: Indices, degrees: Array, size: tuple[int, int]) -> list[Level]:
-    levels = []
+    levels: list[Level] = []
     while True:
         top, left = rows.min(), columns.min()
         height, width = rows.max() - top + 3, columns.max() - left + 3  # a margin of one pixel

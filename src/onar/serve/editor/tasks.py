@@ -183,7 +183,7 @@ def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
     white = np.iinfo(photo.pixels.dtype).max >> unused_bits(photo.pixels)
     pixels = _with_fills(photo, upload, config).pixels
     pixels = pixels if pixels.flags.writeable else pixels.copy()
-    with expecting(cloning_seconds(np.count_nonzero(strength), upload.heal)):
+    with expecting(cloning_seconds(int(np.count_nonzero(strength)), upload.heal)):
         shown = None if photo.alpha is None else photo.alpha > 0
         painted = clone(pixels, Stroke(strength, upload.offset, upload.heal), white, shown)
     cloned = np.zeros((*sheet.shape, *pixels.shape[2:]), pixels.dtype)
