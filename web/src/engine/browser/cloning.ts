@@ -7,6 +7,14 @@ import { CHANNELS, membrane, type Places } from "./membrane";
 /** The strength at which a stroke replaces the photo. */
 const FULL = 255;
 
+/** Steps to the neighbours of a pixel. */
+const AROUND = [
+  [-1, 0],
+  [1, 0],
+  [0, -1],
+  [0, 1],
+] as const;
+
 /**
  * Paint a stroke.
  *
@@ -59,24 +67,19 @@ function painted({ width, height, rgba }: Decoded, stroke: Hole, { x, y }: Offse
 
 /** What the membrane takes: sums and degrees. */
 function edge({ width, height, rgba }: Decoded, { rows, columns }: Places, { x, y }: Offset) {
-  const inner = new Set<number>();
-  for (let pixel = 0; pixel < rows.length; pixel++) inner.add(rows[pixel] * width + columns[pixel]);
+  const inner = new Uint8Array(width * height);
+  for (let pixel = 0; pixel < rows.length; pixel++) inner[rows[pixel] * width + columns[pixel]] = 1;
   const sums = new Float32Array(CHANNELS * rows.length);
   const degrees = new Float32Array(rows.length);
   for (let pixel = 0; pixel < rows.length; pixel++) {
-    for (const [across, down] of [
-      [-1, 0],
-      [1, 0],
-      [0, -1],
-      [0, 1],
-    ]) {
+    for (const [across, down] of AROUND) {
       const [row, column] = [rows[pixel] + down, columns[pixel] + across];
       if (row < 0 || row >= height || column < 0 || column >= width) continue;
       const near = row * width + column;
       const source = 4 * (clipped(row + y, height) * width + clipped(column + x, width));
       if (rgba[4 * near + 3] === 0 || rgba[source + 3] === 0) continue;
       degrees[pixel]++;
-      if (inner.has(near)) continue;
+      if (inner[near] === 1) continue;
       for (let channel = 0; channel < CHANNELS; channel++) {
         sums[CHANNELS * pixel + channel] += rgba[4 * near + channel] - rgba[source + channel];
       }

@@ -15,7 +15,7 @@ export interface Places {
   columns: Int32Array;
 }
 
-/** The pixels of one grid. */
+/** The pixels of one grid. Arrays of their values have one more, which is 0. */
 interface Level {
   count: number;
   /** Left, right, above and below: 4 indices a pixel; `count` where it is none of the pixels. */
@@ -42,49 +42,51 @@ export function membrane(
 ): Float32Array {
   const levels = levelsOf(places, degrees, height, width);
   const values = new Float32Array(sums.length);
-  const residual = sums.slice();
-  const most = dot(residual, residual).map((one) => one * TOLERANCE ** 2);
-  const direction = new Float32Array(sums.length);
-  let before = new Array(CHANNELS).fill(1);
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    if (dot(residual, residual).every((left, channel) => left <= most[channel])) break;
+  const { count } = levels[0];
+  const plane = new Float32Array(count + 1);
+  for (let channel = 0; channel < CHANNELS; channel++) {
+    for (let pixel = 0; pixel < count; pixel++) plane[pixel] = sums[CHANNELS * pixel + channel];
+    const solved = solve(levels, plane);
+    for (let pixel = 0; pixel < count; pixel++) values[CHANNELS * pixel + channel] = solved[pixel];
+  }
+  return values;
+}
+
+/** Conjugate gradients for one channel; its sums become what is left of them. */
+function solve(levels: Level[], residual: Float32Array): Float32Array {
+  const values = new Float32Array(residual.length);
+  const direction = new Float32Array(residual.length);
+  const most = dot(residual, residual) * TOLERANCE ** 2;
+  let before = 1;
+  for (let round = 0; round < MAX_ROUNDS && dot(residual, residual) > most; round++) {
     const better = cycle(levels, 0, residual);
     const now = dot(residual, better);
-    const kept = over(now, before);
-    for (let at = 0; at < direction.length; at++) direction[at] = better[at] + kept[at % CHANNELS] * direction[at];
+    const kept = round === 0 ? 0 : now / before;
+    for (let pixel = 0; pixel < direction.length; pixel++) direction[pixel] = better[pixel] + kept * direction[pixel];
     const moved = applied(levels[0], direction);
-    const step = over(now, dot(direction, moved));
-    for (let at = 0; at < values.length; at++) {
-      values[at] += step[at % CHANNELS] * direction[at];
-      residual[at] -= step[at % CHANNELS] * moved[at];
+    const step = now / dot(direction, moved);
+    for (let pixel = 0; pixel < values.length; pixel++) {
+      values[pixel] += step * direction[pixel];
+      residual[pixel] -= step * moved[pixel];
     }
     before = now;
   }
   return values;
 }
 
-/** A sum of products per channel. */
-function dot(one: Float32Array, other: Float32Array): number[] {
-  const sums: number[] = new Array(CHANNELS).fill(0);
-  for (let at = 0; at < one.length; at++) sums[at % CHANNELS] += one[at] * other[at];
-  return sums;
-}
-
-/** 0 where there is nothing left to solve. */
-function over(one: number[], other: number[]): number[] {
-  return one.map((above, channel) => (other[channel] > 0 ? above / other[channel] : 0));
+function dot(one: Float32Array, other: Float32Array): number {
+  let sum = 0;
+  for (let pixel = 0; pixel < one.length; pixel++) sum += one[pixel] * other[pixel];
+  return sum;
 }
 
 /** Degree times value less the neighbours among the pixels. */
 function applied({ count, neighbours, degrees }: Level, values: Float32Array): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let pixel = 0, at = 0; pixel < count; pixel++, at += CHANNELS) {
-    for (let channel = 0; channel < CHANNELS; channel++) result[at + channel] = degrees[pixel] * values[at + channel];
-    for (let side = 4 * pixel; side < 4 * pixel + 4; side++) {
-      if (neighbours[side] === count) continue;
-      const near = CHANNELS * neighbours[side];
-      for (let channel = 0; channel < CHANNELS; channel++) result[at + channel] -= values[near + channel];
-    }
+  const result = new Float32Array(count + 1);
+  for (let pixel = 0, side = 0; pixel < count; pixel++, side += 4) {
+    const beside = values[neighbours[side]] + values[neighbours[side + 1]];
+    const below = values[neighbours[side + 2]] + values[neighbours[side + 3]];
+    result[pixel] = degrees[pixel] * values[pixel] - beside - below;
   }
   return result;
 }
@@ -92,20 +94,18 @@ function applied({ count, neighbours, degrees }: Level, values: Float32Array): F
 /** A V-cycle from a level on. */
 function cycle(levels: Level[], from: number, residual: Float32Array): Float32Array {
   const level = levels[from];
-  const values = residual.map((left, at) => (DAMPING * left) / level.degrees[Math.floor(at / CHANNELS)]);
+  const { count, degrees, parents } = level;
+  const values = new Float32Array(count + 1);
+  for (let pixel = 0; pixel < count; pixel++) values[pixel] = (DAMPING * residual[pixel]) / degrees[pixel];
   if (from + 1 === levels.length) {
     for (let step = 0; step < COARSEST_STEPS; step++) smooth(level, values, residual);
     return values;
   }
   const moved = applied(level, values);
-  const summed = new Float32Array(CHANNELS * levels[from + 1].count);
-  eachWithParent(level, (at, to) => {
-    summed[to] += residual[at] - moved[at];
-  });
+  const summed = new Float32Array(levels[from + 1].count + 1);
+  for (let pixel = 0; pixel < count; pixel++) summed[parents[pixel]] += residual[pixel] - moved[pixel];
   const coarse = cycle(levels, from + 1, summed);
-  eachWithParent(level, (at, to) => {
-    values[at] += coarse[to];
-  });
+  for (let pixel = 0; pixel < count; pixel++) values[pixel] += coarse[parents[pixel]];
   smooth(level, values, residual);
   return values;
 }
@@ -113,15 +113,8 @@ function cycle(levels: Level[], from: number, residual: Float32Array): Float32Ar
 /** One damped Jacobi step. */
 function smooth(level: Level, values: Float32Array, residual: Float32Array): void {
   const moved = applied(level, values);
-  for (let at = 0; at < values.length; at++) {
-    values[at] += (DAMPING * (residual[at] - moved[at])) / level.degrees[Math.floor(at / CHANNELS)];
-  }
-}
-
-function eachWithParent({ parents }: Level, act: (at: number, to: number) => void): void {
-  for (let pixel = 0, at = 0; pixel < parents.length; pixel++) {
-    const to = CHANNELS * parents[pixel];
-    for (let channel = 0; channel < CHANNELS; channel++) act(at++, to + channel);
+  for (let pixel = 0; pixel < level.count; pixel++) {
+    values[pixel] += (DAMPING * (residual[pixel] - moved[pixel])) / level.degrees[pixel];
   }
 }
 
