@@ -40,5 +40,5 @@ def test_a_crop_is_drawn_pulled_typed_undone_and_saved(
     assert np.array_equal(cropped, pixels(tmp_path / "coffee.png")[30:150, 75:175])
     button(page, "Undo").click()
     expect(width).to_have_value("120")
-    button(page, "Whole photo").last.click()
+    button(page, "Remove crop").click()
     expect(width).to_have_value("300")

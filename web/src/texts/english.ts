@@ -48,7 +48,7 @@ export const english = {
   crop_top: "Top",
   crop_width: "Width",
   crop_height: "Height",
-  crop_whole: "Whole photo",
+  crop_whole: "Remove crop",
   complete_clone: "Clone: copy from a source",
   complete_heal: "Heal: copy from a source, fitted to its surroundings",
   stamp_cloned: "Clone",

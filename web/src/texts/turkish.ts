@@ -50,7 +50,7 @@ export const turkish: Translation = {
   crop_top: "Üst",
   crop_width: "Genişlik",
   crop_height: "Yükseklik",
-  crop_whole: "Bütün fotoğraf",
+  crop_whole: "Kırpmayı kaldır",
   complete_clone: "Klonla: bir kaynaktan kopyala",
   complete_heal: "Onar: bir kaynaktan kopyala, çevresine uydur",
   stamp_cloned: "Klonla",

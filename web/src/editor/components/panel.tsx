@@ -215,10 +215,10 @@ function Saving({ state }: { state: State }): JSX.Element {
 }
 
 /** Estimated here; the engine reports the end. */
-function recompressesJpeg({ engine, format, photo }: State): boolean {
+function recompressesJpeg({ engine, format, photo, work }: State): boolean {
   const isJpeg = photo.value?.file.type === "image/jpeg";
   const becomesJpeg = format.value === "same" ? isJpeg : format.value === "jpeg";
-  return becomesJpeg && !(isJpeg && engine.keepsJpegBlocks);
+  return becomesJpeg && !(isJpeg && engine.keepsJpegBlocks && work.value.crop === undefined);
 }
 
 interface SelectProperties {
