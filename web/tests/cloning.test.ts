@@ -40,13 +40,14 @@ test.skipIf(cases.length === 0).each(cases)("$name is that of Python", async (on
     { rect: { left: 0, top: half, width, height: height - half }, mask: strength.slice(half * width) },
   ];
   const cloned = clone(await decoded(one), stroke as never, offset, heals);
-  let most = 0;
+  let [most, elsewhere] = [0, 0];
   for (let pixel = 0; pixel < painted.length; pixel++) {
-    expect(cloned[4 * pixel + 3]).toBe(painted[pixel]);
+    if (cloned[4 * pixel + 3] !== painted[pixel]) elsewhere++;
     if (painted[pixel] === 0) continue;
     for (let channel = 0; channel < 3; channel++) {
       most = Math.max(most, Math.abs(cloned[4 * pixel + channel] - result[3 * pixel + channel]));
     }
   }
+  expect(elsewhere).toBe(0);
   expect(most).toBeLessThanOrEqual(heals ? 1 : 0);
 });
