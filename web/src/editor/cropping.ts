@@ -3,7 +3,8 @@
 import type { Rect } from "../engine/engine";
 import { atRatio, gripAt, movedBy, pulledTo } from "./crop";
 import { cropped } from "./document";
-import { change, isReady, type Live, type State, type Touch } from "./state";
+import type { Live, Touch } from "./live";
+import { change, isReady, type State } from "./state";
 import { within } from "./steps";
 
 /** How near to an edge is on it, in CSS pixels. */

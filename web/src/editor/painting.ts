@@ -5,21 +5,12 @@ import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
 import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
+import type { Corners, Live, Touch } from "./live";
 import { shrinkLasso } from "./outlining";
 import { copyPhoto, save } from "./saving";
 import { isStamp, type StampName } from "./stamp";
 import { copyingFrom, stampStroke } from "./stamping";
-import {
-  abandon,
-  type Corners,
-  change,
-  isPaintable,
-  isReady,
-  type Live,
-  type State,
-  type ToolName,
-  type Touch,
-} from "./state";
+import { abandon, change, isPaintable, isReady, type State, type ToolName } from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
 import type { Point } from "./viewport";
 

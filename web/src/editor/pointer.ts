@@ -1,10 +1,11 @@
 /** Pointer input on the canvas: mouse, pen and touch. */
 
+import type { Touch } from "./live";
 import { move, slide, stepSize, zoom } from "./looking";
 import { addCorner, aim, begin, beginLine, extend, lift } from "./painting";
 import { isStamp } from "./stamp";
 import { setSource } from "./stamping";
-import { abandon, type State, type Touch } from "./state";
+import { abandon, type State } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
 const ERASING_BUTTONS = 2 | 32; // the right button, and the eraser end of a pen

@@ -2,7 +2,6 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import {
-  type Copying,
   type Engine,
   EngineError,
   type Fill,
@@ -11,7 +10,6 @@ import {
   type OnProgress,
   type Photo,
   type Progress,
-  type Rect,
   type Texture,
 } from "../engine/engine";
 import type { Offer } from "../keeping/keeper";
@@ -21,8 +19,8 @@ import { say } from "../texts/texts";
 import { createAlbum } from "./album_entries";
 import { commit, fillsIn, type History, isChanged, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
+import type { Live, Touch } from "./live";
 import { createStamp, resetStamp, type StampName } from "./stamp";
-import type { Step } from "./steps";
 import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
@@ -56,41 +54,6 @@ export interface Message {
 
 /** Another state of the photo that is shown instead of the current one. */
 export type Comparison = "none" | "original" | "slider";
-
-/** The current step, from pointer down to pointer up; a new object for every change. */
-export interface Live {
-  step: Step;
-  /** Whether the tool was moved since it was put down. */
-  moved: boolean;
-  /** Extend to a point; returns whether that changed anything. */
-  extend(touch: Touch): boolean;
-  /** Of a stroke that copies instead of marking. */
-  copying?: Copying;
-  /** The part of the photo that is drawn, instead of marks. */
-  crop?: Rect;
-  /** Of a tool that stays down from click to click. */
-  corners?: Corners;
-  /** Whether the step is shrunk onto an outline when the tool is lifted. */
-  shrinks?: boolean;
-}
-
-/** The corners of a line that is being drawn; its last segment follows the pointer. */
-export interface Corners {
-  count(): number;
-  last(): Point;
-  /** Make the end of the last segment a corner. */
-  add(): void;
-  /** Remove the last corner. */
-  remove(): void;
-  /** The line through the corners alone. */
-  step(): Step;
-}
-
-/** A position of a tool. */
-export interface Touch extends Point {
-  /** Pressure of a pen, from 0 to 1. */
-  pressure: number;
-}
 
 /** Percent at which the shades of an even surface are alike. */
 const TOLERANCE = 12;
