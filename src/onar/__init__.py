@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onar.errors import OnarError, UsageError
     from onar.evaluation.verb import evaluate, write_pairs
     from onar.finding.finder import find
+    from onar.inference.extending import extend
     from onar.inference.inpainter import Inpainter
     from onar.masks.generation import random_mask
     from onar.models import Discriminator, PartialConv2d, PConvUNet, PyramidFill
@@ -34,6 +35,7 @@ __all__ = [
     "UsageError",
     "complete_files",
     "evaluate",
+    "extend",
     "find",
     "random_mask",
     "train",
@@ -54,6 +56,7 @@ _HOMES = {
     "UsageError": "onar.errors",
     "complete_files": "onar.completion.in_process",
     "evaluate": "onar.evaluation.verb",
+    "extend": "onar.inference.extending",
     "find": "onar.finding.finder",
     "random_mask": "onar.masks.generation",
     "train": "onar.training.gan.verb",

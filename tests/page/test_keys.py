@@ -357,6 +357,24 @@ def draws_lines_from_click_to_click(page: Page) -> None:
     assert not is_marked(page, 170, 120)
 
 
+def copies_from_where_was_clicked(page: Page) -> None:
+    page.keyboard.press("k")
+    page.keyboard.down("Alt")
+    page.mouse.click(*on_page(page, 60, 60))
+    page.keyboard.up("Alt")
+    expect_work(page, steps=0, fills=0)
+    drag(page, (200, 120), (240, 120))
+    expect_work(page, steps=0, fills=1)
+
+
+def copies_from_the_place_of_the_cursor(page: Page) -> None:
+    page.keyboard.press("j")
+    canvas(page).press("x")
+    for key in ("Shift+ArrowRight", "Shift+ArrowRight", " ", "ArrowRight", " "):
+        canvas(page).press(key)
+    expect_work(page, steps=0, fills=1)
+
+
 def draws_a_line_by_key(page: Page) -> None:
     drag(page, (60, 60), (80, 60))
     page.mouse.move(*on_page(page, 280, 180))
@@ -396,6 +414,10 @@ SAID: dict[str, Callable[[Page], None]] = {
     "O": partial(chooses, key="o", tool="Object: draw round it, and its outline is found"),
     "W": partial(chooses, key="w", tool="Like colours: click on a patch"),
     "I": partial(chooses, key="i", tool="Line: click from point to point"),
+    "K": partial(chooses, key="k", tool="Clone: copy from a source"),
+    "J": partial(chooses, key="j", tool="Heal: copy from a source, fitted to its surroundings"),
+    "X": copies_from_the_place_of_the_cursor,
+    "Q": partial(chooses, key="q", tool="Crop: save a part of the photo"),
     "H": partial(chooses, key="h", tool="Hand: move the photo"),
     "[": partial(resizes, key="[", larger=False),
     "]": partial(resizes, key="]", larger=True),
@@ -422,6 +444,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "Space": paints_and_moves_the_brush,
     "Shift and space": draws_a_line_by_key,
     "Shift and click": draws_a_line,
+    "Alt and click": copies_from_where_was_clicked,
     "Click and click": draws_lines_from_click_to_click,
     "Wheel": zooms_by_wheel,
     "Alt and wheel": resizes_by_wheel,

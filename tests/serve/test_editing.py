@@ -194,6 +194,33 @@ def test_without_a_fill_the_photo_comes_back_byte_for_byte_and_in_other_formats_
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(as_png.content))), upright(photo).pixels)
 
 
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_crop_is_a_part_of_the_photo_with_its_depth_metadata_and_fills(server: Server, name: str) -> None:
+    photo = PHOTOS[name]()
+    _, _, at = rectangle(photo)
+    sent = [("photo", photo), ("earlier", fill(server, photo).content)]
+    whole = upright(asked(server, "save", sent, earlier_at=at, format="tiff").content)
+    cropped = asked(server, "save", sent, earlier_at=at, format="tiff", crop="33,17,40,50")
+    part = upright(cropped.content)
+    assert part.pixels.dtype == whole.pixels.dtype
+    assert np.array_equal(part.pixels, whole.pixels[17:67, 33:73])
+    assert whole.alpha is None or np.array_equal(part.alpha, whole.alpha[17:67, 33:73])
+    assert part.icc_profile == whole.icc_profile
+
+
+def test_a_cropped_jpeg_says_its_size_and_that_it_is_compressed_again(server: Server) -> None:
+    exif = turned(6)
+    exif.get_ifd(0x8769).update({0xA002: WIDTH, 0xA003: HEIGHT})
+    photo = encode(colours(), "JPEG", exif=exif)
+    answer = asked(server, "save", [("photo", photo)], crop="8,8,40,50")
+    assert [loss["key"] for loss in json.loads(answer.headers["onar-losses"])] == ["compresses"]
+    with Image.open(io.BytesIO(answer.content)) as result:
+        details = result.getexif().get_ifd(0x8769)
+        assert (result.format, result.size, details[0xA002], details[0xA003]) == ("JPEG", (40, 50), 40, 50)
+        assert result.getexif()[ORIENTATION] == 1
+    assert np.abs(upright(answer.content).pixels.astype(int) - upright(photo).pixels[8:58, 8:48]).mean() < 4
+
+
 def test_losses_are_reported_when_a_photo_is_opened_and_when_it_is_saved(server: Server) -> None:
     opened = asked(server, "view", [("photo", pages())])
     assert json.loads(opened.headers["onar-losses"]) == [{"key": "first_picture", "values": {"count": 2}}]
@@ -247,6 +274,51 @@ def test_a_mask_is_white_or_black_and_upright(server: Server) -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), np.where(levels < 128, 0, 255))
     on_its_side = asked(server, "mask", [("mask", encode(levels, exif=turned(6)))])
     assert (answer.headers["onar-size"], on_its_side.headers["onar-size"]) == ("4x3", "3x4")
+
+
+@pytest.mark.parametrize("heal", [False, True])
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_stroke_copies_at_the_photo_s_own_depth_and_nothing_else_changes(
+    server: Server, name: str, heal: bool
+) -> None:
+    photo = PHOTOS[name]()
+    source = upright(photo)
+    strength = np.full((16, 16), 255, np.uint8)
+    fields = {"at": "40,32", "offset": "-24,16", "heal": heal}
+    cloned = asked(server, "clone", [("photo", photo), ("mask", encode(strength))], **fields)
+    here, there = np.s_[32:48, 40:56], np.s_[48:64, 16:32]
+    shown = np.ones((16, 16), bool)
+    if source.alpha is not None:
+        shown = (source.alpha[here] > 0) & (source.alpha[there] > 0)
+    assert int(cloned.headers["onar-filled"]) == np.count_nonzero(shown)
+    saved = asked(server, "save", [("photo", photo), ("earlier", cloned.content)], earlier_at="40,32", format="tiff")
+    result = upright(saved.content)
+    expected = source.pixels.copy()
+    expected[here][shown] = (result if heal else source).pixels[here if heal else there][shown]
+    assert np.array_equal(result.pixels, expected)
+    assert source.alpha is None or np.array_equal(result.alpha, source.alpha)
+    assert result.pixels.max() <= (4095 if "12 in 16" in name else np.iinfo(result.pixels.dtype).max)
+
+
+def test_a_stroke_keeps_the_blocks_of_a_jpeg_that_it_does_not_touch_and_sees_earlier_fills(server: Server) -> None:
+    photo = PHOTOS["JPEG on its side"]()
+    sent = [("photo", photo), ("mask", encode(np.full((16, 16), 255, np.uint8)))]
+    first = asked(server, "clone", sent, at="32,32", offset="0,40").content
+    second = asked(server, "clone", [*sent, ("earlier", first)], earlier_at="32,32", at="64,32", offset="-32,0").content
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(first))), np.asarray(Image.open(io.BytesIO(second))))
+    saved = asked(server, "save", [("photo", photo), ("earlier", first)], earlier_at="32,32").content
+    before, after = (upright(each).pixels.astype(int) for each in (photo, saved))
+    changed = np.abs(after - before).max(axis=2) > 0
+    assert changed[32:48, 32:48].any()
+    changed[16:64, 16:64] = False  # its blocks, and the next ones by the filter of their colours
+    assert not changed.any()
+
+
+def test_a_source_outside_of_the_photo_is_not_copied(server: Server) -> None:
+    sent = [("photo", encode(colours())), ("mask", encode(np.full((9, 9), 255, np.uint8)))]
+    partly = asked(server, "clone", sent, at="0,0", offset="-4,0")
+    assert partly.headers["onar-filled"] == str(9 * 5)
+    assert asked(server, "clone", sent, at="0,0", offset="0,-9", heal="true").headers["onar-filled"] == "0"
 
 
 WITH_A_SQUARE = {
@@ -332,6 +404,16 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str, str]] = {
     "many rectangles": ("fill", NINE | {"at": "0,0,9,5;20,20,9,5"}, *REFUSED, "does not hold all of its rectangles"),
     "few rectangles": ("fill", NINE | {"at": "0,0,9,5"}, *REFUSED, "a picture of 9 rows has rectangles of 5 rows"),
     "lasso outside": ("outline", HOLE | {"at": "1,0"}, *REFUSED, "64 x 48 pixels at 1,0 are not all on the photo"),
+    "crop outside": ("save", {"photo": PHOTO, "crop": "60,0,9,9"}, *REFUSED, "9 x 9 pixels at 60,0 are not all on"),
+    "two crops": ("save", {"photo": PHOTO, "crop": "0,0,9,9;1,1,9,9"}, *REFUSED, "crop: give one rectangle"),
+    "offset of words": ("clone", HOLE | {"at": "0,0", "offset": "left"}, *REFUSED, "offset: .*not RIGHT,DOWN"),
+    "no offset": ("clone", HOLE | {"at": "0,0"}, *REFUSED, "offset: Field required"),
+    "stroke outside": ("clone", HOLE | {"at": "1,0", "offset": "1,1"}, *REFUSED, "64 x 48 pixels at 1,0 are not all"),
+    "black stroke": (
+        "clone",
+        {"photo": PHOTO, "mask": encode(np.zeros((9, 9), np.uint8)), "at": "0,0", "offset": "1,1"},
+        *(*REFUSED, "the mask is black: there is nothing to paint"),
+    ),
     "lasso of two parts": ("outline", NINE | {"at": "0,0,9,5;20,20,9,4"}, *REFUSED, "a lasso is one rectangle"),
     "no hole": (
         "fill",
@@ -382,7 +464,7 @@ def test_a_bad_request_of_the_editor_is_answered_in_one_line(server: Server, nam
     assert len(body["message"]) < 300
 
 
-@pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
+@pytest.mark.parametrize("path", ["view", "mask", "fill", "clone", "save"])
 def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: Server, path: str) -> None:
     answer = httpx.post(f"{server.url}/api/{path}", json={})
     assert (answer.status_code, answer.json()["error"]) == (415, "bad_content_type")
@@ -392,7 +474,7 @@ def test_the_editor_s_endpoints_take_forms_alone_and_say_so_in_openapi(server: S
 
 
 # ---------------------------------------------------------------- the turn
-@pytest.mark.parametrize("path", ["view", "mask", "fill", "save"])
+@pytest.mark.parametrize("path", ["view", "mask", "fill", "clone", "save"])
 def test_a_full_queue_is_refused_before_a_request_is_read(path: str) -> None:
     async def test() -> httpx.Response:
         worker = Worker(places=1, time_limit=60)
@@ -429,6 +511,7 @@ def test_pictures_are_read_and_written_in_the_child_alone(monkeypatch: pytest.Mo
                 client.post("/api/mask", files={"mask": MASK}),
                 client.post("/api/fill", files=hole, data={"at": "0,0"}),
                 client.post("/api/outline", files=hole, data={"at": "0,0"}),
+                client.post("/api/clone", files=hole, data={"at": "0,0", "offset": "4,4", "heal": "true"}),
                 client.post("/api/save", files={"photo": JPEG}, data={"format": "tiff"}),
             )
         worker.end()

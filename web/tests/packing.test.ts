@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import "./views/browser";
-import { commit, type Filled, type History, jump, painted, UNTOUCHED } from "../src/editor/document";
+import { cloned, commit, cropped, type Filled, type History, jump, painted, UNTOUCHED } from "../src/editor/document";
 import type { Step } from "../src/editor/steps";
+import type { Copying } from "../src/engine/engine";
 import { numbered, type Part, packed, packedStates, unpacked, unpackedHistory } from "../src/keeping/packing";
 import { randomNumbers } from "./random";
 
@@ -16,14 +17,20 @@ function someHistory(changes: number): History {
   let history = UNTOUCHED;
   for (let change = 0; change < changes; change++) {
     const { now, past, future } = history;
-    const which = Math.floor(6 * chance());
+    const which = Math.floor(8 * chance());
     if (which === 0) history = jump(history, Math.floor(chance() * (past.length + 1 + future.length)));
-    else if (which === 1) history = commit(history, { mask: [], fills: [...now.fills, filled(now.mask)] });
+    else if (which === 1) history = commit(history, { ...now, mask: [], fills: [...now.fills, filled(now.mask)] });
+    else if (which === 6) history = commit(history, cloned(now, { ...filled([stroke()]), copying: someCopying() }));
+    else if (which === 7) history = commit(history, cropped(now, { left: 1, top: 2, width: change + 1, height: 4 }));
     else if (which === 2) history = commit(history, painted(now, { kind: "inversion" }));
     else if (which === 3) history = commit(history, painted(now, { ...stroke(), kind: "lasso" } as Step));
     else history = commit(history, painted(now, stroke()));
   }
   return history;
+}
+
+function someCopying(): Copying {
+  return { offset: { x: Math.floor(9 * chance()), y: -4 }, heals: chance() < 0.5 };
 }
 
 function filled(mask: readonly Step[]): Filled {

@@ -34,7 +34,7 @@ def complete(
         *photos: Photos to complete.
         mask: Mask of the photo's size, white = hole; on a transparent layer, opaque = hole. A file for all photos, or a
             folder with a file for each, of the photo's name with any ending. "alpha" for photos whose transparent
-            pixels are the holes. Not needed with `find`.
+            pixels are the holes. Not needed with `find` and `extend`.
         output: File for one photo, folder for several. The ending decides the format: png jpg bmp tif webp.
         weights: A .pth, .safetensors or .onnx file; by default the bundled weights. "pyramid" is the pyramid fill,
             without weights.

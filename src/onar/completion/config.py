@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from onar.errors import FieldError
 from onar.finding.config import FindOptions
 from onar.finding.kinds import kinds_of
+from onar.masks.margins import RULE, are_margins
 from onar.settings.checks import Settings
 from onar.settings.fill import BlendOption, FillOptions, MaskFileOptions
 from onar.settings.networks import NetworkOptions
@@ -28,6 +29,9 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
 
     find: str | None = None
     """Find the holes: scratches, dust, text, or several of them with commas; those of a mask are filled, too."""
+    extend: str | None = None
+    """Extend the photos by margins, which are filled: 40 pixels or 10% on all sides, or LEFT,TOP,RIGHT,BOTTOM; holes of
+    a mask are filled, too."""
     resize_mask: bool = False
     """Resize masks of another size, but of the photo's aspect ratio, to the photo's size; by default they are
     refused."""
@@ -54,6 +58,8 @@ class CompletionConfig(MaskFileOptions, BlendOption, FillOptions, NetworkOptions
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.extend is not None and not are_margins(self.extend):
+            raise FieldError("extend", f"{RULE}, not {self.extend!r}")
         if self.find is not None:
             kinds_of(self.find, "find")
         elif changed := next((one for one in fields(FindOptions) if getattr(self, one.name) != one.default), None):

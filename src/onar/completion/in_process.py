@@ -26,6 +26,7 @@ from onar.imaging.matching import Source
 from onar.imaging.named_photos import failure_line
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
 from onar.imaging.sheets import Picture
+from onar.inference.extending import extended
 from onar.inference.holes import ALPHA, SizesDifferError, have_proportions
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import MaskedPhoto, MaskHoles, MaskOptions, mask_erased_photo, mask_photo, read_holes
@@ -133,11 +134,11 @@ def complete_files(
             masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
         _return_memory(photo)
         work = Work(job, masked, times)
-        return work if finder else _look_for_result(work, inpainter, config, overwrite)
+        return work if finder else _prepare(work, inpainter, config, limit, overwrite)
 
     def fill(work: Work) -> Work:
         if finder:
-            work = _look_for_result(_find(work, finder, config), inpainter, config, overwrite)
+            work = _prepare(_find(work, finder, config), inpainter, config, limit, overwrite)
         return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
@@ -205,6 +206,13 @@ def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
         (tall, wide), (height, width) = holes.hole.shape, photo.size
         advice = "; --resize_mask scales it" if have_proportions(tall, wide, height, width) else ""
         raise SizesDifferError(f"{printable(job.photo)}: {error}{advice}") from None
+
+
+def _prepare(work: Work, inpainter: Inpainter, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
+    """The work with its margins, and with an earlier result; raises as `extended` and `_look_for_result`."""
+    if config.extend is not None:
+        work = replace(work, masked=extended(work.masked, config.extend, limit))
+    return _look_for_result(work, inpainter, config, overwrite)
 
 
 def _look_for_result(work: Work, inpainter: Inpainter, config: CompletionConfig, overwrite: bool) -> Work:

@@ -29,7 +29,7 @@ class Job:
 
     photo: Source
     mask: Source | Literal["alpha"] | None
-    """A mask; or `alpha` for the photo's own transparency; or None if all holes are to be found."""
+    """A mask; or `alpha` for the photo's own transparency; or None if all holes are found, or margins."""
     output: Path
     made_of: str = ""
     """Fingerprint of the inputs of the result in the report of an earlier call; empty where it is unknown."""
@@ -72,7 +72,7 @@ def plan_jobs(
         photos: files, folders (searched recursively), or patterns such as `scans/**/*.jpg`. A single one may be a pipe,
             or `-` for standard input.
         mask: a file for all photos, a pipe or `-`; or a folder with a mask of each photo's name; or `alpha` for each
-            photo's own transparency, unless a file or folder has that name. None if all holes are to be found.
+            photo's own transparency, unless a file or folder has that name. None if all holes are found, or margins.
         output: a file, for one photo; or a folder, if there are several photos, it exists, or it has no extension.
         overwrite: replace existing files, the photos themselves included.
         extras: words for which `Job.beside` is written, too.

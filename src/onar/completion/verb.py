@@ -74,7 +74,7 @@ def _check_mask(mask: Path | None, config: CompletionConfig) -> None:
     """Raise `UsageError` when there is nothing to fill, or an option of masks without a mask."""
     if mask is not None:
         return
-    if config.find is None:
+    if config.find is None and config.extend is None:
         raise FieldError("mask", "is missing: name a mask or a folder of masks, or let `find` look for damage or text")
     for name in ("invert_mask", "dilate", "resize_mask"):
         if getattr(config, name):

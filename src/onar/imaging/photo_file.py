@@ -118,6 +118,16 @@ class Photo:
         """The pixels as uint8, H×W or H×W×3: the used ones of 16 bits."""
         return in_used_bits(self.pixels)
 
+    def framed(self, pixels: Pixels, alpha: Pixels | None) -> Photo:
+        """The photo with another frame: its pixels, and its metadata with their size.
+
+        Blocks of its JPEG file are not kept, because they lie elsewhere.
+        """
+        height, width = pixels.shape[:2]
+        exif = self.metadata.exif and exif_block.upright(self.metadata.exif, width, height)
+        changed = np.ones((height, width), bool)
+        return replace(self, pixels=pixels, alpha=alpha, changed=changed, metadata=replace(self.metadata, exif=exif))
+
 
 # ---------------------------------------------------------------- reading
 

@@ -29,6 +29,9 @@ square of the scale."""
 DAMAGE, TEXT = 0.4, 2_000_000.0
 """Microseconds of one core to search for damage, per pixel, and for text, in any photo."""
 
+CLONED, HEALED = 0.5, 5.0
+"""Microseconds of one core per pixel of a stroke that copies."""
+
 _HALVINGS = 7
 """Maximum number of halvings that reduce the cost."""
 
@@ -63,6 +66,11 @@ def finding_seconds(kinds: Iterable[FoundKind], size: tuple[int, int]) -> float:
     """Estimated seconds of one core to search a photo of a height and width."""
     searches = {kind.channel is not None for kind in kinds}
     return sum(DAMAGE * size[0] * size[1] if damage else TEXT for damage in searches) / 1_000_000
+
+
+def cloning_seconds(pixels: int, heals: bool) -> float:
+    """Estimated seconds of one core for a stroke of the clone or the heal brush."""
+    return pixels * (HEALED if heals else CLONED) / 1_000_000
 
 
 def drawing_seconds(inpainter: Inpainter, hole: Holes, strategy: str = "auto") -> float:

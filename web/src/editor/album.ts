@@ -4,7 +4,7 @@ import { batch } from "@preact/signals";
 import type { Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { type Entry, entryOf } from "./album_entries";
-import { UNTOUCHED, type Work } from "./document";
+import { isChanged, UNTOUCHED, type Work } from "./document";
 import { held, open, present } from "./opening";
 import { liftMoved } from "./painting";
 import { type Parked, park, unpark } from "./parking";
@@ -25,15 +25,15 @@ export function workOf(state: State, entry: Entry): { now: Work; saved: Work } {
 export function statusOf(state: State, entry: Entry): Status {
   const { now, saved } = workOf(state, entry);
   if (entry.failure.value !== null) return "failed";
-  if (now.fills.length > 0 && now === saved) return "saved";
+  if (isChanged(now) && now === saved) return "saved";
   if (now.mask.length > 0) return "marked";
-  return now.fills.length > 0 ? "filled" : "untouched";
+  return isChanged(now) ? "filled" : "untouched";
 }
 
 /** Whether work on a photo would be lost without it. */
 export function isEntryUnsaved(state: State, entry: Entry): boolean {
   const { now, saved } = workOf(state, entry);
-  return now !== saved && (now.fills.length > 0 || now.mask.length > 0);
+  return now !== saved && (isChanged(now) || now.mask.length > 0);
 }
 
 /** Whether there is unsaved work on any photo. */

@@ -7,7 +7,7 @@ import { say } from "../texts/texts";
 import { canChange, workOf } from "./album";
 import type { Entry } from "./album_entries";
 import { failuresOf } from "./batches";
-import type { Work } from "./document";
+import { isChanged, type Work } from "./document";
 import { liftMoved } from "./painting";
 import { offer } from "./saving";
 import { announce, complain, fillsOf, lineOf, type State, waitFor } from "./state";
@@ -77,7 +77,7 @@ interface Kept {
 async function saveAll(state: State, keep: (results: AsyncIterable<Saved>) => Promise<Kept>): Promise<void> {
   if (!canChange(state)) return;
   liftMoved(state);
-  const filled = state.album.entries.value.filter((entry) => workOf(state, entry).now.fills.length > 0);
+  const filled = state.album.entries.value.filter((entry) => isChanged(workOf(state, entry).now));
   if (filled.length === 0) {
     complain(state, () => say("strip_nothing_filled"));
     return;
@@ -125,7 +125,7 @@ class Saving {
     const work = workOf(this.state, entry).now;
     if (entry.photo === null) return null;
     try {
-      const saved = await engine.save(entry.photo, fillsOf(work), format.value, () => {}, signal);
+      const saved = await engine.save(entry.photo, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
       for (const note of saved.notes) this.notes.set(note(), note);
       entry.failure.value = null;
       this.done.set(entry, work);

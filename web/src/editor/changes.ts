@@ -1,5 +1,6 @@
 /** The changes to a photo, in words. */
 
+import type { Copying } from "../engine/engine";
 import type { TextKey } from "../texts/english";
 import { type History, statesOf, type Work } from "./document";
 import type { Maker, Step } from "./steps";
@@ -19,10 +20,16 @@ export function changesOf(history: History): TextKey[] {
 }
 
 function changeOf(before: Work, after: Work): TextKey {
-  if (after.fills.length > before.fills.length) return "complete_fill";
+  if (after.crop !== before.crop) return "crop";
+  if (after.fills.length > before.fills.length) return namedFill(after.fills.at(-1)?.copying);
   if (after.fills.at(-1) !== before.fills.at(-1)) return "complete_again";
   const last = after.mask.at(-1);
   return last === undefined ? "complete_clear_label" : nameOf(last);
+}
+
+function namedFill(copying: Copying | undefined): TextKey {
+  if (copying === undefined) return "complete_fill";
+  return copying.heals ? "stamp_healed" : "stamp_cloned";
 }
 
 function nameOf(step: Step): TextKey {

@@ -1,6 +1,6 @@
 /** The history of a photo, for undo and redo: immutable values without drawing. */
 
-import type { Fill, FillOptions } from "../engine/engine";
+import type { Copying, Fill, FillOptions, Rect } from "../engine/engine";
 import type { Step } from "./steps";
 
 /** A filled hole with its options, for filling it again. */
@@ -9,12 +9,16 @@ export interface Filled {
   /** The mask that was filled. */
   mask: readonly Step[];
   options: FillOptions;
+  /** Of a stroke that copies, which is not filled again. */
+  copying?: Copying;
 }
 
 /** The current mask, and the fills on the photo. */
 export interface Work {
   readonly mask: readonly Step[];
   readonly fills: readonly Filled[];
+  /** The part of the photo that is saved; the whole of it where there is none. */
+  readonly crop?: Rect;
 }
 
 export interface History {
@@ -78,7 +82,28 @@ export function masked(work: Work, step: Step | null): Work {
 
 /** Add a fill and clear its mask; steps painted since it began stay. */
 export function filled(work: Work, fill: Filled): Work {
-  return { mask: work.mask.slice(fill.mask.length), fills: [...work.fills, fill] };
+  return { ...work, mask: work.mask.slice(fill.mask.length), fills: [...work.fills, fill] };
+}
+
+/** Add a stroke that copies; the mask stays. */
+export function cloned(work: Work, fill: Filled): Work {
+  return { ...work, fills: [...work.fills, fill] };
+}
+
+/** Whether a file of the work differs from the photo. */
+export function isChanged({ fills, crop }: Work): boolean {
+  return fills.length > 0 || crop !== undefined;
+}
+
+/** Save a part of the photo; null for the whole of it. */
+export function cropped({ mask, fills }: Work, crop: Rect | null): Work {
+  return crop === null ? { mask, fills } : { mask, fills, crop };
+}
+
+/** The last fill, if it can be filled again. */
+export function lastFilled({ fills }: Work): Filled | undefined {
+  const last = fills.at(-1);
+  return last?.copying === undefined ? last : undefined;
 }
 
 /** Replace the last fill by another try; the mask stays. */

@@ -3,7 +3,7 @@
 import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
 import shared from "../shared.json";
 import { say } from "../texts/texts";
-import { filled, refilled, type Work } from "./document";
+import { filled, lastFilled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
@@ -22,13 +22,13 @@ export async function fill(state: State): Promise<Outcome> {
 
 /** Whether there is a fill to try again. */
 export function canFillAgain(state: State): boolean {
-  return isReady(state) && state.work.value.fills.length > 0;
+  return isReady(state) && lastFilled(state.work.value) !== undefined;
 }
 
 /** Replace the last fill by another try. */
 export async function fillAgain(state: State): Promise<void> {
   const work = state.work.value;
-  const last = work.fills.at(-1);
+  const last = lastFilled(work);
   if (!isReady(state) || last === undefined) return;
   const { mask } = last;
   const options = optionsOf(state, last.options.seed + 1);

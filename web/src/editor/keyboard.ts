@@ -20,6 +20,8 @@ import {
   liftAndFillAgain,
   liftAndSave,
 } from "./painting";
+import { isStamp } from "./stamp";
+import { setSource } from "./stamping";
 import { abandon, cancel, redoChange, type State, type ToolName, undoChange } from "./state";
 import { tryWays } from "./trying";
 import { middle, type Point, toPhoto } from "./viewport";
@@ -51,6 +53,10 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["o"], text: "complete_outline", run: choose("outline"), letter: true },
   { keys: ["w"], text: "complete_colour", run: choose("colour"), letter: true },
   { keys: ["i"], text: "complete_line", run: choose("line"), letter: true },
+  { keys: ["k"], text: "complete_clone", run: choose("clone"), letter: true },
+  { keys: ["j"], text: "complete_heal", run: choose("heal"), letter: true },
+  { keys: ["x"], text: "stamp_set_key", run: setSourceHere, letter: true },
+  { keys: ["q"], text: "complete_crop", run: choose("crop"), letter: true },
   { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
   { keys: ["["], text: "complete_smaller_brush", run: (state) => step(state, -1), letter: true },
   { keys: ["]"], text: "complete_larger_brush", run: (state) => step(state, 1), letter: true },
@@ -81,6 +87,11 @@ function step(state: State, direction: 1 | -1): void {
   else stepSize(state, direction);
 }
 
+/** Take the source of clone and heal from where the cursor is. */
+function setSourceHere(state: State): void {
+  if (isStamp(state.tool.value)) setSource(state, cursorOf(state));
+}
+
 function endLineOrFill(state: State): void {
   if (state.live.value?.corners) lift(state);
   else void liftAndFill(state);
@@ -94,6 +105,7 @@ function stepBack(state: State): void {
   if (state.live.value?.corners) lift(state);
   else if (state.live.value !== null) abandon(state);
   else if (state.busy.value !== null) cancel(state);
+  else if (state.stamp.choosing.value) state.stamp.choosing.value = false;
   else if (state.shapes.value) state.shapes.value = false;
   else if (state.comparison.value !== "none") state.comparison.value = "none";
   else if (state.finder.value) state.finder.value = false;

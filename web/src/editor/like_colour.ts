@@ -3,8 +3,9 @@
 import type { Photo, Rect } from "../engine/engine";
 import { amend, painted, type Work } from "./document";
 import { Likeness } from "./flood";
+import type { Touch } from "./live";
 import { bitmapOf } from "./raster";
-import { change, isReady, type State, type Touch, waitFor } from "./state";
+import { change, isReady, type State, waitFor } from "./state";
 import { intersection } from "./steps";
 
 /** Side of tiles: where every part of a photo has to be asked for, they are fewer. */

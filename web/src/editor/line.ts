@@ -1,6 +1,6 @@
 /** Lines from click to click, for wires and scratches. */
 
-import type { Corners, Live, Touch } from "./state";
+import type { Corners, Live, Touch } from "./live";
 import type { Point } from "./viewport";
 
 /** Shift turns segments to multiples of it. */

@@ -1,22 +1,16 @@
 /** Painting: from pointer and key input to steps of the mask. */
 
+import { setCrop, startCrop } from "./cropping";
 import { painted } from "./document";
 import { fill, fillAgain } from "./filling";
 import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
+import type { Corners, Live, Touch } from "./live";
 import { shrinkLasso } from "./outlining";
 import { copyPhoto, save } from "./saving";
-import {
-  abandon,
-  type Corners,
-  change,
-  isPaintable,
-  isReady,
-  type Live,
-  type State,
-  type ToolName,
-  type Touch,
-} from "./state";
+import { isStamp, type StampName } from "./stamp";
+import { copyingFrom, stampStroke } from "./stamping";
+import { abandon, change, isPaintable, isReady, type State, type ToolName } from "./state";
 import { extentOf, type Step, type Stroke } from "./steps";
 import type { Point } from "./viewport";
 
@@ -24,7 +18,7 @@ import type { Point } from "./viewport";
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 /** Tools that draw nothing. */
-type OtherTool = "hand" | "colour";
+type OtherTool = "hand" | "colour" | "crop" | StampName;
 
 const STARTS: Record<Exclude<ToolName, OtherTool>, Start> = {
   brush: startStroke,
@@ -96,13 +90,29 @@ export function begin(state: State, touch: Touch, erases = false): void {
   if (!can || state.comparison.value !== "none" || tool === "hand") return;
   state.message.value = null;
   if (tool === "colour") void takeColour(state, touch, erases);
+  else if (isStamp(tool)) beginStamp(state, touch);
+  else if (tool === "crop") beginCrop(state, touch);
   else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
+}
+
+function beginCrop(state: State, touch: Touch): void {
+  const drawing = startCrop(state, touch);
+  if (drawing !== null) state.live.value = { ...drawing, moved: false };
+}
+
+/** Put a brush down that copies; not while something else is at work, whose result it would have to wait for. */
+function beginStamp(state: State, touch: Touch): void {
+  if (!isReady(state) && state.busy.value?.what !== "cloning") return;
+  const copying = copyingFrom(state, touch);
+  if (copying === null) return;
+  state.live.value = { ...startStroke(touch, false, state.size.value / 2), copying, moved: false };
 }
 
 /** Draw a straight line with brush or eraser from where it was lifted last. */
 export function beginLine(state: State, touch: Touch, erases = false): void {
   const from = state.lifted.value;
-  const draws = state.tool.value === "brush" || state.tool.value === "eraser";
+  const { value: tool } = state.tool;
+  const draws = tool === "brush" || tool === "eraser" || isStamp(tool);
   begin(state, draws && from !== null ? { ...from, pressure: touch.pressure } : touch, erases);
   extend(state, [touch]);
 }
@@ -139,15 +149,23 @@ export function addCorner(state: State, near: number, ends = true): void {
 
 /** Lift the tool, and record its step. */
 export function lift(state: State): void {
-  const { step: drawn, corners, shrinks } = state.live.value ?? {};
+  const { step: drawn, corners, shrinks, copying, crop } = state.live.value ?? {};
   const step = corners ? lineOf(corners) : drawn;
   abandon(state);
+  if (crop !== undefined) {
+    setCrop(state, crop);
+    return;
+  }
   if (step?.kind === "lasso" && shrinks) {
     void shrinkLasso(state, step);
     return;
   }
   if (step?.kind === "stroke") state.lifted.value = endOf(step);
   if (step === undefined || state.photo.value === null || !isPaintable(state)) return;
+  if (step.kind === "stroke" && copying !== undefined) {
+    void stampStroke(state, step, copying);
+    return;
+  }
   const marks = extentOf([step], state.photo.value) !== null;
   if (!marks && (state.work.value.mask.length === 0 || !isErasing(step))) return;
   change(state, painted(state.work.value, step));

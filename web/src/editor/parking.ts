@@ -60,7 +60,9 @@ function rebuilt({ history, saved }: Parked, fills: Map<Fill, Fill>, bitmaps: Ma
       mask: filled.mask.map(steps),
     }),
   );
-  const works = remembered((work: Work): Work => ({ mask: work.mask.map(steps), fills: work.fills.map(filleds) }));
+  const works = remembered(
+    (work: Work): Work => ({ ...work, mask: work.mask.map(steps), fills: work.fills.map(filleds) }),
+  );
   const { past, now, future } = history;
   return { history: { past: past.map(works), now: works(now), future: future.map(works) }, saved: works(saved) };
 }

@@ -1,8 +1,11 @@
 /** Pointer input on the canvas: mouse, pen and touch. */
 
+import type { Touch } from "./live";
 import { move, slide, stepSize, zoom } from "./looking";
 import { addCorner, aim, begin, beginLine, extend, lift } from "./painting";
-import { abandon, type State, type Touch } from "./state";
+import { isStamp } from "./stamp";
+import { setSource } from "./stamping";
+import { abandon, type State } from "./state";
 import { type Point, toPhoto } from "./viewport";
 
 const ERASING_BUTTONS = 2 | 32; // the right button, and the eraser end of a pen
@@ -107,7 +110,7 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
     slideTo(state, pointOf(event, element));
     return "sliding";
   }
-  if (state.tool.value === "colour") return "taking";
+  if (state.tool.value === "colour" || choosesSource(state, event)) return "taking";
   const [touch] = touchesOf(state, event, element).slice(-1);
   if (state.live.value?.corners) {
     aim(state, touch, event.shiftKey);
@@ -118,9 +121,14 @@ function start(state: State, event: PointerEvent, element: HTMLElement): Doing {
   return state.live.value === null ? "nothing" : "painting";
 }
 
-/** The end of a click with the tool for like colours. */
+function choosesSource({ stamp, tool }: State, { altKey }: PointerEvent): boolean {
+  return isStamp(tool.value) && (altKey || stamp.choosing.value);
+}
+
+/** The end of a click with the tool for like colours, or of one that chooses a source. */
 function taking(state: State, event: PointerEvent, element: HTMLElement): () => void {
   const [touch] = touchesOf(state, event, element).slice(-1);
+  if (choosesSource(state, event)) return () => setSource(state, touch);
   const erases = (event.buttons & ERASING_BUTTONS) !== 0;
   return () => begin(state, touch, erases);
 }

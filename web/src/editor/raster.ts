@@ -3,6 +3,7 @@
 import type { Hole, Piece, Rect } from "../engine/engine";
 import { encodePng } from "../engine/png";
 import shared from "../shared.json";
+import { faded } from "./fading";
 import { breathe, inBands } from "./pace";
 import { type Bitmap, drawStep, extentOf, intersection, type Maker, PAINT, type Size, type Step, union } from "./steps";
 
@@ -34,6 +35,18 @@ export async function holeOf(steps: readonly Step[], photo: Size): Promise<Hole>
     await breathe();
   }
   return joined(pieces);
+}
+
+/**
+ * Fade a hole out at its edge, which the photo's own edge is not.
+ *
+ * @param reach - pixels over which the strength grows to 255
+ */
+export async function softened(hole: Hole, reach: number, photo: Size): Promise<Hole> {
+  if (hole.length === 0 || reach < 1) return hole;
+  const { rect, mask } = whole(hole);
+  const soft = { rect, mask: await faded(mask, rect, reach, photo) };
+  return hole.map((piece) => ({ rect: piece.rect, mask: maskIn(soft, piece.rect) }));
 }
 
 /** Tiles that cover a rectangle; those at its right and bottom may be smaller. */

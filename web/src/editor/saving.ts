@@ -12,7 +12,8 @@ export async function save(state: State): Promise<void> {
   await waitFor(
     state,
     "saving",
-    (signal, onProgress) => state.engine.save(photo, fillsOf(work), state.format.value, onProgress, signal),
+    (signal, onProgress) =>
+      state.engine.save(photo, fillsOf(work), state.format.value, work.crop ?? null, onProgress, signal),
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;
@@ -25,12 +26,12 @@ export async function save(state: State): Promise<void> {
 export async function copyPhoto(state: State): Promise<void> {
   const photo = state.photo.value;
   if (!isReady(state) || photo === null) return;
-  const fills = fillsOf(state.work.value);
+  const work = state.work.value;
   await waitFor(
     state,
     "saving",
     async (signal, onProgress) => {
-      const saving = state.engine.save(photo, fills, "png", onProgress, signal);
+      const saving = state.engine.save(photo, fillsOf(work), "png", work.crop ?? null, onProgress, signal);
       // Browsers allow this within the click alone, so the picture follows as a promise.
       await Promise.all([saving, copied(saving.then(({ content }) => content))]);
     },

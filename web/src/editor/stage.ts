@@ -2,11 +2,15 @@
 
 import { effect } from "@preact/signals";
 import Konva from "konva/lib/Core";
-import type { Photo } from "../engine/engine";
+import type { Photo, Rect } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
+import { cropSeen } from "./cropping";
+import { isStamp, sourceFor } from "./stamp";
+import { drawStamps } from "./stamp_preview";
 import { isPaintable, type State, type ToolName } from "./state";
 import { type Context, drawStep, type Size, type Step } from "./steps";
+import type { Point } from "./viewport";
 
 /** Opacity of the mask over the photo. */
 const MASK_OPACITY = "0.6";
@@ -67,6 +71,8 @@ export function show(state: State, container: HTMLDivElement): () => void {
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
     redrawn(aids, () => [state.comparison.value, state.busy.value]),
+    redrawn(aids, () => [drawsElsewhere(state) && state.live.value, state.stamp.waiting.value, state.work.value.crop]),
+    redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value, state.stamp.choosing.value]),
     effect(() => followLive(state, mask, live)),
   ];
   return () => {
@@ -102,7 +108,7 @@ function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
 }
 
 /** Tools whose size is shown. */
-const SIZED = new Set<ToolName>(["brush", "eraser", "line"]);
+const SIZED = new Set<ToolName>(["brush", "eraser", "line", "clone", "heal"]);
 
 /** How much of the current step is on the canvas. */
 interface Drawn {
@@ -113,8 +119,14 @@ interface Drawn {
   onlyTail: boolean;
 }
 
+/** Whether the current step is no mark: it is drawn as what it copies, or as a frame. */
+function drawsElsewhere({ live }: State): boolean {
+  return live.value?.copying !== undefined || live.value?.crop !== undefined;
+}
+
 function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
   const { step = null, corners } = state.live.value ?? {};
+  if (drawsElsewhere(state)) return;
   if (step?.kind === "stroke" && step === drawn.step && corners === undefined) {
     drawn.onlyTail = true;
     mask.drawScene();
@@ -138,7 +150,7 @@ function drawMask(context: Context, state: State, drawn: Drawn): void {
     return;
   }
   for (const step of work.value.mask) drawStep(context, step, photo.value, fringe(state));
-  if (live.value !== null) drawStep(context, live.value.step, photo.value, fringe(state));
+  if (live.value !== null && !drawsElsewhere(state)) drawStep(context, live.value.step, photo.value, fringe(state));
 }
 
 function clip(context: Context, left: number, { width, height }: Size): void {
@@ -233,16 +245,26 @@ function drawAids(context: Context, state: State): void {
   const { photo, comparison, cursor, split, tool, size, viewport } = state;
   if (photo.value === null) return;
   const { scale } = viewport.value;
+  if (comparison.value === "none") drawStamps(context, state, photo.value);
+  drawCrop(context, photo.value, cropSeen(state), scale);
   context.beginPath();
   if (comparison.value === "slider") {
     context.moveTo(split.value * photo.value.width, 0);
     context.lineTo(split.value * photo.value.width, photo.value.height);
   } else if (comparison.value === "none" && isPaintable(state) && cursor.value !== null) {
     const { x, y } = cursor.value;
-    if (SIZED.has(tool.value)) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
+    if (SIZED.has(tool.value) && !state.stamp.choosing.value) context.arc(x, y, size.value / 2, 0, 2 * Math.PI);
     else if (tool.value !== "hand") cross(context, x, y, 9 / scale);
   }
+  const source = sourceSeen(state);
+  if (source !== null) cross(context, source.x, source.y, 9 / scale);
   outline(context, scale);
+}
+
+/** Where the brush copies from; without a pointer, what was chosen. */
+function sourceSeen({ comparison, cursor, stamp, tool }: State): Point | null {
+  if (!isStamp(tool.value) || comparison.value !== "none") return null;
+  return cursor.value === null ? stamp.source.value : sourceFor(stamp, cursor.value);
 }
 
 function cross(context: Context, x: number, y: number, arm: number): void {
@@ -250,6 +272,26 @@ function cross(context: Context, x: number, y: number, arm: number): void {
   context.lineTo(x + arm, y);
   context.moveTo(x, y - arm);
   context.lineTo(x, y + arm);
+}
+
+/** What is cut off is dark. */
+function drawCrop(context: Context, { width, height }: Size, crop: Rect, scale: number): void {
+  if (crop.width === width && crop.height === height) return;
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.rect(crop.left, crop.top, crop.width, crop.height);
+  context.fillStyle = "rgb(0 0 0 / 0.6)";
+  context.fill("evenodd");
+  context.beginPath();
+  context.rect(crop.left, crop.top, crop.width, crop.height);
+  for (const x of [crop.left, crop.left + crop.width / 2, crop.left + crop.width]) {
+    for (const y of [crop.top, crop.top + crop.height / 2, crop.top + crop.height]) {
+      if (x !== crop.left + crop.width / 2 || y !== crop.top + crop.height / 2) {
+        context.rect(x - 4 / scale, y - 4 / scale, 8 / scale, 8 / scale);
+      }
+    }
+  }
+  outline(context, scale);
 }
 
 /** Visible on every photo: light within dark. */

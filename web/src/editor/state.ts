@@ -18,17 +18,28 @@ import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
 import { createAlbum } from "./album_entries";
-import { commit, fillsIn, type History, jump, redo, UNTOUCHED, undo, type Work } from "./document";
+import { commit, fillsIn, type History, isChanged, jump, redo, UNTOUCHED, undo, type Work } from "./document";
 import type { Taken } from "./like_colour";
-import type { Step } from "./steps";
+import type { Live, Touch } from "./live";
+import { createStamp, resetStamp, type StampName } from "./stamp";
 import type { Tries } from "./trying";
 import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
 
-export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "outline" | "colour" | "line" | "hand";
+export type ToolName =
+  | "brush"
+  | "eraser"
+  | "rectangle"
+  | "lasso"
+  | "outline"
+  | "colour"
+  | "line"
+  | "hand"
+  | "crop"
+  | StampName;
 
 /** The pending work. */
 export interface Busy {
-  what: "opening" | "finding" | "filling" | "saving" | "masking";
+  what: "opening" | "finding" | "filling" | "saving" | "masking" | "cloning";
   progress: Progress;
   /** Ends it. */
   controller: AbortController;
@@ -44,37 +55,6 @@ export interface Message {
 
 /** Another state of the photo that is shown instead of the current one. */
 export type Comparison = "none" | "original" | "slider";
-
-/** The current step, from pointer down to pointer up; a new object for every change. */
-export interface Live {
-  step: Step;
-  /** Whether the tool was moved since it was put down. */
-  moved: boolean;
-  /** Extend to a point; returns whether that changed anything. */
-  extend(touch: Touch): boolean;
-  /** Of a tool that stays down from click to click. */
-  corners?: Corners;
-  /** Whether the step is shrunk onto an outline when the tool is lifted. */
-  shrinks?: boolean;
-}
-
-/** The corners of a line that is being drawn; its last segment follows the pointer. */
-export interface Corners {
-  count(): number;
-  last(): Point;
-  /** Make the end of the last segment a corner. */
-  add(): void;
-  /** Remove the last corner. */
-  remove(): void;
-  /** The line through the corners alone. */
-  step(): Step;
-}
-
-/** A position of a tool. */
-export interface Touch extends Point {
-  /** Pressure of a pen, from 0 to 1. */
-  pressure: number;
-}
 
 /** Percent at which the shades of an even surface are alike. */
 const TOLERANCE = 12;
@@ -114,6 +94,11 @@ export function createState(site: Site, engine: Engine) {
     waiting: signal<File | null>(null),
     /** The photos of the strip. */
     album: createAlbum(),
+
+    /** Width / height of crops; null for any, 0 for that of the photo. */
+    ratio: signal<number | null>(null),
+    /** Of the clone and the heal brush. */
+    stamp: createStamp(),
 
     tool: signal<ToolName>("brush"),
     /** Diameter of the brush in pixels of the photo. */
@@ -177,16 +162,19 @@ export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
 }
 
+/** Work during which painting goes on. */
+const WHILE_PAINTING = new Set<Busy["what"]>(["filling", "finding", "cloning"]);
+
 /** Whether marks can be painted: also while other ones are filled, or damage is found. */
 export function isPaintable(state: State): boolean {
   const what = state.busy.value?.what;
   if (state.album.batch.value !== null) return false; // the photo is about to be left
-  return isReady(state) || (state.photo.value !== null && (what === "filling" || what === "finding"));
+  return isReady(state) || (state.photo.value !== null && what !== undefined && WHILE_PAINTING.has(what));
 }
 
 /** Whether there is unsaved work. */
 export function isUnsaved({ work, saved }: State): boolean {
-  return work.value !== saved.value && (work.value.fills.length > 0 || work.value.mask.length > 0);
+  return work.value !== saved.value && (isChanged(work.value) || work.value.mask.length > 0);
 }
 
 /** Whether all was saved. */
@@ -269,6 +257,7 @@ function replace(state: State, photo: Photo | null): void {
     state.tries.value = null;
     state.lifted.value = null;
     state.taken.value = null;
+    resetStamp(state.stamp);
     state.comparison.value = "none";
     state.format.value = "same";
   });

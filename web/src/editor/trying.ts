@@ -10,7 +10,7 @@ import {
   type Photo,
 } from "../engine/engine";
 import { say } from "../texts/texts";
-import { type Filled, filled, refilled, type Work } from "./document";
+import { type Filled, filled, lastFilled, refilled, type Work } from "./document";
 import { liftMoved } from "./painting";
 import { holeOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
@@ -44,10 +44,10 @@ interface Task {
 }
 
 function taskOf(state: State): Task | null {
-  const { mask, fills } = state.work.value;
+  const { mask } = state.work.value;
   const earlier = fillsOf(state.work.value);
   if (mask.length > 0) return { mask, earlier, seed: state.seed.value, taken: filled };
-  const last = fills.at(-1);
+  const last = lastFilled(state.work.value);
   return last ? { mask: last.mask, earlier: earlier.slice(0, -1), seed: last.options.seed + 1, taken: refilled } : null;
 }
 
@@ -65,8 +65,8 @@ export function waysOf(state: State, seed: number): FillOptions[] {
 
 /** Whether there is something to try. */
 export function canTry(state: State): boolean {
-  const { mask, fills } = state.work.value;
-  return isReady(state) && (mask.length > 0 || fills.length > 0);
+  const { value: work } = state.work;
+  return isReady(state) && (work.mask.length > 0 || lastFilled(work) !== undefined);
 }
 
 /** Fill in several ways, and let the user choose. */

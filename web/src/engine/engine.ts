@@ -30,6 +30,19 @@ export interface FillOptions {
   weights: string;
 }
 
+/** From pixels to their source, in whole pixels. */
+export interface Offset {
+  x: number;
+  y: number;
+}
+
+/** How a stroke copies. */
+export interface Copying {
+  offset: Offset;
+  /** Whether the copied pixels are fitted to the photo around the stroke. */
+  heals: boolean;
+}
+
 export interface FindOptions {
   /** Names of `Site.finds`. */
   what: readonly string[];
@@ -134,6 +147,15 @@ export interface Engine {
   ): Promise<Fill>;
 
   /**
+   * Copy pixels of another place along a stroke.
+   *
+   * @param earlier - earlier fills, from bottom to top
+   * @param stroke - strengths from 0 to 255 in its masks
+   * @returns a fill; pixels whose source is not in the photo are not in it
+   */
+  clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill>;
+
+  /**
    * Find what should go, such as scratches.
    *
    * @param earlier - earlier fills, from bottom to top
@@ -151,8 +173,16 @@ export interface Engine {
    * The photo with its fills as a file.
    *
    * @param format - "same" for the photo's own, or a name of `formats`
+   * @param crop - the part to keep; null for the whole photo
    */
-  save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
+  save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    crop: Rect | null,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved>;
 
   /** Output formats, besides the photo's own. */
   readonly formats: string[];

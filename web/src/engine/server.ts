@@ -7,6 +7,7 @@ import type { TextKey } from "../texts/english";
 import { language, say } from "../texts/texts";
 import { composed, contextOf, isWhole, type Sheet, written } from "./composing";
 import {
+  type Copying,
   type Engine,
   EngineError,
   type Fill,
@@ -98,8 +99,26 @@ export class ServerEngine implements Engine {
     const answer = await watching(form, onProgress, () =>
       this.#askOf(photo.file, "api/fill", form, signal, onProgress),
     );
+    return this.#filled(photo, earlier, rects, answer, "server_transparent");
+  }
+
+  async clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill> {
+    const rects = stroke.map(({ rect }) => rect);
+    const form = withFills(formOf({ mask: await maskFile(stroke), at: written(rects) }), earlier);
+    form.append("offset", `${copying.offset.x},${copying.offset.y}`);
+    form.append("heal", String(copying.heals));
+    const answer = await this.#askOf(photo.file, "api/clone", form, signal, () => {});
+    return this.#filled(photo, earlier, rects, answer, "stamp_nothing");
+  }
+
+  /**
+   * A fill that the server answered with.
+   *
+   * @param empty - the note where it has no pixels
+   */
+  async #filled(photo: Photo, earlier: Fill[], rects: Rect[], answer: Response, empty: TextKey): Promise<Fill> {
     const content = await answer.blob();
-    const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say("server_transparent")] : [];
+    const notes = answer.headers.get("Onar-Filled") === "0" ? [() => say(empty)] : [];
     const filled = { rects, picture: await bitmapOf(content) };
     const patches = await composed(photo, earlier, filled, (parts) => this.#under(photo, parts));
     filled.picture.close();
@@ -125,8 +144,15 @@ export class ServerEngine implements Engine {
     return firstChannel(await bitmapOf(await answer.blob()), photo.width, photo.height);
   }
 
-  async save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved> {
-    const form = withFills(formOf({ format }), fills);
+  async save(
+    photo: Photo,
+    fills: Fill[],
+    format: string,
+    crop: Rect | null,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Saved> {
+    const form = withFills(formOf(crop === null ? { format } : { format, crop: written([crop]) }), fills);
     const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";

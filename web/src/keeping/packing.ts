@@ -4,7 +4,7 @@ import { maskBlob, maskOf, pictureBlob } from "../editor/compressed";
 import { type Filled, type History, statesOf, type Work } from "../editor/document";
 import { bitmapOf } from "../editor/raster";
 import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
-import type { FillOptions, Rect } from "../engine/engine";
+import type { Copying, FillOptions, Rect } from "../engine/engine";
 
 export type Part = Step | Filled;
 
@@ -15,6 +15,7 @@ export type Numbers = ReadonlyMap<Part, number>;
 export interface PackedWork {
   mask: number[];
   fills: number[];
+  crop?: Rect;
 }
 
 /** A step of points; doubles take less room than a list of numbers. */
@@ -26,6 +27,7 @@ interface PackedFill {
   kind: "filled";
   mask: number[];
   options: FillOptions;
+  copying?: Copying;
   rects: Rect[];
   content: Blob;
   /** The pictures as PNG: databases take no bitmaps. */
@@ -46,7 +48,7 @@ export function numbered(history: History, known: Numbers): Map<Part, number> {
 /** The states of a history as numbers of parts. */
 export function packedStates(history: History, numbers: Numbers): PackedWork[] {
   const each = (parts: readonly Part[]): number[] => parts.map((part) => numbers.get(part) as number);
-  return statesOf(history).map(({ mask, fills }) => ({ mask: each(mask), fills: each(fills) }));
+  return statesOf(history).map((state) => ({ ...state, mask: each(state.mask), fills: each(state.fills) }));
 }
 
 export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> {
@@ -57,11 +59,11 @@ export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> 
   return { ...rest, mask: await maskBlob(part.mask) };
 }
 
-async function packedFill({ fill, mask, options }: Filled, numbers: Numbers): Promise<PackedFill> {
+async function packedFill({ fill, mask, ...rest }: Filled, numbers: Numbers): Promise<PackedFill> {
   const { rects, content } = fill;
   const patches: PackedFill["patches"] = [];
   for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureBlob(view) });
-  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), options, rects, content, patches };
+  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), ...rest, rects, content, patches };
 }
 
 /** Parts by their numbers. */
@@ -76,7 +78,8 @@ export async function unpacked(parts: ReadonlyMap<number, PackedPart>): Promise<
 /** The history of which these are the states. */
 export function unpackedHistory(states: PackedWork[], now: number, parts: ReadonlyMap<number, Part>): History {
   const works = states.map(
-    ({ mask, fills }): Work => ({
+    ({ mask, fills, ...rest }): Work => ({
+      ...rest,
       mask: mask.map((number) => parts.get(number) as Step),
       fills: fills.map((number) => parts.get(number) as Filled),
     }),
@@ -92,12 +95,13 @@ async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step
 }
 
 async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>): Promise<Filled> {
-  const { rects, options } = part;
+  const { rects, options, copying } = part;
   const patches = [];
   for (const { rect, picture } of part.patches) patches.push({ rect, view: await createImageBitmap(picture) });
   const content = new Blob([await part.content.arrayBuffer()], { type: part.content.type }); // outlives the record
   const mask = part.mask.map((number) => steps.get(number) as Step);
-  return { fill: { rects, patches, content, notes: [] }, mask, options };
+  const fill = { rects, patches, content, notes: [] };
+  return copying === undefined ? { fill, mask, options } : { fill, mask, options, copying };
 }
 
 /** Bytes that a part takes in about. */

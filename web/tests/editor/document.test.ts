@@ -1,8 +1,13 @@
 import { expect, test } from "vitest";
+import { changesOf } from "../../src/editor/changes";
 import {
+  cloned,
   commit,
+  cropped,
   type Filled,
   filled,
+  isChanged,
+  lastFilled,
   masked,
   painted,
   redo,
@@ -36,6 +41,25 @@ test("what is painted while a hole is filled stays marked, and undone with the f
   const done = commit(more, filled(more.now, fillOf(0)));
   expect(done.now.mask).toEqual([meanwhile]);
   expect(undo(done).now).toEqual({ mask: [begun, meanwhile], fills: [] });
+});
+
+test("a stroke that copies leaves the mask, is no fill to try again, and changes are named by what was done", () => {
+  const copying = { offset: { x: 4, y: 0 }, heals: true };
+  const marked = painted(filled(UNTOUCHED.now, fillOf(0)), dot);
+  const healed = cloned(marked, { ...fillOf(0), copying });
+  expect(healed.mask).toEqual([dot]);
+  expect([lastFilled(marked)?.options.seed, lastFilled(healed)]).toEqual([0, undefined]);
+  const crop = { left: 1, top: 2, width: 3, height: 4 };
+  const part = cropped(healed, crop);
+  const whole = cropped(filled(part, fillOf(2)), null);
+  const history = [healed, part, filled(part, fillOf(2)), whole].reduce(commit, commit(UNTOUCHED, marked));
+  expect(filled(part, fillOf(2)).crop).toEqual(crop);
+  expect(changesOf(history).slice(2)).toEqual(["stamp_healed", "crop", "complete_fill", "crop"]);
+  expect([isChanged(UNTOUCHED.now), isChanged(cropped(UNTOUCHED.now, crop)), isChanged(healed)]).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });
 
 test("at either end undo and redo change nothing", () => {

@@ -26,6 +26,7 @@ export const engine: Engine = {
   open: never,
   part: never,
   fill: never,
+  clone: never,
   find: never,
   save: never,
   outline: never,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from onar.fills.cloning import Offset
 from onar.finding.config import FindOptions, GrowOption, SensitivityOption, WithinOption
 from onar.finding.kinds import KINDS, WITHOUT_EXTRA, describe_kinds
 from onar.serve.editor.rectangles import Rectangles, SheetCorners
@@ -83,6 +85,28 @@ class FillProgress(BaseModel):
     share: float | None = Field(description="From 0 to 1.", examples=[0.25])
 
 
+def _read_offset(text: object) -> object:
+    """The offset of a form's text."""
+    if not isinstance(text, str):
+        return text
+    if not re.fullmatch(r"-?\d{1,9},-?\d{1,9}", text):
+        raise ValueError("not RIGHT,DOWN in pixels")
+    return Offset(*map(int, text.split(",")))
+
+
+class CloneUpload(FilledUpload):
+    """A stroke of the clone or the heal brush."""
+
+    mask: bytes = Field(
+        description="The stroke in grey, laid out as for a fill: white is replaced, black stays, grey is mixed."
+    )
+    at: SheetCorners = Field(description="Position of its rectangles, as for a fill.")
+    offset: Annotated[
+        Offset, BeforeValidator(_read_offset), WithJsonSchema({"type": "string", "examples": ["120,-48"]})
+    ] = Field(description="From each pixel to the one that is copied to it, as RIGHT,DOWN in pixels.")
+    heal: bool = Field(False, description="Fit the copied pixels to the photo around the stroke.")
+
+
 class OutlineUpload(FilledUpload):
     """A lasso to shrink onto the object in it."""
 
@@ -122,3 +146,10 @@ class SaveUpload(FilledUpload):
     """A photo to save with its fills."""
 
     format: Format = Field("same", description="Format of the answer, as for completing.")
+    crop: Rectangles | None = Field(None, description="Only this part of the upright photo, LEFT,TOP,WIDTH,HEIGHT.")
+
+    @model_validator(mode="after")
+    def _check_crop(self) -> SaveUpload:
+        if self.crop is not None and len(self.crop) > 1:
+            raise ValueError("crop: give one rectangle")
+        return self

@@ -14,6 +14,7 @@ from onar.serve.completing import Answer
 from onar.serve.config import ServeConfig
 from onar.serve.editor.kept_photos import KeptPhotos
 from onar.serve.editor.requests import (
+    CloneUpload,
     FillProgress,
     FillUpload,
     FindUpload,
@@ -24,9 +25,9 @@ from onar.serve.editor.requests import (
     ViewUpload,
 )
 from onar.serve.editor.shares import Shares
-from onar.serve.editor.tasks import fill_hole, find_damage, outline, save_photo, show_mask, view_photo
+from onar.serve.editor.tasks import clone_stroke, fill_hole, find_damage, outline, save_photo, show_mask, view_photo
 from onar.serve.http.openapi import answers_file
-from onar.serve.http.paths import FILL, FIND, PHOTOS, PROGRESS
+from onar.serve.http.paths import CLONE, FILL, FIND, PHOTOS, PROGRESS
 from onar.serve.http.turns import run_while_there
 from onar.serve.http.uploads import read_form
 from onar.serve.weights import WeightsShelf
@@ -37,15 +38,7 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
     """The endpoints of the page's editor."""
     router, shares = APIRouter(tags=["page"]), Shares()
 
-    async def answer(request: Request, model: type[Any], work: Callable[[Any], Answer]) -> Response:
-        with worker.place():
-            upload = await read_form(request, model)
-            if getattr(upload, "photo_id", ""):
-                upload = upload.model_copy(update={"photo": kept.read(upload.photo_id)})
-            with shares.showing(getattr(upload, "work_id", "")) as reached:
-                done = await run_while_there(request, worker, partial(work, upload), reached)
-        headers = {**done.headers, **_kept_header(upload, kept)}
-        return Response(done.content, media_type=done.media_type, headers=headers)
+    answer = partial(_answer, worker, kept, shares)
 
     @router.post("/api/view", summary="View a photo", **answers_file(ViewUpload, "A PNG or JPEG."))
     async def view(request: Request) -> Response:
@@ -74,6 +67,14 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         was filled. It is an `earlier` of the next request. `Onar-Filled` is the number of filled pixels.
         """
         return await answer(request, FillUpload, partial(fill_hole, shelf=shelf, config=config))
+
+    @router.post(CLONE, summary="Clone or heal", **answers_file(CloneUpload, "A PNG of the stroke's rectangles."))
+    async def clone(request: Request) -> Response:
+        """Copy pixels of another place of the photo, with its earlier fills, along a stroke.
+
+        The answer is that of a fill; pixels whose source is not in the photo are transparent in it.
+        """
+        return await answer(request, CloneUpload, partial(clone_stroke, config=config))
 
     @router.post(FIND, summary="Find damage and text", **answers_file(FindUpload, "The mask, a grey PNG."))
     async def find(request: Request) -> Response:
@@ -104,6 +105,25 @@ def _add_progress(router: APIRouter, shares: Shares) -> None:
     async def progress(work_id: str) -> FillProgress:
         """The share that is done of the fill with that `work_id`; null before its turn, and when there is none."""
         return FillProgress(share=shares.of(work_id))
+
+
+async def _answer(
+    worker: Worker,
+    kept: KeptPhotos,
+    shares: Shares,
+    request: Request,
+    model: type[Any],
+    work: Callable[[Any], Answer],
+) -> Response:
+    """Have the child process do what a form asks for."""
+    with worker.place():
+        upload = await read_form(request, model)
+        if getattr(upload, "photo_id", ""):
+            upload = upload.model_copy(update={"photo": kept.read(upload.photo_id)})
+        with shares.showing(getattr(upload, "work_id", "")) as reached:
+            done = await run_while_there(request, worker, partial(work, upload), reached)
+    headers = {**done.headers, **_kept_header(upload, kept)}
+    return Response(done.content, media_type=done.media_type, headers=headers)
 
 
 def _kept_header(upload: BaseModel, kept: KeptPhotos) -> dict[str, str]:

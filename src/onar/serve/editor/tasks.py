@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from onar.errors import UsageError
+from onar.fills.cloning import Stroke, clone
 from onar.finding.finder import finder_of
 from onar.imaging.decoding import Decoded
 from onar.imaging.formats.metadata import Metadata
@@ -34,6 +35,7 @@ from onar.serve.completing import Answer, encode, limited_inpaint, photo_answer,
 from onar.serve.config import ServeConfig
 from onar.serve.editor.rectangles import Slices, on_photo, placed
 from onar.serve.editor.requests import (
+    CloneUpload,
     FilledUpload,
     FillUpload,
     FindUpload,
@@ -43,7 +45,7 @@ from onar.serve.editor.requests import (
     SaveUpload,
     ViewUpload,
 )
-from onar.serve.effort import finding_seconds
+from onar.serve.effort import cloning_seconds, finding_seconds
 from onar.serve.errors import TooManyFillsError
 from onar.serve.weights import WeightsShelf
 
@@ -165,17 +167,47 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
     return Answer(_encode_fill(filled, shown, photo), "image/png", {"Onar-Filled": str(int(np.count_nonzero(shown)))})
 
 
+def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
+    """Clone or heal along a stroke.
+
+    Returns a PNG like that of `fill_hole`. Raises as that does; `UsageError` if the stroke is empty, too.
+    """
+    photo = _read_photo(upload, config)
+    sheet = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
+    if not sheet.any():
+        raise UsageError("the mask is black: there is nothing to paint")
+    strength = np.zeros(photo.pixels.shape[:2], np.uint8)
+    places = list(placed(upload.at, sheet.shape, strength.shape))
+    for place, part in places:
+        strength[place] = np.maximum(strength[place], sheet[part])
+    white = np.iinfo(photo.pixels.dtype).max >> unused_bits(photo.pixels)
+    pixels = _with_fills(photo, upload, config).pixels
+    pixels = pixels if pixels.flags.writeable else pixels.copy()
+    with expecting(cloning_seconds(int(np.count_nonzero(strength)), upload.heal)):
+        shown = None if photo.alpha is None else photo.alpha > 0
+        painted = clone(pixels, Stroke(strength, upload.offset, upload.heal), white, shown)
+    cloned = np.zeros((*sheet.shape, *pixels.shape[2:]), pixels.dtype)
+    changed = np.zeros(sheet.shape, bool)
+    for place, part in places:
+        cloned[part], changed[part] = pixels[place], painted[place]
+    return Answer(_encode_fill(cloned, changed, photo), "image/png", {"Onar-Filled": str(np.count_nonzero(changed))})
+
+
 def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
-    """A photo with its fills as a file; without fills and in the same format, the uploaded file itself.
+    """A photo with its fills as a file; without fills and crop and in the same format, the uploaded file itself.
 
     Raises `PhotoError` if a file cannot be read, `UsageError` if a fill or the format does not match the photo.
     """
     photo = _read_photo(upload, config)
     kind = result_kind(photo, upload.format)
-    if not upload.earlier and is_own_kind(photo, kind):
+    if not upload.earlier and upload.crop is None and is_own_kind(photo, kind):
         return photo_answer(upload.photo, kind)
     check_fits(photo, kind)
-    answer, losses = encode(_with_fills(photo, upload, config), kind)
+    result = _with_fills(photo, upload, config)
+    if upload.crop is not None:
+        place = on_photo(upload.crop[0], photo.pixels.shape)
+        result = result.framed(result.pixels[place], None if result.alpha is None else result.alpha[place])
+    answer, losses = encode(result, kind)
     if kind == "JPEG" and not is_own_kind(photo, kind):
         losses.append(Loss("compresses"))
     return replace(answer, headers={**answer.headers, **_losses_header([*photo.losses, *losses])})

@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 COMPLETE = "/api/complete"
+CLONE = "/api/clone"
 FILL = "/api/fill"
 FIND = "/api/find"
 HEALTH = "/api/health"

@@ -59,6 +59,7 @@ const ON_CANVAS: [TextKey, TextKey][] = [
 ];
 const BY_POINTER: [TextKey, TextKey][] = [
   ["complete_name_shift_click", "complete_key_line"],
+  ["stamp_name_alt_click", "stamp_set"],
   ["complete_name_clicks", "complete_key_corners"],
   ["complete_name_wheel", "complete_key_wheel"],
   ["complete_name_alt_wheel", "complete_key_alt_wheel"],

@@ -12,7 +12,9 @@ export function Messages({ state }: { state: State }): JSX.Element {
   const note = message?.tone === "note" ? message.text() : "";
   const error = message?.tone === "error" ? message.text() : "";
   return (
-    <div class={`messages floating ${busy !== null || message !== null ? "" : "silent"}`}>
+    <div
+      class={`messages floating ${busy !== null || message !== null ? "" : "silent"} ${busy?.what === "cloning" ? "late" : ""}`}
+    >
       <p role="status">{busy === null ? note : <Waiting state={state} busy={busy} />}</p>
       <p role="alert" class="error">
         {error}

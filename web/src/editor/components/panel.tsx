@@ -215,8 +215,10 @@ function Saving({ state }: { state: State }): JSX.Element {
 }
 
 /** Estimated here; the engine reports the end. */
-function recompressesJpeg({ format, photo }: State): boolean {
-  return format.value === "jpeg" && photo.value?.file.type !== "image/jpeg";
+function recompressesJpeg({ format, photo, work }: State): boolean {
+  const isJpeg = photo.value?.file.type === "image/jpeg";
+  const becomesJpeg = format.value === "same" ? isJpeg : format.value === "jpeg";
+  return becomesJpeg && !(isJpeg && work.value.crop === undefined);
 }
 
 interface SelectProperties {

@@ -1,7 +1,10 @@
 import {
+  Bandage,
   Brush,
   Columns2,
   Columns3,
+  Crop,
+  Crosshair,
   Eraser,
   Eye,
   Hand,
@@ -15,6 +18,7 @@ import {
   Shapes,
   Slash,
   SquareDashed,
+  Stamp,
   Undo2,
   WandSparkles,
   X,
@@ -29,8 +33,10 @@ import { canFillAgain } from "../filling";
 import { MAX_TOLERANCE, setTolerance } from "../like_colour";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
 import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
+import { isStamp } from "../stamp";
 import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
 import { canTry, tryWays } from "../trying";
+import { CropOptions } from "./crop_options";
 import { FindButton } from "./find_menu";
 
 interface Tool {
@@ -50,6 +56,9 @@ const SHAPES: Tool[] = [
   { tool: "outline", icon: LassoSelect, key: "O" },
   { tool: "colour", icon: Pipette, key: "W" },
   { tool: "line", icon: Slash, key: "I" },
+  { tool: "clone", icon: Stamp, key: "K" },
+  { tool: "heal", icon: Bandage, key: "J" },
+  { tool: "crop", icon: Crop, key: "Q" },
 ];
 const HAND: Tool[] = [{ tool: "hand", icon: Hand, key: "H" }];
 
@@ -64,7 +73,10 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
         <Tools state={state} of={HAND} />
         <FindButton state={state} />
       </fieldset>
-      {state.tool.value === "colour" ? <ToleranceSlider state={state} /> : <SizeSlider state={state} />}
+      {state.tool.value === "colour" && <ToleranceSlider state={state} />}
+      {state.tool.value === "crop" && <CropOptions state={state} />}
+      {state.tool.value !== "colour" && state.tool.value !== "crop" && <SizeSlider state={state} />}
+      {isStamp(state.tool.value) && <StampOptions state={state} />}
       <div class="group">
         <IconButton
           icon={Undo2}
@@ -153,6 +165,43 @@ function ToleranceSlider({ state }: { state: State }): JSX.Element {
       range={[0, MAX_TOLERANCE]}
       onMove={(value) => setTolerance(state, value)}
     />
+  );
+}
+
+/** The source and the soft edge of the clone and the heal brush. */
+function StampOptions({ state }: { state: State }): JSX.Element {
+  const { choosing, softness } = state.stamp;
+  const percent = softness.value;
+  return (
+    <div class="stamp">
+      <button
+        type="button"
+        class="button small"
+        aria-pressed={choosing.value}
+        title={`${say("stamp_set")} (${say("stamp_name_alt_click")}, X)`}
+        onMouseDown={keepFocus}
+        onClick={() => {
+          choosing.value = !choosing.value;
+        }}
+      >
+        <Icon of={Crosshair} />
+        <span>{say("stamp_set")}</span>
+      </button>
+      <label class="size soft" title={say("stamp_softness")}>
+        <input
+          type="range"
+          min={0}
+          max={100}
+          value={percent}
+          aria-label={say("stamp_softness")}
+          aria-valuetext={say("complete_share", { percent })}
+          onInput={(event) => {
+            softness.value = event.currentTarget.valueAsNumber;
+          }}
+        />
+        <span aria-hidden="true">{say("complete_share", { percent })}</span>
+      </label>
+    </div>
   );
 }
 

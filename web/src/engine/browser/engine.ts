@@ -3,6 +3,7 @@
 import type { BrowserSite } from "../../site";
 import { say } from "../../texts/texts";
 import {
+  type Copying,
   type Engine,
   EngineError,
   type Fill,
@@ -58,6 +59,12 @@ export class BrowserEngine implements Engine {
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
+  async clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill> {
+    const argument = { source: this.source(photo.file), earlier: lying(earlier), stroke, copying };
+    const { notes, ...filled } = await translated(this.connection.call("clone", argument, signal));
+    return { rects: stroke.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
+  }
+
   find(
     photo: Photo,
     earlier: Fill[],
@@ -73,12 +80,13 @@ export class BrowserEngine implements Engine {
     photo: Photo,
     fills: Fill[],
     format: string,
+    crop: Rect | null,
     _onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Saved> {
     const { file } = photo;
-    if (fills.length === 0 && format === "same") return { content: file, name: file.name, notes: [] };
-    const argument = { source: this.source(file), fills: lying(fills), format };
+    if (fills.length === 0 && crop === null && format === "same") return { content: file, name: file.name, notes: [] };
+    const argument = { source: this.source(file), fills: lying(fills), format, crop };
     const { content, ending, notes } = await translated(this.connection.call("save", argument, signal));
     return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }

@@ -3,7 +3,7 @@
 import { NotThereError } from "../../offline/kept";
 import type { BrowserSite } from "../../site";
 import type { TextKey } from "../../texts/english";
-import type { FillOptions, FindOptions, Hole, Patch, Piece, Progress, Rect } from "../engine";
+import type { Copying, FillOptions, FindOptions, Hole, Patch, Piece, Progress, Rect } from "../engine";
 
 /** The worker's configuration. */
 export interface Place {
@@ -59,8 +59,9 @@ export interface Calls {
   prepare: [{ source: Source }, null];
   part: [{ source: Source; rect: Rect; reduction: number }, ImageBitmap];
   fill: [{ source: Source; earlier: Lying[]; hole: Hole; options: FillOptions }, Filled];
+  clone: [{ source: Source; earlier: Lying[]; stroke: Hole; copying: Copying }, Filled];
   find: [{ source: Source; earlier: Lying[]; options: FindOptions }, Uint8Array<ArrayBuffer>];
-  save: [{ source: Source; fills: Lying[]; format: string }, Encoded];
+  save: [{ source: Source; fills: Lying[]; format: string; crop: Rect | null }, Encoded];
   outline: [{ source: Source; earlier: Lying[]; lasso: Piece }, Uint8Array<ArrayBuffer>];
   readMask: [{ file: File; width: number; height: number }, Uint8Array<ArrayBuffer>];
 }

@@ -15,15 +15,17 @@ const QUALITY = 0.95;
 /**
  * Encode the photo of a file.
  *
- * @param before - its pixels as they are in the file
+ * @param before - its pixels as they are in the file, or null for a part of it
  */
-export async function encode(photo: Decoded, before: Pixels, file: File, format: string): Promise<Encoded> {
+export async function encode(photo: Decoded, before: Pixels | null, file: File, format: string): Promise<Encoded> {
   const original = new Uint8Array(await file.arrayBuffer());
   const facts = readFacts(original);
   const chosen = format === "same" ? OF_KINDS[facts.kind] : format;
   const notes: Note[] = lossesOf(original);
   const kept =
-    chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile ? keepBlocks(original, photo, before) : null;
+    before && chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile
+      ? keepBlocks(original, photo, before)
+      : null;
   if (kept) return { ...kept, notes: [...notes, ...kept.notes] };
   if (format === "same" && chosen !== facts.kind) notes.push({ key: "browser_saved_as_png" });
   const written = await write(photo, chosen);

@@ -1,17 +1,19 @@
 /** The worker of the browser's engine: decodes, fills and encodes photos, one request after the other. */
 
 import { mayUseGpu } from "../../offline/gpu";
+import type { TextKey } from "../../texts/english";
 import { unlessAborted } from "../aborting";
-import type { OnProgress, Patch, Progress } from "../engine";
+import type { Hole, OnProgress, Patch, Progress } from "../engine";
+import { clone } from "./cloning";
 import { type Beginning, beginCopying, Copiers } from "./copiers";
-import { bitmapOf, decode, LastDecoded, readMask, view } from "./decoding";
+import { bitmapOf, type Decoded, decode, LastDecoded, readMask, view } from "./decoding";
 import { readFacts } from "./facts";
 import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { type Finder, find } from "./finding";
 import { complete, type Tools } from "./inpaint";
 import { outlineOf } from "./outline";
 import { Progress as Reached } from "./progress";
-import type { Answer, Call, Calls, FromWorker, Note, Place, ToWorker } from "./protocol";
+import type { Answer, Call, Calls, Filled, FromWorker, Note, Place, ToWorker } from "./protocol";
 import { NotedError, noteOf } from "./protocol";
 import { loadFiles } from "./resources";
 import { type Networks, startNetworks } from "./runtime";
@@ -65,13 +67,12 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
         complete(rgb, unknown, photo, loaded, options, (share) => onProgress({ doing: "working", share }), signal),
       );
-      const rects = hole.map(({ rect }) => rect);
-      const shown = shownFill(filled, rects, photo).map(async (part) => ({
-        rect: part.rect,
-        view: await bitmapOf(part),
-      }));
-      const notes: Note[] = isEmpty(filled) ? [{ key: "server_transparent" }] : [];
-      return { patches: await Promise.all(shown), content: new Blob([filled]), notes };
+      return answered(photo, hole, filled, "server_transparent");
+    },
+
+    async clone({ source, earlier, stroke, copying }) {
+      const photo = await withFills(await decoded.of(source), earlier);
+      return answered(photo, stroke, clone(photo, stroke, copying.offset, copying.heals), "stamp_nothing");
     },
 
     async find({ source, earlier, options }, { onProgress, signal }) {
@@ -86,9 +87,12 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       return bitmapOf(crop(await decoded.of(source), rect), reduction);
     },
 
-    async save({ source, fills, format }) {
+    async save({ source, fills, format, crop: kept }) {
       const original = await decoded.of(source);
-      return encode(await withFills(original, fills), original.rgba, source.file, format);
+      const photo = await withFills(original, fills);
+      if (kept === null) return encode(photo, original.rgba, source.file, format);
+      const part = { width: kept.width, height: kept.height, rgba: crop(photo, kept).rgba };
+      return encode(part, null, source.file, format);
     },
 
     async outline({ source, earlier, lasso }) {
@@ -97,6 +101,27 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
 
     readMask: ({ file, width, height }) => readMask(file, width, height),
   };
+
+/**
+ * A fill for the page.
+ *
+ * @param photo - what lies under it
+ * @param empty - the note where it has no pixels
+ */
+async function answered(
+  photo: Decoded,
+  hole: Hole,
+  filled: Uint8ClampedArray<ArrayBuffer>,
+  empty: TextKey,
+): Promise<Filled> {
+  const rects = hole.map(({ rect }) => rect);
+  const patches = shownFill(filled, rects, photo).map(async (part) => ({
+    rect: part.rect,
+    view: await bitmapOf(part),
+  }));
+  const notes: Note[] = isEmpty(filled) ? [{ key: empty }] : [];
+  return { patches: await Promise.all(patches), content: new Blob([filled]), notes };
+}
 
 self.onmessage = ({ data }: MessageEvent<ToWorker | Beginning>) => {
   if (data.kind === "copy") beginCopying(data);

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { clone } from "../src/engine/browser/cloning";
+import type { Decoded } from "../src/engine/browser/decoding";
+import type { Offset } from "../src/engine/engine";
+import { unpack } from "./vectors";
+
+interface Case {
+  name: string;
+  height: number;
+  width: number;
+  photo: string;
+  alpha: string;
+  strength: string;
+  offset: Offset;
+  heals: boolean;
+  result: string;
+  painted: string;
+}
+
+/** Written by `tests/test_cloning.py`. */
+const file = import.meta.env.VITE_CLONE_VECTORS;
+const cases: Case[] = file === undefined ? [] : (await import(/* @vite-ignore */ file)).default;
+
+async function decoded({ height, width, photo, alpha }: Case): Promise<Decoded> {
+  const [rgb, opacity] = await Promise.all([unpack(photo), unpack(alpha)]);
+  const rgba = new Uint8ClampedArray(4 * height * width);
+  for (let pixel = 0; pixel < opacity.length; pixel++) {
+    rgba.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
+    rgba[4 * pixel + 3] = opacity[pixel];
+  }
+  return { height, width, rgba };
+}
+
+test.skipIf(cases.length === 0).each(cases)("$name is that of Python", async (one) => {
+  const { height, width, offset, heals } = one;
+  const [strength, result, painted] = await Promise.all([one.strength, one.result, one.painted].map(unpack));
+  const half = Math.ceil(height / 2); // two pieces
+  const stroke = [
+    { rect: { left: 0, top: 0, width, height: half }, mask: strength.slice(0, half * width) },
+    { rect: { left: 0, top: half, width, height: height - half }, mask: strength.slice(half * width) },
+  ];
+  const cloned = clone(await decoded(one), stroke as never, offset, heals);
+  let [most, elsewhere] = [0, 0];
+  for (let pixel = 0; pixel < painted.length; pixel++) {
+    if (cloned[4 * pixel + 3] !== painted[pixel]) elsewhere++;
+    if (painted[pixel] === 0) continue;
+    for (let channel = 0; channel < 3; channel++) {
+      most = Math.max(most, Math.abs(cloned[4 * pixel + channel] - result[3 * pixel + channel]));
+    }
+  }
+  expect(elsewhere).toBe(0);
+  expect(most).toBeLessThanOrEqual(heals ? 1 : 0);
+});
