@@ -103,6 +103,9 @@ export class EngineError extends Error {
   }
 }
 
+/** Raised when the engine itself cannot be reached: other photos fail alike. */
+export class LostEngineError extends EngineError {}
+
 /**
  * What fills photos.
  *
@@ -111,6 +114,16 @@ export class EngineError extends Error {
 export interface Engine {
   /** Open a photo. */
   open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo>;
+
+  /**
+   * A photo that browsers do not decode, for a small picture; null where it cannot be had now.
+   *
+   * Raises `EngineError` for a file that cannot be opened.
+   */
+  glance(file: File): Promise<ImageBitmap | null>;
+
+  /** Forget a photo that is no longer open. */
+  release(file: File): Promise<void>;
 
   /**
    * A part of a photo, without its fills.
@@ -152,7 +165,7 @@ export interface Engine {
    *
    * @param format - "same" for the photo's own, or a name of `formats`
    */
-  save(photo: Photo, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
+  save(file: File, fills: Fill[], format: string, onProgress: OnProgress, signal: AbortSignal): Promise<Saved>;
 
   /** Output formats, besides the photo's own. */
   readonly formats: string[];
