@@ -121,7 +121,7 @@ export class Visits {
       },
     );
     if (restored.length > 0) await this.#show(restored);
-    if (state.photo.value !== null) this.#report(nameOf(claimed));
+    if (state.photo.value !== null) this.#report(claimed);
     else if (claimed.length > 0 && !state.album.isOpen.value)
       state.offers.value = [this.#offerOf(claimed), ...state.offers.value];
   }
@@ -150,11 +150,12 @@ export class Visits {
     album.shown.value = null; // one photo alone has no strip
   }
 
-  #report(name: Line): void {
+  #report(visit: Visit): void {
     const state = this.#state;
+    const key = visit.length > 1 ? "keep_all_restored" : "keep_restored";
     state.message.value = {
       tone: "note",
-      text: () => say("keep_restored", { name: name() }),
+      text: () => say(key, { name: nameOf(visit)() }),
       action: { name: () => say("keep_throw_away"), run: () => closeAll(state) },
     };
   }

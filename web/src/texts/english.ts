@@ -165,6 +165,7 @@ export const english = {
   keep_switch: "Keep my work in this browser until I save it",
   keep_help: "A reload or a crash then loses nothing. Switch it off on shared computers: what is kept is deleted.",
   keep_restored: "{name} is restored, with all your work on it.",
+  keep_all_restored: "{name} are restored, with all your work on them.",
   keep_restore: "Restore",
   keep_restore_label: "Restore {name}",
   keep_throw_away: "Throw away",

@@ -169,6 +169,7 @@ export const turkish: Translation = {
   keep_help:
     "Böylece sayfa yenilense de çökse de bir şey kaybolmaz. Ortak bilgisayarlarda kapatın: tutulanlar silinir.",
   keep_restored: "{name}, üzerindeki tüm çalışmanızla geri getirildi.",
+  keep_all_restored: "{name}, bütün çalışmanızla geri getirildi.",
   keep_restore: "Geri getir",
   keep_restore_label: "Geri getir: {name}",
   keep_throw_away: "At",
