@@ -74,3 +74,15 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "coffee.png"
     Image.open(PHOTOS / "skimage_coffee.jpg").convert("RGB").resize((360, 240)).save(path)
     return path
+
+
+@pytest.fixture
+def photos(photo: Path, tmp_path: Path) -> list[Path]:
+    """Three photos of one size, the third a JPEG, and a file that is none."""
+    whole = Image.open(photo)
+    paths = [tmp_path / name for name in ("one.png", "two.png", "three.jpg")]
+    for path, angle in zip(paths, (0, 180, 180), strict=True):
+        whole.rotate(angle).save(path)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"none")
+    return [*paths, broken]

@@ -1,5 +1,6 @@
 """Unsaved work outlives reloads and crashes of its tab, in the browser alone, until it is saved or thrown away."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.page.conftest import Visit
+from tests.page.test_strip import expect_states, go, open_all
 from tests.support.browser import (
     PATIENCE,
     button,
@@ -14,6 +16,7 @@ from tests.support.browser import (
     choose_photo,
     choose_tool,
     drag,
+    draw,
     expect_work,
     fill,
     keep_picture,
@@ -113,6 +116,51 @@ def test_work_survives_a_reload_to_the_last_pixel_until_it_is_saved(
     page.reload()
     expect(page.get_by_role("heading", level=2)).to_be_visible()
     expect(canvas(page)).to_have_count(0)
+
+
+def test_a_whole_strip_comes_back_with_its_states_strokes_fills_and_history(
+    visit: Visit, hosted: str, photos: list[Path]
+) -> None:
+    page = visit(hosted)
+    open_all(page, photos)
+    draw(page, (100, 80), (180, 120))
+    fill(page)
+    draw(page, (100, 160), (180, 160))
+    open_options(page)
+    button(page, "Grow the mask").click()
+    expect_work(page, steps=1, fills=1)
+    page.keyboard.press("Escape")
+    looked = [shown(page, layer) for layer in (0, 1)]
+    go(page, "PageDown", "two.png")
+    draw(page, (50, 60), (90, 60))
+    go(page, "PageDown", "three.jpg")  # before the stroke can have been written
+    draw(page, (50, 60), (90, 60))
+    expect_states(page, "marked", "marked", "marked", "failed")
+    expect_kept(page, 4, 4 + 4 + 2)
+    page.reload()
+    expect(page.get_by_role("status").first).to_contain_text("one.png and 3 more are restored")
+    settle(page)
+    keep_picture(page, "strip_restored")
+    expect_states(page, "marked", "marked", "marked", "failed")
+    expect(canvas(page)).to_have_accessible_name(re.compile("three.jpg"))
+    go(page, "PageUp", "two.png")
+    expect_work(page, steps=1, fills=0)
+    go(page, "PageUp", "one.png")
+    assert [shown(page, layer) for layer in (0, 1)] == looked
+    for steps, fills in ((1, 1), (0, 1), (1, 0), (0, 0)):
+        page.keyboard.press("Control+z")
+        expect_work(page, steps=steps, fills=fills)
+    page.keyboard.press("Control+Shift+z")
+    button(page, "Fill all photos that are marked").click()
+    expect(page.get_by_role("status").first).to_contain_text("Photos done: 3")
+    draw(page, (50, 120), (90, 120))
+    expect_kept(page, 4, 4 + 7)
+    page.reload()
+    expect_states(page, "filled", "filled", "marked", "failed")
+    with page.expect_download():
+        button(page, "Save all filled photos as a zip file").click()
+    expect_states(page, "saved", "saved", "saved", "failed")
+    expect_kept(page, 0, 0)
 
 
 def test_work_of_a_tab_that_crashed_is_offered_and_of_one_that_is_open_not(

@@ -90,6 +90,7 @@ def test_all_controls_are_on_the_screen_of_a_phone_that_lies(
         control.scroll_into_view_if_needed()
         expect(control).to_be_in_viewport(ratio=0.95)
     assert photo_box(page)["height"] > phone["height"] / 4
+    assert page.get_by_role("banner").bounding_box()["height"] < 1.5 * FINGERTIP  # one row
 
 
 def test_a_photo_stays_on_the_screen_when_the_phone_is_turned(visit: Visit, served: str, photo: Path) -> None:

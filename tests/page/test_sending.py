@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Visit
+from tests.page.test_strip import go, open_all
 from tests.support.browser import (
     PATIENCE,
     button,
@@ -103,6 +104,23 @@ def test_a_photo_is_sent_once_and_let_go_with_its_page(visit: Visit, server: Ser
     assert kept_bytes(server) == COFFEE.stat().st_size
     page.close()
     while kept_bytes(server) > 0:
+        pass
+
+
+@pytest.mark.process
+def test_going_back_to_a_photo_of_the_strip_sends_it_no_second_time(
+    visit: Visit, server: Server, photos: list[Path]
+) -> None:
+    page = visit(f"{server.url}/")
+    page.evaluate(RECORD)
+    open_all(page, photos[:2])
+    for key, name in (("PageDown", "two.png"), ("PageUp", "one.png"), ("PageDown", "two.png")):
+        go(page, key, name)
+    assert [kinds for _, *kinds in page.evaluate("window.sent")] == [SENT, SENT, BY_ID, BY_ID]
+    assert kept_bytes(server) == sum(photo.stat().st_size for photo in photos[:2])
+    button(page, "Leave two.png out").click()
+    expect(canvas(page)).to_have_accessible_name(re.compile("one.png"))
+    while kept_bytes(server) > photos[0].stat().st_size:
         pass
 
 

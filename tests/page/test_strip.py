@@ -1,5 +1,6 @@
 """Several photos in a strip, each with its own work."""
 
+import base64
 import io
 import re
 import zipfile
@@ -21,6 +22,7 @@ from tests.support.browser import (
     keep_download,
     keep_picture,
     open_options,
+    open_page,
     pixels,
     settle,
     shown,
@@ -34,18 +36,6 @@ pytestmark = needs_page
 def page(request: pytest.FixtureRequest, visit: Visit) -> Page:
     """The page with either engine."""
     return visit(request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def photos(photo: Path, tmp_path: Path) -> list[Path]:
-    """Three photos of one size, the third a JPEG, and a file that is none."""
-    whole = Image.open(photo)
-    paths = [tmp_path / name for name in ("one.png", "two.png", "three.jpg")]
-    for path, angle in zip(paths, (0, 180, 180), strict=True):
-        whole.rotate(angle).save(path)
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"none")
-    return [*paths, broken]
 
 
 def open_all(page: Page, photos: list[Path]) -> None:
@@ -135,6 +125,76 @@ def test_photos_are_saved_into_a_folder_and_never_over_a_file(visit: Visit, serv
     first, second = (files_in_folder(page)[name] for name in names)
     assert first > 0
     assert first != second
+
+
+IN_A_FOLDER = """async (files) => {
+    const root = await navigator.storage.getDirectory();
+    const outer = await root.getDirectoryHandle("outer", { create: true });
+    const folder = await outer.getDirectoryHandle("inner", { create: true });
+    for (const [name, content] of files) {
+        const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
+        await stream.write(Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0)));
+        await stream.close();
+    }
+    window.showDirectoryPicker = async () => outer;
+}"""
+"""Writes files into a folder of a folder, which the page then opens without a dialog."""
+
+
+def test_a_folder_is_opened_and_results_go_back_beside_their_photos(
+    visit: Visit, served: str, photos: list[Path]
+) -> None:
+    page = visit(served)
+    contents = [(photo.name, base64.b64encode(photo.read_bytes()).decode()) for photo in photos[:2]]
+    page.evaluate(IN_A_FOLDER, [*contents, ("notes.txt", "")])
+    button(page, "Open a folder").click()
+    expect(strip(page).get_by_role("listitem")).to_have_count(2)
+    settle(page)
+    draw(page, (100, 80), (180, 120))
+    fill(page)
+    button(page, "Into its folder: save all filled photos beside the originals").click()
+    expect(page.get_by_role("status").first).to_contain_text("Photos saved: 1 (inner)")
+    inner = "(await (await navigator.storage.getDirectory()).getDirectoryHandle('outer')).getDirectoryHandle('inner')"
+    names = page.evaluate(f"async () => Array.fromAsync((await {inner}).keys())")
+    assert sorted(names) == ["notes.txt", "one.png", "one_completed.png", "two.png"]
+
+
+def test_a_folder_is_opened_where_browsers_do_not_write_into_folders(
+    visit: Visit, served: str, photos: list[Path]
+) -> None:
+    page = visit(served)
+    page.add_init_script("delete window.showDirectoryPicker")
+    open_page(page, served)
+    page.get_by_label("Open a folder").set_input_files(photos[0].parent)
+    expect(strip(page).get_by_role("listitem")).to_have_count(len(photos))
+    expect_states(page, "failed", "open", "open", "open")
+
+
+def photos_of_kinds_that_browsers_do_not_read(folder: Path, photo: Path) -> list[Path]:
+    whole = Image.open(photo).convert("RGB")
+    whole.save(folder / "one.png")
+    whole.save(folder / "two.tif")
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(whole).save(folder / "three.heic")
+    return [folder / name for name in ("one.png", "two.tif", "three.heic")]
+
+
+def test_photos_that_the_browser_cannot_read_are_seen_in_the_strip(
+    visit: Visit, served: str, photo: Path, tmp_path: Path
+) -> None:
+    page = visit(served)
+    open_all(page, photos_of_kinds_that_browsers_do_not_read(tmp_path, photo))
+    expect(strip(page).locator("img")).to_have_count(3)
+    expect_states(page, "open", "open", "open")
+
+
+def test_a_folder_without_a_server_says_at_once_what_the_browser_cannot_read(
+    visit: Visit, hosted: str, photo: Path, tmp_path: Path
+) -> None:
+    page = visit(hosted)
+    open_all(page, photos_of_kinds_that_browsers_do_not_read(tmp_path, photo))
+    expect_states(page, "open", "failed", "failed")
+    expect(strip(page).get_by_role("button", name=re.compile("^Photo 2.*this browser cannot read"))).to_be_visible()
 
 
 def files_in_folder(page: Page) -> dict[str, int]:

@@ -1,17 +1,23 @@
 /** Several photos, of which one is shown; the others keep their file and their compressed work. */
 
 import { batch } from "@preact/signals";
+import { held } from "../engine/copies";
 import type { Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { type Entry, entryOf } from "./album_entries";
 import { isChanged, UNTOUCHED, type Work } from "./document";
-import { held, open, present } from "./opening";
+import { open, present } from "./opening";
 import { liftMoved } from "./painting";
 import { type Parked, park, unpark } from "./parking";
-import { announce, complain, fillsOf, isUnsaved, type Outcome, type State, takeUp, waitFor } from "./state";
-import { drawShown, drawThumbnails, dropThumbnail } from "./thumbnails";
+import { announce, complain, fillsOf, isUnsaved, type Outcome, putAway, type State, takeUp, waitFor } from "./state";
+import { drawShown, drawThumbnails } from "./thumbnails";
 
 export type Status = "untouched" | "marked" | "filled" | "saved" | "failed";
+
+/** The file of a photo, or its copy where there is work on it. */
+export function fileOf({ album, photo }: State, entry: Entry): File {
+  return entry === album.shown.value && photo.value !== null ? photo.value.file : entry.file;
+}
 
 /** The work on a photo, and the last saved one. */
 export function workOf(state: State, entry: Entry): { now: Work; saved: Work } {
@@ -62,7 +68,7 @@ export async function openFiles(state: State, files: readonly File[]): Promise<v
     album.entries.value = [...album.entries.value, ...added];
   });
   for (const entry of added) if ((await show(state, entry)) !== "failed") break;
-  drawThumbnails(added);
+  drawThumbnails(state, added);
 }
 
 /** The photo that is open becomes the first of the strip, if there is unsaved work on it. */
@@ -70,7 +76,7 @@ function startWithShown(state: State): void {
   const photo = state.photo.value;
   if (photo === null || !isUnsaved(state)) return;
   const entry = entryOf(photo.file);
-  Object.assign(entry, { isCopy: true, photo, size: { width: photo.width, height: photo.height } });
+  Object.assign(entry, { isCopy: true, size: { width: photo.width, height: photo.height } });
   state.album.entries.value = [entry];
   state.album.shown.value = entry;
   void drawShown(entry, photo, fillsOf(state.work.value));
@@ -103,7 +109,7 @@ export async function show(state: State, entry: Entry): Promise<Outcome> {
   );
   state.preview.value = null;
   entry.opens = outcome !== "failed";
-  if (!entry.opens) entry.failure.value = state.message.value?.text ?? null;
+  if (outcome === "failed") entry.failure.value = state.message.value?.text ?? null;
   return outcome;
 }
 
@@ -128,8 +134,7 @@ async function workOn({ parked, size }: Entry, photo: Photo): Promise<Parked> {
 
 function leave(state: State, entry: Entry, parked: Parked | null): void {
   entry.parked.value = parked;
-  if (parked === null) entry.photo = null; // and with it the copy of its file
-  if (parked === null || state.photo.value === null) return;
+  if (parked === null || state.photo.value === null) return; // and with it goes the copy of its file
   entry.file = state.photo.value.file;
   entry.isCopy = true;
 }
@@ -144,7 +149,6 @@ function arrive(state: State, entry: Entry, photo: Photo, { history, saved }: Pa
   if (state.album.shown.value !== null) state.format.value = format;
   state.album.shown.value = entry;
   entry.parked.value = null;
-  entry.photo = photo;
   entry.size = { width: photo.width, height: photo.height };
   if (entry.thumbnail.value === null) void drawShown(entry, photo, []);
   present(state, photo);
@@ -188,10 +192,23 @@ async function leaveOutAnyway(state: State, entry: Entry): Promise<void> {
   }
   const rest = album.entries.value.filter((other) => other !== entry);
   const isAlone = rest.length === 0 || (rest.length === 1 && rest[0] === album.shown.value);
-  for (const gone of isAlone ? [entry, ...rest] : [entry]) dropThumbnail(gone);
+  void state.engine.release(entry.file);
   batch(() => {
     album.entries.value = isAlone ? [] : rest;
     if (isAlone) album.shown.value = null;
   });
   announce(state, () => say("strip_left_out", { name: entry.file.name }));
+}
+
+/** Close all photos; all work on them is lost. */
+export function closeAll(state: State): void {
+  const { album } = state;
+  const files = album.entries.value.map(({ file }) => file);
+  if (state.photo.value !== null) files.push(state.photo.value.file);
+  batch(() => {
+    album.entries.value = [];
+    album.shown.value = null;
+    putAway(state);
+  });
+  for (const file of files) void state.engine.release(file);
 }

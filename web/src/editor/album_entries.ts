@@ -1,7 +1,7 @@
 /** The photos of the strip, as signals; one photo alone has no strip. */
 
 import { computed, type Signal, signal } from "@preact/signals";
-import type { Line, Photo } from "../engine/engine";
+import type { Line } from "../engine/engine";
 import type { Parked } from "./parking";
 import type { Size } from "./steps";
 
@@ -12,16 +12,14 @@ export interface Entry {
   isCopy: boolean;
   /** False once it could not be opened. */
   opens: boolean;
-  /** As the engine opened it last, if there is work on it; its view is closed unless it is shown. */
-  photo: Photo | null;
   /** Null until the photo was decoded. */
   size: Size | null;
   /** The work on it while another photo is shown. */
   readonly parked: Signal<Parked | null>;
   /** Why it could not be opened, filled or saved. */
   readonly failure: Signal<Line | null>;
-  /** Address of a small picture. */
-  readonly thumbnail: Signal<string | null>;
+  /** A small picture, with its fills. */
+  readonly thumbnail: Signal<Blob | null>;
 }
 
 /** Work on several photos, one after the other. */
@@ -60,10 +58,9 @@ export function entryOf(file: File): Entry {
     file,
     isCopy: false,
     opens: true,
-    photo: null,
     size: null,
     parked: signal<Parked | null>(null),
     failure: signal<Line | null>(null),
-    thumbnail: signal<string | null>(null),
+    thumbnail: signal<Blob | null>(null),
   };
 }

@@ -4,23 +4,17 @@ import { makeZip } from "client-zip";
 import { EngineError, type Line, type OnProgress, type Saved } from "../engine/engine";
 import { numbered } from "../engine/naming";
 import { say } from "../texts/texts";
-import { canChange, workOf } from "./album";
+import { canChange, fileOf, workOf } from "./album";
 import type { Entry } from "./album_entries";
 import { failuresOf } from "./batches";
 import { isChanged, type Work } from "./document";
+import { homeOf, mayWrite, pickFolder } from "./folders";
 import { liftMoved } from "./painting";
 import { offer } from "./saving";
 import { announce, complain, fillsOf, lineOf, type State, waitFor } from "./state";
 
 /** Losses that are listed; more would hide that the photos were saved. */
 const MAX_NOTES = 3;
-
-type Picker = (options: { mode: "readwrite"; id: string }) => Promise<FileSystemDirectoryHandle>;
-
-/** Whether this browser writes into folders. */
-export function writesFolders(): boolean {
-  return "showDirectoryPicker" in window;
-}
 
 /** Download the filled photos as one zip file. */
 export async function saveZip(state: State): Promise<void> {
@@ -38,15 +32,30 @@ export async function saveZip(state: State): Promise<void> {
   });
 }
 
-/** Write the filled photos into a folder that is chosen; files that exist stay. */
+/** Whether all filled photos are from folders that results can be written into. */
+export function haveHomes(state: State): boolean {
+  const filled = filledOf(state);
+  return filled.length > 0 && filled.every(({ file }) => homeOf(file) !== null);
+}
+
+/** Write the filled photos beside their originals, or else into a folder that is chosen; files that exist stay. */
 export async function saveIntoFolder(state: State): Promise<void> {
   if (!canChange(state)) return;
-  const pick = (window as unknown as { showDirectoryPicker: Picker }).showDirectoryPicker;
-  const folder = await pick({ mode: "readwrite", id: "onar" }).catch(() => null); // nothing was chosen
-  if (folder === null) return;
+  const chosen = haveHomes(state) ? null : await pickFolder("readwrite");
+  if (chosen === null && !haveHomes(state)) return;
+  const folders = new Map(filledOf(state).map((entry) => [entry, chosen ?? homeOf(entry.file)]));
+  for (const folder of new Set(folders.values())) {
+    if (chosen === null && folder !== null && !(await mayWrite(folder))) return;
+  }
   await saveAll(state, async (results) => {
-    for await (const { name, content } of results) await write(folder, name, content);
-    return { place: folder.name, end: () => {} };
+    const names = new Set<string>();
+    for await (const { entry, name, content } of results) {
+      const folder = folders.get(entry);
+      if (!folder) continue;
+      await write(folder, name, content);
+      names.add(folder.name);
+    }
+    return { place: [...names].join(", "), end: () => {} };
   });
 }
 
@@ -74,10 +83,17 @@ interface Kept {
   end(): void;
 }
 
-async function saveAll(state: State, keep: (results: AsyncIterable<Saved>) => Promise<Kept>): Promise<void> {
+function filledOf(state: State): Entry[] {
+  return state.album.entries.value.filter((entry) => isChanged(workOf(state, entry).now));
+}
+
+/** The file of a photo with its fills. */
+type Result = Saved & { entry: Entry };
+
+async function saveAll(state: State, keep: (results: AsyncIterable<Result>) => Promise<Kept>): Promise<void> {
   if (!canChange(state)) return;
   liftMoved(state);
-  const filled = state.album.entries.value.filter((entry) => isChanged(workOf(state, entry).now));
+  const filled = filledOf(state);
   if (filled.length === 0) {
     complain(state, () => say("strip_nothing_filled"));
     return;
@@ -111,21 +127,21 @@ class Saving {
   ) {}
 
   /** The files, encoded one after the other as they are asked for; failures are skipped. */
-  async *results(signal: AbortSignal, onProgress: OnProgress): AsyncGenerator<Saved> {
+  async *results(signal: AbortSignal, onProgress: OnProgress): AsyncGenerator<Result> {
     for (const [at, entry] of this.entries.entries()) {
       signal.throwIfAborted();
       onProgress({ doing: "working", share: at / this.entries.length });
       const result = await this.encoded(entry, signal);
-      if (result !== null) yield result;
+      if (result !== null) yield { ...result, entry };
     }
   }
 
   private async encoded(entry: Entry, signal: AbortSignal): Promise<Saved | null> {
     const { engine, format } = this.state;
     const work = workOf(this.state, entry).now;
-    if (entry.photo === null) return null;
     try {
-      const saved = await engine.save(entry.photo, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
+      const file = fileOf(this.state, entry);
+      const saved = await engine.save(file, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
       for (const note of saved.notes) this.notes.set(note(), note);
       entry.failure.value = null;
       this.done.set(entry, work);

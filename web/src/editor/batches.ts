@@ -1,5 +1,6 @@
 /** Work on all photos of the strip, one after the other: the engine gets one request at a time. */
 
+import type { Line } from "../engine/engine";
 import { say } from "../texts/texts";
 import { canChange, redrawThumbnail, show, workOf } from "./album";
 import type { Entry } from "./album_entries";
@@ -10,6 +11,9 @@ import { liftMoved } from "./painting";
 import { park } from "./parking";
 import { announce, complain, type Outcome, type State, waitFor } from "./state";
 import { extentOf, type Size } from "./steps";
+
+/** Photos that are named in a message. */
+const MAX_NAMES = 4;
 
 /** Fill what is marked on every photo. */
 export async function fillAll(state: State): Promise<void> {
@@ -32,6 +36,8 @@ interface Report {
   done: number;
   failed: Entry[];
   isCancelled: boolean;
+  /** Why no photo can be worked on any more. */
+  lost: Line | null;
 }
 
 async function eachOf(
@@ -40,32 +46,45 @@ async function eachOf(
   work: (state: State) => Promise<Outcome>,
 ): Promise<Report> {
   const { album } = state;
-  const result: Report = { done: 0, failed: [], isCancelled: false };
+  const result: Report = { done: 0, failed: [], isCancelled: false, lost: null };
   for (const [at, entry] of entries.entries()) {
     album.batch.value = { number: at + 1, count: entries.length };
     let outcome = await show(state, entry);
     if (outcome === "done") outcome = await work(state);
+    const why = state.message.value?.text ?? null;
     result.isCancelled = outcome === "cancelled";
-    if (result.isCancelled) break;
+    if (outcome === "lost") result.lost = why;
+    if (result.isCancelled || outcome === "lost") break;
     if (outcome === "failed") result.failed.push(entry);
     else result.done++;
-    entry.failure.value = outcome === "failed" ? (state.message.value?.text ?? null) : null;
+    entry.failure.value = outcome === "failed" ? why : null;
   }
   album.batch.value = null;
   void redrawThumbnail(state);
   return result;
 }
 
-function report(state: State, { done, failed, isCancelled }: Report): void {
-  const ended = () => say(isCancelled ? "strip_cancelled" : "strip_done", { done });
-  if (failed.length === 0) announce(state, ended);
-  else complain(state, () => `${ended()} ${failuresOf(failed)}`);
+function report(state: State, { done, failed, isCancelled, lost }: Report): void {
+  const lines: Line[] = [() => say(isCancelled ? "strip_cancelled" : "strip_done", { done })];
+  if (failed.length > 0) lines.push(() => failuresOf(failed));
+  if (lost !== null) lines.push(lost);
+  if (lines.length === 1) announce(state, lines[0]);
+  else complain(state, () => lines.map((line) => line()).join(" "));
 }
 
 /** Names of failed photos, and why the first failed. */
 export function failuresOf(failed: readonly Entry[]): string {
-  const names = failed.map(({ file }) => file.name).join(", ");
-  return say("strip_failures", { names, why: failed[0].failure.value?.() ?? "" });
+  return say("strip_failures", { names: namesOf(failed), why: failed[0].failure.value?.() ?? "" });
+}
+
+/** Names of photos; of many, the first ones and how many more there are. */
+function namesOf(entries: readonly Entry[]): string {
+  const names = entries
+    .slice(0, MAX_NAMES)
+    .map(({ file }) => file.name)
+    .join(", ");
+  const count = entries.length - MAX_NAMES;
+  return count <= 0 ? names : say("strip_more", { names, count });
 }
 
 /** Mark on all photos of this size what is marked on the one that is shown; the others are named. */
@@ -80,7 +99,8 @@ export async function sameMask(state: State): Promise<void> {
     return;
   }
   const unknown = album.entries.value.filter(({ size }) => size === null);
-  if ((await eachOf(state, unknown, async () => "done")).isCancelled) return;
+  const opened = await eachOf(state, unknown, async () => "done");
+  if (opened.isCancelled || opened.lost !== null) return;
   if ((await show(state, shown)) === "done") await copyMask(state, { mask, fills: [] }, photo);
 }
 
@@ -97,8 +117,7 @@ async function copyMask(state: State, work: Work, photo: Size): Promise<void> {
         const { history, saved } = parked.value ?? { history: UNTOUCHED, saved: UNTOUCHED.now };
         parked.value = { history: marked(history, now), saved };
       }
-      const names = rest.map(({ file }) => file.name).join(", ");
-      const lines = rest.length === 0 ? [] : [() => say("strip_other_size", { names })];
+      const lines = rest.length === 0 ? [] : [() => say("strip_other_size", { names: namesOf(rest) })];
       announce(state, () => say("strip_same_mask_done", { count: fitting.length }), ...lines);
     },
   );

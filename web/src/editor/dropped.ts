@@ -4,6 +4,9 @@ import { EngineError } from "../engine/engine";
 import type { Site } from "../site";
 import { say } from "../texts/texts";
 
+/** Endings of photos that most browsers do not read: the strip says so. */
+const UNREADABLE = [".heic", ".heif", ".tif", ".tiff"];
+
 /** The files, and of folders the photos by name; raises `EngineError` for folders without photos. */
 export async function filesIn(dropped: DataTransfer, site: Site): Promise<File[]> {
   const files = [...dropped.files]; // before anything is awaited: the event's data ends with it
@@ -11,10 +14,15 @@ export async function filesIn(dropped: DataTransfer, site: Site): Promise<File[]
   const folders = entries.filter((entry): entry is FileSystemDirectoryEntry => entry?.isDirectory ?? false);
   if (folders.length === 0) return files;
   const names = new Set(folders.map(({ name }) => name));
-  const inside = (await Promise.all(folders.map(filesBelow))).flat().filter((file) => isPhoto(file, site));
-  const all = [...files.filter(({ name }) => !names.has(name)), ...inside.sort(byName)];
+  const inside = photosAmong((await Promise.all(folders.map(filesBelow))).flat(), site);
+  const all = [...files.filter(({ name }) => !names.has(name)), ...inside];
   if (all.length === 0) throw new EngineError(() => say("strip_no_photos", { name: folders[0].name }));
   return all;
+}
+
+/** The photos among the files of a folder, by name. */
+export function photosAmong(files: readonly File[], site: Site): File[] {
+  return files.filter((file) => isPhoto(file, site)).sort(byName);
 }
 
 function byName(one: File, other: File): number {
@@ -24,7 +32,7 @@ function byName(one: File, other: File): number {
 function isPhoto({ name, type }: File, site: Site): boolean {
   if (name.startsWith(".")) return false;
   const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
-  return type.startsWith("image/") || (site.engine === "server" && site.readable.includes(ending));
+  return type.startsWith("image/") || (site.engine === "server" ? site.readable : UNREADABLE).includes(ending);
 }
 
 async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {

@@ -1,11 +1,11 @@
 /** Actions on the whole mask. */
 
+import { held } from "../engine/copies";
 import { EngineError } from "../engine/engine";
 import { stemOf } from "../engine/naming";
 import { say } from "../texts/texts";
 import { masked, painted } from "./document";
 import { grow, shrink } from "./grow";
-import { held } from "./opening";
 import { liftMoved } from "./painting";
 import { bitmapOf, holeOf, maskPicture, whole } from "./raster";
 import { offer } from "./saving";

@@ -1,6 +1,7 @@
 /** Opening photos from files, examples and the clipboard. */
 
-import { EngineError, type Photo } from "../engine/engine";
+import { held } from "../engine/copies";
+import type { Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { announce, complain, isUnsaved, type State, takeUp, waitFor } from "./state";
 
@@ -19,7 +20,10 @@ async function openAnyway(state: State, file: File): Promise<void> {
   await waitFor(
     state,
     "opening",
-    async (signal, onProgress) => state.engine.open(await held(file), onProgress, signal),
+    async (signal, onProgress) => {
+      if (state.photo.value !== null) await state.engine.release(state.photo.value.file);
+      return state.engine.open(await held(file), onProgress, signal);
+    },
     (photo) => {
       takeUp(state, photo);
       present(state, photo);
@@ -32,19 +36,6 @@ async function openAnyway(state: State, file: File): Promise<void> {
 export function present(state: State, { file, width, height, notes }: Photo): void {
   const losses = notes.length === 0 ? [] : [() => say("complete_when_saved"), ...notes];
   announce(state, () => say("complete_opened", { name: file.name, width, height }), ...losses);
-}
-
-/**
- * A copy of a file in memory, because the file may be changed or removed meanwhile.
- *
- * Raises `EngineError` when it cannot be read, such as a folder.
- */
-export async function held(file: File): Promise<File> {
-  try {
-    return new File([await file.arrayBuffer()], file.name, { type: file.type });
-  } catch (error) {
-    throw new EngineError(() => say("complete_no_file", { name: file.name }), { cause: error });
-  }
 }
 
 /** The answer to the question about unsaved work. */

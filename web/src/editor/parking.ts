@@ -2,7 +2,7 @@
 
 import type { Fill, Patch, Rect } from "../engine/engine";
 import { maskBlob, maskOf, pictureBlob } from "./compressed";
-import { type Filled, type History, statesOf, type Work } from "./document";
+import { type Filled, type History, statesOf, UNTOUCHED, type Work } from "./document";
 import { bitmapOf } from "./raster";
 import type { Bitmap, Step } from "./steps";
 
@@ -13,14 +13,24 @@ export interface Parked {
   saved: Work;
 }
 
-interface Picture {
+/** A patch as PNG. */
+export interface Picture {
   rect: Rect;
-  content: Blob;
+  picture: Blob;
 }
 
 /** Of live and parked fills and bitmaps alike: none is compressed twice. */
 const pictures = new WeakMap<Fill, readonly Picture[]>();
 const masks = new WeakMap<Bitmap, Blob>();
+/** What a step or a fill and its parked and live copies have in common. */
+const identities = new WeakMap<Step | Filled, object>();
+
+/** The same object for a step or a fill and its parked and live copies; it holds no pixels. */
+export function identityOf(part: Step | Filled): object {
+  const identity = identities.get(part) ?? {};
+  identities.set(part, identity);
+  return identity;
+}
 
 /** Compress the work on a photo; the live one stays as it is. */
 export async function park(history: History, saved: Work): Promise<Parked> {
@@ -52,19 +62,21 @@ function bitmapsOf(states: Work[]): Set<Bitmap> {
 
 /** A history with other fills and bitmaps; what was the same object stays one. */
 function rebuilt({ history, saved }: Parked, fills: Map<Fill, Fill>, bitmaps: Map<Bitmap, Bitmap>): Parked {
-  const steps = remembered((step: Step) => (step.kind === "bitmap" ? (bitmaps.get(step) ?? step) : step));
-  const filleds = remembered(
-    (filled: Filled): Filled => ({
-      ...filled,
-      fill: fills.get(filled.fill) ?? filled.fill,
-      mask: filled.mask.map(steps),
-    }),
+  const steps = remembered((step: Step) => alike(step.kind === "bitmap" ? (bitmaps.get(step) ?? step) : step, step));
+  const filleds = remembered((filled: Filled) =>
+    alike({ ...filled, fill: fills.get(filled.fill) ?? filled.fill, mask: filled.mask.map(steps) }, filled),
   );
-  const works = remembered(
-    (work: Work): Work => ({ ...work, mask: work.mask.map(steps), fills: work.fills.map(filleds) }),
-  );
+  const works = remembered((work: Work): Work => {
+    return work === UNTOUCHED.now ? work : { ...work, mask: work.mask.map(steps), fills: work.fills.map(filleds) };
+  });
   const { past, now, future } = history;
   return { history: { past: past.map(works), now: works(now), future: future.map(works) }, saved: works(saved) };
+}
+
+/** A copy with the identity of its original. */
+function alike<T extends Step | Filled>(copy: T, original: T): T {
+  identities.set(copy, identityOf(original));
+  return copy;
 }
 
 function remembered<T extends object>(change: (one: T) => T): (one: T) => T {
@@ -77,29 +89,49 @@ function remembered<T extends object>(change: (one: T) => T): (one: T) => T {
 }
 
 async function light(fill: Fill): Promise<Fill> {
+  return parkedFill(fill, await picturesOf(fill));
+}
+
+/** The patches of a live or parked fill as PNG. */
+export async function picturesOf(fill: Fill): Promise<readonly Picture[]> {
   const content = pictures.get(fill) ?? (await Promise.all(fill.patches.map(encoded)));
-  const parked = { ...fill, patches: [] };
   pictures.set(fill, content);
+  return content;
+}
+
+/** A parked fill; these are its patches. */
+export function parkedFill(fill: Omit<Fill, "patches">, content: readonly Picture[]): Fill {
+  const parked = { ...fill, patches: [] };
   pictures.set(parked, content);
   return parked;
 }
 
 async function encoded({ rect, view }: Patch): Promise<Picture> {
-  return { rect, content: await pictureBlob(view) };
+  return { rect, picture: await pictureBlob(view) };
 }
 
 async function lit(fill: Fill): Promise<Fill> {
   const content = pictures.get(fill) ?? [];
-  const views = await Promise.all(content.map((picture) => createImageBitmap(picture.content)));
+  const views = await Promise.all(content.map(({ picture }) => createImageBitmap(picture)));
   const live = { ...fill, patches: content.map(({ rect }, at) => ({ rect, view: views[at] })) };
   pictures.set(live, content);
   return live;
 }
 
 async function empty(bitmap: Bitmap): Promise<Bitmap> {
+  return parkedBitmap(bitmap, await pixelsOf(bitmap));
+}
+
+/** The pixels of a live or parked bitmap, compressed. */
+export async function pixelsOf(bitmap: Bitmap): Promise<Blob> {
   const content = masks.get(bitmap) ?? (await maskBlob(bitmap.mask));
-  const parked = { ...bitmap, mask: new Uint8Array(0), image: new OffscreenCanvas(1, 1) };
   masks.set(bitmap, content);
+  return content;
+}
+
+/** A parked bitmap; these are its pixels. */
+export function parkedBitmap(bitmap: Omit<Bitmap, "mask" | "image">, content: Blob): Bitmap {
+  const parked = { ...bitmap, mask: new Uint8Array(0), image: new OffscreenCanvas(1, 1) };
   masks.set(parked, content);
   return parked;
 }

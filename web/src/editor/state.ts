@@ -8,12 +8,13 @@ import {
   type Fill,
   type FillOptions,
   type Line,
+  LostEngineError,
   type OnProgress,
   type Photo,
   type Progress,
   type Texture,
 } from "../engine/engine";
-import type { Offer } from "../keeping/keeper";
+import type { Offer } from "../keeping/restoring";
 import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
@@ -194,6 +195,12 @@ export function optionsOf(state: State, seed: number): FillOptions {
 export function change(state: State, now: Work): void {
   state.spoken.value = SILENCE; // the last announcement no longer holds
   state.history.value = commit(state.history.value, now);
+  clearFailure(state);
+}
+
+/** What failed on the photo that is shown no longer holds. */
+export function clearFailure({ album }: State): void {
+  if (album.shown.value !== null) album.shown.value.failure.value = null;
 }
 
 /** Undo; a step that is still being painted is dropped instead, and of a line its last corner. */
@@ -274,8 +281,8 @@ export function complain(state: State, text: Line): void {
   state.message.value = { tone: "error", text };
 }
 
-/** How work ended. */
-export type Outcome = "done" | "failed" | "cancelled";
+/** How work ended; "lost" where the engine cannot be reached. */
+export type Outcome = "done" | "failed" | "cancelled" | "lost";
 
 /**
  * Run work that blocks the editor, and apply its result before anything else can happen.
@@ -309,7 +316,8 @@ export async function waitFor<T>(
     state.busy.value = null;
     if (controller.signal.aborted) announce(state, () => say("complete_cancelled"));
     else complain(state, lineOf(error));
-    return controller.signal.aborted ? "cancelled" : "failed";
+    if (controller.signal.aborted) return "cancelled";
+    return error instanceof LostEngineError ? "lost" : "failed";
   }
 }
 

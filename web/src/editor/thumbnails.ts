@@ -1,7 +1,8 @@
 /** Small pictures of the photos in the strip. */
 
-import type { Fill, Patch, Photo } from "../engine/engine";
+import { type Engine, EngineError, type Fill, type Patch, type Photo } from "../engine/engine";
 import type { Entry } from "./album_entries";
+import type { State } from "./state";
 import type { Size } from "./steps";
 
 /** Longer side in pixels, enough for sharp screens. */
@@ -9,18 +10,29 @@ const SIDE = 144;
 
 let drawn = Promise.resolve();
 
-/** Draw thumbnails as the browser decodes the files, one after the other because whole photos are large. */
-export function drawThumbnails(entries: readonly Entry[]): void {
-  for (const entry of entries) {
-    drawn = drawn.then(() => decoded(entry)).catch(() => {}); // the engine may read it all the same
+/** Draw thumbnails one after the other, because whole photos are large. */
+export function drawThumbnails(state: State, entries: readonly Entry[]): void {
+  for (const entry of entries) drawn = drawn.then(() => drawUnlessGone(state, entry)).catch(() => {});
+}
+
+async function drawUnlessGone({ album, engine }: State, entry: Entry): Promise<void> {
+  if (entry.thumbnail.value !== null || !album.entries.value.includes(entry)) return;
+  try {
+    await draw(entry, engine);
+  } catch (error) {
+    if (!(error instanceof EngineError)) return; // there is no memory for it
+    entry.failure.value = error.line;
+    entry.opens = false;
   }
 }
 
-async function decoded(entry: Entry): Promise<void> {
-  if (entry.thumbnail.value !== null) return;
-  const view = await createImageBitmap(entry.file);
+/** Draw a thumbnail as the browser decodes the file, or else the engine. */
+async function draw(entry: Entry, engine: Engine): Promise<void> {
+  const decoded = await createImageBitmap(entry.file).catch(() => null);
+  const view = decoded ?? (await engine.glance(entry.file));
+  if (view === null) return;
   const { width, height } = view;
-  entry.size ??= { width, height };
+  if (decoded !== null) entry.size ??= { width, height };
   await put(entry, view, { width, height }, []);
   view.close();
 }
@@ -40,12 +52,5 @@ async function put(entry: Entry, view: ImageBitmap, { width, height }: Size, pat
   context.drawImage(view, 0, 0, canvas.width, canvas.height);
   context.scale(canvas.width / width, canvas.height / height);
   for (const { rect, view } of patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
-  const content = await canvas.convertToBlob({ type: "image/png" });
-  dropThumbnail(entry);
-  entry.thumbnail.value = URL.createObjectURL(content);
-}
-
-export function dropThumbnail({ thumbnail }: Entry): void {
-  if (thumbnail.value !== null) URL.revokeObjectURL(thumbnail.value);
-  thumbnail.value = null;
+  entry.thumbnail.value = await canvas.convertToBlob({ type: "image/png" });
 }

@@ -116,6 +116,9 @@ export class EngineError extends Error {
   }
 }
 
+/** Raised when the engine itself cannot be reached: other photos fail alike. */
+export class LostEngineError extends EngineError {}
+
 /**
  * What fills photos.
  *
@@ -124,6 +127,16 @@ export class EngineError extends Error {
 export interface Engine {
   /** Open a photo. */
   open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo>;
+
+  /**
+   * A photo that browsers do not decode, for a small picture; null where it cannot be had now.
+   *
+   * Raises `EngineError` for a file that cannot be opened.
+   */
+  glance(file: File): Promise<ImageBitmap | null>;
+
+  /** Forget a photo that is no longer open. */
+  release(file: File): Promise<void>;
 
   /**
    * A part of a photo, without its fills.
@@ -176,7 +189,7 @@ export interface Engine {
    * @param crop - the part to keep; null for the whole photo
    */
   save(
-    photo: Photo,
+    file: File,
     fills: Fill[],
     format: string,
     crop: Rect | null,

@@ -6,6 +6,7 @@ import type { ServerSite } from "../site";
 import type { TextKey } from "../texts/english";
 import { language, say } from "../texts/texts";
 import { composed, contextOf, isWhole, type Sheet, written } from "./composing";
+import { originalOf } from "./copies";
 import {
   type Copying,
   type Engine,
@@ -15,6 +16,7 @@ import {
   type FindOptions,
   type Hole,
   type Line,
+  LostEngineError,
   type OnProgress,
   type Photo,
   type Piece,
@@ -36,6 +38,8 @@ const COMPARED = 128;
 /** Maximum mean and single difference of levels of equal bitmaps. */
 const MEAN_DIFFERENCE = 3;
 const MAX_DIFFERENCE = 48;
+/** Bytes of photos that the server is asked to keep for this page; one more than that is kept alone. */
+const MAX_KEPT_BYTES = 64e6;
 /** Pixels of a picture that are read at once. */
 const BAND_PIXELS = 1_000_000;
 
@@ -48,12 +52,14 @@ interface Loss {
 export class ServerEngine implements Engine {
   readonly formats = ["png", "jpeg", "tiff", "webp", "bmp"];
   readonly #site: ServerSite;
-  /** The photo that the server keeps for this page. */
-  #kept: { file: File; id: string } | null = null;
+  /** Ids of the photos that the server keeps for this page, the last used one last. */
+  readonly #kept = new Map<File, string>();
 
   constructor(site: ServerSite) {
     this.#site = site;
-    addEventListener("pagehide", () => this.#forget());
+    addEventListener("pagehide", () => {
+      for (const original of [...this.#kept.keys()]) void this.#forget(original);
+    });
   }
 
   async open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
@@ -63,6 +69,20 @@ export class ServerEngine implements Engine {
     const view = (await decodedHere(file, width, height, seen)) ?? seen;
     if (view !== seen) seen.close();
     return { file, width, height, view, notes: lossesIn(answer) };
+  }
+
+  async glance(file: File): Promise<ImageBitmap | null> {
+    const never = new AbortController().signal;
+    try {
+      const answer = await this.#askOf(file, "api/view", new FormData(), never, () => {});
+      return await bitmapOf(await answer.blob());
+    } catch {
+      return null; // opening it says why
+    }
+  }
+
+  release(file: File): Promise<void> {
+    return this.#forget(originalOf(file));
   }
 
   async part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
@@ -145,7 +165,7 @@ export class ServerEngine implements Engine {
   }
 
   async save(
-    photo: Photo,
+    file: File,
     fills: Fill[],
     format: string,
     crop: Rect | null,
@@ -153,10 +173,10 @@ export class ServerEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Saved> {
     const form = withFills(formOf(crop === null ? { format } : { format, crop: written([crop]) }), fills);
-    const answer = await this.#askOf(photo.file, "api/save", form, signal, onProgress);
+    const answer = await this.#askOf(file, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";
-    return { content, name: nameFor(photo.file.name, content.type, usual), notes: lossesIn(answer) };
+    return { content, name: nameFor(file.name, content.type, usual), notes: lossesIn(answer) };
   }
 
   async readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
@@ -183,26 +203,40 @@ export class ServerEngine implements Engine {
     signal: AbortSignal,
     onProgress: OnProgress,
   ): Promise<Response> {
-    const kept = this.#kept;
-    if (kept?.file === file) {
+    const original = originalOf(file);
+    const kept = this.#kept.get(original);
+    this.#kept.delete(original);
+    if (kept !== undefined) {
+      this.#kept.set(original, kept); // now the last used one
       try {
-        return await this.#post(address, joined(form, { photo_id: kept.id }), signal);
+        return await this.#post(address, joined(form, { photo_id: kept }), signal);
       } catch (error) {
         if (!(error instanceof ServerError && error.problem.word === PHOTO_GONE)) throw error;
       }
     }
-    const whole = joined(form, { photo: file, keep: "true", instead_of: kept?.id ?? "" });
-    const answer = await this.#post(address, whole, signal, onProgress);
+    const answer = await this.#post(address, joined(form, { photo: file, keep: "true" }), signal, onProgress);
     const id = answer.headers.get("Onar-Photo");
-    this.#kept = id === null ? null : { file, id };
+    if (id === null) this.#kept.delete(original);
+    else this.#kept.set(original, id);
+    void this.#forgetSurplus();
     return answer;
   }
 
-  /** Have the server delete the photo when the page is closed. */
-  #forget(): void {
-    if (this.#kept === null) return;
-    fetch(`api/photos/${this.#kept.id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it expires anyway
-    this.#kept = null;
+  /** Leave room on the server for other pages. */
+  async #forgetSurplus(): Promise<void> {
+    let bytes = 0;
+    for (const original of [...this.#kept.keys()].reverse()) {
+      if (bytes > 0 && bytes + original.size > MAX_KEPT_BYTES) await this.#forget(original);
+      else bytes += original.size;
+    }
+  }
+
+  /** Have the server delete a photo. */
+  async #forget(original: File): Promise<void> {
+    const id = this.#kept.get(original);
+    this.#kept.delete(original);
+    if (id === undefined) return;
+    await fetch(`api/photos/${id}`, { method: "DELETE", keepalive: true }).catch(() => {}); // it expires anyway
   }
 
   /** Send a form; raises `EngineError` with a translated message. */
@@ -216,7 +250,7 @@ export class ServerEngine implements Engine {
       else answer = await fetch(address, { method: "POST", body: form, signal });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw new EngineError(() => say("server_unreachable"), { cause: error });
+      throw new LostEngineError(() => say("server_unreachable"), { cause: error });
     }
     if (answer.ok) return answer;
     const problem = await problemIn(answer);

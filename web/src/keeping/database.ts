@@ -1,5 +1,6 @@
 /** The browser's database of unsaved work, IndexedDB. */
 
+import type { Size } from "../editor/steps";
 import type { PackedPart, PackedWork } from "./packing";
 
 const NAME = "onar work";
@@ -7,7 +8,7 @@ const DOCUMENTS = "documents";
 /** By document and number. */
 const PARTS = "parts";
 
-/** Unsaved work on a photo, without its parts. */
+/** Unsaved work on a photo, without its parts; the photos of a strip have one owner. */
 export interface KeptDocument {
   id: string;
   /** The load of the page that works on it. */
@@ -22,6 +23,18 @@ export interface KeptDocument {
   now: number;
   /** Of the states, the one that was saved last; -1 for none. */
   saved: number;
+  /** Its order in the strip. */
+  place: number;
+  isShown: boolean;
+  /** Of the upright photo; null until it was decoded. */
+  size: Size | null;
+  /** False once it could not be opened. */
+  opens: boolean;
+  /** Why it could not be opened, filled or saved. */
+  failure: string | null;
+  thumbnail: Blob | null;
+  /** Where it is from, if results can be written there. */
+  home: FileSystemDirectoryHandle | null;
 }
 
 /** A part, or with number 0 the photo's file. */
@@ -63,12 +76,13 @@ export class Database {
     return new Map(keys.map((key, at) => [(key as [string, number])[1], parts[at]]));
   }
 
-  /** Make a document another owner's; returns false where it is no longer there. */
-  async claim(id: string, owner: string): Promise<boolean> {
+  /** Make documents another owner's; returns those that are still there. */
+  async claim(ids: readonly string[], owner: string): Promise<KeptDocument[]> {
     return this.#change(async (documents) => {
-      const document: KeptDocument | undefined = await resultOf(documents.get(id));
-      if (document !== undefined) documents.put({ ...document, owner });
-      return document !== undefined;
+      const all: KeptDocument[] = await resultOf(documents.getAll());
+      const own = all.filter(({ id }) => ids.includes(id)).map((document) => ({ ...document, owner }));
+      for (const document of own) documents.put(document);
+      return own;
     });
   }
 
@@ -89,14 +103,27 @@ export class Database {
     });
   }
 
-  /** Remove a document that has this owner. */
-  async remove({ id, owner }: Pick<KeptDocument, "id" | "owner">): Promise<void> {
+  /** Remove documents that have this owner. */
+  async remove(ids: readonly string[], owner: string): Promise<void> {
+    if (ids.length === 0) return;
     await this.#change(async (documents, parts) => {
-      const document: KeptDocument | undefined = await resultOf(documents.get(id));
-      if (document?.owner !== owner) return;
-      documents.delete(id);
-      parts.delete(allOf(id));
+      const all: KeptDocument[] = await resultOf(documents.getAll());
+      for (const document of all) {
+        if (document.owner !== owner || !ids.includes(document.id)) continue;
+        documents.delete(document.id);
+        parts.delete(allOf(document.id));
+      }
     });
+  }
+
+  /** Remove documents while the page ends: nothing is awaited, and the browser completes it. */
+  removeAtEnd(ids: readonly string[]): void {
+    const transaction = this.#connection.transaction([DOCUMENTS, PARTS], "readwrite");
+    for (const id of ids) {
+      transaction.objectStore(DOCUMENTS).delete(id);
+      transaction.objectStore(PARTS).delete(allOf(id));
+    }
+    transaction.commit();
   }
 
   /** Remove all documents. */

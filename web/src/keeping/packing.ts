@@ -1,15 +1,14 @@
 /** Work as plain values that a database keeps: every step and every fill is a part, which is written once. */
 
-import { maskBlob, maskOf, pictureBlob } from "../editor/compressed";
 import { type Filled, type History, statesOf, type Work } from "../editor/document";
-import { bitmapOf } from "../editor/raster";
+import { identityOf, type Picture, parkedBitmap, parkedFill, picturesOf, pixelsOf } from "../editor/parking";
 import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
 import type { Copying, FillOptions, Rect } from "../engine/engine";
 
 export type Part = Step | Filled;
 
-/** The number of each part; 0 is the photo's own. */
-export type Numbers = ReadonlyMap<Part, number>;
+/** The number of each part, by its identity; 0 is the photo's own. */
+export type Numbers = ReadonlyMap<object, number>;
 
 /** Parts of a state of the history. */
 export interface PackedWork {
@@ -30,24 +29,31 @@ interface PackedFill {
   copying?: Copying;
   rects: Rect[];
   content: Blob;
-  /** The pictures as PNG: databases take no bitmaps. */
-  patches: { rect: Rect; picture: Blob }[];
+  patches: readonly Picture[];
 }
 
 export type PackedPart = PackedLine | PackedBitmap | Rectangle | Inversion | PackedFill;
 
-/** The numbers of all parts of a history, steps before the fills of them; known ones keep theirs. */
-export function numbered(history: History, known: Numbers): Map<Part, number> {
+/** All parts of a history, steps before the fills of them. */
+export function partsOf(history: History): Set<Part> {
   const states = statesOf(history);
   const fills = new Set(states.flatMap((state) => state.fills));
-  const steps = new Set([...states, ...fills].flatMap(({ mask }) => mask));
+  return new Set<Part>([...[...states, ...fills].flatMap(({ mask }) => mask), ...fills]);
+}
+
+/** The numbers of parts; known ones keep theirs. */
+export function numbered(parts: Iterable<Part>, known: Numbers): Map<object, number> {
   let last = Math.max(0, ...known.values());
-  return new Map([...steps, ...fills].map((part: Part) => [part, known.get(part) ?? ++last]));
+  const numbers = new Map<object, number>();
+  for (const identity of [...parts].map(identityOf)) {
+    if (!numbers.has(identity)) numbers.set(identity, known.get(identity) ?? ++last);
+  }
+  return numbers;
 }
 
 /** The states of a history as numbers of parts. */
 export function packedStates(history: History, numbers: Numbers): PackedWork[] {
-  const each = (parts: readonly Part[]): number[] => parts.map((part) => numbers.get(part) as number);
+  const each = (parts: readonly Part[]): number[] => parts.map((part) => numbers.get(identityOf(part)) as number);
   return statesOf(history).map((state) => ({ ...state, mask: each(state.mask), fills: each(state.fills) }));
 }
 
@@ -56,17 +62,16 @@ export async function packed(part: Part, numbers: Numbers): Promise<PackedPart> 
   if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Float64Array.from(part.points) };
   if (part.kind !== "bitmap") return part;
   const { image: _, ...rest } = part;
-  return { ...rest, mask: await maskBlob(part.mask) };
+  return { ...rest, mask: await pixelsOf(part) };
 }
 
 async function packedFill({ fill, mask, ...rest }: Filled, numbers: Numbers): Promise<PackedFill> {
   const { rects, content } = fill;
-  const patches: PackedFill["patches"] = [];
-  for (const { rect, view } of fill.patches) patches.push({ rect, picture: await pictureBlob(view) });
-  return { kind: "filled", mask: mask.map((step) => numbers.get(step) as number), ...rest, rects, content, patches };
+  const steps = mask.map((step) => numbers.get(identityOf(step)) as number);
+  return { kind: "filled", mask: steps, ...rest, rects, content, patches: await picturesOf(fill) };
 }
 
-/** Parts by their numbers. */
+/** Parts by their numbers, parked: without pictures and pixels. */
 export async function unpacked(parts: ReadonlyMap<number, PackedPart>): Promise<Map<number, Part>> {
   const steps = new Map<number, Step>();
   for (const [number, part] of parts) if (part.kind !== "filled") steps.set(number, await unpackedStep(part));
@@ -90,18 +95,23 @@ export function unpackedHistory(states: PackedWork[], now: number, parts: Readon
 async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step> {
   if (part.kind === "stroke" || part.kind === "lasso") return { ...part, points: Array.from(part.points) };
   if (part.kind !== "bitmap") return part;
-  const mask = await maskOf(part.mask);
-  return bitmapOf({ rect: part.rect, mask }, part.made, part.erases) as Bitmap;
+  const { mask, ...rest } = part;
+  return parkedBitmap(rest, await copied(mask));
 }
 
 async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>): Promise<Filled> {
   const { rects, options, copying } = part;
-  const patches = [];
-  for (const { rect, picture } of part.patches) patches.push({ rect, view: await createImageBitmap(picture) });
-  const content = new Blob([await part.content.arrayBuffer()], { type: part.content.type }); // outlives the record
+  const patches = await Promise.all(
+    part.patches.map(async ({ rect, picture }) => ({ rect, picture: await copied(picture) })),
+  );
+  const fill = parkedFill({ rects, content: await copied(part.content), notes: [] }, patches);
   const mask = part.mask.map((number) => steps.get(number) as Step);
-  const fill = { rects, patches, content, notes: [] };
   return copying === undefined ? { fill, mask, options } : { fill, mask, options, copying };
+}
+
+/** A copy in memory, which outlives the record. */
+async function copied(content: Blob): Promise<Blob> {
+  return new Blob([await content.arrayBuffer()], { type: content.type });
 }
 
 /** Bytes that a part takes in about. */

@@ -3,9 +3,10 @@ import "../views/browser";
 import { answerLeaving, isAnyUnsaved, leaveOut, openFiles, show, showNext, statusOf } from "../../src/editor/album";
 import { fillAll, findInEach, sameMask } from "../../src/editor/batches";
 import { commit, painted } from "../../src/editor/document";
-import { cancel, createState, type State } from "../../src/editor/state";
+import { cancel, change, createState, type State } from "../../src/editor/state";
 import type { Step } from "../../src/editor/steps";
-import { type Engine, EngineError, type Fill, type Photo } from "../../src/engine/engine";
+import { type Engine, EngineError, type Fill, LostEngineError, type Photo } from "../../src/engine/engine";
+import { areDone, areSaved, itemsOf } from "../../src/keeping/items";
 import { engine, site } from "./stand_ins";
 
 /** Photos by their names; "bad" ones cannot be opened, "wide" ones have another size. */
@@ -147,4 +148,72 @@ test("nothing is filled where nothing is marked", async () => {
   await fillAll(state);
   expect(filled).toEqual([]);
   expect(state.message.value?.text()).toContain("Nothing is marked");
+});
+
+test("an engine that is lost stops the work on all photos, and none of them is to blame", async () => {
+  let isLost = false;
+  const lost = new LostEngineError(() => "nobody answers");
+  const state = await withPhotos(["a.png", "b.png", "c.png", "d.png"], {
+    open: async (file) => {
+      if (isLost) throw lost;
+      return photoOf(file);
+    },
+    find: async (photo) => {
+      isLost = photo.file.name === "b.png";
+      return new Uint8Array(100 * 80);
+    },
+  });
+  await findInEach(state);
+  expect(state.message.value?.text()).toBe("Photos done: 2. nobody answers");
+  expect(statusesOf(state)).toEqual(["untouched", "untouched", "untouched", "untouched"]);
+  isLost = false;
+  await showNext(state, 1);
+  expect(shownOf(state)).toBe("c.png");
+});
+
+test("of many photos that fail the first are named, and what is done on one later no longer fails", async () => {
+  const names = ["a.png", ...Array.from({ length: 6 }, (_, number) => `bad${number}.png`)];
+  const state = await withPhotos(names, { find: async () => new Uint8Array(100 * 80) });
+  await findInEach(state);
+  expect(state.message.value?.text()).toBe(
+    "Photos done: 1. Failed: bad0.png, bad1.png, bad2.png, bad3.png and 2 more. bad0.png is damaged",
+  );
+  state.album.entries.value[0].failure.value = () => "not filled";
+  expect(statusesOf(state)[0]).toBe("failed");
+  change(state, painted(state.work.value, stroke));
+  expect(statusesOf(state)[0]).toBe("marked");
+});
+
+test("what neither browser nor engine can show is marked before it is opened", async () => {
+  Object.assign(globalThis, { createImageBitmap: async () => Promise.reject(new Error("unknown format")) });
+  const refuse = async ({ name }: File) => {
+    if (name.endsWith(".heic")) throw new EngineError(() => `${name} is in an unknown format`);
+    return null;
+  };
+  const state = await withPhotos(["a.png", "b.heic", "c.png"], { glance: refuse });
+  while (statusesOf(state)[1] !== "failed") await new Promise((resolve) => setTimeout(resolve));
+  expect(state.album.entries.value[1].failure.value?.()).toBe("b.heic is in an unknown format");
+  await showNext(state, 1);
+  expect(shownOf(state)).toBe("c.png");
+});
+
+test("all photos are kept, unsaved work first, until all that can be opened are saved", async () => {
+  const state = await withPhotos(["a.png", "b.png", "bad.png"]);
+  const names = () => itemsOf(state).map(({ file }) => file.name);
+  expect([names(), areSaved(itemsOf(state)), areDone(itemsOf(state))]).toEqual([
+    ["a.png", "b.png", "bad.png"],
+    false,
+    false,
+  ]);
+  await showNext(state, 1);
+  paint(state);
+  expect(names()).toEqual(["b.png", "a.png", "bad.png"]);
+  state.saved.value = state.work.value;
+  expect([areSaved(itemsOf(state)), areDone(itemsOf(state))]).toEqual([false, true]);
+  await showNext(state, -1);
+  paint(state);
+  expect(areDone(itemsOf(state))).toBe(false);
+  state.saved.value = state.work.value;
+  await show(state, state.album.entries.value[2]);
+  expect([areSaved(itemsOf(state)), areDone(itemsOf(state))]).toEqual([true, true]);
 });

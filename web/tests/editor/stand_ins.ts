@@ -24,6 +24,8 @@ export const site: BrowserSite = {
 export const never = (): Promise<never> => new Promise(() => {});
 export const engine: Engine = {
   open: never,
+  glance: never,
+  release: async () => {},
   part: never,
   fill: never,
   clone: never,

@@ -10,6 +10,8 @@ interface Properties {
   accept: string;
   /** Whether to use the camera, if there is one. */
   camera?: boolean;
+  /** Whether to choose a folder, of which all files are taken. */
+  folder?: boolean;
   /** Whether several files can be chosen at once. */
   multiple?: boolean;
   class: string;
@@ -17,7 +19,17 @@ interface Properties {
 }
 
 /** A button that opens a file dialog. */
-export function FileButton({ name, text, icon, accept, camera, multiple, onFiles, ...rest }: Properties): JSX.Element {
+export function FileButton({
+  name,
+  text,
+  icon,
+  accept,
+  camera,
+  folder,
+  multiple,
+  onFiles,
+  ...rest
+}: Properties): JSX.Element {
   return (
     <label class={rest.class} title={name}>
       <Icon of={icon} />
@@ -28,6 +40,7 @@ export function FileButton({ name, text, icon, accept, camera, multiple, onFiles
         aria-label={name}
         accept={accept}
         multiple={multiple}
+        {...(folder ? { webkitdirectory: true } : {})}
         capture={camera ? "environment" : undefined}
         onChange={({ currentTarget }) => {
           const files = [...(currentTarget.files ?? [])];

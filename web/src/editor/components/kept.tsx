@@ -1,7 +1,7 @@
 import { RotateCcw, Trash2 } from "lucide";
 import type { JSX } from "preact";
 import { Icon } from "../../components/icon";
-import type { Offer } from "../../keeping/keeper";
+import type { Offer } from "../../keeping/restoring";
 import { keepsWork } from "../../preferences";
 import { language, say } from "../../texts/texts";
 import type { State } from "../state";
@@ -24,7 +24,8 @@ export function Offers({ state }: { state: State }): JSX.Element | null {
   );
 }
 
-function OneOffer({ offer: { name, changed, restore, throwAway } }: { offer: Offer }): JSX.Element {
+function OneOffer({ offer: { name: nameOf, changed, restore, throwAway } }: { offer: Offer }): JSX.Element {
+  const name = nameOf();
   const when = changed.toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });
   return (
     <>

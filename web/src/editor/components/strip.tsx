@@ -13,14 +13,15 @@ import {
   X,
 } from "lucide";
 import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
 import { answerLeaving, canChange, leaveOut, type Status, show, showNext, statusOf } from "../album";
 import type { Entry } from "../album_entries";
-import { saveIntoFolder, saveZip, writesFolders } from "../album_saving";
+import { haveHomes, saveIntoFolder, saveZip } from "../album_saving";
 import { fillAll, sameMask } from "../batches";
+import { writesFolders } from "../folders";
 import type { State } from "../state";
 import { Dialog } from "./dialogs";
 
@@ -68,7 +69,9 @@ export function Strip({ state }: { state: State }): JSX.Element {
         <Action of="same_mask" icon={Layers} state={state} run={sameMask} />
         <Action of="fill_all" icon={WandSparkles} state={state} run={fillAll} />
         <Action of="save_all" icon={FileArchive} state={state} run={saveZip} />
-        {writesFolders() && <Action of="to_folder" icon={FolderDown} state={state} run={saveIntoFolder} />}
+        {writesFolders() && (
+          <Action of={haveHomes(state) ? "back" : "to_folder"} icon={FolderDown} state={state} run={saveIntoFolder} />
+        )}
       </fieldset>
     </nav>
   );
@@ -77,6 +80,7 @@ export function Strip({ state }: { state: State }): JSX.Element {
 function Item({ state, entry, number }: { state: State; entry: Entry; number: number }): JSX.Element {
   const { album } = state;
   const status = statusOf(state, entry);
+  const address = useAddress(entry.thumbnail.value);
   const { name } = entry.file;
   const isShown = album.shown.value === entry;
   const isFirst = album.shown.value === null && number === 1;
@@ -96,7 +100,7 @@ function Item({ state, entry, number }: { state: State; entry: Entry; number: nu
         onMouseDown={keepFocus}
         onClick={() => canChange(state) && show(state, entry)}
       >
-        {entry.thumbnail.value === null ? <Icon of={Image} /> : <img src={entry.thumbnail.value} alt="" />}
+        {address === null ? <Icon of={Image} /> : <img src={address} alt="" />}
         {icon !== null && (
           <span class="strip-status">
             <Icon of={icon} size={14} />
@@ -118,6 +122,13 @@ function Item({ state, entry, number }: { state: State; entry: Entry; number: nu
   );
 }
 
+/** An address of a picture for as long as it is shown. */
+function useAddress(content: Blob | null): string | null {
+  const address = useMemo(() => content && URL.createObjectURL(content), [content]);
+  useEffect(() => () => void (address && URL.revokeObjectURL(address)), [address]);
+  return address;
+}
+
 /** Arrow keys, Home and End move the focus along the photos; Delete leaves one out. */
 function moveByKey(state: State, event: TargetedKeyboardEvent<HTMLOListElement>): void {
   const photos = [...event.currentTarget.querySelectorAll<HTMLElement>(".strip-photo")];
@@ -130,7 +141,7 @@ function moveByKey(state: State, event: TargetedKeyboardEvent<HTMLOListElement>)
 }
 
 interface ActionProperties {
-  of: "same_mask" | "fill_all" | "save_all" | "to_folder";
+  of: "same_mask" | "fill_all" | "save_all" | "to_folder" | "back";
   icon: IconNode;
   state: State;
   run(state: State): void;

@@ -41,6 +41,12 @@ export class BrowserEngine implements Engine {
     return { file, ...opened, notes: notes.map(lineOf) };
   }
 
+  async glance({ name }: File): Promise<never> {
+    throw new EngineError(() => say("browser_unreadable", { name }));
+  }
+
+  async release(): Promise<void> {} // the worker keeps only the last photo
+
   part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
     const never = new AbortController().signal; // cancelling may terminate the worker with its other calls
     return translated(this.connection.call("part", { source: this.source(photo.file), rect, reduction }, never));
@@ -77,14 +83,13 @@ export class BrowserEngine implements Engine {
   }
 
   async save(
-    photo: Photo,
+    file: File,
     fills: Fill[],
     format: string,
     crop: Rect | null,
     _onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Saved> {
-    const { file } = photo;
     if (fills.length === 0 && crop === null && format === "same") return { content: file, name: file.name, notes: [] };
     const argument = { source: this.source(file), fills: lying(fills), format, crop };
     const { content, ending, notes } = await translated(this.connection.call("save", argument, signal));

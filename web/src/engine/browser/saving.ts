@@ -23,9 +23,7 @@ export async function encode(photo: Decoded, before: Pixels | null, file: File, 
   const chosen = format === "same" ? OF_KINDS[facts.kind] : format;
   const notes: Note[] = lossesOf(original);
   const kept =
-    before && chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile
-      ? keepBlocks(original, photo, before)
-      : null;
+    before && chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile ? keepBlocks(original, photo, before) : null;
   if (kept) return { ...kept, notes: [...notes, ...kept.notes] };
   if (format === "same" && chosen !== facts.kind) notes.push({ key: "browser_saved_as_png" });
   const written = await write(photo, chosen);
