@@ -51,3 +51,11 @@ test.skipIf(cases.length === 0).each(cases)("$name is that of Python", async (on
   expect(elsewhere).toBe(0);
   expect(most).toBeLessThanOrEqual(heals ? 1 : 0);
 });
+
+test("healing with a source of the same colours paints the photo itself, and a source outside paints nothing", () => {
+  const [width, height] = [20, 12];
+  const photo = { width, height, rgba: new Uint8ClampedArray(4 * width * height).fill(200) };
+  const stroke = [{ rect: { left: 2, top: 3, width: 6, height: 5 }, mask: new Uint8Array(30).fill(255) }];
+  expect(new Set(clone(photo, stroke as never, { x: 8, y: 1 }, true))).toEqual(new Set([200, 255]));
+  expect(clone(photo, stroke as never, { x: 40, y: 0 }, false).every((value) => value === 0)).toBe(true);
+});
