@@ -62,7 +62,7 @@ $(THIRD): $(SECOND)
 
 $(SECOND): $(FIRST)
 	$(BIN)/onar train --config bundled --data '$(DATA)' --results_dir $(@D) --init_weights $(FIRST) \
-		--epochs 6 --lambda_content 1 --lambda_style 0 --lambda_adv 0
+		--epochs 6 --learning_rate_g 1e-3 --lambda_content 1 --lambda_style 0 --lambda_adv 0 --no-pretrained_features
 
 $(FIRST): | $(VENV)/.installed-dev
 	@test -n '$(DATA)' || { echo "Say where the photos are: make weights DATA=FOLDER"; exit 1; }

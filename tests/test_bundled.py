@@ -49,7 +49,7 @@ def test_the_bundled_weights_bring_back_more_than_the_fill_they_start_from() -> 
 
 
 def test_the_file_is_small_and_says_how_it_was_trained(tmp_path: Path) -> None:
-    assert bundled_weights().stat().st_size <= 16_000_000
+    assert bundled_weights().stat().st_size <= 23_000_000
     record = load_weights(bundled_weights()).record
     (tmp_path / "recipe.toml").write_text(record["recipe"])
     recipe, published = read_toml(tmp_path / "recipe.toml"), read_toml(recipes()["bundled"])

@@ -50,7 +50,7 @@ window.fillHole = async (rect, mask, texture, earlier = []) => {
 };
 
 window.saveAs = async (format) => {
-  const { result } = await window.ask("save", { source: window.source, fills: window.filled, format });
+  const { result } = await window.ask("save", { source: window.source, fills: window.filled, format, crop: null });
   const content = toText(new Uint8Array(await result.content.arrayBuffer()));
   return { content, ending: result.ending, notes: result.notes.map(({ key }) => key) };
 };

@@ -144,7 +144,9 @@ def test_safetensors_are_half_as_large_and_say_how_they_were_trained(tmp_path: P
     mask = random_mask(140, 180, rng=np.random.default_rng(0), hole_ratio=(0.3, 0.4))
     before, after = Inpainter.load(weights), Inpainter.load(alone)
     assert after.training_size == before.training_size == 96
-    assert np.abs(before(photo, mask).astype(int) - after(photo, mask)).max() <= 2
+    # Of the network alone: where two sources of texture are about as good, a rounding decides.
+    filled = [loaded(photo, mask, texture="network").astype(int) for loaded in (before, after)]
+    assert np.abs(filled[0] - filled[1]).max() <= 2
     with pytest.raises(UsageError, match=r"^int8 is for \.onnx files"):
         export(str(weights), tmp_path / "small.safetensors", int8=True)
 

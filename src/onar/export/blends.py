@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,20 +17,26 @@ from onar.inference.backends import Blend
 from onar.models.texture_blend import TextureBlend
 from onar.system.files import replacing
 from onar.weights.bundled import example_photos
+from onar.weights.files import read_safetensors
 from onar.weights.metadata import FORMAT
 
 
 def export_blend(weights: Path, output: Path, *, half: bool = False) -> Exported:
     """Write a `TextureBlend` as an ONNX file; raises `OnarError` when it cannot be read or would compute another."""
-    content, difference = compared_blend(load_blend(weights), half=half)
+    metadata = read_safetensors(weights)[1]
+    record: dict[str, str] = {key: metadata[key] for key in ("recipe", "trained_for") if key in metadata}
+    content, difference = compared_blend(load_blend(weights), record, half=half)
     with replacing(output) as temporary:
         temporary.write_bytes(content)
     return Exported(output, difference, photos="on a photo")
 
 
-def compared_blend(blend: TextureBlend, *, half: bool) -> tuple[bytes, float]:
-    """A blend as an ONNX file, and its difference on a photo, two mirror images and a hole; raises `OnarError`."""
-    content = onnx_of_blend(blend, {"format": str(FORMAT)}, half=half)
+def compared_blend(blend: TextureBlend, record: Mapping[str, str] | None = None, *, half: bool) -> tuple[bytes, float]:
+    """A blend as an ONNX file, and its difference on a photo, two mirror images and a hole; raises `OnarError`.
+
+    `record` says how it was trained.
+    """
+    content = onnx_of_blend(blend, {"format": str(FORMAT), **(record or {})}, half=half)
     photo = np.asarray(Image.open(example_photos()[0]).convert("RGB").resize((256, 192)), np.float32) / np.float32(255)
     fills, known = (photo, photo[:, ::-1], photo[::-1]), np.ones((192, 256), np.float32)
     known[64:128, 64:192] = 0
