@@ -226,7 +226,7 @@ def _copy_licences(folder: Path) -> None:
     assert runtime is not None
     assert runtime.origin is not None
     shutil.copy(Path(runtime.origin).with_name("ThirdPartyNotices.txt"), folder / "onnxruntime-notices.txt")
-    for terms in ("MODEL_CARD.md", "credits.tsv"):
+    for terms in ("MODEL_CARD.md", "credits.tsv", "EFFICIENTNET_LICENSE.txt"):
         shutil.copy(bundled_weights().with_name(terms), folder)
 
 
