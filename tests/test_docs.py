@@ -318,7 +318,7 @@ def test_the_names_that_programs_import_are_kept() -> None:
     assert set(onar.__all__) == {
         "CompletionConfig", "Discriminator", "Inpainter", "Job", "OnarError", "Outcome", "PConvUNet",
         "PartialConv2d", "PyramidFill", "TrainConfig", "UsageError", "complete_files", "evaluate",
-        "find", "random_mask", "train", "write_pairs",
+        "extend", "find", "random_mask", "train", "write_pairs",
     }  # fmt: skip
     from onar.checkpoint import load_generator
     from onar.masks import composite, known_from_mask

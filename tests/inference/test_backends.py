@@ -10,12 +10,11 @@ from PIL import Image
 from onar import Inpainter, PConvUNet, UsageError
 from onar.export.verb import export_onnx
 from onar.inference.backends import Backend, OnnxBackend, PyramidBackend, TorchBackend
-from onar.inference.sessions import OnnxSession
 from onar.masks.generation import random_mask
 from onar.masks.holes import known_from_mask
-from onar.weights.bundled import texture_weights
 from onar.weights.metadata import read_step
 from tests.conftest import PHOTOS
+from tests.support.processes import run
 
 
 @pytest.fixture(scope="module", params=["pyramid", "torch", "onnx"])
@@ -111,19 +110,25 @@ def test_a_session_takes_the_threads_it_is_given(weights: Path) -> None:
     assert OnnxBackend(weights, threads=3)._session.running.get_session_options().intra_op_num_threads == 3
 
 
-def resident_megabytes() -> float:
+LARGE_RUN = """
+import os
+from pathlib import Path
+import numpy as np
+from onar.inference.sessions import OnnxSession
+from onar.weights.bundled import texture_weights
+session = OnnxSession(texture_weights(), "cpu", threads=1)
+def resident_megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+def run(side):
+    shapes = [(port.name, (1, port.shape[1], side, side)) for port in session.running.get_inputs()]
+    assert np.isfinite(session.run({name: np.ones(shape, np.float32) for name, shape in shapes})).all()
+run(64)
+before = resident_megabytes()
+run(768)  # takes 240 MB
+print(resident_megabytes() - before)
+"""
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory as Linux reports it")
 def test_a_session_keeps_no_memory_of_a_large_run() -> None:
-    session = OnnxSession(texture_weights(), "cpu", threads=1)
-
-    def run(side: int) -> None:
-        shapes = [(port.name, (1, port.shape[1], side, side)) for port in session.running.get_inputs()]
-        assert np.isfinite(session.run({name: np.ones(shape, np.float32) for name, shape in shapes})).all()
-
-    run(64)
-    before = resident_megabytes()
-    run(768)  # takes 240 MB
-    assert resident_megabytes() - before < 80
+    assert float(run("-c", LARGE_RUN, code=0).stdout) < 80

@@ -85,16 +85,18 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     views, choices = ["Fill holes", "Watch a training", "Masks"], ["Language", "Theme"]
     names = tab_through(page)
     assert names[:7] == [*views, "Help and keys", *choices, "Open a photo"]
-    assert names[7] == "Keep my work in this browser until I save it"
-    assert all(name.startswith("Example: ") for name in names[8:])
-    assert len(names[8:]) == page.get_by_role("img").count()
+    assert names[7:9] == ["Open a folder", "Keep my work in this browser until I save it"]
+    assert all(name.startswith("Example: ") for name in names[9:])
+    assert len(names[9:]) == page.get_by_role("img").count()
     choose_photo(page, photo)
     page.evaluate("document.activeElement.blur()")
     page.get_by_role("heading", name="Onar").click()
     actions = ["Another photo", "Download", "Options", "Help and keys"]
     like = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
     shapes = ["Rectangle", "Lasso", *like, "Line: click from point to point"]
-    tools = ["Brush", "Eraser", *shapes, "Hand: move the photo", "Find what should go", "Brush size"]
+    copies = ["Clone: copy from a source", "Heal: copy from a source, fitted to its surroundings"]
+    parts = ["Crop: save a part of the photo", "Hand: move the photo"]
+    tools = ["Brush", "Eraser", *shapes, *copies, *parts, "Find what should go", "Brush size"]
     work = ["Undo", "Redo", "Fill again", "Fill in three ways, and choose", "Fill"]
     look = ["Zoom in", "zoom to 100 %", "Zoom out", "Whole photo", "Show the original", "Compare with a slider"]
     names = [name.split(" %, ")[-1] for name in tab_through(page)]

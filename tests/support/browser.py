@@ -183,13 +183,15 @@ def photo_box(page: Page) -> dict[str, float]:
     return _place(page)[0]
 
 
-WHERE = """() => {
+WHERE = """async () => {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
     const canvas = document.querySelector("[role=application]");
     const { x, y } = canvas.getBoundingClientRect();
     const [left, top, scale] = ["left", "top", "scale"].map((name) => Number(canvas.dataset[name]));
     return [x + left, y + top, scale, canvas.getAttribute("aria-label")];
 }"""
-"""In one question: to find an element by its role costs as much as to move the pointer."""
+"""In one question: to find an element by its role costs as much as to move the pointer. Two frames later, the canvas
+has followed a change of the layout."""
 
 
 def _place(page: Page) -> tuple[dict[str, float], float]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from onar.fills.membrane import Array, Indices, membrane
+from onar.fills.membrane import Indices, Samples, membrane
 
 FULL = 255
 """The strength at which a stroke replaces the photo."""
@@ -23,10 +23,8 @@ FULL = 255
 _AROUND = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 
-Pixels: TypeAlias = NDArray[Any]
-"""uint8 or uint16, H×W or H×W×C."""
-Places: TypeAlias = NDArray[np.bool_]
-"""Which pixels, H×W."""
+PixelMap: TypeAlias = NDArray[np.bool_]
+"""H×W."""
 
 
 class Offset(NamedTuple):
@@ -67,7 +65,7 @@ class _Places(NamedTuple):
         return _Places(self.rows.clip(0, size[0] - 1), self.columns.clip(0, size[1] - 1))
 
 
-def clone(photo: Pixels, stroke: Stroke, white: int, shown: Places | None = None) -> Places:
+def clone(photo: NDArray[Any], stroke: Stroke, white: int, shown: PixelMap | None = None) -> PixelMap:
     """Paint a stroke, in place.
 
     Args:
@@ -97,7 +95,7 @@ def clone(photo: Pixels, stroke: Stroke, white: int, shown: Places | None = None
     return painted
 
 
-def _painted(stroke: Stroke, shown: Places | None) -> _Places:
+def _painted(stroke: Stroke, shown: PixelMap | None) -> _Places:
     """The touched pixels that have a source."""
     places, size = _Places(*np.nonzero(stroke.strength)), stroke.strength.shape
     sources = places.moved(*stroke.offset)
@@ -107,13 +105,13 @@ def _painted(stroke: Stroke, shown: Places | None) -> _Places:
     return _Places(places.rows[kept], places.columns[kept])
 
 
-def _values(photo: Pixels, places: _Places) -> Array:
+def _values(photo: NDArray[Any], places: _Places) -> Samples:
     """Pixels as float32 N×C."""
     return photo[places].astype(np.float32)
 
 
-def _edge(photo: Pixels, places: _Places, offset: Offset, shown: Places | None) -> tuple[Array, Array]:
-    """What the membrane takes: sums and degrees.
+def _edge(photo: NDArray[Any], places: _Places, offset: Offset, shown: PixelMap | None) -> tuple[Samples, Samples]:
+    """Sums and degrees for the membrane.
 
     Given values are photo less source. A source that lies outside of the photo is its nearest pixel there. Transparent
     neighbours are left out, as are those outside of the photo.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Samples = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 DAMPING = 0.8
@@ -32,14 +32,14 @@ class Level(NamedTuple):
 
     neighbours: list[Indices]
     """Left, right, above and below: the index of each, and the number of pixels where it is none of them."""
-    degrees: Array
+    degrees: Samples
     """Number of neighbours of each pixel in the photo, N×1."""
     parents: Indices
     """Index of each pixel's pixel on the next level."""
 
 
-def membrane(rows: Indices, columns: Indices, sums: Array, degrees: Array, size: tuple[int, int]) -> Array:
-    """Values of pixels that are the means of their neighbours.
+def membrane(rows: Indices, columns: Indices, sums: Samples, degrees: Samples, size: tuple[int, int]) -> Samples:
+    """Samples of pixels that are the means of their neighbours.
 
     Args:
         rows: of the pixels.
@@ -70,17 +70,17 @@ def membrane(rows: Indices, columns: Indices, sums: Array, degrees: Array, size:
     return values
 
 
-def _dot(one: Array, other: Array) -> NDArray[np.float64]:
+def _dot(one: Samples, other: Samples) -> NDArray[np.float64]:
     products: NDArray[np.float64] = np.einsum("nc,nc->c", one, other, dtype=np.float64)
     return products
 
 
-def _over(one: NDArray[np.float64], other: NDArray[np.float64]) -> Array:
+def _over(one: NDArray[np.float64], other: NDArray[np.float64]) -> Samples:
     """A quotient per channel, 0 where there is nothing left to solve."""
     return np.divide(one, other, out=np.zeros_like(one), where=other > 0).astype(np.float32)
 
 
-def _applied(level: Level, values: Array) -> Array:
+def _applied(level: Level, values: Samples) -> Samples:
     """Degree times value less the neighbours among the pixels."""
     padded = np.concatenate([values, np.zeros_like(values[:1])])
     result = level.degrees * values
@@ -89,7 +89,7 @@ def _applied(level: Level, values: Array) -> Array:
     return result
 
 
-def _cycle(levels: list[Level], residual: Array) -> Array:
+def _cycle(levels: list[Level], residual: Samples) -> Samples:
     level = levels[0]
     values = DAMPING * residual / level.degrees
     if len(levels) == 1:
@@ -104,7 +104,7 @@ def _cycle(levels: list[Level], residual: Array) -> Array:
     return values
 
 
-def _levels(rows: Indices, columns: Indices, degrees: Array, size: tuple[int, int]) -> list[Level]:
+def _levels(rows: Indices, columns: Indices, degrees: Samples, size: tuple[int, int]) -> list[Level]:
     levels: list[Level] = []
     while True:
         top, left = rows.min(), columns.min()

@@ -4,7 +4,7 @@ import type { Rect } from "../engine/engine";
 import type { Size } from "./steps";
 import type { Point } from "./viewport";
 
-/** What of a crop is moved: -1 its left or top edge, 1 its right or bottom edge, 0 neither; all of it where both are 0. */
+/** The moved edges of a crop: -1 its left or top edge, 1 its right or bottom edge, 0 neither; all of it where both are 0. */
 export interface Grip {
   x: -1 | 0 | 1;
   y: -1 | 0 | 1;

@@ -1,4 +1,4 @@
-/** What is drawn from pointer down to pointer up. */
+/** A drawing from pointer down to pointer up. */
 
 import type { Copying, Rect } from "../engine/engine";
 import type { Step } from "./steps";

@@ -22,7 +22,7 @@ export interface Picture {
 /** Of live and parked fills and bitmaps alike: none is compressed twice. */
 const pictures = new WeakMap<Fill, readonly Picture[]>();
 const masks = new WeakMap<Bitmap, Blob>();
-/** What a step or a fill and its parked and live copies have in common. */
+/** The identity that a step or a fill shares with its parked and live copies. */
 const identities = new WeakMap<Step | Filled, object>();
 
 /** The same object for a step or a fill and its parked and live copies; it holds no pixels. */

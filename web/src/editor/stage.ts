@@ -274,7 +274,7 @@ function cross(context: Context, x: number, y: number, arm: number): void {
   context.lineTo(x, y + arm);
 }
 
-/** What is cut off is dark. */
+/** The part that is cut off is dark. */
 function drawCrop(context: Context, { width, height }: Size, crop: Rect, scale: number): void {
   if (crop.width === width && crop.height === height) return;
   context.beginPath();

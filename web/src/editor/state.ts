@@ -198,7 +198,7 @@ export function change(state: State, now: Work): void {
   clearFailure(state);
 }
 
-/** What failed on the photo that is shown no longer holds. */
+/** Failures of the photo that is shown no longer hold. */
 export function clearFailure({ album }: State): void {
   if (album.shown.value !== null) album.shown.value.failure.value = null;
 }

@@ -16,7 +16,7 @@ import { randomName, THIS_LOAD } from "./tab";
 /** Milliseconds between a change and its writing, in which further ones are awaited. */
 const STILL = 400;
 
-/** What is written of a photo. */
+/** The written state of a photo. */
 interface Tracked {
   id: string;
   /** Of the parts. */

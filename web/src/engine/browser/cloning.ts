@@ -65,7 +65,7 @@ function painted({ width, height, rgba }: Decoded, stroke: Hole, { x, y }: Offse
   return { places: { rows: Int32Array.from(rows), columns: Int32Array.from(columns) }, strengths, targets };
 }
 
-/** What the membrane takes: sums and degrees. */
+/** Sums and degrees for the membrane. */
 function edge({ width, height, rgba }: Decoded, { rows, columns }: Places, { x, y }: Offset) {
   const inner = new Uint8Array(width * height);
   for (let pixel = 0; pixel < rows.length; pixel++) inner[rows[pixel] * width + columns[pixel]] = 1;
