@@ -20,6 +20,7 @@ from tests.support.browser import (
     expect_work,
     fill,
     keep_picture,
+    mark_and_fill,
     open_options,
     open_page,
     pixels,
@@ -123,13 +124,7 @@ def test_a_whole_strip_comes_back_with_its_states_strokes_fills_and_history(
 ) -> None:
     page = visit(hosted)
     open_all(page, photos)
-    draw(page, (100, 80), (180, 120))
-    fill(page)
-    draw(page, (100, 160), (180, 160))
-    open_options(page)
-    button(page, "Grow the mask").click()
-    expect_work(page, steps=1, fills=1)
-    page.keyboard.press("Escape")
+    mark_and_fill(page)
     looked = [shown(page, layer) for layer in (0, 1)]
     go(page, "PageDown", "two.png")
     draw(page, (50, 60), (90, 60))

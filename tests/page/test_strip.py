@@ -21,7 +21,7 @@ from tests.support.browser import (
     fill,
     keep_download,
     keep_picture,
-    open_options,
+    mark_and_fill,
     open_page,
     pixels,
     settle,
@@ -62,13 +62,7 @@ def go(page: Page, key: str, name: str) -> None:
 
 def test_each_photo_keeps_its_strokes_fills_and_history_while_others_are_shown(page: Page, photos: list[Path]) -> None:
     open_all(page, photos)
-    draw(page, (100, 80), (180, 120))
-    fill(page)
-    draw(page, (100, 160), (180, 160))
-    open_options(page)
-    button(page, "Grow the mask").click()
-    expect_work(page, steps=1, fills=1)
-    page.keyboard.press("Escape")
+    mark_and_fill(page)
     looked = [shown(page, layer) for layer in (0, 1)]
     go(page, "PageDown", "two.png")
     expect_work(page, steps=0, fills=0)

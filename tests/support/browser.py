@@ -243,6 +243,17 @@ def fill(page: Page) -> None:
     expect(page.get_by_role("status").first).to_contain_text(re.compile("Filled in|dolduruldu"))
 
 
+def mark_and_fill(page: Page) -> None:
+    """A fill, then a stroke whose mask was grown: every kind of step in a history."""
+    draw(page, (100, 80), (180, 120))
+    fill(page)
+    draw(page, (100, 160), (180, 160))
+    open_options(page)
+    button(page, "Grow the mask").click()
+    expect_work(page, steps=1, fills=1)
+    page.keyboard.press("Escape")
+
+
 def open_options(page: Page) -> None:
     options = button(page, "Options", "Seçenekler")
     if options.get_attribute("aria-expanded") != "true":

@@ -529,7 +529,7 @@ namespace
         {
         }
 
-        // Fill the holes; and expect twice the mean texture of the sources there if told.
+        // Fill the holes; with set_texture, also expect twice the mean texture of the sources there.
         void fill(bool set_texture)
         {
             Bytes pixels = m_level.pixels;

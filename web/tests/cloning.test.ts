@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { clone } from "../src/engine/browser/cloning";
-import type { Decoded } from "../src/engine/browser/decoding";
 import type { Offset } from "../src/engine/engine";
-import { unpack } from "./vectors";
+import { decoded, unpack } from "./vectors";
 
 interface Case {
   name: string;
@@ -20,16 +19,6 @@ interface Case {
 /** Written by `tests/test_cloning.py`. */
 const file = import.meta.env.VITE_CLONE_VECTORS;
 const cases: Case[] = file === undefined ? [] : (await import(/* @vite-ignore */ file)).default;
-
-async function decoded({ height, width, photo, alpha }: Case): Promise<Decoded> {
-  const [rgb, opacity] = await Promise.all([unpack(photo), unpack(alpha)]);
-  const rgba = new Uint8ClampedArray(4 * height * width);
-  for (let pixel = 0; pixel < opacity.length; pixel++) {
-    rgba.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
-    rgba[4 * pixel + 3] = opacity[pixel];
-  }
-  return { height, width, rgba };
-}
 
 test.skipIf(cases.length === 0).each(cases)("$name is that of Python", async (one) => {
   const { height, width, offset, heals } = one;

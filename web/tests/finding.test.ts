@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import type { Decoded } from "../src/engine/browser/decoding";
 import { type DamageNetwork, find } from "../src/engine/browser/finding";
 import { Progress } from "../src/engine/browser/progress";
 import type { NotedError } from "../src/engine/browser/protocol";
-import { unpack } from "./vectors";
+import { decoded, unpack } from "./vectors";
 
 interface Case {
   name: string;
@@ -41,16 +40,6 @@ const edges: DamageNetwork = async (photo, { height, width }) => {
   }
   return found;
 };
-
-async function decoded({ height, width, photo, alpha }: Case): Promise<Decoded> {
-  const [rgb, opacity] = await Promise.all([unpack(photo), unpack(alpha)]);
-  const rgba = new Uint8ClampedArray(4 * height * width);
-  for (let pixel = 0; pixel < opacity.length; pixel++) {
-    rgba.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
-    rgba[4 * pixel + 3] = opacity[pixel];
-  }
-  return { height, width, rgba };
-}
 
 test.skipIf(vectors === null).each(vectors?.cases ?? [])(
   "$name is that of Python",

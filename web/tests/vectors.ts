@@ -1,5 +1,6 @@
 /** What `tests/web_vectors.py` writes: photos, holes and what Python makes of them. */
 
+import type { Decoded } from "../src/engine/browser/decoding";
 import type { Holes, Photo } from "../src/engine/browser/pixels";
 
 /** Top, left, bottom, right; of windows those of the core, then those of what is shown. */
@@ -81,4 +82,23 @@ function repeated(small: Uint8Array, { height, width, repeat }: Packed): Uint8Ar
     }
   }
   return photo;
+}
+
+/** Colours and opacities of a photo, packed. */
+export interface PackedPhoto {
+  height: number;
+  width: number;
+  photo: string;
+  alpha: string;
+}
+
+/** A photo from packed colours and opacities. */
+export async function decoded({ height, width, photo, alpha }: PackedPhoto): Promise<Decoded> {
+  const [rgb, opacity] = await Promise.all([unpack(photo), unpack(alpha)]);
+  const rgba = new Uint8ClampedArray(4 * height * width);
+  for (let pixel = 0; pixel < opacity.length; pixel++) {
+    rgba.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
+    rgba[4 * pixel + 3] = opacity[pixel];
+  }
+  return { height, width, rgba };
 }

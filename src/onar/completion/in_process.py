@@ -134,11 +134,11 @@ def complete_files(
             masked = _mask_photo(job, photo, read_mask_file(job.mask, photo.size if config.resize_mask else None))
         _return_memory(photo)
         work = Work(job, masked, times)
-        return work if finder else _prepare(work, inpainter, config, limit, overwrite)
+        return work if finder else _prepare(work, inpainter, config, overwrite)
 
     def fill(work: Work) -> Work:
         if finder:
-            work = _prepare(_find(work, finder, config), inpainter, config, limit, overwrite)
+            work = _prepare(_find(work, finder, config), inpainter, config, overwrite)
         return _fill(work, inpainter, config)
 
     def write(work: Work) -> Outcome:
@@ -208,10 +208,10 @@ def _mask_photo(job: Job, photo: Photo, holes: MaskHoles) -> MaskedPhoto:
         raise SizesDifferError(f"{printable(job.photo)}: {error}{advice}") from None
 
 
-def _prepare(work: Work, inpainter: Inpainter, config: CompletionConfig, limit: int, overwrite: bool) -> Work:
+def _prepare(work: Work, inpainter: Inpainter, config: CompletionConfig, overwrite: bool) -> Work:
     """The work with its margins, and with an earlier result; raises as `extended` and `_look_for_result`."""
     if config.extend is not None:
-        work = replace(work, masked=extended(work.masked, config.extend, limit))
+        work = replace(work, masked=extended(work.masked, config.extend, _pixel_limit(config)))
     return _look_for_result(work, inpainter, config, overwrite)
 
 

@@ -152,7 +152,7 @@ test("nothing is filled where nothing is marked", async () => {
 
 test("an engine that is lost stops the work on all photos, and none of them is to blame", async () => {
   let isLost = false;
-  const lost = new LostEngineError(() => "nobody answers");
+  const lost = new LostEngineError(() => "the server does not answer");
   const state = await withPhotos(["a.png", "b.png", "c.png", "d.png"], {
     open: async (file) => {
       if (isLost) throw lost;
@@ -164,7 +164,7 @@ test("an engine that is lost stops the work on all photos, and none of them is t
     },
   });
   await findInEach(state);
-  expect(state.message.value?.text()).toBe("Photos done: 2. nobody answers");
+  expect(state.message.value?.text()).toBe("Photos done: 2. the server does not answer");
   expect(statusesOf(state)).toEqual(["untouched", "untouched", "untouched", "untouched"]);
   isLost = false;
   await showNext(state, 1);

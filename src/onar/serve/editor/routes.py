@@ -91,16 +91,18 @@ def editing_routes(worker: Worker, shelf: WeightsShelf, kept: KeptPhotos, config
         """The photo with all fills, the same file as of completing; `Onar-Losses` is what it leaves out."""
         return await answer(request, SaveUpload, partial(save_photo, config=config))
 
+    _add_routes_by_id(router, kept, shares)
+    return router
+
+
+def _add_routes_by_id(router: APIRouter, kept: KeptPhotos, shares: Shares) -> None:
+    """Add the endpoints that the server answers itself."""
+
     @router.delete(f"{PHOTOS}{{photo_id}}", summary="Drop a kept photo", status_code=204, response_model=None)
     async def forget(photo_id: str) -> None:
         """The answer does not reveal whether there was one."""
         kept.forget(photo_id)
 
-    _add_progress(router, shares)
-    return router
-
-
-def _add_progress(router: APIRouter, shares: Shares) -> None:
     @router.get(f"{PROGRESS}{{work_id}}", summary="Progress of a fill")
     async def progress(work_id: str) -> FillProgress:
         """The share that is done of the fill with that `work_id`; null before its turn, and when there is none."""

@@ -187,20 +187,16 @@ function StampOptions({ state }: { state: State }): JSX.Element {
         <Icon of={Crosshair} />
         <span>{say("stamp_set")}</span>
       </button>
-      <label class="size soft" title={say("stamp_softness")}>
-        <input
-          type="range"
-          min={0}
-          max={100}
-          value={percent}
-          aria-label={say("stamp_softness")}
-          aria-valuetext={say("complete_share", { percent })}
-          onInput={(event) => {
-            softness.value = event.currentTarget.valueAsNumber;
-          }}
-        />
-        <span aria-hidden="true">{say("complete_share", { percent })}</span>
-      </label>
+      <Slider
+        name={say("stamp_softness")}
+        value={percent}
+        text={say("complete_share", { percent })}
+        range={[0, 100]}
+        isSoft
+        onMove={(value) => {
+          softness.value = value;
+        }}
+      />
     </div>
   );
 }
@@ -224,13 +220,15 @@ interface SliderProperties {
   /** The value for screen readers. */
   text: string;
   range: [number, number];
+  /** Of the soft edge: without keys, and with the text in place of the value. */
+  isSoft?: boolean;
   onMove(value: number): void;
 }
 
 /** A slider that the keys [ and ] move, too. */
-function Slider({ name, value, text, range: [min, max], onMove }: SliderProperties): JSX.Element {
+function Slider({ name, value, text, range: [min, max], isSoft = false, onMove }: SliderProperties): JSX.Element {
   return (
-    <label class="size" title={`${name} ([ ])`}>
+    <label class={isSoft ? "size soft" : "size"} title={isSoft ? name : `${name} ([ ])`}>
       <input
         type="range"
         min={min}
@@ -240,7 +238,7 @@ function Slider({ name, value, text, range: [min, max], onMove }: SliderProperti
         aria-valuetext={text}
         onInput={(event) => onMove(event.currentTarget.valueAsNumber)}
       />
-      <span aria-hidden="true">{value}</span>
+      <span aria-hidden="true">{isSoft ? text : value}</span>
     </label>
   );
 }
