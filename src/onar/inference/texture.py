@@ -34,7 +34,7 @@ BLEND_TILE, BLEND_SIGHT = 512, 11 * BLEND_MULTIPLE
 over which the share of holes is averaged. A multiple of `BLEND_MULTIPLE`."""
 
 
-FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST = 1.0, 0.4, 0.7, 0.8
+FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST = 6.0, 1.5, 0.7, 0.8
 """Costs in pixels of the network's input: of a hole pixel at the scale of the copy, for each copy; of one that gets
 detail; and of a pixel of the blend's input."""
 
