@@ -220,7 +220,7 @@ interface SliderProperties {
   /** The value for screen readers. */
   text: string;
   range: [number, number];
-  /** Of the soft edge: without keys, and with the text in place of the value. */
+  /** Of the soft edge: without keys, and with the text instead of the value. */
   isSoft?: boolean;
   onMove(value: number): void;
 }
