@@ -43,18 +43,28 @@ KEPT = """async ([expected, patience]) => {
     for (const end = performance.now() + patience; counts !== expected && performance.now() < end; ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         const transaction = database.transaction(["documents", "parts"]);
-        const asked = ["documents", "parts"].map((name) => opened(transaction.objectStore(name).count()));
-        counts = String(await Promise.all(asked));
+        const documents = await opened(transaction.objectStore("documents").getAll());
+        const parts = await opened(transaction.objectStore("parts").count());
+        counts = [documents.length, parts, ...documents.map(({ now }) => now)];
+        counts = counts.slice(0, expected.split(",").length).join();
     }
     database.close();
     return counts;
 }"""
-"""The numbers of documents and of parts in the browser's database, once they are as expected."""
+"""The numbers of documents and of parts in the browser's database, and states before the current one of the documents,
+once they are as expected; as many numbers as are expected."""
 
 
-def expect_kept(page: Page, documents: int, parts: int) -> None:
-    """Wait until there is this number of documents, and parts of them, the photos included."""
-    expected = f"{documents},{parts}"
+def expect_kept(page: Page, documents: int, parts: int, *before: int) -> None:
+    """Wait until there is this number of documents, and parts of them, the photos included.
+
+    Args:
+        page: with the database.
+        documents: photos.
+        parts: of them, such as strokes and fills.
+        before: states of each history before the current one; undoing changes nothing else.
+    """
+    expected = ",".join(map(str, (documents, parts, *before)))
     assert page.evaluate(KEPT, [expected, PATIENCE]) == expected
 
 
@@ -94,7 +104,7 @@ def test_work_survives_a_reload_to_the_last_pixel_until_it_is_saved(
     page.keyboard.press("Escape")
     page.mouse.move(5, 300)
     views = [shown(page, layer) for layer in (0, 1)]
-    expect_kept(page, 1, 7)
+    expect_kept(page, 1, 7, 5)
     page.reload()
     expect_restored(page, photo)
     keep_picture(page, f"restored_{place}")

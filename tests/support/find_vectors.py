@@ -28,14 +28,14 @@ class Edges(DamageNetwork):
 
     def __init__(self, *_: object) -> None:
         self.thresholds = THRESHOLDS
-        self._run, self._input = self, "photo"
+        self._session, self._input = self, "photo"
 
-    def run(self, _: None, feeds: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """As a session of ONNX Runtime."""
-        photo = np.pad(feeds["photo"], ((0, 0), (0, 0), (0, 3), (0, 3)))
+    def run(self, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """As an `OnnxSession`."""
+        photo = np.pad(inputs["photo"], ((0, 0), (0, 0), (0, 3), (0, 3)))
         here, right, below = photo[:, :, :-3, :-3], photo[:, 0, :-3, 1:-2], photo[:, 2, 3:, :-3]
         found = np.stack([here[:, 0] - right, here[:, 2] - below], axis=1)
-        return [np.minimum(4 * np.abs(found), np.float32(1))]
+        return np.minimum(4 * np.abs(found), np.float32(1))
 
 
 @dataclass(frozen=True)
