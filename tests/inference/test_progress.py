@@ -28,6 +28,7 @@ class Work(Backend):
         self.draws, self.done = draws, 0.0
         patch.setattr(texture, "copy_patches", self.counting(texture.copy_patches, _cost_of_copy))
         patch.setattr(texture, "blend_in_tiles", self.counting(texture.blend_in_tiles, _cost_of_blend))
+        patch.setattr(rules, "COARSE_RADIUS", 3)  # which no fine copy has, so that they can be distinguished
         patch.setattr(texture, "restore_detail", self.counting(texture.restore_detail, _cost_of_detail))
         patch.setattr(canvas, "fill_frame", self.counting(canvas.fill_frame, lambda *_: steps.TILE_COST))
 

@@ -86,7 +86,7 @@ def copies_of_very_deep_holes_get_detail_at_every_scale(rng: Rng) -> None:
     """Holes count as very deep from a few pixels on, so that small photos are halved as often as large ones."""
     height, width = random_size(rng, 300)
     photo, hole = random_photo(height, width, rng), random_hole(height, width, rng)
-    deep = {"TEXTURE_DEPTHS": (float(rng.integers(3, 20)), float(rng.integers(3, 20))), "TEXTURE_MIN_SIDE": 1}
+    deep = {"TEXTURE_DEPTH": float(rng.integers(3, 20)), "TEXTURE_MIN_SIDE": 1}
     with patch.multiple(rules, **deep):
         copies = copy_texture(photo, hole, 0)
         others = copy_texture(photo, hole, 0, parallel=False)

@@ -1,7 +1,7 @@
 // PatchMatch for Python and the page: gives a filled hole the patches of its photo.
 //
 // Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing". It starts from
-// a fill, at a quarter of the scale, so that no coarser scale has to lay out the hole. What a distance compares, and how
+// a fill, at a sixteenth of the scale, so that no coarser scale has to lay out the hole. What a distance compares, and how
 // patches vote for a pixel, follows pypatchmatch (MIT; Jiayuan Mao, Kyle Schouviller, Matthias Wild).
 #include <emmintrin.h>
 
@@ -40,7 +40,7 @@ namespace
     {
         int rounds, passes;
     };
-    constexpr Effort EFFORTS[] = {{1, 2}, {3, 2}, {5, 3}};
+    constexpr Effort EFFORTS[] = {{1, 1}, {2, 2}, {4, 2}, {5, 3}, {5, 3}};
     constexpr std::size_t LEVELS = std::size(EFFORTS);
 
     // The source of a patch; the cost is negative where there is none.

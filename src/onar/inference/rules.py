@@ -19,7 +19,7 @@ SMALL_CONTEXT = 24, 64
 """Context of small holes, and the least of larger ones: margin per side, minimum window side."""
 
 SMALL_PHOTO = 1024
-"""A photo of up to this side may be one window for any training size: one window has no seams inside."""
+"""A photo of up to this side may be one window for any training size."""
 
 MIN_BAND = 8
 """Minimum width of `band`: what enlarging mixes with known pixels."""
@@ -62,10 +62,10 @@ def band(training_size: int) -> int:
     return max(MIN_BAND, training_size // 16)
 
 
-TEXTURE_DEPTHS, TEXTURE_MIN_SIDE = (36.0, 64.0), 64
-"""Holes deeper than the first are copied at half the scale, and those deeper than the second there at half of that, and
-so on; they get their detail back afterwards. Patches of the photo's own scale bridge them no better, and take four
-times as long; smaller scales than these lose shapes. Of a window with a shorter side, too little would be left."""
+TEXTURE_DEPTH, TEXTURE_MIN_SIDE = 128.0, 64
+"""Deeper holes are copied at half the scale, and those that are deeper there, too, at half of that, and so on; they get
+their detail back afterwards. At their own scale they would take four times as long, and look little better; less deep
+ones look better. Of a window with a shorter side, too little would be left."""
 
 TEXTURE_SIDE, TEXTURE_MARGIN = 768, 32
 """Maximum side of a window for texture, and its minimum margin."""
@@ -106,7 +106,7 @@ and are still found where little is known."""
 THIN_PATCHES, MANY_HOLES = 32, 0.3
 """Depth up to which, and share of holes in the window above which, patches are small."""
 
-COARSE_RADIUS = 3
+COARSE_RADIUS = 2
 """Patch radius at half the scale."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ BLEND_TILE, BLEND_SIGHT = 512, 11 * BLEND_MULTIPLE
 over which the share of holes is averaged. A multiple of `BLEND_MULTIPLE`."""
 
 
-FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST = 6.0, 1.5, 0.7, 0.8
+FINE_COST, COARSE_COST, DETAIL_COST, BLEND_COST = 4.0, 0.8, 0.7, 0.8
 """Costs in pixels of the network's input: of a hole pixel at the scale of the copy, for each copy; of one that gets
 detail; and of a pixel of the blend's input."""
 
@@ -80,9 +80,7 @@ def _costs_of(bare: Holes, window: Window) -> Costs:
     if hole.all():
         return Costs(0, 0, 0)
     pixels, depth, detail = float(np.count_nonzero(hole)), depth_of(hole), 0.0
-    for limit in chain(rules.TEXTURE_DEPTHS, repeat(rules.TEXTURE_DEPTHS[1])):
-        if not limit < depth < inf:
-            break
+    while rules.TEXTURE_DEPTH < depth < inf:
         detail, pixels, depth = detail + DETAIL_COST * pixels, pixels / 4, depth / 2
     near = window.core.grown(rules.TEXTURE_MARGIN, Box(0, 0, *bare.shape))
     return Costs(FINE_COST * pixels + detail, COARSE_COST * pixels + detail, BLEND_COST * near.area)
@@ -265,7 +263,7 @@ def copy_texture(
 def _levels_to_copy(photo: Pixels, hole: Holes) -> tuple[list[tuple[Pixels, Holes]], float]:
     """The photo with its holes at its own scale, at half of it, and so on to the scale to copy at; the depth there."""
     levels, depth = [(photo, hole)], depth_of(hole)
-    while rules.TEXTURE_DEPTHS[len(levels) > 1] < depth < inf:
+    while rules.TEXTURE_DEPTH < depth < inf:
         small, unknown = halve_filled(*levels[-1])
         if unknown.all() or min(unknown.shape) < rules.TEXTURE_MIN_SIDE:
             break

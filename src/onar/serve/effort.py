@@ -54,8 +54,7 @@ def cpu_seconds(hole: Holes, copies: bool) -> float:
     step = max(1, round(math.sqrt(place.area / _MAX_PIXELS)))
     holes = np.ascontiguousarray(hole[place.slices][::step, ::step])
     count, labels, found, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8))
-    once, again = rules.TEXTURE_DEPTHS
-    depths = [rules.THIN, rules.SMALL, once, *(again * 2**number for number in range(1, _HALVINGS))]
+    depths = [rules.THIN, rules.SMALL, *(rules.TEXTURE_DEPTH * 2**number for number in range(_HALVINGS))]
     levels = _count_passed(np.asarray(labels), count, step * hole_depth(holes), depths)
     copying = [0.0, 0.0, COPIES, *(DETAIL + COARSER / 4**number for number in range(1, _HALVINGS + 1))]
     costs = np.where(levels > 0, NETWORK, 0.0) + (np.asarray(copying)[levels] if copies else 0.0)

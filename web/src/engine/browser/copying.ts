@@ -22,23 +22,19 @@ export interface Task {
 
 /** Replace the fill of holes by patches of the photo; only the pixels in holes are of use. */
 export async function copyTexture(task: Task, copyPatches: CopyPatches): Promise<Photo> {
-  const [once, again] = rules.TEXTURE_DEPTHS;
-  return (await copied(task, copyPatches, once, again)).photo;
+  return (await copied(task, copyPatches)).photo;
 }
 
-/**
- * Holes deeper than `limit` are filled at half the scale first, those deeper than `next` there at half of that, and so
- * on; their detail is restored afterwards.
- */
-async function copied(task: Task, copyPatches: CopyPatches, limit: number, next: number): Promise<Copy> {
+/** Very deep holes are filled at half the scale first, and so on; their detail is restored afterwards. */
+async function copied(task: Task, copyPatches: CopyPatches): Promise<Copy> {
   const { photo, hole, coarse, seed } = task;
   const depth = depthOf(hole);
   const small = halveFilled(photo, hole);
   const nothingLeft = allHole(small.unknown);
   const tooSmall = Math.min(small.photo.height, small.photo.width) < rules.TEXTURE_MIN_SIDE;
-  if (limit < depth && depth < Infinity && !nothingLeft && !tooSmall) {
+  if (rules.TEXTURE_DEPTH < depth && depth < Infinity && !nothingLeft && !tooSmall) {
     const half = { photo: small.photo, hole: small.unknown, coarse, seed };
-    const copy = await copied(half, copyPatches, next, next);
+    const copy = await copied(half, copyPatches);
     const kept = { ...copy, photo: keepKnown(small.photo, small.unknown, copy.photo) };
     return restoreDetail(photo, hole, kept, small.unknown);
   }

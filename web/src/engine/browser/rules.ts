@@ -10,7 +10,7 @@ import shared from "../../shared.json";
 export const {
   THIN,
   SMALL,
-  TEXTURE_DEPTHS,
+  TEXTURE_DEPTH,
   TEXTURE_MIN_SIDE,
   TEXTURE_SIDE,
   TEXTURE_MARGIN,

@@ -116,8 +116,7 @@ function costsOf(bare: Holes, { core, shown }: Window): Costs {
   let pixels = hole.data.reduce((count, value) => count + (value === HOLE ? 1 : 0), 0);
   let depth = depthOf(hole);
   let detail = 0;
-  const [once, again] = rules.TEXTURE_DEPTHS;
-  for (let limit = once; limit < depth && depth < Infinity; limit = again) {
+  while (rules.TEXTURE_DEPTH < depth && depth < Infinity) {
     detail += DETAIL_COST * pixels;
     pixels /= 4;
     depth /= 2;
