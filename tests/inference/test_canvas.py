@@ -99,11 +99,18 @@ def difference(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> int:
 
 
 # ---------------------------------------------------------------- what it costs
-@pytest.mark.parametrize("count", [1, 9, 144, 1000])
-@pytest.mark.parametrize("strategy", ["auto", "whole"])
-def test_a_photo_that_the_network_takes_whole_is_taken_once(counting: Counting, count: int, strategy: str) -> None:
+@pytest.mark.parametrize(("count", "strategy"), [(1, "whole"), (9, "whole"), (144, "auto"), (1000, "auto")])
+def test_a_small_photo_is_taken_whole_where_windows_would_be_more_than_half_of_it(
+    counting: Counting, count: int, strategy: str
+) -> None:
     complete(counting, photo_of(700, 900), discs(700, 900, count), strategy)
     assert counting.passes == [(1, 700, 900)]
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_small_photo_with_few_holes_costs_their_windows(counting: Counting, count: int) -> None:
+    complete(counting, photo_of(700, 900), discs(700, 900, count))
+    assert counting.pixels <= count * STEP * STEP
 
 
 def test_holes_too_deep_for_the_network_cost_a_third_more_however_many_there_are(counting: Counting) -> None:

@@ -91,14 +91,14 @@ def test_the_windows_follow_the_holes_not_the_photo() -> None:
 def test_a_deep_hole_is_completed_at_half_the_scale_first_and_again_along_the_seam() -> None:
     network = Recorder()
     inpainter = Inpainter(network, training_size=64, device="cpu")
-    mask = np.zeros((400, 400), bool)
-    mask[100:300, 100:300] = True  # 100 pixels deep: 16 at an eighth of the scale
-    inpainter(photo_of(400, 400), mask, texture="network")
-    assert network.sizes == [(50, 50), (100, 100), (200, 200), (400, 400)]
+    mask = np.zeros((304, 304), bool)
+    mask[52:252, 52:252] = True  # 100 pixels deep: 16 at an eighth of the scale
+    inpainter(photo_of(304, 304), mask, texture="network")
+    assert network.sizes == [(38, 38), (76, 76), (152, 152), (304, 304)]
 
     answers = iter([1.0, *[0.0] * 100])  # the coarsest scale first
     network.register_forward_pre_hook(lambda network, _: setattr(network, "value", next(answers)))
-    result = inpainter(photo_of(400, 400), mask, texture="network")
+    result = inpainter(photo_of(304, 304), mask, texture="network")
     depth = hole_depth(mask)
     assert (result[(depth > 0) & (depth <= rules.band(64))] == 0).all()
     assert (result[depth > 80] == 255).all()

@@ -61,8 +61,7 @@ class Steps:
     @property
     def cost(self) -> float:
         """Total cost, in pixels of the network's input."""
-        windows = sum(window.shown.area for turn in self.turns for window in turn)
-        return TILE_COST * len(self.tiles) + sum(sketch.cost for sketch in self.sketches) + windows
+        return TILE_COST * len(self.tiles) + sum(sketch.cost for sketch in self.sketches) + _area(self.turns)
 
 
 def plan_steps(hole: Holes, backend: Backend, training_size: int, strategy: str = "auto") -> Steps:
@@ -79,10 +78,12 @@ def plan_steps(hole: Holes, backend: Backend, training_size: int, strategy: str 
     whole = Window(photo, photo)
     if strategy == "whole":
         return _plan_whole(hole, whole, backend)
-    at_once = strategy == "auto" and photo.longer_side <= planner.limit
     thin = hole & ~deeper_than(hole, rules.THIN)
     unknown = hole & ~thin
     deep = deeper_than(unknown, rules.max_depth(training_size))
+    at_once = strategy == "auto" and photo.longer_side <= planner.limit
+    if not backend.draws:  # what draws wants all context; others gain that there are no seams inside
+        at_once = at_once and photo.area < 2 * _area(planner.plan(unknown))
     sketches = []
     if deep.any():
         for window in [whole] if at_once else planner.plan_deep(deep):
@@ -90,6 +91,11 @@ def plan_steps(hole: Holes, backend: Backend, training_size: int, strategy: str 
                 sketches.append(_sketch(window, deep, unknown, backend, rules.band(training_size)))
     turns = ([[whole]] if unknown.any() else []) if at_once else planner.plan(unknown)
     return Steps(thin, _tiles(thin), sketches, turns)
+
+
+def _area(turns: Sequence[Sequence[Window]]) -> int:
+    """Pixels of the network's input."""
+    return sum(window.shown.area for turn in turns for window in turn)
 
 
 def _plan_whole(hole: Holes, whole: Window, backend: Backend) -> Steps:

@@ -39,15 +39,26 @@ export function costOf({ window }: Sketch): number {
 
 /** Plan the steps for the holes of a photo. */
 export function planSteps(hole: Holes, planner: Planner, generator: Generator): Steps {
-  const all = Box.of(hole);
-  const whole = all.longerSide <= planner.limit ? { core: all, shown: all } : null;
   const { deep: unknown, shallow: thin } = splitByDepth(hole, rules.THIN);
+  const whole = wholePhoto(unknown, planner, generator);
   const tiles = tilesOf(thin);
   const sketches = planSketches(unknown, whole, planner, generator);
   const turns = !hasHole(unknown) ? [] : whole ? [[whole]] : planner.plan(unknown);
-  const windows = sumOf(turns.flat().map(({ shown }) => shown.area));
-  const cost = shared.canvas.TILE_COST * tiles.length + sumOf(sketches.map(costOf)) + windows;
+  const cost = shared.canvas.TILE_COST * tiles.length + sumOf(sketches.map(costOf)) + areaOf(turns);
   return { thin, tiles, sketches, turns, cost };
+}
+
+/** The whole photo, which has no seams inside, unless windows would be at most half of it. */
+function wholePhoto(unknown: Holes, planner: Planner, { draws }: Generator): Window | null {
+  const photo = Box.of(unknown);
+  if (photo.longerSide > planner.limit || !hasHole(unknown)) return null;
+  // What draws wants all context.
+  return draws || photo.area < 2 * areaOf(planner.plan(unknown)) ? { core: photo, shown: photo } : null;
+}
+
+/** Pixels of the network's input. */
+function areaOf(turns: Window[][]): number {
+  return sumOf(turns.flat().map(({ shown }) => shown.area));
 }
 
 /** @param unknown - what the sketches make final is removed from it */
