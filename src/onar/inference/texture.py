@@ -145,7 +145,8 @@ class Texture:
         patches, coarse_patches = (copy[near.within(window.shown)] for copy in copies)
         fill = blend_in_tiles(self.blend, photo[near.slices], patches, coarse_patches, bare[near.slices])
         progress.advance(costs.blend)
-        return fill[window.core.within(near)]
+        known = photo[window.shown.slices][~hole]
+        return fill[window.core.within(near)].clip(known.min(axis=0), known.max(axis=0))
 
 
 def blend_in_tiles(blend: Blend, network: Pixels, patches: Pixels, coarse_patches: Pixels, hole: Holes) -> Pixels:

@@ -180,11 +180,23 @@ async function blendCopies(
     return frame;
   };
   const shape = { height: near.height, width: near.width };
-  return {
-    core,
-    near,
-    frame: await blend(network, nearOf(copies.patches), nearOf(copies.coarsePatches), known, shape),
-  };
+  const frame = await blend(network, nearOf(copies.patches), nearOf(copies.coarsePatches), known, shape);
+  clipToKnown(frame, shown.cropPhoto(photo), shown.cropHoles(bare));
+  return { core, near, frame };
+}
+
+/** Clip a frame to the range of the known pixels of a photo, channel by channel. */
+function clipToKnown(frame: Float32Array, photo: Photo, hole: Holes): void {
+  const low = [1, 1, 1];
+  const high = [0, 0, 0];
+  photo.data.forEach((level, index) => {
+    if (hole.data[Math.floor(index / 3)] === HOLE) return;
+    low[index % 3] = Math.min(low[index % 3], level / 255);
+    high[index % 3] = Math.max(high[index % 3], level / 255);
+  });
+  for (let index = 0; index < frame.length; index++) {
+    frame[index] = Math.min(Math.max(frame[index], low[index % 3]), high[index % 3]);
+  }
 }
 
 function put(photo: Photo, bare: Holes, { core, near, frame }: Fill): void {
