@@ -129,6 +129,20 @@ def test_work_survives_a_reload_to_the_last_pixel_until_it_is_saved(
     expect(canvas(page)).to_have_count(0)
 
 
+def test_a_photo_that_is_left_as_soon_as_it_is_saved_does_not_come_back(
+    visit: Visit, hosted: str, photo: Path, tmp_path: Path
+) -> None:
+    page = visit(hosted)
+    for _ in range(3):
+        choose_photo(page, photo)
+        mark_and_fill(page)
+        save_photo(page, tmp_path)
+        page.reload()
+        expect(page.get_by_role("heading", level=2)).to_be_visible()
+        expect(canvas(page)).to_have_count(0)
+    expect_kept(page, 0, 0)
+
+
 def test_a_whole_strip_comes_back_with_its_states_strokes_fills_and_history(
     visit: Visit, hosted: str, photos: list[Path]
 ) -> None:

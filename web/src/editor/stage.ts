@@ -1,11 +1,11 @@
 /** Rendering: the photo with its fills, the mask, and painting aids. */
 
 import { effect } from "@preact/signals";
-import Konva from "konva/lib/Core";
 import type { Photo, Rect } from "../engine/engine";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
 import { cropSeen } from "./cropping";
+import { type Layer, pixelRatio, Stage } from "./layers";
 import { isStamp, sourceFor } from "./stamp";
 import { drawStamps } from "./stamp_preview";
 import { isPaintable, type State, type ToolName } from "./state";
@@ -18,8 +18,6 @@ const MASK_OPACITY = "0.6";
 const SQUARES = 2;
 /** Maximum side of the copy that large photos are drawn from until they are zoomed. */
 const OVERVIEW_SIDE = shared.view.VIEW_SIZE;
-/** Higher pixel ratios are invisible, and cost time. */
-const MAX_PIXEL_RATIO = 2;
 /** Side in CSS pixels of the chequerboard's squares. */
 const CHEQUER = 8;
 
@@ -33,40 +31,30 @@ let chequered: OffscreenCanvas | null = null;
  * @returns a function that stops it
  */
 export function show(state: State, container: HTMLDivElement): () => void {
-  const stage = new Konva.Stage({ container, width: 1, height: 1, listening: false });
+  const stage = new Stage(container);
   const live: Drawn = { step: null, points: 0, onlyTail: false };
   const copies: Copies = { overview: null, closeup: null };
-  const photo = drawnBy((context) => drawPhoto(context, state, copies));
-  const mask = drawnBy((context) => drawMask(context, state, live));
-  const aids = drawnBy((context) => drawAids(context, state));
-  for (const shape of [photo, mask, aids]) stage.add(new Konva.Layer({ listening: false }).add(shape));
-  (mask.getLayer() as Konva.Layer).getNativeCanvasElement().style.opacity = MASK_OPACITY;
+  const photo = stage.add((context) => drawPhoto(context, state, copies));
+  const mask = stage.add((context) => drawMask(context, state, live));
+  const aids = stage.add((context) => drawAids(context, state));
+  mask.canvas.style.opacity = MASK_OPACITY;
   const ends = [
-    followScreen(stage),
     effect(() => {
       const { width, height } = state.frame.value;
-      if (width > 0 && height > 0) stage.size({ width, height });
+      if (width > 0 && height > 0) stage.resize({ width, height });
     }),
-    effect(() => {
-      const { scale, left, top } = state.viewport.value;
-      stage.setAttrs({ scaleX: scale, scaleY: scale, x: left, y: top });
-      stage.batchDraw();
-    }),
+    effect(() => stage.move(state.viewport.value)),
     effect(() =>
       followPhoto(state, (made) => {
         copies.overview?.close();
         copies.overview = made;
-        photo.getLayer()?.batchDraw();
+        photo.redraw();
       }),
     ),
-    followCloseup(
-      state,
-      () => Konva.pixelRatio,
-      (closeup) => {
-        copies.closeup = closeup;
-        photo.getLayer()?.batchDraw();
-      },
-    ),
+    followCloseup(state, pixelRatio, (closeup) => {
+      copies.closeup = closeup;
+      photo.redraw();
+    }),
     redrawn(photo, () => [state.photo.value, state.work.value.fills, state.comparison.value, state.split.value]),
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
@@ -81,29 +69,10 @@ export function show(state: State, container: HTMLDivElement): () => void {
   };
 }
 
-/** The resolution of the screen, which changes with zoom and with the screen. */
-function followScreen(stage: Konva.Stage): () => void {
-  const ends = new AbortController();
-  const follow = (): void => {
-    const ratio = window.devicePixelRatio;
-    Konva.pixelRatio = Math.min(ratio, MAX_PIXEL_RATIO);
-    for (const layer of stage.getLayers()) layer.getCanvas().setPixelRatio(Konva.pixelRatio);
-    stage.batchDraw();
-    const screen = window.matchMedia(`(resolution: ${ratio}dppx)`);
-    screen.addEventListener("change", follow, { once: true, signal: ends.signal });
-  };
-  follow();
-  return () => ends.abort();
-}
-
-function drawnBy(draw: (context: Context) => void): Konva.Shape {
-  return new Konva.Shape({ sceneFunc: ({ _context }) => draw(_context), listening: false });
-}
-
-function redrawn(shape: Konva.Shape, depends: () => unknown[]): () => void {
+function redrawn(layer: Layer, depends: () => unknown[]): () => void {
   return effect(() => {
     depends();
-    shape.getLayer()?.batchDraw();
+    layer.redraw();
   });
 }
 
@@ -124,21 +93,21 @@ function drawsElsewhere({ live }: State): boolean {
   return live.value?.copying !== undefined || live.value?.crop !== undefined;
 }
 
-function followLive(state: State, mask: Konva.Shape, drawn: Drawn): void {
+function followLive(state: State, mask: Layer, drawn: Drawn): void {
   const { step = null, corners } = state.live.value ?? {};
   if (drawsElsewhere(state)) return;
   if (step?.kind === "stroke" && step === drawn.step && corners === undefined) {
     drawn.onlyTail = true;
-    mask.drawScene();
+    mask.drawOver();
     drawn.onlyTail = false;
-  } else mask.getLayer()?.batchDraw();
+  } else mask.redraw();
   drawn.step = step;
   drawn.points = step?.kind === "stroke" ? step.points.length / 3 : 0;
 }
 
 /** How far erasing extends beyond its shape: painted edges fade over about one screen pixel. */
 function fringe({ viewport }: State): number {
-  return 1.5 / (viewport.value.scale * Konva.pixelRatio);
+  return 1.5 / (viewport.value.scale * pixelRatio());
 }
 
 function drawMask(context: Context, state: State, drawn: Drawn): void {
@@ -169,7 +138,7 @@ interface Copies {
 function drawPhoto(context: Context, state: State, { overview, closeup }: Copies): void {
   const { photo, comparison, split, viewport, work } = state;
   if (photo.value === null) return;
-  const scale = viewport.value.scale * Konva.pixelRatio;
+  const scale = viewport.value.scale * pixelRatio();
   context.imageSmoothingEnabled = scale < SQUARES;
   context.imageSmoothingQuality = "medium";
   drawChequers(context, photo.value, viewport.value.scale);

@@ -1,7 +1,7 @@
 /** Keeping unsaved work in the browser, so that it outlives a reload, a crash, or a phone that ends the tab. */
 
 import { effect } from "@preact/signals";
-import { statesOf, UNTOUCHED } from "../editor/document";
+import { type Filled, statesOf, UNTOUCHED } from "../editor/document";
 import { identityOf } from "../editor/parking";
 import { complain, type State } from "../editor/state";
 import { originalOf } from "../engine/copies";
@@ -46,7 +46,11 @@ class Keeper {
   readonly #database: Database;
   /** The documents of this load, by their original files. */
   readonly #documents = new Map<File, Tracked>();
+  /** Ids of all documents that are written, also of those whose first writing is not over. */
+  readonly #ids = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The fills of the photo that is shown, when its work was seen last. */
+  #fills: readonly Filled[] = [];
   #isWriting = false;
   /** Whether something changed since the last writing began. */
   #hasChanged = false;
@@ -67,22 +71,28 @@ class Keeper {
 
   #adopt({ id, file, numbers }: Restored): void {
     this.#documents.set(originalOf(file), { id, numbers, item: null });
+    this.#ids.add(id);
   }
 
   #follow(): void {
     followOtherTabs();
     effect(() => {
       void [itemsOf(this.#state), keepsWork.value];
-      this.#timer ??= setTimeout(() => void this.#write(), STILL);
+      const { fills } = this.#state.work.value;
+      const isFilled = fills.length > this.#fills.length;
+      this.#fills = fills;
+      if (isFilled) clearTimeout(this.#timer); // it took seconds, and is written without awaiting more
+      if (isFilled || this.#timer === undefined)
+        this.#timer = setTimeout(() => void this.#write(), isFilled ? 0 : STILL);
     });
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") void this.#write(); // a phone may end the tab
     });
     addEventListener("pagehide", () => {
-      const ids = [...this.#documents.values()].map(({ id }) => id);
-      if (ids.length === 0 || !areDone(itemsOf(this.#state))) return;
-      this.#database.removeAtEnd(ids);
+      if (this.#ids.size === 0 || !areDone(itemsOf(this.#state))) return;
+      this.#database.removeAtEnd([...this.#ids]);
       this.#documents.clear();
+      this.#ids.clear();
     });
   }
 
@@ -150,11 +160,13 @@ class Keeper {
     const removed = [...known].filter(([part]) => !numbers.has(part)).map(([, number]) => number);
     await askForRoom(added);
     const document = documentOf(item, numbers, tracked?.id ?? randomName());
+    this.#ids.add(document.id);
     const original = originalOf(item.file);
     if (await this.#database.write(document, added, removed, tracked === null)) {
       this.#documents.set(original, { id: document.id, numbers, item });
       if (document.states.length > 1) this.#askToStay();
     } else {
+      this.#ids.delete(document.id);
       this.#documents.delete(original); // another tab has it now: this one begins its own
       this.#hasChanged = true;
     }

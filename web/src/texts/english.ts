@@ -230,6 +230,7 @@ export const english = {
   // The strip of several photos
   strip_photos: "Photos",
   strip_all: "All photos",
+  strip_count: "{number} of {count}",
   strip_next: "Next photo",
   strip_previous: "Previous photo",
   strip_photo: "Photo {number} of {count}: {name}, {status}",

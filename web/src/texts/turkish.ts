@@ -234,6 +234,7 @@ export const turkish: Translation = {
   // The strip of several photos
   strip_photos: "Fotoğraflar",
   strip_all: "Bütün fotoğraflar",
+  strip_count: "{number}/{count}",
   strip_next: "Sonraki fotoğraf",
   strip_previous: "Önceki fotoğraf",
   strip_photo: "Fotoğraf {number}/{count}: {name}, {status}",

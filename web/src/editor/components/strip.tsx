@@ -44,6 +44,7 @@ export function Strip({ state }: { state: State }): JSX.Element {
   }, [shown.value]);
   const entries = state.album.entries.value;
   const isWaiting = !canChange(state);
+  const number = shown.value === null ? 0 : entries.indexOf(shown.value) + 1;
   return (
     <nav class="strip floating" aria-label={say("strip_photos")} data-over>
       <IconButton
@@ -53,6 +54,10 @@ export function Strip({ state }: { state: State }): JSX.Element {
         disabled={isWaiting}
         onClick={() => showNext(state, -1)}
       />
+      {/* the buttons' names have it, too */}
+      <span class="strip-count" aria-hidden="true">
+        {number > 0 && say("strip_count", { number, count: entries.length })}
+      </span>
       <ol ref={list} onKeyDown={(event) => moveByKey(state, event)}>
         {entries.map((entry, at) => (
           <Item key={entry.id} state={state} entry={entry} number={at + 1} />
