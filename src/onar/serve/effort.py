@@ -20,9 +20,9 @@ from onar.masks.holes import Holes
 
 NETWORK = 2.0
 """Microseconds of one core per pixel that the network fills, with the bundled weights on two cores at 2.5 GHz."""
-COPIES = 30.0
+COPIES = 15.0
 """Microseconds per pixel of texture copied at full scale."""
-DETAIL, COARSER = 3.0, 60.0
+DETAIL, COARSER = 2.5, 10.0
 """Microseconds per pixel for texture copied at a reduced scale: for the detail; and for the copies, divided by the
 square of the scale."""
 
