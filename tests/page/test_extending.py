@@ -97,3 +97,30 @@ def test_a_photo_is_extended_undone_redone_reloaded_and_saved(
     changes = page.get_by_role("region", name="Changes").get_by_role("button")
     changes.get_by_text("Extend", exact=True).click()
     assert np.array_equal(pixels(save_photo(page, tmp_path)), extended)
+
+
+def test_a_finger_pulls_an_edge_on_a_phone_and_cancelling_leaves_the_photo_and_the_margins(
+    visit: Visit, served: str, photo: Path
+) -> None:
+    page = visit(served, viewport=PHONE, has_touch=True, is_mobile=True, locale="tr-TR")
+    choose_photo(page, photo)
+    draw(page, (100, 80), (180, 120))
+    page.keyboard.press("m")
+    Fingers(page).lead(on_page(page, 180, 240), on_page(page, 180, 270))
+    expect(margin(page, "Alt")).to_have_value("30")
+    type_margin(page, "Üst", 400)
+    expect(page.get_by_text("360 × 670, %64,2 kadarı yeni: çoğu tahmin")).to_be_visible()
+    keep_picture(page, "extending_phone")
+    page.route("**/api/fill", lambda _: None)  # a server that never answers
+    button(page, "Doldur").click()
+    expect(page.get_by_role("status").first).to_contain_text("Genişletiliyor…")
+    drag(page, (50, 50), (90, 90))  # nothing is marked on a photo that is about to move
+    button(page, "İptal").click()
+    expect_work(page, steps=1, fills=0)
+    assert photo_size(page) == (360, 240)
+    expect(margin(page, "Üst")).to_have_value("400")
+    page.unroute("**/api/fill")
+    fill(page)
+    expect(page.get_by_role("status").first).to_contain_text("fotoğraftan uzakta dolgu bir tahmindir")
+    expect_work(page, steps=0, fills=1)  # what was marked is filled, too
+    assert photo_size(page) == (360, 670)

@@ -417,6 +417,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "K": partial(chooses, key="k", tool="Clone: copy from a source"),
     "J": partial(chooses, key="j", tool="Heal: copy from a source, fitted to its surroundings"),
     "X": copies_from_the_place_of_the_cursor,
+    "M": partial(chooses, key="m", tool="Extend: add margins and fill them"),
     "Q": partial(chooses, key="q", tool="Crop: save a part of the photo"),
     "H": partial(chooses, key="h", tool="Hand: move the photo"),
     "[": partial(resizes, key="[", larger=False),
