@@ -17,7 +17,7 @@ from onar.finding.config import FindOptions
 from onar.finding.kinds import KINDS
 from onar.imaging import decoding, grey
 from onar.imaging.formats import jpeg
-from onar.inference import backends, detail, holes, rules, steps, texture, window_plan
+from onar.inference import backends, detail, extending, holes, rules, steps, texture, window_plan
 from onar.masks import defaults, outline
 from onar.masks import holes as masks
 from onar.metrics.table import METRICS, OTHER_TITLES, title_of
@@ -33,6 +33,7 @@ CONSTANTS: Mapping[str, tuple[ModuleType, str]] = {
     "detail": (detail, "RADIUS SPACING MAX_SOURCES COHERENCE DESCRIPTOR_LENGTH"),
     "pyramid": (pyramid, "SMOOTHING_STEPS"),
     "visible": (holes, "MAX_CONTEXT"),
+    "extending": (extending, "MUCH"),
     "grey": (grey, "GREY_LEVELS"),
     "networks": (backends, "BLEND_MULTIPLE"),
     "jpeg": (jpeg, "MAX_SCANS"),

@@ -95,7 +95,7 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     like = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
     shapes = ["Rectangle", "Lasso", *like, "Line: click from point to point"]
     copies = ["Clone: copy from a source", "Heal: copy from a source, fitted to its surroundings"]
-    parts = ["Crop: save a part of the photo", "Hand: move the photo"]
+    parts = ["Crop: save a part of the photo", "Extend: add margins and fill them", "Hand: move the photo"]
     tools = ["Brush", "Eraser", *shapes, *copies, *parts, "Find what should go", "Brush size"]
     work = ["Undo", "Redo", "Fill again", "Fill in three ways, and choose", "Fill"]
     look = ["Zoom in", "zoom to 100 %", "Zoom out", "Whole photo", "Show the original", "Compare with a slider"]

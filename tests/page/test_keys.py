@@ -418,6 +418,7 @@ SAID: dict[str, Callable[[Page], None]] = {
     "J": partial(chooses, key="j", tool="Heal: copy from a source, fitted to its surroundings"),
     "X": copies_from_the_place_of_the_cursor,
     "Q": partial(chooses, key="q", tool="Crop: save a part of the photo"),
+    "M": partial(chooses, key="m", tool="Extend: add margins and fill them"),
     "H": partial(chooses, key="h", tool="Hand: move the photo"),
     "[": partial(resizes, key="[", larger=False),
     "]": partial(resizes, key="]", larger=True),

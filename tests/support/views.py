@@ -21,6 +21,10 @@ def walk(page: Page, photo: Path) -> Iterator[str]:
     expect(page.locator(".find-menu")).to_be_focused()
     yield "finding"
     page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    expect(page.locator(".extend")).to_be_visible()
+    yield "extending"
+    page.keyboard.press("b")
     yield from _filled(page)
     yield from _dialogs(page, photo)
     yield from _other_views(page)

@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
 import "./views/browser";
-import { cloned, commit, cropped, type Filled, type History, jump, painted, UNTOUCHED } from "../src/editor/document";
+import {
+  cloned,
+  commit,
+  cropped,
+  extended,
+  type Filled,
+  type History,
+  jump,
+  painted,
+  UNTOUCHED,
+} from "../src/editor/document";
 import { identityOf } from "../src/editor/parking";
 import type { Step } from "../src/editor/steps";
 import type { Copying } from "../src/engine/engine";
@@ -18,16 +28,21 @@ function someHistory(changes: number): History {
   let history = UNTOUCHED;
   for (let change = 0; change < changes; change++) {
     const { now, past, future } = history;
-    const which = Math.floor(8 * chance());
+    const which = Math.floor(9 * chance());
     if (which === 0) history = jump(history, Math.floor(chance() * (past.length + 1 + future.length)));
     else if (which === 1) history = commit(history, { ...now, mask: [], fills: [...now.fills, filled(now.mask)] });
     else if (which === 6) history = commit(history, cloned(now, { ...filled([stroke()]), copying: someCopying() }));
     else if (which === 7) history = commit(history, cropped(now, { left: 1, top: 2, width: change + 1, height: 4 }));
+    else if (which === 8) history = commit(history, extended(now, someMargins(change), filled(now.mask)));
     else if (which === 2) history = commit(history, painted(now, { kind: "inversion" }));
     else if (which === 3) history = commit(history, painted(now, { ...stroke(), kind: "lasso" } as Step));
     else history = commit(history, painted(now, stroke()));
   }
   return history;
+}
+
+function someMargins(left: number) {
+  return { left: left + 1, top: 0, right: 3, bottom: 4 };
 }
 
 function someCopying(): Copying {

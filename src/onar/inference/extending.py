@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onar.errors import FieldError, UsageError
+from onar.errors import UsageError
+from onar.imaging.images import PhotoTooLargeError
 from onar.imaging.levels import Pixels
+from onar.imaging.photo_file import Photo
 from onar.inference.photos import MaskedPhoto
-from onar.masks.holes import mask_from_holes
+from onar.masks.holes import Holes, mask_from_holes
 from onar.masks.margins import RULE, Margins, are_margins, margins_of
 from onar.masks.shapes import HOLE
 
@@ -52,23 +54,31 @@ def extend(photo: Any, margins: str | int) -> tuple[Any, NDArray[np.uint8]]:
 
 
 def extended(masked: MaskedPhoto, margins: str, pixel_limit: int) -> MaskedPhoto:
-    """A photo with margins, which are holes beside those that it has; opaque in them.
+    """A photo with margins, which are holes beside those that it has. Raises as `extended_photo`."""
+    larger, hole = extended_photo(masked.photo, margins, pixel_limit)
+    sides = margins_of(margins, *masked.photo.size)
+    share = 1 - masked.hole.size / hole.size
+    doubts = (f"{share:.0%} of the result is new: far from the photo, a fill is a guess",) if share > MUCH else ()
+    hole |= sides.around(masked.hole, value=0)
+    return replace(masked, photo=larger, hole=hole, doubts=(*masked.doubts, *doubts))
+
+
+def extended_photo(photo: Photo, margins: str, pixel_limit: int) -> tuple[Photo, Holes]:
+    """A photo with margins, black and opaque, and the holes that they are, bool H×W.
 
     Metadata say the new size; blocks of a JPEG file are not kept, because they lie elsewhere.
 
-    Raises `FieldError` if the result has more pixels than the limit.
+    Raises `PhotoTooLargeError` if the result has more pixels than the limit.
     """
-    photo, (height, width) = masked.photo, masked.photo.size
+    height, width = photo.size
     sides = margins_of(margins, height, width)
     wide, tall = _larger((width, height), sides)
     if wide * tall > pixel_limit:
-        raise FieldError("extend", f"makes {wide:,} x {tall:,} pixels, more than {pixel_limit / 1e6:g} megapixels")
+        raise PhotoTooLargeError(
+            f"extended to {wide:,} x {tall:,} pixels, more than {pixel_limit / 1_000_000:g} megapixels"
+        )
     alpha = None if photo.alpha is None else sides.around(photo.alpha, np.iinfo(photo.alpha.dtype).max)
-    larger = photo.framed(sides.around(photo.pixels, 0), alpha)
-    share = 1 - width * height / (wide * tall)
-    doubts = (f"{share:.0%} of the result is new: far from the photo, a fill is a guess",) if share > MUCH else ()
-    hole = sides.around(masked.hole, value=1)
-    return replace(masked, photo=larger, hole=hole, doubts=(*masked.doubts, *doubts))
+    return photo.framed(sides.around(photo.pixels, 0), alpha), sides.around(np.zeros((height, width), bool), 1)
 
 
 def _larger(size: tuple[int, int], sides: Margins) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image
 
 from onar.errors import UsageError, printable
@@ -14,6 +15,7 @@ from onar.imaging.images import PhotoBytes, read_mask
 from onar.imaging.levels import Pixels
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file, write_photo
+from onar.inference.extending import extended
 from onar.inference.holes import ALPHA
 from onar.inference.inpainter import Inpainter
 from onar.inference.photos import (
@@ -48,7 +50,7 @@ def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) ->
     """Fill the holes of a photo.
 
     Raises:
-        PhotoError: photo or mask cannot be read, or has too many pixels.
+        PhotoError: photo or mask cannot be read, or has too many pixels, or the extended photo has.
         SizesDifferError: photo and mask differ in size.
         UsageError: the strategy needs too much memory, the photo is too large for the format, or nothing is
             transparent where the mask is the photo's alpha, or there are no such weights.
@@ -67,7 +69,15 @@ def complete_upload(upload: Upload, shelf: WeightsShelf, config: ServeConfig) ->
 
 def _read(upload: Upload, config: ServeConfig) -> MaskedPhoto:
     photo = read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
+    masked = _mask(photo, upload, config)
+    return masked if upload.extend is None else extended(masked, upload.extend, config.pixel_limit)
+
+
+def _mask(photo: Photo, upload: Upload, config: ServeConfig) -> MaskedPhoto:
+    """A photo with the holes of its mask; without any where there is no mask."""
     kind, options = result_kind(photo, upload.format), MaskOptions(upload.invert_mask, upload.dilate)
+    if not upload.has_mask:
+        return MaskedPhoto(photo, np.zeros(photo.size, bool), kind)
     if upload.mask == ALPHA:
         return mask_erased_photo(photo, kind, options)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)

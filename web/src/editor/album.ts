@@ -5,11 +5,11 @@ import { held } from "../engine/copies";
 import type { Photo } from "../engine/engine";
 import { say } from "../texts/texts";
 import { type Entry, entryOf } from "./album_entries";
-import { isChanged, UNTOUCHED, type Work } from "./document";
+import { fillsOf, isChanged, UNTOUCHED, type Work } from "./document";
 import { open, present } from "./opening";
 import { liftMoved } from "./painting";
 import { type Parked, park, unpark } from "./parking";
-import { announce, complain, fillsOf, isUnsaved, type Outcome, putAway, type State, takeUp, waitFor } from "./state";
+import { announce, complain, isUnsaved, type Outcome, putAway, type State, takeUp, waitFor } from "./state";
 import { drawShown, drawThumbnails } from "./thumbnails";
 
 export type Status = "untouched" | "marked" | "filled" | "saved" | "failed";
@@ -73,10 +73,10 @@ export async function openFiles(state: State, files: readonly File[]): Promise<v
 
 /** The photo that is open becomes the first of the strip, if there is unsaved work on it. */
 function startWithShown(state: State): void {
-  const photo = state.photo.value;
-  if (photo === null || !isUnsaved(state)) return;
+  const [photo, opened] = [state.photo.value, state.opened.value];
+  if (photo === null || opened === null || !isUnsaved(state)) return;
   const entry = entryOf(photo.file);
-  Object.assign(entry, { isCopy: true, size: { width: photo.width, height: photo.height } });
+  Object.assign(entry, { isCopy: true, size: { width: opened.width, height: opened.height } });
   state.album.entries.value = [entry];
   state.album.shown.value = entry;
   void drawShown(entry, photo, fillsOf(state.work.value));
@@ -140,7 +140,7 @@ function leave(state: State, entry: Entry, parked: Parked | null): void {
 }
 
 function arrive(state: State, entry: Entry, photo: Photo, { history, saved }: Parked): void {
-  const { width, height } = state.photo.value ?? { width: 0, height: 0 };
+  const { width, height } = state.opened.value ?? { width: 0, height: 0 };
   const [size, format] = [state.size.value, state.format.value];
   takeUp(state, photo);
   state.history.value = history;

@@ -7,11 +7,11 @@ import { say } from "../texts/texts";
 import { canChange, fileOf, workOf } from "./album";
 import type { Entry } from "./album_entries";
 import { failuresOf } from "./batches";
-import { isChanged, type Work } from "./document";
+import { fillsOf, isChanged, marginsOf, type Work } from "./document";
 import { homeOf, mayWrite, pickFolder } from "./folders";
 import { liftMoved } from "./painting";
 import { offer } from "./saving";
-import { announce, complain, fillsOf, lineOf, type State, waitFor } from "./state";
+import { announce, complain, lineOf, type State, waitFor } from "./state";
 
 /** Losses that are listed; more would hide that the photos were saved. */
 const MAX_NOTES = 3;
@@ -140,8 +140,8 @@ class Saving {
     const { engine, format } = this.state;
     const work = workOf(this.state, entry).now;
     try {
-      const file = fileOf(this.state, entry);
-      const saved = await engine.save(file, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
+      const photo = { file: fileOf(this.state, entry), margins: marginsOf(work) };
+      const saved = await engine.save(photo, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
       for (const note of saved.notes) this.notes.set(note(), note);
       entry.failure.value = null;
       this.done.set(entry, work);

@@ -1,16 +1,17 @@
 /** Work on all photos of the strip, one after the other: the engine gets one request at a time. */
 
 import type { Line } from "../engine/engine";
+import { writtenMargins } from "../engine/margins";
 import { say } from "../texts/texts";
 import { canChange, redrawThumbnail, show, workOf } from "./album";
 import type { Entry } from "./album_entries";
-import { commit, type History, UNTOUCHED, type Work } from "./document";
+import { commit, type History, marginsOf, UNTOUCHED, type Work } from "./document";
 import { fill } from "./filling";
 import { find, wantedOf } from "./finding";
 import { liftMoved } from "./painting";
 import { park } from "./parking";
 import { announce, complain, type Outcome, type State, waitFor } from "./state";
-import { extentOf, type Size } from "./steps";
+import { extentOf } from "./steps";
 
 /** Photos that are named in a message. */
 const MAX_NAMES = 4;
@@ -101,12 +102,12 @@ export async function sameMask(state: State): Promise<void> {
   const unknown = album.entries.value.filter(({ size }) => size === null);
   const opened = await eachOf(state, unknown, async () => "done");
   if (opened.isCancelled || opened.lost !== null) return;
-  if ((await show(state, shown)) === "done") await copyMask(state, { mask, fills: [] }, photo);
+  if ((await show(state, shown)) === "done") await copyMask(state, { ...state.work.value, mask, fills: [] });
 }
 
-async function copyMask(state: State, work: Work, photo: Size): Promise<void> {
+async function copyMask(state: State, work: Work): Promise<void> {
   const others = state.album.entries.value.filter((entry) => entry !== state.album.shown.value);
-  const fitting = others.filter(({ size }) => size?.width === photo.width && size.height === photo.height);
+  const fitting = others.filter((entry) => isAsLarge(state, entry));
   const rest = others.filter((entry) => !fitting.includes(entry));
   await waitFor(
     state,
@@ -121,6 +122,14 @@ async function copyMask(state: State, work: Work, photo: Size): Promise<void> {
       announce(state, () => say("strip_same_mask_done", { count: fitting.length }), ...lines);
     },
   );
+}
+
+/** Whether a photo has the size and the margins of the one that is shown, so that masks of one fit the other. */
+function isAsLarge(state: State, entry: Entry): boolean {
+  const [photo, { size }] = [state.opened.value, entry];
+  const margins = writtenMargins(marginsOf(workOf(state, entry).now));
+  const isAlike = size?.width === photo?.width && size?.height === photo?.height;
+  return isAlike && margins === writtenMargins(marginsOf(state.work.value));
 }
 
 function marked(history: History, { mask }: Work): History {

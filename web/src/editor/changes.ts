@@ -1,8 +1,9 @@
 /** The changes to a photo, in words. */
 
 import type { Copying } from "../engine/engine";
+import { writtenMargins } from "../engine/margins";
 import type { TextKey } from "../texts/english";
-import { type History, statesOf, type Work } from "./document";
+import { type History, marginsOf, statesOf, type Work } from "./document";
 import type { Maker, Step } from "./steps";
 
 const MADE: Record<Maker, TextKey> = {
@@ -20,6 +21,7 @@ export function changesOf(history: History): TextKey[] {
 }
 
 function changeOf(before: Work, after: Work): TextKey {
+  if (writtenMargins(marginsOf(after)) !== writtenMargins(marginsOf(before))) return "extend";
   if (after.crop !== before.crop) return "crop";
   if (after.fills.length > before.fills.length) return namedFill(after.fills.at(-1)?.copying);
   if (after.fills.at(-1) !== before.fills.at(-1)) return "complete_again";

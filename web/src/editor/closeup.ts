@@ -2,6 +2,7 @@
 
 import { effect } from "@preact/signals";
 import type { Patch, Photo, Rect } from "../engine/engine";
+import { innerOf } from "../engine/margins";
 import type { State } from "./state";
 import { intersection, type Size, within } from "./steps";
 import type { Frame, Viewport } from "./viewport";
@@ -17,10 +18,16 @@ const STILL = 120;
 /** Margin on every side, as a share of the visible part. */
 const MARGIN = 0.25;
 
-/** The visible pixels of a photo; null when there are none. */
-export function seenOf(photo: Size, { scale, left, top }: Viewport, frame: Size): Rect | null {
+/** The visible pixels of a photo, without its margins; null when there are none. */
+export function seenOf(photo: Photo, { scale, left, top }: Viewport, frame: Size): Rect | null {
   const size = { width: frame.width / scale, height: frame.height / scale };
-  return within({ left: -left / scale, top: -top / scale, ...size }, photo);
+  return ownOf(photo, { left: -left / scale, top: -top / scale, ...size });
+}
+
+/** The pixels of the file that a rectangle touches; null when there are none. */
+function ownOf(photo: Photo, rect: Rect): Rect | null {
+  const touched = within(rect, photo);
+  return touched && intersection(touched, innerOf(photo));
 }
 
 /** The part to request; null where the view or the current close-up is sharp enough. */
@@ -33,7 +40,7 @@ export function wantedOf(
 ): { rect: Rect; reduction: number } | null {
   const scale = viewport.scale * pixelRatio; // pixels of the screen for one of the photo
   const seen = seenOf(photo, viewport, frame);
-  if (seen === null || photo.view.width >= Math.min(1, scale) * photo.width) return null;
+  if (seen === null || photo.view.width >= Math.min(1, scale) * innerOf(photo).width) return null;
   const reduction = Math.max(1, Math.floor(1 / scale));
   if (present?.photo === photo && present.reduction <= reduction && covers(present.rect, seen)) return null;
   const [wide, tall] = [MARGIN * seen.width, MARGIN * seen.height];
@@ -43,7 +50,7 @@ export function wantedOf(
     width: seen.width + 2 * wide,
     height: seen.height + 2 * tall,
   };
-  return { rect: within(around, photo) as Rect, reduction };
+  return { rect: ownOf(photo, around) as Rect, reduction };
 }
 
 function covers(rect: Rect, part: Rect): boolean {

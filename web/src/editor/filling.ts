@@ -3,9 +3,9 @@
 import { EngineError, type Fill, type FillOptions, type Hole, type Line, type Photo } from "../engine/engine";
 import shared from "../shared.json";
 import { say } from "../texts/texts";
-import { filled, lastFilled, refilled, type Work } from "./document";
+import { filled, fillsOf, lastFilled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
-import { announce, change, complain, fillsOf, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
+import { announce, change, complain, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
 import { copiesAlone } from "./weights";
 
@@ -17,7 +17,10 @@ export async function fill(state: State): Promise<Outcome> {
   if (!isReady(state)) return "failed";
   const work = state.work.value;
   const options = optionsOf(state, state.seed.value);
-  return run(state, fillsOf(work), work.mask, options, (now, fill) => filled(now, { fill, mask: work.mask, options }));
+  return fillHole(state, {
+    ...taskOf(state, fillsOf(work), work.mask, options),
+    after: (now, fill) => filled(now, { fill, mask: work.mask, options }),
+  });
 }
 
 /** Whether there is a fill to try again. */
@@ -34,7 +37,10 @@ export async function fillAgain(state: State): Promise<void> {
   const options = optionsOf(state, last.options.seed + 1);
   if (isSame(state, last.options, options)) complain(state, () => say("complete_always_same"));
   else
-    await run(state, fillsOf(work).slice(0, -1), mask, options, (now, fill) => refilled(now, { fill, mask, options }));
+    await fillHole(state, {
+      ...taskOf(state, fillsOf(work).slice(0, -1), mask, options),
+      after: (now, fill) => refilled(now, { fill, mask, options }),
+    });
 }
 
 /** Whether another try would give the same result: only copied texture is random. */
@@ -53,14 +59,26 @@ function doubts(hole: Hole, { width, height }: Photo): Line[] {
   return percent > MUCH ? [() => say("complete_much", { percent })] : [];
 }
 
-async function run(
-  state: State,
-  earlier: Fill[],
-  mask: readonly Step[],
-  options: FillOptions,
-  after: (now: Work, fill: Fill) => Work,
-): Promise<Outcome> {
-  const photo = state.photo.value;
+/** A hole to fill. */
+export interface Task {
+  what: "filling" | "extending";
+  photo: Photo | null;
+  earlier: Fill[];
+  mask: readonly Step[];
+  options: FillOptions;
+  doubts(hole: Hole, photo: Photo): Line[];
+  /** The work with the fill. */
+  after(now: Work, fill: Fill): Work;
+}
+
+/** A hole of the photo that is shown. */
+function taskOf(state: State, earlier: Fill[], mask: readonly Step[], options: FillOptions): Omit<Task, "after"> {
+  return { what: "filling", photo: state.photo.value, earlier, mask, options, doubts };
+}
+
+/** Fill a hole, with progress and messages. */
+export async function fillHole(state: State, task: Task): Promise<Outcome> {
+  const { what, photo, earlier, mask, options } = task;
   if (photo === null) return "failed";
   if (extentOf(mask, photo) === null) {
     complain(state, () => say("complete_no_hole"));
@@ -70,16 +88,16 @@ async function run(
   const steps = state.work.value.mask.length;
   return waitFor(
     state,
-    "filling",
+    what,
     async (signal, onProgress) => {
       const hole = await holeOf(mask, photo);
       if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
       const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);
-      return { fill, doubted: doubts(hole, photo) };
+      return { fill, doubted: task.doubts(hole, photo) };
     },
     ({ fill: done, doubted }) => {
       const isPainted = state.work.value.mask.length > steps; // since it began
-      change(state, after(state.work.value, done));
+      change(state, task.after(state.work.value, done));
       const seconds = (performance.now() - started) / 1000;
       announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...doubted);
       if (isPainted && state.fillsOnLift.value) void fill(state);

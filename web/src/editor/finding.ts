@@ -3,11 +3,11 @@
 import type { Photo } from "../engine/engine";
 import type { TextKey } from "../texts/english";
 import { say } from "../texts/texts";
-import { painted } from "./document";
+import { fillsOf, painted } from "./document";
 import { inBands } from "./pace";
 import { liftMoved } from "./painting";
 import { bitmapOf } from "./raster";
-import { announce, change, complain, fillsOf, isReady, type Outcome, type State, waitFor } from "./state";
+import { announce, change, complain, isReady, type Outcome, type State, waitFor } from "./state";
 
 /** The names of kinds. */
 const NAMES: Record<string, TextKey> = { scratches: "find_scratches", dust: "find_dust", text: "find_text" };

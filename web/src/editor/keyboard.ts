@@ -57,6 +57,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["j"], text: "complete_heal", run: choose("heal"), letter: true },
   { keys: ["x"], text: "stamp_set_key", run: setSourceHere, letter: true },
   { keys: ["q"], text: "complete_crop", run: choose("crop"), letter: true },
+  { keys: ["m"], text: "complete_extend", run: choose("extend"), letter: true },
   { keys: ["h"], text: "complete_hand", run: choose("hand"), letter: true },
   { keys: ["["], text: "complete_smaller_brush", run: (state) => step(state, -1), letter: true },
   { keys: ["]"], text: "complete_larger_brush", run: (state) => step(state, 1), letter: true },

@@ -1,7 +1,8 @@
 /** Taking a patch of like colour by a click, and again with another tolerance. */
 
 import type { Photo, Rect } from "../engine/engine";
-import { amend, painted, type Work } from "./document";
+import { innerOf } from "../engine/margins";
+import { amend, fillsOf, painted, type Work } from "./document";
 import { Likeness } from "./flood";
 import type { Touch } from "./live";
 import { bitmapOf } from "./raster";
@@ -30,7 +31,7 @@ export async function takeColour(state: State, touch: Touch, erases: boolean): P
   const [x, y] = [Math.floor(touch.x), Math.floor(touch.y)];
   if (photo === null || !isReady(state) || x < 0 || y < 0 || x >= photo.width || y >= photo.height) return;
   const before = state.work.value;
-  const side = photo.view.width === photo.width ? SIDE : ASKED_SIDE;
+  const side = photo.view.width === innerOf(photo).width ? SIDE : ASKED_SIDE;
   const likeness = new Likeness(photo, { x, y }, (rect) => readSeen(state, photo, before, rect), side);
   await waitFor(
     state,
@@ -79,14 +80,14 @@ async function worked(
 }
 
 /** The pixels of a part of the photo with its fills. */
-async function readSeen({ engine }: State, photo: Photo, { fills }: Work, rect: Rect): Promise<Uint8ClampedArray> {
+async function readSeen({ engine }: State, photo: Photo, work: Work, rect: Rect): Promise<Uint8ClampedArray> {
   const part = await engine.part(photo, rect, 1);
   const canvas = new OffscreenCanvas(rect.width, rect.height);
   const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
   context.drawImage(part, 0, 0);
   part.close();
-  for (const { fill } of fills) {
-    for (const { rect: own, view } of fill.patches) {
+  for (const { patches } of fillsOf(work)) {
+    for (const { rect: own, view } of patches) {
       if (intersection(own, rect) === null) continue;
       context.drawImage(view, own.left - rect.left, own.top - rect.top, own.width, own.height);
     }

@@ -1,6 +1,6 @@
 /** A drawing from pointer down to pointer up. */
 
-import type { Copying, Rect } from "../engine/engine";
+import type { Copying, Margins, Rect } from "../engine/engine";
 import type { Step } from "./steps";
 import type { Point } from "./viewport";
 
@@ -15,6 +15,8 @@ export interface Live {
   copying?: Copying;
   /** The part of the photo that is drawn, instead of marks. */
   crop?: Rect;
+  /** The margins that are pulled, instead of marks. */
+  margins?: Margins;
   /** Of a tool that stays down from click to click. */
   corners?: Corners;
   /** Whether the step is shrunk onto an outline when the tool is lifted. */

@@ -1,10 +1,10 @@
 /** A rough lasso that shrinks onto the outline of what it holds. */
 
 import { say } from "../texts/texts";
-import { painted } from "./document";
+import { fillsOf, painted } from "./document";
 import { fill } from "./filling";
 import { bitmapOf, holeOf, whole } from "./raster";
-import { announce, change, fillsOf, isReady, type State, waitFor } from "./state";
+import { announce, change, isReady, type State, waitFor } from "./state";
 import { extentOf, type Lasso } from "./steps";
 
 /** Mark the object in a lasso, or all of the lasso where none is found, with a message; or unmark it. */

@@ -2,10 +2,12 @@
 
 import { setCrop, startCrop } from "./cropping";
 import { painted } from "./document";
+import { extendPhoto, extendsPhoto } from "./extending";
 import { fill, fillAgain } from "./filling";
 import { takeColour } from "./like_colour";
 import { startLine, straightened } from "./line";
 import type { Corners, Live, Touch } from "./live";
+import { startMargins } from "./margins";
 import { shrinkLasso } from "./outlining";
 import { copyPhoto, save } from "./saving";
 import { isStamp, type StampName } from "./stamp";
@@ -18,7 +20,7 @@ import type { Point } from "./viewport";
 type Drawing = Omit<Live, "moved">;
 type Start = (touch: Touch, erases: boolean, radius: number) => Drawing;
 /** Tools that draw nothing. */
-type OtherTool = "hand" | "colour" | "crop" | StampName;
+type OtherTool = "hand" | "colour" | "crop" | "extend" | StampName;
 
 const STARTS: Record<Exclude<ToolName, OtherTool>, Start> = {
   brush: startStroke,
@@ -91,12 +93,12 @@ export function begin(state: State, touch: Touch, erases = false): void {
   state.message.value = null;
   if (tool === "colour") void takeColour(state, touch, erases);
   else if (isStamp(tool)) beginStamp(state, touch);
-  else if (tool === "crop") beginCrop(state, touch);
+  else if (tool === "crop") beginFrame(state, startCrop(state, touch));
+  else if (tool === "extend") beginFrame(state, startMargins(state, touch));
   else state.live.value = { ...STARTS[tool](touch, erases, state.size.value / 2), moved: false };
 }
 
-function beginCrop(state: State, touch: Touch): void {
-  const drawing = startCrop(state, touch);
+function beginFrame(state: State, drawing: Drawing | null): void {
   if (drawing !== null) state.live.value = { ...drawing, moved: false };
 }
 
@@ -149,11 +151,15 @@ export function addCorner(state: State, near: number, ends = true): void {
 
 /** Lift the tool, and record its step. */
 export function lift(state: State): void {
-  const { step: drawn, corners, shrinks, copying, crop } = state.live.value ?? {};
+  const { step: drawn, corners, shrinks, copying, crop, margins } = state.live.value ?? {};
   const step = corners ? lineOf(corners) : drawn;
   abandon(state);
   if (crop !== undefined) {
     setCrop(state, crop);
+    return;
+  }
+  if (margins !== undefined) {
+    state.margins.value = margins;
     return;
   }
   if (step?.kind === "lasso" && shrinks) {
@@ -172,10 +178,10 @@ export function lift(state: State): void {
   if (state.fillsOnLift.value && marks) void fill(state);
 }
 
-/** Fill the marked pixels; a tool that is still down is lifted first. */
+/** Fill the marked pixels, or extend the photo; a tool that is still down is lifted first. */
 export async function liftAndFill(state: State): Promise<void> {
   liftMoved(state);
-  await fill(state);
+  await (extendsPhoto(state) ? extendPhoto(state) : fill(state));
 }
 
 /** Fill again; a tool that is still down is lifted first. */

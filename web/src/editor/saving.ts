@@ -2,7 +2,8 @@
 
 import { EngineError } from "../engine/engine";
 import { say } from "../texts/texts";
-import { announce, clearFailure, fillsOf, isReady, type State, waitFor } from "./state";
+import { fillsOf } from "./document";
+import { announce, clearFailure, isReady, type State, waitFor } from "./state";
 
 /** Encode and download the photo, and report what the file leaves out. */
 export async function save(state: State): Promise<void> {
@@ -13,7 +14,7 @@ export async function save(state: State): Promise<void> {
     state,
     "saving",
     (signal, onProgress) =>
-      state.engine.save(photo.file, fillsOf(work), state.format.value, work.crop ?? null, onProgress, signal),
+      state.engine.save(photo, fillsOf(work), state.format.value, work.crop ?? null, onProgress, signal),
     ({ content, name, notes }) => {
       offer(content, name);
       state.saved.value = work;
@@ -32,7 +33,7 @@ export async function copyPhoto(state: State): Promise<void> {
     state,
     "saving",
     async (signal, onProgress) => {
-      const saving = state.engine.save(photo.file, fillsOf(work), "png", work.crop ?? null, onProgress, signal);
+      const saving = state.engine.save(photo, fillsOf(work), "png", work.crop ?? null, onProgress, signal);
       // Browsers allow this within the click alone, so the picture follows as a promise.
       await Promise.all([saving, copied(saving.then(({ content }) => content))]);
     },

@@ -1,11 +1,15 @@
 /** Rendering: the photo with its fills, the mask, and painting aids. */
 
 import { effect } from "@preact/signals";
-import type { Photo, Rect } from "../engine/engine";
+import type { Photo } from "../engine/engine";
+import { innerOf } from "../engine/margins";
 import shared from "../shared.json";
 import { type Closeup, followCloseup, seenOf } from "./closeup";
 import { cropSeen } from "./cropping";
+import { fillsOf } from "./document";
+import { drawCrop, drawMargins, outline } from "./frames";
 import { type Layer, pixelRatio, Stage } from "./layers";
+import { marginsSeen } from "./margins";
 import { isStamp, sourceFor } from "./stamp";
 import { drawStamps } from "./stamp_preview";
 import { isPaintable, type State, type ToolName } from "./state";
@@ -58,7 +62,7 @@ export function show(state: State, container: HTMLDivElement): () => void {
     redrawn(photo, () => [state.photo.value, state.work.value.fills, state.comparison.value, state.split.value]),
     redrawn(mask, () => [state.photo.value, state.work.value.mask, state.comparison.value]),
     redrawn(aids, () => [state.cursor.value, state.size.value, state.tool.value, state.split.value]),
-    redrawn(aids, () => [state.comparison.value, state.busy.value]),
+    redrawn(aids, () => [state.comparison.value, state.busy.value, state.margins.value, state.photo.value]),
     redrawn(aids, () => [drawsElsewhere(state) && state.live.value, state.stamp.waiting.value, state.work.value.crop]),
     redrawn(aids, () => [state.stamp.source.value, state.stamp.offset.value, state.stamp.choosing.value]),
     effect(() => followLive(state, mask, live)),
@@ -90,7 +94,8 @@ interface Drawn {
 
 /** Whether the current step is no mark: it is drawn as what it copies, or as a frame. */
 function drawsElsewhere({ live }: State): boolean {
-  return live.value?.copying !== undefined || live.value?.crop !== undefined;
+  const { copying, crop, margins } = live.value ?? {};
+  return copying !== undefined || crop !== undefined || margins !== undefined;
 }
 
 function followLive(state: State, mask: Layer, drawn: Drawn): void {
@@ -142,13 +147,14 @@ function drawPhoto(context: Context, state: State, { overview, closeup }: Copies
   context.imageSmoothingEnabled = scale < SQUARES;
   context.imageSmoothingQuality = "medium";
   drawChequers(context, photo.value, viewport.value.scale);
-  if (overview !== null && overview.width >= scale * photo.value.width) {
-    context.drawImage(overview, 0, 0, photo.value.width, photo.value.height);
+  const { left, top, width, height } = innerOf(photo.value);
+  if (overview !== null && overview.width >= scale * width) {
+    context.drawImage(overview, left, top, width, height);
   } else drawSeen(context, state, photo.value, closeup);
   if (comparison.value === "original") return;
   if (comparison.value === "slider") clip(context, split.value * photo.value.width, photo.value);
-  for (const { fill } of work.value.fills) {
-    for (const { rect, view } of fill.patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
+  for (const { patches } of fillsOf(work.value)) {
+    for (const { rect, view } of patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
   }
 }
 
@@ -175,11 +181,12 @@ function chequers(): OffscreenCanvas {
 
 /** Draw only the visible part of a photo. */
 function drawSeen(context: Context, { viewport, frame }: State, photo: Photo, closeup: Closeup | null): void {
-  const { view, width, height } = photo;
+  const { view } = photo;
+  const inner = innerOf(photo);
   const seen = seenOf(photo, viewport.value, frame.value);
   if (seen === null) return;
-  const [x, y] = [view.width / width, view.height / height]; // a view may have fewer pixels
-  const source = [seen.left * x, seen.top * y, seen.width * x, seen.height * y] as const;
+  const [x, y] = [view.width / inner.width, view.height / inner.height]; // a view may have fewer pixels
+  const source = [(seen.left - inner.left) * x, (seen.top - inner.top) * y, seen.width * x, seen.height * y] as const;
   const squares = !context.imageSmoothingEnabled;
   context.imageSmoothingEnabled = !squares || x < 1; // squares of a view are not pixels of the photo
   context.drawImage(view, ...source, seen.left, seen.top, seen.width, seen.height);
@@ -192,7 +199,7 @@ function drawSeen(context: Context, { viewport, frame }: State, photo: Photo, cl
 
 /** Keep a reduced copy of a large photo. */
 function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void): void {
-  const photo = state.photo.value;
+  const photo = state.opened.value;
   keep(null);
   if (photo === null || Math.max(photo.view.width, photo.view.height) <= OVERVIEW_SIDE) return;
   const share = OVERVIEW_SIDE / Math.max(photo.view.width, photo.view.height);
@@ -203,7 +210,7 @@ function followPhoto(state: State, keep: (overview: ImageBitmap | null) => void)
   };
   createImageBitmap(photo.view, size).then(
     (overview) => {
-      if (state.photo.peek() === photo) keep(overview);
+      if (state.opened.peek() === photo) keep(overview);
       else overview.close();
     },
     () => {}, // no memory for a copy: the photo itself is drawn
@@ -216,6 +223,7 @@ function drawAids(context: Context, state: State): void {
   const { scale } = viewport.value;
   if (comparison.value === "none") drawStamps(context, state, photo.value);
   drawCrop(context, photo.value, cropSeen(state), scale);
+  if (tool.value === "extend") drawMargins(context, photo.value, marginsSeen(state), scale);
   context.beginPath();
   if (comparison.value === "slider") {
     context.moveTo(split.value * photo.value.width, 0);
@@ -241,34 +249,4 @@ function cross(context: Context, x: number, y: number, arm: number): void {
   context.lineTo(x + arm, y);
   context.moveTo(x, y - arm);
   context.lineTo(x, y + arm);
-}
-
-/** The part that is cut off is dark. */
-function drawCrop(context: Context, { width, height }: Size, crop: Rect, scale: number): void {
-  if (crop.width === width && crop.height === height) return;
-  context.beginPath();
-  context.rect(0, 0, width, height);
-  context.rect(crop.left, crop.top, crop.width, crop.height);
-  context.fillStyle = "rgb(0 0 0 / 0.6)";
-  context.fill("evenodd");
-  context.beginPath();
-  context.rect(crop.left, crop.top, crop.width, crop.height);
-  for (const x of [crop.left, crop.left + crop.width / 2, crop.left + crop.width]) {
-    for (const y of [crop.top, crop.top + crop.height / 2, crop.top + crop.height]) {
-      if (x !== crop.left + crop.width / 2 || y !== crop.top + crop.height / 2) {
-        context.rect(x - 4 / scale, y - 4 / scale, 8 / scale, 8 / scale);
-      }
-    }
-  }
-  outline(context, scale);
-}
-
-/** Visible on every photo: light within dark. */
-function outline(context: Context, scale: number): void {
-  context.strokeStyle = "rgb(0 0 0 / 0.65)";
-  context.lineWidth = 3.5 / scale;
-  context.stroke();
-  context.strokeStyle = "#fff";
-  context.lineWidth = 1.5 / scale;
-  context.stroke();
 }

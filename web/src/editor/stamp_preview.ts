@@ -1,6 +1,8 @@
 /** Strokes of the clone and the heal brush before the engine has copied them: the view's own pixels. */
 
 import type { Photo } from "../engine/engine";
+import { innerOf } from "../engine/margins";
+import { fillsOf } from "./document";
 import type { Stamp } from "./stamp";
 import type { State } from "./state";
 import { type Context, drawStep, extentOf } from "./steps";
@@ -26,9 +28,10 @@ function drawStamp(context: Context, { work }: State, photo: Photo, { step, copy
   copy.rect(rect.left, rect.top, rect.width, rect.height);
   copy.clip();
   copy.translate(-x, -y);
-  copy.drawImage(photo.view, 0, 0, photo.width, photo.height);
-  for (const { fill } of work.value.fills) {
-    for (const { rect: at, view } of fill.patches) copy.drawImage(view, at.left, at.top, at.width, at.height);
+  const inner = innerOf(photo);
+  copy.drawImage(photo.view, inner.left, inner.top, inner.width, inner.height);
+  for (const { patches } of fillsOf(work.value)) {
+    for (const { rect: at, view } of patches) copy.drawImage(view, at.left, at.top, at.width, at.height);
   }
   const [, , radius] = step.points;
   const fade = (radius * softness) / 100;

@@ -2,10 +2,10 @@
 
 import type { Copying, Hole } from "../engine/engine";
 import { say } from "../texts/texts";
-import { cloned } from "./document";
+import { cloned, fillsOf } from "./document";
 import { holeOf, softened } from "./raster";
 import { isStamp, type Stamp } from "./stamp";
-import { change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
+import { change, complain, isReady, optionsOf, type State, waitFor } from "./state";
 import type { Size, Stroke } from "./steps";
 import type { Point } from "./viewport";
 

@@ -5,26 +5,38 @@ import { unlessAborted } from "../engine/aborting";
 import {
   type Engine,
   EngineError,
-  type Fill,
   type FillOptions,
   type Line,
   LostEngineError,
+  type Margins,
   type OnProgress,
   type Photo,
   type Progress,
   type Texture,
 } from "../engine/engine";
+import { extendedTo, NO_MARGINS, writtenMargins } from "../engine/margins";
 import type { Offer } from "../keeping/restoring";
 import { stored } from "../preferences";
 import type { Site, WeightsChoice } from "../site";
 import { say } from "../texts/texts";
 import { createAlbum } from "./album_entries";
-import { commit, fillsIn, type History, isChanged, jump, redo, UNTOUCHED, undo, type Work } from "./document";
+import {
+  commit,
+  fillsIn,
+  type History,
+  isChanged,
+  jump,
+  marginsOf,
+  redo,
+  UNTOUCHED,
+  undo,
+  type Work,
+} from "./document";
 import type { Taken } from "./like_colour";
 import type { Live, Touch } from "./live";
 import { createStamp, resetStamp, type StampName } from "./stamp";
 import type { Tries } from "./trying";
-import { clamped, type Frame, fitted, type Point, type Viewport } from "./viewport";
+import { clamped, type Frame, fitted, fittedAround, type Point, type Viewport } from "./viewport";
 
 export type ToolName =
   | "brush"
@@ -36,11 +48,12 @@ export type ToolName =
   | "line"
   | "hand"
   | "crop"
+  | "extend"
   | StampName;
 
 /** The pending work. */
 export interface Busy {
-  what: "opening" | "finding" | "filling" | "saving" | "masking" | "cloning";
+  what: "opening" | "finding" | "filling" | "extending" | "saving" | "masking" | "cloning";
   progress: Progress;
   /** Ends it. */
   controller: AbortController;
@@ -64,8 +77,15 @@ const TOLERANCE = 12;
 const SILENCE = (): string => "";
 
 export function createState(site: Site, engine: Engine) {
-  const photo = signal<Photo | null>(null);
+  const opened = signal<Photo | null>(null);
   const history = signal<History>(UNTOUCHED);
+  const written = computed(() => writtenMargins(marginsOf(history.value.now)));
+  const photo = computed(() => {
+    void written.value; // equal margins leave the photo the same object
+    return opened.value && extendedTo(opened.value, marginsOf(history.peek().now));
+  });
+  const tool = signal<ToolName>("brush");
+  const margins = signal<Margins>(NO_MARGINS);
   const frame = signal<Frame>({ width: 0, height: 0, insets: { top: 0, right: 0, bottom: 0, left: 0 } });
   /** The viewport; null for the whole photo. */
   const look = signal<Viewport | null>(null);
@@ -74,6 +94,9 @@ export function createState(site: Site, engine: Engine) {
   return {
     site,
     engine,
+    /** The photo as it was opened. */
+    opened,
+    /** The photo with its margins. */
     photo,
     history,
     work: computed<Work>(() => history.value.now),
@@ -101,7 +124,9 @@ export function createState(site: Site, engine: Engine) {
     /** Of the clone and the heal brush. */
     stamp: createStamp(),
 
-    tool: signal<ToolName>("brush"),
+    tool,
+    /** Margins by which the photo is to be extended. */
+    margins,
     /** Diameter of the brush in pixels of the photo. */
     size: signal(40),
     live: signal<Live | null>(null),
@@ -122,7 +147,8 @@ export function createState(site: Site, engine: Engine) {
     look,
     viewport: computed<Viewport>(() => {
       const size = photo.value ?? { width: 1, height: 1 };
-      return look.value === null ? fitted(size, frame.value) : clamped(look.value, size, frame.value);
+      if (look.value !== null) return clamped(look.value, size, frame.value);
+      return tool.value === "extend" ? fittedAround(size, margins.value, frame.value) : fitted(size, frame.value);
     }),
     comparison: signal<Comparison>("none"),
     /** Position of the comparison slider, as a share of the photo's width. */
@@ -163,6 +189,11 @@ export function isReady(state: State): boolean {
   return state.photo.value !== null && state.busy.value === null;
 }
 
+/** Whether something is filled, which the button that began it cancels. */
+export function isFilling({ busy }: State): boolean {
+  return busy.value?.what === "filling" || busy.value?.what === "extending";
+}
+
 /** Work during which painting goes on. */
 const WHILE_PAINTING = new Set<Busy["what"]>(["filling", "finding", "cloning"]);
 
@@ -183,10 +214,6 @@ export function isSaved({ work, saved }: State): boolean {
   return work.value === saved.value && saved.value !== UNTOUCHED.now;
 }
 
-export function fillsOf(work: Work): Fill[] {
-  return work.fills.map(({ fill }) => fill);
-}
-
 export function optionsOf(state: State, seed: number): FillOptions {
   return { texture: state.texture.value, feather: state.feather.value, weights: state.weights.value.name, seed };
 }
@@ -194,8 +221,17 @@ export function optionsOf(state: State, seed: number): FillOptions {
 /** Change the work; undo restores it. */
 export function change(state: State, now: Work): void {
   state.spoken.value = SILENCE; // the last announcement no longer holds
-  state.history.value = commit(state.history.value, now);
+  goTo(state, commit(state.history.value, now));
   clearFailure(state);
+}
+
+/** Show another history of the photo; positions on it no longer hold where its margins change. */
+function goTo(state: State, history: History): void {
+  const before = state.photo.value;
+  batch(() => {
+    state.history.value = history;
+    if (state.photo.value !== before) forgetPlaces(state);
+  });
 }
 
 /** Failures of the photo that is shown no longer hold. */
@@ -213,21 +249,21 @@ export function undoChange(state: State): void {
     return;
   }
   if (!isReady(state)) return;
-  state.history.value = undo(state.history.value);
+  goTo(state, undo(state.history.value));
   const steps = state.history.value.past.length;
   state.spoken.value = () => say("complete_undone", { steps });
 }
 
 export function redoChange(state: State): void {
   if (!isReady(state) || state.live.value !== null) return;
-  state.history.value = redo(state.history.value);
+  goTo(state, redo(state.history.value));
   const steps = state.history.value.future.length;
   state.spoken.value = () => say("complete_redone", { steps });
 }
 
 /** Go to another state of the history, by its number from the oldest on. */
 export function jumpTo(state: State, number: number): void {
-  if (isReady(state) && state.live.value === null) state.history.value = jump(state.history.value, number);
+  if (isReady(state) && state.live.value === null) goTo(state, jump(state.history.value, number));
 }
 
 /** Cancel the current step. */
@@ -253,22 +289,28 @@ export function putAway(state: State): void {
 
 function replace(state: State, photo: Photo | null): void {
   const shown = [...fillsIn(state.history.value)].flatMap(({ patches }) => patches);
-  const before = state.photo.value === null ? shown : [...shown, state.photo.value];
+  const before = state.opened.value === null ? shown : [...shown, state.opened.value];
   batch(() => {
-    state.photo.value = photo;
+    state.opened.value = photo;
     state.history.value = UNTOUCHED;
     state.saved.value = UNTOUCHED.now;
-    state.look.value = null;
-    state.cursor.value = null;
+    forgetPlaces(state);
     abandon(state);
     state.tries.value = null;
-    state.lifted.value = null;
-    state.taken.value = null;
-    resetStamp(state.stamp);
+    state.margins.value = NO_MARGINS;
     state.comparison.value = "none";
     state.format.value = "same";
   });
   for (const { view } of before) view.close(); // they are large: do not wait for garbage collection
+}
+
+/** Forget what is at a place of the photo. */
+function forgetPlaces(state: State): void {
+  state.look.value = null;
+  state.cursor.value = null;
+  state.lifted.value = null;
+  state.taken.value = null;
+  resetStamp(state.stamp);
 }
 
 export function announce(state: State, ...lines: Line[]): void {

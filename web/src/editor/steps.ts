@@ -124,6 +124,17 @@ function drawStroke(context: Context, points: readonly number[], wider: number, 
   if (radius > 0) context.stroke();
 }
 
+/** A step at another place. */
+export function shifted<Shape extends Step>(step: Shape, right: number, down: number): Shape {
+  if (step.kind === "inversion") return step;
+  if (step.kind === "bitmap" || step.kind === "rectangle") {
+    return { ...step, rect: { ...step.rect, left: step.rect.left + right, top: step.rect.top + down } };
+  }
+  const stride = step.kind === "stroke" ? 3 : 2;
+  const by = [right, down, 0];
+  return { ...step, points: step.points.map((value, at) => value + by[at % stride]) };
+}
+
 /** The bounding box of all marks, in whole pixels; null when there are none. */
 export function extentOf(steps: readonly Step[], photo: Size): Rect | null {
   const whole = { left: 0, top: 0, ...photo };

@@ -1,9 +1,12 @@
 /** Small pictures of the photos in the strip. */
 
 import { type Engine, EngineError, type Fill, type Patch, type Photo } from "../engine/engine";
+import { innerOf, NO_MARGINS } from "../engine/margins";
 import type { Entry } from "./album_entries";
 import type { State } from "./state";
-import type { Size } from "./steps";
+
+/** The size and the margins of a photo. */
+type Frame = Pick<Photo, "width" | "height" | "margins">;
 
 /** Longer side in pixels, enough for sharp screens. */
 const SIDE = 144;
@@ -33,7 +36,7 @@ async function draw(entry: Entry, engine: Engine): Promise<void> {
   if (view === null) return;
   const { width, height } = view;
   if (decoded !== null) entry.size ??= { width, height };
-  await put(entry, view, { width, height }, []);
+  await put(entry, view, { width, height, margins: NO_MARGINS }, []);
   view.close();
 }
 
@@ -43,14 +46,16 @@ export async function drawShown(entry: Entry, photo: Photo, fills: readonly Fill
   await put(entry, photo.view, photo, patches).catch(() => {});
 }
 
-async function put(entry: Entry, view: ImageBitmap, { width, height }: Size, patches: Patch[]): Promise<void> {
+async function put(entry: Entry, view: ImageBitmap, photo: Frame, patches: Patch[]): Promise<void> {
+  const { width, height } = photo;
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const canvas = new OffscreenCanvas(Math.max(1, Math.round(scale * width)), Math.max(1, Math.round(scale * height)));
   const context = canvas.getContext("2d");
   if (context === null) return;
   context.imageSmoothingQuality = "high";
-  context.drawImage(view, 0, 0, canvas.width, canvas.height);
   context.scale(canvas.width / width, canvas.height / height);
+  const inner = innerOf(photo);
+  context.drawImage(view, inner.left, inner.top, inner.width, inner.height);
   for (const { rect, view } of patches) context.drawImage(view, rect.left, rect.top, rect.width, rect.height);
   entry.thumbnail.value = await canvas.convertToBlob({ type: "image/png" });
 }

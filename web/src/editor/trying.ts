@@ -10,10 +10,10 @@ import {
   type Photo,
 } from "../engine/engine";
 import { say } from "../texts/texts";
-import { type Filled, filled, lastFilled, refilled, type Work } from "./document";
+import { type Filled, filled, fillsOf, lastFilled, refilled, type Work } from "./document";
 import { liftMoved } from "./painting";
 import { holeOf } from "./raster";
-import { announce, change, complain, fillsOf, isReady, optionsOf, type State, waitFor } from "./state";
+import { announce, change, complain, isReady, optionsOf, type State, waitFor } from "./state";
 import { extentOf, within } from "./steps";
 
 /** Tries at once, which bounds the memory they take. */

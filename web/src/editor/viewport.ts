@@ -1,5 +1,6 @@
 /** The viewport: which part of a photo is visible, at which scale. */
 
+import type { Margins } from "../engine/engine";
 import type { Size } from "./steps";
 
 export interface Point {
@@ -32,6 +33,18 @@ export function fitted(photo: Size, { width, height, insets }: Frame): Viewport 
     left: insets.left + (free - photo.width * scale) / 2,
     top: insets.top + (tall - photo.height * scale) / 2,
   };
+}
+
+/** Room for pulling edges outwards, as a share of the longer side. */
+const PULL = 0.12;
+
+/** Fit the photo with margins to be added, and with room to pull them. */
+export function fittedAround(photo: Size, { left, top, right, bottom }: Margins, frame: Frame): Viewport {
+  const [width, height] = [photo.width + left + right, photo.height + top + bottom];
+  const pull = PULL * Math.max(width, height);
+  const whole = fitted({ width: width + 2 * pull, height: height + 2 * pull }, frame);
+  const at = toScreen(whole, { x: left + pull, y: top + pull });
+  return { scale: whole.scale, left: at.x, top: at.y };
 }
 
 export function toPhoto({ scale, left, top }: Viewport, { x, y }: Point): Point {

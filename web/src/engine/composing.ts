@@ -2,6 +2,7 @@
 
 import { say } from "../texts/texts";
 import { EngineError, type Fill, type Patch, type Photo, type Rect } from "./engine";
+import { innerOf, rectsOf } from "./margins";
 import { withMargin } from "./patches";
 
 /** A sheet of rectangles, stacked at the left edge. */
@@ -26,7 +27,7 @@ export async function composed(
   const below = isWhole(photo) ? null : await under(rects);
   const patches = rects.map((rect, number) => {
     const context = contextOf(rect.width, rect.height);
-    if (isWhole(photo)) context.drawImage(photo.view, -rect.left, -rect.top);
+    if (isWhole(photo)) drawWhole(context, photo, rect);
     else if (below !== null) drawSheet(context, rect, below, number);
     for (const patch of earlier.flatMap(({ patches }) => patches)) {
       context.drawImage(patch.view, patch.rect.left - rect.left, patch.rect.top - rect.top);
@@ -41,8 +42,18 @@ export async function composed(
 }
 
 /** Whether the view has the photo's full size. */
-export function isWhole({ view, width, height }: Photo): boolean {
-  return view.width === width && view.height === height;
+export function isWhole(photo: Photo): boolean {
+  const { width, height } = innerOf(photo);
+  return photo.view.width === width && photo.view.height === height;
+}
+
+/** Draw a part of a photo, black in its margins. */
+function drawWhole(context: OffscreenCanvasRenderingContext2D, photo: Photo, part: Rect): void {
+  const { left, top } = photo.margins;
+  for (const margin of rectsOf(photo.margins, photo.view)) {
+    context.fillRect(margin.left - part.left, margin.top - part.top, margin.width, margin.height);
+  }
+  context.drawImage(photo.view, left - part.left, top - part.top);
 }
 
 /** Draw the rectangles of a sheet, or one of them, on a part of the photo. */

@@ -8,6 +8,14 @@ export interface Rect {
   height: number;
 }
 
+/** Pixels that are added on each side of a photo. */
+export interface Margins {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
 /** A piece of a hole. */
 export interface Piece {
   rect: Rect;
@@ -57,14 +65,19 @@ export type Line = () => string;
 export interface Photo {
   /** The original file; downloads keep its name. */
   file: File;
-  /** Size of the upright photo. */
+  /** Size of the upright photo with its margins. */
   width: number;
   height: number;
-  /** The whole photo, perhaps reduced; `Engine.part` has close-ups. */
+  /** Margins by which it is extended; all positions count from their outer edges. */
+  margins: Margins;
+  /** The whole photo without margins, perhaps reduced; `Engine.part` has close-ups. */
   view: ImageBitmap;
   /** Notes for the user, such as losses in results. */
   notes: Line[];
 }
+
+/** A photo as engines know it: its file, and by how much it is extended. */
+export type Extended = Pick<Photo, "file" | "margins">;
 
 /** A part of a photo as it is shown. */
 export interface Patch {
@@ -139,7 +152,7 @@ export interface Engine {
   release(file: File): Promise<void>;
 
   /**
-   * A part of a photo, without its fills.
+   * A part of a photo, without its fills; its margins are black or transparent.
    *
    * @param reduction - integer factor; 1 for full resolution
    */
@@ -189,7 +202,7 @@ export interface Engine {
    * @param crop - the part to keep; null for the whole photo
    */
   save(
-    file: File,
+    photo: Extended,
     fills: Fill[],
     format: string,
     crop: Rect | null,

@@ -11,6 +11,7 @@ import {
   type Copying,
   type Engine,
   EngineError,
+  type Extended,
   type Fill,
   type FillOptions,
   type FindOptions,
@@ -23,6 +24,7 @@ import {
   type Rect,
   type Saved,
 } from "./engine";
+import { hasMargins, NO_MARGINS, writtenMargins } from "./margins";
 import { nameFor } from "./naming";
 import { encodePng } from "./png";
 import { send } from "./sending";
@@ -63,18 +65,18 @@ export class ServerEngine implements Engine {
   }
 
   async open(file: File, onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
-    const answer = await this.#askOf(file, "api/view", new FormData(), signal, onProgress);
+    const answer = await this.#askOf({ file, margins: NO_MARGINS }, "api/view", new FormData(), signal, onProgress);
     const [width, height] = sizeIn(answer);
     const seen = await bitmapOf(await answer.blob());
     const view = (await decodedHere(file, width, height, seen)) ?? seen;
     if (view !== seen) seen.close();
-    return { file, width, height, view, notes: lossesIn(answer) };
+    return { file, width, height, margins: NO_MARGINS, view, notes: lossesIn(answer) };
   }
 
   async glance(file: File): Promise<ImageBitmap | null> {
     const never = new AbortController().signal;
     try {
-      const answer = await this.#askOf(file, "api/view", new FormData(), never, () => {});
+      const answer = await this.#askOf({ file, margins: NO_MARGINS }, "api/view", new FormData(), never, () => {});
       return await bitmapOf(await answer.blob());
     } catch {
       return null; // opening it says why
@@ -87,7 +89,8 @@ export class ServerEngine implements Engine {
 
   async part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
     if (!isWhole(photo)) return this.#parts(photo, [rect], reduction);
-    const { left, top, width, height } = rect;
+    const { width, height } = rect;
+    const [left, top] = [rect.left - photo.margins.left, rect.top - photo.margins.top];
     return createImageBitmap(photo.view, left, top, width, height, {
       resizeWidth: Math.ceil(width / reduction),
       resizeHeight: Math.ceil(height / reduction),
@@ -97,7 +100,7 @@ export class ServerEngine implements Engine {
   /** Parts of a photo, stacked. */
   async #parts(photo: Photo, rects: Rect[], reduction: number): Promise<ImageBitmap> {
     const form = formOf({ parts: written(rects), reduction: String(reduction) });
-    const answer = await this.#askOf(photo.file, "api/view", form, new AbortController().signal, () => {});
+    const answer = await this.#askOf(photo, "api/view", form, new AbortController().signal, () => {});
     return bitmapOf(await answer.blob());
   }
 
@@ -116,9 +119,7 @@ export class ServerEngine implements Engine {
     form.append("feather", String(options.feather));
     form.append("seed", String(options.seed));
     form.append("weights", options.weights);
-    const answer = await watching(form, onProgress, () =>
-      this.#askOf(photo.file, "api/fill", form, signal, onProgress),
-    );
+    const answer = await watching(form, onProgress, () => this.#askOf(photo, "api/fill", form, signal, onProgress));
     return this.#filled(photo, earlier, rects, answer, "server_transparent");
   }
 
@@ -127,7 +128,7 @@ export class ServerEngine implements Engine {
     const form = withFills(formOf({ mask: await maskFile(stroke), at: written(rects) }), earlier);
     form.append("offset", `${copying.offset.x},${copying.offset.y}`);
     form.append("heal", String(copying.heals));
-    const answer = await this.#askOf(photo.file, "api/clone", form, signal, () => {});
+    const answer = await this.#askOf(photo, "api/clone", form, signal, () => {});
     return this.#filled(photo, earlier, rects, answer, "stamp_nothing");
   }
 
@@ -160,12 +161,12 @@ export class ServerEngine implements Engine {
   ): Promise<Uint8Array<ArrayBuffer>> {
     onProgress({ doing: "working", share: null });
     const form = withFills(formOf({ what: what.join(","), sensitivity: String(sensitivity) }), earlier);
-    const answer = await this.#askOf(photo.file, "api/find", form, signal, onProgress);
+    const answer = await this.#askOf(photo, "api/find", form, signal, onProgress);
     return firstChannel(await bitmapOf(await answer.blob()), photo.width, photo.height);
   }
 
   async save(
-    file: File,
+    photo: Extended,
     fills: Fill[],
     format: string,
     crop: Rect | null,
@@ -173,10 +174,10 @@ export class ServerEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Saved> {
     const form = withFills(formOf(crop === null ? { format } : { format, crop: written([crop]) }), fills);
-    const answer = await this.#askOf(file, "api/save", form, signal, onProgress);
+    const answer = await this.#askOf(photo, "api/save", form, signal, onProgress);
     const content = await answer.blob();
     const usual = /\.\w+(?="?$)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[0] ?? "";
-    return { content, name: nameFor(file.name, content.type, usual), notes: lossesIn(answer) };
+    return { content, name: nameFor(photo.file.name, content.type, usual), notes: lossesIn(answer) };
   }
 
   async readMask(file: File, photo: Photo, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
@@ -191,18 +192,19 @@ export class ServerEngine implements Engine {
 
   async outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     const fields = { mask: await maskFile([lasso]), at: written([lasso.rect]) };
-    const answer = await this.#askOf(photo.file, "api/outline", withFills(formOf(fields), earlier), signal, () => {});
+    const answer = await this.#askOf(photo, "api/outline", withFills(formOf(fields), earlier), signal, () => {});
     return firstChannel(await bitmapOf(await answer.blob()), lasso.rect.width, lasso.rect.height);
   }
 
   /** Send a request about a photo, which is uploaded only if the server does not keep it. */
   async #askOf(
-    file: File,
+    { file, margins }: Extended,
     address: string,
-    form: FormData,
+    fields: FormData,
     signal: AbortSignal,
     onProgress: OnProgress,
   ): Promise<Response> {
+    const form = hasMargins(margins) ? joined(fields, { extend: writtenMargins(margins) }) : fields;
     const original = originalOf(file);
     const kept = this.#kept.get(original);
     this.#kept.delete(original);

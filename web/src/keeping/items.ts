@@ -65,9 +65,9 @@ function itemOf(state: State, entry: Entry): Item {
   return { file, history, saved, place, isShown, size, opens, home: homeOf(file), ...signals };
 }
 
-function alone({ photo, history, saved }: State): Item[] {
-  if (photo.value === null) return [];
-  const { file, width, height } = photo.value;
+function alone({ opened, history, saved }: State): Item[] {
+  if (opened.value === null) return [];
+  const { file, width, height } = opened.value;
   const size = { width, height };
   const work = { history: history.value, saved: saved.value };
   return [

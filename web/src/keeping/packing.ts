@@ -3,7 +3,7 @@
 import { type Filled, type History, statesOf, type Work } from "../editor/document";
 import { identityOf, type Picture, parkedBitmap, parkedFill, picturesOf, pixelsOf } from "../editor/parking";
 import type { Bitmap, Inversion, Lasso, Rectangle, Step, Stroke } from "../editor/steps";
-import type { Copying, FillOptions, Rect } from "../engine/engine";
+import type { Copying, FillOptions, Margins, Rect } from "../engine/engine";
 
 export type Part = Step | Filled;
 
@@ -15,6 +15,7 @@ export interface PackedWork {
   mask: number[];
   fills: number[];
   crop?: Rect;
+  margins?: Margins;
 }
 
 /** A step of points; doubles take less room than a list of numbers. */
@@ -27,6 +28,7 @@ interface PackedFill {
   mask: number[];
   options: FillOptions;
   copying?: Copying;
+  margins?: Margins;
   rects: Rect[];
   content: Blob;
   patches: readonly Picture[];
@@ -100,13 +102,12 @@ async function unpackedStep(part: Exclude<PackedPart, PackedFill>): Promise<Step
 }
 
 async function unpackedFill(part: PackedFill, steps: ReadonlyMap<number, Step>): Promise<Filled> {
-  const { rects, options, copying } = part;
+  const { kind: _, rects, content, patches: pictures, mask: numbers, ...rest } = part;
   const patches = await Promise.all(
-    part.patches.map(async ({ rect, picture }) => ({ rect, picture: await copied(picture) })),
+    pictures.map(async ({ rect, picture }) => ({ rect, picture: await copied(picture) })),
   );
-  const fill = parkedFill({ rects, content: await copied(part.content), notes: [] }, patches);
-  const mask = part.mask.map((number) => steps.get(number) as Step);
-  return copying === undefined ? { fill, mask, options } : { fill, mask, options, copying };
+  const fill = parkedFill({ rects, content: await copied(content), notes: [] }, patches);
+  return { ...rest, fill, mask: numbers.map((number) => steps.get(number) as Step) };
 }
 
 /** A copy in memory, which outlives the record. */

@@ -6,6 +6,7 @@ import { commit, painted } from "../../src/editor/document";
 import { cancel, change, createState, type State } from "../../src/editor/state";
 import type { Step } from "../../src/editor/steps";
 import { type Engine, EngineError, type Fill, LostEngineError, type Photo } from "../../src/engine/engine";
+import { NO_MARGINS } from "../../src/engine/margins";
 import { areDone, areSaved, itemsOf } from "../../src/keeping/items";
 import { engine, site } from "./stand_ins";
 
@@ -13,7 +14,14 @@ import { engine, site } from "./stand_ins";
 function photoOf(file: File): Photo {
   if (file.name.startsWith("bad")) throw new EngineError(() => `${file.name} is damaged`);
   const width = file.name.startsWith("wide") ? 200 : 100;
-  return { file, width, height: 80, view: { width, height: 80, close: () => {} } as ImageBitmap, notes: [] };
+  return {
+    file,
+    width,
+    height: 80,
+    margins: NO_MARGINS,
+    view: { width, height: 80, close: () => {} } as ImageBitmap,
+    notes: [],
+  };
 }
 
 const stroke: Step = { kind: "stroke", erases: false, points: [5, 5, 4] };

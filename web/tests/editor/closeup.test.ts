@@ -1,15 +1,16 @@
 import { expect, test } from "vitest";
 import { type Closeup, wantedOf } from "../../src/editor/closeup";
 import type { Photo } from "../../src/engine/engine";
+import { NO_MARGINS } from "../../src/engine/margins";
 
-const photo = { width: 6000, height: 4000, view: { width: 2560, height: 1707 } } as Photo;
+const photo = { width: 6000, height: 4000, margins: NO_MARGINS, view: { width: 2560, height: 1707 } } as Photo;
 const frame = { width: 1200, height: 800, insets: { top: 0, right: 0, bottom: 0, left: 0 } };
 const at = (scale: number, left = -200, top = -200) => ({ scale, left, top });
 
 test("nothing is asked for where the view has as many pixels as the screen", () => {
   expect(wantedOf(photo, at(0.2, 0, 0), frame, 1, null)).toBeNull();
   expect(wantedOf(photo, at(0.4), frame, 1, null)).toBeNull();
-  const small = { width: 300, height: 200, view: { width: 300, height: 200 } } as Photo;
+  const small = { width: 300, height: 200, margins: NO_MARGINS, view: { width: 300, height: 200 } } as Photo;
   expect(wantedOf(small, at(8), frame, 2, null)).toBeNull();
 });
 

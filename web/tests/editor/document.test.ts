@@ -4,8 +4,10 @@ import {
   cloned,
   commit,
   cropped,
+  extended,
   type Filled,
   filled,
+  fillsOf,
   isChanged,
   lastFilled,
   masked,
@@ -92,4 +94,22 @@ test("a long afternoon of strokes does not keep every one of them", () => {
   for (let stroke = 0; stroke < 1000; stroke++) history = commit(history, painted(history.now, dot));
   expect(history.past.length).toBeLessThan(1000);
   expect(history.now.mask.length).toBe(1000);
+});
+
+test("fills move with the photo that is extended, keep their pictures, and undo brings the photo back", () => {
+  const margins = { left: 10, top: 20, right: 0, bottom: 0 };
+  const before = commit(UNTOUCHED, cropped(filled(UNTOUCHED.now, fillOf(0)), { left: 1, top: 1, width: 5, height: 5 }));
+  const done = commit(before, extended(before.now, margins, fillOf(1)));
+  expect(done.now).toMatchObject({ mask: [], margins });
+  expect(done.now.crop).toBeUndefined();
+  const [below, above] = fillsOf(done.now);
+  expect(below.rects).toEqual([{ left: 10, top: 20, width: 1, height: 1 }]);
+  expect(below.content).toBe(before.now.fills[0].fill.content);
+  expect(above.rects).toEqual(fillOf(1).fill.rects);
+  expect(fillsOf(done.now)[0]).toBe(below);
+  expect(fillsOf(filled(done.now, fillOf(2))).at(-1)?.rects).toEqual(fillOf(2).fill.rects);
+  expect(fillsOf(refilled(done.now, fillOf(3))).at(-1)?.rects).toEqual(fillOf(3).fill.rects);
+  expect(cropped(done.now, null).margins).toEqual(margins);
+  expect(undo(done).now).toBe(before.now);
+  expect(changesOf(done).at(-1)).toBe("extend");
 });

@@ -7,12 +7,13 @@ import { begin, extend, lift, liftAndFill } from "../../src/editor/painting";
 import { save } from "../../src/editor/saving";
 import { cancel, createState, redoChange, type State, undoChange } from "../../src/editor/state";
 import type { Engine, Photo } from "../../src/engine/engine";
+import { NO_MARGINS } from "../../src/engine/margins";
 import { engine, never, site } from "./stand_ins";
 
 const view = { width: 100, height: 80, close: () => {} } as ImageBitmap;
 
 function photoOf(file: File): Photo {
-  return { file, width: 100, height: 80, view, notes: [] };
+  return { file, width: 100, height: 80, margins: NO_MARGINS, view, notes: [] };
 }
 
 async function withPhoto(changes: Partial<Engine> = {}): Promise<State> {

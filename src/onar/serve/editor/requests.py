@@ -11,7 +11,7 @@ from onar.fills.cloning import Offset
 from onar.finding.config import FindOptions, GrowOption, SensitivityOption, WithinOption
 from onar.finding.kinds import KINDS, WITHOUT_EXTRA, describe_kinds
 from onar.serve.editor.rectangles import Rectangles, SheetCorners
-from onar.serve.http.uploads import Filling, Format, WeightsName, option
+from onar.serve.http.uploads import Filling, Format, MarginsText, WeightsName, option
 from onar.settings.ranges import Share
 
 
@@ -24,6 +24,11 @@ class PhotoUpload(BaseModel):
     photo_id: str = Field("", description="Instead of the file: the `Onar-Photo` of an earlier answer.")
     keep: bool = Field(False, description="Keep the photo for a while; the answer's `Onar-Photo` is its id.")
     instead_of: str = Field("", description="The id of a kept photo to drop when this one is kept.")
+    extend: MarginsText | None = Field(
+        None,
+        description="Margins that extend the photo, as of completing. All positions and sizes are then those of the "
+        "extended photo; its margins are black until they are filled.",
+    )
 
     @model_validator(mode="after")
     def _check_photo(self) -> PhotoUpload:

@@ -26,6 +26,7 @@ from onar.imaging.images import OpenPicture, PhotoBytes, map_photo_errors, open_
 from onar.imaging.levels import Pixels, as_8_bits, unused_bits
 from onar.imaging.losses import Loss
 from onar.imaging.photo_file import Photo, check_fits, read_photo_file
+from onar.inference.extending import extended_photo
 from onar.inference.holes import find_holes
 from onar.inference.photos import MaskedPhoto, all_losses, is_own_kind
 from onar.masks.holes import Holes, mask_from_holes, why_no_hole
@@ -147,18 +148,18 @@ def fill_hole(upload: FillUpload, shelf: WeightsShelf, config: ServeConfig) -> A
         UsageError: there is no hole, a rectangle lies outside the photo, or there are no such weights.
         TooMuchWorkError: it would take more than the time allowed.
     """
-    photo = _read_photo(upload, config)
+    photo, margins = _read_extended(upload, config)
     mask = read_mask(PhotoBytes("the mask", upload.mask), config.pixel_limit)
     shown = find_holes(mask)
     if not shown.any():
         raise UsageError(f"the mask has no hole: {why_no_hole(mask, False)}")
-    hole = np.zeros(photo.pixels.shape[:2], bool)
+    pixels, covered = _laid(photo, upload, config)
+    hole = margins & ~covered  # margins without a fill are not known, either
     places = list(placed(upload.at, shown.shape, hole.shape))
     for place, part in places:
         hole[place] |= shown[part]
-    covered = _with_fills(photo, upload, config)
     inpaint = limited_inpaint(upload, shelf.choose(upload.weights), config, hole.size)
-    completed = MaskedPhoto(covered, hole, result_kind(photo)).fill(inpaint).pixels
+    completed = MaskedPhoto(replace(photo, pixels=pixels), hole, result_kind(photo)).fill(inpaint).pixels
     filled = np.zeros((*shown.shape, *completed.shape[2:]), completed.dtype)
     for place, part in places:
         filled[part] = completed[place]
@@ -194,13 +195,13 @@ def clone_stroke(upload: CloneUpload, config: ServeConfig) -> Answer:
 
 
 def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
-    """A photo with its fills as a file; without fills and crop and in the same format, the uploaded file itself.
+    """A photo with its fills as a file; the uploaded file itself where nothing changes it, and in the same format.
 
     Raises `PhotoError` if a file cannot be read, `UsageError` if a fill or the format does not match the photo.
     """
     photo = _read_photo(upload, config)
     kind = result_kind(photo, upload.format)
-    if not upload.earlier and upload.crop is None and is_own_kind(photo, kind):
+    if not upload.earlier and upload.crop is None and upload.extend is None and is_own_kind(photo, kind):
         return photo_answer(upload.photo, kind)
     check_fits(photo, kind)
     result = _with_fills(photo, upload, config)
@@ -214,7 +215,15 @@ def save_photo(upload: SaveUpload, config: ServeConfig) -> Answer:
 
 
 def _read_photo(upload: PhotoUpload, config: ServeConfig) -> Photo:
-    return read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
+    return _read_extended(upload, config)[0]
+
+
+def _read_extended(upload: PhotoUpload, config: ServeConfig) -> tuple[Photo, Holes]:
+    """A photo with its margins, and where these are, bool H×W. Raises as `read_photo_file` and `extended_photo`."""
+    photo = read_photo_file(PhotoBytes("the photo", upload.photo), config.pixel_limit)
+    if upload.extend is None:
+        return photo, np.zeros(photo.size, bool)
+    return extended_photo(photo, upload.extend, config.pixel_limit)
 
 
 def _losses_header(losses: Sequence[Loss]) -> dict[str, str]:
@@ -256,9 +265,17 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
     """A photo covered by its earlier fills."""
     if not upload.earlier:
         return photo
+    pixels, covered = _laid(photo, upload, config)
+    return replace(photo, pixels=pixels, changed=covered if photo.changed is None else photo.changed | covered)
+
+
+def _laid(photo: Photo, upload: FilledUpload, config: ServeConfig) -> tuple[Pixels, Holes]:
+    """The pixels of a photo with its earlier fills, and where these are, bool H×W."""
+    covered = np.zeros(photo.size, bool)
+    if not upload.earlier:
+        return photo.pixels, covered
     _check_together(upload.earlier, config)
     pixels, unused = photo.pixels.copy(), unused_bits(photo.pixels)
-    changed = np.zeros(pixels.shape[:2], bool)
     for content, places in zip(upload.earlier, upload.earlier_at, strict=True):
         fill = _read_fill(content, config)
         if fill.alpha is None or (fill.pixels.dtype, fill.pixels.ndim) != (pixels.dtype, pixels.ndim):
@@ -266,8 +283,8 @@ def _with_fills(photo: Photo, upload: FilledUpload, config: ServeConfig) -> Phot
         for place, part in placed(places, fill.alpha.shape, pixels.shape):
             filled = fill.alpha[part] > 0
             pixels[place][filled] = fill.pixels[part][filled] >> unused
-            changed[place] |= filled
-    return replace(photo, pixels=pixels, changed=changed)
+            covered[place] |= filled
+    return pixels, covered
 
 
 def _check_together(fills: Sequence[bytes], config: ServeConfig) -> None:

@@ -14,7 +14,17 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from anyio import CapacityLimiter, to_thread
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
@@ -24,6 +34,7 @@ from starlette.requests import Request
 from onar.errors import OnarError, UsageError, printable
 from onar.imaging.formats.endings import FORMATS
 from onar.inference.holes import ALPHA
+from onar.masks.margins import RULE, are_margins
 from onar.serve.errors import ContentTypeError, MalformedError
 from onar.settings.checks import Settings, field_help
 from onar.settings.fill import (
@@ -54,6 +65,17 @@ def _usual_format(text: object) -> object:
 
 Format = Annotated[Literal["same", "png", "jpeg", "tiff", "bmp", "webp"], BeforeValidator(_usual_format)]
 """File format of a result."""
+
+
+def _check_margins(text: str) -> str:
+    """Margins as they are; raises `ValueError` for what is none."""
+    if not are_margins(text):
+        raise ValueError(f"{RULE}, not {shorten(text)!r}")
+    return text
+
+
+MarginsText = Annotated[str, AfterValidator(_check_margins), WithJsonSchema({"type": "string", "examples": ["10%"]})]
+"""Margins by which a photo is extended."""
 
 
 WeightsName = Annotated[str, Field(description="A name among the choices of /api/model; by default the server's own.")]
@@ -91,6 +113,11 @@ class Options(Filling):
         description="Format of the answer; jpg and tif are accepted, too. JPEG is lossy; the others keep known pixels "
         "exactly.",
     )
+    extend: MarginsText | None = Field(
+        None,
+        description="Margins by which the photo is extended, and which are filled: 40 pixels or 10% on all sides, or "
+        "LEFT,TOP,RIGHT,BOTTOM.",
+    )
 
 
 class Upload(Options):
@@ -98,9 +125,22 @@ class Upload(Options):
 
     photo: bytes = Field(description="The photo file.")
     mask: bytes | Literal["alpha"] = Field(
+        b"",
         description="The mask file, of the photo's size: white is the hole, black is kept. The word alpha for a photo "
-        "in which the holes were erased: its transparency is the mask, and the answer is opaque."
+        "in which the holes were erased: its transparency is the mask, and the answer is opaque. Not needed with "
+        "extend.",
     )
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether a mask was sent."""
+        return "mask" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _check_mask(self) -> Upload:
+        if not self.has_mask and self.extend is None:
+            raise PydanticCustomError("missing", "mask: Field required, or extend")
+        return self
 
 
 def _decode(text: object) -> object:
@@ -135,7 +175,7 @@ class Base64Upload(Upload):
 
     photo: Annotated[bytes, BeforeValidator(_decode)] = Field(description="The photo file in base64, or a data: URL.")
     mask: Annotated[bytes | Literal["alpha"], BeforeValidator(_decode_mask)] = Field(
-        description="The mask file in base64, or a data: URL, or the word alpha, as in a form."
+        b"", description="The mask file in base64, or a data: URL, or the word alpha, as in a form."
     )
 
 
@@ -246,10 +286,14 @@ def body_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model in JSON Schema, required ones first: the files, then the options."""
+    """The fields of a model in JSON Schema: first the files, of which required ones come first, then the options."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
-    schema["properties"] = dict(sorted(schema["properties"].items(), key=lambda field: field[0] not in required))
+
+    def order(field: tuple[str, Any]) -> tuple[bool, bool]:
+        return field[0] not in required, "'binary'" not in str(field[1])
+
+    schema["properties"] = dict(sorted(schema["properties"].items(), key=order))
     return schema
 
 

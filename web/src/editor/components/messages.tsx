@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { IconButton, keepFocus } from "../../components/button";
 import { say } from "../../texts/texts";
 import { slide } from "../looking";
-import { type Busy, cancel, type State } from "../state";
+import { type Busy, cancel, isFilling, type State } from "../state";
 
 /** The status in one line, which screen readers announce. */
 export function Messages({ state }: { state: State }): JSX.Element {
@@ -23,7 +23,7 @@ export function Messages({ state }: { state: State }): JSX.Element {
         {state.spoken.value()}
       </p>
       {busy !== null && hasBar(busy) && <progress aria-label={wordsOf(busy)} {...reached(busy)} />}
-      {busy !== null && busy.what !== "filling" && (
+      {busy !== null && !isFilling(state) && (
         <IconButton icon={X} name={say("complete_cancel")} shortcut="Esc" onClick={() => cancel(state)} />
       )}
       {busy === null && message?.action && (
@@ -69,7 +69,7 @@ function loadedOf({ received, total }: { received: number; total: number }): str
 
 /** Whether the progress is known. */
 function hasBar({ what, progress: { doing } }: Busy): boolean {
-  return what === "filling" || what === "finding" || doing !== "working";
+  return what === "filling" || what === "extending" || what === "finding" || doing !== "working";
 }
 
 function reached({ progress: { share } }: Busy): { value?: number } {

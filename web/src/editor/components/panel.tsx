@@ -218,7 +218,7 @@ function Saving({ state }: { state: State }): JSX.Element {
 function recompressesJpeg({ format, photo, work }: State): boolean {
   const isJpeg = photo.value?.file.type === "image/jpeg";
   const becomesJpeg = format.value === "same" ? isJpeg : format.value === "jpeg";
-  return becomesJpeg && !(isJpeg && work.value.crop === undefined);
+  return becomesJpeg && !(isJpeg && work.value.crop === undefined && work.value.margins === undefined);
 }
 
 interface SelectProperties {

@@ -6,6 +6,7 @@ import {
   Crop,
   Crosshair,
   Eraser,
+  Expand,
   Eye,
   Hand,
   type IconNode,
@@ -29,14 +30,16 @@ import type { JSX } from "preact";
 import { IconButton, keepFocus } from "../../components/button";
 import { Icon } from "../../components/icon";
 import { say } from "../../texts/texts";
+import { extendsPhoto } from "../extending";
 import { canFillAgain } from "../filling";
 import { MAX_TOLERANCE, setTolerance } from "../like_colour";
 import { holdOriginal, largestSize, resize, toggleSlider, zoom, zoomToFit, zoomToPixels } from "../looking";
 import { chooseTool, liftAndFill, liftAndFillAgain } from "../painting";
 import { isStamp } from "../stamp";
-import { cancel, redoChange, type State, type ToolName, undoChange } from "../state";
+import { cancel, isFilling, redoChange, type State, type ToolName, undoChange } from "../state";
 import { canTry, tryWays } from "../trying";
 import { CropOptions } from "./crop_options";
+import { ExtendOptions } from "./extend_options";
 import { FindButton } from "./find_menu";
 
 interface Tool {
@@ -59,11 +62,13 @@ const SHAPES: Tool[] = [
   { tool: "clone", icon: Stamp, key: "K" },
   { tool: "heal", icon: Bandage, key: "J" },
   { tool: "crop", icon: Crop, key: "Q" },
+  { tool: "extend", icon: Expand, key: "M" },
 ];
 const HAND: Tool[] = [{ tool: "hand", icon: Hand, key: "H" }];
 
 /** Painting tools and the fill button. */
 export function Toolbar({ state }: { state: State }): JSX.Element {
+  const [tool, photo] = [state.tool.value, state.photo.value];
   return (
     <div class="toolbar floating" data-over>
       <fieldset class="tools">
@@ -73,10 +78,11 @@ export function Toolbar({ state }: { state: State }): JSX.Element {
         <Tools state={state} of={HAND} />
         <FindButton state={state} />
       </fieldset>
-      {state.tool.value === "colour" && <ToleranceSlider state={state} />}
-      {state.tool.value === "crop" && <CropOptions state={state} />}
-      {state.tool.value !== "colour" && state.tool.value !== "crop" && <SizeSlider state={state} />}
-      {isStamp(state.tool.value) && <StampOptions state={state} />}
+      {tool === "colour" && <ToleranceSlider state={state} />}
+      {tool === "crop" && <CropOptions state={state} />}
+      {tool === "extend" && photo !== null && <ExtendOptions state={state} photo={photo} />}
+      {!["colour", "crop", "extend"].includes(tool) && <SizeSlider state={state} />}
+      {isStamp(tool) && <StampOptions state={state} />}
       <div class="group">
         <IconButton
           icon={Undo2}
@@ -244,24 +250,25 @@ function Slider({ name, value, text, range: [min, max], isSoft = false, onMove }
 }
 
 /**
- * Fills the marked pixels; meanwhile the same button cancels, so the focus stays.
+ * Fills the marked pixels, or extends the photo; meanwhile the same button cancels, so the focus stays.
  *
  * The second press of a double click is ignored, so that it does not cancel.
  */
 function FillButton({ state }: { state: State }): JSX.Element {
-  const isFilling = state.busy.value?.what === "filling";
-  const isOff = state.busy.value !== null && !isFilling;
+  const isBusy = isFilling(state);
+  const isOff = state.busy.value !== null && !isBusy;
+  const hasWork = state.work.value.mask.length > 0 || extendsPhoto(state);
   return (
     <button
       type="button"
-      class={`button fill ${state.busy.value !== null || state.work.value.mask.length === 0 ? "" : "primary"}`}
+      class={`button fill ${state.busy.value === null && hasWork ? "primary" : ""}`}
       aria-disabled={isOff}
-      title={isFilling ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
+      title={isBusy ? `${say("complete_cancel")} (Esc)` : `${say("complete_fill")} (Enter)`}
       onMouseDown={keepFocus}
-      onClick={({ detail: presses }) => presses > 1 || isOff || (isFilling ? cancel(state) : liftAndFill(state))}
+      onClick={({ detail: presses }) => presses > 1 || isOff || (isBusy ? cancel(state) : liftAndFill(state))}
     >
-      <Icon of={isFilling ? X : WandSparkles} />
-      <span>{say(isFilling ? "complete_cancel" : "complete_fill")}</span>
+      <Icon of={isBusy ? X : WandSparkles} />
+      <span>{say(isBusy ? "complete_cancel" : "complete_fill")}</span>
     </button>
   );
 }

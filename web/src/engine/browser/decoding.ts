@@ -1,6 +1,8 @@
 /** Decoding of picture files by the browser: upright, in 8 bits, in sRGB. */
 
 import shared from "../../shared.json";
+import { writtenMargins } from "../margins";
+import { extended } from "./extending";
 import { hasManyScans, isJpeg } from "./jpeg";
 import type { Size } from "./pixels";
 import type { Source } from "./protocol";
@@ -73,13 +75,14 @@ export async function bitmapOf({ rect, rgba }: { rect: Size; rgba: Pixels }, red
   return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
 }
 
-/** The last photo stays decoded. */
+/** The last photo stays decoded, with its margins. */
 export class LastDecoded {
-  private last: { id: number; decoded: Promise<Decoded> } | null = null;
+  private last: { key: string; decoded: Promise<Decoded> } | null = null;
 
-  of({ id, file }: Source): Promise<Decoded> {
-    if (this.last?.id === id) return this.last.decoded;
-    const last = { id, decoded: decodedPixels(file) }; // never two in memory
+  of({ id, file, margins }: Source): Promise<Decoded> {
+    const key = `${id} ${writtenMargins(margins)}`;
+    if (this.last?.key === key) return this.last.decoded;
+    const last = { key, decoded: decodedPixels(file).then((photo) => extended(photo, margins)) }; // never two are kept
     this.last = last;
     last.decoded.catch(() => {
       if (this.last === last) this.last = null;

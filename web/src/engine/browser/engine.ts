@@ -6,6 +6,7 @@ import {
   type Copying,
   type Engine,
   EngineError,
+  type Extended,
   type Fill,
   type FillOptions,
   type FindOptions,
@@ -17,6 +18,7 @@ import {
   type Rect,
   type Saved,
 } from "../engine";
+import { hasMargins, NO_MARGINS } from "../margins";
 import { nameFor } from "../naming";
 import { CallError, Connection } from "./connection";
 import type { Lying, Note, Source } from "./protocol";
@@ -37,8 +39,9 @@ export class BrowserEngine implements Engine {
   }
 
   async open(file: File, _onProgress: OnProgress, signal: AbortSignal): Promise<Photo> {
-    const { notes, ...opened } = await translated(this.connection.call("open", { source: this.source(file) }, signal));
-    return { file, ...opened, notes: notes.map(lineOf) };
+    const source = this.source({ file, margins: NO_MARGINS });
+    const { notes, ...opened } = await translated(this.connection.call("open", { source }, signal));
+    return { file, margins: NO_MARGINS, ...opened, notes: notes.map(lineOf) };
   }
 
   async glance({ name }: File): Promise<never> {
@@ -49,7 +52,7 @@ export class BrowserEngine implements Engine {
 
   part(photo: Photo, rect: Rect, reduction: number): Promise<ImageBitmap> {
     const never = new AbortController().signal; // cancelling may terminate the worker with its other calls
-    return translated(this.connection.call("part", { source: this.source(photo.file), rect, reduction }, never));
+    return translated(this.connection.call("part", { source: this.source(photo), rect, reduction }, never));
   }
 
   async fill(
@@ -60,13 +63,13 @@ export class BrowserEngine implements Engine {
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Fill> {
-    const argument = { source: this.source(photo.file), earlier: lying(earlier), hole, options };
+    const argument = { source: this.source(photo), earlier: lying(earlier), hole, options };
     const { notes, ...filled } = await translated(this.connection.call("fill", argument, signal, onProgress));
     return { rects: hole.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
 
   async clone(photo: Photo, earlier: Fill[], stroke: Hole, copying: Copying, signal: AbortSignal): Promise<Fill> {
-    const argument = { source: this.source(photo.file), earlier: lying(earlier), stroke, copying };
+    const argument = { source: this.source(photo), earlier: lying(earlier), stroke, copying };
     const { notes, ...filled } = await translated(this.connection.call("clone", argument, signal));
     return { rects: stroke.map(({ rect }) => rect), ...filled, notes: notes.map(lineOf) };
   }
@@ -78,20 +81,22 @@ export class BrowserEngine implements Engine {
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const argument = { source: this.source(photo.file), earlier: lying(earlier), options };
+    const argument = { source: this.source(photo), earlier: lying(earlier), options };
     return translated(this.connection.call("find", argument, signal, onProgress));
   }
 
   async save(
-    file: File,
+    photo: Extended,
     fills: Fill[],
     format: string,
     crop: Rect | null,
     _onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<Saved> {
-    if (fills.length === 0 && crop === null && format === "same") return { content: file, name: file.name, notes: [] };
-    const argument = { source: this.source(file), fills: lying(fills), format, crop };
+    const { file, margins } = photo;
+    const isAsItWas = fills.length === 0 && crop === null && !hasMargins(margins);
+    if (isAsItWas && format === "same") return { content: file, name: file.name, notes: [] };
+    const argument = { source: this.source(photo), fills: lying(fills), format, crop };
     const { content, ending, notes } = await translated(this.connection.call("save", argument, signal));
     return { content, name: nameFor(file.name, content.type, ending), notes: notes.map(lineOf) };
   }
@@ -101,15 +106,15 @@ export class BrowserEngine implements Engine {
   }
 
   outline(photo: Photo, earlier: Fill[], lasso: Piece, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    const argument = { source: this.source(photo.file), earlier: lying(earlier), lasso };
+    const argument = { source: this.source(photo), earlier: lying(earlier), lasso };
     return translated(this.connection.call("outline", argument, signal));
   }
 
   /** The key of a decoded file in the worker. */
-  private source(file: File): Source {
+  private source({ file, margins }: Extended): Source {
     const id = this.numbers.get(file) ?? this.opened++;
     this.numbers.set(file, id);
-    this.last = { id, file };
+    this.last = { id, file, margins };
     return this.last;
   }
 

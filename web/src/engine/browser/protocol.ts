@@ -3,7 +3,7 @@
 import { NotThereError } from "../../offline/kept";
 import type { BrowserSite } from "../../site";
 import type { TextKey } from "../../texts/english";
-import type { Copying, FillOptions, FindOptions, Hole, Patch, Piece, Progress, Rect } from "../engine";
+import type { Copying, FillOptions, FindOptions, Hole, Margins, Patch, Piece, Progress, Rect } from "../engine";
 
 /** The worker's configuration. */
 export interface Place {
@@ -20,10 +20,11 @@ export interface Place {
   finder: BrowserSite["finder"];
 }
 
-/** A photo's file, with the key under which the worker caches its pixels. */
+/** A photo's file and its margins, with the key of the file under which the worker caches the pixels. */
 export interface Source {
   id: number;
   file: File;
+  margins: Margins;
 }
 
 /** A fill on a photo: 4 bytes a pixel, piece by piece; pixels with alpha 0 were not filled. */

@@ -15,7 +15,7 @@ const QUALITY = 0.95;
 /**
  * Encode the photo of a file.
  *
- * @param before - its pixels as they are in the file, or null for a part of it
+ * @param before - its pixels as they are in the file, or null for a part of it, or with margins
  */
 export async function encode(photo: Decoded, before: Pixels | null, file: File, format: string): Promise<Encoded> {
   const original = new Uint8Array(await file.arrayBuffer());

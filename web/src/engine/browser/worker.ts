@@ -4,6 +4,7 @@ import { mayUseGpu } from "../../offline/gpu";
 import type { TextKey } from "../../texts/english";
 import { unlessAborted } from "../aborting";
 import type { Hole, OnProgress, Patch, Progress } from "../engine";
+import { hasMargins } from "../margins";
 import { clone } from "./cloning";
 import { type Beginning, beginCopying, Copiers } from "./copiers";
 import { bitmapOf, type Decoded, decode, LastDecoded, readMask, view } from "./decoding";
@@ -90,7 +91,7 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
     async save({ source, fills, format, crop: kept }) {
       const original = await decoded.of(source);
       const photo = await withFills(original, fills);
-      if (kept === null) return encode(photo, original.rgba, source.file, format);
+      if (kept === null) return encode(photo, hasMargins(source.margins) ? null : original.rgba, source.file, format);
       const part = { width: kept.width, height: kept.height, rgba: crop(photo, kept).rgba };
       return encode(part, null, source.file, format);
     },
