@@ -11,8 +11,12 @@ import onar
 from onar import Inpainter
 from onar.errors import UsageError
 from onar.imaging.formats.png import write_png
+from onar.imaging.images import PhotoBytes, PhotoTooLargeError
 from onar.imaging.photo_file import read_photo_file
+from onar.inference.extending import extended
+from onar.inference.photos import MaskedPhoto
 from tests.completion.test_completion import hole_of, photo_of, run, save_mask
+from tests.support.pictures import encode
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 WIDTH_TAG, HEIGHT_TAG, ORIENTATION = 0xA002, 0xA003, 0x0112
@@ -52,6 +56,25 @@ def test_any_photo_is_extended_by_any_margins(tmp_path: Path, seed: int) -> None
     if before.alpha is not None:
         assert np.array_equal(after.alpha[inner], before.alpha)
         assert (after.alpha[-1] == np.iinfo(dtype).max).all()
+
+
+def test_the_hole_of_an_extended_photo_is_its_margins_and_the_holes_of_its_mask() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(100):
+        height, width, *sides = (int(side) for side in rng.integers((1, 1, 0, 0, 0, 0), 30, 6))
+        sides[0] += 1  # at least one is more than 0
+        left, top, right, bottom = sides
+        content = encode(rng.integers(0, 256, (height, width, 4), dtype=np.uint8))
+        photo, mask = read_photo_file(PhotoBytes("photo", content)), rng.random((height, width)) < 0.3
+        result = extended(MaskedPhoto(photo, mask, "PNG"), ",".join(map(str, sides)), 10_000)
+        wanted = np.ones((height + top + bottom, width + left + right), bool)
+        wanted[top : top + height, left : left + width] = mask
+        assert np.array_equal(result.hole, wanted)
+        assert (result.photo.alpha[wanted] == 255)[~np.pad(mask, ((top, bottom), (left, right)))[wanted]].all()
+        much = height * width < 0.5 * wanted.size
+        assert [doubt.endswith("a fill is a guess") for doubt in result.doubts] == [True] * much
+        with pytest.raises(PhotoTooLargeError, match="extended to"):
+            extended(MaskedPhoto(photo, mask, "PNG"), ",".join(map(str, sides)), wanted.size - 1)
 
 
 def test_a_jpeg_says_its_new_size_and_that_it_is_compressed_again(tmp_path: Path) -> None:

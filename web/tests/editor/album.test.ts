@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import "../views/browser";
 import { answerLeaving, isAnyUnsaved, leaveOut, openFiles, show, showNext, statusOf } from "../../src/editor/album";
 import { fillAll, findInEach, sameMask } from "../../src/editor/batches";
-import { commit, painted } from "../../src/editor/document";
-import { cancel, change, createState, type State } from "../../src/editor/state";
+import { commit, extended, painted } from "../../src/editor/document";
+import { cancel, change, createState, optionsOf, type State } from "../../src/editor/state";
 import type { Step } from "../../src/editor/steps";
 import { type Engine, EngineError, type Fill, LostEngineError, type Photo } from "../../src/engine/engine";
 import { NO_MARGINS } from "../../src/engine/margins";
@@ -118,6 +118,29 @@ test("the same mask goes to all photos of the same size, and others are named", 
   expect(shownOf(state)).toBe("a.png");
   await showNext(state, 1);
   expect([state.work.value.mask, state.history.value.past.length]).toEqual([[stroke], 1]);
+});
+
+test("an extended photo keeps its margins in the strip, and its mask fits photos with the same ones", async () => {
+  const state = await withPhotos(["a.png"]);
+  const fill: Fill = { rects: [], patches: [], content: new Blob(), notes: [] };
+  const margins = { left: 10, top: 0, right: 0, bottom: 20 };
+  change(state, extended(state.work.value, margins, { fill, mask: [], options: optionsOf(state, 0) }));
+  await openFiles(state, filesOf(["b.png", "c.png"]));
+  const sizeOf = ({ photo }: State) => [photo.value?.width, photo.value?.height];
+  expect([shownOf(state), ...sizeOf(state)]).toEqual(["b.png", 100, 80]);
+  await showNext(state, -1);
+  expect([shownOf(state), ...sizeOf(state)]).toEqual(["a.png", 110, 100]);
+  expect(state.album.entries.value.map(({ size }) => size?.width)).toEqual([100, 100, undefined]);
+  paint(state);
+  await sameMask(state);
+  expect(statusesOf(state)).toEqual(["marked", "untouched", "untouched"]);
+  await showNext(state, 1);
+  paint(state);
+  await sameMask(state);
+  expect(statusesOf(state)).toEqual(["marked", "marked", "marked"]);
+  const [a] = state.album.entries.value;
+  expect(a.parked.value?.history.past.length).toBe(2);
+  expect(a.parked.value?.history.now).toMatchObject({ margins, mask: [stroke], fills: [{ margins }] });
 });
 
 test("what is found in each photo is asked for one after the other, and failures are passed over", async () => {
