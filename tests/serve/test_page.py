@@ -291,7 +291,7 @@ def test_masks_follow_their_settings(open_page: OpenPage) -> None:
     keep_picture(page, "masks_tr_light")
 
 
-def test_cancel_kills_the_work_on_the_server_and_the_next_hole_is_filled(browser: Browser, tmp_path: Path) -> None:
+def test_cancel_ends_the_work_on_the_server_and_the_next_hole_is_filled(browser: Browser, tmp_path: Path) -> None:
     photo, mask = tmp_path / "photo.jpg", np.zeros((1400, 1400), np.uint8)
     Image.open(COFFEE).convert("RGB").resize((1400, 1400)).save(photo)
     mask[100:1300, 100:1300] = 255
@@ -304,9 +304,11 @@ def test_cancel_kills_the_work_on_the_server_and_the_next_hole_is_filled(browser
         button(page, "Fill").click()
         wait_until(lambda: server.measure("onar_in_progress") == 1)
         button(page, "Cancel").click()
-        wait_until(lambda: server.measure("onar_children_replaced") == 1)
+        wait_until(lambda: server.answers(499) == 1 and server.measure("onar_in_progress") == 0)
+        assert server.answers(200) == 0
         expect_work(page, fills=0)
         button(page, "Clear the mask").click()
         paint(page)
         fill(page)
+        assert server.answers(200) == 1
         page.close()
