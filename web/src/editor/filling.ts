@@ -7,6 +7,7 @@ import { filled, lastFilled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { announce, change, complain, fillsOf, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
+import { isSeenThrough } from "./transparency";
 import { copiesAlone } from "./weights";
 
 /** Percent of holes above which a mask is probably inverted. */
@@ -45,12 +46,14 @@ function isSame({ site, weights }: State, one: FillOptions, other: FillOptions):
   return !copies && !differs;
 }
 
-/** A warning about large holes, which are often inverted masks. */
-function doubts(hole: Hole, { width, height }: Photo): Line[] {
+/** A warning about large holes, which are often inverted masks; and what becomes of transparency. */
+function remarks(hole: Hole, photo: Photo): Line[] {
   let marked = 0;
   for (const { mask } of hole) for (const level of mask) if (level !== 0) marked++;
-  const percent = Math.round((100 * marked) / (width * height));
-  return percent > MUCH ? [() => say("complete_much", { percent })] : [];
+  const percent = Math.round((100 * marked) / (photo.width * photo.height));
+  const lines: Line[] = percent > MUCH ? [() => say("complete_much", { percent })] : [];
+  if (isSeenThrough(photo, hole)) lines.push(() => say("complete_translucent"));
+  return lines;
 }
 
 async function run(
@@ -75,13 +78,13 @@ async function run(
       const hole = await holeOf(mask, photo);
       if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
       const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);
-      return { fill, doubted: doubts(hole, photo) };
+      return { fill, remarked: remarks(hole, photo) };
     },
-    ({ fill: done, doubted }) => {
+    ({ fill: done, remarked }) => {
       const isPainted = state.work.value.mask.length > steps; // since it began
       change(state, after(state.work.value, done));
       const seconds = (performance.now() - started) / 1000;
-      announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...doubted);
+      announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...remarked);
       if (isPainted && state.fillsOnLift.value) void fill(state);
     },
   );

@@ -176,6 +176,8 @@ export const english = {
   complete_filled: "Filled in {seconds} s.",
   complete_much:
     "{percent} % of the photo was marked, which leaves little context: if the mask is inverted, undo, and invert it.",
+  complete_translucent:
+    "Transparency stays as it was: translucent pixels have new colours, fully transparent ones are not filled.",
   complete_cancelled: "Cancelled; nothing was changed.",
   complete_no_hole: "Nothing is marked: paint what should be filled first.",
   complete_always_same: "Every try is the same without copied texture: choose another texture first.",

@@ -179,6 +179,8 @@ export const turkish: Translation = {
   complete_filled: "{seconds} saniyede dolduruldu.",
   complete_much:
     "Fotoğrafın %{percent} kadarı işaretliydi, geriye pek az bağlam kaldı: maske tersse geri alıp maskeyi ters çevirin.",
+  complete_translucent:
+    "Saydamlık olduğu gibi kaldı: yarı saydam piksellerin rengi yenilendi, tümüyle saydam olanlar doldurulmadı.",
   complete_cancelled: "İptal edildi; hiçbir şey değişmedi.",
   complete_no_hole: "Hiçbir yer işaretli değil: önce doldurulacak yeri boyayın.",
   complete_always_same: "Kopyalanan doku olmadan her deneme aynı çıkar: önce başka bir doku seçin.",
