@@ -153,6 +153,9 @@ def test_a_folder_is_opened_and_results_go_back_beside_their_photos(
     inner = "(await (await navigator.storage.getDirectory()).getDirectoryHandle('outer')).getDirectoryHandle('inner')"
     names = page.evaluate(f"async () => Array.fromAsync((await {inner}).keys())")
     assert sorted(names) == ["notes.txt", "one.png", "one_completed.png", "two.png"]
+    button(page, "Open a folder").click()  # also while photos are open
+    expect(strip(page).get_by_role("listitem")).to_have_count(5)
+    keep_picture(page, "strip_folder")
 
 
 def test_a_folder_is_opened_where_browsers_do_not_write_into_folders(
