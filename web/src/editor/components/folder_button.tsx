@@ -13,7 +13,14 @@ export function FolderButton({ state, class: look }: { state: State; class: stri
   if (!opensFolders()) return null;
   if (writesFolders())
     return (
-      <button type="button" class={look} title={name} onMouseDown={keepFocus} onClick={() => openFolder(state)}>
+      <button
+        type="button"
+        class={look}
+        aria-label={name}
+        title={name}
+        onMouseDown={keepFocus}
+        onClick={() => openFolder(state)}
+      >
         <Icon of={Folder} />
         <span>{name}</span>
       </button>
