@@ -119,7 +119,7 @@ async function saveAll(state: State, keep: (results: AsyncIterable<Result>) => P
 class Saving {
   readonly done = new Map<Entry, Work>();
   readonly failed: Entry[] = [];
-  /** What files leave out, and of which photos. */
+  /** Losses of the saved files, and their photos. */
   private readonly notes = new Map<string, { note: Line; entries: Entry[] }>();
 
   constructor(
