@@ -34,7 +34,8 @@ window.startWorker = async () => {
 };
 
 window.openFile = async (name, content) => {
-  window.source = { id: (window.source?.id ?? 0) + 1, file: new File([fromText(content)], name) };
+  const margins = { left: 0, top: 0, right: 0, bottom: 0 };
+  window.source = { id: (window.source?.id ?? 0) + 1, file: new File([fromText(content)], name), margins };
   const { result } = await window.ask("open", { source: window.source });
   return { width: result.width, height: result.height, notes: result.notes.map(({ key }) => key) };
 };

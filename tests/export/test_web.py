@@ -164,8 +164,8 @@ def test_a_grey_photo_is_filled_with_grey(page: Page, stored: str) -> None:
     assert np.abs(filled[..., 0].astype(int) - brightness)[hole].max() <= 2
 
 
-def test_a_file_that_is_no_picture_is_named(page: Page) -> None:
-    with pytest.raises(Exception, match=r'browser_unreadable.*"name":"notes\.png"'):
+def test_a_file_that_is_no_picture_is_refused(page: Page) -> None:
+    with pytest.raises(Exception, match="browser_unreadable"):
         open_file(page, "notes.png", b"what I think of coffee")
 
 

@@ -91,7 +91,7 @@ def test_tab_goes_once_through_all_from_the_top_to_the_bottom(visit: Visit, serv
     choose_photo(page, photo)
     page.evaluate("document.activeElement.blur()")
     page.get_by_role("heading", name="Onar").click()
-    actions = ["Another photo", "Download", "Options", "Help and keys"]
+    actions = ["Another photo", "Open a folder", "Download", "Options", "Help and keys"]
     like = ["Object: draw round it, and its outline is found", "Like colours: click on a patch"]
     shapes = ["Rectangle", "Lasso", *like, "Line: click from point to point"]
     copies = ["Clone: copy from a source", "Heal: copy from a source, fitted to its surroundings"]

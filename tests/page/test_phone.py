@@ -86,7 +86,7 @@ def test_all_controls_are_on_the_screen_of_a_phone_that_lies(
     bars = page.locator("header, .look, .toolbar")
     button(page, "More tools", "Diğer araçlar").click()
     keep_picture(page, f"phone_{phone['width']}_tools")
-    for control in bars.locator("button, label, select").all():
+    for control in bars.locator("button, label, select").locator(":scope:not(.folder)").all():  # folders are for desks
         control.scroll_into_view_if_needed()
         expect(control).to_be_in_viewport(ratio=0.95)
     assert photo_box(page)["height"] > phone["height"] / 4

@@ -19,12 +19,14 @@ from tests.support.browser import (
     choose_photo,
     choose_tool,
     drag,
+    draw,
     fill,
     keep_picture,
     let_draw,
     on_page,
     open_options,
     open_page,
+    pixels,
     save_photo,
     shown,
 )
@@ -187,6 +189,26 @@ def test_squares_are_seen_where_a_photo_is_transparent(
     opaque, *transparent = colours_at(page, [(100, 150), *((250 + 3 * step, 151) for step in range(12))])
     assert opaque == [200, 30, 30, 255]
     assert {tuple(colour) for colour in transparent} >= {(255, 255, 255, 255), (204, 204, 204, 255)}
+
+
+@pytest.mark.parametrize("place", ["served", "hosted"])
+def test_a_fill_of_translucent_pixels_says_that_their_transparency_stays(
+    visit: Visit, place: str, photo: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    alpha = np.full((240, 360), 255, np.uint8)
+    alpha[:, 200:] = 90
+    Image.fromarray(np.dstack([pixels(photo)[..., :3], alpha])).save(tmp_path / "half.png")
+    page = visit(request.getfixturevalue(place))
+    choose_photo(page, tmp_path / "half.png")
+    for left, is_said in ((50, False), (250, True)):
+        draw(page, (left, 100), (left + 40, 110))
+        fill(page)
+        status = page.get_by_role("status").first
+        expect(status).to_contain_text("Filled in")
+        assert ("Transparency stays as it was" in status.inner_text()) is is_said
+    saved = pixels(save_photo(page, tmp_path))
+    assert np.array_equal(saved[..., 3], alpha)
+    assert (saved[100:110, 255:285, :3] != pixels(photo)[100:110, 255:285, :3]).any()
 
 
 @pytest.mark.parametrize("place", ["served", "hosted"])

@@ -6,6 +6,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -152,6 +153,9 @@ def test_a_folder_is_opened_and_results_go_back_beside_their_photos(
     inner = "(await (await navigator.storage.getDirectory()).getDirectoryHandle('outer')).getDirectoryHandle('inner')"
     names = page.evaluate(f"async () => Array.fromAsync((await {inner}).keys())")
     assert sorted(names) == ["notes.txt", "one.png", "one_completed.png", "two.png"]
+    button(page, "Open a folder").click()  # also while photos are open
+    expect(strip(page).get_by_role("listitem")).to_have_count(5)
+    keep_picture(page, "strip_folder")
 
 
 def test_a_folder_is_opened_where_browsers_do_not_write_into_folders(
@@ -190,6 +194,27 @@ def test_a_folder_without_a_server_says_at_once_what_the_browser_cannot_read(
     open_all(page, photos_of_kinds_that_browsers_do_not_read(tmp_path, photo))
     expect_states(page, "open", "failed", "failed")
     expect(strip(page).get_by_role("button", name=re.compile("^Photo 2.*this browser cannot read"))).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Failed: two.tif, three.heic: This file is damaged, or in a format"
+    )
+    keep_picture(page, "strip_unreadable")
+
+
+def test_what_one_of_several_saved_photos_loses_is_said_of_that_photo(
+    visit: Visit, hosted: str, photo: Path, tmp_path: Path
+) -> None:
+    page = visit(hosted)
+    one, deep = tmp_path / "one.png", tmp_path / "deep.png"
+    Image.open(photo).save(one)
+    cv2.imwrite(str(deep), pixels(photo)[..., ::-1].astype(np.uint16) * 257)
+    open_all(page, [one, deep])
+    draw(page, (100, 80), (140, 100))
+    button(page, "Same mask on all photos of this size").click()
+    button(page, "Fill all photos that are marked").click()
+    expect(page.get_by_role("status").first).to_contain_text("Photos done: 2")
+    keep_download(page, button(page, "Save all filled photos as a zip file"), tmp_path)
+    said = "Photos saved: 2 (photos_completed.zip). deep.png: 16 bits per channel are reduced to 8."
+    expect(page.get_by_role("status").first).to_have_text(said)
 
 
 def files_in_folder(page: Page) -> dict[str, int]:

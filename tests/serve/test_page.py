@@ -304,9 +304,11 @@ def test_cancel_ends_the_work_on_the_server_and_the_next_hole_is_filled(browser:
         button(page, "Fill").click()
         wait_until(lambda: server.measure("onar_in_progress") == 1)
         button(page, "Cancel").click()
-        wait_until(lambda: server.measure("onar_in_progress") == 0)
+        wait_until(lambda: server.answers(499) == 1 and server.measure("onar_in_progress") == 0)
+        assert server.answers(200) == 0
         expect_work(page, fills=0)
         button(page, "Clear the mask").click()
         paint(page)
         fill(page)
+        assert server.answers(200) == 1
         page.close()

@@ -39,6 +39,12 @@ class Server:
         text = httpx.get(f"{self.url}/metrics", headers=headers, timeout=60).text
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
 
+    def answers(self, status: int) -> int:
+        """How many photos and holes were answered with this status; 499 where the client was gone by then."""
+        text = httpx.get(f"{self.url}/metrics", timeout=60).text
+        counted = re.search(rf'^onar_requests_total{{status="{status}"}} (\S+)$', text, re.M)
+        return int(float(counted[1])) if counted else 0
+
     @property
     def megabytes(self) -> float:
         """Of memory that the server and its child have."""

@@ -9,6 +9,7 @@ import { fillsOf, isChanged, UNTOUCHED, type Work } from "./document";
 import { open, present } from "./opening";
 import { liftMoved } from "./painting";
 import { type Parked, park, unpark } from "./parking";
+import { failuresOf, ofPhotos } from "./photo_names";
 import { announce, complain, isUnsaved, type Outcome, putAway, type State, takeUp, waitFor } from "./state";
 import { drawShown, drawThumbnails } from "./thumbnails";
 
@@ -67,8 +68,18 @@ export async function openFiles(state: State, files: readonly File[]): Promise<v
     if (!album.isOpen.value) startWithShown(state);
     album.entries.value = [...album.entries.value, ...added];
   });
-  for (const entry of added) if ((await show(state, entry)) !== "failed") break;
-  drawThumbnails(state, added);
+  const failed: Entry[] = [];
+  for (const entry of added) {
+    if ((await show(state, entry)) !== "failed") break;
+    failed.push(entry);
+  }
+  void nameFailed(state, failed, added.slice(failed.length));
+}
+
+/** Draw the thumbnails of opened photos, and say which photos cannot be opened. */
+async function nameFailed(state: State, failed: readonly Entry[], rest: readonly Entry[]): Promise<void> {
+  const all = [...failed, ...(await drawThumbnails(state, rest))];
+  if (all.length > 0) complain(state, () => failuresOf(all));
 }
 
 /** The photo that is open becomes the first of the strip, if there is unsaved work on it. */
@@ -109,7 +120,11 @@ export async function show(state: State, entry: Entry): Promise<Outcome> {
   );
   state.preview.value = null;
   entry.opens = outcome !== "failed";
-  if (outcome === "failed") entry.failure.value = state.message.value?.text ?? null;
+  if (outcome === "failed") {
+    const why = state.message.value?.text ?? (() => "");
+    entry.failure.value = why;
+    complain(state, () => ofPhotos([entry], why));
+  }
   return outcome;
 }
 

@@ -6,10 +6,10 @@ import { numbered } from "../engine/naming";
 import { say } from "../texts/texts";
 import { canChange, fileOf, workOf } from "./album";
 import type { Entry } from "./album_entries";
-import { failuresOf } from "./batches";
 import { fillsOf, isChanged, marginsOf, type Work } from "./document";
 import { homeOf, mayWrite, pickFolder } from "./folders";
 import { liftMoved } from "./painting";
+import { failuresOf, ofPhotos } from "./photo_names";
 import { offer } from "./saving";
 import { announce, complain, lineOf, type State, waitFor } from "./state";
 
@@ -119,7 +119,8 @@ async function saveAll(state: State, keep: (results: AsyncIterable<Result>) => P
 class Saving {
   readonly done = new Map<Entry, Work>();
   readonly failed: Entry[] = [];
-  private readonly notes = new Map<string, Line>();
+  /** Losses of the saved files, and their photos. */
+  private readonly notes = new Map<string, { note: Line; entries: Entry[] }>();
 
   constructor(
     private readonly state: State,
@@ -142,7 +143,7 @@ class Saving {
     try {
       const photo = { file: fileOf(this.state, entry), margins: marginsOf(work) };
       const saved = await engine.save(photo, fillsOf(work), format.value, work.crop ?? null, () => {}, signal);
-      for (const note of saved.notes) this.notes.set(note(), note);
+      for (const note of saved.notes) this.record(note, entry);
       entry.failure.value = null;
       this.done.set(entry, work);
       return saved;
@@ -152,6 +153,19 @@ class Saving {
       this.failed.push(entry);
       return null;
     }
+  }
+
+  private record(note: Line, entry: Entry): void {
+    const entries = this.notes.get(note())?.entries ?? [];
+    this.notes.set(note(), { note, entries: [...entries, entry] });
+  }
+
+  /** The notes, with names where they do not hold for all of several photos. */
+  private lines(): Line[] {
+    const { size } = this.done;
+    return [...this.notes.values()].map(({ note, entries }) =>
+      size > 1 && entries.length === size ? note : () => ofPhotos(entries, note),
+    );
   }
 
   /** Record what was saved, and report it. */
@@ -164,6 +178,6 @@ class Saving {
     }
     const line = () => say("strip_all_saved", { count: this.done.size, place });
     if (this.failed.length > 0) complain(this.state, () => `${line()} ${failuresOf(this.failed)}`);
-    else announce(this.state, line, ...[...this.notes.values()].slice(0, MAX_NOTES));
+    else announce(this.state, line, ...this.lines().slice(0, MAX_NOTES));
   }
 }

@@ -10,11 +10,9 @@ import { fill } from "./filling";
 import { find, wantedOf } from "./finding";
 import { liftMoved } from "./painting";
 import { park } from "./parking";
+import { failuresOf, namesOf } from "./photo_names";
 import { announce, complain, type Outcome, type State, waitFor } from "./state";
 import { extentOf } from "./steps";
-
-/** Photos that are named in a message. */
-const MAX_NAMES = 4;
 
 /** Fill what is marked on every photo. */
 export async function fillAll(state: State): Promise<void> {
@@ -51,10 +49,11 @@ async function eachOf(
   for (const [at, entry] of entries.entries()) {
     album.batch.value = { number: at + 1, count: entries.length };
     let outcome = await show(state, entry);
-    if (outcome === "done") outcome = await work(state);
-    const why = state.message.value?.text ?? null;
+    const isShown = outcome === "done";
+    if (isShown) outcome = await work(state);
+    const why = isShown ? (state.message.value?.text ?? null) : entry.failure.value;
     result.isCancelled = outcome === "cancelled";
-    if (outcome === "lost") result.lost = why;
+    if (outcome === "lost") result.lost = state.message.value?.text ?? null;
     if (result.isCancelled || outcome === "lost") break;
     if (outcome === "failed") result.failed.push(entry);
     else result.done++;
@@ -71,21 +70,6 @@ function report(state: State, { done, failed, isCancelled, lost }: Report): void
   if (lost !== null) lines.push(lost);
   if (lines.length === 1) announce(state, lines[0]);
   else complain(state, () => lines.map((line) => line()).join(" "));
-}
-
-/** Names of failed photos, and why the first failed. */
-export function failuresOf(failed: readonly Entry[]): string {
-  return say("strip_failures", { names: namesOf(failed), why: failed[0].failure.value?.() ?? "" });
-}
-
-/** Names of photos; of many, the first ones and how many more there are. */
-function namesOf(entries: readonly Entry[]): string {
-  const names = entries
-    .slice(0, MAX_NAMES)
-    .map(({ file }) => file.name)
-    .join(", ");
-  const count = entries.length - MAX_NAMES;
-  return count <= 0 ? names : say("strip_more", { names, count });
 }
 
 /** Mark on all photos of this size what is marked on the one that is shown; the others are named. */

@@ -33,7 +33,7 @@ export async function extendPhoto(state: State): Promise<Outcome> {
     earlier: fillsOf({ ...work, margins }),
     mask,
     options,
-    doubts: () => (percent > MUCH ? [() => say("extend_much", { percent })] : []),
+    remarks: () => (percent > MUCH ? [() => say("extend_much", { percent })] : []),
     after(now, fill) {
       state.margins.value = NO_MARGINS;
       return extended(now, margins, { fill, mask, options });

@@ -7,6 +7,7 @@ import { filled, fillsOf, lastFilled, refilled, type Work } from "./document";
 import { holeOf } from "./raster";
 import { announce, change, complain, isReady, type Outcome, optionsOf, type State, waitFor } from "./state";
 import { extentOf, type Step } from "./steps";
+import { isSeenThrough } from "./transparency";
 import { copiesAlone } from "./weights";
 
 /** Percent of holes above which a mask is probably inverted. */
@@ -51,12 +52,14 @@ function isSame({ site, weights }: State, one: FillOptions, other: FillOptions):
   return !copies && !differs;
 }
 
-/** A warning about large holes, which are often inverted masks. */
-function doubts(hole: Hole, { width, height }: Photo): Line[] {
+/** A warning about large holes, which are often inverted masks; and what becomes of transparency. */
+function remarks(hole: Hole, photo: Photo): Line[] {
   let marked = 0;
   for (const { mask } of hole) for (const level of mask) if (level !== 0) marked++;
-  const percent = Math.round((100 * marked) / (width * height));
-  return percent > MUCH ? [() => say("complete_much", { percent })] : [];
+  const percent = Math.round((100 * marked) / (photo.width * photo.height));
+  const lines: Line[] = percent > MUCH ? [() => say("complete_much", { percent })] : [];
+  if (isSeenThrough(photo, hole)) lines.push(() => say("complete_translucent"));
+  return lines;
 }
 
 /** A hole to fill. */
@@ -66,14 +69,14 @@ export interface Task {
   earlier: Fill[];
   mask: readonly Step[];
   options: FillOptions;
-  doubts(hole: Hole, photo: Photo): Line[];
+  remarks(hole: Hole, photo: Photo): Line[];
   /** The work with the fill. */
   after(now: Work, fill: Fill): Work;
 }
 
 /** A hole of the photo that is shown. */
 function taskOf(state: State, earlier: Fill[], mask: readonly Step[], options: FillOptions): Omit<Task, "after"> {
-  return { what: "filling", photo: state.photo.value, earlier, mask, options, doubts };
+  return { what: "filling", photo: state.photo.value, earlier, mask, options, remarks };
 }
 
 /** Fill a hole, with progress and messages. */
@@ -93,13 +96,13 @@ export async function fillHole(state: State, task: Task): Promise<Outcome> {
       const hole = await holeOf(mask, photo);
       if (hole.length === 0) throw new EngineError(() => say("complete_no_hole"));
       const fill = await state.engine.fill(photo, earlier, hole, options, onProgress, signal);
-      return { fill, doubted: task.doubts(hole, photo) };
+      return { fill, remarked: task.remarks(hole, photo) };
     },
-    ({ fill: done, doubted }) => {
+    ({ fill: done, remarked }) => {
       const isPainted = state.work.value.mask.length > steps; // since it began
       change(state, task.after(state.work.value, done));
       const seconds = (performance.now() - started) / 1000;
-      announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...doubted);
+      announce(state, () => say("complete_filled", { seconds }), ...done.notes, ...remarked);
       if (isPainted && state.fillsOnLift.value) void fill(state);
     },
   );

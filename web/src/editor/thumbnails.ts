@@ -13,20 +13,33 @@ const SIDE = 144;
 
 let drawn = Promise.resolve();
 
-/** Draw thumbnails one after the other, because whole photos are large. */
-export function drawThumbnails(state: State, entries: readonly Entry[]): void {
-  for (const entry of entries) drawn = drawn.then(() => drawUnlessGone(state, entry)).catch(() => {});
+/**
+ * Draw thumbnails one after the other, because whole photos are large.
+ *
+ * @returns those of photos that cannot be opened
+ */
+export async function drawThumbnails(state: State, entries: readonly Entry[]): Promise<Entry[]> {
+  const failed: Entry[] = [];
+  for (const entry of entries) {
+    const isDrawn = drawn.then(() => drawUnlessGone(state, entry)).catch(() => true);
+    drawn = isDrawn.then((isDrawn) => void (isDrawn || failed.push(entry)));
+  }
+  await drawn;
+  return failed;
 }
 
-async function drawUnlessGone({ album, engine }: State, entry: Entry): Promise<void> {
-  if (entry.thumbnail.value !== null || !album.entries.value.includes(entry)) return;
+/** Returns false where the photo cannot be opened. */
+async function drawUnlessGone({ album, engine }: State, entry: Entry): Promise<boolean> {
+  if (entry.thumbnail.value !== null || !album.entries.value.includes(entry)) return true;
   try {
     await draw(entry, engine);
   } catch (error) {
-    if (!(error instanceof EngineError)) return; // there is no memory for it
+    if (!(error instanceof EngineError)) return true; // there is no memory for it
     entry.failure.value = error.line;
     entry.opens = false;
+    return false;
   }
+  return true;
 }
 
 /** Draw a thumbnail as the browser decodes the file, or else the engine. */

@@ -142,7 +142,7 @@ export class Visits {
     if (isStrip) {
       for (const one of restored) this.#adopt(one);
       album.entries.value = restored.map((one) => one.entry);
-      drawThumbnails(this.#state, album.entries.value);
+      void drawThumbnails(this.#state, album.entries.value);
     }
     const outcome = await show(this.#state, entry);
     if (isStrip) return;

@@ -188,6 +188,8 @@ export const english = {
   complete_filled: "Filled in {seconds} s.",
   complete_much:
     "{percent} % of the photo was marked, which leaves little context: if the mask is inverted, undo, and invert it.",
+  complete_translucent:
+    "Transparency stays as it was: translucent pixels have new colours, fully transparent ones are not filled.",
   complete_cancelled: "Cancelled; nothing was changed.",
   complete_no_hole: "Nothing is marked: paint what should be filled first.",
   complete_always_same: "Every try is the same without copied texture: choose another texture first.",
@@ -270,7 +272,8 @@ export const english = {
   strip_done: "Photos done: {done}.",
   strip_cancelled: "Cancelled; photos done: {done}.",
   strip_more: "{names} and {count} more",
-  strip_failures: "Failed: {names}. {why}",
+  strip_of: "{names}: {text}",
+  strip_failures: "Failed: {lines}",
   strip_all_saved: "Photos saved: {count} ({place}).",
   strip_nothing_filled: "No photo is filled yet: mark something and fill it first.",
   strip_not_written: "{name} cannot be written into {folder}: choose another folder.",
@@ -379,9 +382,10 @@ export const english = {
   masks_copied: "Copied.",
   masks_not_copied: "The browser does not allow copying: the text is selected, press {key}.",
   // The engine in the browser
-  browser_unreadable: "{name} is damaged, or in a format that this browser cannot read. Try a JPEG, PNG or WebP file.",
+  browser_unreadable:
+    "This file is damaged, or in a format that this browser cannot read. Try a JPEG, PNG or WebP file.",
   browser_many_scans:
-    "{name} is a JPEG file of over 100 scans, which take too long to decode: save it with another program.",
+    "This is a JPEG file of over 100 scans, which take too long to decode: save it with another program.",
   browser_too_large: "This photo is too large for the browser's memory. Close other tabs, or make the photo smaller.",
   browser_network_too_large:
     "The network is too large for the browser's memory. Close other tabs, or use a device with more memory.",

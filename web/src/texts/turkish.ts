@@ -191,6 +191,8 @@ export const turkish: Translation = {
   complete_filled: "{seconds} saniyede dolduruldu.",
   complete_much:
     "Fotoğrafın %{percent} kadarı işaretliydi, geriye pek az bağlam kaldı: maske tersse geri alıp maskeyi ters çevirin.",
+  complete_translucent:
+    "Saydamlık olduğu gibi kaldı: yarı saydam piksellerin rengi yenilendi, tümüyle saydam olanlar doldurulmadı.",
   complete_cancelled: "İptal edildi; hiçbir şey değişmedi.",
   complete_no_hole: "Hiçbir yer işaretli değil: önce doldurulacak yeri boyayın.",
   complete_always_same: "Kopyalanan doku olmadan her deneme aynı çıkar: önce başka bir doku seçin.",
@@ -274,7 +276,8 @@ export const turkish: Translation = {
   strip_done: "Biten fotoğraf: {done}.",
   strip_cancelled: "İptal edildi; biten fotoğraf: {done}.",
   strip_more: "{names} ve {count} fotoğraf daha",
-  strip_failures: "Başarısız: {names}. {why}",
+  strip_of: "{names}: {text}",
+  strip_failures: "Başarısız: {lines}",
   strip_all_saved: "Kaydedilen fotoğraf: {count} ({place}).",
   strip_nothing_filled: "Henüz doldurulan fotoğraf yok: önce işaretleyip doldurun.",
   strip_not_written: "{name}, {folder} klasörüne yazılamıyor: başka bir klasör seçin.",
@@ -385,9 +388,9 @@ export const turkish: Translation = {
   masks_not_copied: "Tarayıcı kopyalamaya izin vermiyor: metin seçildi, {key} tuşlarına basın.",
   // The engine in the browser
   browser_unreadable:
-    "{name} bozuk ya da bu tarayıcının okuyamadığı bir biçimde. JPEG, PNG ya da WebP dosyası deneyin.",
+    "Bu dosya bozuk ya da bu tarayıcının okuyamadığı bir biçimde. JPEG, PNG ya da WebP dosyası deneyin.",
   browser_many_scans:
-    "{name}, 100'den fazla taramalı (scan) bir JPEG dosyası ve açılması çok uzun sürer: başka bir programla kaydedin.",
+    "Bu, 100'den fazla taramalı (scan) bir JPEG dosyası ve açılması çok uzun sürer: başka bir programla kaydedin.",
   browser_too_large:
     "Bu fotoğraf, tarayıcının belleği için fazla büyük. Öbür sekmeleri kapatın ya da fotoğrafı küçültün.",
   browser_network_too_large:

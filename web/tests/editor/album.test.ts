@@ -12,7 +12,7 @@ import { engine, site } from "./stand_ins";
 
 /** Photos by their names; "bad" ones cannot be opened, "wide" ones have another size. */
 function photoOf(file: File): Photo {
-  if (file.name.startsWith("bad")) throw new EngineError(() => `${file.name} is damaged`);
+  if (file.name.startsWith("bad")) throw new EngineError(() => "It is damaged.");
   const width = file.name.startsWith("wide") ? 200 : 100;
   return {
     file,
@@ -86,7 +86,7 @@ test("a photo with unsaved work stays, as the first, when more are opened", asyn
 test("going on passes over a photo that could not be opened, and a click tries it again", async () => {
   const state = await withPhotos(["a.png", "bad.png", "c.png"]);
   await showNext(state, 1);
-  expect([shownOf(state), state.message.value?.text()]).toEqual(["a.png", "bad.png is damaged"]);
+  expect([shownOf(state), state.message.value?.text()]).toEqual(["a.png", "bad.png: It is damaged."]);
   await showNext(state, 1);
   expect(shownOf(state)).toBe("c.png");
   state.engine.open = async (file) => ({ ...photoOf(new File([], "x.png")), file });
@@ -158,7 +158,7 @@ test("what is found in each photo is asked for one after the other, and failures
   await findInEach(state);
   expect(asked).toEqual(["a.png", "b.png"]);
   expect(state.message.value).toMatchObject({ tone: "error" });
-  expect(state.message.value?.text()).toBe("Photos done: 2. Failed: bad.png. bad.png is damaged");
+  expect(state.message.value?.text()).toBe("Photos done: 2. Failed: bad.png: It is damaged.");
   expect(statusesOf(state)).toEqual(["untouched", "failed", "untouched"]);
 });
 
@@ -207,7 +207,7 @@ test("of many photos that fail the first are named, and what is done on one late
   const state = await withPhotos(names, { find: async () => new Uint8Array(100 * 80) });
   await findInEach(state);
   expect(state.message.value?.text()).toBe(
-    "Photos done: 1. Failed: bad0.png, bad1.png, bad2.png, bad3.png and 2 more. bad0.png is damaged",
+    "Photos done: 1. Failed: bad0.png, bad1.png, bad2.png, bad3.png and 2 more: It is damaged.",
   );
   state.album.entries.value[0].failure.value = () => "not filled";
   expect(statusesOf(state)[0]).toBe("failed");
@@ -215,15 +215,16 @@ test("of many photos that fail the first are named, and what is done on one late
   expect(statusesOf(state)[0]).toBe("marked");
 });
 
-test("what neither browser nor engine can show is marked before it is opened", async () => {
+test("what neither browser nor engine can show is marked and named before it is opened", async () => {
   Object.assign(globalThis, { createImageBitmap: async () => Promise.reject(new Error("unknown format")) });
   const refuse = async ({ name }: File) => {
-    if (name.endsWith(".heic")) throw new EngineError(() => `${name} is in an unknown format`);
+    if (!name.endsWith(".png")) throw new EngineError(() => "Its format is unknown.");
     return null;
   };
-  const state = await withPhotos(["a.png", "b.heic", "c.png"], { glance: refuse });
-  while (statusesOf(state)[1] !== "failed") await new Promise((resolve) => setTimeout(resolve));
-  expect(state.album.entries.value[1].failure.value?.()).toBe("b.heic is in an unknown format");
+  const state = await withPhotos(["bad.png", "a.png", "b.heic", "c.png", "d.tif"], { glance: refuse });
+  while (state.message.value?.tone !== "error") await new Promise((resolve) => setTimeout(resolve));
+  expect(state.message.value?.text()).toBe("Failed: bad.png: It is damaged. b.heic, d.tif: Its format is unknown.");
+  expect(statusesOf(state)).toEqual(["failed", "untouched", "failed", "untouched", "failed"]);
   await showNext(state, 1);
   expect(shownOf(state)).toBe("c.png");
 });

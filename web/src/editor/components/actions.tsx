@@ -9,6 +9,7 @@ import { liftAndSave } from "../painting";
 import { isReady, type State } from "../state";
 import { readable } from "./empty";
 import { FileButton } from "./file_button";
+import { FolderButton } from "./folder_button";
 
 /** Actions on the whole photo, in the header of the page. */
 export function Actions({ state }: { state: State }): JSX.Element {
@@ -33,6 +34,7 @@ export function Actions({ state }: { state: State }): JSX.Element {
         multiple
         onFiles={(files) => openFiles(state, files)}
       />
+      <FolderButton state={state} class="button plain folder" />
       <button
         type="button"
         class="button plain"

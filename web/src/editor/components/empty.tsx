@@ -1,14 +1,13 @@
-import { Camera, Folder, FolderOpen } from "lucide";
+import { Camera, FolderOpen } from "lucide";
 import type { JSX } from "preact";
-import { Icon } from "../../components/icon";
 import { Mark } from "../../components/mark";
 import { say } from "../../texts/texts";
 import { openFiles } from "../album";
 import { openExample } from "../examples";
-import { openFolder, openFound, opensFolders, writesFolders } from "../folders";
 import { nameOf } from "../opening";
 import type { State } from "../state";
 import { FileButton } from "./file_button";
+import { FolderButton } from "./folder_button";
 import { KeepSwitch, Offers } from "./kept";
 
 /** File types for the file dialog. */
@@ -33,7 +32,7 @@ export function Empty({ state }: { state: State }): JSX.Element {
           multiple
           onFiles={(files) => openFiles(state, files)}
         />
-        <FolderButton state={state} />
+        <FolderButton state={state} class="button" />
         <FileButton
           class="button camera"
           icon={Camera}
@@ -64,22 +63,6 @@ export function Empty({ state }: { state: State }): JSX.Element {
       )}
     </div>
   );
-}
-
-/** Opens all photos of a folder. */
-function FolderButton({ state }: { state: State }): JSX.Element | null {
-  const name = say("strip_open_folder");
-  if (!opensFolders()) return null;
-  if (writesFolders())
-    return (
-      <button type="button" class="button" onClick={() => openFolder(state)}>
-        <Icon of={Folder} />
-        <span>{name}</span>
-      </button>
-    );
-  const open = (files: File[]): Promise<void> =>
-    openFound(state, files[0]?.webkitRelativePath.split("/")[0] ?? name, files);
-  return <FileButton class="button" icon={Folder} name={name} accept="" folder onFiles={open} />;
 }
 
 /** A file's name as words. */

@@ -28,12 +28,12 @@ export type Pixels = Uint8ClampedArray<ArrayBuffer>;
 export async function decode(file: File): Promise<ImageBitmap> {
   const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
   if (isJpeg(start) && hasManyScans(new Uint8Array(await file.arrayBuffer()))) {
-    throw new NotedError({ key: "browser_many_scans", values: { name: file.name } });
+    throw new NotedError({ key: "browser_many_scans" });
   }
   try {
     return await createImageBitmap(file);
   } catch {
-    throw new NotedError({ key: "browser_unreadable", values: { name: file.name } });
+    throw new NotedError({ key: "browser_unreadable" });
   }
 }
 

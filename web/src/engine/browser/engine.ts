@@ -44,8 +44,8 @@ export class BrowserEngine implements Engine {
     return { file, margins: NO_MARGINS, ...opened, notes: notes.map(lineOf) };
   }
 
-  async glance({ name }: File): Promise<never> {
-    throw new EngineError(() => say("browser_unreadable", { name }));
+  async glance(): Promise<never> {
+    throw new EngineError(() => say("browser_unreadable"));
   }
 
   async release(): Promise<void> {} // the worker keeps only the last photo

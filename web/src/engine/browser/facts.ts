@@ -27,7 +27,10 @@ const SRGB = /s\0?R\0?G\0?B/;
 /** Size in bytes of the header of a GIF or WebP that is searched. */
 const HEAD = 4096;
 
-export function readFacts(file: Uint8Array): Facts {
+/** Maximum size in bytes of a profile that is read to the end; usual ones have a few thousand. */
+const MAX_PROFILE = 1 << 22;
+
+export async function readFacts(file: Uint8Array<ArrayBuffer>): Promise<Facts> {
   if (startsWith(file, "\xff\xd8")) return readJpeg(file);
   if (startsWith(file, "\x89PNG")) return readPng(file);
   if (startsWith(file, "RIFF") && startsWith(file, "WEBP", 8)) return readWebp(file);
@@ -47,26 +50,43 @@ function readJpeg(file: Uint8Array): Facts {
   };
 }
 
-function readPng(file: Uint8Array): Facts {
-  const chunks = new Set<string>();
+async function readPng(file: Uint8Array<ArrayBuffer>): Promise<Facts> {
+  const chunks = new Map<string, Uint8Array<ArrayBuffer>>();
   const view = viewOf(file);
-  let profile = false;
   for (let at = 8; at + 8 <= file.length; at += 12 + view.getUint32(at)) {
     const name = latin(file.subarray(at + 4, at + 8));
     if (name === "IDAT") break;
-    chunks.add(name);
-    // The compressed profile follows a name, which is its description or "ICC Profile".
-    if (name === "iCCP") profile = !SRGB.test(latin(file.subarray(at + 8, at + 88)));
+    chunks.set(name, file.subarray(at + 8, at + 8 + view.getUint32(at)));
   }
+  const profile = chunks.get("iCCP");
   const ofPixels = ["IHDR", "PLTE", "tRNS", "iCCP", "sRGB", "gAMA", "cHRM", "acTL"];
   return {
     kind: "png",
     deep: file[24] === 16,
     grey: file[25] === 0 || file[25] === 4,
-    profile,
-    metadata: [...chunks].some((name) => !ofPixels.includes(name)),
+    profile: profile !== undefined && !SRGB.test(await profileIn(profile)),
+    metadata: [...chunks.keys()].some((name) => !ofPixels.includes(name)),
     animated: chunks.has("acTL"),
   };
+}
+
+/** The name and the profile in an iCCP chunk, where it is compressed: programs name any profile "ICC Profile". */
+async function profileIn(chunk: Uint8Array<ArrayBuffer>): Promise<string> {
+  const end = chunk.indexOf(0);
+  const reader = new Blob([chunk.subarray(end + 2)])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate"))
+    .getReader();
+  let text = latin(chunk.subarray(0, end));
+  try {
+    for (let part = await reader.read(); !part.done && text.length < MAX_PROFILE; part = await reader.read()) {
+      text += latin(part.value);
+    }
+  } catch {
+    // It is damaged: what was read counts.
+  }
+  void reader.cancel().catch(() => {});
+  return text;
 }
 
 function readWebp(file: Uint8Array): Facts {

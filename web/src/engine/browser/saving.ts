@@ -2,7 +2,7 @@
 
 import { encodePng } from "../png";
 import { contextOf, type Decoded, type Pixels } from "./decoding";
-import { type Kind, readFacts } from "./facts";
+import { type Facts, type Kind, readFacts } from "./facts";
 import { headerOf, withMetadata } from "./jpeg";
 import { withChangedPixels } from "./jpeg_blocks";
 import type { Encoded, Note } from "./protocol";
@@ -19,9 +19,9 @@ const QUALITY = 0.95;
  */
 export async function encode(photo: Decoded, before: Pixels | null, file: File, format: string): Promise<Encoded> {
   const original = new Uint8Array(await file.arrayBuffer());
-  const facts = readFacts(original);
+  const facts = await readFacts(original);
   const chosen = format === "same" ? OF_KINDS[facts.kind] : format;
-  const notes: Note[] = lossesOf(original);
+  const notes: Note[] = lossesOf(facts);
   const kept =
     before && chosen === "jpeg" && facts.kind === "jpeg" && !facts.profile ? keepBlocks(original, photo, before) : null;
   if (kept) return { ...kept, notes: [...notes, ...kept.notes] };
@@ -48,8 +48,7 @@ function keepBlocks(original: Uint8Array, photo: Decoded, before: Pixels): Encod
 }
 
 /** Losses of decoding in the browser. */
-export function lossesOf(original: Uint8Array): Note[] {
-  const facts = readFacts(original);
+export function lossesOf(facts: Facts): Note[] {
   const notes: Note[] = [];
   if (facts.animated) notes.push({ key: "browser_first_picture" });
   if (facts.deep) notes.push({ key: "browser_loses_depth" });

@@ -8,7 +8,7 @@ import { hasMargins } from "../margins";
 import { clone } from "./cloning";
 import { type Beginning, beginCopying, Copiers } from "./copiers";
 import { bitmapOf, type Decoded, decode, LastDecoded, readMask, view } from "./decoding";
-import { readFacts } from "./facts";
+import { type Facts, readFacts } from "./facts";
 import { crop, fillVisible, isEmpty, shownFill, withFills } from "./filling";
 import { type Finder, find } from "./finding";
 import { complete, type Tools } from "./inpaint";
@@ -51,7 +51,7 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       const shown = await view(picture);
       if (shown !== picture) picture.close();
       loadTools().catch(() => {}); // preload for the first fill, which reports errors
-      return { width, height, view: shown, notes: lossesOf(await bytesOf(source.file)) };
+      return { width, height, view: shown, notes: lossesOf(await factsOf(source.file)) };
     },
 
     async prepare({ source }) {
@@ -64,7 +64,7 @@ const ANSWERS: { [Name in Call]: (argument: Calls[Name][0], circumstances: Circu
       const loaded = await unlessAborted(loadTools(onProgress), signal);
       const original = await decoded.of(source);
       const photo = await withFills(original, earlier);
-      const { grey } = readFacts(await bytesOf(source.file));
+      const { grey } = await factsOf(source.file);
       const filled = await fillVisible(photo, hole, grey, (rgb, unknown) =>
         complete(rgb, unknown, photo, loaded, options, (share) => onProgress({ doing: "working", share }), signal),
       );
@@ -246,6 +246,6 @@ function withMemoryNoted(error: unknown): never {
   throw error;
 }
 
-async function bytesOf(file: File): Promise<Uint8Array> {
-  return new Uint8Array(await file.arrayBuffer());
+async function factsOf(file: File): Promise<Facts> {
+  return readFacts(new Uint8Array(await file.arrayBuffer()));
 }
