@@ -66,7 +66,7 @@ def test_each_photo_keeps_its_strokes_fills_and_history_while_others_are_shown(p
     mark_and_fill(page)
     looked = [shown(page, layer) for layer in (0, 1)]
     go(page, "PageDown", "two.png")
-    expect(strip(page)).to_contain_text(f"2 of {len(photos)}")
+    expect(strip(page)).to_contain_text(f"2 / {len(photos)}")
     expect_work(page, steps=0, fills=0)
     draw(page, (50, 60), (90, 60))
     go(page, "PageUp", "one.png")

@@ -20,7 +20,7 @@ export function namesOf(entries: readonly Entry[]): string {
 /** A line about photos, with their names unless it has the name itself. */
 export function ofPhotos(entries: readonly Entry[], line: Line): string {
   const text = line();
-  return text.includes(entries[0].file.name) ? text : say("strip_of", { names: namesOf(entries), text });
+  return text.includes(entries[0].file.name) ? text : `${namesOf(entries)}: ${text}`;
 }
 
 /** Names of failed photos, by why they failed. */

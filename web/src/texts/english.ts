@@ -244,7 +244,6 @@ export const english = {
   // The strip of several photos
   strip_photos: "Photos",
   strip_all: "All photos",
-  strip_count: "{number} of {count}",
   strip_next: "Next photo",
   strip_previous: "Previous photo",
   strip_photo: "Photo {number} of {count}: {name}, {status}",
@@ -272,7 +271,6 @@ export const english = {
   strip_done: "Photos done: {done}.",
   strip_cancelled: "Cancelled; photos done: {done}.",
   strip_more: "{names} and {count} more",
-  strip_of: "{names}: {text}",
   strip_failures: "Failed: {lines}",
   strip_all_saved: "Photos saved: {count} ({place}).",
   strip_nothing_filled: "No photo is filled yet: mark something and fill it first.",

@@ -248,7 +248,6 @@ export const turkish: Translation = {
   // The strip of several photos
   strip_photos: "Fotoğraflar",
   strip_all: "Bütün fotoğraflar",
-  strip_count: "{number}/{count}",
   strip_next: "Sonraki fotoğraf",
   strip_previous: "Önceki fotoğraf",
   strip_photo: "Fotoğraf {number}/{count}: {name}, {status}",
@@ -276,7 +275,6 @@ export const turkish: Translation = {
   strip_done: "Biten fotoğraf: {done}.",
   strip_cancelled: "İptal edildi; biten fotoğraf: {done}.",
   strip_more: "{names} ve {count} fotoğraf daha",
-  strip_of: "{names}: {text}",
   strip_failures: "Başarısız: {lines}",
   strip_all_saved: "Kaydedilen fotoğraf: {count} ({place}).",
   strip_nothing_filled: "Henüz doldurulan fotoğraf yok: önce işaretleyip doldurun.",

@@ -56,7 +56,7 @@ export function Strip({ state }: { state: State }): JSX.Element {
       />
       {/* the buttons' names have it, too */}
       <span class="strip-count" aria-hidden="true">
-        {number > 0 && say("strip_count", { number, count: entries.length })}
+        {number > 0 && `${number} / ${entries.length}`}
       </span>
       <ol ref={list} onKeyDown={(event) => moveByKey(state, event)}>
         {entries.map((entry, at) => (
