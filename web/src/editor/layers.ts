@@ -1,5 +1,6 @@
 /** Canvases above each other in one element, each redrawn at most once per frame. */
 
+import { untracked } from "@preact/signals";
 import type { Context, Size } from "./steps";
 import type { Viewport } from "./viewport";
 
@@ -75,7 +76,8 @@ export class Layer {
     Object.assign(this.canvas, { width: width * pixelRatio(), height: height * pixelRatio() });
     Object.assign(this.canvas.style, { position: "absolute", left: "0", top: "0" });
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
-    this.redraw();
+    // Its size empties a canvas, and the next frame may be late: sizes are observed after a frame's callbacks.
+    untracked(() => this.drawOver());
   }
 
   /** Redraw it with the next frame. */
