@@ -71,7 +71,7 @@ def plan_steps(hole: Holes, backend: Backend, training_size: int, strategy: str 
     >>> hole[100:110, 200:220] = True
     >>> from onar.inference.backends import PyramidBackend
     >>> plan_steps(hole, PyramidBackend(), 64).turns
-    [[Window(core=Box(top=0, left=0, bottom=300, right=300), shown=Box(top=0, left=0, bottom=300, right=300))]]
+    [[Window(core=Box(top=100, left=200, bottom=110, right=220), shown=Box(top=73, left=176, bottom=137, right=244))]]
     """
     photo = Box(0, 0, *hole.shape)
     planner = Planner(photo, training_size, backend.step, backend.max_side)
